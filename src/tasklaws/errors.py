@@ -1,0 +1,32 @@
+"""The one exception whose message a person reads, and the wrapper that prints it."""
+
+import errno
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+
+class TasklawsError(Exception):
+    """A failure a person can mend: its message is one line that names the value and the remedy."""
+
+
+def fail(message: str) -> NoReturn:
+    """Print `error: message` on one line of stderr and exit with status 1."""
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    raise SystemExit(1)
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a stage's or command's main, turning foreseen failures into one clear line and status 1."""
+    try:
+        main()
+    except TasklawsError as error:
+        fail(str(error))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            fail(f"disk full while writing {error.filename or 'an output'}: free some space and run it again")
+        if error.filename is None:
+            raise
+        fail(f"{error.filename}: {error.strerror}: check that the file exists and can be read or written")
+    except KeyboardInterrupt:
+        fail("interrupted: run the same command again to resume")
