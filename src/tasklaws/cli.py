@@ -1,0 +1,14 @@
+"""The `tasklaws` command: each subcommand lives beside what it runs."""
+
+from argparse import ArgumentParser
+
+from tasklaws import config, errors
+
+
+def main() -> None:
+    parser = ArgumentParser(prog="tasklaws", description="Task-based scaling laws: forecast, then check.")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for part in (config,):
+        part.add_parser(subparsers)
+    arguments = parser.parse_args()
+    errors.run(lambda: arguments.run(arguments))
