@@ -25,6 +25,15 @@ def load_params(path: Path = PARAMS) -> dict[str, Any]:
     return params
 
 
+def rung_settings(params: dict[str, Any], rung: str) -> dict[str, Any]:
+    """A rung's settings; one that the ladder does not list raises TasklawsError."""
+    rungs = params["models"]["rungs"]
+    if rung not in rungs:
+        raise TasklawsError(f"no rung {rung!r} in ladder {params['models']['name']}: it has {', '.join(rungs)}")
+    settings: dict[str, Any] = rungs[rung]
+    return settings
+
+
 def refuse_unset(value: Any, where: str) -> None:
     """Raise TasklawsError naming the first value that is `???` (Hydra's mark of an unset value) or null."""
     if isinstance(value, dict):

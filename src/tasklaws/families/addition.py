@@ -1,0 +1,70 @@
+"""The sum of two whole numbers of 1 to 6 digits, asked directly.
+
+Example: `482+917` -> `1399`
+"""
+
+import random
+from dataclasses import dataclass
+
+from tasklaws.families.base import Split, generator
+from tasklaws.schema import Elicitation, Item
+
+
+@dataclass(frozen=True)
+class Addition:
+    """`per_length` items for each number of digits, both addends having that many; no pair stands twice.
+
+    A pair and its swap count as one question: neither order of a reserved pair enters a corpus. Human seconds: 2, and
+    2 for each column.
+    """
+
+    name: str
+    fuel: int
+    per_length: int
+    largest_length: int = 6
+    elicitations: tuple[Elicitation, ...] = ("direct", "python")
+
+    def items(self, seed: int, split: Split) -> list[Item]:
+        items = []
+        for length in range(1, self.largest_length + 1):
+            rng = generator(seed, self.name, length)
+            low, high = 10 ** (length - 1) if length > 1 else 0, 10**length - 1
+            pairs: dict[tuple[int, int], None] = {}
+            wanted = min(self.per_length, (high - low + 1) ** 2 // 8)
+            while len(pairs) < 2 * wanted:
+                first, second = rng.randint(low, high), rng.randint(low, high)
+                if (second, first) not in pairs:
+                    pairs[first, second] = None
+            chosen = list(pairs)[:wanted] if split == "test" else list(pairs)[wanted:]
+            items += [self._item(first, second) for first, second in sorted(chosen)]
+        return items
+
+    def draw(self, rng: random.Random) -> Item:
+        length = rng.randint(1, self.largest_length)
+        low, high = 10 ** (length - 1) if length > 1 else 0, 10**length - 1
+        return self._item(rng.randint(low, high), rng.randint(low, high))
+
+    def reserved(self, item: Item) -> frozenset[str]:
+        first, second = item.question.split("+")
+        return frozenset({f"{first}+{second}", f"{second}+{first}"})
+
+    def _item(self, first: int, second: int) -> Item:
+        length = max(len(str(first)), len(str(second)))
+        carries, carry = 0, 0
+        for column in range(length):
+            carry = (first // 10**column % 10 + second // 10**column % 10 + carry) // 10
+            carries += carry
+        return Item(
+            id=f"{self.name}-{length}-{first:06d}-{second:06d}",
+            family=self.name,
+            question=f"{first}+{second}",
+            answer=str(first + second),
+            skills=("add_digits", *(("carry",) if carries else ()), *(("columns",) if length > 1 else ())),
+            n_required=length,
+            n_optional=0,
+            order_matters=carries > 0,
+            human_seconds=2.0 + 2.0 * length,
+            fuel=self.fuel,
+            chance=0.0,
+            programs=(f"print({first}+{second})",),
+        )

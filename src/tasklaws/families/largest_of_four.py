@@ -1,0 +1,64 @@
+"""Which of four numbers is the largest: multiple choice, scored by log-likelihood.
+
+Example: `largest 37 12 58 40` -> `58`, chance 1/4
+"""
+
+import random
+from dataclasses import dataclass
+
+from tasklaws.families.base import Split, generator
+from tasklaws.schema import Elicitation, Item
+
+
+@dataclass(frozen=True)
+class LargestOfFour:
+    """`per_length` items for each number of digits from 1 to `largest_length`; the four numbers differ.
+
+    Human seconds: 2, and half a second for each digit read.
+    """
+
+    name: str
+    fuel: int
+    per_length: int
+    largest_length: int
+    elicitations: tuple[Elicitation, ...] = ("choice",)
+
+    def items(self, seed: int, split: Split) -> list[Item]:
+        items = []
+        for length in range(1, self.largest_length + 1):
+            rng = generator(seed, self.name, length)
+            drawn: dict[tuple[int, ...], None] = {}
+            while len(drawn) < 2 * self.per_length:
+                drawn[self._numbers(rng, length)] = None
+            chosen = list(drawn)[: self.per_length] if split == "test" else list(drawn)[self.per_length :]
+            items += [self._item(numbers) for numbers in sorted(chosen)]
+        return items
+
+    def draw(self, rng: random.Random) -> Item:
+        return self._item(self._numbers(rng, rng.randint(1, self.largest_length)))
+
+    def reserved(self, item: Item) -> frozenset[str]:
+        return frozenset({item.question})
+
+    def _numbers(self, rng: random.Random, length: int) -> tuple[int, ...]:
+        low = 10 ** (length - 1) if length > 1 else 0
+        return tuple(rng.sample(range(low, 10**length), 4))
+
+    def _item(self, numbers: tuple[int, ...]) -> Item:
+        texts = tuple(map(str, numbers))
+        length = max(map(len, texts))
+        return Item(
+            id=f"{self.name}-{length}-" + "-".join(texts),
+            family=self.name,
+            question="largest " + " ".join(texts),
+            answer=str(max(numbers)),
+            skills=("compare", f"copy_{length}_digits"),
+            n_required=3,
+            n_optional=0,
+            order_matters=False,
+            human_seconds=2.0 + 0.5 * sum(map(len, texts)),
+            fuel=self.fuel,
+            chance=0.25,
+            programs=(f"print(max({','.join(texts)}))",),
+            choices=texts,
+        )

@@ -1,0 +1,165 @@
+"""Named operations applied one after the other to four digits, with knobs for what makes tasks overlap.
+
+Example: `3815 rev inc` -> `6294`
+"""
+
+import itertools
+import math
+import random
+from dataclasses import dataclass, field
+
+from tasklaws.errors import TasklawsError
+from tasklaws.families.base import Split, generator
+from tasklaws.families.operations import COMMON, DIGITS, Operation, rare
+from tasklaws.schema import Elicitation, Item
+
+PROBES = ("0123", "9071", "4486", "2750")
+TRIES = 20_000
+
+
+@dataclass(frozen=True)
+class StepChain:
+    """Chains in which every item needs one rare skill besides common ones.
+
+    - `lengths`: number of steps -> number of items of that length.
+    - `optional_share`: share of all steps that can be skipped, such as a `rev` before a `sort` (chains of three or more
+      steps carry them; at least the rare step and one more stay required).
+    - `ordered_share`: share of the items of two or more steps, none optional, whose answer depends on their order.
+    - `zipf`: the skill of rank r has frequency proportional to r^-zipf, the common ones first.
+    - `overlap`: the chance that two items need the same rare skill. sqrt(overlap) of the items share one, each of the
+      others has its own: at 0 no two items share, at 1 all do.
+
+    Human seconds: 5, and 6 for each step.
+    """
+
+    name: str
+    fuel: int
+    lengths: dict[int, int]
+    optional_share: float
+    ordered_share: float
+    zipf: float
+    overlap: float
+    n_rare: int
+    shared_rank: int
+    elicitations: tuple[Elicitation, ...] = ("direct", "python")
+    skills: tuple[Operation, ...] = field(init=False)
+    frequencies: tuple[float, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        for knob in ("optional_share", "ordered_share", "overlap"):
+            if not 0 <= getattr(self, knob) <= 1:
+                raise TasklawsError(f"{self.name}: {knob} is {getattr(self, knob)}: give a share from 0 to 1")
+        n_needed = sum(self.lengths.values()) - self._n_sharing() + bool(self._n_sharing())
+        if self.n_rare < n_needed:
+            raise TasklawsError(
+                f"{self.name}: overlap {self.overlap} needs {n_needed} rare skills, n_rare is {self.n_rare}: raise one of them"
+            )
+        if not 0 <= self.shared_rank < self.n_rare <= 100:
+            raise TasklawsError(f"{self.name}: shared_rank {self.shared_rank}, n_rare {self.n_rare}: 0 <= rank < n <= 100")
+        object.__setattr__(self, "skills", COMMON + rare(self.n_rare))
+        weights = [rank**-self.zipf for rank in range(1, len(self.skills) + 1)]
+        object.__setattr__(self, "frequencies", tuple(weight / sum(weights) for weight in weights))
+
+    def items(self, seed: int, split: Split) -> list[Item]:
+        rng = generator(seed, self.name, split)
+        lengths = [length for length, count in sorted(self.lengths.items()) for _ in range(count)]
+        rare_skills = self._rare_skills(len(lengths), generator(seed, self.name, "skills"))
+        items: dict[str, Item] = {}
+        optional_due = ordered_due = 0.0
+        for length, skill in zip(lengths, rare_skills, strict=True):
+            optional_due += self.optional_share * length
+            n_optional = min(max(length - 2, 0), math.floor(optional_due))
+            optional_due -= n_optional
+            ordered: bool | None = None
+            if length > 1 and not n_optional:
+                ordered_due += self.ordered_share
+                ordered = ordered_due >= 1
+                ordered_due -= ordered
+            item = self._search(rng, length, skill, n_optional, ordered, items)
+            items[item.question] = item
+        return sorted(items.values(), key=lambda item: item.id)
+
+    def draw(self, rng: random.Random) -> Item:
+        length = rng.choice(sorted(self.lengths))
+        value = "".join(rng.choice("0123456789") for _ in range(DIGITS))
+        return self._item(value, tuple(rng.choices(self.skills, self.frequencies, k=length)))
+
+    def reserved(self, item: Item) -> frozenset[str]:
+        return frozenset({item.question})
+
+    def _n_sharing(self) -> int:
+        return round(math.sqrt(self.overlap) * sum(self.lengths.values()))
+
+    def _rare_skills(self, n_items: int, rng: random.Random) -> list[Operation]:
+        tail = list(self.skills[len(COMMON) :])
+        n_sharing = self._n_sharing()
+        shared = [tail.pop(self.shared_rank)] * n_sharing if n_sharing else []
+        skills = shared + tail[: n_items - n_sharing]
+        rng.shuffle(skills)
+        return skills
+
+    def _search(
+        self,
+        rng: random.Random,
+        length: int,
+        skill: Operation,
+        n_optional: int,
+        ordered: bool | None,
+        taken: dict[str, Item],
+    ) -> Item:
+        weights = self.frequencies[: len(COMMON)]
+        for _ in range(TRIES):
+            steps = [*rng.choices(COMMON, weights, k=length - 1), skill]
+            rng.shuffle(steps)
+            value = "".join(rng.sample("0123456789", DIGITS))
+            item = self._item(value, tuple(steps))
+            if item.n_optional != n_optional or item.question in taken or ordered not in (None, item.order_matters):
+                continue
+            if skill in _shortest(tuple(steps), value):
+                return item
+        raise TasklawsError(
+            f"{self.name}: no chain of {length} steps with {skill.name}, {n_optional} optional, ordered {ordered} was found: "
+            "lower optional_share or change ordered_share"
+        )
+
+    def _item(self, value: str, steps: tuple[Operation, ...]) -> Item:
+        answer = _run(steps, value)
+        needed = _shortest(steps, value)
+        programs = [_program(value, steps)]
+        if len(needed) < len(steps):
+            programs.append(_program(value, needed))
+        return Item(
+            id=f"{self.name}-{len(steps)}-{value}-" + "-".join(step.name for step in steps),
+            family=self.name,
+            question=" ".join([value, *(step.name for step in steps)]),
+            answer=answer,
+            skills=tuple(step.name for step in steps),
+            n_required=len(needed),
+            n_optional=len(steps) - len(needed),
+            order_matters=any(_run(order, value) != answer for order in itertools.permutations(steps)),
+            human_seconds=5.0 + 6.0 * len(steps),
+            fuel=self.fuel,
+            chance=0.0,
+            programs=tuple(programs),
+        )
+
+
+def _run(steps: tuple[Operation, ...], value: str) -> str:
+    for step in steps:
+        value = step.apply(value)
+    return value
+
+
+def _shortest(steps: tuple[Operation, ...], value: str) -> tuple[Operation, ...]:
+    """The fewest of the steps, in order, that do the same on the value and on every probe."""
+    values = (value, *PROBES)
+    wanted = [_run(steps, each) for each in values]
+    for length in range(len(steps)):
+        for kept in itertools.combinations(steps, length):
+            if [_run(kept, each) for each in values] == wanted:
+                return kept
+    return steps
+
+
+def _program(value: str, steps: tuple[Operation, ...]) -> str:
+    return "\n".join([f"v='{value}'", *(f"v={step.source}" for step in steps), "print(v)"])

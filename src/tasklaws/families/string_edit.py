@@ -1,0 +1,85 @@
+"""One edit of a short string of capital letters: copy, reverse, sort, ...
+
+Example: `reverse BDAC` -> `CADB`
+"""
+
+import random
+from dataclasses import dataclass
+
+from tasklaws.families.base import Split, generator
+from tasklaws.schema import Elicitation, Item
+
+LETTERS = "ABCDEFGH"
+PROGRAMS = {
+    "copy": "print(s)",
+    "double": "print(''.join(c+c for c in s))",
+    "first": "print(s[0])",
+    "last": "print(s[-1])",
+    "reverse": "print(s[::-1])",
+    "rotate": "print(s[1:]+s[0])",
+    "sort": "print(''.join(sorted(s)))",
+}
+
+
+def edit(name: str, text: str) -> str:
+    """The text after one named edit."""
+    edits = {
+        "copy": text,
+        "double": "".join(letter * 2 for letter in text),
+        "first": text[0],
+        "last": text[-1],
+        "reverse": text[::-1],
+        "rotate": text[1:] + text[0],
+        "sort": "".join(sorted(text)),
+    }
+    return edits[name]
+
+
+@dataclass(frozen=True)
+class StringEdit:
+    """`per_cell` items for each edit and each length from `shortest` to `longest`; letters may repeat.
+
+    Human seconds: 3, and 1 for each letter, 2 when sorting.
+    """
+
+    name: str
+    fuel: int
+    per_cell: int
+    shortest: int
+    longest: int
+    elicitations: tuple[Elicitation, ...] = ("direct", "python")
+
+    def items(self, seed: int, split: Split) -> list[Item]:
+        items = []
+        for name in PROGRAMS:
+            for length in range(self.shortest, self.longest + 1):
+                rng = generator(seed, self.name, name, length)
+                texts: dict[str, None] = {}
+                while len(texts) < 2 * self.per_cell:
+                    texts["".join(rng.choice(LETTERS) for _ in range(length))] = None
+                chosen = list(texts)[: self.per_cell] if split == "test" else list(texts)[self.per_cell :]
+                items += [self._item(name, text) for text in sorted(chosen)]
+        return items
+
+    def draw(self, rng: random.Random) -> Item:
+        length = rng.randint(self.shortest, self.longest)
+        return self._item(rng.choice(list(PROGRAMS)), "".join(rng.choice(LETTERS) for _ in range(length)))
+
+    def reserved(self, item: Item) -> frozenset[str]:
+        return frozenset({item.question})
+
+    def _item(self, name: str, text: str) -> Item:
+        return Item(
+            id=f"{self.name}-{name}-{text}",
+            family=self.name,
+            question=f"{name} {text}",
+            answer=edit(name, text),
+            skills=(name, f"length_{len(text)}"),
+            n_required=1,
+            n_optional=0,
+            order_matters=False,
+            human_seconds=3.0 + len(text) * (2.0 if name == "sort" else 1.0),
+            fuel=self.fuel,
+            chance=0.0,
+            programs=(f"s='{text}'\n{PROGRAMS[name]}",),
+        )

@@ -1,0 +1,60 @@
+"""The corpus a ladder is trained on: other instances of the same formats, none of them asked."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from tasklaws.elicitation import prompt, split_task, target
+from tasklaws.errors import TasklawsError
+from tasklaws.families import Family
+from tasklaws.families.base import generator
+from tasklaws.families.shots import draw_unreserved, reserved_questions
+
+
+@dataclass(frozen=True)
+class Document:
+    """One prompt with the text that follows it; only the target's tokens are learned and count in the loss."""
+
+    family: str
+    elicitation: str
+    prompt: str
+    target: str
+
+    def to_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def documents(
+    families: list[Family],
+    mixture: dict[str, float],
+    count: int,
+    seed: int,
+    purpose: str,
+    unlike: frozenset[str] = frozenset(),
+) -> Iterator[Document]:
+    """`count` documents, tasks drawn by the weights of `mixture` (`<family>_<elicitation>` -> weight).
+
+    `purpose` seeds a stream of its own; no document has a prompt among `unlike`, so that held-out ones were never
+    learned from. An unknown family,
+    or one whose instances are all reserved, raises TasklawsError.
+    """
+    by_name = {family.name: family for family in families}
+    for name, elicitation in map(split_task, mixture):
+        if name not in by_name or elicitation not in by_name[name].elicitations:
+            raise TasklawsError(f"corpus: no task {name}_{elicitation}: the families are {', '.join(by_name)}")
+    reserved = reserved_questions(families, seed)
+    rng = generator(seed, "corpus", purpose)
+    for task in rng.choices(list(mixture), list(mixture.values()), k=count):
+        name, elicitation = split_task(task)
+        read = None
+        while read is None or read in unlike:
+            item = draw_unreserved(by_name[name], rng, reserved)
+            read = prompt(item.question, elicitation)
+        yield Document(name, elicitation, read, target(item, elicitation))
+
+
+def refuse_leaks(documents: list[Document], reserved: frozenset[str]) -> None:
+    """Raise TasklawsError if any document asks a reserved question, whatever the elicitation."""
+    for document in documents:
+        question = document.prompt.removeprefix("Q: ").rsplit("\n", 1)[0]
+        if question in reserved:
+            raise TasklawsError(f"corpus: {question!r} is an eval question: it must not be learned from")

@@ -1,0 +1,296 @@
+"""A rung fetched from a Hugging Face hub: pinned to the commits that it got, usable offline.
+
+Files come through the hub's own cache, so what has been downloaded once is never asked for again. The rung
+is put together in `work` and moved to its place whole.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from huggingface_hub import constants, get_cached_repo_tree, snapshot_download
+from huggingface_hub.errors import (
+    CachedRepoTreeNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from tasklaws.errors import TasklawsError
+from tasklaws.files import read_json, replacing, sha256_file, write_json
+from tasklaws.ladder import card
+from tasklaws.ladder.card import Card, Checkpoint
+from tasklaws.ladder.heldout import count_config_params, heldout_loss
+
+WORK = Path(".work/hub")
+# All that a GPT-NeoX, or another causal model with a fast tokenizer, may need beside its weights.
+SMALL_FILES = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+]
+# The first of these forms that a revision has is fetched, and no other.
+WEIGHTS = [
+    ["model.safetensors"],
+    ["model.safetensors.index.json", "model-*.safetensors"],
+    ["pytorch_model.bin"],
+    ["pytorch_model.bin.index.json", "pytorch_model-*.bin"],
+]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One revision of a repository in the hub's cache: the step that it is, its commit, its files."""
+
+    step: int
+    revision: str
+    commit: str
+    files: tuple[Path, ...]
+
+
+def fetch(
+    rung: str, source: Mapping[str, Any], documents: Sequence[Mapping[str, str]], out: Path, work: Path = WORK
+) -> Card:
+    """Fetch every checkpoint that `source` lists into `out` and write its card, with the loss on `documents`.
+
+    `source` is a rung's `source` of kind hub in conf/models: the step N is the revision stepN, the last one
+    is `revision`, and goes into `out` itself. The endpoint is HF_ENDPOINT or the public hub. Call it again
+    after a kill: what was done is kept. No network (and not all in the cache), an unknown repository or
+    revision, a refusal, a truncated or damaged file raise TasklawsError, and `out` stays as it was. Weights
+    of another size than the ladder states are kept, with a warning, and their own count goes into the card
+    as n_params_loaded.
+    """
+    revisions = list_revisions(source)
+    snapshots = [_download(source["repo"], step, revision) for step, revision in revisions.items()]
+    _refuse_shared_commits(source["repo"], snapshots)
+    staging = work / f"{rung}-{_key(source, snapshots, documents)}"
+    staged = staging / "rung"
+    checkpoints = tuple(
+        _stage(staging, source, snapshot, documents, snapshots[-1].step) for snapshot in snapshots
+    )
+    found = Card(
+        rung=rung,
+        source_kind="hub",
+        n_params=source["n_params"],
+        n_params_total=source["n_params_total"],
+        tokenizer_sha256=sha256_file(staged / "tokenizer.json"),
+        checkpoints=checkpoints,
+        repo=source["repo"],
+        revision=source["revision"],
+        commit=snapshots[-1].commit,
+        n_params_loaded=count_config_params(staged)[0],
+    )
+    _warn_of_other_shape(staged, source, found)
+    card.write(staged, found)
+    _move(staged, out, staging / "replaced")
+    shutil.rmtree(staging)
+    return found
+
+
+def list_revisions(source: Mapping[str, Any]) -> dict[int, str]:
+    """Every step's revision, in order of steps; the last step's is `source["revision"]`."""
+    steps, last = sorted(source["steps"]), source["revision"]
+    if not steps or len(set(steps)) != len(steps):
+        raise TasklawsError(
+            f"steps of {source['repo']} are {source['steps']}: list each step once, the final one too"
+        )
+    if len(source["seeds"]) != 1:
+        raise TasklawsError(
+            f"seeds of {source['repo']} are {source['seeds']}: a repository holds one seed, name that"
+        )
+    if last.startswith("step") and last != f"step{steps[-1]}":
+        raise TasklawsError(
+            f"revision {last} of {source['repo']} is not the last of steps {steps}: list it there"
+        )
+    return {step: f"step{step}" for step in steps[:-1]} | {steps[-1]: last}
+
+
+def endpoint() -> str:
+    """Where the hub is: HF_ENDPOINT, or the public one."""
+    return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
+
+
+def _download(repo: str, step: int, revision: str) -> Snapshot:
+    """Bring one revision into the hub's cache: the small files, then the weights of the same commit."""
+    with _one_line_errors(repo, revision):
+        snapshot = Path(
+            snapshot_download(repo, revision=revision, allow_patterns=SMALL_FILES, endpoint=endpoint())
+        )
+        commit = snapshot.name
+        listed = [file.path for file in get_cached_repo_tree(repo, revision=commit)]
+        weights = next((names for form in WEIGHTS if (names := _matching(listed, form))), None)
+        if weights is None:
+            raise TasklawsError(
+                f"{repo} at {revision} ({endpoint()}) holds no safetensors or bin weights: choose another step"
+            )
+        small = _matching(listed, SMALL_FILES)
+        for needed in ("config.json", "tokenizer.json"):
+            if needed not in small:
+                raise TasklawsError(
+                    f"{repo} at {revision} ({endpoint()}) holds no {needed}: choose another repository"
+                )
+        snapshot_download(repo, revision=commit, allow_patterns=small + weights, endpoint=endpoint())
+    return Snapshot(step, revision, commit, tuple(snapshot / name for name in sorted(small + weights)))
+
+
+def _matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    return [
+        name for name in names if "/" not in name and any(Path(name).match(pattern) for pattern in patterns)
+    ]
+
+
+@contextmanager
+def _one_line_errors(repo: str, revision: str) -> Iterator[None]:
+    """Turn what huggingface_hub raises into a TasklawsError that names the request and the remedy."""
+    asked = f"{repo} at {revision} from {endpoint()}"
+    try:
+        yield
+    except GatedRepoError as error:
+        raise TasklawsError(
+            f"{asked} is gated: accept its terms at {endpoint()}/{repo} and set HF_TOKEN"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise TasklawsError(
+            f"{asked}: no such repository, or a private one: correct `repo` in conf/models, or set HF_TOKEN"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise TasklawsError(
+            f"{asked}: no such revision: correct `steps` or `revision` in conf/models"
+        ) from error
+    except (LocalEntryNotFoundError, CachedRepoTreeNotFoundError) as error:
+        raise TasklawsError(
+            f"cannot fetch {asked} ({_first_line(error.__cause__ or error)}), and {constants.HF_HUB_CACHE}"
+            " does not hold it all: connect to the network, or set HF_ENDPOINT to a mirror, and run it again"
+        ) from error
+    except HFValidationError as error:
+        raise TasklawsError(f"{asked}: {_first_line(error)}: correct `repo` in conf/models") from error
+    except (HfHubHTTPError, httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise TasklawsError(
+            f"cannot fetch {asked} ({_first_line(error)}): run it again, or correct the cause"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise TasklawsError(f"{asked}: the answer is not a hub's: correct HF_ENDPOINT") from error
+    except OSError as error:
+        if error.errno is not None:  # of this machine's disk, which says enough
+            raise
+        raise TasklawsError(f"cannot fetch {asked} ({_first_line(error)}): run it again") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _refuse_shared_commits(repo: str, snapshots: Sequence[Snapshot]) -> None:
+    seen: dict[str, str] = {}
+    for snapshot in snapshots:
+        if snapshot.commit in seen:
+            raise TasklawsError(
+                f"{repo}: {seen[snapshot.commit]} and {snapshot.revision} are both {snapshot.commit}: list one"
+            )
+        seen[snapshot.commit] = snapshot.revision
+
+
+def _key(
+    source: Mapping[str, Any], snapshots: Sequence[Snapshot], documents: Sequence[Mapping[str, str]]
+) -> str:
+    """A hash of all that the rung follows from, so that work of another configuration is never taken up."""
+    facts = [dict(source), [snapshot.commit for snapshot in snapshots], [dict(row) for row in documents]]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _stage(
+    staging: Path,
+    source: Mapping[str, Any],
+    snapshot: Snapshot,
+    documents: Sequence[Mapping[str, str]],
+    last_step: int,
+) -> Checkpoint:
+    """Copy a snapshot into the staged rung and measure its loss, unless an earlier run has."""
+    seed, is_final = source["seeds"][0], snapshot.step == last_step
+    path = "." if is_final else f"seed{seed}-step{snapshot.step}"
+    staged, done = staging / "rung" / path, staging / f"step{snapshot.step}.json"
+    if done.exists() and (staged / "config.json").exists():
+        return Checkpoint.from_dict(read_json(done))
+    for file in snapshot.files:
+        _copy_checked(file, staged / file.name, source["repo"], snapshot.revision)
+    loss = heldout_loss(staged, documents)
+    n_tokens = snapshot.step * source["tokens_per_step"]
+    checkpoint = Checkpoint(
+        path=path,
+        seed=seed,
+        step=snapshot.step,
+        is_final=is_final,
+        n_tokens=n_tokens,
+        train_flops=card.train_flops(source["n_params"], n_tokens),
+        loss_nats=loss.loss_nats,
+        bits_per_byte=loss.bits_per_byte,
+        commit=snapshot.commit,
+    )
+    write_json(done, asdict(checkpoint))
+    return checkpoint
+
+
+def _copy_checked(source: Path, target: Path, repo: str, revision: str) -> None:
+    """Copy a cached file; if its content is not what its name in the cache says, drop it there and raise.
+
+    The cache names a blob by the hub's ETag: SHA-256 of a large file, git's SHA-1 of a small one. The
+    client itself checks sizes only.
+    """
+    blob = source.readlink().name if source.is_symlink() else ""
+    hashers = {
+        64: hashlib.sha256(),
+        40: hashlib.sha1(b"blob %d\0" % source.stat().st_size, usedforsecurity=False),
+    }
+    hasher = hashers.get(len(blob))
+    with source.open("rb") as reader, replacing(target) as writer:
+        while chunk := reader.read(1 << 20):
+            writer.write(chunk)
+            if hasher is not None:
+                hasher.update(chunk)
+        if hasher is not None and hasher.hexdigest() != blob:
+            source.resolve().unlink()
+            source.unlink()
+            raise TasklawsError(
+                f"{source.name} of {repo} at {revision} came damaged"
+                f" (hash {hasher.hexdigest()}, the hub says {blob}): it is dropped, run it again"
+            )
+
+
+def _warn_of_other_shape(staged: Path, source: Mapping[str, Any], found: Card) -> None:
+    """Say on stderr where the fetched model is not of the shape that the ladder states."""
+    config = read_json(staged / "config.json")
+    names = {"width": "hidden_size", "layers": "num_hidden_layers", "heads": "num_attention_heads"}
+    loaded = {ours: config.get(theirs) for ours, theirs in names.items()} | {
+        "n_params": found.n_params_loaded
+    }
+    other = [f"{name} {value}, not {source[name]}" for name, value in loaded.items() if value != source[name]]
+    if other:
+        print(
+            f"warning: {found.repo} has {'; '.join(other)}: the card keeps the ladder's sizes",
+            file=sys.stderr,
+        )
+
+
+def _move(staged: Path, out: Path, aside: Path) -> None:
+    """Put the finished rung in its place, with whatever stood there out of sight before."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        out.rename(aside)
+    staged.rename(out)

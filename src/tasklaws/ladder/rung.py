@@ -1,0 +1,103 @@
+"""A trained rung: all its seeds, two at a time, gathered into one directory with one card."""
+
+import hashlib
+import json
+import multiprocessing
+import shutil
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tasklaws.files import read_jsonl, sha256_file
+from tasklaws.ladder import packing, train
+from tasklaws.ladder.card import Card, Checkpoint, train_flops, write
+from tasklaws.ladder.corpus import Document
+from tasklaws.ladder.heldout import count_params, heldout_loss, load
+from tasklaws.ladder.tokenizer import load_tokenizer
+from tasklaws.ladder.train import Recipe
+
+WORK = Path(".work/train")
+
+
+def train_rung(rung: str, source: dict[str, Any], corpus: Path, out: Path, workers: int) -> None:
+    """Train every seed of a rung and write `out`: the first seed's final weights, seed<S>-step<T>/ and card.json.
+
+    Each seed trains in a one-thread process of its own, `workers` at a time; results do not depend on how many. Work in
+    progress lives under .work/train, keyed by all that determines the weights, until `out` stands: a killed run resumes.
+    """
+    recipe = Recipe.from_source(source)
+    work = WORK / f"{rung}-{_key(source, corpus)}"
+    work.mkdir(parents=True, exist_ok=True)
+    print(f"{rung}: work in progress in {work}", file=sys.stderr, flush=True)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context) as pool:
+        jobs = [pool.submit(_train_seed, rung, recipe, seed, corpus, work) for seed in source["seeds"]]
+        checkpoints = [checkpoint for job in jobs for checkpoint in job.result()]
+    partial = work / "assembled"
+    shutil.rmtree(partial, ignore_errors=True)
+    _gather(rung, recipe, source["seeds"][0], checkpoints, corpus, work, partial)
+    shutil.rmtree(out, ignore_errors=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial.rename(out)
+    shutil.rmtree(work)
+
+
+def _key(source: dict[str, Any], corpus: Path) -> str:
+    parts = [
+        json.dumps(source, sort_keys=True),
+        torch.__version__,
+        *(sha256_file(corpus / name) for name in ("train.jsonl", "tokenizer/tokenizer.json")),
+        *(sha256_file(Path(module.__file__ or "")) for module in (packing, train)),
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _train_seed(rung: str, recipe: Recipe, seed: int, corpus: Path, work: Path) -> list[Checkpoint]:
+    documents = [Document(**row) for row in read_jsonl(corpus / "train.jsonl")]
+    tokenizer = load_tokenizer(corpus / "tokenizer")
+    train.train(rung, recipe, seed, documents, tokenizer, work)
+    heldout = read_jsonl(corpus / "heldout.jsonl")
+    checkpoints = []
+    for step in recipe.kept_steps:
+        name = f"seed{seed}-step{step}"
+        n_params, _ = count_params(load(work / name, torch.float64)[1])
+        loss = heldout_loss(work / name, heldout, batch_size=64, dtype=torch.float64)
+        n_tokens = step * recipe.rows * recipe.length
+        checkpoints.append(
+            Checkpoint(
+                path=name,
+                seed=seed,
+                step=step,
+                is_final=step == recipe.n_steps,
+                n_tokens=n_tokens,
+                train_flops=train_flops(n_params, n_tokens),
+                loss_nats=round(loss.loss_nats, 6),
+                bits_per_byte=round(loss.bits_per_byte, 6),
+            )
+        )
+    return checkpoints
+
+
+def _gather(
+    rung: str, recipe: Recipe, first_seed: int, checkpoints: list[Checkpoint], corpus: Path, work: Path, out: Path
+) -> None:
+    placed = []
+    for checkpoint in checkpoints:
+        first = checkpoint.seed == first_seed and checkpoint.is_final
+        path = "." if first else checkpoint.path
+        shutil.copytree(work / checkpoint.path, out / path, dirs_exist_ok=True)
+        placed.append(Checkpoint(**{**vars(checkpoint), "path": path}))
+    n_params, n_params_total = count_params(load(out, torch.float32)[1])
+    card = Card(
+        rung=rung,
+        source_kind="train",
+        n_params=n_params,
+        n_params_total=n_params_total,
+        corpus_sha256=sha256_file(corpus / "train.jsonl"),
+        tokenizer_sha256=sha256_file(out / "tokenizer.json"),
+        checkpoints=tuple(placed),
+    )
+    write(out, card)

@@ -1,0 +1,40 @@
+"""What is known of a rung before it exists: its size, its budget, its cost."""
+
+from typing import Any
+
+from tasklaws.errors import TasklawsError
+from tasklaws.schema import LADDER_COLUMNS
+
+
+def gpt_neox_n_params(layers: int, width: int) -> int:
+    """Non-embedding parameters of a GPT-NeoX decoder with a 4x MLP: layers (12 w^2 + 13 w) + 2 w, biases and norms in.
+
+    Counts as the Pythia suite publishes them (Biderman et al. 2023, table 1): 6 layers of width 512 have 18,915,328.
+    """
+    return layers * (12 * width**2 + 13 * width) + 2 * width
+
+
+def rung_size(rung: str, source: dict[str, Any]) -> tuple[int, int]:
+    """Non-embedding parameters and training tokens that a rung's configuration promises."""
+    if source["kind"] == "train":
+        return gpt_neox_n_params(source["layers"], source["width"]), source["n_tokens"]
+    if source["kind"] == "hub":
+        return source["n_params"], max(source["steps"]) * source["tokens_per_step"]
+    raise TasklawsError(f"rung {rung}: unknown source kind {source['kind']!r}: use train or hub")
+
+
+def ladder_rows(models: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of the ladder table (LADDER_COLUMNS); train_flops = 6 N D (Kaplan et al. 2020, section 2.1).
+
+    A ladder without rungs, with an unknown role, or without a fit rung raises TasklawsError.
+    """
+    rows = []
+    for rung, settings in models["rungs"].items():
+        if settings["role"] not in ("fit", "holdout"):
+            raise TasklawsError(f"rung {rung}: unknown role {settings['role']!r}: use fit or holdout")
+        n_params, n_tokens = rung_size(rung, settings["source"])
+        values = [models["name"], rung, settings["role"], n_params, n_tokens, 6 * n_params * n_tokens]
+        rows.append(dict(zip(LADDER_COLUMNS, values, strict=True)))
+    if not any(row["role"] == "fit" for row in rows):
+        raise TasklawsError(f"ladder {models['name']} has no rung of role fit: give it one to fit on")
+    return rows

@@ -1,0 +1,39 @@
+"""The byte-pair tokenizer of a corpus: digits, markers and operands stay whole, the rest merges."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from tasklaws.ladder.corpus import Document
+
+END = "<|end|>"
+UNKNOWN = "<|unknown|>"
+
+# Isolated pieces, so that no merge crosses them: a digit; the markers; a capital that stands for itself; a letter of a
+# short quoted string; an operation's name with its space.
+PIECES = r"\d|Q:|\n[AP]:|[A-Z](?!:)|[a-z](?=[a-z]{0,2}')| [a-z]{2,4}(?=[ \n])"
+
+
+def train_tokenizer(documents: Iterable[Document], vocab_size: int) -> PreTrainedTokenizerFast:
+    """Learn at most `vocab_size` tokens from prompts and targets; encoding them apart or joined gives the same."""
+    tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(PIECES), "isolated")  # type: ignore[assignment]
+    tokenizer.decoder = decoders.Fuse()  # type: ignore[assignment]
+    trainer = trainers.BpeTrainer(vocab_size=vocab_size, special_tokens=[END, UNKNOWN], show_progress=False)
+    tokenizer.train_from_iterator((document.prompt + document.target for document in documents), trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token=END,
+        pad_token=END,
+        unk_token=UNKNOWN,
+        clean_up_tokenization_spaces=False,
+        padding_side="left",
+        model_max_length=256,
+    )
+
+
+def load_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
+    """The tokenizer saved in `directory`."""
+    return PreTrainedTokenizerFast.from_pretrained(directory)  # type: ignore[no-any-return]

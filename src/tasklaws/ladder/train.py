@@ -1,0 +1,183 @@
+"""Train one tiny GPT-NeoX decoder from scratch, so that a killed run resumes and ends in the same weights."""
+
+import math
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
+
+from tasklaws.files import replacing
+from tasklaws.ladder.corpus import Document
+from tasklaws.ladder.packing import IGNORED, Batch, Encoded, batches
+
+WARMUP = 0.02
+SAVE_EVERY = 200
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a rung is trained: its shape, its budget and the steps at which a checkpoint is kept.
+
+    `n_tokens` counts positions, padding of packed rows (about 3%) in; a step takes rows x length of them.
+    `muon_lr` drives the matrices of the layers (Muon), min(`adam_lr`, `adam_lr_width` / width) all other parameters
+    (AdamW); both warm up over 2% of the steps and fall to 0 along a cosine.
+    """
+
+    layers: int
+    width: int
+    heads: int
+    n_tokens: int
+    rows: int
+    length: int
+    muon_lr: float
+    adam_lr: float
+    adam_lr_width: float
+    checkpoints: tuple[float, ...]
+
+    @property
+    def n_steps(self) -> int:
+        return self.n_tokens // (self.rows * self.length)
+
+    @property
+    def kept_steps(self) -> list[int]:
+        """Steps at which a checkpoint is kept: the shares of the whole in `checkpoints`, and the last."""
+        return sorted({max(1, round(share * self.n_steps)) for share in self.checkpoints} | {self.n_steps})
+
+    @classmethod
+    def from_source(cls, source: dict[str, Any]) -> "Recipe":
+        fields = {key: source[key] for key in cls.__dataclass_fields__ if key != "checkpoints"}
+        return cls(**fields, checkpoints=tuple(source["checkpoints"]))
+
+
+def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerFast) -> list[Encoded]:
+    """Token ids of each document, ended by the end token, which is learned too."""
+    prompts = tokenizer([document.prompt for document in documents], add_special_tokens=False)["input_ids"]
+    targets = tokenizer([document.target for document in documents], add_special_tokens=False)["input_ids"]
+    end = tokenizer.eos_token_id
+    return [Encoded((*a, *b, end), len(a)) for a, b in zip(prompts, targets, strict=True)]
+
+
+def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, seed: int) -> GPTNeoXForCausalLM:
+    """A freshly drawn model of the recipe's shape; rotary positions on whole heads, no dropout."""
+    torch.manual_seed(seed)
+    end = tokenizer.eos_token_id
+    config = GPTNeoXConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=recipe.width,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        intermediate_size=4 * recipe.width,
+        max_position_embeddings=tokenizer.model_max_length,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0},
+        attn_implementation="eager",
+        bos_token_id=end,
+        eos_token_id=end,
+        pad_token_id=end,
+    )
+    return GPTNeoXForCausalLM(config)
+
+
+class Training:
+    """A model with its optimisers at one step of its schedule."""
+
+    def __init__(self, recipe: Recipe, model: GPTNeoXForCausalLM) -> None:
+        matrices, others = [], []
+        for name, parameter in model.named_parameters():
+            (matrices if parameter.ndim == 2 and ".layers." in name else others).append(parameter)
+        adam_lr = min(recipe.adam_lr, recipe.adam_lr_width / recipe.width)
+        self.recipe = recipe
+        self.model = model
+        self.optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(matrices, lr=recipe.muon_lr, weight_decay=0.0),
+            torch.optim.AdamW(others, lr=adam_lr, weight_decay=0.0),
+        ]
+        self.peaks = (recipe.muon_lr, adam_lr)
+        self.step = 0
+
+    def advance(self, batch: Batch) -> float:
+        """One optimiser step on one batch; returns the mean loss in nats per learned token."""
+        self._schedule()
+        hidden = self.model.gpt_neox(
+            input_ids=batch.input_ids,
+            position_ids=batch.position_ids,
+            attention_mask=torch.zeros(batch.mask.shape).masked_fill(~batch.mask, torch.finfo(torch.float32).min),
+            use_cache=False,
+        ).last_hidden_state
+        labels = batch.labels[:, 1:]
+        learned = labels != IGNORED
+        logits = self.model.get_output_embeddings()(hidden[:, :-1][learned])
+        loss = torch.nn.functional.cross_entropy(logits, labels[learned])
+        loss.backward()
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        self.step += 1
+        return float(loss)
+
+    def _schedule(self) -> None:
+        share = self.step / self.recipe.n_steps
+        factor = min(1.0, (share + 1 / self.recipe.n_steps) / WARMUP) * 0.5 * (1 + math.cos(math.pi * share))
+        for optimizer, peak in zip(self.optimizers, self.peaks, strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = peak * factor
+
+    def save(self, path: Path) -> None:
+        """Write weights, optimiser states and step atomically."""
+        state = {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+        }
+        with replacing(path) as file:
+            torch.save(state, file)
+
+    def load(self, path: Path) -> None:
+        """Take up the state that `save` wrote."""
+        state = torch.load(path, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.step = state["step"]
+
+
+def train(
+    rung: str, recipe: Recipe, seed: int, documents: Sequence[Document], tokenizer: PreTrainedTokenizerFast, work: Path
+) -> None:
+    """Train one seed of a rung on one thread, keeping each checkpoint as `work`/seed<S>-step<T>, a Hugging Face directory.
+
+    Progress goes to `work`/seed<S>.state every 200 steps; a later call in the same directory resumes there, and ends in
+    the same weights as a run that was never interrupted.
+    """
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    training = Training(recipe, build_model(recipe, tokenizer, seed))
+    state = work / f"seed{seed}.state"
+    if state.exists():
+        training.load(state)
+        print(f"{rung} seed {seed}: resuming at step {training.step}", file=sys.stderr, flush=True)
+    kept = recipe.kept_steps
+    stream = batches(
+        encode(documents, tokenizer), recipe.rows, recipe.length, seed, training.step, recipe.n_steps
+    )
+    for batch in stream:
+        loss = training.advance(batch)
+        if training.step in kept:
+            export(training.model, tokenizer, work / f"seed{seed}-step{training.step}")
+            print(f"{rung} seed {seed}: step {training.step}/{recipe.n_steps} loss {loss:.3f}", file=sys.stderr, flush=True)
+        if training.step % SAVE_EVERY == 0 or training.step in kept:
+            training.save(state)
+
+
+def export(model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerFast, directory: Path) -> None:
+    """Write a Hugging Face directory whole or not at all."""
+    partial = directory.with_name(f".{directory.name}")
+    for leftover in (partial, directory):
+        shutil.rmtree(leftover, ignore_errors=True)
+    model.save_pretrained(partial)
+    tokenizer.save_pretrained(partial)
+    partial.rename(directory)

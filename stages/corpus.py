@@ -1,0 +1,33 @@
+"""Write what the nano ladders learn from, the held-out documents and the tokenizer; no eval question is among them."""
+
+from pathlib import Path
+
+from tasklaws import errors
+from tasklaws.config import load_params
+from tasklaws.families import build
+from tasklaws.files import read_jsonl, write_jsonl
+from tasklaws.ladder.corpus import documents, refuse_leaks
+from tasklaws.ladder.tokenizer import train_tokenizer
+
+ITEMS = Path("data/items")
+OUT = Path("data/corpus")
+
+
+def main() -> None:
+    params = load_params()
+    corpus = params["corpus"]
+    families = build(params["families"]["sets"])
+    asked = {row["question"] for family in families for row in read_jsonl(ITEMS / f"{family.name}.jsonl")}
+    learned: frozenset[str] = frozenset()
+    for name, count in (("train", corpus["n_documents"]), ("heldout", corpus["n_heldout"])):
+        drawn = list(documents(families, corpus["mixture"], count, params["seed"], name, unlike=learned))
+        refuse_leaks(drawn, asked)
+        write_jsonl(OUT / f"{name}.jsonl", [document.to_dict() for document in drawn])
+        if name == "train":
+            learned = frozenset(document.prompt for document in drawn)
+            train_tokenizer(drawn, corpus["vocab_size"]).save_pretrained(OUT / "tokenizer")
+        print(f"{OUT}/{name}.jsonl: {count} documents")
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,22 @@
+"""Write the size and budget of every rung, from the configuration alone."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from tasklaws import errors
+from tasklaws.config import load_params
+from tasklaws.files import write_table
+from tasklaws.ladder.sizes import ladder_rows
+from tasklaws.schema import LADDER_KEYS
+
+
+def main() -> None:
+    models = load_params()["models"]
+    out = Path("results", models["name"], "before", "fit.csv")
+    write_table(out, pd.DataFrame(ladder_rows(models)), LADDER_KEYS)
+    print(f"{out}: {len(models['rungs'])} rungs")
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,30 @@
+"""Make one rung: train it from scratch, or fetch it from a hub."""
+
+import sys
+from pathlib import Path
+
+from tasklaws import errors
+from tasklaws.config import load_params, rung_settings
+from tasklaws.files import read_jsonl
+
+CORPUS = Path("data/corpus")
+
+
+def main() -> None:
+    params = load_params()
+    rung = sys.argv[1]
+    source = rung_settings(params, rung)["source"]
+    out = Path("models", rung)
+    if source["kind"] == "train":
+        from tasklaws.ladder.rung import train_rung
+
+        train_rung(rung, source, CORPUS, out, params["execution"]["workers"])
+    else:
+        from tasklaws.ladder.hub import fetch
+
+        fetch(rung, source, read_jsonl(CORPUS / "heldout.jsonl"), out)
+    print(f"{out}: done")
+
+
+if __name__ == "__main__":
+    errors.run(main)
