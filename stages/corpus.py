@@ -6,10 +6,10 @@ from tasklaws import errors
 from tasklaws.config import load_params
 from tasklaws.families import build
 from tasklaws.files import read_jsonl, write_jsonl
+from tasklaws.items import ITEMS
 from tasklaws.ladder.corpus import documents, refuse_leaks
 from tasklaws.ladder.tokenizer import train_tokenizer
 
-ITEMS = Path("data/items")
 OUT = Path("data/corpus")
 
 

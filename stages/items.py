@@ -1,14 +1,11 @@
 """Write the items of every family, and some other instances of it as few-shot examples."""
 
-from pathlib import Path
-
 from tasklaws import errors
 from tasklaws.config import load_params
 from tasklaws.families import build
 from tasklaws.families.shots import shots
 from tasklaws.files import write_jsonl
-
-OUT = Path("data/items")
+from tasklaws.items import ITEMS
 
 
 def main() -> None:
@@ -16,10 +13,10 @@ def main() -> None:
     families = build(params["families"]["sets"])
     for family in families:
         items = family.items(params["seed"], params["families"]["split"])
-        write_jsonl(OUT / f"{family.name}.jsonl", [item.to_dict() for item in items])
+        write_jsonl(ITEMS / f"{family.name}.jsonl", [item.to_dict() for item in items])
         kept = shots(family, families, params["seed"], params["elicitation"]["n_shots_kept"])
-        write_jsonl(OUT / f"{family.name}.shots.jsonl", [item.to_dict() for item in kept])
-        print(f"{OUT}/{family.name}.jsonl: {len(items)} items")
+        write_jsonl(ITEMS / f"{family.name}.shots.jsonl", [item.to_dict() for item in kept])
+        print(f"{ITEMS}/{family.name}.jsonl: {len(items)} items")
 
 
 if __name__ == "__main__":

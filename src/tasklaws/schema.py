@@ -49,7 +49,7 @@ LADDER_KEYS = ["ladder", "rung"]
 # scores/<role>/<rung>.csv: one row an item, checkpoint and elicitation. Empty where the metric does not apply.
 SCORE_KEYS = ["rung", "seed", "step", "family", "elicitation", "item"]
 METRICS = ["exact_match", "partial_credit", "target_bits_per_byte", "brier"]
-SCORE_COLUMNS = [*SCORE_KEYS, "chance", *METRICS, "status", "fuel"]
+SCORE_COLUMNS = [*SCORE_KEYS, "chance", *METRICS, "status", "fuel", "response"]
 
 # observations.csv: one row a rung, seed, checkpoint, family, elicitation and metric.
 OBSERVATION_KEYS = ["ladder", "rung", "seed", "step", "family", "elicitation", "metric"]

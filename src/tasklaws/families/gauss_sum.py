@@ -36,7 +36,10 @@ class GaussSum:
         grid = {round(10 ** ((k + shift) / self.per_decade)) for k in range(9 * self.per_decade + 1)}
         if split == "dev":
             grid -= {round(10 ** (k / self.per_decade)) for k in range(9 * self.per_decade + 1)}
-        return [self._item(n, (_loop(n), _formula(n)) if n < self.loop_limit else (_formula(n), _short(n))) for n in sorted(grid)]
+        return [
+            self._item(n, (_loop(n), _formula(n)) if n < self.loop_limit else (_formula(n), _short(n)))
+            for n in sorted(grid)
+        ]
 
     def draw(self, rng: random.Random) -> Item:
         large = rng.random() < self.large_share

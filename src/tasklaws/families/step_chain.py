@@ -55,7 +55,9 @@ class StepChain:
                 f"{self.name}: overlap {self.overlap} needs {n_needed} rare skills, n_rare is {self.n_rare}: raise one of them"
             )
         if not 0 <= self.shared_rank < self.n_rare <= 100:
-            raise TasklawsError(f"{self.name}: shared_rank {self.shared_rank}, n_rare {self.n_rare}: 0 <= rank < n <= 100")
+            raise TasklawsError(
+                f"{self.name}: shared_rank {self.shared_rank}, n_rare {self.n_rare}: 0 <= rank < n <= 100"
+            )
         object.__setattr__(self, "skills", COMMON + rare(self.n_rare))
         weights = [rank**-self.zipf for rank in range(1, len(self.skills) + 1)]
         object.__setattr__(self, "frequencies", tuple(weight / sum(weights) for weight in weights))

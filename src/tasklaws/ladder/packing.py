@@ -29,9 +29,7 @@ class Batch:
     mask: torch.Tensor
 
 
-def batches(
-    documents: list[Encoded], rows: int, length: int, seed: int, start: int, stop: int
-) -> Iterator[Batch]:
+def batches(documents: list[Encoded], rows: int, length: int, seed: int, start: int, stop: int) -> Iterator[Batch]:
     """Batches `start`..`stop` of an endless stream: each epoch is a new shuffle, packed first-come into rows.
 
     Packing whole documents with a block-diagonal mask is what makes tiny models learn at all (docs/log.md). The stream

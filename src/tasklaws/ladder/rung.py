@@ -82,7 +82,13 @@ def _train_seed(rung: str, recipe: Recipe, seed: int, corpus: Path, work: Path) 
 
 
 def _gather(
-    rung: str, recipe: Recipe, first_seed: int, checkpoints: list[Checkpoint], corpus: Path, work: Path, out: Path
+    rung: str,
+    recipe: Recipe,
+    first_seed: int,
+    checkpoints: list[Checkpoint],
+    corpus: Path,
+    work: Path,
+    out: Path,
 ) -> None:
     placed = []
     for checkpoint in checkpoints:

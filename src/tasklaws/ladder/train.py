@@ -117,7 +117,7 @@ class Training:
             optimizer.step()
             optimizer.zero_grad()
         self.step += 1
-        return float(loss)
+        return loss.item()
 
     def _schedule(self) -> None:
         share = self.step / self.recipe.n_steps
@@ -146,7 +146,12 @@ class Training:
 
 
 def train(
-    rung: str, recipe: Recipe, seed: int, documents: Sequence[Document], tokenizer: PreTrainedTokenizerFast, work: Path
+    rung: str,
+    recipe: Recipe,
+    seed: int,
+    documents: Sequence[Document],
+    tokenizer: PreTrainedTokenizerFast,
+    work: Path,
 ) -> None:
     """Train one seed of a rung on one thread, keeping each checkpoint as `work`/seed<S>-step<T>, a Hugging Face directory.
 
@@ -161,14 +166,16 @@ def train(
         training.load(state)
         print(f"{rung} seed {seed}: resuming at step {training.step}", file=sys.stderr, flush=True)
     kept = recipe.kept_steps
-    stream = batches(
-        encode(documents, tokenizer), recipe.rows, recipe.length, seed, training.step, recipe.n_steps
-    )
+    stream = batches(encode(documents, tokenizer), recipe.rows, recipe.length, seed, training.step, recipe.n_steps)
     for batch in stream:
         loss = training.advance(batch)
         if training.step in kept:
             export(training.model, tokenizer, work / f"seed{seed}-step{training.step}")
-            print(f"{rung} seed {seed}: step {training.step}/{recipe.n_steps} loss {loss:.3f}", file=sys.stderr, flush=True)
+            print(
+                f"{rung} seed {seed}: step {training.step}/{recipe.n_steps} loss {loss:.3f}",
+                file=sys.stderr,
+                flush=True,
+            )
         if training.step % SAVE_EVERY == 0 or training.step in kept:
             training.save(state)
 

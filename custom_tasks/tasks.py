@@ -1,0 +1,14 @@
+"""What the task files call: lm-eval wants functions beside its YAML, these hand over to the package's own."""
+
+from typing import Any
+
+from tasklaws.harness.documents import load
+
+__all__ = ["judge", "load"]
+
+
+def judge(document: dict[str, Any], results: list[Any]) -> dict[str, float]:
+    """Scores of one document; imported only now, as asking alone needs no sandbox."""
+    from tasklaws.harness.lm_eval_scores import judge as judge_document
+
+    return judge_document(document, results)

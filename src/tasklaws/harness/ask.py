@@ -1,0 +1,73 @@
+"""Ask every checkpoint of a rung, some at a time, so that a killed run keeps what it has asked."""
+
+import hashlib
+import json
+import multiprocessing
+import shutil
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from tasklaws.files import read_jsonl, sha256_file, write_jsonl
+from tasklaws.harness.respond import TASKS, respond
+from tasklaws.items import ITEMS
+from tasklaws.ladder import card
+from tasklaws.schema import Elicitation
+
+WORK = Path(".work/respond")
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Everything a response depends on besides model and items; `batch_size` changes speed only."""
+
+    ask: dict[str, list[Elicitation]]
+    num_fewshot: int
+    dtype: str
+    batch_size: int
+
+
+def ask_rung(rung_dir: Path, asking: Asking, out: Path, workers: int) -> None:
+    """Ask all checkpoints of a rung and write their responses to `out`, one JSON row a checkpoint, item and elicitation.
+
+    `workers` one-thread processes share the checkpoints. Each finished checkpoint is kept under .work/respond, keyed by
+    all that determines its responses, until `out` stands.
+    """
+    checkpoints = card.read(rung_dir).checkpoints
+    work = WORK / f"{rung_dir.name}-{_key(rung_dir, asking)}"
+    work.mkdir(parents=True, exist_ok=True)
+    print(f"{rung_dir.name}: work in progress in {work}", file=sys.stderr, flush=True)
+    parts = [work / f"seed{checkpoint.seed}-step{checkpoint.step}.jsonl" for checkpoint in checkpoints]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(parts)), context) as pool:
+        jobs = [
+            pool.submit(_ask_checkpoint, rung_dir, checkpoint, asking, part)
+            for checkpoint, part in zip(checkpoints, parts, strict=True)
+            if not part.exists()
+        ]
+        for job in jobs:
+            job.result()
+    write_jsonl(out, (row for part in parts for row in read_jsonl(part)))
+    shutil.rmtree(work)
+
+
+def _ask_checkpoint(rung_dir: Path, checkpoint: card.Checkpoint, asking: Asking, out: Path) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    rows = respond(rung_dir / checkpoint.path, asking.ask, asking.dtype, asking.batch_size, asking.num_fewshot)
+    where = {"seed": checkpoint.seed, "step": checkpoint.step}
+    write_jsonl(out, [where | row for row in rows])
+    print(f"{rung_dir.name}: asked seed {checkpoint.seed} step {checkpoint.step}", file=sys.stderr, flush=True)
+
+
+def _key(rung_dir: Path, asking: Asking) -> str:
+    files = sorted(path for folder in (rung_dir, ITEMS, TASKS) for path in folder.rglob("*") if path.is_file())
+    parts = [
+        json.dumps(asdict(asking), sort_keys=True),
+        *(f"{name} {version(name)}" for name in ("lm_eval", "torch", "transformers", "tasklaws")),
+        *(f"{path} {sha256_file(path)}" for path in files if "__pycache__" not in path.parts),
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,66 @@
+"""From item scores to observations: one row a rung, seed, checkpoint, family, elicitation and metric."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasklaws.errors import TasklawsError
+from tasklaws.files import read_table
+from tasklaws.ladder.card import Card
+from tasklaws.schema import METRICS, OBSERVATION_COLUMNS, SCORE_COLUMNS, SCORE_KEYS, Role
+
+
+def read_scores(directory: Path, rungs: list[str]) -> pd.DataFrame:
+    """The scores of the listed rungs, and of them only; a rung without results raises TasklawsError."""
+    for rung in rungs:
+        if not (directory / f"{rung}.csv").is_file():
+            raise TasklawsError(f"rung {rung} has no results in {directory}: run `dvc repro score@{rung}`")
+    tables = [read_table(directory / f"{rung}.csv", SCORE_COLUMNS, SCORE_KEYS, SCORE_KEYS) for rung in rungs]
+    return pd.concat(tables, ignore_index=True)
+
+
+def refuse_identical(scores: pd.DataFrame) -> None:
+    """Raise TasklawsError if two rungs said the same to every item: one model was asked in the place of another."""
+    keys = ["seed", "step", "family", "elicitation", "item"]
+    finals = scores[scores["step"] == scores.groupby(["rung", "seed"])["step"].transform("max")]
+    digests: dict[str, str] = {}
+    for rung, rows in finals.sort_values(keys).groupby("rung"):
+        digest = hashlib.sha256("".join(rows["response"]).encode()).hexdigest()
+        if digest in digests:
+            raise TasklawsError(
+                f"rungs {digests[digest]} and {rung} gave identical responses throughout: check that they are two models"
+            )
+        digests[digest] = str(rung)
+
+
+def observations(ladder: str, role: Role, scores: pd.DataFrame, cards: dict[str, Card]) -> pd.DataFrame:
+    """Mean, standard error s / sqrt(n) and number of items of every metric, and the held-out losses of the cards."""
+    checkpoints = pd.DataFrame([row for card in cards.values() for row in _checkpoints(ladder, role, card)])
+    keys = ["rung", "seed", "step", "family", "elicitation"]
+    metrics = scores.melt([*keys, "chance"], METRICS, "metric").dropna(subset="value")
+    groups = metrics.groupby([*keys, "metric"])
+    table = groups.agg(
+        value=("value", "mean"), spread=("value", "std"), n_items=("value", "size"), chance=("chance", "mean")
+    ).reset_index()
+    table["stderr"] = table["spread"] / np.sqrt(table["n_items"])
+    table["chance"] = table["chance"].where(table["metric"] == "exact_match")
+    table = table.merge(checkpoints.drop(columns=["loss_nats", "bits_per_byte"]), how="left", validate="many_to_one")
+    losses = checkpoints.melt(
+        [column for column in checkpoints if column not in ("loss_nats", "bits_per_byte")], var_name="metric"
+    ).assign(family="corpus", elicitation="likelihood")
+    return pd.concat([table, losses], ignore_index=True)[OBSERVATION_COLUMNS]
+
+
+def _checkpoints(ladder: str, role: Role, card: Card) -> list[dict[str, Any]]:
+    names = ("seed", "step", "is_final", "n_tokens", "train_flops", "loss_nats", "bits_per_byte")
+    rung = {
+        "ladder": ladder,
+        "rung": card.rung,
+        "role": role,
+        "n_params": card.n_params,
+        "n_params_total": card.n_params_total,
+    }
+    return [rung | {name: getattr(checkpoint, name) for name in names} for checkpoint in card.checkpoints]

@@ -1,0 +1,72 @@
+"""Ask one model all its tasks through lm-eval, and keep what it said."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lm_eval.evaluator import simple_evaluate
+from lm_eval.models.huggingface import HFLM
+from lm_eval.tasks import TaskManager
+
+from tasklaws.elicitation import task_name
+from tasklaws.errors import TasklawsError
+from tasklaws.schema import Elicitation
+
+TASKS = Path("custom_tasks")
+DIGITS = 6
+
+
+def tasks_of(ask: dict[str, list[Elicitation]]) -> list[str]:
+    """The lm-eval tasks that put every family in every way: what it says, and how likely it finds what is right."""
+    names = [task_name(family, elicitation) for family, ways in ask.items() for elicitation in ways]
+    return names + [f"{name}_likelihood" for name in names if not name.endswith("_choice")]
+
+
+def respond(
+    model: Path, ask: dict[str, list[Elicitation]], dtype: str, batch_size: int, num_fewshot: int
+) -> list[dict[str, Any]]:
+    """What the model in a directory says to every item: one row an item and elicitation, sorted by them.
+
+    A row holds `response` (text) and `log_likelihood` of the right text, or `log_likelihoods` of the choices, in nats,
+    rounded to 1e-6. In float64 the rows do not depend on the batch size or on what was asked before. A task that
+    custom_tasks/ does not have raises TasklawsError.
+    """
+    manager = TaskManager(include_path=str(TASKS), include_defaults=False)
+    tasks = tasks_of(ask)
+    unknown = [task for task in tasks if task not in manager.all_tasks]
+    if unknown:
+        raise TasklawsError(
+            f"custom_tasks/ has no task {unknown[0]!r}: add its YAML, or leave it out of conf/elicitation"
+        )
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    language_model = HFLM(pretrained=str(model), device="cpu", dtype=getattr(torch, dtype), batch_size=batch_size)
+    output = simple_evaluate(
+        language_model,
+        tasks=tasks,
+        task_manager=manager,
+        num_fewshot=num_fewshot,
+        predict_only=True,
+        bootstrap_iters=0,
+        verbosity="ERROR",
+    )
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for task, samples in output["samples"].items():
+        for sample in samples:
+            document = sample["doc"]
+            family = task.removesuffix("_likelihood").removesuffix(f"_{document['elicitation']}")
+            key = (family, document["elicitation"], document["id"])
+            row = rows.setdefault(key, dict(zip(("family", "elicitation", "item"), key, strict=True)))
+            row.update(_said(sample["resps"]))
+    return [rows[key] for key in sorted(rows)]
+
+
+def _said(responses: list[list[Any]]) -> Iterator[tuple[str, Any]]:
+    firsts = [repeats[0] for repeats in responses]
+    if isinstance(firsts[0], str):
+        yield "response", firsts[0]
+    elif len(firsts) == 1:
+        yield "log_likelihood", round(float(firsts[0][0]), DIGITS)
+    else:
+        yield "log_likelihoods", [round(float(log_likelihood), DIGITS) for log_likelihood, _ in firsts]

@@ -1,0 +1,29 @@
+"""Gather the scores of all rungs of one role into observations."""
+
+import sys
+from pathlib import Path
+
+from tasklaws import errors
+from tasklaws.config import load_params
+from tasklaws.files import write_table
+from tasklaws.harness.observe import observations, read_scores, refuse_identical
+from tasklaws.ladder import card
+from tasklaws.schema import OBSERVATION_KEYS, Role
+
+
+def main() -> None:
+    models = load_params()["models"]
+    role: Role = "holdout" if sys.argv[1] == "holdout" else "fit"
+    ladder = models["name"]
+    rungs = [rung for rung, settings in models["rungs"].items() if settings["role"] == role]
+    scores = read_scores(Path("scores", ladder, role), rungs)
+    refuse_identical(scores)
+    cards = {rung: card.read(Path("models", rung)) for rung in rungs}
+    out = Path("results", ladder, f"observations_{role}.csv")
+    table = observations(ladder, role, scores, cards)
+    write_table(out, table, OBSERVATION_KEYS)
+    print(f"{out}: {len(table)} observations")
+
+
+if __name__ == "__main__":
+    errors.run(main)

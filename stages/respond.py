@@ -1,0 +1,30 @@
+"""Put every item to all checkpoints of one rung."""
+
+import os
+import sys
+from pathlib import Path
+
+from tasklaws import errors
+from tasklaws.config import load_params, rung_settings
+
+# Every library that draws a bar for a second's work, one for each task.
+os.environ["TQDM_DISABLE"] = "1"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+def main() -> None:
+    from tasklaws.harness.ask import Asking, ask_rung
+
+    params = load_params()
+    rung = sys.argv[1]
+    rung_settings(params, rung)
+    elicitation, models, execution = params["elicitation"], params["models"], params["execution"]
+    asking = Asking(elicitation["ask"], elicitation["num_fewshot"], models["dtype"], execution["batch_size"])
+    out = Path("responses", models["name"], f"{rung}.jsonl")
+    ask_rung(Path("models", rung), asking, out, execution["workers"])
+    print(f"{out}: done")
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,29 @@
+"""Judge what one rung said."""
+
+import sys
+from pathlib import Path
+
+from tasklaws import errors
+from tasklaws.config import load_params, rung_settings
+from tasklaws.files import read_jsonl, write_table
+from tasklaws.harness.score import score
+from tasklaws.items import ITEMS, read_items
+from tasklaws.sandbox.verdicts import Verdicts
+from tasklaws.schema import SCORE_KEYS
+
+
+def main() -> None:
+    params = load_params()
+    rung = sys.argv[1]
+    ladder, role = params["models"]["name"], rung_settings(params, rung)["role"]
+    items = {item.id: item for family in params["elicitation"]["ask"] for item in read_items(ITEMS / f"{family}.jsonl")}
+    responses = read_jsonl(Path("responses", ladder, f"{rung}.jsonl"))
+    verdicts = Verdicts(Path(".work/verdicts"), params["execution"]["workers"])
+    table = score(rung, responses, items, verdicts)
+    out = Path("scores", ladder, role, f"{rung}.csv")
+    write_table(out, table, SCORE_KEYS)
+    print(f"{out}: {len(table)} scores")
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,38 @@
+"""Compare the forecasts with what the holdout rungs did, curve by curve and item by item."""
+
+from pathlib import Path
+
+from tasklaws import errors
+from tasklaws.config import load_params
+from tasklaws.files import write_json, write_table
+from tasklaws.forecast import compare, judge_items, metrics, surprises
+from tasklaws.forecast.surprises import SURPRISE_KEYS, read_skills
+from tasklaws.forecast.tables import (
+    FORECAST_KEYS,
+    read_forecasts,
+    read_item_forecasts,
+    read_observations,
+    read_scores,
+    rungs_of,
+)
+
+
+def main() -> None:
+    params = load_params()
+    ladder = params["models"]["name"]
+    results = Path(f"results/{ladder}")
+    rungs = list(rungs_of(params, "holdout"))
+    forecasts = read_forecasts(results / "before" / "holdout.csv")
+    observations = read_observations(results / "observations_holdout.csv", rungs)
+    scores = read_scores(Path(f"scores/{ladder}/holdout"), rungs, observations)
+    validation = compare(forecasts, observations)
+    items = judge_items(read_item_forecasts(results / "item_forecasts.csv"), forecasts, scores)
+    skills = read_skills(Path("data/items"), sorted(set(items["family"])))
+    write_table(results / "validation.csv", validation, FORECAST_KEYS)
+    write_table(results / "surprises.csv", surprises(items, skills), SURPRISE_KEYS)
+    write_json(results / "metrics.json", metrics(validation, items))
+    print(f"{results}/validation.csv: {len(validation)} forecasts checked")
+
+
+if __name__ == "__main__":
+    errors.run(main)
