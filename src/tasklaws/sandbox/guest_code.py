@@ -1,0 +1,110 @@
+"""The guest file, and its machine code, compiled once per machine and kept where only the user can write."""
+
+import hashlib
+import lzma
+import os
+import stat
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from wasmtime import Config, Engine, WasmtimeError
+from wasmtime.component import Component
+
+from tasklaws.errors import TasklawsError
+from tasklaws.files import replacing
+
+WASMTIME = version("wasmtime")
+GUEST = Path(__file__).parent / "guest.wasm.xz"
+GUEST_SHA256 = "01477114feb5c22897397cb1c1f663e518c35be0f2809e379d3392492fd361d8"
+MAX_MEMORY_BYTES = 128 * 2**20
+MAX_OUTPUT_BYTES = 64 * 2**10
+MAX_STACK_BYTES = 2 * 2**20  # the most wasmtime takes; Python's own limits mostly come first
+ENGINE_SETTINGS = f"fuel epoch canonical-nan stack={MAX_STACK_BYTES}"
+
+
+def engine_id() -> str:
+    """What a verdict depends on besides program and fuel: the guest, wasmtime's version, the limits."""
+    return (
+        f"guest {GUEST_SHA256} wasmtime {WASMTIME} memory {MAX_MEMORY_BYTES} output {MAX_OUTPUT_BYTES} "
+        f"stack {MAX_STACK_BYTES}"
+    )
+
+
+def new_engine() -> Engine:
+    """An engine with deterministic settings that counts fuel and can be interrupted."""
+    config = Config()
+    config.consume_fuel = True
+    config.epoch_interruption = True
+    config.cranelift_nan_canonicalization = True
+    config.max_wasm_stack = MAX_STACK_BYTES
+    return Engine(config)
+
+
+def read_guest(path: Path = GUEST) -> bytes:
+    """The packed guest; a missing file or one with another hash than `GUEST_SHA256` raises TasklawsError."""
+    try:
+        packed = path.read_bytes()
+    except FileNotFoundError as error:
+        raise TasklawsError(f"the sandbox guest {path} does not exist: install tasklaws again") from error
+    found = hashlib.sha256(packed).hexdigest()
+    if found != GUEST_SHA256:
+        raise TasklawsError(
+            f"the sandbox guest {path} has SHA-256 {found}, not {GUEST_SHA256}: install tasklaws again, "
+            "or `git checkout` the file"
+        )
+    return packed
+
+
+def cache_directory() -> Path:
+    """$XDG_CACHE_HOME/tasklaws, else ~/.cache/tasklaws."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tasklaws"
+
+
+def private_directory(directory: Path) -> None:
+    """Make `directory` with mode 0700; one that others own or can write to raises TasklawsError.
+
+    What is kept there is run as native code outside the sandbox, so whoever can write it owns the process.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise TasklawsError(
+            f"{directory}: {error.strerror}: set XDG_CACHE_HOME to a directory that you can write"
+        ) from error
+    status = directory.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise TasklawsError(f"{directory} is not a directory of its own: set XDG_CACHE_HOME to another")
+    if status.st_uid != os.getuid():
+        raise TasklawsError(f"{directory} belongs to user {status.st_uid}: set XDG_CACHE_HOME to another")
+    if status.st_mode & 0o022:
+        raise TasklawsError(
+            f"{directory} has mode {status.st_mode & 0o777:o}, others can write: `chmod 700 {directory}`"
+        )
+
+
+def component(engine: Engine, packed: bytes, directory: Path) -> Component:
+    """The guest's component, from the machine code kept in `directory` or else compiled and kept there."""
+    return precompiled(engine, packed, directory, lzma.decompress)
+
+
+def precompiled(engine: Engine, source: bytes, directory: Path, unpack: Callable[[bytes], bytes]) -> Component:
+    """A component of `source`, its machine code kept under the hash of source, wasmtime and settings.
+
+    Two processes that start together both compile, and one replaces the other's equal file. Machine code that
+    wasmtime refuses (another processor, a damaged file) is compiled anew.
+    """
+    private_directory(directory)
+    key = hashlib.sha256(f"{WASMTIME} {ENGINE_SETTINGS} ".encode() + source).hexdigest()
+    path = directory / f"guest-{key[:32]}.cwasm"
+    if path.exists():
+        try:
+            return Component.deserialize_file(engine, str(path))
+        except WasmtimeError:
+            path.unlink(missing_ok=True)
+    print(f"compiling the sandbox guest into {directory} (once per machine, 10 to 20 s)", file=sys.stderr)
+    compiled = Component(engine, unpack(source))
+    with replacing(path) as file:
+        file.write(compiled.serialize())
+    return compiled

@@ -1,0 +1,139 @@
+"""One program, one fresh guest."""
+
+import functools
+import math
+import os
+import threading
+import weakref
+from pathlib import Path
+
+from wasmtime import Engine, Store, WasmtimeError
+from wasmtime.component import Linker
+
+from tasklaws.errors import TasklawsError
+from tasklaws.sandbox import guest_code
+from tasklaws.sandbox.guest_code import MAX_MEMORY_BYTES, MAX_OUTPUT_BYTES
+from tasklaws.sandbox.verdict import Status, Verdict
+
+FUSE_SECONDS = 120.0  # 1e9 fuel takes 0.1 to 0.3 s, so this fires only when the machine stands still
+TICK_SECONDS = 0.25
+MAX_FUEL = 2**62
+MAX_PROGRAM_BYTES = 2**20
+MAX_ERROR_BYTES = 4096
+STREAM_LIMITS = {1: MAX_OUTPUT_BYTES, 2: MAX_ERROR_BYTES}
+ENDINGS: dict[int, Status] = {0: "ok", 1: "error", 2: "out_of_memory"}
+
+
+class Streams(threading.local):
+    """What the program running in this thread has sent so far; more than a stream takes stops it."""
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        self.sent = {stream: bytearray() for stream in STREAM_LIMITS}
+        self.full = False
+
+    def emit(self, store: object, stream: int, text: str) -> None:
+        """The guest's only way out: bytes as one character each, of which a program can make anything."""
+        if stream not in self.sent:
+            raise WasmtimeError(f"no stream {stream}")
+        self.sent[stream] += text.encode("latin-1", "replace")
+        if len(self.sent[stream]) > STREAM_LIMITS[stream]:
+            self.full = True
+            raise WasmtimeError(f"stream {stream} is full")
+
+    def text(self, stream: int) -> str:
+        return self.sent[stream][: STREAM_LIMITS[stream]].decode("utf-8", "replace")
+
+
+class Sandbox:
+    """Compiled guest that judges any number of programs, each in a fresh instance; threads may share it."""
+
+    def __init__(
+        self,
+        guest: Path = guest_code.GUEST,
+        cache: Path | None = None,
+        fuse_seconds: float = FUSE_SECONDS,
+    ) -> None:
+        """Load the guest; a wrong hash, or a cache that others can write to, raises TasklawsError."""
+        self._fuse_ticks = math.ceil(fuse_seconds / TICK_SECONDS) + 1
+        self._fuse_error = f"stopped by the wall-clock fuse of {fuse_seconds:g} s"
+        self._engine = guest_code.new_engine()
+        self._component = guest_code.component(
+            self._engine, guest_code.read_guest(guest), cache or guest_code.cache_directory()
+        )
+        self._streams = Streams()
+        self._linker = Linker(self._engine)
+        with self._linker.root() as root:
+            root.add_func("emit", self._streams.emit)
+        self._clock_process = 0
+
+    def run(self, program: str, fuel: int) -> Verdict:
+        """Run `program` with at most `fuel` instructions; whatever it does is a Verdict, never an exception.
+
+        A fuel outside 1..MAX_FUEL raises TasklawsError.
+        """
+        if not 0 < fuel <= MAX_FUEL:
+            raise TasklawsError(f"fuel is {fuel}: give a whole number from 1 to {MAX_FUEL}")
+        try:
+            size = len(program.encode())
+        except UnicodeEncodeError as surrogate:
+            return Verdict("error", "", f"UnicodeEncodeError: {surrogate}", 0)
+        if size > MAX_PROGRAM_BYTES:
+            return Verdict("error", "", f"SyntaxError: {size} bytes, more than {MAX_PROGRAM_BYTES}", 0)
+        self._start_clock()
+        self._streams.start()
+        with Store(self._engine) as store:
+            store.set_limits(memory_size=MAX_MEMORY_BYTES)
+            store.set_epoch_deadline(self._fuse_ticks)
+            store.set_fuel(fuel)
+            status, error = self._call(store, program)
+            used = fuel - store.get_fuel()
+        return Verdict(status, self._streams.text(1), error, used)
+
+    def _call(self, store: Store, program: str) -> tuple[Status, str]:
+        try:
+            instance = self._linker.instantiate(store, self._component)
+            ending = instance.get_func(store, "run")(store, program)
+        except WasmtimeError as error:
+            return self._stopped(str(error))
+        if ending not in ENDINGS:
+            return "trap", f"the guest returned {ending}"
+        return ENDINGS[ending], self._streams.text(2)
+
+    def _stopped(self, message: str) -> tuple[Status, str]:
+        """Tell apart what stopped the guest; wasmtime's Python API gives it as text only."""
+        cause = message.rpartition("Caused by:")[2].strip()
+        if self._streams.full:
+            return "output_limit", f"more than {MAX_OUTPUT_BYTES} bytes of output"
+        if "all fuel consumed" in cause:
+            return "out_of_fuel", "the fuel budget is spent"
+        if cause == "wasm trap: interrupt":
+            return "invalid", self._fuse_error
+        return "trap", " ".join(cause.split())
+
+    def _start_clock(self) -> None:
+        """Tick the engine's epoch from a thread, which a forked child has to start again."""
+        if self._clock_process == os.getpid():
+            return
+        self._clock_process = os.getpid()
+        stopped = threading.Event()
+        weakref.finalize(self, stopped.set)
+        threading.Thread(target=_tick, args=(self._engine, stopped), daemon=True).start()
+
+
+def _tick(engine: Engine, stopped: threading.Event) -> None:
+    while not stopped.wait(TICK_SECONDS):
+        engine.increment_epoch()
+
+
+@functools.cache
+def shared() -> Sandbox:
+    """The process's sandbox, loaded on first use."""
+    return Sandbox()
+
+
+def run(program: str, fuel: int) -> Verdict:
+    """Run one program in the process's sandbox."""
+    return shared().run(program, fuel)

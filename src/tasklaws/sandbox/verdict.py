@@ -1,0 +1,31 @@
+"""What became of one program."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+Status = Literal["ok", "error", "out_of_fuel", "out_of_memory", "output_limit", "trap", "invalid"]
+STATUSES: tuple[str, ...] = get_args(Status)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one program did within its fuel budget.
+
+    `status`: ok; error (an exception, or more nesting than Python takes); out_of_fuel; out_of_memory;
+    output_limit; trap (it called what the guest has not, or exhausted the guest's stack); invalid (the
+    wall-clock fuse fired, which says nothing of the program). `stdout` is what had been flushed by the end: a
+    program out of fuel, or trapped, loses what it had buffered, as a killed process does. `error` is one line,
+    empty when ok. `fuel` counts WebAssembly instructions, those of starting included.
+    """
+
+    status: Status
+    stdout: str
+    error: str
+    fuel: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, row: dict[str, Any]) -> "Verdict":
+        return cls(**row)
