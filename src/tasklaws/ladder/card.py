@@ -47,9 +47,7 @@ class Checkpoint:
     def __post_init__(self) -> None:
         where = PurePosixPath(self.path)
         if where.is_absolute() or ".." in where.parts:
-            raise TasklawsError(
-                f"checkpoint path {self.path!r} leaves the rung's directory: give a relative one"
-            )
+            raise TasklawsError(f"checkpoint path {self.path!r} leaves the rung's directory: give a relative one")
         if not isinstance(self.is_final, bool):
             raise TasklawsError(f"checkpoint {self.path}: is_final is {self.is_final!r}: give true or false")
         _refuse_number(self, ("seed", "step"), minimum=0, whole=True)
@@ -92,15 +90,11 @@ class Card:
             for name in names:
                 if (getattr(self, name) is None) == (kind == self.source_kind):
                     state = "lacks" if kind == self.source_kind else "has"
-                    raise TasklawsError(
-                        f"card of a {self.source_kind} rung {state} {name}: it is for {kind} rungs"
-                    )
+                    raise TasklawsError(f"card of a {self.source_kind} rung {state} {name}: it is for {kind} rungs")
         counts = ("n_params", "n_params_total") + (("n_params_loaded",) if self.source_kind == "hub" else ())
         _refuse_number(self, counts, minimum=1, whole=True)
         if self.n_params > self.n_params_total:
-            raise TasklawsError(
-                f"n_params {self.n_params} exceeds n_params_total {self.n_params_total}: swap them"
-            )
+            raise TasklawsError(f"n_params {self.n_params} exceeds n_params_total {self.n_params_total}: swap them")
         _refuse_text("tokenizer_sha256", self.tokenizer_sha256, SHA256)
         if self.corpus_sha256 is not None:
             _refuse_text("corpus_sha256", self.corpus_sha256, SHA256)
@@ -120,9 +114,7 @@ class Card:
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> "Card":
-        known = _known_keys(
-            row, cls, optional={name for names in ONLY.values() for name in names}, what="card"
-        )
+        known = _known_keys(row, cls, optional={name for names in ONLY.values() for name in names}, what="card")
         if not isinstance(known["checkpoints"], list):
             raise TasklawsError(f"checkpoints is {known['checkpoints']!r}: give a list")
         return cls(**known | {"checkpoints": tuple(map(Checkpoint.from_dict, known["checkpoints"]))})
@@ -185,9 +177,7 @@ def _refuse_checkpoints(card: Card) -> None:
     for checkpoint in card.checkpoints:
         flops = train_flops(card.n_params, checkpoint.n_tokens)
         if not math.isclose(checkpoint.train_flops, flops, rel_tol=1e-9):
-            raise TasklawsError(
-                f"train_flops of {checkpoint.path} is {checkpoint.train_flops}: 6 N D is {flops}"
-            )
+            raise TasklawsError(f"train_flops of {checkpoint.path} is {checkpoint.train_flops}: 6 N D is {flops}")
         if (checkpoint.commit is None) == (card.source_kind == "hub"):
             raise TasklawsError(
                 f"commit of {checkpoint.path} is {checkpoint.commit}: a hub checkpoint has one, no other"
@@ -199,9 +189,7 @@ def _refuse_checkpoints(card: Card) -> None:
             )
     finals = [checkpoint for checkpoint in card.checkpoints if checkpoint.is_final]
     if not finals or "." not in (checkpoint.path for checkpoint in finals):
-        raise TasklawsError(
-            'no final checkpoint with path ".": the final weights of the first seed belong there'
-        )
+        raise TasklawsError('no final checkpoint with path ".": the final weights of the first seed belong there')
     if card.final.commit != card.commit:
         raise TasklawsError(
             f"commit {card.commit} is not that of the final checkpoint, {card.final.commit}: give that one"

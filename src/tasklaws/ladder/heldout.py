@@ -4,9 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from tasklaws.errors import TasklawsError
@@ -52,9 +54,7 @@ def heldout_loss(
         nats += _batch_nats(model, [encoded[index] for index in order[start : start + batch_size]])
     total = math.fsum(nats)
     if not math.isfinite(total):
-        raise TasklawsError(
-            f"{model_dir}: held-out loss is {total}: its weights are damaged, remove it and rebuild it"
-        )
+        raise TasklawsError(f"{model_dir}: held-out loss is {total}: its weights are damaged, remove it and rebuild it")
     n_tokens = sum(len(document.ids) - document.n_given for document in encoded)
     n_bytes = sum(len(document["target"].encode()) for document in documents)
     return HeldoutLoss(total / n_tokens, total / math.log(2) / n_bytes)
@@ -68,7 +68,7 @@ def load(model_dir: Path, dtype: torch.dtype) -> tuple[Any, Any]:
             model_dir, local_files_only=True, dtype=dtype, output_loading_info=True
         )
         model, report = loaded
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, EOFError, SafetensorError, UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TasklawsError(f"{model_dir} does not load ({reason}): remove it and run `dvc repro`") from error
     if report["missing_keys"]:
@@ -104,9 +104,7 @@ def _encode(tokenizer: Any, document: Mapping[str, str], context: int, model_dir
     # that is given.
     n_given = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(given, ids, strict=False))))
     if n_given == len(ids):
-        raise TasklawsError(
-            f"{model_dir}: the tokenizer finds nothing in the target {target!r}: give other text"
-        )
+        raise TasklawsError(f"{model_dir}: the tokenizer finds nothing in the target {target!r}: give other text")
     if n_given == 0:
         start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
         if start is None:

@@ -9,27 +9,16 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx2
 from huggingface_hub import constants, get_cached_repo_tree, snapshot_download
-from huggingface_hub.errors import (
-    CachedRepoTreeNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 
 from tasklaws.errors import TasklawsError
 from tasklaws.files import read_json, replacing, sha256_file, write_json
-from tasklaws.ladder import card
+from tasklaws.ladder import card, hub_errors
 from tasklaws.ladder.card import Card, Checkpoint
 from tasklaws.ladder.heldout import count_config_params, heldout_loss
 
@@ -81,9 +70,7 @@ def fetch(
     _refuse_shared_commits(source["repo"], snapshots)
     staging = work / f"{rung}-{_key(source, snapshots, documents)}"
     staged = staging / "rung"
-    checkpoints = tuple(
-        _stage(staging, source, snapshot, documents, snapshots[-1].step) for snapshot in snapshots
-    )
+    checkpoints = tuple(_stage(staging, source, snapshot, documents, snapshots[-1].step) for snapshot in snapshots)
     found = Card(
         rung=rung,
         source_kind="hub",
@@ -107,17 +94,11 @@ def list_revisions(source: Mapping[str, Any]) -> dict[int, str]:
     """Every step's revision, in order of steps; the last step's is `source["revision"]`."""
     steps, last = sorted(source["steps"]), source["revision"]
     if not steps or len(set(steps)) != len(steps):
-        raise TasklawsError(
-            f"steps of {source['repo']} are {source['steps']}: list each step once, the final one too"
-        )
+        raise TasklawsError(f"steps of {source['repo']} are {source['steps']}: list each step once, the final one too")
     if len(source["seeds"]) != 1:
-        raise TasklawsError(
-            f"seeds of {source['repo']} are {source['seeds']}: a repository holds one seed, name that"
-        )
+        raise TasklawsError(f"seeds of {source['repo']} are {source['seeds']}: a repository holds one seed, name that")
     if last.startswith("step") and last != f"step{steps[-1]}":
-        raise TasklawsError(
-            f"revision {last} of {source['repo']} is not the last of steps {steps}: list it there"
-        )
+        raise TasklawsError(f"revision {last} of {source['repo']} is not the last of steps {steps}: list it there")
     return {step: f"step{step}" for step in steps[:-1]} | {steps[-1]: last}
 
 
@@ -128,72 +109,23 @@ def endpoint() -> str:
 
 def _download(repo: str, step: int, revision: str) -> Snapshot:
     """Bring one revision into the hub's cache: the small files, then the weights of the same commit."""
-    with _one_line_errors(repo, revision):
-        snapshot = Path(
-            snapshot_download(repo, revision=revision, allow_patterns=SMALL_FILES, endpoint=endpoint())
-        )
+    with hub_errors.one_line(repo, revision, endpoint()):
+        snapshot = Path(snapshot_download(repo, revision=revision, allow_patterns=SMALL_FILES, endpoint=endpoint()))
         commit = snapshot.name
         listed = [file.path for file in get_cached_repo_tree(repo, revision=commit)]
         weights = next((names for form in WEIGHTS if (names := _matching(listed, form))), None)
         if weights is None:
-            raise TasklawsError(
-                f"{repo} at {revision} ({endpoint()}) holds no safetensors or bin weights: choose another step"
-            )
+            raise TasklawsError(f"{repo} at {revision} ({endpoint()}) holds no weights: choose another step")
         small = _matching(listed, SMALL_FILES)
         for needed in ("config.json", "tokenizer.json"):
             if needed not in small:
-                raise TasklawsError(
-                    f"{repo} at {revision} ({endpoint()}) holds no {needed}: choose another repository"
-                )
+                raise TasklawsError(f"{repo} at {revision} ({endpoint()}) holds no {needed}: choose another repository")
         snapshot_download(repo, revision=commit, allow_patterns=small + weights, endpoint=endpoint())
     return Snapshot(step, revision, commit, tuple(snapshot / name for name in sorted(small + weights)))
 
 
 def _matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
-    return [
-        name for name in names if "/" not in name and any(Path(name).match(pattern) for pattern in patterns)
-    ]
-
-
-@contextmanager
-def _one_line_errors(repo: str, revision: str) -> Iterator[None]:
-    """Turn what huggingface_hub raises into a TasklawsError that names the request and the remedy."""
-    asked = f"{repo} at {revision} from {endpoint()}"
-    try:
-        yield
-    except GatedRepoError as error:
-        raise TasklawsError(
-            f"{asked} is gated: accept its terms at {endpoint()}/{repo} and set HF_TOKEN"
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise TasklawsError(
-            f"{asked}: no such repository, or a private one: correct `repo` in conf/models, or set HF_TOKEN"
-        ) from error
-    except RevisionNotFoundError as error:
-        raise TasklawsError(
-            f"{asked}: no such revision: correct `steps` or `revision` in conf/models"
-        ) from error
-    except (LocalEntryNotFoundError, CachedRepoTreeNotFoundError) as error:
-        raise TasklawsError(
-            f"cannot fetch {asked} ({_first_line(error.__cause__ or error)}), and {constants.HF_HUB_CACHE}"
-            " does not hold it all: connect to the network, or set HF_ENDPOINT to a mirror, and run it again"
-        ) from error
-    except HFValidationError as error:
-        raise TasklawsError(f"{asked}: {_first_line(error)}: correct `repo` in conf/models") from error
-    except (HfHubHTTPError, httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise TasklawsError(
-            f"cannot fetch {asked} ({_first_line(error)}): run it again, or correct the cause"
-        ) from error
-    except json.JSONDecodeError as error:
-        raise TasklawsError(f"{asked}: the answer is not a hub's: correct HF_ENDPOINT") from error
-    except OSError as error:
-        if error.errno is not None:  # of this machine's disk, which says enough
-            raise
-        raise TasklawsError(f"cannot fetch {asked} ({_first_line(error)}): run it again") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return [name for name in names if "/" not in name and any(Path(name).match(pattern) for pattern in patterns)]
 
 
 def _refuse_shared_commits(repo: str, snapshots: Sequence[Snapshot]) -> None:
@@ -201,14 +133,12 @@ def _refuse_shared_commits(repo: str, snapshots: Sequence[Snapshot]) -> None:
     for snapshot in snapshots:
         if snapshot.commit in seen:
             raise TasklawsError(
-                f"{repo}: {seen[snapshot.commit]} and {snapshot.revision} are both {snapshot.commit}: list one"
+                f"{repo}: {snapshot.revision} is {seen[snapshot.commit]} too ({snapshot.commit}): drop one"
             )
         seen[snapshot.commit] = snapshot.revision
 
 
-def _key(
-    source: Mapping[str, Any], snapshots: Sequence[Snapshot], documents: Sequence[Mapping[str, str]]
-) -> str:
+def _key(source: Mapping[str, Any], snapshots: Sequence[Snapshot], documents: Sequence[Mapping[str, str]]) -> str:
     """A hash of all that the rung follows from, so that work of another configuration is never taken up."""
     facts = [dict(source), [snapshot.commit for snapshot in snapshots], [dict(row) for row in documents]]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
@@ -276,9 +206,7 @@ def _warn_of_other_shape(staged: Path, source: Mapping[str, Any], found: Card) -
     """Say on stderr where the fetched model is not of the shape that the ladder states."""
     config = read_json(staged / "config.json")
     names = {"width": "hidden_size", "layers": "num_hidden_layers", "heads": "num_attention_heads"}
-    loaded = {ours: config.get(theirs) for ours, theirs in names.items()} | {
-        "n_params": found.n_params_loaded
-    }
+    loaded = {ours: config.get(theirs) for ours, theirs in names.items()} | {"n_params": found.n_params_loaded}
     other = [f"{name} {value}, not {source[name]}" for name, value in loaded.items() if value != source[name]]
     if other:
         print(

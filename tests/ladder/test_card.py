@@ -1,0 +1,159 @@
+"""A rung's card: what goes in comes out, and what cannot be true is refused."""
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasklaws.errors import TasklawsError
+from tasklaws.ladder import card
+from tasklaws.ladder.card import Card, Checkpoint, train_flops
+
+COMMIT, OTHER, SHA256 = "a" * 40, "b" * 40, "c" * 64
+
+
+def checkpoint(path: str, step: int, is_final: bool, commit: str | None, n_params: int = 100, seed: int = 7) -> Any:
+    n_tokens = step * 10
+    flops = train_flops(n_params, n_tokens)
+    return Checkpoint(path, seed, step, is_final, n_tokens, flops, 2.5, 3.5, commit)
+
+
+def hub_card() -> Card:
+    checkpoints = (checkpoint("seed7-step1", 1, False, OTHER), checkpoint(".", 2, True, COMMIT))
+    return Card(
+        "pythia-70m",
+        "hub",
+        100,
+        120,
+        SHA256,
+        checkpoints,
+        None,
+        "EleutherAI/x",
+        "main",
+        COMMIT,
+        n_params_loaded=90,
+    )
+
+
+def trained_card() -> Card:
+    checkpoints = (
+        checkpoint(".", 2, True, None),
+        checkpoint("seed7-step1", 1, False, None),
+        checkpoint("seed8-step2", 2, True, None, seed=8),
+    )
+    return Card("n1k", "train", 100, 120, SHA256, checkpoints, corpus_sha256=SHA256)
+
+
+@pytest.mark.parametrize("known", [hub_card(), trained_card()], ids=["hub", "train"])
+def test_what_was_written_is_read(known: Card, tmp_path: Path) -> None:
+    card.write(tmp_path / "rung", known)
+    assert card.read(tmp_path / "rung") == known
+
+
+def test_a_field_that_a_kind_lacks_is_absent() -> None:
+    hub, trained = hub_card().to_dict(), trained_card().to_dict()
+    assert set(hub) - set(trained) == {"repo", "revision", "commit", "n_params_loaded"}
+    assert set(trained) - set(hub) == {"corpus_sha256"}
+    assert all("commit" in row for row in hub["checkpoints"])
+    assert not any("commit" in row for row in trained["checkpoints"])
+
+
+def test_the_final_checkpoint_is_the_one_in_the_directory_itself() -> None:
+    assert hub_card().final.step == 2
+    assert trained_card().final.seed == 7
+
+
+@given(st.integers(1, 10**11), st.integers(0, 10**13))
+def test_train_flops_is_6_n_d(n_params: int, n_tokens: int) -> None:
+    assert train_flops(n_params, n_tokens) == pytest.approx(6 * n_params * n_tokens, rel=1e-12)
+
+
+BAD_CARDS: list[tuple[str, dict[str, Any], str]] = [
+    ("hub", {"n_params": None}, "no n_params"),
+    ("hub", {"n_params": 0}, "n_params is 0"),
+    ("hub", {"n_params": True}, "n_params is True"),
+    ("hub", {"n_params": 130}, "130 exceeds n_params_total 120"),
+    ("hub", {"n_params_total": float("nan")}, "n_params_total is nan"),
+    ("hub", {"n_params": 50}, "train_flops of seed7-step1 is 6000.0: 6 N D is 3000.0"),
+    ("hub", {"commit": "unknown"}, "commit is 'unknown'"),
+    ("hub", {"commit": OTHER}, "not that of the final checkpoint"),
+    ("hub", {"commit": None}, "no commit"),
+    ("hub", {"corpus_sha256": SHA256}, "card of a hub rung has corpus_sha256"),
+    ("train", {"repo": "a/b"}, "card of a train rung has repo"),
+    ("train", {"corpus_sha256": "abc"}, "corpus_sha256 is 'abc'"),
+    ("train", {"tokenizer_sha256": 3}, "tokenizer_sha256 is 3"),
+    ("train", {"source_kind": "file"}, "source_kind is 'file'.*train, hub"),
+    ("train", {"checkpoints": []}, "no final checkpoint"),
+    ("train", {"checkpoints": "none"}, "checkpoints is 'none'"),
+    ("train", {"checkpoints": ["none"]}, "checkpoint is 'none'"),
+    ("train", {"colour": "blue"}, "unknown key 'colour'"),
+]
+
+
+@pytest.mark.parametrize(("kind", "change", "message"), BAD_CARDS)
+def test_refuses_a_card_that_cannot_be(kind: str, change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    row = (hub_card() if kind == "hub" else trained_card()).to_dict() | change
+    refuses(row, tmp_path, message)
+
+
+BAD_CHECKPOINTS: list[tuple[dict[str, Any], str]] = [
+    ({"loss_nats": float("nan")}, "loss_nats is nan"),
+    ({"bits_per_byte": -1.0}, "bits_per_byte is -1.0"),
+    ({"train_flops": "6000"}, "train_flops is '6000'"),
+    ({"n_tokens": 1.5}, "n_tokens is 1.5"),
+    ({"seed": -1}, "seed is -1"),
+    ({"is_final": 1}, "is_final is 1"),
+    ({"is_final": False}, "is_final of . is False: step 2 is the seed's last"),
+    ({"path": "../elsewhere"}, "leaves the rung's directory"),
+    ({"path": "/tmp"}, "leaves the rung's directory"),
+    ({"path": "seed7-step2"}, "no final checkpoint"),
+    ({"path": "seed7-step1"}, "share the path seed7-step1"),
+    ({"step": 1}, "share the seed and step"),
+    ({"commit": "main"}, "commit is 'main'"),
+    ({"commit": COMMIT}, "commit of . is a"),
+    ({"mood": "good"}, "unknown key 'mood'"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD_CHECKPOINTS)
+def test_refuses_a_checkpoint_that_cannot_be(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    row = trained_card().to_dict()
+    row["checkpoints"][0] |= change
+    refuses(row, tmp_path, message)
+
+
+@pytest.mark.parametrize(
+    "key", ["rung", "source_kind", "n_params", "n_params_total", "tokenizer_sha256", "checkpoints"]
+)
+def test_names_a_missing_key(key: str, tmp_path: Path) -> None:
+    row = trained_card().to_dict()
+    del row[key]
+    refuses(row, tmp_path, f"no {key}")
+
+
+@pytest.mark.parametrize("key", ["path", "seed", "step", "is_final", "n_tokens", "train_flops", "loss_nats"])
+def test_names_a_missing_key_of_a_checkpoint(key: str, tmp_path: Path) -> None:
+    row = trained_card().to_dict()
+    del row["checkpoints"][1][key]
+    refuses(row, tmp_path, f"no {key}")
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "malformed JSON"), ("[]", "not a JSON object"), (None, "exist")])
+def test_refuses_a_file_that_is_no_card(text: str | None, message: str, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "card.json").write_text(text)
+    with pytest.raises(TasklawsError, match=message):
+        card.read(tmp_path)
+
+
+def refuses(row: dict[str, Any], rung_dir: Path, message: str) -> None:
+    """Reading this card fails on one line that names the file and holds `message`."""
+    (rung_dir / "card.json").write_text(json.dumps(deepcopy(row)))
+    with pytest.raises(TasklawsError, match=message) as caught:
+        card.read(rung_dir)
+    assert str(rung_dir / "card.json") in str(caught.value)
+    assert "\n" not in str(caught.value)
