@@ -1,17 +1,22 @@
 """Fixtures that several parts share; its place also lets tests import helpers such as hub_server."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import huggingface_hub.constants
 import pytest
 
-from hub_server import Hub, Revision, pythia
+if TYPE_CHECKING:  # seconds of importing torch, which most tests do not need
+    from hub_server import Hub, Revision
 
 
 @pytest.fixture(scope="session")
 def pythia_stand_ins() -> dict[str, dict[str, Revision]]:
     """Tiny stand-ins for every repository and step of conf/models/pythia_ladder.yaml."""
+    from hub_server import pythia
+
     return pythia()
 
 
@@ -20,6 +25,10 @@ def hub(
     pythia_stand_ins: dict[str, dict[str, Revision]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Hub]:
     """A loopback hub that this process and its children fetch from, with an empty cache of their own."""
+    import huggingface_hub.constants
+
+    from hub_server import Hub
+
     with Hub({repo: dict(revisions) for repo, revisions in pythia_stand_ins.items()}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -168,8 +168,8 @@ def _stage(
         is_final=is_final,
         n_tokens=n_tokens,
         train_flops=card.train_flops(source["n_params"], n_tokens),
-        loss_nats=loss.loss_nats,
-        bits_per_byte=loss.bits_per_byte,
+        loss_nats=round(loss.loss_nats, 6),
+        bits_per_byte=round(loss.bits_per_byte, 6),
         commit=snapshot.commit,
     )
     write_json(done, asdict(checkpoint))
