@@ -193,6 +193,8 @@ def test_stopped_while_measuring_it_keeps_what_was_measured(
     with pytest.raises(KeyboardInterrupt):
         fetch(tmp_path)
     assert not (tmp_path / "models").exists()
+    for folder in [*(tmp_path / "work").glob("*/rung"), *measured]:
+        (folder / ".model.safetensors.x1y2").write_text("half a copy, of a process that was killed")
     n_done = len(hub.repos[REPO])
     assert fetch(tmp_path) == found
     assert len(set(measured)) == len(measured) == 4

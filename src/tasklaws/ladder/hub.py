@@ -84,6 +84,8 @@ def fetch(
         n_params_loaded=count_config_params(staged)[0],
     )
     _warn_of_other_shape(staged, source, found)
+    for half_written in staged.rglob(".*"):  # by a run that was killed
+        half_written.unlink()
     card.write(staged, found)
     _move(staged, out, staging / "replaced")
     shutil.rmtree(staging)
