@@ -5,9 +5,9 @@ from pathlib import Path
 
 from tasklaws import errors
 from tasklaws.config import load_params
-from tasklaws.files import write_table
+from tasklaws.files import read_json, write_table
 from tasklaws.harness.observe import observations, read_scores, refuse_identical
-from tasklaws.ladder import card
+from tasklaws.ladder.card import Card
 from tasklaws.schema import OBSERVATION_KEYS, Role
 
 
@@ -16,9 +16,10 @@ def main() -> None:
     role: Role = "holdout" if sys.argv[1] == "holdout" else "fit"
     ladder = models["name"]
     rungs = [rung for rung, settings in models["rungs"].items() if settings["role"] == role]
-    scores = read_scores(Path("scores", ladder, role), rungs)
+    directory = Path("scores", ladder, role)
+    scores = read_scores(directory, rungs)
     refuse_identical(scores)
-    cards = {rung: card.read(Path("models", rung)) for rung in rungs}
+    cards = [Card.from_dict(read_json(directory / f"{rung}.json")) for rung in rungs]
     out = Path("results", ladder, f"observations_{role}.csv")
     table = observations(ladder, role, scores, cards)
     write_table(out, table, OBSERVATION_KEYS)

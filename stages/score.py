@@ -1,13 +1,14 @@
-"""Judge what one rung said."""
+"""Judge what one rung said, and lay its card beside its scores."""
 
 import sys
 from pathlib import Path
 
 from tasklaws import errors
 from tasklaws.config import load_params, rung_settings
-from tasklaws.files import read_jsonl, write_table
+from tasklaws.files import read_jsonl, write_json, write_table
 from tasklaws.harness.score import score
 from tasklaws.items import ITEMS, read_items
+from tasklaws.ladder import card
 from tasklaws.sandbox.verdicts import Verdicts
 from tasklaws.schema import SCORE_KEYS
 
@@ -22,6 +23,7 @@ def main() -> None:
     table = score(rung, responses, items, verdicts)
     out = Path("scores", ladder, role, f"{rung}.csv")
     write_table(out, table, SCORE_KEYS)
+    write_json(out.with_suffix(".json"), card.read(Path("models", rung)).to_dict())
     print(f"{out}: {len(table)} scores")
 
 

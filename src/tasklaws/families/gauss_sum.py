@@ -77,4 +77,4 @@ def _formula(n: int) -> str:
 
 
 def _short(n: int) -> str:
-    return f"print({n}*{n + 1}//2)"
+    return f"n={n}\nprint(n*-~n//2)"

@@ -10,7 +10,7 @@ IDENTITY = tuple(range(DIGITS))
 
 @dataclass(frozen=True)
 class Operation:
-    """A named operation on a string of four digits: either `places` to read (a routing) or Python source on `v`."""
+    """A named operation on a string of four digits: `source` is a Python expression on `v`."""
 
     name: str
     source: str
@@ -47,9 +47,9 @@ COMMON = (
 
 
 def rare(count: int) -> tuple[Operation, ...]:
-    """`count` operations with two-letter names; each reads four places of its own choice, e.g. `ka`: v[2]+v[0]+v[0]+v[3].
+    """`count` operations with two-letter names; each reads four places of its own choice, e.g. v[2]+v[0]+v[0]+v[3].
 
-    No two are alike and none is the identity or a common one. The table is fixed: a longer one begins with a shorter one.
+    No two are alike, none is the identity or a common one. The table is fixed: a longer one begins with a shorter one.
     """
     rng = random.Random("rare operations")
     names = [consonant + vowel for consonant in "bcdfghjklmnpqrstvwxz" for vowel in "aeiou"]

@@ -2,8 +2,8 @@
 
 Example: `sha256^2('abc')` -> `dfe7a23fefeea519e9bbfdd1a6be94c4b2e4529dd6b7cbea83f9959c2621b13c`
 
-The first hash is SHA-256 of the UTF-8 text; each further one is SHA-256 of the previous *hex digest text* (64 lower-case
-ASCII characters), never of the raw digest.
+The first hash is SHA-256 of the UTF-8 text; each further one is SHA-256 of the previous *hex digest text* (64
+lower-case ASCII characters), never of the raw digest.
 """
 
 import hashlib
@@ -14,6 +14,10 @@ from tasklaws.families.base import Split, run_seconds
 from tasklaws.schema import Elicitation, Item
 
 LETTERS = "abcdef"
+PROGRAM = """import hashlib
+h='{text}'
+for i in range({power}):h=hashlib.sha256(h.encode()).hexdigest()
+print(h)"""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,5 @@ class Sha256Power:
             human_seconds=300 + run_seconds(power),
             fuel=self.fuel,
             chance=0.0,
-            programs=(
-                f"import hashlib\nh='{text}'\nfor i in range({power}):h=hashlib.sha256(h.encode()).hexdigest()\nprint(h)",
-            ),
+            programs=(PROGRAM.format(text=text, power=power),),
         )

@@ -52,7 +52,7 @@ class StepChain:
         n_needed = sum(self.lengths.values()) - self._n_sharing() + bool(self._n_sharing())
         if self.n_rare < n_needed:
             raise TasklawsError(
-                f"{self.name}: overlap {self.overlap} needs {n_needed} rare skills, n_rare is {self.n_rare}: raise one of them"
+                f"{self.name}: overlap {self.overlap} needs {n_needed} rare skills: raise n_rare from {self.n_rare}"
             )
         if not 0 <= self.shared_rank < self.n_rare <= 100:
             raise TasklawsError(
@@ -120,7 +120,7 @@ class StepChain:
             if skill in _shortest(tuple(steps), value):
                 return item
         raise TasklawsError(
-            f"{self.name}: no chain of {length} steps with {skill.name}, {n_optional} optional, ordered {ordered} was found: "
+            f"{self.name}: no chain of {length} steps with {skill.name}, {n_optional} optional, ordered {ordered}: "
             "lower optional_share or change ordered_share"
         )
 

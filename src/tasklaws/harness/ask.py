@@ -30,7 +30,7 @@ class Asking:
 
 
 def ask_rung(rung_dir: Path, asking: Asking, out: Path, workers: int) -> None:
-    """Ask all checkpoints of a rung and write their responses to `out`, one JSON row a checkpoint, item and elicitation.
+    """Ask all checkpoints of a rung and write their responses to `out`, a JSON row for each item and elicitation.
 
     `workers` one-thread processes share the checkpoints. Each finished checkpoint is kept under .work/respond, keyed by
     all that determines its responses, until `out` stands.

@@ -38,7 +38,7 @@ def partial_credit(given: str, answer: str) -> float:
 
 
 def bits_per_byte(log_likelihood: float, text: str) -> float:
-    """-log2 p(text) / bytes of the text, from its natural log-likelihood; TasklawsError unless that is finite and <= 0."""
+    """-log2 p(text) / bytes of the text, from its natural log-likelihood; TasklawsError unless finite and <= 0."""
     if not -math.inf < log_likelihood <= 0:
         raise TasklawsError(f"the log-likelihood of {text!r} is {log_likelihood}: ask the rung again")
     return -log_likelihood / math.log(2) / len(text.encode())

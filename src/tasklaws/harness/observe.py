@@ -31,14 +31,14 @@ def refuse_identical(scores: pd.DataFrame) -> None:
         digest = hashlib.sha256("".join(rows["response"]).encode()).hexdigest()
         if digest in digests:
             raise TasklawsError(
-                f"rungs {digests[digest]} and {rung} gave identical responses throughout: check that they are two models"
+                f"rungs {digests[digest]} and {rung} gave identical responses throughout: are they two models?"
             )
         digests[digest] = str(rung)
 
 
-def observations(ladder: str, role: Role, scores: pd.DataFrame, cards: dict[str, Card]) -> pd.DataFrame:
+def observations(ladder: str, role: Role, scores: pd.DataFrame, cards: list[Card]) -> pd.DataFrame:
     """Mean, standard error s / sqrt(n) and number of items of every metric, and the held-out losses of the cards."""
-    checkpoints = pd.DataFrame([row for card in cards.values() for row in _checkpoints(ladder, role, card)])
+    checkpoints = pd.DataFrame([row for card in cards for row in _checkpoints(ladder, role, card)])
     keys = ["rung", "seed", "step", "family", "elicitation"]
     metrics = scores.melt([*keys, "chance"], METRICS, "metric").dropna(subset="value")
     groups = metrics.groupby([*keys, "metric"])

@@ -1,26 +1,13 @@
 """The corpus a ladder is trained on: other instances of the same formats, none of them asked."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 
 from tasklaws.elicitation import prompt, split_task, target
 from tasklaws.errors import TasklawsError
 from tasklaws.families import Family
 from tasklaws.families.base import generator
 from tasklaws.families.shots import draw_unreserved, reserved_questions
-
-
-@dataclass(frozen=True)
-class Document:
-    """One prompt with the text that follows it; only the target's tokens are learned and count in the loss."""
-
-    family: str
-    elicitation: str
-    prompt: str
-    target: str
-
-    def to_dict(self) -> dict[str, str]:
-        return asdict(self)
+from tasklaws.ladder.document import Document
 
 
 def documents(
@@ -34,8 +21,7 @@ def documents(
     """`count` documents, tasks drawn by the weights of `mixture` (`<family>_<elicitation>` -> weight).
 
     `purpose` seeds a stream of its own; no document has a prompt among `unlike`, so that held-out ones were never
-    learned from. An unknown family,
-    or one whose instances are all reserved, raises TasklawsError.
+    learned from. An unknown family or elicitation raises TasklawsError.
     """
     by_name = {family.name: family for family in families}
     for name, elicitation in map(split_task, mixture):

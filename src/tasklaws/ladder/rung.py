@@ -14,7 +14,7 @@ import torch
 from tasklaws.files import read_jsonl, sha256_file
 from tasklaws.ladder import packing, train
 from tasklaws.ladder.card import Card, Checkpoint, train_flops, write
-from tasklaws.ladder.corpus import Document
+from tasklaws.ladder.document import Document
 from tasklaws.ladder.heldout import count_params, heldout_loss, load
 from tasklaws.ladder.tokenizer import load_tokenizer
 from tasklaws.ladder.train import Recipe
@@ -26,7 +26,7 @@ def train_rung(rung: str, source: dict[str, Any], corpus: Path, out: Path, worke
     """Train every seed of a rung and write `out`: the first seed's final weights, seed<S>-step<T>/ and card.json.
 
     Each seed trains in a one-thread process of its own, `workers` at a time; results do not depend on how many. Work in
-    progress lives under .work/train, keyed by all that determines the weights, until `out` stands: a killed run resumes.
+    progress lives under .work/train, keyed by all that determines the weights, until `out` stands.
     """
     recipe = Recipe.from_source(source)
     work = WORK / f"{rung}-{_key(source, corpus)}"

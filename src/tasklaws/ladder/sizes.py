@@ -3,6 +3,7 @@
 from typing import Any
 
 from tasklaws.errors import TasklawsError
+from tasklaws.ladder.card import train_flops
 from tasklaws.schema import LADDER_COLUMNS
 
 
@@ -24,17 +25,17 @@ def rung_size(rung: str, source: dict[str, Any]) -> tuple[int, int]:
 
 
 def ladder_rows(models: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of the ladder table (LADDER_COLUMNS); train_flops = 6 N D (Kaplan et al. 2020, section 2.1).
-
-    A ladder without rungs, with an unknown role, or without a fit rung raises TasklawsError.
+    """The rows of the ladder table (LADDER_COLUMNS); an unknown role, or no rung of one of the two, raises
+    TasklawsError.
     """
     rows = []
     for rung, settings in models["rungs"].items():
         if settings["role"] not in ("fit", "holdout"):
             raise TasklawsError(f"rung {rung}: unknown role {settings['role']!r}: use fit or holdout")
         n_params, n_tokens = rung_size(rung, settings["source"])
-        values = [models["name"], rung, settings["role"], n_params, n_tokens, 6 * n_params * n_tokens]
+        values = [models["name"], rung, settings["role"], n_params, n_tokens, train_flops(n_params, n_tokens)]
         rows.append(dict(zip(LADDER_COLUMNS, values, strict=True)))
-    if not any(row["role"] == "fit" for row in rows):
-        raise TasklawsError(f"ladder {models['name']} has no rung of role fit: give it one to fit on")
+    for role in ("fit", "holdout"):
+        if not any(row["role"] == role for row in rows):
+            raise TasklawsError(f"ladder {models['name']} has no rung of role {role}: give it one in conf/models")
     return rows

@@ -6,7 +6,7 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from tasklaws.ladder.corpus import Document
+from tasklaws.ladder.document import Document
 
 END = "<|end|>"
 UNKNOWN = "<|unknown|>"

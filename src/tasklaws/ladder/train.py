@@ -12,7 +12,7 @@ import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
 from tasklaws.files import replacing
-from tasklaws.ladder.corpus import Document
+from tasklaws.ladder.document import Document
 from tasklaws.ladder.packing import IGNORED, Batch, Encoded, batches
 
 WARMUP = 0.02
@@ -153,7 +153,7 @@ def train(
     tokenizer: PreTrainedTokenizerFast,
     work: Path,
 ) -> None:
-    """Train one seed of a rung on one thread, keeping each checkpoint as `work`/seed<S>-step<T>, a Hugging Face directory.
+    """Train one seed of a rung on one thread, keeping each checkpoint as `work`/seed<S>-step<T>.
 
     Progress goes to `work`/seed<S>.state every 200 steps; a later call in the same directory resumes there, and ends in
     the same weights as a run that was never interrupted.

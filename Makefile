@@ -1,0 +1,34 @@
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTHON ?= python3
+# One thread a process: the parallelism is inside the stages, and results do not depend on it.
+export OMP_NUM_THREADS := 1
+# Stages call `python`: the environment's own.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help repro test check
+
+help: ## say what can be made
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
+
+repro: $(READY) ## install what is missing, then run the experiment: tasks, ladder, forecast, check, report
+	dvc repro
+	@echo "The report: reports/index.html    The runs: mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db"
+
+test: $(READY) check ## install what is missing, then lint, check types and run all tests
+	pytest -n 2 --dist loadgroup
+
+check: $(READY) ## lint and check types
+	ruff check
+	ruff format --check
+	mypy
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python >= 3.11 is needed, $(PYTHON) is older: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(READY)

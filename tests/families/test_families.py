@@ -1,0 +1,114 @@
+"""What holds of every family."""
+
+import hashlib
+import json
+import random
+
+import pytest
+
+from tasklaws.errors import TasklawsError
+from tasklaws.families import GENERATORS, build
+from tasklaws.families.shots import draw_unreserved, reserved_questions, shots
+from tasklaws.sandbox.verdicts import Verdicts
+from tasklaws.schema import Item
+
+NAMES = ["sha256_power", "gauss_sum", "step_chain", "step_chain_shared", "addition", "string_edit", "largest_of_four"]
+
+
+def digest(items):
+    text = "\n".join(json.dumps(item.to_dict(), sort_keys=True) for item in items)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_default_configuration_has_every_generator(families):
+    assert list(families) == NAMES
+    assert set(GENERATORS) == set(NAMES) - {"step_chain_shared"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_same_seed_same_bytes(families, name):
+    assert digest(families[name].items(0, "test")) == digest(families[name].items(0, "test"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_items_are_whole_and_distinct(families, name):
+    items = families[name].items(0, "test")
+    assert len({item.id for item in items}) == len(items) >= 100
+    assert len({item.question for item in items}) == len(items)
+    for item in items:
+        assert item.family == name
+        assert item.skills
+        assert item.answer
+        assert item.programs
+        assert item.human_seconds > 0
+        assert item.fuel > 0
+        assert 0 <= item.chance < 1
+        assert item.n_required >= 1
+        assert item.n_optional >= 0
+        assert Item.from_dict(json.loads(json.dumps(item.to_dict()))) == item
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_dev_items_are_not_test_items(families, name):
+    test, dev = (families[name].items(0, split) for split in ("test", "dev"))
+    reserved = {question for item in test for question in families[name].reserved(item)}
+    assert not reserved & {item.question for item in dev}
+    assert len(dev) >= 100
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_program_gives_its_answer_in_the_sandbox(families, name, tmp_path):
+    items = families[name].items(0, "test")
+    programs = [(program, item) for item in items for program in item.programs]
+    verdicts = Verdicts(tmp_path, 2).judge([(program, item.fuel) for program, item in programs])
+    wrong = [
+        (item.id, verdict)
+        for (_, item), verdict in zip(programs, verdicts, strict=True)
+        if verdict.status != "ok" or verdict.stdout.strip() != item.answer
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_skippable_step_is_shown_skippable_by_a_shorter_program(families, name):
+    for item in families[name].items(0, "test"):
+        assert (len(item.programs) > 1) == (item.n_optional > 0) or name == "gauss_sum"
+        if item.n_optional:
+            assert len(item.programs[1]) < len(item.programs[0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_drawn_instances_solve_themselves(families, name, tmp_path):
+    rng = random.Random(7)
+    drawn = [families[name].draw(rng) for _ in range(40)]
+    kept = [item for item in drawn if name != "gauss_sum" or "range" not in item.programs[0] or int(item.id[-10:]) < 1e5]
+    verdicts = Verdicts(tmp_path, 2).judge([(item.programs[0], item.fuel) for item in kept])
+    assert [verdict.stdout.strip() for verdict in verdicts] == [item.answer for item in kept]
+
+
+def test_shots_are_never_items(families):
+    every = list(families.values())
+    reserved = reserved_questions(every, 0)
+    for family in every:
+        kept = shots(family, every, 0, 20)
+        assert len({item.question for item in kept}) == 20
+        assert not reserved & {item.question for item in kept}
+
+
+def test_an_exhausted_family_is_named(families):
+    class Stuck:
+        name = "stuck"
+
+        def draw(self, rng):
+            return families["addition"].items(0, "test")[0]
+
+    item = families["addition"].items(0, "test")[0]
+    with pytest.raises(TasklawsError, match=r"stuck.*widen its settings"):
+        draw_unreserved(Stuck(), random.Random(0), frozenset({item.question}))
+
+
+def test_unknown_generators_and_settings_are_named():
+    with pytest.raises(TasklawsError, match=r"family x: unknown generator 'nonsense'.*addition"):
+        build({"x": {"generator": "nonsense"}})
+    with pytest.raises(TasklawsError, match=r"family x: .*colour"):
+        build({"x": {"generator": "addition", "fuel": 1, "per_length": 3, "colour": "red"}})
