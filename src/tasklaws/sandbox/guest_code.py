@@ -17,7 +17,7 @@ from tasklaws.files import replacing
 
 WASMTIME = version("wasmtime")
 GUEST = Path(__file__).parent / "guest.wasm.xz"
-GUEST_SHA256 = "01477114feb5c22897397cb1c1f663e518c35be0f2809e379d3392492fd361d8"
+GUEST_SHA256 = "fdcef18fe3f0467bf712dfe93b3873ca8a2913664aca3002d85be9d56e93262e"
 MAX_MEMORY_BYTES = 128 * 2**20
 MAX_OUTPUT_BYTES = 64 * 2**10
 MAX_STACK_BYTES = 2 * 2**20  # the most wasmtime takes; Python's own limits mostly come first

@@ -51,14 +51,18 @@ class Verdicts:
         """Do `action` in one transaction; a damaged file is removed, being a cache, and made anew."""
         try:
             return self._transact(action)
-        except sqlite3.OperationalError as error:
-            raise TasklawsError(
-                f"{self._path}: {error}: free some space, or see who holds the file, then run it again"
-            ) from error
-        except sqlite3.DatabaseError:
-            for path in (self._path, Path(f"{self._path}-journal")):
-                path.unlink(missing_ok=True)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise self._unusable(error) from error
+        for path in (self._path, Path(f"{self._path}-journal")):
+            path.unlink(missing_ok=True)
+        try:
             return self._transact(action)
+        except sqlite3.DatabaseError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: sqlite3.DatabaseError) -> TasklawsError:
+        return TasklawsError(f"{self._path}: {error}: free some space, or see who holds it, then run it again")
 
     def _transact(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
         with closing(sqlite3.connect(self._path, timeout=LOCK_SECONDS)) as store, store:

@@ -26,6 +26,7 @@ import wit_world
 ENDED, RAISED, MEMORY_RAN_OUT = 0, 1, 2
 MAX_MESSAGE = 500
 HARMLESS = {"fspath", "strerror", "putenv", "unsetenv", "register_at_fork"}
+ABSENT = "the sandbox has no files, clock, network or processes"
 CLOCKS = ("monotonic", "perf_counter", "process_time", "thread_time", "time")
 
 # Only what is imported while the guest is built exists in it.
@@ -82,10 +83,16 @@ def put(target: object, **values: object) -> None:
 
 def denied(name: str) -> Callable[..., NoReturn]:
     def call(*args: object, **kwargs: object) -> NoReturn:
-        raise PermissionError(f"{name}: the sandbox has no files, clock, network or processes")
+        raise PermissionError(f"{name}: {ABSENT}")
 
     call.__name__ = call.__qualname__ = name
     return call
+
+
+def deny_opening(event: str, arguments: tuple[object, ...]) -> None:
+    """An audit hook; it also catches the interpreter, which opens a program's file to quote a syntax error."""
+    if event == "open":
+        raise PermissionError(f"open: {ABSENT}")
 
 
 def deny_system_calls() -> None:
@@ -130,6 +137,7 @@ def prepare() -> None:
     sys.path_hooks.clear()
     sys.path_importer_cache.clear()
     sys.argv[:] = [""]
+    sys.addaudithook(deny_opening)
     put(warnings, showwarning=lambda *args, **kwargs: None)
     # Collecting would touch, and so copy, every page of what is loaded here.
     gc.collect()
