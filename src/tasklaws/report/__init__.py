@@ -1,0 +1,1 @@
+"""The report: figures as SVG files, and one self-contained page."""

@@ -1,0 +1,77 @@
+"""Making the report: every figure as a file, the plots' table, the page."""
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from tasklaws.files import sha256_file, write_table, write_text
+from tasklaws.report.claims import fuel_limit
+from tasklaws.report.curves import size_curve, token_curve
+from tasklaws.report.evidence import CORPUS, Evidence, load
+from tasklaws.report.inside import digits, fate_bars, fate_map, group_curves, size_lines, steps
+from tasklaws.report.page import render
+from tasklaws.report.style import house_style, save
+from tasklaws.report.tables import CURVE_KEYS, curve_table
+
+
+def build(root: Path, params: dict[str, Any]) -> None:
+    """Write results/L/figures/*.svg, results/L/plots/curves.csv and reports/index.html below `root`.
+
+    A missing or malformed input raises TasklawsError before anything is written.
+    """
+    evidence = load(root, params)
+    results = root / "results" / evidence.ladder
+    with house_style():
+        figures = draw(evidence)
+        for name, figure in figures.items():
+            save(figure, results / "figures" / f"{name}.svg")
+    for stale in set((results / "figures").glob("*.svg")) - {results / "figures" / f"{name}.svg" for name in figures}:
+        stale.unlink()
+    write_table(results / "plots" / "curves.csv", curve_table(evidence), CURVE_KEYS)
+    svgs = {name: (results / "figures" / f"{name}.svg").read_text(encoding="utf-8") for name in figures}
+    write_text(root / "reports" / "index.html", render(evidence, svgs, provenance(root, params)))
+
+
+def draw(evidence: Evidence) -> dict[str, Figure]:
+    """Every figure by name: `ladder`, and `<family>-<elicitation>-<what>`."""
+    figures: dict[str, Figure] = {}
+    if evidence.of(CORPUS, "loss_nats"):
+        figures["ladder"] = size_curve(evidence, CORPUS, "loss_nats")
+        tokens = token_curve(evidence, CORPUS, "loss_nats")
+        if tokens is not None:
+            figures["ladder-tokens"] = tokens
+    for pair in evidence.pairs:
+        stem = "-".join(pair)
+        for metric in evidence.metrics(pair):
+            figures[f"{stem}-{metric}"] = size_curve(evidence, pair, metric)
+        tokens = token_curve(evidence, pair, "exact_match")
+        if tokens is not None:
+            figures[f"{stem}-tokens"] = tokens
+        if pair[0] in evidence.made_by("sha256_power"):
+            title = f"{' · '.join(pair)}: by digits of the power"
+            figures[f"{stem}-digits"] = group_curves(evidence, pair, digits, title)
+        if pair[0] in evidence.made_by("step_chain"):
+            overlap = evidence.settings[pair[0]]["overlap"]
+            title = f"{pair[1]}, overlap {overlap:g}: by number of steps"
+            figures[f"{stem}-steps"] = group_curves(evidence, pair, steps, title)
+        if pair[0] in evidence.made_by("gauss_sum"):
+            limit = fuel_limit(evidence, pair[0]) if pair[1] == "python" else None
+            figures[f"{stem}-n"] = size_lines(evidence, pair, limit)
+            if pair[1] == "python":
+                figures[f"{stem}-map"] = fate_map(evidence, pair, limit)
+                figures[f"{stem}-fates"] = fate_bars(evidence, pair)
+    return figures
+
+
+def provenance(root: Path, params: dict[str, Any]) -> list[tuple[str, str]]:
+    """The inputs that the page was made from, with their SHA-256."""
+    results = root / "results" / params["models"]["name"]
+    names = [
+        results / "observations_fit.csv",
+        results / "observations_holdout.csv",
+        results / "fits.json",
+        results / "before" / "holdout.csv",
+        *sorted((root / "data" / "items" / f"{family}.jsonl") for family in params["families"]["sets"]),
+    ]
+    return [(path.relative_to(root).as_posix(), sha256_file(path)) for path in names]

@@ -1,0 +1,151 @@
+"""The page: what the template needs, computed from the evidence."""
+
+from collections import Counter
+from html import escape
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from tasklaws.report import rise
+from tasklaws.report.claims import claims, describe, rise_of
+from tasklaws.report.compare import comparisons, headline, percent
+from tasklaws.report.curves import LABELS
+from tasklaws.report.evidence import Evidence, Pair, Row
+from tasklaws.report.style import css_variables, inline, letters, repeated, short
+from tasklaws.report.tables import forecast_rows, ladder_rows, shape_rows, verdict_rows
+
+TOP_SURPRISES = 8
+
+
+def render(evidence: Evidence, svgs: dict[str, str], provenance: list[tuple[str, str]]) -> str:
+    """The whole page as text; `svgs` holds each figure's file by name."""
+    shown: set[str] = set()
+
+    def figure(name: str) -> Markup:
+        """The named figure, nothing if there is none; a second time only a reference to the first."""
+        if name not in svgs:
+            return Markup("")
+        again = name in shown
+        shown.add(name)
+        return Markup((repeated if again else inline)(svgs[name], name, escape(name.replace("-", " "))))
+
+    found = comparisons(evidence)
+    rises = {
+        pair: {metric: measured for metric in evidence.metrics(pair) if (measured := rise_of(evidence, pair, metric))}
+        for pair in evidence.pairs
+    }
+    holdouts = [rung for rung, role in evidence.rungs.items() if role == "holdout"]
+    light, dark = css_variables()
+    environment = Environment(
+        loader=PackageLoader("tasklaws.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.jinja").render(
+        ladder=evidence.ladder,
+        light=Markup(light),
+        dark=Markup(dark),
+        figure=figure,
+        letters=Markup(letters(list(svgs.values()))),
+        rungs=ladder_rows(evidence),
+        holdouts=holdouts,
+        tiles=tiles(evidence),
+        headline=headline(found),
+        forecasts=forecast_rows(found),
+        verdicts=verdict_rows(evidence),
+        families=family_blocks(evidence, set(svgs)),
+        hashes=evidence.made_by("sha256_power"),
+        sums=evidence.made_by("gauss_sum"),
+        chains=sorted(evidence.made_by("step_chain"), key=lambda family: evidence.settings[family]["overlap"]),
+        pairs=evidence.pairs,
+        shapes=shape_rows({pair: by_metric for pair, by_metric in rises.items() if "exact_match" in by_metric}),
+        descriptions={
+            pair: describe(by_metric["exact_match"]) for pair, by_metric in rises.items() if "exact_match" in by_metric
+        },
+        conventions=conventions(),
+        claims=claims(evidence),
+        surprises=surprise_blocks(evidence),
+        provenance=provenance,
+        labels=LABELS,
+    )
+
+
+def tiles(evidence: Evidence) -> list[tuple[str, str]]:
+    """The page's opening figures: (value, what it is)."""
+    sizes = {row["rung"]: row["n_params"] for row in evidence.observations}
+    ordered = [sizes[rung] for rung in evidence.rungs]
+    models = {(row["rung"], row["seed"]) for row in evidence.observations}
+    verdicts = Counter(row["verdict"] for row in evidence.forecasts if row["metric"] == "exact_match")
+    return [
+        (str(len(evidence.rungs)), f"rungs, from {short(ordered[0])} to {short(ordered[-1])} parameters"),
+        (str(len(models)), "models, counting seeds"),
+        (f"{len(evidence.items):,}", f"items in {len(evidence.settings)} families"),
+        *((str(count), f"curves judged “{verdict}”") for verdict, count in sorted(verdicts.items())),
+    ]
+
+
+def conventions() -> str:
+    """The meaning of each shape, with its thresholds."""
+    return (
+        f"A curve rises if it gains at least {percent(rise.RISE)} and more than two standard errors. A step: at least "
+        f"{percent(rise.STEP_SHARE)} of the rise lies between two neighbouring rungs. Pieces: not a step, but a pair "
+        f"of neighbours that gain at most {percent(rise.FLAT_SHARE)} of the rise, and less than the other steps by more "
+        "than two standard errors, has at least "
+        f"{percent(rise.PIECE_SHARE)} of it before and after. Uneven: it falls on the way by more than "
+        f"{percent(rise.FLAT_SHARE)} and two standard errors. Smooth: none of these. Fewer than {rise.MIN_RUNGS} rungs "
+        "have no shape."
+    )
+
+
+def family_blocks(evidence: Evidence, figures: set[str]) -> list[dict[str, Any]]:
+    """For each family an example and its figures, one list of names an elicitation."""
+    blocks = []
+    for family in dict.fromkeys(family for family, _ in evidence.pairs):
+        pairs = [pair for pair in evidence.pairs if pair[0] == family]
+        items = [item for item in evidence.items.values() if item.family == family]
+        example = items[len(items) // 3] if items else None
+        blocks.append(
+            {
+                "family": family,
+                "n_items": len(items),
+                "question": example.question if example else "",
+                "answer": example.answer if example else "",
+                "pairs": [(pair, figure_names(evidence, pair, figures)) for pair in pairs],
+            }
+        )
+    return blocks
+
+
+def figure_names(evidence: Evidence, pair: Pair, figures: set[str]) -> list[str]:
+    stem = "-".join(pair)
+    names = [f"{stem}-{metric}" for metric in evidence.metrics(pair)] + [f"{stem}-tokens"]
+    return [name for name in names if name in figures]
+
+
+def surprise_blocks(evidence: Evidence) -> list[dict[str, Any]]:
+    """What the holdout solved against expectation, and what it failed, the most surprising first."""
+    kinds: dict[str, list[Row]] = {"solved against expectation": [], "failed against expectation": []}
+    for row in sorted(evidence.surprises, key=lambda row: row["rank"]):
+        kinds.setdefault(row["surprise"], []).append(row)
+    return [
+        {
+            "title": title.capitalize(),
+            "rows": [shown(evidence, row) for row in rows[:TOP_SURPRISES]],
+            "count": len(rows),
+        }
+        for title, rows in kinds.items()
+    ]
+
+
+def shown(evidence: Evidence, row: Row) -> dict[str, str]:
+    item = evidence.items.get(row["item"])
+    return {
+        "pair": f"{row['family']} · {row['elicitation']}",
+        "model": f"{row['rung']}, seed {row['seed']}",
+        "question": item.question if item else row["item"],
+        "probability": percent(row["probability"]),
+        "bits": f"{row['evidence_bits']:.1f}",
+    }
