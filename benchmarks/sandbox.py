@@ -37,7 +37,7 @@ def in_sandbox(source: str) -> str:
 
 
 def in_process(source: str) -> str:
-    command = [sys.executable, "-I", "-S", "-c", source]
+    command = [sys.executable, "-c", source]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 

@@ -7,7 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from tasklaws.sandbox import engine_id, run
-from tasklaws.sandbox.guest_code import GUEST_SHA256, WASMTIME
+from tasklaws.sandbox.guest_code import GUEST_SHA256, MAX_GUESTS, WASMTIME
 
 FUEL = 200_000_000
 PROGRAMS = [
@@ -38,7 +38,7 @@ def test_runs_and_order_do_not_matter() -> None:
 
 
 def test_threads_do_not_matter() -> None:
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(MAX_GUESTS + 4) as pool:
         several = list(pool.map(lambda program: run(program, FUEL), PROGRAMS * 4))
     assert several == [run(program, FUEL) for program in PROGRAMS] * 4
 

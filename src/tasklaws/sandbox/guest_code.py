@@ -9,7 +9,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from wasmtime import Config, Engine, WasmtimeError
+from wasmtime import Config, Engine, WasmtimeError, _ffi
 from wasmtime.component import Component
 
 from tasklaws.errors import TasklawsError
@@ -17,10 +17,13 @@ from tasklaws.files import replacing
 
 WASMTIME = version("wasmtime")
 GUEST = Path(__file__).parent / "guest.wasm.xz"
-GUEST_SHA256 = "fdcef18fe3f0467bf712dfe93b3873ca8a2913664aca3002d85be9d56e93262e"
+GUEST_SHA256 = "689ec59fb973bd0e2cc8705c65180a30e640de06a52d12ffc18d4fdb622ef9cc"
 MAX_MEMORY_BYTES = 128 * 2**20
 MAX_OUTPUT_BYTES = 64 * 2**10
 MAX_STACK_BYTES = 2 * 2**20  # the most wasmtime takes; Python's own limits mostly come first
+MAX_GUESTS = 16  # at once in one engine; each reserves 4 GB of addresses
+RESIDENT_BYTES = 20 * 2**20  # of each guest's memory, kept between programs: what a small one touches
+INSTANCE_BYTES = 8 * 2**20  # wasmtime's own record of a guest
 ENGINE_SETTINGS = f"fuel epoch canonical-nan stack={MAX_STACK_BYTES}"
 
 
@@ -39,7 +42,22 @@ def new_engine() -> Engine:
     config.epoch_interruption = True
     config.cranelift_nan_canonicalization = True
     config.max_wasm_stack = MAX_STACK_BYTES
+    keep_memory(config)
     return Engine(config)
+
+
+def keep_memory(config: Config) -> None:
+    """Let a guest's memory be wiped and used again, which costs a quarter less than mapping it anew each time.
+
+    wasmtime's Python API does not offer its pooling allocator, so this speaks to the C API below it.
+    """
+    pool = _ffi.wasmtime_pooling_allocation_config_new()
+    _ffi.wasmtime_pooling_allocation_config_total_memories_set(pool, MAX_GUESTS)
+    _ffi.wasmtime_pooling_allocation_config_max_memory_size_set(pool, MAX_MEMORY_BYTES)
+    _ffi.wasmtime_pooling_allocation_config_linear_memory_keep_resident_set(pool, RESIDENT_BYTES)
+    _ffi.wasmtime_pooling_allocation_config_max_core_instance_size_set(pool, INSTANCE_BYTES)
+    _ffi.wasmtime_pooling_allocation_strategy_set(config.ptr(), pool)
+    _ffi.wasmtime_pooling_allocation_config_delete(pool)
 
 
 def read_guest(path: Path = GUEST) -> bytes:

@@ -67,6 +67,7 @@ class Sandbox:
         self._linker = Linker(self._engine)
         with self._linker.root() as root:
             root.add_func("emit", self._streams.emit)
+        self._places = threading.BoundedSemaphore(guest_code.MAX_GUESTS)
         self._clock_process = 0
 
     def run(self, program: str, fuel: int) -> Verdict:
@@ -84,7 +85,7 @@ class Sandbox:
             return Verdict("error", "", f"SyntaxError: {size} bytes, more than {MAX_PROGRAM_BYTES}", 0)
         self._start_clock()
         self._streams.start()
-        with Store(self._engine) as store:
+        with self._places, Store(self._engine) as store:
             store.set_limits(memory_size=MAX_MEMORY_BYTES)
             store.set_epoch_deadline(self._fuse_ticks)
             store.set_fuel(fuel)

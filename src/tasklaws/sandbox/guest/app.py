@@ -181,7 +181,8 @@ class WitWorld:
             status, line = ending(error)
         with contextlib.suppress(ValueError):
             OUTPUT.flush()
-        wit_world.emit(2, line.encode("utf-8", "backslashreplace").decode("latin-1"))
+        if line:
+            wit_world.emit(2, line.encode("utf-8", "backslashreplace").decode("latin-1"))
         return status
 
 
