@@ -1,0 +1,82 @@
+"""A miniature of what the pipeline makes: a few items of every family, a corpus, a model."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tasklaws.elicitation import task_name
+from tasklaws.families import Family, build
+from tasklaws.families.shots import shots
+from tasklaws.files import write_jsonl
+from tasklaws.ladder.corpus import documents
+from tasklaws.ladder.document import Document
+from tasklaws.schema import Item
+
+ROOT = Path(__file__).parents[1]
+SOURCE: dict[str, Any] = {
+    "kind": "train",
+    "layers": 2,
+    "width": 8,
+    "heads": 2,
+    "seeds": [0, 1],
+    "n_tokens": 120 * 4 * 96,
+    "rows": 4,
+    "length": 96,
+    "muon_lr": 0.01,
+    "adam_lr": 0.009,
+    "adam_lr_width": 0.18,
+    "checkpoints": [0.25, 0.5],
+}
+
+
+@functools.cache
+def families() -> tuple[Family, ...]:
+    """Every family of the default configuration."""
+    conf = yaml.safe_load((ROOT / "conf/families/default.yaml").read_text())
+    return tuple(build(conf["sets"]))
+
+
+def tasks() -> list[str]:
+    """Every family in every way in which it can be asked."""
+    return [task_name(family.name, way) for family in families() for way in family.elicitations]
+
+
+@functools.cache
+def items(family: str) -> tuple[Item, ...]:
+    """All items of a family as the pipeline asks them, seed 0."""
+    return tuple(next(each for each in families() if each.name == family).items(0, "test"))
+
+
+@functools.cache
+def corpus(count: int, purpose: str = "train") -> tuple[Document, ...]:
+    """Documents of every task alike, seed 0."""
+    return tuple(documents(list(families()), dict.fromkeys(tasks(), 1.0), count, 0, purpose))
+
+
+def write_items(directory: Path, every: int) -> None:
+    """What the items stage writes, but only each `every`-th item, the last one in."""
+    for family in families():
+        kept = items(family.name)[::-every][::-1]
+        few = shots(family, list(families()), 0, 5)
+        write_jsonl(directory / f"{family.name}.jsonl", [item.to_dict() for item in kept])
+        write_jsonl(directory / f"{family.name}.shots.jsonl", [item.to_dict() for item in few])
+
+
+def write_corpus(directory: Path, count: int = 600) -> None:
+    """What the corpus stage writes, smaller."""
+    from tasklaws.ladder.tokenizer import train_tokenizer
+
+    write_jsonl(directory / "train.jsonl", [document.to_dict() for document in corpus(count)])
+    write_jsonl(directory / "heldout.jsonl", [document.to_dict() for document in corpus(20, "heldout")])
+    train_tokenizer(corpus(count), 300).save_pretrained(directory / "tokenizer")
+
+
+def write_model(directory: Path, corpus_dir: Path, seed: int = 0) -> None:
+    """A model directory with freshly drawn weights of the shape in SOURCE."""
+    from tasklaws.ladder.tokenizer import load_tokenizer
+    from tasklaws.ladder.train import Recipe, build_model, export
+
+    tokenizer = load_tokenizer(corpus_dir / "tokenizer")
+    export(build_model(Recipe.from_source(SOURCE), tokenizer, seed), tokenizer, directory)
