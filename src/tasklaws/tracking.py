@@ -1,6 +1,7 @@
 """MLflow as an index: one experiment a ladder, rebuilt from the pipeline's outputs as often as wanted."""
 
 import fcntl
+import logging
 import os
 import shutil
 import subprocess
@@ -134,6 +135,9 @@ def store(root: Path) -> Iterator[Any]:
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
         from sqlalchemy.exc import SQLAlchemyError
+
+        # It prints what it also raises.
+        logging.getLogger("mlflow").setLevel(logging.CRITICAL)
 
         database = root / DATABASE
         try:

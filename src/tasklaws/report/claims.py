@@ -251,7 +251,7 @@ def foreseen(evidence: Evidence) -> Claim | None:
         "One can tell beforehand which curve may be extrapolated",
         "Whether a law predicts the next model depends on the structure of the task set; reasoning about it beforehand "
         "separates the curves that can be called from those that cannot. (Shown if lawful curves err less on average "
-        "than discontinuous ones and those with too few rungs; where there is no signal, there is nothing to extrapolate.)",
+        "than discontinuous ones and those with too few rungs; without a signal there is nothing to extrapolate.)",
         judgement,
         tuple(findings),
     )

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from tasklaws.report.evidence import CORPUS, Evidence, Pair, Row
-from tasklaws.report.style import LIGHT, log_x, panel, scale_colour, share_y
+from tasklaws.report.style import LIGHT, key_below, key_room, log_x, panel, scale_colour, share_y
 
 LABELS = {
     "exact_match": "solved (exact match)",
@@ -24,15 +24,15 @@ N_PARAMS = "non-embedding parameters"
 
 
 def name(pair: Pair) -> str:
-    return " · ".join(pair)
+    """The pair as titles have it."""
+    return "held-out loss" if pair == CORPUS else " · ".join(pair)
 
 
 def size_curve(evidence: Evidence, pair: Pair, metric: str) -> Figure:
     """Every seed against n_params; the chosen law, dashed where it extrapolates; forecast and outcome."""
     forecast = evidence.forecast(pair, metric)
     verdict = f": {forecast['verdict']}" if forecast else ""
-    title = "held-out loss" if pair == CORPUS else name(pair)
-    figure, axes = panel(title + verdict)
+    figure, axes = panel(name(pair) + verdict)
     rows = evidence.of(pair, metric, final=True)
     draw_law(axes, evidence, pair, metric)
     if forecast:
@@ -120,7 +120,9 @@ def other_scale(rows: list[Row], x: str, sizes: NDArray[np.float64]) -> NDArray[
 
 def token_curve(evidence: Evidence, pair: Pair, metric: str) -> Figure | None:
     """The mean over seeds against tokens seen, a line a rung; None unless some rung has two checkpoints."""
-    figure, axes = panel(f"{'held-out loss' if pair == CORPUS else name(pair)}: in training")
+    figure, axes = panel(
+        f"{'held-out loss' if pair == CORPUS else name(pair)}: in training", **key_room(len(evidence.rungs))
+    )
     drawn = False
     for index, rung in enumerate(evidence.rungs):
         rows = [row for row in evidence.of(pair, metric) if row["rung"] == rung]
@@ -139,7 +141,7 @@ def token_curve(evidence: Evidence, pair: Pair, metric: str) -> Figure | None:
         return None
     log_x(axes, "training tokens seen")
     y_axis(axes, metric)
-    axes.legend(loc="upper left", fontsize=7.5, ncols=2 if len(evidence.rungs) > 6 else 1, handlelength=1.2)
+    key_below(figure, *axes.get_legend_handles_labels())
     return figure
 
 

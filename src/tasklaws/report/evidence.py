@@ -18,6 +18,7 @@ Row = dict[str, Any]
 Pair = tuple[str, str]
 CORPUS: Pair = ("corpus", "likelihood")
 CONTINUOUS = ["partial_credit", "brier", "target_bits_per_byte"]
+LOSSES = ["loss_nats", "bits_per_byte"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Evidence:
     def metrics(self, pair: Pair) -> list[str]:
         """The metrics that the pair was judged by: exact match, then the continuous ones."""
         found = {row["metric"] for row in self.of(pair)}
-        return [metric for metric in ("exact_match", *CONTINUOUS) if metric in found]
+        return [metric for metric in ("exact_match", *CONTINUOUS, *LOSSES) if metric in found]
 
     def of(self, pair: Pair, metric: str | None = None, final: bool = False) -> list[Row]:
         """The observations of a pair, from the smallest rung up."""

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from tasklaws.report.curves import N_PARAMS, name, rung_colour
 from tasklaws.report.evidence import Evidence, Pair, Row, size_of
-from tasklaws.report.style import LIGHT, log_x, panel, scale_colour, share_y
+from tasklaws.report.style import LIGHT, key_below, key_room, log_x, panel, scale_colour, share_y
 from tasklaws.schema import Item
 
 # What became of an answer that is a program, in the order in which bars are stacked.
@@ -80,7 +80,7 @@ def group_curves(evidence: Evidence, pair: Pair, group: Callable[[Item], str], t
 
 def size_lines(evidence: Evidence, pair: Pair, limit: float | None) -> Figure:
     """The share solved against the size of the item, in bins of a decade, a line for each rung."""
-    figure, axes = panel(f"{name(pair)}: which n pass")
+    figure, axes = panel(f"{name(pair)}: which n pass", **key_room(len(evidence.rungs)))
     for index, rung in enumerate(evidence.rungs):
         decades: dict[int, list[Row]] = {}
         for row in evidence.scores_of(pair):
@@ -93,7 +93,7 @@ def size_lines(evidence: Evidence, pair: Pair, limit: float | None) -> Figure:
     mark_limit(axes, limit)
     log_x(axes, "n, in bins of one decade")
     share_y(axes, "solved (exact match)")
-    axes.legend(loc="best", fontsize=7.5, ncols=2, handlelength=1.2)
+    key_below(figure, *axes.get_legend_handles_labels())
     return figure
 
 
@@ -119,8 +119,7 @@ def fate_map(evidence: Evidence, pair: Pair, limit: float | None) -> Figure:
     log_x(axes, "n")
     axes.set_yticks(range(len(strips)), [label for label, _ in strips])
     axes.grid(False)
-    handles = [Patch(color=colour, label=label) for label, colour in FATES.items()]
-    figure.legend(handles=handles, loc="lower center", ncols=4, fontsize=7.5, handlelength=1)
+    key_below(figure, [Patch(color=colour) for colour in FATES.values()], list(FATES))
     return figure
 
 
@@ -157,6 +156,5 @@ def fate_bars(evidence: Evidence, pair: Pair) -> Figure:
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
     axes.grid(False, axis="y")
     axes.set_xlabel("share of items")
-    handles = [Patch(color=colour, label=label) for label, colour in FATES.items()]
-    figure.legend(handles=handles, loc="lower center", ncols=4, fontsize=7.5, handlelength=1)
+    key_below(figure, [Patch(color=colour) for colour in FATES.values()], list(FATES))
     return figure

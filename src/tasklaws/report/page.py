@@ -89,14 +89,13 @@ def tiles(evidence: Evidence) -> list[tuple[str, str]]:
 
 def conventions() -> str:
     """The meaning of each shape, with its thresholds."""
+    flat, piece = percent(rise.FLAT_SHARE), percent(rise.PIECE_SHARE)
     return (
         f"A curve rises if it gains at least {percent(rise.RISE)} and more than two standard errors. A step: at least "
         f"{percent(rise.STEP_SHARE)} of the rise lies between two neighbouring rungs. Pieces: not a step, but a pair "
-        f"of neighbours that gain at most {percent(rise.FLAT_SHARE)} of the rise, and less than the other steps by more "
-        "than two standard errors, has at least "
-        f"{percent(rise.PIECE_SHARE)} of it before and after. Uneven: it falls on the way by more than "
-        f"{percent(rise.FLAT_SHARE)} and two standard errors. Smooth: none of these. Fewer than {rise.MIN_RUNGS} rungs "
-        "have no shape."
+        f"of neighbours that gain at most {flat} of the rise, and less than the others by more than two standard "
+        f"errors, has at least {piece} of it before and after. Uneven: it falls on the way by more than {flat} and two "
+        f"standard errors. Smooth: none of these. Fewer than {rise.MIN_RUNGS} rungs have no shape."
     )
 
 

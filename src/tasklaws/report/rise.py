@@ -113,7 +113,7 @@ def count_plateaus(steps: list[float], noise: list[float]) -> int:
     rising = [change for change in steps if change > FLAT_SHARE]
     usual = fmean(rising) if rising else 0.0
     return sum(
-        change <= FLAT_SHARE
+        abs(change) <= FLAT_SHARE
         and usual - change > doubt
         and sum(steps[:index]) >= PIECE_SHARE
         and sum(steps[index + 1 :]) >= PIECE_SHARE

@@ -1,6 +1,7 @@
 """One visual style for every figure: colours that a page can swap for its dark ones, and byte-stable SVG."""
 
 import io
+import math
 import re
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -82,7 +83,7 @@ def panel(title: str, height: float = 3.3, left: float = 0.68, bottom: float = 0
     """One figure with one pair of axes; its height and the margins `left` and `bottom` are in inches."""
     figure = Figure(figsize=(WIDTH, height))
     # Margins in inches; a layout engine would draw everything twice to find them.
-    right, top = 0.12, 0.36
+    right, top = 0.22, 0.36
     axes = figure.add_axes((left / WIDTH, bottom / height, 1 - (left + right) / WIDTH, 1 - (bottom + top) / height))
     axes.set_title(title)
     return figure, axes
@@ -118,6 +119,17 @@ def share_y(axes: Axes, label: str) -> None:
     axes.set_ylim(-0.04, 1.06)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}%"))
     axes.set_ylabel(label)
+
+
+def key_room(count: int) -> dict[str, float]:
+    """The height and bottom margin of a panel with a key of `count` entries below it."""
+    extra = 0.08 + 0.19 * math.ceil(count / 4)
+    return {"height": 3.3 + extra, "bottom": 0.56 + extra}
+
+
+def key_below(figure: Figure, handles: list[Any], labels: list[str]) -> None:
+    """A key under the axes, in rows of four."""
+    figure.legend(handles, labels, loc="lower center", ncols=4, fontsize=7.5, handlelength=1.2, columnspacing=1.2)
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -30,6 +30,13 @@ def number(value: float | None, metric: str) -> str:
     return percent(value) if metric in SHARES else f"{value:.3g}"
 
 
+def error(value: float, metric: str) -> str:
+    """The size of an error: of a share in percentage points, of anything else to three decimals."""
+    if metric in SHARES:
+        return percent(value)
+    return f"{value:.3f}" if value >= 0.0005 else "<0.001"
+
+
 def ladder_rows(evidence: Evidence) -> Rows:
     """One row a rung: role, sizes, budget, held-out loss of its final checkpoints, seeds."""
     found = []
@@ -67,9 +74,9 @@ def forecast_rows(comparisons: list[Comparison]) -> Rows:
                 f"{number(row.lower, row.metric)} to {number(row.upper, row.metric)}" if row.lower is not None else "–"
             ),
             "observed": number(row.observed, row.metric),
-            "inside": {True: "inside", False: "outside", None: "–"}[row.inside],
-            "error": number(row.error, row.metric),
-            "baselines": {name: number(value, row.metric) for name, value in row.baselines.items()},
+            "inside": {True: "inside", False: "outside", None: ""}[row.inside],
+            "error": error(row.error, row.metric),
+            "baselines": {name: error(value, row.metric) for name, value in row.baselines.items()},
             "best": row.best_baseline is not None and row.error <= row.best_baseline,
         }
         for row in comparisons
@@ -121,7 +128,7 @@ def curve_table(evidence: Evidence) -> pd.DataFrame:
     rows: Rows = []
     for pair in [CORPUS, *evidence.pairs]:
         curve = " ".join(pair)
-        for metric in evidence.metrics(pair) or ["loss_nats"]:
+        for metric in evidence.metrics(pair):
             for row in evidence.of(pair, metric, final=True):
                 rows.append(
                     {

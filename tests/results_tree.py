@@ -30,7 +30,7 @@ from tasklaws.ladder.sizes import ladder_rows
 from tasklaws.laws import LawSettings
 from tasklaws.schema import LADDER_KEYS, OBSERVATION_KEYS, SCORE_COLUMNS, SCORE_KEYS, Item
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[1] / "conf"
 SHARES = {0.25: -0.5, 1.0: 0.0}  # checkpoint (share of training) -> decades of size that it is behind
 
 
@@ -65,7 +65,8 @@ def write_results(root: Path, params: dict[str, Any]) -> None:
             for item in items:
                 for elicitation in ask[item.family]:
                     rows.append(score(rung, checkpoint, item, elicitation, grade))
-        write_table(root / "scores" / ladder / entry["role"] / f"{rung}.csv", pd.DataFrame(rows, columns=SCORE_COLUMNS), SCORE_KEYS)  # fmt: skip
+        path = root / "scores" / ladder / entry["role"] / f"{rung}.csv"
+        write_table(path, pd.DataFrame(rows, columns=SCORE_COLUMNS), SCORE_KEYS)
     finish(root, params)
 
 
