@@ -1,5 +1,6 @@
 """Make one rung: train it from scratch, or fetch it from a hub."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from tasklaws.config import load_params, rung_settings
 from tasklaws.files import read_jsonl
 
 CORPUS = Path("data/corpus")
+
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 
 def main() -> None:

@@ -7,9 +7,8 @@ from pathlib import Path
 from tasklaws import errors
 from tasklaws.config import load_params, rung_settings
 
-# Every library that draws a bar for a second's work, one for each task.
-os.environ["TQDM_DISABLE"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 

@@ -14,8 +14,8 @@ from tasklaws.schema import Elicitation, Item
 class Addition:
     """`per_length` items for each number of digits, both addends having that many; no pair stands twice.
 
-    A pair and its swap count as one question: neither order of a reserved pair enters a corpus. Human seconds: 2, and
-    2 for each column.
+    A pair and its swap count as one question: neither order of a reserved pair enters a corpus, in
+    which addends of one digit more are half as frequent. Human seconds: 2, and 2 for each column.
     """
 
     name: str
@@ -40,7 +40,8 @@ class Addition:
         return items
 
     def draw(self, rng: random.Random) -> Item:
-        length = rng.randint(1, self.largest_length)
+        lengths = range(1, self.largest_length + 1)
+        (length,) = rng.choices(lengths, [2.0**-length for length in lengths])
         low, high = 10 ** (length - 1) if length > 1 else 0, 10**length - 1
         return self._item(rng.randint(low, high), rng.randint(low, high))
 

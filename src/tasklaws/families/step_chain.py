@@ -21,7 +21,7 @@ TRIES = 20_000
 class StepChain:
     """Chains in which every item needs one rare skill besides common ones.
 
-    - `lengths`: number of steps -> number of items of that length.
+    - `lengths`: number of steps -> number of items of that length; in a corpus lengths are as frequent as here.
     - `optional_share`: share of all steps that can be skipped, such as a `rev` before a `sort` (chains of three or more
       steps carry them; at least the rare step and one more stay required).
     - `ordered_share`: share of the items of two or more steps, none optional, whose answer depends on their order.
@@ -82,7 +82,7 @@ class StepChain:
         return sorted(items.values(), key=lambda item: item.id)
 
     def draw(self, rng: random.Random) -> Item:
-        length = rng.choice(sorted(self.lengths))
+        (length,) = rng.choices(list(self.lengths), list(self.lengths.values()))
         value = "".join(rng.choice("0123456789") for _ in range(DIGITS))
         return self._item(value, tuple(rng.choices(self.skills, self.frequencies, k=length)))
 

@@ -6,6 +6,7 @@ import multiprocessing
 import shutil
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stderr
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -57,7 +58,9 @@ def _ask_checkpoint(rung_dir: Path, checkpoint: card.Checkpoint, asking: Asking,
     import torch
 
     torch.set_num_threads(1)
-    rows = respond(rung_dir / checkpoint.path, asking.ask, asking.dtype, asking.batch_size, asking.num_fewshot)
+    # lm-eval draws some twenty bars a checkpoint; they and its warnings go to a log beside the work.
+    with out.with_suffix(".log").open("w") as log, redirect_stderr(log):
+        rows = respond(rung_dir / checkpoint.path, asking.ask, asking.dtype, asking.batch_size, asking.num_fewshot)
     where = {"seed": checkpoint.seed, "step": checkpoint.step}
     write_jsonl(out, [where | row for row in rows])
     print(f"{rung_dir.name}: asked seed {checkpoint.seed} step {checkpoint.step}", file=sys.stderr, flush=True)

@@ -45,7 +45,13 @@ def bits_per_byte(log_likelihood: float, text: str) -> float:
 
 
 def choice_probabilities(log_likelihoods: Sequence[float]) -> list[float]:
-    """The choices' probabilities, normalised among themselves (softmax of their log-likelihoods)."""
+    """The choices' probabilities, normalised among themselves (softmax of their log-likelihoods).
+
+    TasklawsError unless every log-likelihood is finite and <= 0.
+    """
+    for value in log_likelihoods:
+        if not -math.inf < value <= 0:
+            raise TasklawsError(f"the log-likelihood of a choice is {value}: ask the rung again")
     top = max(log_likelihoods)
     weights = [math.exp(value - top) for value in log_likelihoods]
     return [weight / sum(weights) for weight in weights]

@@ -27,13 +27,12 @@ def refuse_identical(scores: pd.DataFrame) -> None:
     keys = ["seed", "step", "family", "elicitation", "item"]
     finals = scores[scores["step"] == scores.groupby(["rung", "seed"])["step"].transform("max")]
     digests: dict[str, str] = {}
-    for rung, rows in finals.sort_values(keys).groupby("rung"):
+    for (rung, _), rows in finals.sort_values(keys).groupby(["rung", "seed"]):
         digest = hashlib.sha256("".join(rows["response"]).encode()).hexdigest()
-        if digest in digests:
+        if digests.setdefault(digest, rung) != rung:
             raise TasklawsError(
                 f"rungs {digests[digest]} and {rung} gave identical responses throughout: are they two models?"
             )
-        digests[digest] = str(rung)
 
 
 def observations(ladder: str, role: Role, scores: pd.DataFrame, cards: list[Card]) -> pd.DataFrame:

@@ -16,11 +16,14 @@ from tasklaws.schema import SCORE_COLUMNS, Item
 
 
 def score(rung: str, responses: Sequence[dict[str, Any]], items: dict[str, Item], verdicts: Verdicts) -> pd.DataFrame:
-    """One row (SCORE_COLUMNS) for each response; a response to an unknown item raises TasklawsError.
+    """One row (SCORE_COLUMNS) for each response; a malformed one, or one to an unknown item, raises TasklawsError.
 
     Programs are run in the sandbox, equal ones once. `response` is a digest of all that the model said to the item.
     """
     for row in responses:
+        missing = [key for key in _keys_of(row) if key not in row]
+        if missing:
+            raise TasklawsError(f"{rung}: a response without {missing[0]!r}: run `dvc repro respond@{rung}`")
         if row["item"] not in items:
             raise TasklawsError(f"{rung}: a response to unknown item {row['item']!r}: run `dvc repro respond@{rung}`")
     asked = [row for row in responses if row["elicitation"] == "python"]
@@ -28,6 +31,11 @@ def score(rung: str, responses: Sequence[dict[str, Any]], items: dict[str, Item]
     ran = {id(row): verdict for row, verdict in zip(asked, verdicts.judge(programs), strict=True)}
     rows = [_score_row(rung, row, items[row["item"]], ran.get(id(row))) for row in responses]
     return pd.DataFrame(rows, columns=SCORE_COLUMNS)
+
+
+def _keys_of(row: dict[str, Any]) -> list[str]:
+    said = ["log_likelihoods"] if row.get("elicitation") == "choice" else ["response", "log_likelihood"]
+    return ["seed", "step", "family", "elicitation", "item", *said]
 
 
 def _score_row(rung: str, row: dict[str, Any], item: Item, verdict: Verdict | None) -> dict[str, Any]:
