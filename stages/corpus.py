@@ -5,8 +5,8 @@ from pathlib import Path
 from tasklaws import errors
 from tasklaws.config import load_params
 from tasklaws.families import build
-from tasklaws.files import read_jsonl, write_jsonl
-from tasklaws.items import ITEMS
+from tasklaws.files import write_jsonl
+from tasklaws.items import ITEMS, read_items
 from tasklaws.ladder.corpus import documents, refuse_leaks
 from tasklaws.ladder.tokenizer import train_tokenizer
 
@@ -17,7 +17,8 @@ def main() -> None:
     params = load_params()
     corpus = params["corpus"]
     families = build(params["families"]["sets"])
-    asked = {row["question"] for family in families for row in read_jsonl(ITEMS / f"{family.name}.jsonl")}
+    files = [ITEMS / f"{family.name}.jsonl" for family in families]
+    asked = frozenset(item.question for file in files for item in read_items(file))
     learned: frozenset[str] = frozenset()
     for name, count in (("train", corpus["n_documents"]), ("heldout", corpus["n_heldout"])):
         drawn = list(documents(families, corpus["mixture"], count, params["seed"], name, unlike=learned))

@@ -5,7 +5,7 @@ from pathlib import Path
 from tasklaws import errors
 from tasklaws.config import load_params
 from tasklaws.forecast import fit_ladder, save_fits
-from tasklaws.forecast.tables import read_observations, read_scores, rungs_of
+from tasklaws.forecast.tables import read_final_scores, read_observations, rungs_of
 from tasklaws.laws import LawSettings
 
 
@@ -14,7 +14,7 @@ def main() -> None:
     ladder = params["models"]["name"]
     rungs = list(rungs_of(params, "fit"))
     observations = read_observations(Path(f"results/{ladder}/observations_fit.csv"), rungs)
-    scores = read_scores(Path(f"scores/{ladder}/fit"), rungs, observations)
+    scores = read_final_scores(Path(f"scores/{ladder}/fit"), rungs, observations)
     fits = fit_ladder(observations, scores, LawSettings.from_params(params), params["seed"])
     save_fits(Path(f"results/{ladder}/fits.json"), ladder, fits)
     for found in fits:

@@ -1,4 +1,4 @@
-"""Judge what one rung said, and lay its card beside its scores."""
+"""Judge what one rung said, and lay beside its scores what made them: its card and the sandbox."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ from tasklaws.files import read_jsonl, write_json, write_table
 from tasklaws.harness.score import score
 from tasklaws.items import ITEMS, read_items
 from tasklaws.ladder import card
-from tasklaws.sandbox.verdicts import Verdicts
+from tasklaws.sandbox import Verdicts, engine_id
 from tasklaws.schema import SCORE_KEYS
 
 
@@ -23,7 +23,8 @@ def main() -> None:
     table = score(rung, responses, items, verdicts)
     out = Path("scores", ladder, role, f"{rung}.csv")
     write_table(out, table, SCORE_KEYS)
-    write_json(out.with_suffix(".json"), card.read(Path("models", rung)).to_dict())
+    made_by = {"card": card.read(Path("models", rung)).to_dict(), "sandbox": engine_id()}
+    write_json(out.with_suffix(".json"), made_by)
     print(f"{out}: {len(table)} scores")
 
 

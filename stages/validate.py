@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from tasklaws import errors
 from tasklaws.config import load_params
 from tasklaws.files import write_json, write_table
@@ -9,12 +11,13 @@ from tasklaws.forecast import compare, judge_items, metrics, surprises
 from tasklaws.forecast.surprises import SURPRISE_KEYS, read_skills
 from tasklaws.forecast.tables import (
     FORECAST_KEYS,
+    read_final_scores,
     read_forecasts,
     read_item_forecasts,
     read_observations,
-    read_scores,
     rungs_of,
 )
+from tasklaws.scores import read_scores, refuse_identical
 
 
 def main() -> None:
@@ -24,7 +27,12 @@ def main() -> None:
     rungs = list(rungs_of(params, "holdout"))
     forecasts = read_forecasts(results / "before" / "holdout.csv")
     observations = read_observations(results / "observations_holdout.csv", rungs)
-    scores = read_scores(Path(f"scores/{ladder}/holdout"), rungs, observations)
+    scores = read_final_scores(Path(f"scores/{ladder}/holdout"), rungs, observations)
+    everyone = [
+        read_scores(Path(f"scores/{ladder}/fit"), list(rungs_of(params, "fit"))),
+        read_scores(Path(f"scores/{ladder}/holdout"), rungs),
+    ]
+    refuse_identical(pd.concat(everyone))
     validation = compare(forecasts, observations)
     items = judge_items(read_item_forecasts(results / "item_forecasts.csv"), forecasts, scores)
     skills = read_skills(Path("data/items"), sorted(set(items["family"])))

@@ -1,5 +1,6 @@
 """params.yaml: composed from conf/ by Hydra, read by every stage."""
 
+import re
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -59,12 +60,15 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
     try:
         with initialize_config_dir(str(conf.resolve()), version_base=None):
             config = hydra_compose("config", overrides)
-        params = OmegaConf.to_container(config, resolve=True)
+        params: Any = OmegaConf.to_container(config, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
         reason = str(error).splitlines()[0]
         groups = ", ".join(sorted(path.stem for path in (conf / "models").glob("*.yaml")))
         raise TasklawsError(f"cannot compose {overrides}: {reason}: the ladders are {groups}") from error
     refuse_unset(params, "composed configuration")
+    for rung in params["models"]["rungs"]:
+        if not re.fullmatch(r"[\w-]+", str(rung)):
+            raise TasklawsError(f"rung {rung!r}: DVC takes no such name: use letters, digits, - and _")
     return yaml.safe_dump(params, sort_keys=False, width=110)
 
 

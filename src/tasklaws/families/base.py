@@ -1,5 +1,6 @@
 """What a family is: a generator of test items, and of other instances for the corpus."""
 
+import math
 import random
 from typing import Literal, Protocol
 
@@ -37,4 +38,4 @@ def run_seconds(repeats: int) -> float:
     The power through the essays' two figures: ten seconds for a hundred turns, 55 minutes for 10^8 ("Thinking Out
     Loud: Task-based Scaling Laws"). It is their stated guess, not a measurement.
     """
-    return 10.0 * (repeats / 100) ** 0.42
+    return 10.0 * math.pow(repeats / 100, 0.42)

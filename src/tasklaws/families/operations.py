@@ -3,6 +3,7 @@
 import functools
 import random
 from dataclasses import dataclass
+from types import CodeType
 
 DIGITS = 4
 IDENTITY = tuple(range(DIGITS))
@@ -26,7 +27,7 @@ def _apply(source: str, value: str) -> str:
 
 
 @functools.cache
-def _compiled(source: str) -> object:
+def _compiled(source: str) -> CodeType:
     return compile(source, "operation", "eval")
 
 

@@ -16,10 +16,9 @@ from tasklaws.schema import (
     METRICS,
     OBSERVATION_COLUMNS,
     OBSERVATION_KEYS,
-    SCORE_COLUMNS,
-    SCORE_KEYS,
     Role,
 )
+from tasklaws.scores import read_scores
 
 FORECAST_KEYS = ["ladder", "rung", "family", "elicitation", "metric"]
 FORECAST_COLUMNS = [
@@ -109,12 +108,10 @@ def read_observations(path: Path, rungs: list[str]) -> pd.DataFrame:
     return final
 
 
-def read_scores(folder: Path, rungs: list[str], observations: pd.DataFrame) -> pd.DataFrame:
+def read_final_scores(folder: Path, rungs: list[str], observations: pd.DataFrame) -> pd.DataFrame:
     """The items' scores of the final checkpoints of `rungs`, as `observations` names them."""
-    required = [*SCORE_KEYS, "chance"]
-    tables = [read_table(folder / f"{rung}.csv", SCORE_COLUMNS, SCORE_KEYS, required) for rung in rungs]
     final = observations[["rung", "seed", "step"]].drop_duplicates()
-    return pd.concat(tables).merge(final, on=["rung", "seed", "step"])
+    return read_scores(folder, rungs).merge(final, on=["rung", "seed", "step"])
 
 
 def curves(observations: pd.DataFrame, x: str, scores: pd.DataFrame) -> Iterator[LadderCurve]:

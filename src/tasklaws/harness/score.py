@@ -10,8 +10,7 @@ import pandas as pd
 from tasklaws.elicitation import target
 from tasklaws.errors import TasklawsError
 from tasklaws.harness import judge
-from tasklaws.sandbox import Verdict
-from tasklaws.sandbox.verdicts import Verdicts
+from tasklaws.sandbox import Verdict, Verdicts
 from tasklaws.schema import SCORE_COLUMNS, Item
 
 

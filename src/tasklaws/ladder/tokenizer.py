@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -19,11 +20,12 @@ PIECES = r"\d|Q:|\n[AP]:|[A-Z](?!:)|[a-z](?=[a-z]{0,2}')| [a-z]{2,4}(?=[ \n])"
 def train_tokenizer(documents: Iterable[Document], vocab_size: int) -> PreTrainedTokenizerFast:
     """Learn at most `vocab_size` tokens from prompts and targets; encoding them apart or joined gives the same."""
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(PIECES), "isolated")  # type: ignore[assignment]
-    tokenizer.decoder = decoders.Fuse()  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(PIECES), "isolated")
+    tokenizer.decoder = decoders.Fuse()
     trainer = trainers.BpeTrainer(vocab_size=vocab_size, special_tokens=[END, UNKNOWN], show_progress=False)
     tokenizer.train_from_iterator((document.prompt + document.target for document in documents), trainer)
-    return PreTrainedTokenizerFast(
+    fast: Any = PreTrainedTokenizerFast
+    return fast(  # type: ignore[no-any-return]
         tokenizer_object=tokenizer,
         eos_token=END,
         pad_token=END,

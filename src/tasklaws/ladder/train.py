@@ -1,5 +1,6 @@
 """Train one tiny GPT-NeoX decoder from scratch, so that a killed run resumes and ends in the same weights."""
 
+import io
 import math
 import shutil
 import sys
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, GPTNeoXConfig, PreTrainedTokenizerFast
 
+from tasklaws.errors import TasklawsError
 from tasklaws.files import replacing
 from tasklaws.ladder.document import Document
 from tasklaws.ladder.packing import IGNORED, Batch, Encoded, batches
@@ -62,7 +65,7 @@ def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerFast) ->
     return [Encoded((*a, *b, end), len(a)) for a, b in zip(prompts, targets, strict=True)]
 
 
-def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, seed: int) -> GPTNeoXForCausalLM:
+def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, seed: int) -> Any:
     """A freshly drawn model of the recipe's shape; rotary positions on whole heads, no dropout."""
     torch.manual_seed(seed)
     end = tokenizer.eos_token_id
@@ -74,19 +77,20 @@ def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, seed: int) -
         intermediate_size=4 * recipe.width,
         max_position_embeddings=tokenizer.model_max_length,
         rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0},
-        attn_implementation="eager",
         bos_token_id=end,
         eos_token_id=end,
         pad_token_id=end,
     )
-    return GPTNeoXForCausalLM(config)
+    build: Any = AutoModelForCausalLM.from_config
+    return build(config, attn_implementation="eager")
 
 
 class Training:
     """A model with its optimisers at one step of its schedule."""
 
-    def __init__(self, recipe: Recipe, model: GPTNeoXForCausalLM) -> None:
-        matrices, others = [], []
+    def __init__(self, recipe: Recipe, model: Any) -> None:
+        matrices: list[torch.nn.Parameter] = []
+        others: list[torch.nn.Parameter] = []
         for name, parameter in model.named_parameters():
             (matrices if parameter.ndim == 2 and ".layers." in name else others).append(parameter)
         adam_lr = min(recipe.adam_lr, recipe.adam_lr_width / recipe.width)
@@ -111,13 +115,14 @@ class Training:
         labels = batch.labels[:, 1:]
         learned = labels != IGNORED
         logits = self.model.get_output_embeddings()(hidden[:, :-1][learned])
-        loss = torch.nn.functional.cross_entropy(logits, labels[learned])
+        loss: Any = torch.nn.functional.cross_entropy(logits, labels[learned])
         loss.backward()
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()
         self.step += 1
-        return loss.item()
+        value: float = loss.item()
+        return value
 
     def _schedule(self) -> None:
         share = self.step / self.recipe.n_steps
@@ -133,8 +138,11 @@ class Training:
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
         }
+        # By way of memory: torch hides a full disk behind a RuntimeError of its own.
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
         with replacing(path) as file:
-            torch.save(state, file)
+            file.write(buffer.getbuffer())
 
     def load(self, path: Path) -> None:
         """Take up the state that `save` wrote."""
@@ -180,11 +188,14 @@ def train(
             training.save(state)
 
 
-def export(model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerFast, directory: Path) -> None:
+def export(model: Any, tokenizer: PreTrainedTokenizerFast, directory: Path) -> None:
     """Write a Hugging Face directory whole or not at all."""
     partial = directory.with_name(f".{directory.name}")
     for leftover in (partial, directory):
         shutil.rmtree(leftover, ignore_errors=True)
-    model.save_pretrained(partial)
+    try:
+        model.save_pretrained(partial)
+    except SafetensorError as error:
+        raise TasklawsError(f"cannot write {partial}: {error}: free some space and run it again") from error
     tokenizer.save_pretrained(partial)
     partial.rename(directory)
