@@ -32,9 +32,9 @@ END = "<|endoftext|>"
 LARGE = (".safetensors", ".bin")  # what the hub keeps in large-file storage, under its SHA-256
 # How each size stores its weights; the real repositories use more than one form too.
 FORMS = {
-    "pythia-1.4b": "sharded bin",
-    "pythia-2.8b": "bin",
-    "pythia-6.9b": "sharded",
+    "pythia-1b4": "sharded bin",
+    "pythia-2b8": "bin",
+    "pythia-6b9": "sharded",
     "pythia-12b": "sharded",
 }
 

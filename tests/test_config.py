@@ -1,5 +1,6 @@
 """params.yaml is what conf/ composes to, and nothing unset gets into it."""
 
+import itertools
 import shutil
 import subprocess
 import sys
@@ -65,7 +66,7 @@ def test_the_default_ladder_is_as_the_issue_asks():
     assert len(rows) >= 7
     assert sizes[0] < 2000
     assert sizes[-1] > 1e5
-    assert all(1.4 < large / small < 2.6 for small, large in zip(sizes, sizes[1:], strict=False))
+    assert all(1.4 < large / small < 2.6 for small, large in itertools.pairwise(sizes))
     assert [row["role"] for row in rows] == ["fit"] * (len(rows) - 1) + ["holdout"]
     for row, settings in zip(rows, models["rungs"].values(), strict=True):
         assert len(settings["source"]["checkpoints"]) >= 2, "three training lengths, the last one in"
@@ -123,6 +124,14 @@ def test_a_bad_override_is_refused_in_one_line(override):
     with pytest.raises(TasklawsError, match="cannot compose") as error:
         compose([override], CONF)
     assert "\n" not in str(error.value)
+
+
+def test_a_rung_whose_name_dvc_cannot_track_is_refused(conf):
+    """DVC looks for `models.rungs.nano-1.5k.source` below the rung `nano-1`."""
+    path = conf / "models/nano_mini.yaml"
+    path.write_text(path.read_text().replace("mini-5k:", "mini-5.1k:"))
+    with pytest.raises(TasklawsError, match=r"rung 'mini-5.1k'"):
+        compose(["models=nano_mini"], conf)
 
 
 def test_without_conf_the_remedy_is_named(tmp_path):

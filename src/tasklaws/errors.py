@@ -1,6 +1,7 @@
 """The one exception whose message a person reads, and the wrapper that prints it."""
 
 import errno
+import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -23,7 +24,8 @@ def run(main: Callable[[], None]) -> None:
     except TasklawsError as error:
         fail(str(error))
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        # By its text, because shutil.copytree gathers what befell its files into one error without a number.
+        if any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT)):
             fail(f"disk full while writing {error.filename or 'an output'}: free some space and run it again")
         if error.filename is None:
             raise

@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
+import numpy as np
 import pandas as pd
 
 from tasklaws.errors import TasklawsError
@@ -58,9 +58,13 @@ def json_line(path: Path, value: Any, indent: int | None = None) -> str:
 def read_json(path: Path) -> Any:
     """Read JSON; a missing or malformed file raises TasklawsError."""
     try:
-        return json.loads(read_text(path))
+        return json.loads(read_text(path), parse_constant=_refuse_constant)
     except ValueError as error:
         raise TasklawsError(f"{path}: malformed JSON ({error}): remove it and run `dvc repro`") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
 
 
 def read_text(path: Path) -> str:
@@ -81,9 +85,13 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
 def read_jsonl(path: Path) -> list[Any]:
     """Read one JSON object a line; a malformed line raises TasklawsError with its number."""
     rows = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    # Not splitlines(): JSON strings may hold the other characters that it takes for the end of a line.
+    lines = read_text(path).split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    for number, line in enumerate(lines, 1):
         try:
-            rows.append(json.loads(line))
+            rows.append(json.loads(line, parse_constant=_refuse_constant))
         except ValueError as error:
             raise TasklawsError(f"{path}:{number}: malformed JSON: remove the file and run `dvc repro`") from error
     return rows
@@ -92,9 +100,7 @@ def read_jsonl(path: Path) -> list[Any]:
 def write_table(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
     """Write a CSV atomically: rows sorted by `keys`, floats to ten digits; duplicate keys raise TasklawsError."""
     refuse_duplicates(path, table, keys)
-    text = table.sort_values(keys, kind="stable").to_csv(
-        index=False, float_format=FLOAT_FORMAT, lineterminator="\n"
-    )
+    text = table.sort_values(keys, kind="stable").to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
     write_text(path, text)
 
 
@@ -105,22 +111,33 @@ def read_table(path: Path, columns: list[str], keys: list[str], required: list[s
     """
     read_text(path)
     try:
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        # In one piece: by default pandas guesses a column's type for each part of a large file apart.
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], low_memory=False)
     except (ValueError, pd.errors.ParserError) as error:
-        raise TasklawsError(f"{path}: malformed table ({error}): remove it and run `dvc repro`") from error
+        raise TasklawsError(f"{path}: malformed table ({str(error).strip()}): remove it and run `dvc repro`") from error
+    if not isinstance(table.index, pd.RangeIndex):
+        raise TasklawsError(f"{path}: rows longer than the header: remove it and run `dvc repro`")
     missing = [column for column in columns if column not in table]
     if missing:
         raise TasklawsError(f"{path}: no column {missing[0]!r}: the table needs {', '.join(columns)}")
-    for column in required:
-        bad = [
-            index
-            for index, value in enumerate(table[column].tolist())
-            if not isinstance(value, (str, bool)) and not math.isfinite(value)
-        ]
-        if bad:
+    for column in columns:
+        bad = np.flatnonzero(_bad_cells(table[column], column in required))
+        if bad.size:
             raise TasklawsError(f"{path}:{bad[0] + 2}: {column} is {table[column].iloc[bad[0]]}: give a finite value")
     refuse_duplicates(path, table, keys)
     return table
+
+
+def _bad_cells(column: pd.Series, required: bool) -> pd.Series:
+    """Where a cell says NaN or infinity; in a required column also where it is empty, or text among numbers."""
+    if pd.api.types.is_numeric_dtype(column):
+        bad = np.isinf(column.astype(float))
+    else:
+        bad = column.astype(str).str.lower().eq("nan") & column.notna()
+    if required:
+        numbers = pd.to_numeric(column, errors="coerce")
+        bad |= column.isna() | (numbers.isna() & numbers.notna().any())
+    return bad
 
 
 def refuse_duplicates(path: Path, table: pd.DataFrame, keys: list[str]) -> None:

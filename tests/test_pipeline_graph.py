@@ -1,0 +1,270 @@
+"""The pipeline's graph: every import is a dependency, and no holdout reaches a forecast."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import pandas as pd
+import pytest
+import yaml
+from dvc.repo import Repo
+from dvc.stage import Stage
+
+from first_party import ROOT, imported
+from tasklaws.config import compose
+from tasklaws.files import sha256_file
+
+LADDERS = sorted(path.stem for path in (ROOT / "conf/models").glob("*.yaml"))
+PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+
+
+class Graph:
+    """The stages of one ladder, by name; `above` gives all that a stage depends on, directly or not."""
+
+    def __init__(self, root: Path) -> None:
+        self.params: dict[str, Any] = yaml.safe_load((root / "params.yaml").read_text())
+        # pygtrie, which DVC uses, warns of its own future.
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            repo = Repo.init(str(root), no_scm=True)
+            self.stages: dict[str, Stage] = {str(stage.name): stage for stage in repo.index.stages}
+            self.edges: nx.DiGraph[Stage] = repo.index.graph
+            repo.close()
+
+    def above(self, name: str) -> set[str]:
+        return {str(stage.name) for stage in nx.descendants(self.edges, self.stages[name])}
+
+    def rungs(self, role: str) -> list[str]:
+        return [rung for rung, settings in self.params["models"]["rungs"].items() if settings["role"] == role]
+
+    def inputs(self, name: str) -> list[str]:
+        """The paths that a stage reads."""
+        return [str(dep) for dep in self.stages[name].deps if not hasattr(dep, "params")]
+
+    def tracked(self, name: str) -> list[str]:
+        """The parameters that a stage depends on."""
+        return [param for dep in self.stages[name].deps for param in getattr(dep, "params", ())]
+
+
+@pytest.fixture(scope="module", params=LADDERS)
+def graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Graph:
+    root = tmp_path_factory.mktemp(request.param)
+    shutil.copy(ROOT / "dvc.yaml", root)
+    (root / "params.yaml").write_text(compose([f"models={request.param}"], ROOT / "conf"))
+    return Graph(root)
+
+
+def dependencies(stage: str) -> list[Path]:
+    """The dependencies of a stage that dvc.yaml writes out, without templates."""
+    entry = PIPELINE[stage].get("do", PIPELINE[stage])
+    return [ROOT / dep for dep in entry["deps"] if "${" not in dep]
+
+
+def bare(file: Path) -> bool:
+    """Whether a file holds no more than a docstring."""
+    body = ast.parse(file.read_text()).body
+    return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
+
+
+def script(stage: str) -> Path:
+    return ROOT / "stages" / f"{stage}.py"
+
+
+def needed(stage: str) -> Iterator[Path]:
+    """The first-party files that running a stage may execute."""
+    yield script(stage)
+    yield from imported(script(stage))
+    if stage == "respond":  # lm-eval calls custom_tasks/tasks.py, which reads documents; it judges nothing here
+        documents = ROOT / "src/tasklaws/harness/documents.py"
+        yield documents
+        yield from imported(documents)
+
+
+def covered(file: Path, listed: list[Path]) -> bool:
+    return any(file == dep or dep in file.parents for dep in listed)
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_every_first_party_import_is_a_dependency(stage):
+    listed = dependencies(stage)
+    missing = {str(file.relative_to(ROOT)) for file in needed(stage) if not covered(file, listed) and not bare(file)}
+    assert not missing, f"dvc.yaml: stage {stage} imports these and does not list them: {sorted(missing)}"
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_every_listed_source_file_is_imported(stage):
+    """A dependency that is not needed reruns models for nothing."""
+    files = set(needed(stage))
+    idle = [
+        str(dep.relative_to(ROOT))
+        for dep in dependencies(stage)
+        if dep.is_relative_to(ROOT / "src") and not any(file == dep or dep in file.parents for file in files)
+    ]
+    assert not idle, f"dvc.yaml: stage {stage} lists these and does not import them: {idle}"
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_every_listed_file_exists(stage):
+    outputs = {"data", "models", "responses", "scores", "results"}
+    for dep in dependencies(stage):
+        assert dep.exists() or dep.relative_to(ROOT).parts[0] in outputs, dep
+
+
+def test_custom_tasks_need_no_other_file_of_ours():
+    """respond lists custom_tasks/ and what its tasks.py loads items with; a further import belongs there too."""
+    tree = ast.parse((ROOT / "custom_tasks/tasks.py").read_text())
+    names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert names == {"typing", "tasklaws.harness.documents", "tasklaws.harness.lm_eval_scores"}
+
+
+def test_no_holdout_comes_before_the_forecast(graph):
+    for stage in ("fit", "forecast", "observe@fit"):
+        above = graph.above(stage)
+        for rung in graph.rungs("holdout"):
+            assert not {f"{kind}@{rung}" for kind in ("model", "respond", "score")} & above
+        assert not {"observe@holdout", "validate", "report", "track"} & above
+        for name in {stage} | above:
+            for path in graph.inputs(name):
+                assert "holdout" not in path
+                assert not set(graph.rungs("holdout")) & set(re.split(r"[/.]", path))
+
+
+def test_every_fit_rung_comes_before_the_forecast(graph):
+    assert {f"score@{rung}" for rung in graph.rungs("fit")} <= graph.above("fit")
+    assert "fit" in graph.above("forecast")
+
+
+def test_a_holdout_is_scored_only_after_its_forecast(graph):
+    for rung in graph.rungs("holdout"):
+        assert "forecast" in graph.above(f"score@{rung}")
+        assert f"results/{graph.params['models']['name']}/before/holdout.csv" in graph.inputs(f"score@{rung}")
+    assert "forecast" in graph.above("observe@holdout")
+    for rung in graph.rungs("fit"):
+        assert "forecast" not in graph.above(f"score@{rung}")
+
+
+def test_a_rung_is_trained_and_asked_without_the_others(graph):
+    rungs = graph.params["models"]["rungs"]
+    for rung in rungs:
+        others = {f"{kind}@{other}" for kind in ("model", "respond", "score") for other in rungs if other != rung}
+        assert not others & graph.above(f"respond@{rung}")
+        assert graph.above(f"respond@{rung}") == {"items", "corpus", f"model@{rung}"}
+
+
+def test_everything_comes_before_the_report_and_the_runs(graph):
+    assert set(graph.stages) - graph.above("report") == {"report", "track"}
+    assert set(graph.stages) - graph.above("track") == {"track"}
+
+
+def test_there_are_few_enough_stages(graph):
+    assert len(graph.stages) <= 45, "a second `dvc repro` takes seconds for each dozen stages"
+
+
+def test_every_tracked_parameter_exists(graph):
+    for name in graph.stages:
+        for param in graph.tracked(name):
+            value: Any = graph.params
+            for part in param.split("."):
+                assert part in value, f"{name} tracks {param}, which params.yaml does not have"
+                value = value[part]
+
+
+def constants(stage: str) -> set[str]:
+    """Every text constant and attribute in the files that a stage runs."""
+    found: set[str] = set()
+    for file in needed(stage):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+    return found
+
+
+def chains(stage: str) -> set[tuple[str, ...]]:
+    """The keys with which a stage's own script looks into params: params["a"]["b"] is (a, b)."""
+    found = set()
+    for node in ast.walk(ast.parse(script(stage).read_text())):
+        keys: list[str] = []
+        while isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            keys.insert(0, str(node.slice.value))
+            node = node.value
+        of_params = isinstance(node, ast.Name) and node.id == "params"
+        of_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "load_params"
+        if keys and (of_params or of_call):
+            found.add(tuple(keys))
+    return found
+
+
+def tracked_chains(stage: str) -> list[tuple[str, ...]]:
+    entry = PIPELINE[stage].get("do", PIPELINE[stage])
+    return [tuple(param.replace("${key}", "*").split(".")) for param in entry["params"]]
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_every_tracked_parameter_is_read(stage):
+    words = constants(stage)
+    for chain in tracked_chains(stage):
+        unread = [part for part in chain if part != "*" and part not in words]
+        whole = stage in ("report", "track")  # they show or log params as they are
+        assert whole or not unread, f"{stage} tracks {'.'.join(chain)} and never reads {unread}"
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_every_parameter_read_is_tracked(stage):
+    tracked = tracked_chains(stage)
+    for chain in chains(stage):
+        if chain[0] == "execution":  # how it is run: no result depends on it
+            continue
+        assert any(all(ours == theirs for ours, theirs in zip(chain, other, strict=False)) for other in tracked), (
+            f"{stage} reads {'.'.join(chain)}, which dvc.yaml does not track"
+        )
+
+
+def test_every_stage_has_its_script_and_every_script_its_stage():
+    assert {path.stem for path in (ROOT / "stages").glob("*.py")} == set(PIPELINE)
+    for stage, entry in PIPELINE.items():
+        assert entry.get("do", entry)["cmd"].split()[:2] == ["python", f"stages/{stage}.py"]
+
+
+def run_stage(root: Path, stage: str) -> None:
+    done = subprocess.run([sys.executable, script(stage)], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_holdout_scores_do_not_move_the_forecast_by_a_byte(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tests/forecast")
+    from synthetic import Family, Ladder
+
+    Ladder(sizes=(1000, 2200, 4600, 10_000, 22_000), families=(Family("addition"),)).write(tmp_path)
+    params = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    params["laws"]["replicates"] = 50
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    results = tmp_path / "results" / params["models"]["name"]
+    outputs = [results / name for name in ("fits.json", "before/holdout.csv", "item_forecasts.csv")]
+
+    def forecast() -> list[str]:
+        for stage in ("fit", "forecast"):
+            run_stage(tmp_path, stage)
+        return [sha256_file(path) for path in outputs]
+
+    before = forecast()
+    scores = list((tmp_path / "scores").glob("*/holdout/*.csv"))
+    assert scores
+    for path in [*scores, results / "observations_holdout.csv"]:
+        table = pd.read_csv(path)
+        column = "value" if "value" in table else "exact_match"
+        table[column] = 1 - table[column]
+        table.to_csv(path, index=False)
+    assert forecast() == before
+    # And the test can tell: a fit rung's scores do move it.
+    path = results / "observations_fit.csv"
+    table = pd.read_csv(path)
+    table.loc[table["metric"] == "loss_nats", "value"] *= table["n_params"] ** -0.1
+    table.to_csv(path, index=False)
+    assert forecast() != before
