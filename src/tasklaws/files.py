@@ -130,13 +130,15 @@ def read_table(path: Path, columns: list[str], keys: list[str], required: list[s
 
 def _bad_cells(column: pd.Series, required: bool) -> pd.Series:
     """Where a cell says NaN or infinity; in a required column also where it is empty, or text among numbers."""
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
     if pd.api.types.is_numeric_dtype(column):
-        bad = np.isinf(column.astype(float))
+        bad = numbers.isin([np.inf, -np.inf])
     else:
         bad = column.astype(str).str.lower().eq("nan") & column.notna()
     if required:
-        numbers = pd.to_numeric(column, errors="coerce")
-        bad |= column.isna() | (numbers.isna() & numbers.notna().any())
+        bad |= column.isna()
+        if numbers.notna().any():
+            bad |= numbers.isna()
     return bad
 
 

@@ -1,0 +1,88 @@
+"""What a configuration promises of a rung is what the model has."""
+
+import pytest
+import torch
+import yaml
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+from tasklaws.config import compose
+from tasklaws.errors import TasklawsError
+from tasklaws.ladder.heldout import count_params
+from tasklaws.ladder.sizes import gpt_neox_n_params, ladder_rows, rung_size
+from tasklaws.schema import LADDER_COLUMNS
+from tiny import ROOT, SOURCE
+
+
+@pytest.mark.parametrize(
+    ("layers", "width", "heads", "vocab_size"),
+    [(1, 8, 1, 50), (3, 6, 1, 300), (3, 22, 1, 300), (2, 32, 4, 320), (3, 64, 8, 320), (5, 128, 8, 1000)],
+)
+def test_the_formula_counts_what_a_model_has(layers, width, heads, vocab_size):
+    config = GPTNeoXConfig(
+        vocab_size=vocab_size,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=4 * width,
+    )
+    with torch.device("meta"):
+        n_params, n_params_total = count_params(GPTNeoXForCausalLM(config))
+    assert gpt_neox_n_params(layers, width) == n_params
+    assert n_params_total == n_params + 2 * vocab_size * width
+
+
+@pytest.mark.parametrize(
+    ("layers", "width", "n_params"),
+    # Biderman et al. 2023 (arXiv 2304.01373), table 1: 70m, 160m, 410m, 1b, 1.4b, 2.8b, 6.9b, 12b.
+    [
+        (6, 512, 18_915_328),
+        (12, 768, 85_056_000),
+        (24, 1024, 302_311_424),
+        (16, 2048, 805_736_448),
+        (24, 2048, 1_208_602_624),
+        (32, 2560, 2_517_652_480),
+        (32, 4096, 6_444_163_072),
+        (36, 5120, 11_327_027_200),
+    ],
+)
+def test_the_formula_gives_pythias_published_numbers(layers, width, n_params):
+    assert gpt_neox_n_params(layers, width) == n_params
+
+
+def test_a_trained_rung_is_promised_its_tokens():
+    assert rung_size("tiny", SOURCE) == (gpt_neox_n_params(2, 8), SOURCE["n_tokens"])
+
+
+def test_a_fetched_rung_is_promised_its_last_step():
+    source = {"kind": "hub", "n_params": 100, "steps": [1000, 143000], "tokens_per_step": 2097152}
+    # 299.9 billion tokens, as Pythia's authors give it.
+    assert rung_size("pythia", source) == (100, 299_892_736_000)
+
+
+@pytest.mark.parametrize("ladder", ["nano_ladder", "nano_mini", "pythia_ladder"])
+def test_the_ladder_table_follows_from_the_configuration(ladder):
+    models = yaml.safe_load(compose([f"models={ladder}"], ROOT / "conf"))["models"]
+    rows = ladder_rows(models)
+    assert [row["rung"] for row in rows] == list(models["rungs"])
+    for row in rows:
+        assert list(row) == LADDER_COLUMNS
+        assert row["train_flops"] == 6 * row["n_params"] * row["n_tokens"]
+
+
+@pytest.mark.parametrize(
+    ("roles", "said"),
+    [
+        (["fit", "fit"], "no rung of role holdout"),
+        (["holdout"], "no rung of role fit"),
+        (["fit", "test"], "rung r1: unknown role 'test'"),
+    ],
+)
+def test_a_ladder_needs_both_roles(roles, said):
+    rungs = {f"r{number}": {"role": role, "source": SOURCE} for number, role in enumerate(roles)}
+    with pytest.raises(TasklawsError, match=said):
+        ladder_rows({"name": "x", "rungs": rungs})
+
+
+def test_an_unknown_source_is_named():
+    with pytest.raises(TasklawsError, match="rung r1: unknown source kind 'disk'"):
+        rung_size("r1", {"kind": "disk"})
