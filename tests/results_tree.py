@@ -3,8 +3,12 @@
 import hashlib
 import math
 import random
+import runpy
+import sys
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pandas as pd
 import yaml
@@ -12,31 +16,17 @@ import yaml
 from tasklaws.config import compose
 from tasklaws.families import build
 from tasklaws.files import write_json, write_jsonl, write_table, write_text
-from tasklaws.forecast import (
-    compare,
-    fit_ladder,
-    forecast_ladder,
-    judge_items,
-    load_fits,
-    metrics,
-    save_fits,
-    surprises,
-)
-from tasklaws.forecast.surprises import SURPRISE_KEYS, read_skills
-from tasklaws.forecast.tables import FORECAST_KEYS, ITEM_KEYS, read_ladder, read_observations, read_scores, rungs_of
-from tasklaws.harness.observe import observations
 from tasklaws.ladder import card
 from tasklaws.ladder.sizes import ladder_rows
-from tasklaws.laws import LawSettings
-from tasklaws.schema import LADDER_KEYS, OBSERVATION_KEYS, SCORE_COLUMNS, SCORE_KEYS, Item
+from tasklaws.schema import LADDER_KEYS, SCORE_COLUMNS, SCORE_KEYS, Item
 
-CONF = Path(__file__).parents[1] / "conf"
+REPOSITORY = Path(__file__).parents[1]
 SHARES = {0.25: -0.5, 1.0: 0.0}  # checkpoint (share of training) -> decades of size that it is behind
 
 
 def params_of(ladder: str, sets: tuple[str, ...] | None = None) -> dict[str, Any]:
     """The composed params of a ladder, fitted with few replicates, with all families or only `sets`."""
-    params: dict[str, Any] = yaml.safe_load(compose([f"models={ladder}", "laws.replicates=50"], CONF))
+    params: dict[str, Any] = yaml.safe_load(compose([f"models={ladder}", "laws.replicates=50"], REPOSITORY / "conf"))
     for part in (params["families"]["sets"], params["elicitation"]["ask"]):
         for family in set(part) - set(sets or part):
             del part[family]
@@ -54,10 +44,10 @@ def write_results(root: Path, params: dict[str, Any]) -> None:
         items += own
         write_jsonl(root / "data" / "items" / f"{family.name}.jsonl", [item.to_dict() for item in own])
     write_table(results / "before" / "fit.csv", pd.DataFrame(ladder_rows(models)), LADDER_KEYS)
-    sizes = read_ladder(results / "before" / "fit.csv", list(models["rungs"]))
+    sizes = pd.read_csv(results / "before" / "fit.csv")
     smallest = float(sizes["n_params"].min())
     for rung, entry in models["rungs"].items():
-        made = write_card(root / "models" / rung, rung, entry["source"], sizes.loc[sizes["rung"] == rung].iloc[0])
+        made = make_card(rung, entry["source"], sizes.loc[sizes["rung"] == rung].iloc[0])
         rows = []
         for checkpoint in made.checkpoints:
             behind = SHARES.get(checkpoint.n_tokens / made.final.n_tokens, 0.0)
@@ -67,43 +57,21 @@ def write_results(root: Path, params: dict[str, Any]) -> None:
                     rows.append(score(rung, checkpoint, item, elicitation, grade))
         path = root / "scores" / ladder / entry["role"] / f"{rung}.csv"
         write_table(path, pd.DataFrame(rows, columns=SCORE_COLUMNS), SCORE_KEYS)
+        write_json(path.with_suffix(".json"), {"card": made.to_dict(), "sandbox": "none: the scores are invented"})
     finish(root, params)
 
 
 def finish(root: Path, params: dict[str, Any]) -> None:
-    """Observe, fit, forecast and validate what was scored."""
-    ladder, seed = params["models"]["name"], params["seed"]
-    results = root / "results" / ladder
-    tables, scores = {}, {}
-    for role in ("fit", "holdout"):
-        rungs = list(rungs_of(params, role))
-        path = results / f"observations_{role}.csv"
-        given = pd.concat([pd.read_csv(root / "scores" / ladder / role / f"{rung}.csv") for rung in rungs])
-        cards = [card.read(root / "models" / rung) for rung in rungs]
-        write_table(path, observations(ladder, role, given, cards), OBSERVATION_KEYS)
-        tables[role] = read_observations(path, rungs)
-        scores[role] = read_scores(root / "scores" / ladder / role, rungs, tables[role])
-    save_fits(
-        results / "fits.json",
-        ladder,
-        fit_ladder(tables["fit"], scores["fit"], LawSettings.from_params(params), seed),
-    )
-    holdout = rungs_of(params, "holdout")
-    sizes = read_ladder(results / "before" / "fit.csv", list(holdout))
-    fits = load_fits(results / "fits.json", ladder)
-    forecasts, likely = forecast_ladder(fits, tables["fit"], sizes, holdout, seed)
-    validation = compare(forecasts, tables["holdout"])
-    judged = judge_items(likely, forecasts, scores["holdout"])
-    skills = read_skills(root / "data" / "items", sorted(set(judged["family"])))
-    write_table(results / "before" / "holdout.csv", forecasts, FORECAST_KEYS)
-    write_table(results / "item_forecasts.csv", likely, ITEM_KEYS)
-    write_table(results / "validation.csv", validation, FORECAST_KEYS)
-    write_table(results / "surprises.csv", surprises(judged, skills), SURPRISE_KEYS)
-    write_json(results / "metrics.json", metrics(validation, judged))
+    """Observe, fit, forecast and validate what was scored, with the pipeline's own stages."""
+    write_text(root / "params.yaml", yaml.safe_dump(params, sort_keys=False))
+    for stage in ("observe fit", "observe holdout", "fit", "forecast", "validate"):
+        name, *arguments = stage.split()
+        with chdir(root), mock.patch.object(sys, "argv", [name, *arguments]):
+            runpy.run_path(str(REPOSITORY / "stages" / f"{name}.py"))["main"]()
 
 
-def write_card(directory: Path, rung: str, source: dict[str, Any], size: Any) -> card.Card:
-    """A rung's card with weights that are only a name, two checkpoints a seed."""
+def make_card(rung: str, source: dict[str, Any], size: Any) -> card.Card:
+    """The card of a rung with two checkpoints a seed."""
     digest = hashlib.sha256(rung.encode()).hexdigest()
     hub = source["kind"] == "hub"
     n_params, n_tokens = int(size["n_params"]), int(size["n_tokens"])
@@ -134,10 +102,7 @@ def write_card(directory: Path, rung: str, source: dict[str, Any], size: Any) ->
             "commit": digest[:40],
             "n_params_loaded": n_params,
         }
-    made = card.Card(rung, source["kind"], n_params, 2 * n_params, digest, tuple(checkpoints), **kind)
-    card.write(directory, made)
-    write_text(directory / "model.safetensors", rung)
-    return made
+    return card.Card(rung, source["kind"], n_params, 2 * n_params, digest, tuple(checkpoints), **kind)
 
 
 def score(rung: str, checkpoint: card.Checkpoint, item: Item, elicitation: str, grade: float) -> dict[str, Any]:
@@ -157,6 +122,7 @@ def score(rung: str, checkpoint: card.Checkpoint, item: Item, elicitation: str, 
         "chance": item.chance,
         "exact_match": solved,
         "partial_credit": solved or round(0.7 * knows * rng.random(), 3),
+        "response": f"{rung} {solved}",
         "target_bits_per_byte": round(0.1 + 3 / (1 + math.exp(1.2 * (grade - middle))), 4),
     }
     if elicitation == "choice":

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from results_tree import finish, params_of, write_results
 from tasklaws import tracking
@@ -28,6 +27,8 @@ from tasklaws.tracking import CONTENT_TAG, rebuild
 
 FAMILIES = ("sha256_power", "largest_of_four")
 PARAMS = params_of("nano_mini", FAMILIES)
+SMALL, MIDDLE, TOP = PARAMS["models"]["rungs"]
+RUNS = [SMALL, MIDDLE, TOP, "fit", "forecast"]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     figure = root / "results" / "nano_mini" / "figures" / "ladder.svg"
     figure.parent.mkdir()
     figure.write_text("<svg/>")
-    (root / "params.yaml").write_text(yaml.safe_dump(PARAMS))
     return root
 
 
@@ -72,10 +72,10 @@ def test_a_run_a_rung_then_fit_and_forecast(root: Path) -> None:
     account, written = rebuild(root, PARAMS)
     runs = stored(root)
     assert written == 5
-    assert [run["name"] for run in account["runs"]] == ["mini-1k", "mini-5k", "mini-18k", "fit", "forecast"]
+    assert [run["name"] for run in account["runs"]] == RUNS
     assert set(runs) == {run["name"] for run in account["runs"]}
-    rung = runs["mini-18k"].data
-    assert rung.params["source.width"] == "22"
+    rung = runs[TOP].data
+    assert rung.params["source.width"] == str(PARAMS["models"]["rungs"][TOP]["source"]["width"])
     assert rung.tags["role"] == "holdout"
     assert {"items_sha256", "params_sha256", "card_sha256", "model", "corpus_sha256"} <= set(rung.tags)
     assert "sha256_power/python/exact_match" in rung.metrics
@@ -87,7 +87,7 @@ def test_a_run_a_rung_then_fit_and_forecast(root: Path) -> None:
 
 def test_metrics_by_step_are_means_over_seeds(root: Path) -> None:
     rebuild(root, PARAMS)
-    run = stored(root)["mini-5k"]
+    run = stored(root)[MIDDLE]
     with tracking.store(root) as client:
         name = "sha256_power/python/exact_match"
         mean = {m.step: m.value for m in client.get_metric_history(run.info.run_id, name)}
@@ -231,8 +231,17 @@ def test_a_moved_store_is_refused(root: Path, tmp_path_factory: pytest.TempPathF
 def test_a_rung_without_observations_is_named(root: Path) -> None:
     path = root / "results" / "nano_mini" / "observations_holdout.csv"
     path.write_text(path.read_text().splitlines()[0] + "\n")
-    with pytest.raises(TasklawsError, match="rung mini-18k has no observations"):
+    with pytest.raises(TasklawsError, match=f"rung {TOP} has no observations"):
         rebuild(root, PARAMS)
+
+
+def test_a_changed_card_replaces_its_rung_only(root: Path) -> None:
+    rebuild(root, PARAMS)
+    path = root / "scores" / "nano_mini" / "fit" / f"{MIDDLE}.json"
+    content = read_json(path)
+    content["card"]["tokenizer_sha256"] = "0" * 64
+    path.write_text(json.dumps(content))
+    assert rebuild(root, PARAMS)[1] == 1
 
 
 def test_names() -> None:
@@ -322,8 +331,8 @@ def test_mlflow_ui_shows_the_runs(server: str) -> None:
     experiment = ask(server, "experiments/get-by-name?experiment_name=nano_mini")["experiment"]
     found = ask(server, "runs/search", {"experiment_ids": [experiment["experiment_id"]]})["runs"]
     runs = {run["info"]["run_name"]: run for run in found}
-    assert set(runs) == {"mini-1k", "mini-5k", "mini-18k", "fit", "forecast"}
-    identity = runs["mini-1k"]["info"]["run_id"]
+    assert set(runs) == set(RUNS)
+    identity = runs[SMALL]["info"]["run_id"]
     history = ask(server, f"metrics/get-history?run_id={identity}&metric_key=corpus/likelihood/loss_nats")["metrics"]
     assert len({point["step"] for point in history}) == 2
     identity = runs["forecast"]["info"]["run_id"]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from tasklaws.errors import TasklawsError
 from tasklaws.files import read_json, read_table, sha256_file
+from tasklaws.ladder.card import Card
 from tasklaws.schema import OBSERVATION_COLUMNS, OBSERVATION_KEYS
 
 PAIR = ["family", "elicitation", "metric"]
@@ -73,7 +74,7 @@ def records(table: pd.DataFrame) -> Records:
 def collect(root: Path, params: dict[str, Any]) -> list[Run]:
     """The runs of the ladder in params, from outputs under `root`: one a rung, then `fit` and `forecast`."""
     ladder = params["models"]["name"]
-    results = root / "results" / ladder
+    results, scores = root / "results" / ladder, root / "scores" / ladder
     needed = ["n_params", "value", "step", "n_tokens", "train_flops"]
     observations = [
         row
@@ -90,19 +91,26 @@ def collect(root: Path, params: dict[str, Any]) -> list[Run]:
     science = {key: value for key, value in params.items() if key != "execution"}
     tags = {"ladder": ladder, "items_sha256": items, "params_sha256": hash_json(asking)}
     runs = [
-        rung_run(root / "models" / rung, entry, [row for row in observations if row["rung"] == rung], tags)
+        rung_run(
+            scores / entry["role"] / f"{rung}.json", entry, [row for row in observations if row["rung"] == rung], tags
+        )
         for rung, entry in params["models"]["rungs"].items()
     ]
     tags = {**tags, "params_sha256": hash_json(science)}
     return [*runs, fit_run(results, params, forecasts, tags), forecast_run(results, forecasts, tags)]
 
 
-def rung_run(directory: Path, entry: dict[str, Any], observations: Records, tags: dict[str, str]) -> Run:
-    """A rung: its source as params; its observations by training step, averaged over seeds and for each."""
-    card = read_json(directory / "card.json")
+def rung_run(made_by: Path, entry: dict[str, Any], observations: Records, tags: dict[str, str]) -> Run:
+    """A rung: its source as params; its observations by training step, averaged over seeds and for each.
+
+    `made_by` is the file beside its scores that holds its card and the sandbox's identity. As `model` a published rung
+    has the commit that it came from, a trained one its card's hash.
+    """
+    content = read_json(made_by)
+    known = Card.from_dict(content["card"])
     if not observations:
-        raise TasklawsError(f"rung {directory.name} has no observations: run `dvc repro`")
-    sizes = {name: card[name] for name in ("n_params", "n_params_total")}
+        raise TasklawsError(f"rung {known.rung} has no observations: run `dvc repro`")
+    sizes = {"n_params": known.n_params, "n_params_total": known.n_params_total}
     metrics = [(name, float(value), 0) for name, value in sizes.items()]
     by_seed: dict[tuple[str, int], list[float]] = {}
     for row in observations:
@@ -112,17 +120,23 @@ def rung_run(directory: Path, entry: dict[str, Any], observations: Records, tags
         for scale in ("n_tokens", "train_flops"):
             by_seed.setdefault((scale, int(row["step"])), []).append(float(row[scale]))
     metrics += [(name, math.fsum(values) / len(values), step) for (name, step), values in by_seed.items()]
-    # A published rung is known by the commit it came from; hashing its gigabytes would add nothing.
-    model = card.get("commit") or hash_files(list(directory.glob("*.safetensors")))
-    hashes = {"card_sha256": sha256_file(directory / "card.json"), "model": str(model)}
+    card_sha256 = hash_json(known.to_dict())
+    hashes = {
+        "card_sha256": card_sha256,
+        "model": known.commit or card_sha256,
+        "tokenizer_sha256": known.tokenizer_sha256,
+        "sandbox_sha256": hash_json(content["sandbox"]),
+    }
+    if known.corpus_sha256 is not None:
+        hashes["corpus_sha256"] = known.corpus_sha256
     params = {**flatten(entry["source"], "source"), "role": entry["role"], **sizes}
     return Run(
         kind="rung",
-        name=directory.name,
+        name=known.rung,
         params=texts(params),
         metrics=metrics,
-        tags={**tags, **hashes, "role": entry["role"], "corpus_sha256": str(card.get("corpus_sha256"))},
-        artifacts=[(directory / "card.json", "")],
+        tags={**tags, **hashes, "role": entry["role"]},
+        artifacts=[(made_by, "")],
     )
 
 

@@ -215,13 +215,18 @@ def mirage(evidence: Evidence) -> Claim | None:
             continue
         others = {metric: rise for metric in CONTINUOUS if (rise := rise_of(evidence, pair, metric)) is not None}
         parts = ", ".join(f"{percent(rise.jump)} under {metric}" for metric, rise in others.items())
-        survives.append(all(rise.shape == "step" for rise in others.values()))
+        survives.append([rise.shape == "step" for rise in others.values()])
         findings.append(
             f"{' '.join(pair)}: the largest jump is {percent(sharp.jump)} of the rise under exact_match; {parts}."
         )
-    kept = sum(survives)
-    findings.append(f"{kept} of {len(survives)} steps under exact match are steps under every continuous metric too.")
-    judgement: Judgement = "not shown" if kept == len(survives) else "partly shown" if kept else "shown"
+    kept, gone = sum(map(all, survives)), sum(not any(kinds) for kinds in survives)
+    findings.append(
+        f"Of {len(survives)} steps under exact match {kept} are steps under every continuous metric too, {gone} under "
+        "none of them."
+    )
+    judgement: Judgement = (
+        "shown" if gone == len(survives) else "not shown" if kept == len(survives) else "partly shown"
+    )
     return Claim(
         "Are the jumps a mirage of the metric?",
         "Abilities that seem to emerge suddenly improve smoothly under a continuous metric (Schaeffer et al. 2023).",

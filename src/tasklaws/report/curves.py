@@ -14,8 +14,8 @@ from tasklaws.report.style import LIGHT, key_below, key_room, log_x, panel, scal
 LABELS = {
     "exact_match": "solved (exact match)",
     "partial_credit": "partial credit",
-    "brier": "Brier score (lower is better)",
-    "target_bits_per_byte": "bits per byte of the target (lower is better)",
+    "brier": "Brier score (less is better)",
+    "target_bits_per_byte": "target bits per byte (less is better)",
     "loss_nats": "held-out loss, nats per token",
     "bits_per_byte": "held-out loss, bits per byte",
 }
