@@ -1,11 +1,12 @@
 """Making the report: every figure as a file, the plots' table, the page."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from tasklaws.files import sha256_file, write_table, write_text
+from tasklaws.files import json_line, sha256_file, write_table, write_text
 from tasklaws.report.claims import fuel_limit
 from tasklaws.report.curves import size_curve, token_curve
 from tasklaws.report.evidence import CORPUS, Evidence, load
@@ -13,6 +14,8 @@ from tasklaws.report.inside import digits, fate_bars, fate_map, group_curves, si
 from tasklaws.report.page import render
 from tasklaws.report.style import house_style, save
 from tasklaws.report.tables import CURVE_KEYS, curve_table
+
+PARAMS = ("models", "families", "elicitation", "laws", "seed")
 
 
 def build(root: Path, params: dict[str, Any]) -> None:
@@ -65,7 +68,9 @@ def draw(evidence: Evidence) -> dict[str, Figure]:
 
 
 def provenance(root: Path, params: dict[str, Any]) -> list[tuple[str, str]]:
-    """The inputs that the page was made from, with their SHA-256."""
+    """What the page was made from: the parameters that bear on it and its inputs, with their SHA-256."""
+    used = {key: params[key] for key in PARAMS}
+    digest = hashlib.sha256(json_line(Path("params.yaml"), used).encode()).hexdigest()
     results = root / "results" / params["models"]["name"]
     names = [
         results / "observations_fit.csv",
@@ -74,4 +79,5 @@ def provenance(root: Path, params: dict[str, Any]) -> list[tuple[str, str]]:
         results / "before" / "holdout.csv",
         *sorted((root / "data" / "items" / f"{family}.jsonl") for family in params["families"]["sets"]),
     ]
-    return [(path.relative_to(root).as_posix(), sha256_file(path)) for path in names]
+    own = (f"params.yaml: {', '.join(PARAMS)}", digest)
+    return [own, *((path.relative_to(root).as_posix(), sha256_file(path)) for path in names)]
