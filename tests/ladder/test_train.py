@@ -1,0 +1,251 @@
+"""A rung's training: it learns, survives a kill, and ends in the same bytes whoever runs it."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+import tiny
+from tasklaws.files import read_jsonl, sha256_file
+from tasklaws.ladder import card, train
+from tasklaws.ladder.document import Document
+from tasklaws.ladder.heldout import heldout_loss
+from tasklaws.ladder.packing import batches
+from tasklaws.ladder.rung import train_rung
+from tasklaws.ladder.sizes import gpt_neox_n_params
+from tasklaws.ladder.tokenizer import load_tokenizer
+from tasklaws.ladder.train import Recipe, Training, build_model, encode
+
+RECIPE = Recipe.from_source(tiny.SOURCE)
+FEW = replace(RECIPE, n_tokens=40 * RECIPE.rows * RECIPE.length)  # forty steps
+
+
+@pytest.fixture(scope="module")
+def tokenizer(corpus_dir):
+    return load_tokenizer(corpus_dir / "tokenizer")
+
+
+@pytest.fixture(scope="module")
+def documents(corpus_dir):
+    return [Document(**row) for row in read_jsonl(corpus_dir / "train.jsonl")]
+
+
+@pytest.fixture(scope="module")
+def rung(corpus_dir, tmp_path_factory) -> Path:
+    """A rung of two seeds, made by one worker."""
+    return make_rung(tmp_path_factory.mktemp("one"), corpus_dir, workers=1)
+
+
+def make_rung(root: Path, corpus_dir: Path, workers: int) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        train_rung("tiny", tiny.SOURCE, corpus_dir, Path("models/tiny"), workers)
+    return root / "models/tiny"
+
+
+def bytes_of(folder: Path) -> dict[str, str]:
+    """Every file's hash, by its path."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): sha256_file(path) for path in files if path.suffix != ".state"}
+
+
+def test_the_loss_falls(documents, tokenizer):
+    torch.set_num_threads(1)
+    training = Training(RECIPE, build_model(RECIPE, tokenizer, 0))
+    stream = batches(encode(documents, tokenizer), RECIPE.rows, RECIPE.length, 0, 0, RECIPE.n_steps)
+    losses = [training.advance(batch) for batch in stream]
+    assert len(losses) == RECIPE.n_steps
+    # A model that knows nothing pays ln(vocabulary).
+    assert losses[0] == pytest.approx(math.log(len(tokenizer)), rel=0.1)
+    assert sum(losses[-10:]) / 10 < 0.6 * losses[0]
+
+
+def test_two_runs_end_in_the_same_bytes_and_two_seeds_do_not(documents, tokenizer, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train.train("tiny", FEW, seed, documents, tokenizer, tmp_path / name)
+    assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
+    last = f"step{FEW.n_steps}/model.safetensors"
+    assert sha256_file(tmp_path / "a" / f"seed0-{last}") != sha256_file(tmp_path / "c" / f"seed1-{last}")
+
+
+@pytest.mark.parametrize("stops", [[10], [7, 30]])
+def test_a_resumed_run_ends_in_the_same_bytes(documents, tokenizer, tmp_path, monkeypatch, stops):
+    """Interrupted after any step, and resumed from the last state before it."""
+    train.train("tiny", FEW, 0, documents, tokenizer, tmp_path / "whole")
+    monkeypatch.setattr(train, "SAVE_EVERY", 3)
+    advance = Training.advance
+    for stop in stops:
+
+        def stopping(self: Training, batch: Any, stop: int = stop) -> float:
+            if self.step == stop:
+                raise KeyboardInterrupt
+            return advance(self, batch)
+
+        monkeypatch.setattr(Training, "advance", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            train.train("tiny", FEW, 0, documents, tokenizer, tmp_path / "parts")
+    monkeypatch.setattr(Training, "advance", advance)
+    train.train("tiny", FEW, 0, documents, tokenizer, tmp_path / "parts")
+    assert bytes_of(tmp_path / "parts") == bytes_of(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_killed_rung_resumes_and_ends_in_the_same_bytes(rung, corpus_dir, tmp_path):
+    program = (
+        "import sys; from pathlib import Path; import tiny\n"
+        "from tasklaws.ladder.rung import train_rung\n"
+        "if __name__ == '__main__':\n"
+        "    train_rung('tiny', tiny.SOURCE, Path(sys.argv[1]), Path('models/tiny'), 1)\n"
+    )
+    script = tmp_path / "program.py"
+    script.write_text(program)
+    process = subprocess.Popen(
+        [sys.executable, script, corpus_dir],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tiny.ROOT / "tests")},
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".work/train/*/seed0.state")) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "models").exists()
+    (state,) = tmp_path.glob(".work/train/*/seed0.state")
+    assert 0 < torch.load(state, weights_only=True)["step"] < RECIPE.n_steps
+    assert bytes_of(make_rung(tmp_path, corpus_dir, workers=1)) == bytes_of(rung)
+    assert not list((tmp_path / ".work/train").iterdir())
+
+
+@pytest.mark.slow
+def test_the_number_of_workers_does_not_matter(rung, corpus_dir, tmp_path):
+    assert bytes_of(make_rung(tmp_path, corpus_dir, workers=2)) == bytes_of(rung)
+
+
+def test_the_rung_is_an_ordinary_directory(rung, tokenizer):
+    model = AutoModelForCausalLM.from_pretrained(rung)
+    loaded = AutoTokenizer.from_pretrained(rung)
+    assert loaded.get_vocab() == tokenizer.get_vocab()
+    given_ids = loaded("Q: 1+2\nA:", return_tensors="pt", add_special_tokens=False)["input_ids"]
+    assert given_ids.tolist()[0] == tokenizer("Q: 1+2\nA:", add_special_tokens=False)["input_ids"]
+    said = model.generate(given_ids, max_new_tokens=3, do_sample=False, pad_token_id=loaded.pad_token_id)
+    assert said.shape[0] == 1
+    assert model.config.num_hidden_layers == tiny.SOURCE["layers"]
+
+
+def test_the_card_tells_the_facts(rung, corpus_dir):
+    known = card.read(rung)
+    assert (known.rung, known.source_kind) == ("tiny", "train")
+    assert known.n_params == gpt_neox_n_params(2, 8)
+    model = AutoModelForCausalLM.from_pretrained(rung)
+    assert known.n_params_total == sum(parameter.numel() for parameter in model.parameters())
+    assert known.corpus_sha256 == sha256_file(corpus_dir / "train.jsonl")
+    assert known.tokenizer_sha256 == sha256_file(corpus_dir / "tokenizer/tokenizer.json")
+    heldout = read_jsonl(corpus_dir / "heldout.jsonl")
+    for checkpoint in known.checkpoints:
+        assert checkpoint.n_tokens == checkpoint.step * 4 * 96
+        loss = heldout_loss(rung / checkpoint.path, heldout, dtype=torch.float64)
+        assert checkpoint.loss_nats == pytest.approx(loss.loss_nats, abs=1e-6)
+        assert checkpoint.bits_per_byte == pytest.approx(loss.bits_per_byte, abs=1e-6)
+
+
+def test_checkpoints_are_kept_at_three_training_lengths(rung):
+    known = card.read(rung)
+    for seed in tiny.SOURCE["seeds"]:
+        own = [checkpoint for checkpoint in known.checkpoints if checkpoint.seed == seed]
+        assert [checkpoint.step for checkpoint in own] == [30, 60, 120]
+        assert [checkpoint.is_final for checkpoint in own] == [False, False, True]
+        losses = [checkpoint.loss_nats for checkpoint in own]
+        assert losses == sorted(losses, reverse=True)
+    assert known.final.seed == tiny.SOURCE["seeds"][0]
+    folders = {path.name for path in rung.iterdir() if path.is_dir()}
+    assert folders == {checkpoint.path for checkpoint in known.checkpoints} - {"."}
+    weights = [sha256_file(rung / checkpoint.path / "model.safetensors") for checkpoint in known.checkpoints]
+    assert len(set(weights)) == len(weights)
+
+
+def test_a_packed_document_is_read_as_if_it_stood_alone(documents, tokenizer):
+    encoded = encode(documents, tokenizer)
+    model = build_model(replace(RECIPE, layers=3), tokenizer, 0).double().eval()
+    batch = next(batches(encoded, RECIPE.rows, RECIPE.length, 0, 0, 1))
+    least = torch.finfo(torch.float64).min
+    mask = torch.zeros(batch.mask.shape, dtype=torch.float64).masked_fill(~batch.mask, least)
+    with torch.inference_mode():
+        packed = model(input_ids=batch.input_ids, position_ids=batch.position_ids, attention_mask=mask).logits
+        plain = model(input_ids=batch.input_ids).logits
+        n_checked = 0
+        for row in range(RECIPE.rows):
+            starts = (batch.position_ids[row] == 0).nonzero()[:, 0].tolist()
+            for at in starts:
+                end = next(
+                    (later for later in range(at + 1, RECIPE.length) if batch.position_ids[row, later] == 0),
+                    RECIPE.length,
+                )
+                alone = model(input_ids=batch.input_ids[None, row, at:end]).logits[0]
+                if tuple(batch.input_ids[row, at:end].tolist()) not in {document.ids for document in encoded}:
+                    continue  # filling at the end of a row
+                # Eager attention takes its softmax in float32, whatever the model's type.
+                torch.testing.assert_close(packed[row, at:end], alone, rtol=0, atol=1e-7)
+                if at:
+                    assert not torch.allclose(plain[row, at:end], alone, atol=1e-4), "the mask does nothing"
+                    n_checked += 1
+    assert n_checked >= RECIPE.rows
+
+
+def test_only_targets_are_learned(documents, tokenizer):
+    """What is read is the prompt, what is learned the target and the end."""
+    encoded = encode(documents, tokenizer)
+    for document, ids in zip(documents[:50], encoded, strict=False):
+        assert tokenizer.decode(ids.ids[: ids.n_prompt]) == document.prompt
+        assert tokenizer.decode(ids.ids[ids.n_prompt : -1]) == document.target
+        assert ids.ids[-1] == tokenizer.eos_token_id
+
+
+def test_kept_steps_are_shares_of_the_whole():
+    assert RECIPE.n_steps == 120
+    assert RECIPE.kept_steps == [30, 60, 120]
+    assert replace(RECIPE, checkpoints=(0.001, 1.0)).kept_steps == [1, 120]
+    assert replace(RECIPE, checkpoints=()).kept_steps == [120]
+
+
+@pytest.mark.slow
+def test_a_write_cut_short_is_one_line_and_leaves_nothing(corpus_dir, tmp_path):
+    """The state is written by torch, the weights by safetensors: each hides a full disk behind an error of its own."""
+    program = (
+        "import resource, sys; from pathlib import Path; import tiny\n"
+        "from tasklaws import errors; from tasklaws.ladder.tokenizer import load_tokenizer\n"
+        "from tasklaws.ladder.train import Recipe, Training, build_model, export\n"
+        "recipe, tokenizer = Recipe.from_source(tiny.SOURCE), load_tokenizer(Path(sys.argv[1]))\n"
+        "training = Training(recipe, build_model(recipe, tokenizer, 0))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))\n"
+        "model = training.model\n"
+        "for write in (lambda: training.save(Path('seed0.state')), lambda: export(model, tokenizer, Path('seed0'))):\n"
+        "    try: errors.run(write)\n"
+        "    except SystemExit as exit: assert exit.code == 1\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, corpus_dir / "tokenizer"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tiny.ROOT / "tests")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    state, weights = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "seed0.state" in state
+    assert "File too large" in state
+    assert "seed0" in weights
+    assert "free some space" in weights
+    assert not (tmp_path / "seed0.state").exists()
+    assert not (tmp_path / "seed0").exists()
