@@ -5,12 +5,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tasklaws.errors import TasklawsError
 from tasklaws.ladder.card import Card
 from tasklaws.schema import METRICS, OBSERVATION_COLUMNS, Role
 
 
 def observations(ladder: str, role: Role, scores: pd.DataFrame, cards: list[Card]) -> pd.DataFrame:
-    """Mean, standard error s / sqrt(n) and number of items of every metric, and the held-out losses of the cards."""
+    """Mean, standard error s / sqrt(n) and number of items of every metric, and the held-out losses of the cards.
+
+    Scores of a checkpoint that is on no card raise TasklawsError.
+    """
     checkpoints = pd.DataFrame([row for card in cards for row in _checkpoints(ladder, role, card)])
     keys = ["rung", "seed", "step", "family", "elicitation"]
     metrics = scores.melt([*keys, "chance"], METRICS, "metric").dropna(subset="value")
@@ -21,6 +25,12 @@ def observations(ladder: str, role: Role, scores: pd.DataFrame, cards: list[Card
     table["stderr"] = table["spread"] / np.sqrt(table["n_items"])
     table["chance"] = table["chance"].where(table["metric"] == "exact_match")
     table = table.merge(checkpoints.drop(columns=["loss_nats", "bits_per_byte"]), how="left", validate="many_to_one")
+    stray = table[table["ladder"].isna()]
+    if len(stray):
+        rung, seed, step = stray[["rung", "seed", "step"]].iloc[0]
+        raise TasklawsError(
+            f"rung {rung} has scores of seed {seed} step {step}, but no such checkpoint: run `dvc repro score@{rung}`"
+        )
     losses = checkpoints.melt(
         [column for column in checkpoints if column not in ("loss_nats", "bits_per_byte")], var_name="metric"
     ).assign(family="corpus", elicitation="likelihood")
