@@ -6,7 +6,6 @@ import numpy as np
 
 from tasklaws.laws.curve import Array, Curve
 from tasklaws.laws.fitting import fit
-from tasklaws.laws.forms import LAWS
 from tasklaws.laws.result import Fit, Rival
 from tasklaws.laws.settings import LawSettings
 
@@ -30,26 +29,25 @@ def distance(curve: Curve, predicted: Array, observed: Array) -> Array:
     return np.abs(curve.link(predicted, 1.0) - curve.link(observed, 1.0))
 
 
-def backtest(curve: Curve, settings: LawSettings, rng: np.random.Generator) -> Backtest:
-    """Compare the laws on rungs that they have not seen, the first `min_rungs` - 1 always being given."""
+def backtest(curve: Curve, fits: dict[str, Fit], settings: LawSettings) -> Backtest:
+    """Compare the laws of `fits` (those of the whole curve) on rungs that they have not seen, the first
+    `min_rungs` - 1 always being given."""
     x, means = curve.rung_means()
     origins = range(settings.min_rungs - 1, curve.n_rungs)
-    errors: dict[str, list[float]] = {name: [] for name in LAWS}
+    errors: dict[str, list[float]] = {name: [] for name in fits}
     for origin in origins:
         known = curve.rungs(0, origin)
         for name, row in errors.items():
-            predicted = fit(known, name, settings, rng, replicates=0).predict(x[origin])
+            predicted = fit(known, name, settings).predict(x[origin])
             row.append(float(distance(curve, predicted, means[origin])[0]))
     mean = {name: float(np.mean(row)) for name, row in errors.items()}
     naive = float(np.mean([distance(curve, means[k - 1], means[k]) for k in origins]))
-    return Backtest(mean, naive, len(origins), choose(curve, settings, rng, mean))
+    return Backtest(mean, naive, len(origins), choose(curve, fits, mean))
 
 
-def choose(curve: Curve, settings: LawSettings, rng: np.random.Generator, errors: dict[str, float]) -> str | None:
-    """The law of the smallest backtest error; among those as good (within noise), the one that fits all rungs
-    best."""
+def choose(curve: Curve, fits: dict[str, Fit], errors: dict[str, float]) -> str | None:
+    """The law of the smallest backtest error; among those as good (within noise), the one closest to all rungs."""
     x, means = curve.rung_means()
-    fits = {name: fit(curve, name, settings, rng, replicates=0) for name in errors}
     usable = [name for name, found in fits.items() if found.status != "failed"]
     if not usable:
         return None
@@ -71,12 +69,8 @@ def weigh(curve: Curve, errors: dict[str, float]) -> dict[str, float]:
 
 def with_rivals(found: Fit, curve: Curve, settings: LawSettings, weights: dict[str, float]) -> Fit:
     """The fit with the other laws of `weights`, fitted to the same curve, beside it."""
-    rng = np.random.default_rng(0)  # never drawn from: no replicates
-    rivals = [
-        Rival(name, fit(curve, name, settings, rng, replicates=0).theta, weight)
-        for name, weight in weights.items()
-        if name != found.law
-    ]
+    others = {name: weight for name, weight in weights.items() if name != found.law}
+    rivals = (Rival(name, fit(curve, name, settings).theta, weight) for name, weight in others.items())
     return replace(found, rivals=tuple(rivals))
 
 

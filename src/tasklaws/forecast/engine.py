@@ -79,8 +79,8 @@ def fit_curve(found: LadderCurve, settings: LawSettings, seed: int) -> CurveFit:
         judgement = too_few(curve, settings)
     else:
         laws = {name: fit(curve, name, settings, rng) for name in LAWS}
-        tested = backtest(curve, settings, rng)
-        seed_sd = fit(curve, "constant", settings, rng, replicates=0).noise.seed
+        tested = backtest(curve, laws, settings)
+        seed_sd = fit(curve, "constant", settings).noise.seed
         judgement = judge(curve, tested, seed_sd, settings, rng)
     difficulty: dict[str, float] = {}
     if curve.items is not None and key.metric == "exact_match":

@@ -14,6 +14,8 @@ from tasklaws.laws.settings import LawSettings
 
 Verdict = Literal["lawful", "no signal", "discontinuous", "not enough rungs"]
 JUMP_SIGMA = 3.0  # a jump counts when it exceeds the noise of a difference this many times
+WORSE = 1.1  # a law may do this much worse than repeating the last rung, as on a curve that has saturated
+LOSS_DRAWS = 400  # bootstrap samples behind the noise of a loss
 EXACT_RUNGS = 8  # up to this many rungs every order is tried; beyond, 20,000 random ones
 
 
@@ -33,13 +35,13 @@ def too_few(curve: Curve, settings: LawSettings) -> Judgement:
 def judge(curve: Curve, tested: Backtest, seed_sd: float, settings: LawSettings, rng: np.random.Generator) -> Judgement:
     """The verdict on a curve of at least `min_rungs` rungs; `seed_sd` is the seeds' noise on the link
     scale."""
-    noise = rung_noise(curve, seed_sd, rng)
-    flat = flatness(curve, noise, settings.significance)
+    flat = flatness(curve, seed_sd, settings.significance, rng)
     if flat is not None:
         return Judgement("no signal", flat, "constant")
     at_chance = chance_level(curve, seed_sd, settings.significance)
     if at_chance is not None:
         return Judgement("no signal", at_chance, "constant")
+    noise = rung_noise(curve, curve.rung_means()[1], seed_sd, rng)
     step = find_step(curve, noise, settings.step_share)
     if step is not None:
         return Judgement("discontinuous", step[1], "law" if tested.chosen else "repeat_last", step_at=step[0])
@@ -47,41 +49,39 @@ def judge(curve: Curve, tested: Backtest, seed_sd: float, settings: LawSettings,
     if chance_of_order > settings.significance:
         evidence = f"no consistent gain with {settings.x}: a random order does as well, p = {chance_of_order:.3g}"
         return Judgement("no signal", evidence, "repeat_last")
-    best = min(tested.errors.values())
-    compared = f"backtest error {best:.3g} against {tested.repeat_last:.3g} of repeating the last rung"
-    if tested.chosen is None or best > 1.1 * tested.repeat_last + 2 * resolution(curve):
+    if tested.chosen is None:
+        return Judgement("no signal", "no law could be fitted", "repeat_last")
+    error = tested.errors[tested.chosen]
+    compared = f"backtest error {error:.3g} against {tested.repeat_last:.3g} of repeating the last rung"
+    if error > WORSE * tested.repeat_last + 2 * resolution(curve):
         return Judgement("no signal", f"no law predicts the next rung: {compared}", "repeat_last")
-    return Judgement("lawful", f"{compared}, over {tested.n_origins} origins; order p = {chance_of_order:.3g}", "law")
+    evidence = f"{compared}, over {tested.n_origins} origins; order p = {chance_of_order:.3g}"
+    return Judgement("lawful", evidence, "law")
 
 
-def rung_noise(curve: Curve, seed_sd: float, rng: np.random.Generator) -> Array:
-    """Standard deviation of each rung's mean on the link scale: by its seeds, and by its items (as far as the
-    rungs do not share them: the difficulty of an item is the same on all)."""
+def rung_noise(curve: Curve, means: Array, seed_sd: float, rng: np.random.Generator) -> Array:
+    """Standard deviation of each rung's mean on the link scale, were the truth `means`: by its seeds, and by its items
+    (as far as rungs do not share them: the difficulty of an item is the same on all)."""
     seeds = np.bincount(curve.levels)
     if curve.kind == "accuracy":
         items = float(curve.n_items[-1])
-        inside = smooth(curve.rung_means()[1], items)
-        return np.sqrt((1 / (items * inside * (1 - inside)) + seed_sd**2) / seeds)
-    linked = curve.link(redraw_values(curve, 400, rng), 1.0)
-    means = np.stack([linked[:, curve.levels == level].mean(axis=1) for level in range(curve.n_rungs)], axis=1)
-    apart = means - means.mean(axis=1, keepdims=True)
+        inside = smooth(means, items)
+        return np.asarray(np.sqrt((1 / (items * inside * (1 - inside)) + seed_sd**2) / seeds))
+    linked = curve.link(redraw_values(curve, LOSS_DRAWS, rng), 1.0)
+    of_rung = np.stack([linked[:, curve.levels == level].mean(axis=1) for level in range(curve.n_rungs)], axis=1)
+    apart = of_rung - of_rung.mean(axis=1, keepdims=True)
     return np.asarray(np.sqrt(apart.var(axis=0) + seed_sd**2 / seeds))
 
 
-def flatness(curve: Curve, noise: Array, significance: float) -> str | None:
+def flatness(curve: Curve, seed_sd: float, significance: float, rng: np.random.Generator) -> str | None:
     """Evidence that the rungs do not differ, if they do not (chi-squared test of equal means)."""
     _, means = curve.rung_means()
     if np.ptp(means) < 1e-12:
         return f"every rung has {means[0]:.4g}"
-    items = float(curve.n_items[-1])
-    if curve.kind == "accuracy":
-        inside = smooth(np.array([means.mean()]), items)[0]
-        count = np.bincount(curve.levels)
-        sampling = noise**2 - (1 / (items * smooth(means, items) * (1 - smooth(means, items)))) / count
-        noise = np.sqrt(np.maximum(sampling, 0.0) + 1 / (items * inside * (1 - inside) * count))
+    noise = rung_noise(curve, np.full_like(means, means.mean()), seed_sd, rng)
     if not noise.any():
         return None
-    linked = curve.link(means, items)
+    linked = curve.link(means, float(curve.n_items[-1]))
     weight = 1 / np.maximum(noise, 1e-12) ** 2
     statistic = float((weight * (linked - np.average(linked, weights=weight)) ** 2).sum())
     p_value = float(chi2.sf(statistic, curve.n_rungs - 1))

@@ -23,7 +23,7 @@ KINDS: dict[str, Kind] = {
 LOSS_FLOOR = 1e-6  # a smaller loss counts as this one, so that its logarithm exists
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Curve:
     """Points sorted by x: one a rung and seed.
 

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm, t
 
+from tasklaws.errors import TasklawsError
 from tasklaws.laws.bootstrap import resample
 from tasklaws.laws.curve import Array, Curve
 from tasklaws.laws.forms import ALL_LAWS, Frame, Law, RepeatLast, Step
 from tasklaws.laws.optimise import Evaluation, evaluate, minimise
-from tasklaws.laws.result import Fit, Noise, Status
+from tasklaws.laws.result import LEAST_SPREAD, Fit, Noise, Status
 from tasklaws.laws.settings import LawSettings
 
 STARTS_KEPT = 3  # basins that every bootstrap replicate searches
 EDGE = 1e-6  # a coordinate this close to a bound, as a share of the box, lies on it
 SIDES = ("at its lower bound", "at its upper bound")
-DEGENERATE = 1e-7  # least eigenvalue of the scaled curvature that still determines a parameter
+SQUARE = 1e6  # a Huber delta that no residual reaches
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,27 @@ class Problem:
         return evaluate(self.curve, self.delta, value, gradient, self.target[rows], self.weight[rows])
 
 
-def fit(curve: Curve, law: str, settings: LawSettings, rng: np.random.Generator, replicates: int | None = None) -> Fit:
-    """Fit `law` to `curve` from several starts, with `replicates` bootstrap draws (default: the
-    settings')."""
+def fit(
+    curve: Curve,
+    law: str,
+    settings: LawSettings,
+    rng: np.random.Generator | None = None,
+    replicates: int | None = None,
+) -> Fit:
+    """Fit `law` to `curve` from several starts; with `rng`, also to `replicates` (default: the settings') bootstrap
+    samples of it, without which there are no intervals. An unknown law raises TasklawsError."""
+    if law not in ALL_LAWS:
+        raise TasklawsError(f"unknown law {law!r}: choose one of {', '.join(ALL_LAWS)}")
+    count = 0 if rng is None else replicates or settings.replicates
     form = ALL_LAWS[law]
     if isinstance(form, RepeatLast):
-        return fit_last(curve, settings, rng)
+        return fit_last(curve, settings, rng, count)
     frame = Frame.of(curve)
     bounds = form.bounds(frame)
     found, objective, rested = search(curve, form, frame, settings)
-    best = int(np.argmin(np.where(np.isfinite(objective), objective, np.inf)))
+    best = int(np.argmin(objective))
     theta = found[best]
-    draws = redraw(curve, form, frame, settings, rng, basins(found, objective), replicates)
+    draws = redraw(curve, form, frame, settings, rng, basins(found, objective), count)
     status, reason = judge(curve, form, frame, settings, theta, bool(rested[best]))
     return Fit(
         law=law,
@@ -58,7 +68,7 @@ def fit(curve: Curve, law: str, settings: LawSettings, rng: np.random.Generator,
         at_bounds=tuple(f"{form.coordinates[index]} {side}" for index, side, _ in on_bounds(form, theta, bounds)),
         n_points=len(curve.x),
         n_rungs=curve.n_rungs,
-        objective=float(objective[best]),
+        objective=max(float(objective[best]), 0.0),
         noise=estimate_noise(curve, form.value(theta[None], np.log(curve.x) - frame.centre, frame)[0][0], bounds),
         level=settings.interval,
     )
@@ -88,13 +98,12 @@ def redraw(
     law: Law,
     frame: Frame,
     settings: LawSettings,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None,
     starts: Array,
-    replicates: int | None,
+    count: int,
 ) -> Array:
-    """The law's coordinates on every bootstrap replicate, shape (replicates, p)."""
-    count = settings.replicates if replicates is None else replicates
-    if not count:
+    """The law's coordinates on every bootstrap replicate, shape (count, p)."""
+    if rng is None:
         return np.empty((0, starts.shape[1]))
     target, weight = resample(curve, count, rng)
     tiled = np.tile(starts, (count, 1))
@@ -137,10 +146,7 @@ def judge(
     for index, side, _ in hits:
         loose[index] = False
         theta[index] = bounds[SIDES.index(side), index]
-    ones = np.ones((1, len(curve.x)))
-    problem = Problem(curve, law, frame, settings.huber_delta, curve.value[None], ones)
-    curvature = problem(theta[None], np.array([0]))[2][0]
-    weak = undetermined(curvature, loose)
+    weak = undetermined(information(curve, law, frame, theta), loose, bounds)
     if isinstance(law, Step):
         low, high = np.exp(frame.centre + np.array(law.gap(theta[2], np.log(curve.x) - frame.centre)))
         return "unidentified", f"the threshold lies anywhere between {settings.x} {low:.3g} and {high:.3g}"
@@ -150,17 +156,24 @@ def judge(
     return ("bound_hit", ", ".join(cut)) if cut else ("converged", "")
 
 
-def undetermined(curvature: Array, loose: np.ndarray) -> int | None:
-    """The coordinate that the curvature determines least, if it does not determine it at all."""
+def information(curve: Curve, law: Law, frame: Frame, theta: Array) -> Array:
+    """Fisher information of the search coordinates; of a loss, with the variance that its logarithm has around the
+    law (least squares, as Huber's curvature says nothing of outliers)."""
+    ones = np.ones((1, len(curve.x)))
+    problem = Problem(curve, law, frame, SQUARE, curve.value[None], ones)
+    objective, _, curvature = problem(theta[None], np.array([0]))
+    variance = 1.0 if curve.kind == "accuracy" else max(2 * float(objective[0]) / len(curve.x), LEAST_SPREAD**2)
+    return np.asarray(curvature[0] / variance)
+
+
+def undetermined(known: Array, loose: np.ndarray, bounds: Array) -> int | None:
+    """The coordinate that the information determines least, if its standard error is wider than its box."""
     index = np.flatnonzero(loose)
-    diagonal = np.diag(curvature)[index]
-    if (diagonal <= 1e-12 * diagonal.max(initial=0.0)).any():
-        return int(index[np.argmin(diagonal)])
     if not index.size:
         return None
-    scale = 1 / np.sqrt(diagonal)
-    values, vectors = np.linalg.eigh(curvature[np.ix_(index, index)] * np.outer(scale, scale))
-    return int(index[np.argmax(np.abs(vectors[:, 0]))]) if values[0] < DEGENERATE else None
+    width = (bounds[1] - bounds[0])[index]
+    values, vectors = np.linalg.eigh(known[np.ix_(index, index)] * np.outer(width, width))
+    return int(index[np.argmax(np.abs(vectors[:, 0]))]) if values[0] < 1 else None
 
 
 def estimate_noise(curve: Curve, model: Array, bounds: Array) -> Noise:
@@ -189,12 +202,12 @@ def excess(residual: Array, sampling: Array, degrees: int) -> float:
     return max(float((residual**2 - sampling).sum()) / degrees, 0.0) if degrees > 0 else 0.0
 
 
-def fit_last(curve: Curve, settings: LawSettings, rng: np.random.Generator) -> Fit:
+def fit_last(curve: Curve, settings: LawSettings, rng: np.random.Generator | None, count: int) -> Fit:
     """Repeat the largest rung; its noise is how far rungs have differed from the one before (t quantile, few
     rungs)."""
     last = curve.rungs(curve.n_rungs - 1, curve.n_rungs)
     frame = Frame.of(last)
-    values = resample(last, settings.replicates, rng)[0].mean(axis=1)
+    values = np.empty(0) if rng is None else resample(last, count, rng)[0].mean(axis=1)
     _, means = curve.rung_means()
     moves = np.diff(curve.link(means, float(curve.n_items[-1])))
     rung = float(np.sqrt(np.mean(moves**2)) * widening(len(moves), settings.interval)) if len(moves) else None

@@ -39,7 +39,7 @@ class Rival:
     weight: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fit:
     """One law fitted to one curve. `theta` and `draws` (bootstrap replicates by coordinate) are search
     coordinates.
@@ -63,6 +63,9 @@ class Fit:
     level: float
     rivals: tuple[Rival, ...] = ()
     inflation: float = 1.0
+
+    def __post_init__(self) -> None:
+        self.draws.flags.writeable = False
 
     @property
     def form(self) -> Law:

@@ -1,0 +1,286 @@
+"""The three stages on a made-up ladder, through their files."""
+
+import json
+import runpy
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from synthetic import LAWS, SMOOTH, Family, Ladder
+
+STAGES = Path(__file__).parents[2] / "stages"
+RESULTS = Path("results/made_up")
+OUTPUTS = [
+    RESULTS / name
+    for name in (
+        "fits.json",
+        "before/holdout.csv",
+        "item_forecasts.csv",
+        "validation.csv",
+        "surprises.csv",
+        "metrics.json",
+    )
+]
+
+
+def run(*names):
+    for name in names:
+        runpy.run_path(str(STAGES / f"{name}.py"), run_name="__main__")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The default made-up ladder, through all three stages."""
+    root = tmp_path_factory.mktemp("ladder")
+    Ladder().write(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        run("fit", "forecast", "validate")
+    return root
+
+
+@pytest.fixture
+def ladder(finished, tmp_path, monkeypatch):
+    """A copy of it to be changed."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def small(**changes):
+    return Ladder(**{"families": (SMOOTH,), "laws": {**LAWS, "replicates": 50}, **changes})
+
+
+def start(ladder, root, monkeypatch):
+    ladder.write(root)
+    monkeypatch.chdir(root)
+
+
+def forecasts(root=Path()):
+    return pd.read_csv(root / RESULTS / "before/holdout.csv").set_index(["family", "elicitation", "metric"])
+
+
+def error(capsys, *names):
+    with pytest.raises(SystemExit):
+        run(*names)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_every_curve_has_a_forecast_inside_its_interval_and_range(finished):
+    table = forecasts(finished)
+    assert len(table) == 15
+    assert (table["lower"] <= table["predicted"]).all()
+    assert (table["predicted"] <= table["upper"]).all()
+    assert table.loc[:, ["predicted", "repeat_last", "linear"]].notna().all().all()
+    assert (table["chance"].notna() == (table.index.get_level_values("metric") == "exact_match")).all()
+    assert set(table["rung"]) == {"n100000"}
+
+
+def test_verdicts_follow_the_truth_behind_each_curve(finished):
+    verdicts = forecasts(finished)["verdict"]
+    assert verdicts["addition", "direct", "exact_match"] == "lawful"
+    assert verdicts["corpus", "likelihood", "loss_nats"] == "lawful"
+    assert verdicts["sha256_power", "python", "exact_match"] == "discontinuous"
+    assert verdicts["guessing", "choice", "exact_match"] == "no signal"
+    assert verdicts["gauss_sum", "direct", "exact_match"] == "no signal"
+    assert verdicts["gauss_sum", "direct", "target_bits_per_byte"] == "lawful"
+
+
+def test_forecasts_hold_on_the_made_up_ladder(finished):
+    table = pd.read_csv(finished / RESULTS / "validation.csv")
+    assert table["inside"].mean() >= 0.8
+    assert table["error"].to_numpy() == pytest.approx((table["predicted"] - table["observed"]).to_numpy(), abs=1e-9)
+    assert table["abs_error"].sum() < table["abs_error_repeat_last"].sum()
+
+
+def test_metrics_sum_up_the_validation(finished):
+    metrics = json.loads((finished / RESULTS / "metrics.json").read_text())
+    table = pd.read_csv(finished / RESULTS / "validation.csv")
+    solved = table[table["metric"] == "exact_match"]
+    assert metrics["exact_match"]["n"] == 4
+    assert metrics["exact_match"]["mae_forecast"] == pytest.approx(solved["abs_error"].mean(), abs=1e-6)
+    assert metrics["exact_match"]["mae_chance"] == pytest.approx(solved["abs_error_chance"].mean(), abs=1e-6)
+    assert metrics["exact_match"]["coverage"] == pytest.approx(solved["inside"].mean())
+    assert "mae_chance" not in metrics["loss_nats"]
+    assert metrics["items"]["n"] == 400
+    assert set(metrics["families"]) == {
+        "addition_direct@n100000",
+        "gauss_sum_direct@n100000",
+        "guessing_choice@n100000",
+        "sha256_power_python@n100000",
+    }
+
+
+def test_items_average_to_their_family(finished):
+    items = pd.read_csv(finished / RESULTS / "item_forecasts.csv")
+    predicted = forecasts(finished)["predicted"].xs("exact_match", level="metric")
+    for (family, elicitation), part in items.groupby(["family", "elicitation"]):
+        assert part["probability"].mean() == pytest.approx(predicted[family, elicitation], abs=0.03)
+        assert part["probability"].between(0.0, 1.0, inclusive="neither").all()
+
+
+def test_surprises_are_ranked_by_evidence_and_name_skills(finished):
+    table = pd.read_csv(finished / RESULTS / "surprises.csv")
+    assert len(table)
+    assert table["evidence_bits"].is_monotonic_decreasing
+    assert (table["evidence_bits"] > 1).all()
+    assert table["rank"].tolist() == list(range(1, len(table) + 1))
+    failed = table["surprise"] == "failed against expectation"
+    assert (table.loc[failed, "probability"] > 0.5).all()
+    assert (table.loc[~failed, "probability"] < 0.5).all()
+    assert table.loc[table["family"] == "addition", "skills"].str.startswith("carry digits").all()
+
+
+def test_the_same_inputs_give_the_same_bytes_whatever_their_order(ladder):
+    before = {path: path.read_bytes() for path in OUTPUTS}
+    for path in [*RESULTS.glob("observations_*.csv"), *Path("scores").rglob("*.csv")]:
+        table = pd.read_csv(path, keep_default_na=False, dtype=str)
+        table.sample(frac=1, random_state=1).to_csv(path, index=False, lineterminator="\n")
+    run("fit", "forecast", "validate")
+    assert {path: path.read_bytes() for path in OUTPUTS} == before
+
+
+def test_a_holdout_never_influences_its_forecast(ladder):
+    """Only checkpoints that are final, of rungs that are fit, count: holdout scores and others may say anything."""
+    before = {path: path.read_bytes() for path in OUTPUTS[:3]}
+    for path in [RESULTS / "observations_holdout.csv", *Path("scores/made_up/holdout").glob("*.csv")]:
+        path.write_text("perturbed")
+    table = pd.read_csv(RESULTS / "observations_fit.csv")
+    table.loc[~table["is_final"], "value"] = 0.123
+    table.to_csv(RESULTS / "observations_fit.csv", index=False)
+    Path("scores/made_up/fit/stale.csv").write_text("of a rung that params no longer list")
+    run("fit", "forecast")
+    assert {path: path.read_bytes() for path in OUTPUTS[:3]} == before
+
+
+def test_a_family_does_not_influence_another(ladder):
+    before = forecasts().loc["addition"]
+    for path in [*RESULTS.glob("observations_*.csv"), *Path("scores").rglob("*.csv")]:
+        table = pd.read_csv(path)
+        table[table["family"].isin(["addition", "corpus"])].to_csv(path, index=False)
+    run("fit", "forecast")
+    pd.testing.assert_frame_equal(forecasts().loc["addition"], before)
+
+
+def test_another_seed_moves_intervals_only(ladder):
+    before = forecasts()
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    Path("params.yaml").write_text(yaml.safe_dump({**params, "seed": 7}))
+    run("fit", "forecast")
+    assert forecasts()["predicted"].equals(before["predicted"])
+    assert not forecasts()["upper"].equals(before["upper"])
+
+
+@pytest.mark.parametrize("n_fit", [1, 2, 3])
+def test_few_fit_rungs_repeat_the_last_and_say_so(n_fit, tmp_path, monkeypatch):
+    start(small(sizes=(1000, 4600, 22_000, 46_000)[: n_fit + 1]), tmp_path, monkeypatch)
+    run("fit", "forecast", "validate")
+    table = forecasts()
+    assert set(table["verdict"]) == {"not enough rungs"}
+    assert set(table["law"]) == {"repeat_last"}
+    assert set(table["fit_status"]) == {"unidentified"}
+    assert table["predicted"].to_numpy() == pytest.approx(table["repeat_last"].to_numpy())
+    assert table["lower"].isna().all() == (n_fit == 1)
+    assert pd.read_csv(RESULTS / "validation.csv")["inside"].isna().all() == (n_fit == 1)
+
+
+def test_several_holdouts_are_each_forecast(tmp_path, monkeypatch):
+    start(small(holdouts=2), tmp_path, monkeypatch)
+    run("fit", "forecast", "validate")
+    table = forecasts().reset_index()
+    assert set(table["rung"]) == {"n46000", "n100000"}
+    widths = (table["upper"] - table["lower"])[table["metric"] == "loss_nats"]
+    assert widths[table["rung"] == "n100000"].item() != widths[table["rung"] == "n46000"].item()
+    assert json.loads((RESULTS / "metrics.json").read_text())["items"]["n"] == 200
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_all_zero_and_all_one_are_no_signal(value, tmp_path, monkeypatch):
+    family = Family("solid", slope=1.0, middle=90.0 if value == 0.0 else -90.0)
+    start(small(families=(family,)), tmp_path, monkeypatch)
+    run("fit", "forecast", "validate")
+    row = forecasts().loc["solid", "direct", "exact_match"]
+    assert row["predicted"] == pytest.approx(value, abs=1e-3)
+    assert row["verdict"] == "no signal"
+    assert row["evidence"] == f"every rung has {value:g}"
+    assert 0 < row["upper"] - row["lower"] < 0.05
+
+
+def test_compute_can_be_the_axis(tmp_path, monkeypatch):
+    start(small(laws={**LAWS, "replicates": 50, "x": "train_flops"}), tmp_path, monkeypatch)
+    run("fit", "forecast")
+    fits = json.loads((RESULTS / "fits.json").read_text())["curves"]
+    assert fits[0]["used"]["x"] == "train_flops"
+    assert forecasts()["predicted"].notna().all()
+
+
+def edit(path, change):
+    table = pd.read_csv(path)
+    change(table).to_csv(path, index=False)
+
+
+def test_a_rung_without_observations_is_named(ladder, capsys):
+    edit(RESULTS / "observations_fit.csv", lambda table: table[table["rung"] != "n4600"])
+    assert "rung n4600 has no final observation: run `dvc repro score@n4600 observe`" in error(capsys, "fit")
+
+
+def test_a_curve_without_one_rung_is_named(ladder, capsys):
+    keep = {"rung": "n4600", "family": "addition", "metric": "exact_match"}
+    path = RESULTS / "observations_fit.csv"
+    edit(path, lambda table: table[~(table[list(keep)] == pd.Series(keep)).all(axis=1)])
+    assert "rung n4600 has no observation of addition direct exact_match" in error(capsys, "fit")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("value", None, "value is nan: give a finite value"),
+        ("n_params", None, "n_params is nan: give a finite value"),
+        ("chance", None, "chance is nan: give one in [0, 1)"),
+        ("n_items", None, "n_items is nan: give the number of items"),
+        ("is_final", None, "is_final is nan"),
+        ("value", 0.01, "differs from the mean of its scores: run `dvc repro observe`"),
+    ],
+)
+def test_malformed_observations_are_one_clear_line(column, value, message, ladder, capsys):
+    def change(table):
+        row = (table["family"] == "addition") & (table["metric"] == "exact_match") & table["is_final"]
+        table[column] = table[column].astype(object)
+        table.loc[row, column] = value
+        return table
+
+    edit(RESULTS / "observations_fit.csv", change)
+    assert message in error(capsys, "fit")
+
+
+def test_a_duplicate_row_is_refused(ladder, capsys):
+    edit(RESULTS / "observations_fit.csv", lambda table: pd.concat([table, table.head(1)]))
+    assert "duplicate row" in error(capsys, "fit")
+
+
+def test_missing_files_and_columns_are_named(ladder, capsys):
+    Path("scores/made_up/fit/n4600.csv").unlink()
+    assert "rung n4600 has no results in scores/made_up/fit: run `dvc repro score@n4600`" in error(capsys, "fit")
+    edit(RESULTS / "before/fit.csv", lambda table: table.drop(columns="train_flops"))
+    assert "no column 'train_flops'" in error(capsys, "forecast")
+
+
+def test_a_holdout_without_size_or_scores_is_named(ladder, capsys):
+    edit(RESULTS / "observations_holdout.csv", lambda table: table[table["family"] != "addition"])
+    assert "rung n100000 has no observation of addition direct exact_match" in error(capsys, "validate")
+    edit(RESULTS / "before/fit.csv", lambda table: table[table["role"] == "fit"])
+    assert "rung n100000 is missing: run `dvc repro ladder`" in error(capsys, "forecast")
+
+
+def test_fits_of_another_ladder_are_refused(ladder, capsys):
+    (RESULTS / "fits.json").write_text('{"ladder": "other", "curves": []}')
+    assert "does not hold the fits of made_up: run `dvc repro fit`" in error(capsys, "forecast")
+
+
+def test_a_ladder_without_holdout_is_refused(tmp_path, monkeypatch, capsys):
+    start(small(holdouts=0), tmp_path, monkeypatch)
+    assert "ladder made_up has no rung of role holdout" in error(capsys, "forecast")
