@@ -77,7 +77,7 @@ def test_a_run_a_rung_then_fit_and_forecast(root: Path) -> None:
     rung = runs[TOP].data
     assert rung.params["source.width"] == str(PARAMS["models"]["rungs"][TOP]["source"]["width"])
     assert rung.tags["role"] == "holdout"
-    assert {"items_sha256", "params_sha256", "card_sha256", "model", "corpus_sha256"} <= set(rung.tags)
+    assert {"items_sha256", "params_sha256", "card_sha256", "model_sha256", "corpus_sha256"} <= set(rung.tags)
     assert "sha256_power/python/exact_match" in rung.metrics
     assert runs["fit"].data.params["laws.min_rungs"] == "4"
     assert runs["forecast"].data.params["sha256_power.python.exact_match.verdict"] == "not enough rungs"

@@ -103,8 +103,7 @@ def collect(root: Path, params: dict[str, Any]) -> list[Run]:
 def rung_run(made_by: Path, entry: dict[str, Any], observations: Records, tags: dict[str, str]) -> Run:
     """A rung: its source as params; its observations by training step, averaged over seeds and for each.
 
-    `made_by` is the file beside its scores that holds its card and the sandbox's identity. As `model` a published rung
-    has the commit that it came from, a trained one its card's hash.
+    `made_by` is the file beside its scores that holds its card and the sandbox's identity.
     """
     content = read_json(made_by)
     known = Card.from_dict(content["card"])
@@ -120,10 +119,9 @@ def rung_run(made_by: Path, entry: dict[str, Any], observations: Records, tags: 
         for scale in ("n_tokens", "train_flops"):
             by_seed.setdefault((scale, int(row["step"])), []).append(float(row[scale]))
     metrics += [(name, math.fsum(values) / len(values), step) for (name, step), values in by_seed.items()]
-    card_sha256 = hash_json(known.to_dict())
     hashes = {
-        "card_sha256": card_sha256,
-        "model": known.commit or card_sha256,
+        "card_sha256": hash_json(known.to_dict()),
+        "model_sha256": known.final.weights_sha256,
         "tokenizer_sha256": known.tokenizer_sha256,
         "sandbox_sha256": hash_json(content["sandbox"]),
     }

@@ -19,7 +19,7 @@ COMMIT, OTHER, SHA256 = "a" * 40, "b" * 40, "c" * 64
 def checkpoint(path: str, step: int, is_final: bool, commit: str | None, n_params: int = 100, seed: int = 7) -> Any:
     n_tokens = step * 10
     flops = train_flops(n_params, n_tokens)
-    return Checkpoint(path, seed, step, is_final, n_tokens, flops, 2.5, 3.5, commit)
+    return Checkpoint(path, seed, step, is_final, n_tokens, flops, 2.5, 3.5, "e" * 64, commit)
 
 
 def hub_card() -> Card:
@@ -77,7 +77,7 @@ BAD_CARDS: list[tuple[str, dict[str, Any], str]] = [
     ("hub", {"n_params": 0}, "n_params is 0"),
     ("hub", {"n_params": True}, "n_params is True"),
     ("hub", {"n_params": 130}, "130 exceeds n_params_total 120"),
-    ("hub", {"n_params_total": float("nan")}, "n_params_total is nan"),
+    ("hub", {"n_params_total": float("nan")}, "NaN is no JSON number"),
     ("hub", {"n_params": 50}, "train_flops of seed7-step1 is 6000.0: 6 N D is 3000.0"),
     ("hub", {"commit": "unknown"}, "commit is 'unknown'"),
     ("hub", {"commit": OTHER}, "not that of the final checkpoint"),
@@ -101,8 +101,9 @@ def test_refuses_a_card_that_cannot_be(kind: str, change: dict[str, Any], messag
 
 
 BAD_CHECKPOINTS: list[tuple[dict[str, Any], str]] = [
-    ({"loss_nats": float("nan")}, "loss_nats is nan"),
+    ({"loss_nats": float("nan")}, "NaN is no JSON number"),
     ({"bits_per_byte": -1.0}, "bits_per_byte is -1.0"),
+    ({"weights_sha256": "none"}, "weights_sha256 is .none."),
     ({"train_flops": "6000"}, "train_flops is '6000'"),
     ({"n_tokens": 1.5}, "n_tokens is 1.5"),
     ({"seed": -1}, "seed is -1"),

@@ -3,6 +3,7 @@
 A checkpoint in the directory "." is the final one of the first seed; the others lie in seed<S>-step<T>/.
 """
 
+import hashlib
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tasklaws.errors import TasklawsError
-from tasklaws.files import read_json, write_json
+from tasklaws.files import read_json, sha256_file, write_json
 
 CARD = "card.json"
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -22,6 +23,18 @@ ONLY = {"train": ("corpus_sha256",), "hub": ("repo", "revision", "commit", "n_pa
 def train_flops(n_params: int, n_tokens: int) -> float:
     """Training compute, 6 N D operations, N being the non-embedding parameters (Kaplan 2020, section 2.1)."""
     return 6.0 * n_params * n_tokens
+
+
+def hash_weights(directory: Path) -> str:
+    """The SHA-256 of a Hugging Face directory's weights: of the file, or of the list of its shards' hashes.
+
+    No weights in the directory raises TasklawsError.
+    """
+    files = sorted(path for kind in ("*.safetensors", "*.bin") for path in directory.glob(kind))
+    if not files:
+        raise TasklawsError(f"{directory} holds no weights: remove it and run `dvc repro`")
+    hashes = [sha256_file(path) for path in files]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,7 @@ class Checkpoint:
     train_flops: float
     loss_nats: float
     bits_per_byte: float
+    weights_sha256: str
     commit: str | None = None
 
     def __post_init__(self) -> None:
@@ -53,6 +67,7 @@ class Checkpoint:
         _refuse_number(self, ("seed", "step"), minimum=0, whole=True)
         _refuse_number(self, ("n_tokens",), minimum=0, whole=True)
         _refuse_number(self, ("train_flops", "loss_nats", "bits_per_byte"), minimum=0, whole=False)
+        _refuse_text(f"checkpoint {self.path}: weights_sha256", self.weights_sha256, SHA256)
         if self.commit is not None:
             _refuse_text(f"checkpoint {self.path}: commit", self.commit, COMMIT)
 

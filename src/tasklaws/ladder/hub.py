@@ -172,6 +172,7 @@ def _stage(
         train_flops=card.train_flops(source["n_params"], n_tokens),
         loss_nats=round(loss.loss_nats, 6),
         bits_per_byte=round(loss.bits_per_byte, 6),
+        weights_sha256=card.hash_weights(staged),
         commit=snapshot.commit,
     )
     write_json(done, asdict(checkpoint))

@@ -13,7 +13,7 @@ import torch
 
 from tasklaws.files import read_jsonl, sha256_file
 from tasklaws.ladder import packing, train
-from tasklaws.ladder.card import Card, Checkpoint, train_flops, write
+from tasklaws.ladder.card import Card, Checkpoint, hash_weights, train_flops, write
 from tasklaws.ladder.document import Document
 from tasklaws.ladder.heldout import count_params, heldout_loss, load
 from tasklaws.ladder.tokenizer import load_tokenizer
@@ -76,6 +76,7 @@ def _train_seed(rung: str, recipe: Recipe, seed: int, corpus: Path, work: Path) 
                 train_flops=train_flops(n_params, n_tokens),
                 loss_nats=round(loss.loss_nats, 6),
                 bits_per_byte=round(loss.bits_per_byte, 6),
+                weights_sha256=hash_weights(work / name),
             )
         )
     return checkpoints
