@@ -39,7 +39,9 @@ def test_gauss_sum_is_spread_evenly_in_log_n(families):
     assert all(item.answer == str(sum(range(n + 1))) for item, n in zip(items, values, strict=True) if n < 2000)
 
 
-@pytest.mark.parametrize(("n", "status"), [(10**4, "ok"), (10**5, "ok"), (2 * 10**5, "out_of_fuel"), (10**9, "out_of_fuel")])
+@pytest.mark.parametrize(
+    ("n", "status"), [(10**4, "ok"), (10**5, "ok"), (2 * 10**5, "out_of_fuel"), (10**9, "out_of_fuel")]
+)
 def test_a_loop_passes_up_to_about_1e5_and_fails_beyond(families, n, status):
     fuel = families["gauss_sum"].fuel
     loop = run(f"n={n}\ns=0\nfor i in range(n+1):s+=i\nprint(s)", fuel)
@@ -110,7 +112,10 @@ def small_chain(**knobs):
 
 @settings(max_examples=15, deadline=None)
 @given(
-    st.sampled_from([0.0, 0.05, 0.1]), st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.0, 0.4, 1.0]), st.integers(0, 99)
+    st.sampled_from([0.0, 0.05, 0.1]),
+    st.sampled_from([0.0, 0.5, 1.0]),
+    st.sampled_from([0.0, 0.4, 1.0]),
+    st.integers(0, 99),
 )
 def test_chain_knobs_hold(optional_share, ordered_share, overlap, seed):
     chain = small_chain(optional_share=optional_share, ordered_share=ordered_share, overlap=overlap)

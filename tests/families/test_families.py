@@ -81,7 +81,9 @@ def test_a_skippable_step_is_shown_skippable_by_a_shorter_program(families, name
 def test_drawn_instances_solve_themselves(families, name, tmp_path):
     rng = random.Random(7)
     drawn = [families[name].draw(rng) for _ in range(40)]
-    kept = [item for item in drawn if name != "gauss_sum" or "range" not in item.programs[0] or int(item.id[-10:]) < 1e5]
+    kept = [
+        item for item in drawn if name != "gauss_sum" or "range" not in item.programs[0] or int(item.id[-10:]) < 1e5
+    ]
     verdicts = Verdicts(tmp_path, 2).judge([(item.programs[0], item.fuel) for item in kept])
     assert [verdict.stdout.strip() for verdict in verdicts] == [item.answer for item in kept]
 
