@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:  # seconds of importing torch, which most tests do not need
+    from clone import Clone
     from hub_server import Hub, Revision
 
 
@@ -38,3 +39,17 @@ def hub(
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
         yield hub
         huggingface_hub.close_session()
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone in which `make repro` has run on the miniature ladder; `order` beside it lists the stages as they ran."""
+    from clone import ROOT, Clone
+
+    clone = Clone(tmp_path_factory.mktemp("mini") / "clone")
+    (clone.path / ".venv").symlink_to(ROOT / ".venv")
+    clone.run("tasklaws", "compose", "models=nano_mini")
+    clone.commit("the miniature ladder")
+    (clone.path.parent / "order").write_text("\n".join(clone.ran("make", "repro")))
+    clone.commit("its results")
+    return clone

@@ -189,7 +189,7 @@ def train(
 
 
 def export(model: Any, tokenizer: PreTrainedTokenizerFast, directory: Path) -> None:
-    """Write a Hugging Face directory whole or not at all."""
+    """Write a Hugging Face directory whole or not at all; TasklawsError where its weights cannot be written."""
     partial = directory.with_name(f".{directory.name}")
     for leftover in (partial, directory):
         shutil.rmtree(leftover, ignore_errors=True)

@@ -1,0 +1,48 @@
+"""`dvc exp run -S models=pythia_ladder` from fetch to report, against a loopback hub with stand-ins of all sizes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from clone import Clone
+
+if TYPE_CHECKING:
+    from hub_server import Hub
+
+pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("pythia")]
+
+FEW = "elicitation.ask={gauss_sum:[python],largest_of_four:[choice]}"
+
+
+def test_from_fetch_to_report(hub: "Hub", tmp_path: Path) -> None:
+    clone = Clone(tmp_path / "clone", HF_ENDPOINT=hub.endpoint, HF_HUB_CACHE=str(tmp_path / "cache"))
+    rungs = yaml.safe_load((clone.path / "conf/models/pythia_ladder.yaml").read_text())["rungs"]
+    final_only = [word for rung in rungs for word in ("-S", f"models.rungs.{rung}.source.steps=[143000]")]
+    said = clone.run("dvc", "exp", "run", "-S", "models=pythia_ladder", "-S", FEW, *final_only)
+    assert said.count("Running stage 'model@pythia-") == 8
+    page = (clone.path / "reports/index.html").read_text()
+    assert all(rung in page for rung in rungs)
+    # Offline afterwards: with the hub gone, another setting needs no fetch, and a new fetch is served from the cache.
+    offline = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "1"}
+    clone.env.update(offline)
+    clone.set(lambda params: params["laws"].update(replicates=60))
+    assert "fit" in clone.ran("dvc", "repro")
+    before = clone.outputs()
+    clone.run("dvc", "repro", "--force", "--single-item", "model@pythia-70m")
+    assert clone.outputs()["models/pythia-70m"] == before["models/pythia-70m"]
+
+
+def test_without_a_network_the_error_is_one_clear_line(tmp_path: Path) -> None:
+    clone = Clone(tmp_path / "clone", HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_CACHE=str(tmp_path / "cache"))
+    clone.run("tasklaws", "compose", "models=pythia_ladder")
+    clone.run("python", "stages/items.py")
+    (clone.path / "data/corpus").mkdir()
+    (clone.path / "data/corpus/heldout.jsonl").write_text('{"prompt": "Q: 1+1\\nA:", "target": " 2"}\n')
+    said = clone.run("python", "stages/model.py", "pythia-70m", fails=True)
+    (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert "EleutherAI/pythia-70m" in line
+    assert "http://127.0.0.1:9" in line
+    assert "Traceback" not in said
+    assert not (clone.path / "models").exists()
