@@ -1,0 +1,242 @@
+"""custom_tasks/: every family in every way, under lm-eval's own command too."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from lm_eval.api.model import LM
+from lm_eval.evaluator import simple_evaluate
+from lm_eval.tasks import TaskManager
+
+import tiny
+from tasklaws.elicitation import prompt, split_task, target
+from tasklaws.harness.documents import document, load
+from tasklaws.items import read_items
+from tasklaws.schema import Item
+
+TASKS = tiny.ROOT / "custom_tasks"
+LM_EVAL = Path(sys.executable).with_name("lm_eval")
+
+
+class Loader(yaml.SafeLoader):
+    """Reads task files, taking `!function x.y` as text."""
+
+
+Loader.add_constructor("!function", lambda loader, node: loader.construct_scalar(node))
+
+
+class Silent(LM):
+    """Finds every text equally likely."""
+
+    def loglikelihood(self, requests):
+        return [(-1.0, False) for _ in requests]
+
+    def generate_until(self, requests):
+        raise NotImplementedError
+
+    def loglikelihood_rolling(self, requests):
+        raise NotImplementedError
+
+
+def of_file(path: Path) -> dict[str, Any]:
+    return yaml.load(path.read_text(), Loader)
+
+
+@pytest.fixture(scope="module")
+def manager() -> TaskManager:
+    return TaskManager(include_path=str(TASKS), include_defaults=False)
+
+
+@pytest.mark.parametrize("task", tiny.tasks())
+def test_every_family_and_elicitation_has_its_tasks_and_group(manager, task):
+    family, elicitation = split_task(task)
+    wanted = [task] if elicitation == "choice" else [task, f"{task}_likelihood"]
+    group = of_file(TASKS / family / "_group.yaml")
+    assert group["group"] == f"tasklaws_{family}"
+    for name in wanted:
+        assert name in manager.all_tasks
+        assert name in group["task"]
+        config = of_file(TASKS / family / f"{name}.yaml")
+        assert config["include"] == "../_base.yaml"
+        assert config["dataset_kwargs"] == {"family": family, "elicitation": elicitation}
+
+
+def test_nothing_is_there_that_no_family_asks(manager):
+    likelihoods = [f"{task}_likelihood" for task in tiny.tasks() if not task.endswith("_choice")]
+    groups = ["tasklaws", *(f"tasklaws_{family.name}" for family in tiny.families())]
+    assert set(manager.all_tasks) == {*tiny.tasks(), *likelihoods, *groups}
+    assert of_file(TASKS / "_group.yaml")["task"] == groups[1:]
+
+
+@pytest.mark.parametrize("path", sorted(TASKS.rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_file_has_a_version(path):
+    config = of_file(path)
+    base = of_file(TASKS / config["include"].removeprefix("../")) if "include" in config else {}
+    assert (base | config)["metadata"]["version"] == 1.0
+
+
+@pytest.mark.parametrize("family", [family.name for family in tiny.families()])
+def test_every_family_has_a_readme_that_tells_the_truth(family):
+    text = (TASKS / family / "README.md").read_text()
+    for elicitation in next(each for each in tiny.families() if each.name == family).elicitations:
+        assert f"{family}_{elicitation}" in text
+    (example,) = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    assert f"{prompt_and_target(family, example)}\n" == example
+    assert "--include_path custom_tasks" in text
+
+
+def prompt_and_target(family: str, example: str) -> str:
+    """The example as the family itself would write it."""
+    question, elicitation = example_of(example)
+    found = [each for each in tiny.items(family) if each.question == question]
+    assert found, f"{family}/README.md: {question!r} is an item no more: take another as the example"
+    (item,) = found
+    return prompt(item.question, elicitation) + target(item, elicitation)
+
+
+def example_of(example: str) -> tuple[str, Any]:
+    first, marker = example.splitlines()[:2]
+    return first.removeprefix("Q: "), "python" if marker.startswith("P:") else "direct"
+
+
+def test_documents_hold_what_judging_needs(items_dir, monkeypatch):
+    monkeypatch.setenv("TASKLAWS_ITEMS", str(items_dir))
+    splits = load("gauss_sum", "python")
+    items = {item.id: item for item in read_items(items_dir / "gauss_sum.jsonl")}
+    assert [row["id"] for row in splits["test"]] == list(items)
+    for row in splits["test"]:
+        item: Item = items[row["id"]]
+        assert row == document(item, "python")
+        assert (row["answer"], row["fuel"], row["target"]) == (item.answer, item.fuel, " " + item.programs[0])
+    assert len(splits["shots"]) == 5
+
+
+def test_a_choice_document_knows_which_is_right(items_dir, monkeypatch):
+    monkeypatch.setenv("TASKLAWS_ITEMS", str(items_dir))
+    for row in load("largest_of_four", "choice")["test"]:
+        assert row["choices"][row["right"]] == row["target"] == f" {row['answer']}"
+
+
+@pytest.mark.parametrize("task", tiny.tasks())
+def test_few_shot_examples_are_never_test_items(manager, items_dir, monkeypatch, task):
+    """In the very prompts that lm-eval builds; against all items, not only those asked here."""
+    monkeypatch.setenv("TASKLAWS_ITEMS", str(items_dir))
+    _, elicitation = split_task(task)
+    output = simple_evaluate(
+        Silent(),
+        tasks=[task if elicitation == "choice" else f"{task}_likelihood"],
+        task_manager=manager,
+        num_fewshot=3,
+        predict_only=True,
+        bootstrap_iters=0,
+        verbosity="ERROR",
+    )
+    (samples,) = output["samples"].values()
+    asked = {question for each in tiny.families() for item in tiny.items(each.name) for question in each.reserved(item)}
+    for sample in samples:
+        context = sample["arguments"][0][0]
+        *shots, last = context.split("\n\n")
+        assert last == sample["doc"]["prompt"]
+        assert len(set(shots)) == 3
+        for shot in shots:
+            question, _, answer = shot.removeprefix("Q: ").partition("\nP:" if elicitation == "python" else "\nA:")
+            assert question not in asked
+            assert answer.startswith(" ")
+
+
+def lm_eval(folder: Path, model_dir: Path, *arguments: str, items: Path | None = None):
+    """The plain command, in a directory that holds nothing but custom_tasks (and data/items, where given)."""
+    (folder / "custom_tasks").symlink_to(TASKS)
+    if items is not None:
+        (folder / "data").mkdir()
+        (folder / "data/items").symlink_to(items)
+    environment = {name: value for name, value in os.environ.items() if name != "TASKLAWS_ITEMS"}
+    command = [LM_EVAL, "--model", "hf", "--model_args", f"pretrained={model_dir},dtype=float32"]
+    command += ["--include_path", "custom_tasks", "--device", "cpu", "--batch_size", "8", *arguments]
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**environment, "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def results(folder: Path) -> dict[str, Any]:
+    (path,) = folder.rglob("results_*.json")
+    return json.loads(path.read_text())["results"]
+
+
+@pytest.mark.slow
+def test_the_plain_command_scores_programs_in_the_sandbox(tmp_path, model_dir, items_dir):
+    done = lm_eval(
+        tmp_path,
+        model_dir,
+        *("--tasks", "gauss_sum_python", "--limit", "5", "--output_path", "out", "--log_samples"),
+        items=items_dir,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "gauss_sum_python" in done.stdout
+    found = results(tmp_path / "out")["gauss_sum_python"]
+    assert 0 <= found["exact_match,none"] <= 1
+    assert 0 <= found["partial_credit,none"] <= 1
+    (samples,) = tmp_path.rglob("samples_*.jsonl")
+    rows = [json.loads(line) for line in samples.read_text().splitlines()]
+    assert len(rows) == 5
+    assert all(row["doc"]["elicitation"] == "python" for row in rows)
+
+
+@pytest.mark.slow
+def test_the_plain_command_runs_a_group(tmp_path, model_dir, items_dir):
+    done = lm_eval(
+        tmp_path,
+        model_dir,
+        *("--tasks", "tasklaws_largest_of_four,tasklaws_addition", "--limit", "2", "--output_path", "out"),
+        items=items_dir,
+    )
+    assert done.returncode == 0, done.stderr
+    found = results(tmp_path / "out")
+    assert 0 <= found["largest_of_four_choice"]["brier,none"] <= 2
+    assert found["addition_direct_likelihood"]["target_bits_per_byte,none"] > 0
+    assert found["addition_python"]["exact_match,none"] == 0
+
+
+@pytest.mark.slow
+def test_missing_items_are_named(tmp_path, model_dir):
+    done = lm_eval(tmp_path, model_dir, "--tasks", "addition_direct", "--limit", "1")
+    assert done.returncode != 0
+    assert "data/items/addition.jsonl does not exist: run `dvc repro`" in done.stderr
+
+
+def test_the_judge_runs_a_program_in_the_sandbox():
+    """What process_results calls, on a response that is right, one that is wrong and one that never ends."""
+    from tasklaws.harness.lm_eval_scores import judge
+
+    item = next(each for each in tiny.items("gauss_sum") if each.question == "sum 1..100")
+    asked = document(item, "python")
+    assert judge(asked, [" " + item.programs[0]]) == {"exact_match": 1.0, "partial_credit": 1.0}
+    assert judge(asked, [" print(5051)"]) == {"exact_match": 0.0, "partial_credit": 0.75}
+    assert judge(asked, [" while 1:pass"]) == {"exact_match": 0.0, "partial_credit": 0.0}
+    assert judge(asked, [(-8.0, False)]).keys() == {"target_bits_per_byte"}
+    assert judge(document(item, "direct"), [" 5050\n"]) == {"exact_match": 1.0, "partial_credit": 1.0}
+
+
+def test_the_judge_scores_a_choice():
+    from tasklaws.harness.lm_eval_scores import judge
+
+    item = tiny.items("largest_of_four")[0]
+    asked = document(item, "choice")
+    said = [(-1.0 if index == asked["right"] else -20.0, False) for index in range(4)]
+    scores = judge(asked, said)
+    assert scores["exact_match"] == 1.0
+    assert scores["partial_credit"] == pytest.approx(1, abs=1e-6)
+    assert scores["brier"] == pytest.approx(0, abs=1e-6)
+    others = [said[(index + 1) % 4] for index in range(4)]
+    assert judge(asked, others)["exact_match"] == 0.0

@@ -1,0 +1,137 @@
+"""Asking a model: the same rows whatever the batch size, the order and the company."""
+
+import math
+import random
+from pathlib import Path
+
+import pytest
+
+import tiny
+from tasklaws.errors import TasklawsError
+from tasklaws.harness.respond import respond, tasks_of
+from tasklaws.items import read_items
+
+# Families of long and of short prompts, in every way of asking.
+ASK = {
+    "gauss_sum": ["direct", "python"],
+    "step_chain": ["direct"],
+    "addition": ["direct"],
+    "largest_of_four": ["choice"],
+}
+
+
+@pytest.fixture(autouse=True)
+def place(monkeypatch: pytest.MonkeyPatch, items_dir: Path) -> None:
+    """In the repository's root, where custom_tasks/ lies, with a few items."""
+    monkeypatch.chdir(tiny.ROOT)
+    monkeypatch.setenv("TASKLAWS_ITEMS", str(items_dir))
+
+
+@pytest.fixture(scope="module")
+def rows(model_dir, items_dir):
+    """What the model says, one item at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tiny.ROOT)
+        patch.setenv("TASKLAWS_ITEMS", str(items_dir))
+        return respond(model_dir, ASK, "float64", batch_size=1, num_fewshot=0)
+
+
+def test_every_item_is_asked_in_every_way(rows, items_dir):
+    wanted = {
+        (family, way, item.id)
+        for family, ways in ASK.items()
+        for way in ways
+        for item in read_items(items_dir / f"{family}.jsonl")
+    }
+    keys = [(row["family"], row["elicitation"], row["item"]) for row in rows]
+    assert set(keys) == wanted
+    assert keys == sorted(keys)
+    assert len(keys) == len(wanted)
+
+
+def test_a_row_holds_what_was_said(rows):
+    for row in rows:
+        if row["elicitation"] == "choice":
+            assert set(row) == {"family", "elicitation", "item", "log_likelihoods"}
+            assert len(row["log_likelihoods"]) == 4
+            assert all(-math.inf < value < 0 for value in row["log_likelihoods"])
+        else:
+            assert set(row) == {"family", "elicitation", "item", "response", "log_likelihood"}
+            assert isinstance(row["response"], str)
+            assert -math.inf < row["log_likelihood"] < 0
+            assert row["elicitation"] == "python" or "\n" not in row["response"]
+            assert "\n\n" not in row["response"]
+
+
+@pytest.mark.parametrize("batch_size", [7, 64])
+def test_the_batch_size_does_not_matter(rows, model_dir, batch_size):
+    assert respond(model_dir, ASK, "float64", batch_size, num_fewshot=0) == rows
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_else_is_asked_and_in_which_order_does_not_matter(rows, model_dir, seed):
+    rng = random.Random(seed)
+    pairs = [(family, way) for family, ways in ASK.items() for way in ways]
+    some = rng.sample(pairs, 3)
+    ask: dict[str, list] = {}
+    for family, way in some:
+        ask.setdefault(family, []).append(way)
+    expected = [row for row in rows if (row["family"], row["elicitation"]) in some]
+    assert respond(model_dir, ask, "float64", 16, num_fewshot=0) == expected
+
+
+def test_few_shot_examples_do_not_depend_on_batch_or_company_either(rows, model_dir):
+    ask = {"addition": ["direct"], "largest_of_four": ["choice"]}
+    both = respond(model_dir, ask, "float64", 1, num_fewshot=3)
+    addition = respond(model_dir, {"addition": ["direct"]}, "float64", 5, num_fewshot=3)
+    assert addition == [row for row in both if row["family"] == "addition"]
+    assert addition != [row for row in rows if row["family"] == "addition"], "the examples are read"
+
+
+def test_a_log_likelihood_is_that_of_the_right_text(rows, model_dir, items_dir):
+    """Against the model itself, one token after the other."""
+    import torch
+
+    from tasklaws.elicitation import prompt, target
+    from tasklaws.ladder.heldout import load
+
+    tokenizer, model = load(model_dir, torch.float64)
+    items = {item.id: item for item in read_items(items_dir / "gauss_sum.jsonl")}
+    checked = [row for row in rows if row["family"] == "gauss_sum"]
+    assert len(checked) > 5
+    for row in checked:
+        item = items[row["item"]]
+        given = tokenizer(prompt(item.question, row["elicitation"]), add_special_tokens=False)["input_ids"]
+        right = tokenizer(target(item, row["elicitation"]), add_special_tokens=False)["input_ids"]
+        with torch.inference_mode():
+            logits = model(torch.tensor([[*given, *right]])).logits[0, len(given) - 1 : -1]
+        expected = logits.log_softmax(-1).gather(1, torch.tensor(right)[:, None]).sum()
+        assert row["log_likelihood"] == pytest.approx(float(expected), abs=2e-6)
+
+
+def test_asking_runs_no_program(model_dir, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("a program ran while the model was asked")
+
+    monkeypatch.setattr("tasklaws.sandbox.run", refuse)
+    monkeypatch.setattr("tasklaws.sandbox.runner.run", refuse)
+    assert respond(model_dir, {"sha256_power": ["python"]}, "float64", 16, num_fewshot=0)
+
+
+@pytest.mark.parametrize(
+    ("ask", "task"),
+    [({"subtraction": ["direct"]}, "subtraction_direct"), ({"largest_of_four": ["python"]}, "largest_of_four_python")],
+)
+def test_an_unknown_task_is_named(model_dir, ask, task):
+    with pytest.raises(TasklawsError, match=f"custom_tasks/ has no task '{task}'"):
+        respond(model_dir, ask, "float64", 1, num_fewshot=0)
+
+
+def test_every_way_but_choice_is_asked_for_likelihood_too():
+    assert tasks_of({"gauss_sum": ["direct", "python"], "largest_of_four": ["choice"]}) == [
+        "gauss_sum_direct",
+        "gauss_sum_python",
+        "largest_of_four_choice",
+        "gauss_sum_direct_likelihood",
+        "gauss_sum_python_likelihood",
+    ]
