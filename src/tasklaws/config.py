@@ -48,7 +48,10 @@ def refuse_unset(value: Any, where: str) -> None:
 
 
 def compose(overrides: list[str], conf: Path = CONF) -> str:
-    """The text of params.yaml for the configuration in `conf`, with Hydra overrides such as `models=nano_mini`."""
+    """The text of params.yaml for the configuration in `conf`, with Hydra overrides such as `models=nano_mini`.
+
+    It is what `dvc exp run -S` writes, to the byte; but an unset value raises TasklawsError here.
+    """
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
@@ -60,7 +63,8 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
     try:
         with initialize_config_dir(str(conf.resolve()), version_base=None):
             config = hydra_compose("config", overrides)
-        params: Any = OmegaConf.to_container(config, resolve=True)
+        OmegaConf.resolve(config)
+        params: Any = OmegaConf.to_container(config)
     except (HydraException, OmegaConfBaseException) as error:
         reason = str(error).splitlines()[0]
         groups = ", ".join(sorted(path.stem for path in (conf / "models").glob("*.yaml")))
@@ -69,7 +73,7 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
     for rung in params["models"]["rungs"]:
         if not re.fullmatch(r"[\w-]+", str(rung)):
             raise TasklawsError(f"rung {rung!r}: DVC takes no such name: use letters, digits, - and _")
-    return yaml.safe_dump(params, sort_keys=False, width=110)
+    return OmegaConf.to_yaml(config)
 
 
 def add_parser(subparsers: Any) -> None:

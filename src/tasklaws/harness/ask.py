@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import multiprocessing
 import shutil
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stderr
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -15,6 +13,7 @@ from tasklaws.files import read_jsonl, sha256_file, write_jsonl
 from tasklaws.harness.respond import TASKS, respond
 from tasklaws.items import ITEMS
 from tasklaws.ladder import card
+from tasklaws.processes import run_each
 from tasklaws.schema import Elicitation
 
 WORK = Path(".work/respond")
@@ -41,15 +40,12 @@ def ask_rung(rung_dir: Path, asking: Asking, out: Path, workers: int) -> None:
     work.mkdir(parents=True, exist_ok=True)
     print(f"{rung_dir.name}: work in progress in {work}", file=sys.stderr, flush=True)
     parts = [work / f"seed{checkpoint.seed}-step{checkpoint.step}.jsonl" for checkpoint in checkpoints]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(parts)), context) as pool:
-        jobs = [
-            pool.submit(_ask_checkpoint, rung_dir, checkpoint, asking, part)
-            for checkpoint, part in zip(checkpoints, parts, strict=True)
-            if not part.exists()
-        ]
-        for job in jobs:
-            job.result()
+    jobs = [
+        (rung_dir, checkpoint, asking, part)
+        for checkpoint, part in zip(checkpoints, parts, strict=True)
+        if not part.exists()
+    ]
+    run_each(_ask_checkpoint, jobs, workers)
     write_jsonl(out, (row for part in parts for row in read_jsonl(part)))
     shutil.rmtree(work)
 

@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import multiprocessing
 import shutil
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from tasklaws.ladder.document import Document
 from tasklaws.ladder.heldout import count_params, heldout_loss, load
 from tasklaws.ladder.tokenizer import load_tokenizer
 from tasklaws.ladder.train import Recipe
+from tasklaws.processes import run_each
 
 WORK = Path(".work/train")
 
@@ -32,10 +31,8 @@ def train_rung(rung: str, source: dict[str, Any], corpus: Path, out: Path, worke
     work = WORK / f"{rung}-{_key(source, corpus)}"
     work.mkdir(parents=True, exist_ok=True)
     print(f"{rung}: work in progress in {work}", file=sys.stderr, flush=True)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context) as pool:
-        jobs = [pool.submit(_train_seed, rung, recipe, seed, corpus, work) for seed in source["seeds"]]
-        checkpoints = [checkpoint for job in jobs for checkpoint in job.result()]
+    jobs = [(rung, recipe, seed, corpus, work) for seed in source["seeds"]]
+    checkpoints = [checkpoint for kept in run_each(_train_seed, jobs, workers) for checkpoint in kept]
     partial = work / "assembled"
     shutil.rmtree(partial, ignore_errors=True)
     _gather(rung, recipe, source["seeds"][0], checkpoints, corpus, work, partial)
