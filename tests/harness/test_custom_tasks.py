@@ -16,6 +16,7 @@ from lm_eval.tasks import TaskManager
 
 import tiny
 from tasklaws.elicitation import prompt, split_task, target
+from tasklaws.errors import TasklawsError
 from tasklaws.harness.documents import document, load
 from tasklaws.items import read_items
 from tasklaws.schema import Item
@@ -150,12 +151,11 @@ def test_few_shot_examples_are_never_test_items(manager, items_dir, monkeypatch,
             assert answer.startswith(" ")
 
 
-def lm_eval(folder: Path, model_dir: Path, *arguments: str, items: Path | None = None):
-    """The plain command, in a directory that holds nothing but custom_tasks (and data/items, where given)."""
+def lm_eval(folder: Path, model_dir: Path, items: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The plain command, in a directory that holds custom_tasks and data/items alone."""
     (folder / "custom_tasks").symlink_to(TASKS)
-    if items is not None:
-        (folder / "data").mkdir()
-        (folder / "data/items").symlink_to(items)
+    (folder / "data").mkdir()
+    (folder / "data/items").symlink_to(items)
     environment = {name: value for name, value in os.environ.items() if name != "TASKLAWS_ITEMS"}
     command = [LM_EVAL, "--model", "hf", "--model_args", f"pretrained={model_dir},dtype=float32"]
     command += ["--include_path", "custom_tasks", "--device", "cpu", "--batch_size", "8", *arguments]
@@ -175,44 +175,29 @@ def results(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_the_plain_command_scores_programs_in_the_sandbox(tmp_path, model_dir, items_dir):
-    done = lm_eval(
-        tmp_path,
-        model_dir,
-        *("--tasks", "gauss_sum_python", "--limit", "5", "--output_path", "out", "--log_samples"),
-        items=items_dir,
-    )
+def test_the_plain_command_scores_programs_and_runs_groups(tmp_path, model_dir, items_dir):
+    tasks = "gauss_sum_python,tasklaws_largest_of_four,tasklaws_addition"
+    output = ("--output_path", "out", "--log_samples")
+    done = lm_eval(tmp_path, model_dir, items_dir, "--tasks", tasks, "--limit", "5", *output)
     assert done.returncode == 0, done.stderr
     assert "gauss_sum_python" in done.stdout
-    found = results(tmp_path / "out")["gauss_sum_python"]
-    assert 0 <= found["exact_match,none"] <= 1
-    assert 0 <= found["partial_credit,none"] <= 1
-    (samples,) = tmp_path.rglob("samples_*.jsonl")
+    found = results(tmp_path / "out")
+    assert 0 <= found["gauss_sum_python"]["exact_match,none"] <= 1
+    assert 0 <= found["gauss_sum_python"]["partial_credit,none"] <= 1
+    assert 0 <= found["largest_of_four_choice"]["brier,none"] <= 2
+    assert found["addition_direct_likelihood"]["target_bits_per_byte,none"] > 0
+    assert found["addition_python"]["exact_match,none"] == 0
+    (samples,) = tmp_path.rglob("samples_gauss_sum_python_*.jsonl")
     rows = [json.loads(line) for line in samples.read_text().splitlines()]
     assert len(rows) == 5
     assert all(row["doc"]["elicitation"] == "python" for row in rows)
 
 
-@pytest.mark.slow
-def test_the_plain_command_runs_a_group(tmp_path, model_dir, items_dir):
-    done = lm_eval(
-        tmp_path,
-        model_dir,
-        *("--tasks", "tasklaws_largest_of_four,tasklaws_addition", "--limit", "2", "--output_path", "out"),
-        items=items_dir,
-    )
-    assert done.returncode == 0, done.stderr
-    found = results(tmp_path / "out")
-    assert 0 <= found["largest_of_four_choice"]["brier,none"] <= 2
-    assert found["addition_direct_likelihood"]["target_bits_per_byte,none"] > 0
-    assert found["addition_python"]["exact_match,none"] == 0
-
-
-@pytest.mark.slow
-def test_missing_items_are_named(tmp_path, model_dir):
-    done = lm_eval(tmp_path, model_dir, "--tasks", "addition_direct", "--limit", "1")
-    assert done.returncode != 0
-    assert "data/items/addition.jsonl does not exist: run `dvc repro`" in done.stderr
+def test_missing_items_are_named(manager, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TASKLAWS_ITEMS", raising=False)
+    with pytest.raises(TasklawsError, match=r"data/items/addition.jsonl does not exist: run `dvc repro`"):
+        simple_evaluate(Silent(), tasks=["addition_direct_likelihood"], task_manager=manager, verbosity="ERROR")
 
 
 def test_the_judge_runs_a_program_in_the_sandbox():
