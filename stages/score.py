@@ -6,7 +6,7 @@ from pathlib import Path
 from tasklaws import errors
 from tasklaws.config import load_params, rung_settings
 from tasklaws.files import read_jsonl, write_json, write_table
-from tasklaws.harness.score import score
+from tasklaws.harness.score import refuse_unanswered, score
 from tasklaws.items import ITEMS, read_items
 from tasklaws.ladder import card
 from tasklaws.sandbox import Verdicts, engine_id
@@ -19,6 +19,7 @@ def main() -> None:
     ladder, role = params["models"]["name"], rung_settings(params, rung)["role"]
     items = {item.id: item for family in params["elicitation"]["ask"] for item in read_items(ITEMS / f"{family}.jsonl")}
     responses = read_jsonl(Path("responses", ladder, f"{rung}.jsonl"))
+    refuse_unanswered(rung, responses, items)
     verdicts = Verdicts(Path(".work/verdicts"), params["execution"]["workers"])
     table = score(rung, responses, items, verdicts)
     out = Path("scores", ladder, role, f"{rung}.csv")

@@ -9,7 +9,7 @@ import pytest
 import tiny
 from tasklaws.errors import TasklawsError
 from tasklaws.files import read_table, write_table
-from tasklaws.harness.score import score
+from tasklaws.harness.score import refuse_unanswered, score
 from tasklaws.sandbox import Verdict, Verdicts
 from tasklaws.schema import SCORE_COLUMNS, SCORE_KEYS
 
@@ -177,3 +177,10 @@ def test_the_expected_answer_stays_outside_the_program(verdicts):
     """A program that looks for its answer finds none."""
     (found,) = score("a", [python(HUNDRED, "print(globals())")], ITEMS, verdicts).to_dict("records")
     assert json.loads(str(found["exact_match"])) == 0
+
+
+def test_an_item_without_a_response_is_named():
+    rows = [python(item, "print(1)", step=step) for item in (HUNDRED, HUGE) for step in (1, 2)]
+    refuse_unanswered("n1", rows, ITEMS)
+    with pytest.raises(TasklawsError, match=f"n1: no response to {HUGE.id} .python, seed 0, step 2.*respond@n1"):
+        refuse_unanswered("n1", rows[:-1], ITEMS)

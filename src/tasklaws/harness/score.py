@@ -32,6 +32,20 @@ def score(rung: str, responses: Sequence[dict[str, Any]], items: dict[str, Item]
     return pd.DataFrame(rows, columns=SCORE_COLUMNS)
 
 
+def refuse_unanswered(rung: str, responses: Sequence[dict[str, Any]], items: dict[str, Item]) -> None:
+    """Raise TasklawsError if a checkpoint that was put one item of a family in some way has no response to another."""
+    answered: dict[tuple[Any, ...], set[str]] = {}
+    for row in responses:
+        answered.setdefault((row["seed"], row["step"], row["family"], row["elicitation"]), set()).add(row["item"])
+    for (seed, step, family, elicitation), given in answered.items():
+        missing = sorted({item.id for item in items.values() if item.family == family} - given)
+        if missing:
+            raise TasklawsError(
+                f"{rung}: no response to {missing[0]} ({elicitation}, seed {seed}, step {step}): "
+                f"run `dvc repro --force respond@{rung}`"
+            )
+
+
 def _keys_of(row: dict[str, Any]) -> list[str]:
     said = ["log_likelihoods"] if row.get("elicitation") == "choice" else ["response", "log_likelihood"]
     return ["seed", "step", "family", "elicitation", "item", *said]
