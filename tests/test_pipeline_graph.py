@@ -33,12 +33,17 @@ class Graph:
         # pygtrie, which DVC uses, warns of its own future.
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
             repo = Repo.init(str(root), no_scm=True)
-            self.stages: dict[str, Stage] = {str(stage.name): stage for stage in repo.index.stages}
+            self.stages: dict[str, Stage] = {self.name(stage): stage for stage in repo.index.stages}
             self.edges: nx.DiGraph[Stage] = repo.index.graph
             repo.close()
 
     def above(self, name: str) -> set[str]:
-        return {str(stage.name) for stage in nx.descendants(self.edges, self.stages[name])}
+        return {self.name(stage) for stage in nx.descendants(self.edges, self.stages[name])}
+
+    def name(self, stage: Stage) -> str:
+        """A stage's name less the ladder's: `fit` of `fit@nano_ladder`, `observe@fit` of `observe@nano_ladder-fit`."""
+        ladder = self.params["models"]["name"]
+        return str(stage.name).replace(f"@{ladder}-", "@").removesuffix(f"@{ladder}")
 
     def rungs(self, role: str) -> list[str]:
         return [rung for rung, settings in self.params["models"]["rungs"].items() if settings["role"] == role]

@@ -28,7 +28,7 @@ def test_from_fetch_to_report(hub: "Hub", tmp_path: Path) -> None:
     offline = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "1"}
     clone.env.update(offline)
     clone.set(lambda params: params["laws"].update(replicates=60))
-    assert "fit" in clone.ran("dvc", "repro")
+    assert "fit@pythia_ladder" in clone.ran("dvc", "repro")
     before = clone.outputs()
     clone.run("dvc", "repro", "--force", "--single-item", "model@pythia-70m")
     assert clone.outputs()["models/pythia-70m"] == before["models/pythia-70m"]
