@@ -15,17 +15,19 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 def main() -> None:
     params = load_params()
-    rung = sys.argv[1]
+    rung = errors.argument(sys.argv)
     source = rung_settings(params, rung)["source"]
     out = Path("models", rung)
     if source["kind"] == "train":
         from tasklaws.ladder.rung import train_rung
 
         train_rung(rung, source, CORPUS, out, params["execution"]["workers"])
-    else:
+    elif source["kind"] == "hub":
         from tasklaws.ladder.hub import fetch
 
         fetch(rung, source, read_jsonl(CORPUS / "heldout.jsonl"), out)
+    else:
+        raise errors.TasklawsError(f"rung {rung}: unknown source kind {source['kind']!r}: use train or hub")
     print(f"{out}: done")
 
 

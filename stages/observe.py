@@ -14,7 +14,7 @@ from tasklaws.scores import read_scores, refuse_identical
 
 def main() -> None:
     models = load_params()["models"]
-    role: Role = "holdout" if sys.argv[1] == "holdout" else "fit"
+    role: Role = "holdout" if errors.argument(sys.argv) == "holdout" else "fit"
     ladder = models["name"]
     rungs = [rung for rung, settings in models["rungs"].items() if settings["role"] == role]
     directory = Path("scores", ladder, role)

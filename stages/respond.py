@@ -16,7 +16,7 @@ def main() -> None:
     from tasklaws.harness.ask import Asking, ask_rung
 
     params = load_params()
-    rung = sys.argv[1]
+    rung = errors.argument(sys.argv)
     rung_settings(params, rung)
     elicitation, models, execution = params["elicitation"], params["models"], params["execution"]
     asking = Asking(elicitation["ask"], elicitation["num_fewshot"], models["dtype"], execution["batch_size"])

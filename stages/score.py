@@ -15,16 +15,18 @@ from tasklaws.schema import SCORE_KEYS
 
 def main() -> None:
     params = load_params()
-    rung = sys.argv[1]
+    rung = errors.argument(sys.argv)
     ladder, role = params["models"]["name"], rung_settings(params, rung)["role"]
     items = {item.id: item for family in params["elicitation"]["ask"] for item in read_items(ITEMS / f"{family}.jsonl")}
     responses = read_jsonl(Path("responses", ladder, f"{rung}.jsonl"))
-    refuse_unanswered(rung, responses, items)
+    known = card.read(Path("models", rung))
+    checkpoints = [(checkpoint.seed, checkpoint.step) for checkpoint in known.checkpoints]
+    refuse_unanswered(rung, responses, items, params["elicitation"]["ask"], checkpoints)
     verdicts = Verdicts(Path(".work/verdicts"), params["execution"]["workers"])
     table = score(rung, responses, items, verdicts)
     out = Path("scores", ladder, role, f"{rung}.csv")
     write_table(out, table, SCORE_KEYS)
-    made_by = {"card": card.read(Path("models", rung)).to_dict(), "sandbox": engine_id()}
+    made_by = {"card": known.to_dict(), "sandbox": engine_id()}
     write_json(out.with_suffix(".json"), made_by)
     print(f"{out}: {len(table)} scores")
 

@@ -17,6 +17,13 @@ def fail(message: str) -> NoReturn:
     raise SystemExit(1)
 
 
+def argument(argv: list[str]) -> str:
+    """The one argument of a stage's script; any other number of them raises TasklawsError."""
+    if len(argv) != 2:
+        raise TasklawsError(f"{argv[0]} takes one argument, {len(argv) - 1} were given: see dvc.yaml")
+    return argv[1]
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a stage's or command's main, turning foreseen failures into one clear line and status 1."""
     try:

@@ -1,6 +1,7 @@
 """Reading the scores of several rungs, and telling whether they are of several models."""
 
 import hashlib
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -9,14 +10,29 @@ from tasklaws.errors import TasklawsError
 from tasklaws.files import read_table
 from tasklaws.schema import SCORE_COLUMNS, SCORE_KEYS
 
+LARGEST = {"exact_match": 1.0, "partial_credit": 1.0, "brier": 2.0, "target_bits_per_byte": math.inf}
+
 
 def read_scores(directory: Path, rungs: list[str]) -> pd.DataFrame:
     """The scores of the listed rungs, and of them only; a rung without results raises TasklawsError."""
     for rung in rungs:
         if not (directory / f"{rung}.csv").is_file():
             raise TasklawsError(f"rung {rung} has no results in {directory}: run `dvc repro score@{rung}`")
-    tables = [read_table(directory / f"{rung}.csv", SCORE_COLUMNS, SCORE_KEYS, SCORE_KEYS) for rung in rungs]
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat([_read_rung(directory / f"{rung}.csv", rung) for rung in rungs], ignore_index=True)
+
+
+def _read_rung(path: Path, rung: str) -> pd.DataFrame:
+    table = read_table(path, SCORE_COLUMNS, SCORE_KEYS, SCORE_KEYS)
+    strangers = table.loc[table["rung"] != rung, "rung"]
+    if table.empty or len(strangers):
+        found = "no rows" if table.empty else f"a row of {strangers.iloc[0]}"
+        raise TasklawsError(f"{path} has {found}: run `dvc repro --force score@{rung}`")
+    for metric, largest in LARGEST.items():
+        values = pd.to_numeric(table[metric], errors="coerce")
+        bad = table.loc[table[metric].notna() & ~values.between(0, largest), metric]
+        if len(bad):
+            raise TasklawsError(f"{path}: {metric} is {bad.iloc[0]}: it lies in [0, {largest:g}]")
+    return table
 
 
 def refuse_identical(scores: pd.DataFrame) -> None:

@@ -157,3 +157,25 @@ def test_skills_are_drawn_with_zipf_frequencies():
 def test_impossible_knobs_are_named(knobs, message):
     with pytest.raises(TasklawsError, match=message):
         small_chain(**knobs)
+
+
+def test_largest_of_four_reserves_every_order(families):
+    family = families["largest_of_four"]
+    test, dev = (family.items(0, split) for split in ("test", "dev"))
+    assert all(len(family.reserved(item)) == 24 for item in test)
+    assert not {frozenset(item.choices) for item in test} & {frozenset(item.choices) for item in dev}
+
+
+@pytest.mark.parametrize(
+    ("name", "knobs"),
+    [
+        ("string_edit", {"shortest": 0}),
+        ("string_edit", {"per_cell": 50}),
+        ("largest_of_four", {"per_length": 200}),
+        ("addition", {"per_length": 0}),
+        ("gauss_sum", {"per_decade": 0}),
+    ],
+)
+def test_settings_that_no_item_can_meet_are_refused(families, name, knobs):
+    with pytest.raises(TasklawsError, match=f"{name}: .*give"):
+        replace(families[name], **knobs)

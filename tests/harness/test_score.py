@@ -181,6 +181,11 @@ def test_the_expected_answer_stays_outside_the_program(verdicts):
 
 def test_an_item_without_a_response_is_named():
     rows = [python(item, "print(1)", step=step) for item in (HUNDRED, HUGE) for step in (1, 2)]
-    refuse_unanswered("n1", rows, ITEMS)
+    asked = {HUNDRED.id: HUNDRED, HUGE.id: HUGE}, {"gauss_sum": ["python"]}, [(0, 1), (0, 2)]
+    refuse_unanswered("n1", rows, *asked)
     with pytest.raises(TasklawsError, match=f"n1: no response to {HUGE.id} .python, seed 0, step 2.*respond@n1"):
-        refuse_unanswered("n1", rows[:-1], ITEMS)
+        refuse_unanswered("n1", rows[:-1], *asked)
+    with pytest.raises(TasklawsError, match="no response to"):
+        refuse_unanswered("n1", [], *asked)
+    with pytest.raises(TasklawsError, match=r"'direct'.* was not asked for"):
+        refuse_unanswered("n1", [*rows, row(HUGE, "direct", step=1)], *asked)

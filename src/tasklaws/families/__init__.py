@@ -4,14 +4,14 @@ from typing import Any
 
 from tasklaws.errors import TasklawsError
 from tasklaws.families.addition import Addition
-from tasklaws.families.base import Family, Split
+from tasklaws.families.base import SPLITS, Family, Split
 from tasklaws.families.gauss_sum import GaussSum
 from tasklaws.families.largest_of_four import LargestOfFour
 from tasklaws.families.sha256_power import Sha256Power
 from tasklaws.families.step_chain import StepChain
 from tasklaws.families.string_edit import StringEdit
 
-__all__ = ["GENERATORS", "Family", "Split", "build"]
+__all__ = ["GENERATORS", "SPLITS", "Family", "Split", "build"]
 
 GENERATORS: dict[str, type[Any]] = {
     "addition": Addition,

@@ -6,6 +6,7 @@ Example: `482+917` -> `1399`
 import random
 from dataclasses import dataclass
 
+from tasklaws.errors import TasklawsError
 from tasklaws.families.base import Split, generator
 from tasklaws.schema import Elicitation, Item
 
@@ -23,6 +24,12 @@ class Addition:
     per_length: int
     largest_length: int = 6
     elicitations: tuple[Elicitation, ...] = ("direct", "python")
+
+    def __post_init__(self) -> None:
+        if self.per_length < 1 or self.largest_length < 1:
+            raise TasklawsError(
+                f"{self.name}: per_length {self.per_length}, largest_length {self.largest_length}: give 1 or more"
+            )
 
     def items(self, seed: int, split: Split) -> list[Item]:
         items = []

@@ -7,6 +7,7 @@ import math
 import random
 from dataclasses import dataclass
 
+from tasklaws.errors import TasklawsError
 from tasklaws.families.base import Split, run_seconds
 from tasklaws.schema import Elicitation, Item
 
@@ -15,11 +16,11 @@ from tasklaws.schema import Elicitation, Item
 class GaussSum:
     """Values of n spread evenly in log n from 1 to 10^9, the dev ones halfway between the test ones.
 
-    `per_decade` sets the spacing (rounding merges some small n). The steps of an item are its n - 1 additions, all of
-    them optional but one for who knows Gauss's formula: the reference program is the loop while the budget lets it pass
-    (n < `loop_limit`), and the formula beyond. Of the programs drawn for a corpus, `loop_share_below` of
-    those with n under `loop_limit` loop, and `loop_share_above` of the others; `large_share` of the documents draw n
-    at or above `loop_limit`. Human seconds: 60 to write the loop, and the run (see `run_seconds`).
+    `per_decade` sets the spacing (rounding merges some small n). The steps of an item are its n - 1 additions (one step
+    where n is 1), all of them optional but one for who knows Gauss's formula: the reference program is the loop while
+    the budget lets it pass (n < `loop_limit`), and the formula beyond. Of the programs drawn for a corpus,
+    `loop_share_below` of those with n under `loop_limit` loop, and `loop_share_above` of the others; `large_share` of
+    the documents draw n at or above `loop_limit`. Human seconds: 60 to write the loop, and the run (see `run_seconds`).
     """
 
     name: str
@@ -30,6 +31,12 @@ class GaussSum:
     loop_share_above: float
     large_share: float
     elicitations: tuple[Elicitation, ...] = ("direct", "python")
+
+    def __post_init__(self) -> None:
+        if self.per_decade < 1 or not 1 < self.loop_limit < 10**9:
+            raise TasklawsError(
+                f"{self.name}: per_decade {self.per_decade}, loop_limit {self.loop_limit}: give 1 or more, 2 to 10^9"
+            )
 
     def items(self, seed: int, split: Split) -> list[Item]:
         shift = {"test": 0.0, "dev": 0.5}[split]

@@ -3,9 +3,12 @@
 Example: `largest 37 12 58 40` -> `58`, chance 1/4
 """
 
+import itertools
+import math
 import random
 from dataclasses import dataclass
 
+from tasklaws.errors import TasklawsError
 from tasklaws.families.base import Split, generator
 from tasklaws.schema import Elicitation, Item
 
@@ -13,6 +16,8 @@ from tasklaws.schema import Elicitation, Item
 @dataclass(frozen=True)
 class LargestOfFour:
     """`per_length` items for each number of digits from 1 to `largest_length`; the four numbers differ.
+
+    The same numbers in another order count as the same question: a corpus has none of them.
 
     Human seconds: 2, and half a second for each digit read.
     """
@@ -23,14 +28,20 @@ class LargestOfFour:
     largest_length: int
     elicitations: tuple[Elicitation, ...] = ("choice",)
 
+    def __post_init__(self) -> None:
+        if not 0 < self.per_length <= math.comb(10, 4) // 4:
+            raise TasklawsError(f"{self.name}: per_length is {self.per_length}: give 1 to {math.comb(10, 4) // 4}")
+
     def items(self, seed: int, split: Split) -> list[Item]:
         items = []
         for length in range(1, self.largest_length + 1):
             rng = generator(seed, self.name, length)
-            drawn: dict[tuple[int, ...], None] = {}
+            drawn: dict[frozenset[int], tuple[int, ...]] = {}
             while len(drawn) < 2 * self.per_length:
-                drawn[self._numbers(rng, length)] = None
-            chosen = list(drawn)[: self.per_length] if split == "test" else list(drawn)[self.per_length :]
+                numbers = self._numbers(rng, length)
+                drawn.setdefault(frozenset(numbers), numbers)
+            both = list(drawn.values())
+            chosen = both[: self.per_length] if split == "test" else both[self.per_length :]
             items += [self._item(numbers) for numbers in sorted(chosen)]
         return items
 
@@ -38,7 +49,7 @@ class LargestOfFour:
         return self._item(self._numbers(rng, rng.randint(1, self.largest_length)))
 
     def reserved(self, item: Item) -> frozenset[str]:
-        return frozenset({item.question})
+        return frozenset("largest " + " ".join(order) for order in itertools.permutations(item.choices))
 
     def _numbers(self, rng: random.Random, length: int) -> tuple[int, ...]:
         low = 10 ** (length - 1) if length > 1 else 0

@@ -6,6 +6,7 @@ Example: `reverse BDAC` -> `CADB`
 import random
 from dataclasses import dataclass
 
+from tasklaws.errors import TasklawsError
 from tasklaws.families.base import Split, generator
 from tasklaws.schema import Elicitation, Item
 
@@ -48,6 +49,13 @@ class StringEdit:
     shortest: int
     longest: int
     elicitations: tuple[Elicitation, ...] = ("direct", "python")
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.shortest <= self.longest or not 0 < 4 * self.per_cell <= len(LETTERS) ** self.shortest:
+            raise TasklawsError(
+                f"{self.name}: {self.per_cell} items a cell of {self.shortest} to {self.longest} letters cannot be: "
+                f"give lengths of 1 or more and at most {len(LETTERS)}^shortest / 4 items a cell"
+            )
 
     def items(self, seed: int, split: Split) -> list[Item]:
         items = []

@@ -12,6 +12,8 @@ from tasklaws.forecast.engine import CurveFit, stream
 from tasklaws.forecast.items import forecast_items
 from tasklaws.forecast.tables import FORECAST_COLUMNS, ITEM_COLUMNS, by_key
 
+LARGEST_BRIER = 2.0  # certain of the wrong choice
+
 
 def forecast_ladder(
     fits: list[CurveFit],
@@ -42,6 +44,8 @@ def forecast_row(found: CurveFit, table: pd.DataFrame, size: dict[Any, Any], n_s
     x = float(size[used.x])
     rng = stream(seed, f"forecast {size['rung']}", found.key)
     interval = used.predict_interval(x, n_seeds, rng)
+    if interval is not None and found.key.metric == "brier":
+        interval = (interval[0], min(interval[1], LARGEST_BRIER))
     return {
         **found.key._asdict(),
         **{name: size[name] for name in ("ladder", "rung", "n_params", "n_tokens", "train_flops")},

@@ -11,7 +11,7 @@ from tasklaws.elicitation import target
 from tasklaws.errors import TasklawsError
 from tasklaws.harness import judge
 from tasklaws.sandbox import Verdict, Verdicts
-from tasklaws.schema import SCORE_COLUMNS, Item
+from tasklaws.schema import SCORE_COLUMNS, Elicitation, Item
 
 
 def score(rung: str, responses: Sequence[dict[str, Any]], items: dict[str, Item], verdicts: Verdicts) -> pd.DataFrame:
@@ -32,11 +32,23 @@ def score(rung: str, responses: Sequence[dict[str, Any]], items: dict[str, Item]
     return pd.DataFrame(rows, columns=SCORE_COLUMNS)
 
 
-def refuse_unanswered(rung: str, responses: Sequence[dict[str, Any]], items: dict[str, Item]) -> None:
-    """Raise TasklawsError if a checkpoint that was put one item of a family in some way has no response to another."""
-    answered: dict[tuple[Any, ...], set[str]] = {}
+def refuse_unanswered(
+    rung: str,
+    responses: Sequence[dict[str, Any]],
+    items: dict[str, Item],
+    ask: dict[str, list[Elicitation]],
+    checkpoints: Sequence[tuple[int, int]],
+) -> None:
+    """Raise TasklawsError unless every (seed, step) of `checkpoints` answered every item in every way, and no more."""
+    ways = [(family, elicitation) for family, elicitations in ask.items() for elicitation in elicitations]
+    answered: dict[tuple[Any, ...], set[str]] = {(*where, *way): set() for where in checkpoints for way in ways}
     for row in responses:
-        answered.setdefault((row["seed"], row["step"], row["family"], row["elicitation"]), set()).add(row["item"])
+        key = tuple(row.get(name) for name in ("seed", "step", "family", "elicitation"))
+        if key not in answered:
+            raise TasklawsError(
+                f"{rung}: a response of {key} was not asked for: run `dvc repro --force respond@{rung}`"
+            )
+        answered[key].add(row.get("item", ""))
     for (seed, step, family, elicitation), given in answered.items():
         missing = sorted({item.id for item in items.values() if item.family == family} - given)
         if missing:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from tasklaws.errors import TasklawsError
 from tasklaws.files import read_jsonl, sha256_file
 from tasklaws.ladder import packing, train
 from tasklaws.ladder.card import Card, Checkpoint, hash_weights, train_flops, write
@@ -28,6 +29,8 @@ def train_rung(rung: str, source: dict[str, Any], corpus: Path, out: Path, worke
     progress lives under .work/train, keyed by all that determines the weights, until `out` stands.
     """
     recipe = Recipe.from_source(source)
+    if not source.get("seeds"):
+        raise TasklawsError(f"rung {rung} has no seeds: give it one or more in conf/models")
     work = WORK / f"{rung}-{_key(source, corpus)}"
     work.mkdir(parents=True, exist_ok=True)
     print(f"{rung}: work in progress in {work}", file=sys.stderr, flush=True)

@@ -17,10 +17,15 @@ def gpt_neox_n_params(layers: int, width: int) -> int:
 
 def rung_size(rung: str, source: dict[str, Any]) -> tuple[int, int]:
     """Non-embedding parameters and training tokens that a rung's configuration promises."""
-    if source["kind"] == "train":
-        return gpt_neox_n_params(source["layers"], source["width"]), source["n_tokens"]
-    if source["kind"] == "hub":
-        return source["n_params"], max(source["steps"]) * source["tokens_per_step"]
+    try:
+        if source["kind"] == "train":
+            return gpt_neox_n_params(source["layers"], source["width"]), source["n_tokens"]
+        if source["kind"] == "hub":
+            return source["n_params"], max(source["steps"]) * source["tokens_per_step"]
+    except KeyError as error:
+        raise TasklawsError(f"rung {rung}: its source has no {error.args[0]}: give it one in conf/models") from error
+    except (TypeError, ValueError) as error:
+        raise TasklawsError(f"rung {rung}: malformed source ({error}): correct it in conf/models") from error
     raise TasklawsError(f"rung {rung}: unknown source kind {source['kind']!r}: use train or hub")
 
 

@@ -2,6 +2,7 @@
 
 import io
 import math
+import pickle
 import shutil
 import sys
 from collections.abc import Sequence
@@ -53,8 +54,21 @@ class Recipe:
 
     @classmethod
     def from_source(cls, source: dict[str, Any]) -> "Recipe":
+        """The recipe of a rung's source; a missing key, a bad number or too small a budget raises TasklawsError."""
+        missing = [key for key in cls.__dataclass_fields__ if key not in source]
+        if missing:
+            raise TasklawsError(f"a source of kind train has no {missing[0]}: give it one in conf/models")
+        whole = ("layers", "width", "heads", "n_tokens", "rows", "length")
+        bad = [key for key in whole if not isinstance(source[key], int) or source[key] < 1]
+        if bad:
+            raise TasklawsError(f"{bad[0]} is {source[bad[0]]!r}: give a whole number of 1 or more in conf/models")
         fields = {key: source[key] for key in cls.__dataclass_fields__ if key != "checkpoints"}
-        return cls(**fields, checkpoints=tuple(source["checkpoints"]))
+        recipe = cls(**fields, checkpoints=tuple(source["checkpoints"]))
+        if recipe.n_steps < 1:
+            raise TasklawsError(
+                f"n_tokens {recipe.n_tokens} is less than one step: give {recipe.rows * recipe.length} or more"
+            )
+        return recipe
 
 
 def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerFast) -> list[Encoded]:
@@ -146,7 +160,10 @@ class Training:
 
     def load(self, path: Path) -> None:
         """Take up the state that `save` wrote."""
-        state = torch.load(path, weights_only=True)
+        try:
+            state = torch.load(path, weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise TasklawsError(f"{path} is damaged: remove it and run it again") from error
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
