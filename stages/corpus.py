@@ -8,7 +8,8 @@ from tasklaws.families import build
 from tasklaws.files import write_jsonl
 from tasklaws.items import ITEMS, read_items
 from tasklaws.ladder.corpus import documents, refuse_leaks
-from tasklaws.ladder.tokenizer import train_tokenizer
+from tasklaws.ladder.packing import write_encoded
+from tasklaws.ladder.tokenizer import encode, train_tokenizer
 
 OUT = Path("data/corpus")
 
@@ -26,7 +27,9 @@ def main() -> None:
         write_jsonl(OUT / f"{name}.jsonl", [document.to_dict() for document in drawn])
         if name == "train":
             learned = frozenset(document.prompt for document in drawn)
-            train_tokenizer(drawn, corpus["vocab_size"]).save_pretrained(OUT / "tokenizer")
+            tokenizer = train_tokenizer(drawn, corpus["vocab_size"])
+            tokenizer.save_pretrained(OUT / "tokenizer")
+            write_encoded(OUT / "train.npy", encode(drawn, tokenizer))
         print(f"{OUT}/{name}.jsonl: {count} documents")
 
 

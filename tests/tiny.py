@@ -66,11 +66,14 @@ def write_items(directory: Path, every: int) -> None:
 
 def write_corpus(directory: Path, count: int = 600) -> None:
     """What the corpus stage writes, smaller."""
-    from tasklaws.ladder.tokenizer import train_tokenizer
+    from tasklaws.ladder.packing import write_encoded
+    from tasklaws.ladder.tokenizer import encode, train_tokenizer
 
     write_jsonl(directory / "train.jsonl", [document.to_dict() for document in corpus(count)])
     write_jsonl(directory / "heldout.jsonl", [document.to_dict() for document in corpus(20, "heldout")])
-    train_tokenizer(corpus(count), 300).save_pretrained(directory / "tokenizer")
+    tokenizer = train_tokenizer(corpus(count), 300)
+    tokenizer.save_pretrained(directory / "tokenizer")
+    write_encoded(directory / "train.npy", encode(corpus(count), tokenizer))
 
 
 def write_model(directory: Path, corpus_dir: Path, seed: int = 0) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasklaws.errors import TasklawsError
-from tasklaws.ladder.packing import IGNORED, Batch, Encoded, batches
+from tasklaws.ladder.packing import IGNORED, Batch, Encoded, batches, read_encoded, write_encoded
 
 LENGTH = 16
 ROWS = 2
@@ -130,3 +130,20 @@ def test_what_does_not_fit_a_row_is_refused(documents):
 def test_a_corpus_too_small_for_a_step_is_refused():
     with pytest.raises(TasklawsError, match="fills 1 rows of 16, a step needs 4"):
         next(batches(collection([(5, 2)] * 3), 4, LENGTH, 0, 0, 1))
+
+
+def test_documents_come_back_as_they_were_written(tmp_path):
+    documents = [Encoded((5, 6, 7), 2), Encoded((1,), 0), Encoded(tuple(range(300)), 10)]
+    write_encoded(tmp_path / "train.npy", documents)
+    assert read_encoded(tmp_path / "train.npy") == documents
+    first = (tmp_path / "train.npy").read_bytes()
+    write_encoded(tmp_path / "train.npy", documents)
+    assert (tmp_path / "train.npy").read_bytes() == first
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no array", b"\x93NUMPY"])
+def test_damaged_documents_are_named(tmp_path, content):
+    if content is not None:
+        (tmp_path / "train.npy").write_bytes(content)
+    with pytest.raises(TasklawsError, match=r"train\.npy cannot be read.*dvc repro --force corpus"):
+        read_encoded(tmp_path / "train.npy")

@@ -22,8 +22,8 @@ from tasklaws.ladder.heldout import heldout_loss
 from tasklaws.ladder.packing import batches
 from tasklaws.ladder.rung import train_rung
 from tasklaws.ladder.sizes import gpt_neox_n_params
-from tasklaws.ladder.tokenizer import load_tokenizer
-from tasklaws.ladder.train import Recipe, Training, build_model, encode
+from tasklaws.ladder.tokenizer import encode, load_tokenizer
+from tasklaws.ladder.train import Recipe, Training, build_model
 
 RECIPE = Recipe.from_source(tiny.SOURCE)
 FEW = replace(RECIPE, n_tokens=40 * RECIPE.rows * RECIPE.length)  # forty steps
@@ -71,7 +71,7 @@ def test_the_loss_falls(documents, tokenizer):
 
 def test_two_runs_end_in_the_same_bytes_and_two_seeds_do_not(documents, tokenizer, tmp_path):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        train.train("tiny", FEW, seed, documents, tokenizer, tmp_path / name)
+        train.train("tiny", FEW, seed, encode(documents, tokenizer), tokenizer, tmp_path / name)
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
     last = f"step{FEW.n_steps}/model.safetensors"
     assert sha256_file(tmp_path / "a" / f"seed0-{last}") != sha256_file(tmp_path / "c" / f"seed1-{last}")
@@ -80,7 +80,7 @@ def test_two_runs_end_in_the_same_bytes_and_two_seeds_do_not(documents, tokenize
 @pytest.mark.parametrize("stops", [[10], [7, 30]])
 def test_a_resumed_run_ends_in_the_same_bytes(documents, tokenizer, tmp_path, monkeypatch, stops):
     """Interrupted after any step, and resumed from the last state before it."""
-    train.train("tiny", FEW, 0, documents, tokenizer, tmp_path / "whole")
+    train.train("tiny", FEW, 0, encode(documents, tokenizer), tokenizer, tmp_path / "whole")
     monkeypatch.setattr(train, "SAVE_EVERY", 3)
     advance = Training.advance
     for stop in stops:
@@ -92,9 +92,9 @@ def test_a_resumed_run_ends_in_the_same_bytes(documents, tokenizer, tmp_path, mo
 
         monkeypatch.setattr(Training, "advance", stopping)
         with pytest.raises(KeyboardInterrupt):
-            train.train("tiny", FEW, 0, documents, tokenizer, tmp_path / "parts")
+            train.train("tiny", FEW, 0, encode(documents, tokenizer), tokenizer, tmp_path / "parts")
     monkeypatch.setattr(Training, "advance", advance)
-    train.train("tiny", FEW, 0, documents, tokenizer, tmp_path / "parts")
+    train.train("tiny", FEW, 0, encode(documents, tokenizer), tokenizer, tmp_path / "parts")
     assert bytes_of(tmp_path / "parts") == bytes_of(tmp_path / "whole")
 
 
@@ -218,7 +218,7 @@ def test_a_write_cut_short_is_one_line_and_leaves_nothing(corpus_dir, tmp_path):
     """The state is written by torch, the weights by safetensors: each hides a full disk behind an error of its own."""
     program = (
         "import resource, sys; from pathlib import Path; import tiny\n"
-        "from tasklaws import errors; from tasklaws.ladder.tokenizer import load_tokenizer\n"
+        "from tasklaws import errors; from tasklaws.ladder.tokenizer import encode, load_tokenizer\n"
         "from tasklaws.ladder.train import Recipe, Training, build_model, export\n"
         "recipe, tokenizer = Recipe.from_source(tiny.SOURCE), load_tokenizer(Path(sys.argv[1]))\n"
         "training = Training(recipe, build_model(recipe, tokenizer, 0))\n"

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from tasklaws.errors import TasklawsError
+from tasklaws.files import replacing
 
 IGNORED = -100
 
@@ -17,6 +19,27 @@ class Encoded:
 
     ids: tuple[int, ...]
     n_prompt: int
+
+
+def write_encoded(path: Path, documents: list[Encoded]) -> None:
+    """Write documents as one row of int32: for each its number of tokens, how many are the prompt's, the tokens."""
+    flat = [number for document in documents for number in (len(document.ids), document.n_prompt, *document.ids)]
+    with replacing(path) as file:
+        np.save(file, np.array(flat, dtype=np.int32))
+
+
+def read_encoded(path: Path) -> list[Encoded]:
+    """Read what `write_encoded` wrote; a missing or damaged file raises TasklawsError."""
+    try:
+        flat = np.load(path).tolist()
+        documents, at = [], 0
+        while at < len(flat):
+            size, n_prompt = flat[at : at + 2]
+            documents.append(Encoded(tuple(flat[at + 2 : at + 2 + size]), n_prompt))
+            at += 2 + size
+    except (OSError, ValueError, TypeError, EOFError) as error:
+        raise TasklawsError(f"{path} cannot be read ({error}): run `dvc repro --force corpus`") from error
+    return documents
 
 
 @dataclass(frozen=True)

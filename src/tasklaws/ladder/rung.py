@@ -13,7 +13,6 @@ from tasklaws.errors import TasklawsError
 from tasklaws.files import read_jsonl, sha256_file
 from tasklaws.ladder import packing, train
 from tasklaws.ladder.card import Card, Checkpoint, hash_weights, train_flops, write
-from tasklaws.ladder.document import Document
 from tasklaws.ladder.heldout import count_params, heldout_loss, load
 from tasklaws.ladder.tokenizer import load_tokenizer
 from tasklaws.ladder.train import Recipe
@@ -49,14 +48,14 @@ def _key(source: dict[str, Any], corpus: Path) -> str:
     parts = [
         json.dumps(source, sort_keys=True),
         torch.__version__,
-        *(sha256_file(corpus / name) for name in ("train.jsonl", "tokenizer/tokenizer.json")),
+        *(sha256_file(corpus / name) for name in ("train.npy", "tokenizer/tokenizer.json")),
         *(sha256_file(Path(module.__file__ or "")) for module in (packing, train)),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _train_seed(rung: str, recipe: Recipe, seed: int, corpus: Path, work: Path) -> list[Checkpoint]:
-    documents = [Document(**row) for row in read_jsonl(corpus / "train.jsonl")]
+    documents = packing.read_encoded(corpus / "train.npy")
     tokenizer = load_tokenizer(corpus / "tokenizer")
     train.train(rung, recipe, seed, documents, tokenizer, work)
     heldout = read_jsonl(corpus / "heldout.jsonl")

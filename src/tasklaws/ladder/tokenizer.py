@@ -1,6 +1,6 @@
 """The byte-pair tokenizer of a corpus: digits, markers and operands stay whole, the rest merges."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from transformers import PreTrainedTokenizerFast
 
 from tasklaws.ladder.document import Document
+from tasklaws.ladder.packing import Encoded
 
 END = "<|end|>"
 UNKNOWN = "<|unknown|>"
@@ -39,3 +40,11 @@ def train_tokenizer(documents: Iterable[Document], vocab_size: int) -> PreTraine
 def load_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
     """The tokenizer saved in `directory`."""
     return PreTrainedTokenizerFast.from_pretrained(directory)  # type: ignore[no-any-return]
+
+
+def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerFast) -> list[Encoded]:
+    """Token ids of each document, ended by the end token, which is learned too."""
+    prompts = tokenizer([document.prompt for document in documents], add_special_tokens=False)["input_ids"]
+    targets = tokenizer([document.target for document in documents], add_special_tokens=False)["input_ids"]
+    end = tokenizer.eos_token_id
+    return [Encoded((*a, *b, end), len(a)) for a, b in zip(prompts, targets, strict=True)]

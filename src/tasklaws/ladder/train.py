@@ -5,7 +5,6 @@ import math
 import pickle
 import shutil
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from transformers import AutoModelForCausalLM, GPTNeoXConfig, PreTrainedTokenize
 
 from tasklaws.errors import TasklawsError
 from tasklaws.files import replacing
-from tasklaws.ladder.document import Document
 from tasklaws.ladder.packing import IGNORED, Batch, Encoded, batches
 
 WARMUP = 0.02
@@ -69,14 +67,6 @@ class Recipe:
                 f"n_tokens {recipe.n_tokens} is less than one step: give {recipe.rows * recipe.length} or more"
             )
         return recipe
-
-
-def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerFast) -> list[Encoded]:
-    """Token ids of each document, ended by the end token, which is learned too."""
-    prompts = tokenizer([document.prompt for document in documents], add_special_tokens=False)["input_ids"]
-    targets = tokenizer([document.target for document in documents], add_special_tokens=False)["input_ids"]
-    end = tokenizer.eos_token_id
-    return [Encoded((*a, *b, end), len(a)) for a, b in zip(prompts, targets, strict=True)]
 
 
 def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, seed: int) -> Any:
@@ -174,7 +164,7 @@ def train(
     rung: str,
     recipe: Recipe,
     seed: int,
-    documents: Sequence[Document],
+    documents: list[Encoded],
     tokenizer: PreTrainedTokenizerFast,
     work: Path,
 ) -> None:
@@ -191,7 +181,7 @@ def train(
         training.load(state)
         print(f"{rung} seed {seed}: resuming at step {training.step}", file=sys.stderr, flush=True)
     kept = recipe.kept_steps
-    stream = batches(encode(documents, tokenizer), recipe.rows, recipe.length, seed, training.step, recipe.n_steps)
+    stream = batches(documents, recipe.rows, recipe.length, seed, training.step, recipe.n_steps)
     for batch in stream:
         loss = training.advance(batch)
         if training.step in kept:
