@@ -49,7 +49,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone = Clone(tmp_path_factory.mktemp("mini") / "clone")
     # An environment that make takes for set up, so that it never installs the clone into the real one.
     (clone.path / ".venv").mkdir()
-    (clone.path / ".venv/bin").symlink_to(BIN)
+    for part in BIN.parent.iterdir():
+        if part.name != ".ready":
+            (clone.path / ".venv" / part.name).symlink_to(part)
     (clone.path / ".venv/.ready").touch()
     clone.run("tasklaws", "compose", "models=nano_mini")
     clone.commit("the miniature ladder")
