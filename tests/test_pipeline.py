@@ -129,7 +129,6 @@ def test_a_clone_that_pulled_the_cache_rebuilds_the_same_runs(clone: Clone, tmp_
 
 def test_an_experiment_switches_ladders_and_back(clone: Clone) -> None:
     """`dvc exp run -S` recomposes and runs, `dvc exp show` lists it, going back runs nothing again."""
-    clone.commit("all that is needed")
     page = (clone.path / "reports/index.html").read_bytes()
     other = ("-S", "models=nano_mini", "-S", "models.name=nano_two", "-S", "~models.rungs.mini-5k")
     said = clone.run("dvc", "exp", "run", "-n", "two", *other)
