@@ -1,9 +1,13 @@
 """Reading and writing: files appear whole or not at all, tables in one byte-stable form."""
 
+import csv
+import gzip
 import hashlib
+import io
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +19,7 @@ import pandas as pd
 from tasklaws.errors import TasklawsError
 
 FLOAT_FORMAT = "%.10g"
+REMAKE = "remove it and run `dvc repro`"  # the remedy for a file that the pipeline made
 
 
 @contextmanager
@@ -60,7 +65,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(read_text(path), parse_constant=_refuse_constant)
     except ValueError as error:
-        raise TasklawsError(f"{path}: malformed JSON ({error}): remove it and run `dvc repro`") from error
+        raise TasklawsError(f"{path}: malformed JSON ({error}): {REMAKE}") from error
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -74,7 +79,7 @@ def read_text(path: Path) -> str:
     except FileNotFoundError as error:
         raise TasklawsError(f"{path} does not exist: run `dvc repro` (or give the right path)") from error
     except UnicodeDecodeError as error:
-        raise TasklawsError(f"{path} is not UTF-8 text ({error.reason}): remove it and run `dvc repro`") from error
+        raise TasklawsError(f"{path} is not UTF-8 text ({error.reason}): {REMAKE}") from error
 
 
 def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
@@ -98,10 +103,44 @@ def read_jsonl(path: Path) -> list[Any]:
 
 
 def write_table(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
-    """Write a CSV atomically: rows sorted by `keys`, floats to ten digits; duplicate keys raise TasklawsError."""
+    """Write a CSV (or CSV.gz) atomically: rows sorted by `keys`, floats to ten digits.
+
+    Duplicate keys raise TasklawsError.
+    """
     refuse_duplicates(path, table, keys)
     text = table.sort_values(keys, kind="stable").to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
-    write_text(path, text)
+    with replacing(path) as file:
+        file.write(gzip.compress(text.encode(), mtime=0) if path.suffix == ".gz" else text.encode())
+
+
+def read_csv(path: Path, remedy: str, **options: Any) -> pd.DataFrame:
+    """Read a CSV (or CSV.gz), empty cells as missing; what cannot be read raises TasklawsError, ending in `remedy`.
+
+    `options` go to pandas.read_csv.
+    """
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".gz":
+            data = gzip.decompress(data)
+        header = next(csv.reader([data.decode("utf-8-sig").split("\n", 1)[0].rstrip("\r")]), [])
+        # In one piece: by default pandas guesses a column's type for each part of a large file apart.
+        table: pd.DataFrame = pd.read_csv(
+            io.BytesIO(data), keep_default_na=False, na_values=[""], low_memory=False, **options
+        )
+    except FileNotFoundError as error:
+        raise TasklawsError(f"{path} does not exist: run `dvc repro` (or give the right path)") from error
+    except UnicodeDecodeError as error:
+        raise TasklawsError(f"{path} is not UTF-8 text ({error.reason}): {remedy}") from error
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise TasklawsError(f"{path} is not a whole gzip file ({error}): {remedy}") from error
+    except (ValueError, csv.Error) as error:  # pandas' ParserError is a ValueError
+        raise TasklawsError(f"{path}: malformed table ({str(error).strip()}): {remedy}") from error
+    if not isinstance(table.index, pd.RangeIndex):
+        raise TasklawsError(f"{path}: rows longer than the header: {remedy}")
+    twice = [column for place, column in enumerate(header) if column in header[:place]]
+    if twice:
+        raise TasklawsError(f"{path}: column {twice[0]!r} appears twice: {remedy}")
+    return table
 
 
 def read_table(path: Path, columns: list[str], keys: list[str], required: list[str]) -> pd.DataFrame:
@@ -109,14 +148,7 @@ def read_table(path: Path, columns: list[str], keys: list[str], required: list[s
 
     Cells outside `required` may be empty, which means unknown. Anything else raises TasklawsError with the value.
     """
-    read_text(path)
-    try:
-        # In one piece: by default pandas guesses a column's type for each part of a large file apart.
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""], low_memory=False)
-    except (ValueError, pd.errors.ParserError) as error:
-        raise TasklawsError(f"{path}: malformed table ({str(error).strip()}): remove it and run `dvc repro`") from error
-    if not isinstance(table.index, pd.RangeIndex):
-        raise TasklawsError(f"{path}: rows longer than the header: remove it and run `dvc repro`")
+    table = read_csv(path, REMAKE)
     missing = [column for column in columns if column not in table]
     if missing:
         raise TasklawsError(f"{path}: no column {missing[0]!r}: the table needs {', '.join(columns)}")

@@ -72,3 +72,42 @@ OBSERVATION_COLUMNS = [
     "n_items",
     "chance",
 ]
+
+# A table of points: one row a ladder, model, checkpoint, task and metric. Only model, task, metric, value and a size
+# (n_params or train_flops) need be known.
+POINT_KEYS = ["ladder", "model", "step", "seed", "task", "metric"]  # `seed` where the table has it
+POINT_COLUMNS = [
+    "ladder",
+    "model",
+    "n_params",
+    "n_tokens",
+    "train_flops",
+    "step",
+    "is_final",
+    "task",
+    "metric",
+    "value",
+    "stderr",
+    "n_items",
+    "chance",
+]
+
+LOSSES = {
+    "target_bits_per_byte",
+    "rc_bpb",
+    "bits_per_byte",
+    "loss",
+    "loss_nats",
+    "ce",
+    "ppl",
+    "perplexity",
+    "word_perplexity",
+    "byte_perplexity",
+    "brier",
+    "brier_score",
+}
+
+
+def is_loss(metric: str) -> bool:
+    """Whether a metric is a loss (at least 0, less is better) and not a score in [0, 1], as any unknown name is."""
+    return metric in LOSSES

@@ -1,0 +1,122 @@
+"""Tables of points: a ladder's results as anyone may have them, read, checked and written in one tidy form."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tasklaws.errors import TasklawsError
+from tasklaws.files import read_csv, write_table
+from tasklaws.schema import POINT_COLUMNS, POINT_KEYS, is_loss
+
+TEXTS = ["ladder", "model", "task", "metric"]
+COUNTS = ["n_params", "n_tokens", "step", "n_items"]
+NUMBERS = [*COUNTS, "train_flops", "value", "stderr", "chance"]
+KNOWN = ["model", "task", "metric", "value"]
+TRUTHS = {text: value for value in (True, False) for text in (str(value), str(value).lower(), str(value).upper())}
+REMEDY = "give a whole CSV (or CSV.gz) table"
+
+
+def read_points(path: Path) -> pd.DataFrame:
+    """Read a tidy CSV (or CSV.gz) of results: one row a ladder, model, step, seed (if there), task and metric.
+
+    Needed are `model`, `task`, `metric`, `value` and, in each row, `n_params` or `train_flops`. An empty cell or an
+    absent column means unknown, except that `ladder` is then the file's stem and `is_final` true. Unknown `train_flops`
+    (FLOPs) are 6 N D where both are known (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). An untrained checkpoint
+    has zero tokens and FLOPs. Returned in the order of the file: POINT_COLUMNS (numbers as floats, unknown as NaN),
+    then any others as they are; rows numbered from 0. A row that cannot be so raises TasklawsError with its line and
+    value.
+    """
+    table = complete(parse(path))
+    check(table)
+    return table.reset_index(drop=True)
+
+
+def write_points(path: Path, table: pd.DataFrame) -> None:
+    """Write a table that `read_points` can read, the same bytes for the same rows in any order.
+
+    Whole counts are written whole, other numbers to ten digits. Duplicate keys raise TasklawsError.
+    """
+    whole = [column for column in COUNTS if (table[column].dropna() % 1 == 0).all()]
+    extra = sorted(str(column) for column in table if column not in POINT_COLUMNS)
+    keys = [key for key in POINT_KEYS if key in table]
+    write_table(path, table.astype(dict.fromkeys(whole, "Int64"))[[*POINT_COLUMNS, *extra]], keys)
+
+
+def parse(path: Path) -> pd.DataFrame:
+    """A file's rows as they are, each labelled `path:line`: text as text, numbers as floats, ladder the file's stem."""
+    texts = dict.fromkeys([*TEXTS, "is_final"], "str")
+    try:
+        # Blank lines are read so that they count, and dropped below.
+        table = read_csv(path, REMEDY, dtype=texts | dict.fromkeys(NUMBERS, "float64"), skip_blank_lines=False)
+    except TasklawsError:
+        # Pandas does not say where a cell is no number: look for it, unless the file cannot be read as text either.
+        table = _labelled(path, read_csv(path, REMEDY, dtype="str", skip_blank_lines=False))
+        for column in [column for column in NUMBERS if column in table]:
+            numbers = pd.to_numeric(table[column], errors="coerce")
+            _refuse(table[column], numbers.isna() & table[column].notna(), "give a number")
+        raise
+    missing = [column for column in KNOWN if column not in table]
+    if missing:
+        raise TasklawsError(f"{path}: no column {missing[0]!r}: a table of results needs {', '.join(KNOWN)}")
+    table = _labelled(path, table).dropna(how="all")
+    if table.empty:
+        raise TasklawsError(f"{path}: no rows: give at least one result")
+    ladder = table["ladder"] if "ladder" in table else pd.Series(index=table.index, dtype="str")
+    return table.assign(ladder=ladder.fillna(path.name.removesuffix(".gz").removesuffix(".csv")))
+
+
+def complete(table: pd.DataFrame) -> pd.DataFrame:
+    """All columns in order, with what follows from the others filled in; raises TasklawsError at a bad `is_final`."""
+    table = table.reindex(columns=[*POINT_COLUMNS, *(column for column in table if column not in POINT_COLUMNS)])
+    final = table["is_final"].astype("str").fillna("True")
+    _refuse(final, ~final.isin(list(TRUTHS)), "write True or False")
+    table["is_final"] = final.map(TRUTHS).astype(bool)
+    table["train_flops"] = table["train_flops"].fillna(6 * table["n_params"] * table["n_tokens"])
+    return table
+
+
+def check(table: pd.DataFrame) -> None:
+    """Raise TasklawsError at the first row that cannot be; rows are labelled by where they come from."""
+    for column, bad, remedy in _rules(table):
+        _refuse(table[column], bad, remedy)
+    keys = [key for key in POINT_KEYS if key in table]
+    twice = table.duplicated(keys)
+    if twice.any():
+        group = table.groupby(keys, dropna=False, sort=False).ngroup()
+        first, second = table.index[group == group[twice].iloc[0]][:2]
+        what = ", ".join(f"{key} {value}" for key, value in table.loc[second, keys].items() if pd.notna(value))
+        raise TasklawsError(f"{second}: same as {first} ({what}): keep one row for each {', '.join(keys)}")
+
+
+def _rules(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series, str]]:
+    """What no row may be: the column, where it is so, and the remedy."""
+    for column in KNOWN:
+        yield column, table[column].isna(), "a result needs one"
+    for column in NUMBERS:
+        yield column, table[column].isin([np.inf, -np.inf]), "give a finite number, or leave it empty if unknown"
+    yield "n_params", table["n_params"] <= 0, "a model's size is positive; leave it empty if unknown"
+    for column in ("n_tokens", "train_flops", "step"):
+        yield column, table[column] < 0, "give 0 (untrained) or more, or leave it empty if unknown"
+    unsized = table["n_params"].isna() & table["train_flops"].isna()
+    yield "n_params", unsized, "a row needs n_params, or train_flops"
+    loss = table["metric"].isin([metric for metric in table["metric"].unique() if is_loss(metric)])
+    yield "value", loss & (table["value"] < 0), "a loss is 0 or more"
+    yield "value", ~loss & ~table["value"].between(0, 1), "a metric that is no known loss lies in [0, 1]"
+    yield "stderr", table["stderr"] < 0, "a standard error is 0 or more; leave it empty if unknown"
+    yield "n_items", table["n_items"] < 1, "give 1 or more, or leave it empty if unknown"
+    no_guess = (table["chance"] < 0) | (table["chance"] >= 1)
+    yield "chance", no_guess, "a guess scores in [0, 1); leave it empty if unknown"
+
+
+def _labelled(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    return table.set_axis([f"{path}:{line}" for line in range(2, len(table) + 2)])
+
+
+def _refuse(column: pd.Series, bad: pd.Series, remedy: str) -> None:
+    """Raise TasklawsError with the first row where `bad` holds; rows are labelled by where they come from."""
+    if bad.any():
+        value = column[bad].iloc[0]
+        shown = "empty" if pd.isna(value) else repr(value) if isinstance(value, str) else value
+        raise TasklawsError(f"{column.index[bad][0]}: {column.name} is {shown}: {remedy}")
