@@ -46,21 +46,22 @@ def write_points(path: Path, table: pd.DataFrame) -> None:
 
 def parse(path: Path) -> pd.DataFrame:
     """A file's rows as they are, each labelled `path:line`: text as text, numbers as floats, ladder the file's stem."""
+    # Blank lines are read so that they count, and dropped below.
     texts = dict.fromkeys([*TEXTS, "is_final"], "str")
-    try:
-        # Blank lines are read so that they count, and dropped below.
-        table = read_csv(path, REMEDY, dtype=texts | dict.fromkeys(NUMBERS, "float64"), skip_blank_lines=False)
-    except TasklawsError:
-        # Pandas does not say where a cell is no number: look for it, unless the file cannot be read as text either.
-        table = _labelled(path, read_csv(path, REMEDY, dtype="str", skip_blank_lines=False))
-        for column in [column for column in NUMBERS if column in table]:
-            numbers = pd.to_numeric(table[column], errors="coerce")
-            _refuse(table[column], numbers.isna() & table[column].notna(), "give a number")
-        raise
+    table = _labelled(path, read_csv(path, REMEDY, dtype=texts, skip_blank_lines=False))
+    numbers = [column for column in NUMBERS if column in table]
+    # What pandas takes for no number, or for truth: mostly an error to name, but it may be integers past 64 bits.
+    doubtful = [column for column in numbers if table[column].dtype.kind not in "iuf"]
+    if doubtful:
+        text = _labelled(path, read_csv(path, REMEDY, usecols=doubtful, dtype="str", skip_blank_lines=False))
+        for column in doubtful:
+            table[column] = pd.to_numeric(text[column], errors="coerce")
+            _refuse(text[column], table[column].isna() & text[column].notna(), "give a number")
+    table = table.astype(dict.fromkeys(numbers, "float64"))
     missing = [column for column in KNOWN if column not in table]
     if missing:
         raise TasklawsError(f"{path}: no column {missing[0]!r}: a table of results needs {', '.join(KNOWN)}")
-    table = _labelled(path, table).dropna(how="all")
+    table = table.dropna(how="all")
     if table.empty:
         raise TasklawsError(f"{path}: no rows: give at least one result")
     ladder = table["ladder"] if "ladder" in table else pd.Series(index=table.index, dtype="str")

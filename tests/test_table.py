@@ -1,0 +1,237 @@
+"""Tables of points: every shape that people have is read, and what cannot be is refused by its line and value."""
+
+import gzip
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasklaws.errors import TasklawsError
+from tasklaws.schema import LOSSES, POINT_COLUMNS
+from tasklaws.table import complete, read_points, write_points
+
+SHARED = Path(os.environ.get("TASKLAWS_SHARED", Path(__file__).parents[2] / "shared"))
+HEADER = "model,task,metric,value,n_params"
+ROW = "m,t,acc,0.5,1000"
+
+
+def table(folder: Path, *lines: str, name: str = "x.csv") -> Path:
+    path = folder / name
+    path.write_text("".join(line + "\n" for line in lines))
+    return path
+
+
+def test_only_names_a_value_and_a_size_are_needed(tmp_path):
+    read = read_points(table(tmp_path, HEADER, ROW, name="mine.csv"))
+    assert list(read) == POINT_COLUMNS
+    row = read.iloc[0]
+    assert (row["ladder"], row["model"], row["task"], row["metric"]) == ("mine", "m", "t", "acc")
+    assert (row["value"], row["n_params"], bool(row["is_final"])) == (0.5, 1000, True)
+    assert row[["n_tokens", "train_flops", "step", "stderr", "n_items", "chance"]].isna().all()
+
+
+def test_compute_follows_from_size_and_tokens_but_is_not_overwritten(tmp_path):
+    header = f"{HEADER},n_tokens,train_flops"
+    read = read_points(
+        table(tmp_path, header, f"{ROW},2000,", "n,t,acc,0.5,6900000000,300000000000,", "o,t,acc,.5,1000,2000,7")
+    )
+    assert read["train_flops"].tolist() == [12e6, 6 * 6.9e9 * 3e11, 7]
+
+
+def test_an_untrained_checkpoint_is_kept(tmp_path):
+    read = read_points(table(tmp_path, f"{HEADER},n_tokens,step,is_final", f"{ROW},0,0,False", f"{ROW},5,1,true"))
+    assert read["train_flops"].tolist() == [0, 30000]
+    assert read["is_final"].tolist() == [False, True]
+
+
+def test_integers_past_64_bits_are_read(tmp_path):
+    """Pandas reads them as objects, and 6 N D of whole numbers would overflow."""
+    read = read_points(table(tmp_path, f"{HEADER},train_flops", f"{ROW},380000000000000000000000", f"n{ROW},7"))
+    assert read["train_flops"].tolist() == [3.8e23, 7]
+
+
+def test_compute_alone_is_a_size(tmp_path):
+    read = read_points(table(tmp_path, "model,task,metric,value,train_flops", "m,t,acc,0.5,1e20"))
+    assert read["train_flops"].tolist() == [1e20]
+    assert read["n_params"].isna().all()
+
+
+def test_other_columns_are_kept_and_seeds_tell_rows_apart(tmp_path):
+    read = read_points(table(tmp_path, f"{HEADER},seed,corpus", f"{ROW},0,c4", f"{ROW},1,"))
+    assert list(read) == [*POINT_COLUMNS, "seed", "corpus"]
+    assert len(read.query("seed == 1 and corpus.isna()")) == 1
+
+
+def test_text_that_looks_like_a_number_or_nothing_stays_text(tmp_path):
+    read = read_points(table(tmp_path, HEADER, "007,nan,acc,1,10", "7,null,acc,0,10"))
+    assert read["model"].tolist() == ["007", "7"]
+    assert read["task"].tolist() == ["nan", "null"]
+
+
+def test_spreadsheets_tables_are_read(tmp_path):
+    """A byte order mark, lines that end in CR LF, blank lines and rows of bare commas."""
+    path = tmp_path / "x.csv"
+    path.write_bytes(f"\ufeff{HEADER}\r\n\r\n{ROW}\r\n,,,,\r\n".encode())
+    assert len(read_points(path)) == 1
+    path.write_bytes(path.read_bytes() + b"n,t,acc,2,1000\r\n")
+    with pytest.raises(TasklawsError, match=r"x.csv:5: value is 2.0"):
+        read_points(path)
+
+
+@pytest.mark.parametrize("metric", sorted(LOSSES))
+def test_losses_may_exceed_one_but_not_be_negative(tmp_path, metric):
+    assert read_points(table(tmp_path, HEADER, f"m,t,{metric},7.5,10"))["value"].tolist() == [7.5]
+    with pytest.raises(TasklawsError, match=r"value is -7.5: a loss is 0 or more"):
+        read_points(table(tmp_path, HEADER, f"m,t,{metric},-7.5,10"))
+
+
+EXTRA = f"{HEADER},n_tokens,train_flops,step,is_final,stderr,n_items,chance"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([HEADER, ROW, "n,t,acc,1.2,1000"], ":3: value is 1.2: a metric that is no known loss lies in [0, 1]"),
+        ([HEADER, "m,t,acc,-0.1,1000"], ":2: value is -0.1: a metric that is no known loss lies in [0, 1]"),
+        ([HEADER, "m,t,acc,,1000"], ":2: value is empty: a result needs one"),
+        ([HEADER, "m,t,acc,NaN,1000"], ":2: value is 'NaN': give a number"),
+        ([HEADER, ROW, "m,t,acc,inf,1000"], ":3: value is inf: give a finite number"),
+        ([HEADER, "m,t,acc,57%,1000"], ":2: value is '57%': give a number"),
+        ([HEADER, "m,t,acc,True,1000"], ":2: value is 'True': give a number"),
+        ([HEADER, "m,t,acc,.5,125M"], ":2: n_params is '125M': give a number"),
+        ([HEADER, "m,t,acc,.5,0"], ":2: n_params is 0.0: a model's size is positive"),
+        ([HEADER, "m,t,acc,.5,1e999"], ":2: n_params is inf: give a finite number"),
+        ([HEADER, "m,t,acc,.5,"], ":2: n_params is empty: a row needs n_params, or train_flops"),
+        ([HEADER, ",t,acc,.5,1"], ":2: model is empty: a result needs one"),
+        ([HEADER, ROW, "", ROW], ":4: same as X:2 (ladder x, model m, task t, metric acc): keep one row for each"),
+        ([HEADER], ": no rows: give at least one result"),
+        ([], ": malformed table (No columns to parse from file)"),
+        ([HEADER, ROW, f"{ROW},1"], ": malformed table (Error tokenizing data"),
+        ([HEADER, f"{ROW},1"], ": rows longer than the header"),
+        (
+            [HEADER.replace("metric", "mtric"), ROW],
+            ": no column 'metric': a table of results needs model, task, metric",
+        ),
+        ([HEADER.replace("n_params", "size"), ROW], ":2: n_params is empty: a row needs n_params, or train_flops"),
+        ([HEADER.replace("n_params", "value"), ROW], ": column 'value' appears twice"),
+        ([EXTRA, f"{ROW},-1,,,,,,"], ":2: n_tokens is -1.0: give 0 (untrained) or more"),
+        ([EXTRA, f"{ROW},,-1,,,,,"], ":2: train_flops is -1.0: give 0 (untrained) or more"),
+        ([EXTRA, f"{ROW},,,-1,,,,"], ":2: step is -1.0: give 0 (untrained) or more"),
+        ([EXTRA, f"{ROW},,,,maybe,,,"], ":2: is_final is 'maybe': write True or False"),
+        ([EXTRA, f"{ROW},,,,,-0.1,,"], ":2: stderr is -0.1: a standard error is 0 or more"),
+        ([EXTRA, f"{ROW},,,,,,0,"], ":2: n_items is 0.0: give 1 or more"),
+        ([EXTRA, f"{ROW},,,,,,,1"], ":2: chance is 1.0: a guess scores in [0, 1)"),
+        ([EXTRA, f"{ROW},,,,,,,-0.5"], ":2: chance is -0.5: a guess scores in [0, 1)"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_its_line_and_value(tmp_path, lines, said):
+    path = table(tmp_path, *lines)
+    with pytest.raises(TasklawsError) as error:
+        read_points(path)
+    assert str(error.value).startswith(str(path) + said.replace("X", str(path)))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (gzip.compress(f"{HEADER}\n{ROW}\n".encode())[:-12], "is not a whole gzip file"),
+        (f"{HEADER}\n{ROW}\n".encode(), "is not a whole gzip file"),
+        (gzip.compress(b"\x80"), "is not UTF-8 text"),
+        (None, "does not exist"),
+    ],
+)
+def test_a_damaged_file_is_refused(tmp_path, content, said):
+    path = tmp_path / "x.csv.gz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(TasklawsError, match=said):
+        read_points(path)
+
+
+@pytest.mark.parametrize("rungs", [1, 2])
+def test_few_rungs_and_constant_values_are_read(tmp_path, rungs):
+    assert (
+        len(read_points(table(tmp_path, HEADER, *(f"m{rung},t,acc,0.5,{rung + 1}" for rung in range(rungs))))) == rungs
+    )
+
+
+names = st.text(min_size=1, max_size=8).filter(lambda name: "\0" not in name and "\r" not in name)
+optional = st.none() | st.floats(0, 0.99, allow_subnormal=False)
+
+
+@st.composite
+def point(draw: st.DrawFn) -> dict[str, object]:
+    sizes = draw(st.tuples(st.integers(1, 10**12), st.none() | st.integers(0, 10**13)))
+    return {
+        "ladder": draw(names),
+        "model": draw(names),
+        "n_params": sizes[0],
+        "n_tokens": sizes[1],
+        "step": draw(st.none() | st.integers(0, 10**6)),
+        "is_final": draw(st.booleans()),
+        "task": draw(names),
+        "metric": draw(st.sampled_from(["acc", "exact_match", "loss"])),
+        "value": draw(st.floats(0, 1, allow_subnormal=False)),
+        "stderr": draw(optional),
+        "n_items": draw(st.none() | st.integers(1, 10**6)),
+        "chance": draw(optional),
+    }
+
+
+KEYS = ("ladder", "model", "step", "task", "metric")
+
+
+def same_keys(read: pd.DataFrame, row: dict[str, object]) -> pd.Series:
+    same = [read[key].isna() if row[key] is None else read[key] == row[key] for key in KEYS]
+    return pd.concat(same, axis="columns").all(axis="columns")
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(point(), min_size=1, max_size=6, unique_by=lambda row: tuple(row[key] for key in KEYS)), st.randoms())
+def test_what_was_written_is_read_and_written_the_same(tmp_path_factory, rows, random):
+    folder = tmp_path_factory.mktemp("points")
+    wanted = complete(
+        pd.DataFrame(rows).astype(dict.fromkeys(["n_tokens", "step", "stderr", "n_items", "chance"], float))
+    )
+    for name in ("a.csv", "a.csv.gz"):
+        write_points(folder / name, wanted)
+        read = read_points(folder / name)
+        assert len(read) == len(rows)
+        for row in rows:
+            (found,) = read[same_keys(read, row)].to_dict("records")
+            for column in ("value", "stderr", "chance", "n_params", "n_tokens", "n_items"):
+                value = np.nan if row[column] is None else row[column]
+                assert found[column] == pytest.approx(value, rel=1e-9, nan_ok=True)
+        write_points(folder / f"again-{name}", read.iloc[random.sample(range(len(read)), len(read))])
+        assert (folder / f"again-{name}").read_bytes()[10:] == (folder / name).read_bytes()[10:]
+
+
+@pytest.mark.parametrize("name", ["pythia", "olmo_ladder", "gadre", "bigg"])
+def test_published_ladders_are_read_whole(tmp_path, name):
+    path = SHARED / f"ladders/{name}.csv.gz"
+    if not path.exists():
+        pytest.skip(f"{path} is absent")
+    read = read_points(path)
+    raw = pd.read_csv(path)
+    assert list(read) == list(raw)
+    assert len(read) == len(raw)
+    assert (read["value"] == raw["value"]).all()
+    assert (read["step"] == 0).sum() == (raw["step"] == 0).sum()
+    assert read["train_flops"].isna().equals(raw["train_flops"].isna())
+
+
+@pytest.mark.slow
+def test_a_million_rows_are_read_in_seconds(tmp_path):
+    count = 1_000_000
+    made = pd.DataFrame({"model": np.arange(count) % 1000, "task": np.arange(count) // 1000, "metric": "acc"})
+    made = made.assign(value=0.5, n_params=made["model"] + 1)
+    made.to_csv(tmp_path / "x.csv", index=False)
+    start = time.process_time()
+    assert len(read_points(tmp_path / "x.csv")) == count
+    assert time.process_time() - start < 20
