@@ -1,27 +1,39 @@
-"""What needs no science: the forecasts that ours has to beat."""
+"""What needs no science, and what is published: the forecasts that ours has to beat."""
+
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from tasklaws.laws.curve import KINDS
-
-BASELINES = ["repeat_last", "chance", "linear"]
+from tasklaws.forecast.methods import Prediction
+from tasklaws.forecast.panel import Panel
 
 
-def baselines(table: pd.DataFrame, x: str, train_flops: float) -> dict[str, float | None]:
-    """Of one curve's observations: the mean of the largest rung; the chance level, if there is one; a
-    straight line in log compute through the rungs' means, cut to the metric's range (the mean, where there is
-    one compute only)."""
-    chance = table["chance"].mean()
-    rungs = table.groupby("rung").agg({"value": "mean", "train_flops": "mean", x: "mean"}).sort_values(x)
-    value = rungs["value"].to_numpy(dtype=float)
-    log_flops = np.log(rungs["train_flops"].to_numpy(dtype=float))
-    away = log_flops - log_flops.mean()
-    slope = float(away @ value) / float(away @ away) if np.ptp(log_flops) > 0 else 0.0
-    top = 1.0 if KINDS[str(table["metric"].iloc[0])] == "accuracy" else np.inf
-    line = float(np.clip(value.mean() + slope * (np.log(train_flops) - log_flops.mean()), 0.0, top))
-    return {
-        "repeat_last": float(value[-1]),
-        "chance": float(chance) if np.isfinite(chance) else None,
-        "linear": line,
-    }
+@dataclass(frozen=True)
+class RepeatLast:
+    """The largest known model's value; its sd is how far values moved from one rung to the next."""
+
+    name: str = "repeat_last"
+
+    def __call__(self, known: Panel, wanted: Panel) -> Prediction:
+        z = known.link.of(known.value, known.n_items)
+        count = wanted.n_params.size
+        last = np.array([row[np.isfinite(row)][-1] if np.isfinite(row).any() else np.nan for row in z])
+        moves = np.diff(z, axis=1)
+        usual = float(np.sqrt(np.nanmean(moves**2))) if np.isfinite(moves).any() else known.link.unit
+        seen = np.isfinite(moves)
+        sd = np.sqrt((np.nansum(moves**2, axis=1) + usual**2) / (seen.sum(axis=1) + 1))
+        return Prediction(np.repeat(last[:, None], count, 1), np.repeat(sd[:, None], count, 1))
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What a guess scores; none of a metric without chance level."""
+
+    name: str = "chance"
+
+    def __call__(self, known: Panel, wanted: Panel) -> Prediction | None:
+        if known.loss or not np.isfinite(known.chance).any():
+            return None
+        count = wanted.n_params.size
+        mean = np.repeat(known.link.of(known.chance, np.inf)[:, None], count, 1)
+        return Prediction(mean, np.zeros_like(mean))

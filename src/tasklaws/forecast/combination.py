@@ -1,0 +1,162 @@
+"""The combination: methods weighted, and the interval scaled, by how they did at earlier origins of the same ladder.
+
+At an origin the first rungs are known and later ones forecast. Every pair of an origin and a later rung within the known
+rungs is a test that needs no held-out result. Pairs count by how alike their gap in ln size is to that of the forecast
+at hand, and by how recent they are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.stats import norm
+
+from tasklaws.forecast.baselines import RepeatLast
+from tasklaws.forecast.links import Array
+from tasklaws.forecast.methods import LOSS_METHODS, METHODS, Forecaster, Prediction
+from tasklaws.forecast.panel import Panel
+
+LEAST_RUNGS = 3  # fewer: only the last rung can be repeated
+SHARPNESS = 6.0  # weights go as relative error to the minus this
+OWN = 10.0  # a task's own errors count as much as all tasks' once it has this weight of pairs
+EVEN = 2.0  # and equal weights as much as errors at this weight of pairs
+ALIKE = 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
+RECENT = 0.92  # weight of a pair for each rung that it is older
+BELIEF = 20.0  # weight of the belief that intervals are right as they are
+LEAST_ERROR = 0.002  # two errors this far apart are hardly different
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """The combined forecast, each (tasks, targets) on the panel's link scale: `mean`, `sd` (without the target's own
+    items), `noise` (sd of their sampling), `scale` by which backtests widen the interval; `weights` (methods, tasks,
+    targets) of `methods`; `n_tests` how many pairs stand behind them."""
+
+    mean: Array
+    sd: Array
+    noise: Array
+    scale: Array
+    weights: Array
+    methods: tuple[str, ...]
+    n_tests: int
+
+    @property
+    def width(self) -> Array:
+        """Standard deviation of what will be seen."""
+        return np.asarray(self.scale * np.hypot(self.sd, self.noise))
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """What every method says of the later models of a panel when only the first so many are known.
+
+    The first `n_known` models of `panel` may be learned from; nothing but the sizes of the others is ever read.
+    """
+
+    panel: Panel
+    n_known: int
+    _cache: dict[int, dict[str, Prediction]] = field(default_factory=dict)
+
+    def at(self, origin: int) -> dict[str, Prediction]:
+        """Forecasts of all models from number `origin` on, by each method that the table allows."""
+        if origin not in self._cache:
+            count = len(self.panel.models)
+            known = self.panel.select(np.arange(origin))
+            wanted = self.panel.select(np.arange(origin, count)).without_results(np.ones(count - origin, dtype=bool))
+            found = {method.name: method(known, wanted) for method in forecasters(self.panel)}
+            self._cache[origin] = {name: told for name, told in found.items() if told is not None}
+        return self._cache[origin]
+
+
+def forecasters(panel: Panel) -> Sequence[Forecaster]:
+    return (*(LOSS_METHODS if panel.loss else METHODS), RepeatLast())
+
+
+def sampling(panel: Panel, n_known: int) -> Array:
+    """Standard deviation of a new value's sampling on the link scale, by task; as the known models' items say."""
+    items = np.nanmedian(np.where(np.isfinite(panel.value), panel.n_items, np.nan)[:, :n_known], axis=1)
+    return np.asarray(1 / np.sqrt(items))
+
+
+def gap(panel: Panel, origin: int, target: int) -> float:
+    """How far a target lies beyond the largest known model, in ln size."""
+    return max(float(panel.size[target] - panel.size[:origin].max()), 0.0)
+
+
+def combine(history: History, origin: int, target: int) -> Forecast:
+    """Forecast model number `target` from the first `origin`."""
+    panel = history.panel
+    told = history.at(origin)
+    names = tuple(told)
+    place = target - origin
+    mean = np.stack([told[name].mean[:, place] for name in names])
+    spread = np.stack([told[name].sd[:, place] for name in names])
+    weights, tests = method_weights(history, origin, target, names)
+    middle = (weights * mean).sum(axis=0)
+    variance = (weights * (spread**2 + (mean - middle) ** 2)).sum(axis=0)
+    return Forecast(middle, np.sqrt(variance), sampling(panel, origin), np.ones_like(middle), weights, names, tests)
+
+
+def pairs(panel: Panel, origin: int, target: int) -> list[tuple[int, int, float]]:
+    """(earlier origin, later rung, weight) of the tests that the first `origin` models allow."""
+    here = np.log1p(gap(panel, origin, target))
+    found = []
+    for start in range(LEAST_RUNGS, origin):
+        for rung in range(start, origin):
+            apart = (np.log1p(gap(panel, start, rung)) - here) / ALIKE
+            found.append((start, rung, float(np.exp(-0.5 * apart**2)) * RECENT ** (origin - 1 - rung)))
+    return found
+
+
+def method_weights(history: History, origin: int, target: int, names: tuple[str, ...]) -> tuple[Array, int]:
+    """Weights (methods, tasks): relative error to the minus SHARPNESS, a task's own shrunk to that of all tasks."""
+    panel = history.panel
+    total = np.zeros((len(names), len(panel.tasks)))
+    count = np.zeros(len(panel.tasks))
+    tests = 0
+    for start, rung, weight in pairs(panel, origin, target):
+        told = history.at(start)
+        if weight < 1e-3 or not all(name in told for name in names):
+            continue
+        value = panel.value[:, rung]
+        guess = np.stack([told[name].mean[:, rung - start] for name in names])
+        error = np.abs(guess - panel.link.of(value, np.inf)) if panel.loss else np.abs(panel.link.inverse(guess) - value)
+        seen = np.isfinite(value)
+        total[:, seen] += weight * error[:, seen]
+        count += weight * seen
+        tests += 1
+    if not tests:
+        return np.full_like(total, 1 / len(names)), 0
+    error = total / np.maximum(count, 1e-12)
+    relative = error / (error.mean(axis=0) + LEAST_ERROR)
+    of_all = np.average(relative, axis=1, weights=count + 1e-12)[:, None]
+    score = (count * relative + OWN * of_all) / (count + OWN)
+    score = (count * score + EVEN) / (count + EVEN)
+    raw = np.maximum(score, 1e-3) ** -SHARPNESS
+    return raw / raw.sum(axis=0), tests
+
+
+def forecast(history: History, origin: int, target: int) -> Forecast:
+    """The combination with its interval scaled so that it would have held 90% of the earlier tests of all tasks."""
+    panel = history.panel
+    found = combine(history, origin, target)
+    sizes = norm.isf((1 - (np.arange(50) + 0.5) / 50) / 2)
+    residuals, weights = [sizes], [np.full(50, BELIEF / 50)]
+    for start, rung, weight in pairs(panel, origin, target):
+        if weight < 1e-3 or rung - start > 2:
+            continue
+        earlier = combine(history, start, rung)
+        off = np.abs(panel.link.of(panel.value[:, rung], panel.n_items[:, rung]) - earlier.mean) / earlier.width
+        off = off[np.isfinite(off)]
+        residuals.append(off)
+        weights.append(np.full(len(off), weight))
+    scale = weighted_quantile(np.concatenate(residuals), np.concatenate(weights), 0.9) / norm.isf(0.05)
+    return Forecast(
+        found.mean, found.sd, found.noise, np.full_like(found.mean, scale), found.weights, found.methods, found.n_tests
+    )
+
+
+def weighted_quantile(values: Array, weights: Array, level: float) -> float:
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order]) / weights.sum()
+    return float(values[order][np.searchsorted(reached, level)])

@@ -1,0 +1,87 @@
+"""The single methods of forecasting: an axis of scale, and a link on which curves are about straight."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from tasklaws.forecast import axes, mixture
+from tasklaws.forecast.links import ARCSINE, LOG, LOG_LOG, LOGIT, Array, Link
+from tasklaws.forecast.panel import Panel
+
+NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Normal forecasts on the panel's link scale, each (tasks, targets): `mean` and `sd`, the latter without the
+    sampling of the target's own items."""
+
+    mean: Array
+    sd: Array
+
+
+class Forecaster(Protocol):
+    """Anything that forecasts all tasks of the known models at the wanted ones; None where it cannot."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(self, known: Panel, wanted: Panel) -> Prediction | None: ...
+
+
+@dataclass(frozen=True)
+class Method:
+    name: str
+    axis: axes.Axis
+    link: Link
+
+    def __call__(self, known: Panel, wanted: Panel) -> Prediction | None:
+        """Forecast all tasks of `known` at the models of `wanted`; None where the table lacks what the axis needs."""
+        places = self.axis(known, wanted)
+        if places is None:
+            return None
+        z = self.link.of(known.value, known.n_items)
+        found = mixture.forecast(*places, z, self.link.variance(steadied(known), known.n_items), self.link)
+        return to_prediction(found, self.link, known.link)
+
+
+METHODS = (
+    Method("compute_logit", axes.size, LOGIT),
+    Method("compute_arcsine", axes.size, ARCSINE),
+    Method("compute_log_accuracy", axes.size, LOG_LOG),
+    Method("reducible_loss_logit", axes.reducible_loss, LOGIT),
+    Method("reducible_loss_arcsine", axes.reducible_loss, ARCSINE),
+    Method("validation_loss_logit", axes.validation_loss, LOGIT),
+    Method("validation_loss_arcsine", axes.validation_loss, ARCSINE),
+    Method("task_loss_logit", axes.task_loss, LOGIT),
+    Method("task_loss_arcsine", axes.task_loss, ARCSINE),
+    Method("ability_logit", axes.ability, LOGIT),
+    Method("ability_arcsine", axes.ability, ARCSINE),
+)
+LOSS_METHODS = (
+    Method("compute", axes.size, LOG),
+    Method("reducible_loss", axes.reducible_loss, LOG),
+    Method("validation_loss", axes.validation_loss, LOG),
+)
+
+
+def steadied(panel: Panel) -> Array:
+    """Values shrunk towards the task's mean by 20 items, and half an item away from 0 and 1: what their sampling noise
+    is computed at."""
+    if panel.loss:
+        return panel.value
+    count = np.where(np.isfinite(panel.value), panel.n_items, np.nan)
+    mean = (np.nansum(count * panel.value, axis=1, keepdims=True) + 0.5) / (np.nansum(count, 1, keepdims=True) + 1)
+    inside = (panel.n_items * panel.value + 20 * mean) / (panel.n_items + 20)
+    return np.asarray(np.clip(inside, 0.5 / panel.n_items, 1 - 0.5 / panel.n_items))
+
+
+def to_prediction(found: mixture.Mixture, link: Link, scale: Link) -> Prediction:
+    """Mean and standard deviation of the mixture on the panel's own scale (Gauss-Hermite quadrature)."""
+    z = found.mean[..., None] + np.sqrt(found.variance)[..., None] * NODES
+    value = z if link == scale else scale.of(link.inverse(z), np.inf)
+    weight = found.weight[:, :, None, None] * (NODE_WEIGHTS / NODE_WEIGHTS.sum())
+    mean = (weight * value).sum(axis=(1, 3))
+    variance = (weight * (value - mean[:, None, :, None]) ** 2).sum(axis=(1, 3))
+    return Prediction(mean, np.sqrt(variance))
