@@ -1,10 +1,11 @@
-"""What the installed lm-eval writes is imported: a real run with its own model that answers at random."""
+"""What the installed lm-eval writes is imported."""
 
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lm_eval.api.model import LM
 from lm_eval.evaluator import simple_evaluate
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
@@ -13,7 +14,20 @@ import tiny
 from tasklaws.imports.command import run
 from tasklaws.table import read_points
 
-MODELS = "model,ladder,n_params,tokens_per_step\nme/random,mine,1000,50\n"
+MODELS = "model,ladder,n_params,tokens_per_step\nme/longest,mine,1000,50\n"
+
+
+class Longest(LM):
+    """Finds longer texts likelier."""
+
+    def loglikelihood(self, requests):
+        return [(-1 / len(request.arguments[1]), False) for request in requests]
+
+    def generate_until(self, requests):
+        raise NotImplementedError
+
+    def loglikelihood_rolling(self, requests):
+        raise NotImplementedError
 
 
 @pytest.mark.slow
@@ -25,8 +39,8 @@ def test_a_real_run_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for step in (10, 20):
         tracker = EvaluationTracker(output_path=str(tmp_path / f"results/step{step}"))
         found: dict[str, Any] = simple_evaluate(
-            "dummy",
-            model_args=f"pretrained=me/random,revision=step{step}",
+            Longest(),
+            model_args=f"pretrained=me/longest,revision=step{step}",
             tasks=["largest_of_four_choice", "addition_direct_likelihood"],
             task_manager=manager,
             evaluation_tracker=tracker,
