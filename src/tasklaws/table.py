@@ -46,10 +46,19 @@ def write_points(path: Path, table: pd.DataFrame) -> None:
 
 def parse(path: Path) -> pd.DataFrame:
     """A file's rows as they are, each labelled `path:line`: text as text, numbers as floats, ladder the file's stem."""
+    table = read_rows(path, [*TEXTS, "is_final"], NUMBERS, KNOWN)
+    ladder = table["ladder"] if "ladder" in table else pd.Series(index=table.index, dtype="str")
+    return table.assign(ladder=ladder.fillna(path.name.removesuffix(".gz").removesuffix(".csv")))
+
+
+def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str]) -> pd.DataFrame:
+    """A CSV's rows, each labelled `path:line`, `texts` as text and `numbers` as floats where there are such columns.
+
+    A column of `needed` that is absent, a cell of `numbers` that is none, or no row at all raises TasklawsError.
+    """
     # Blank lines are read so that they count, and dropped below.
-    texts = dict.fromkeys([*TEXTS, "is_final"], "str")
-    table = _labelled(path, read_csv(path, REMEDY, dtype=texts, skip_blank_lines=False))
-    numbers = [column for column in NUMBERS if column in table]
+    table = _labelled(path, read_csv(path, REMEDY, dtype=dict.fromkeys(texts, "str"), skip_blank_lines=False))
+    numbers = [column for column in numbers if column in table]
     # What pandas takes for no number, or for truth: mostly an error to name, but it may be integers past 64 bits.
     doubtful = [column for column in numbers if table[column].dtype.kind not in "iuf"]
     if doubtful:
@@ -57,15 +66,13 @@ def parse(path: Path) -> pd.DataFrame:
         for column in doubtful:
             table[column] = pd.to_numeric(text[column], errors="coerce")
             _refuse(text[column], table[column].isna() & text[column].notna(), "give a number")
-    table = table.astype(dict.fromkeys(numbers, "float64"))
-    missing = [column for column in KNOWN if column not in table]
+    missing = [column for column in needed if column not in table]
     if missing:
-        raise TasklawsError(f"{path}: no column {missing[0]!r}: a table of results needs {', '.join(KNOWN)}")
-    table = table.dropna(how="all")
+        raise TasklawsError(f"{path}: no column {missing[0]!r}: the table needs {', '.join(needed)}")
+    table = table.astype(dict.fromkeys(numbers, "float64")).dropna(how="all")
     if table.empty:
-        raise TasklawsError(f"{path}: no rows: give at least one result")
-    ladder = table["ladder"] if "ladder" in table else pd.Series(index=table.index, dtype="str")
-    return table.assign(ladder=ladder.fillna(path.name.removesuffix(".gz").removesuffix(".csv")))
+        raise TasklawsError(f"{path}: no rows: give at least one")
+    return table
 
 
 def complete(table: pd.DataFrame) -> pd.DataFrame:

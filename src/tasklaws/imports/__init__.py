@@ -1,0 +1,1 @@
+"""Results as other tools leave them, turned into one table of points."""
