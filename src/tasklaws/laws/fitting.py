@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.optimize import brentq
 
 from tasklaws.errors import TasklawsError
-from tasklaws.laws.batch import Batch, Problem
+from tasklaws.laws.batch import Batch, Problem, pad
 from tasklaws.laws.bootstrap import resample
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.judge import judge
@@ -33,7 +33,7 @@ def fit(
     level: float = 0.9,
 ) -> Fit:
     """Fit `law` to the observations of one task and metric: columns value and, where they exist, n_params, n_tokens, train_flops,
-    loss, stderr, n_items, chance, is_final, ladder, model and metric.
+    loss, stderr, n_items, chance, weight, is_final, ladder, model and metric.
 
     Losses: sum of Huber(1e-3) on the log; accuracies: binomial likelihood with n_items, fractional successes being weighted
     ones, and, where n_items differ, weights for beta-binomial overdispersion (Williams 1982). Several ladders share exponents
@@ -82,13 +82,14 @@ def find(law: str | Law) -> Law:
 
 def fit_batch(law: Law, curves: list[Points], seed: int, replicates: int, level: float) -> list[Fit]:
     batch = Batch.of(law, curves)
-    weight = np.ones(batch.target.shape)
+    given = pad([curve.weight for curve in curves], 0.0)
+    weight = given
     theta, objective, rested = search(batch, weight)
     dispersion = np.zeros(len(curves))
     if batch.kind == "accuracy":
         dispersion = overdispersion(batch, theta[:, 0])
         uneven = np.ptp(np.where(batch.real, batch.n_items, batch.n_items[:, :1]), axis=1) > 0
-        weight = 1 / (1 + (batch.n_items - 1) * np.where(uneven, dispersion, 0.0)[:, None])
+        weight = given / (1 + (batch.n_items - 1) * np.where(uneven, dispersion, 0.0)[:, None])
         theta, objective, rested = descend(batch, theta, weight, iterations=100, tolerance=1e-14)
     fitted, _ = batch.model(theta[:, 0], np.arange(len(curves)))
     draws = redraw(batch, curves, weight, theta, objective, seed, replicates)
@@ -125,9 +126,9 @@ def redraw(
     for table, curve in enumerate(curves):
         starts = basins(theta[table], objective[table])
         value, draw = resample(curve, replicates, seed)
-        pad = ((0, 0), (0, n_points - value.shape[1]))
-        target = np.pad(value / batch.level[table], pad, constant_values=1.0)
-        weights = np.pad(draw, pad) * weight[table]
+        missing = ((0, 0), (0, n_points - value.shape[1]))
+        target = np.pad(value / batch.level[table], missing, constant_values=1.0)
+        weights = np.pad(draw, missing) * weight[table]
         one = batch.part(table, stride)
         repeat = np.repeat(np.arange(replicates), len(starts))
         problem = Problem(

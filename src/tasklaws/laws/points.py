@@ -22,13 +22,14 @@ class Points:
     """What one fit sees: n points, inputs and values in their own units.
 
     `index` are the rows' labels in the table, `ladder` numbers the ladders named in `ladders`, `cluster` the rungs (models),
-    which are resampled together. `stderr` is NaN where unknown. `left_out` gives the reason for each other row by label."""
+    which are resampled together. `stderr` is NaN where unknown, `weight` 1. `left_out` gives the reason for each other row by label."""
 
     kind: Kind
     x: dict[str, Array]
     value: Array
     n_items: Array
     stderr: Array
+    weight: Array
     chance: float | None
     ladder: NDArray[np.intp]
     ladders: tuple[str, ...]
@@ -89,7 +90,7 @@ def read_points(table: pd.DataFrame, law: Law, final: bool = True) -> Points:
     for column in ("task", "family", "elicitation"):
         only(table, column)
     metric = only(table, "metric")
-    numbers = {name: numeric(table, name) for name in (*law.inputs, "value", "n_items", "stderr", "chance")}
+    numbers = {name: numeric(table, name) for name in (*law.inputs, "value", "n_items", "stderr", "chance", "weight")}
     value = numbers["value"]
     kind = metric_kind(metric, value[np.isfinite(value)])
     if kind == "loss" and law.gives == "accuracy":
@@ -103,6 +104,8 @@ def read_points(table: pd.DataFrame, law: Law, final: bool = True) -> Points:
         mark(reasons, ~((value >= 0) & (value <= 1)), "accuracy outside [0, 1]")
     else:
         mark(reasons, ~(value > 0), "loss not above 0")
+    weight = numbers["weight"] if "weight" in table else np.ones(len(table))
+    mark(reasons, ~(weight > 0), "no positive weight")
     mark_checkpoints(reasons, table, final)
     used = reasons == ""
     if not used.any():
@@ -120,6 +123,7 @@ def read_points(table: pd.DataFrame, law: Law, final: bool = True) -> Points:
         value=value[used] if kind == "accuracy" else np.maximum(value[used], FLOOR),
         n_items=items,
         stderr=numbers["stderr"][used],
+        weight=weight[used],
         chance=float(chance.mean()) if kind == "accuracy" and len(chance) else None,
         ladder=ladder,
         ladders=tuple(map(str, ladders)),

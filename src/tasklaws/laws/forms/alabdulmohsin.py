@@ -9,6 +9,7 @@ from scipy.special import expit, log_expit
 from tasklaws.laws.law import Array, Inputs, Law, Parameter, columns, stack
 
 NEWTON_STEPS = 60
+SMALLEST = 1e-100  # share of the way between the ends: keeps the gradient finite
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class M4(Law):
         log_x = np.log(x[self.inputs[0]])
         wanted = np.log(scale) - exponent * log_x - (1 - bend) * np.log(gap)
         share = logit_root(wanted, bend)
-        low, high = gap * expit(share), gap * expit(-share)  # L - e_inf and e_0 - L
+        low, high = (gap * np.maximum(expit(sign * share), SMALLEST) for sign in (1, -1))  # L - e_inf and e_0 - L
         steep = 1 / low + bend / high
         by_floor = np.ones_like(low)  # both ends move together
         by_gap = (bend / high) / steep
