@@ -49,6 +49,14 @@ LADDER_KEYS = ["ladder", "rung"]
 # scores/<role>/<rung>.csv: one row an item, checkpoint and elicitation. Empty where the metric does not apply.
 SCORE_KEYS = ["rung", "seed", "step", "family", "elicitation", "item"]
 METRICS = ["exact_match", "partial_credit", "target_bits_per_byte", "brier"]
+
+# What the laws take a metric for. One that is in neither list is an accuracy where all its values lie in [0, 1].
+ACCURACIES = frozenset(
+    {"exact_match", "partial_credit", "acc", "acc_norm", "rc_acc", "rc_soft", "multiple_choice_grade"}
+)
+LOSSES = frozenset(
+    {"target_bits_per_byte", "rc_bpb", "bits_per_byte", "bpb", "loss", "loss_nats", "ce", "ppl", "perplexity", "brier"}
+)
 SCORE_COLUMNS = [*SCORE_KEYS, "chance", *METRICS, "status", "fuel", "response"]
 
 # observations.csv: one row a rung, seed, checkpoint, family, elicitation and metric.

@@ -1,68 +1,106 @@
+"""Every law: its gradient is the derivative of its value, and its parameters change units as they should."""
+
 import numpy as np
 import pytest
-from curves import SIZES, accuracy, loss
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tasklaws.laws.forms import ALL_LAWS, Frame
-from tasklaws.laws.optimise import evaluate, minimise
+from tasklaws.errors import TasklawsError
+from tasklaws.laws.forms import LAWS
+from tasklaws.laws.law import AXES, Law
 
-CURVES = {
-    "accuracy": accuracy(SIZES, np.linspace(0.3, 0.9, 7), chance=0.25),
-    "loss": loss(SIZES, np.linspace(3.0, 1.0, 7)),
-}
-
-
-@pytest.mark.parametrize("kind", CURVES)
-@pytest.mark.parametrize("law", ALL_LAWS.values(), ids=lambda law: law.name)
-def test_gradient_is_the_derivative_of_the_value(law, kind):
-    curve = CURVES[kind]
-    frame = Frame.of(curve)
-    lower, upper = law.bounds(frame)
-    u = np.log(curve.x) - frame.centre + 0.01
-    for theta in law.starts(curve, frame):
-        inside = np.clip(theta, lower + 0.1 * (upper - lower), upper - 0.1 * (upper - lower))
-        _, gradient = law.value(inside[None], u, frame)
-        for index in np.flatnonzero(lower < upper):
-            shift = np.zeros_like(inside)
-            shift[index] = 1e-6
-            ends = [law.value((inside + sign * shift)[None], u, frame)[0] for sign in (1, -1)]
-            assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(gradient[..., index], rel=1e-4, abs=1e-6)
+X = {"n_params": [0.1, 0.5, 1.3, 4.1], "n_tokens": [0.2, 3.0, 0.7, 2.2], "train_flops": [0.03, 1.7, 1.1, 9.0]}
+INPUTS = {name: np.array(values) for name, values in {**X, "loss": [1.4, 1.1, 0.9, 0.6]}.items()}
+EACH_LAW = pytest.mark.parametrize("law", LAWS.values(), ids=lambda law: law.name)
 
 
-@pytest.mark.parametrize("kind", CURVES)
-def test_objective_gradient_and_minimum(kind):
-    curve = CURVES[kind]
-    ones = np.ones((1, 7))
-    target = curve.value[None]
-
-    def objective(value):
-        return evaluate(curve, 0.001, value, ones[..., None], target, ones)
-
-    value = target * 0.9
-    up, down = (objective(value + sign * 1e-7)[0] for sign in (1, -1))
-    assert (up - down) / 2e-7 == pytest.approx(objective(value)[1][:, 0], rel=1e-4)
-    assert objective(target)[0] == pytest.approx(0, abs=1e-12)
-    assert objective(value)[0] > 0
+def some_theta(law: Law, rng: np.random.Generator) -> np.ndarray:
+    """A point well inside the part of the box that a search would visit."""
+    theta = []
+    for parameter in law.parameters:
+        low, high = parameter.lower, parameter.upper
+        low, high = (max(low, 0.1), min(high, 3.0)) if parameter.log else (max(low, -2.0), min(high, 2.0))
+        theta.append(low + (0.1 + 0.8 * rng.random()) * (high - low))
+    return np.array(theta)[None, None]
 
 
-@pytest.mark.parametrize("kind", CURVES)
-@pytest.mark.parametrize("law", ALL_LAWS.values(), ids=lambda law: law.name)
-def test_no_law_gets_worse_with_x_or_leaves_the_metric_range(law, kind):
-    frame = Frame.of(CURVES[kind])
-    lower, upper = law.bounds(frame)
-    theta = lower + (upper - lower) * np.random.default_rng(0).random((200, len(lower)))
-    value = law.value(theta, np.linspace(-20, 20, 50), frame)[0]
-    better = value if kind == "accuracy" else -value
-    assert (np.diff(better, axis=1) >= -1e-9 * np.abs(better[:, 1:])).all()
-    assert (value >= 0).all()
-    assert kind == "loss" or (value <= 1).all()
+@EACH_LAW
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=15, deadline=None)
+def test_gradient_is_the_derivative_of_the_value(law: Law, seed: int) -> None:
+    theta = some_theta(law, np.random.default_rng(seed))
+    value, gradient = law.value(theta, INPUTS)
+    assert value.shape == (1, 4)
+    assert gradient.shape == (1, 4, len(law.parameters))
+    for index in range(len(law.parameters)):
+        shift = np.zeros_like(theta)
+        shift[..., index] = 1e-6 * theta[..., index]
+        if not shift.any():
+            continue
+        up, down = (law.value(theta + sign * shift, INPUTS)[0] for sign in (1, -1))
+        slope = (up - down) / (2 * shift[..., index])
+        assert gradient[..., index] == pytest.approx(slope, rel=2e-4, abs=1e-5 * (1 + np.abs(value).max()))
 
 
-def test_minimise_stays_in_its_box_and_finds_the_corner():
-    def bowl(theta, rows):
-        away = theta - np.array([3.0, -2.0])
-        return (away**2).sum(axis=1) / 2, away, np.tile(np.eye(2), (len(theta), 1, 1))
+@EACH_LAW
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=15, deadline=None)
+def test_parameters_change_units_with_inputs_and_values(law: Law, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    theta = some_theta(law, rng)
+    scale = {name: np.float64(10 ** rng.uniform(-2, 6)) for name in INPUTS}
+    level = np.float64(1.0 if law.gives == "accuracy" else 10 ** rng.uniform(-1, 2))
+    own = {name: values * scale[name] for name, values in INPUTS.items()}
+    in_units = law.value(law.natural(theta, scale, level), own)[0]
+    assert in_units == pytest.approx(level * law.value(theta, INPUTS)[0], rel=1e-7)
 
-    found, objective, rested = minimise(bowl, np.zeros((4, 2)), np.array([[-1.0, -1.0], [1.0, 1.0]]))
-    assert found == pytest.approx(np.tile([1.0, -1.0], (4, 1)))
-    assert objective == pytest.approx(np.full(4, 2.5))
-    assert rested.all()
+
+@EACH_LAW
+def test_every_point_may_have_parameters_of_its_own(law: Law) -> None:
+    rng = np.random.default_rng(0)
+    theta = np.concatenate([some_theta(law, rng) for _ in range(4)], axis=1)
+    value, gradient = law.value(theta, INPUTS)
+    for point in range(4):
+        alone = {name: values[[point]] for name, values in INPUTS.items()}
+        one, slope = law.value(theta[:, [point]], alone)
+        assert value[0, point] == pytest.approx(one[0, 0])
+        assert gradient[0, point] == pytest.approx(slope[0, 0])
+
+
+@EACH_LAW
+def test_a_law_cites_its_source_and_has_starts_inside_its_bounds(law: Law) -> None:
+    assert law.formula
+    assert "arXiv" in law.citation or law.citation.startswith("none")
+    for parameter in law.parameters:
+        assert parameter.lower <= parameter.upper
+        assert parameter.linear == (not parameter.starts)
+        if not parameter.place:
+            assert all(parameter.lower <= start <= parameter.upper for start in parameter.starts)
+
+
+@EACH_LAW
+def test_only_laws_of_one_axis_change_it(law: Law) -> None:
+    if law.one_axis:
+        assert [law.on(axis).inputs for axis in AXES] == [(axis,) for axis in AXES]
+    else:
+        with pytest.raises(TasklawsError, match="takes no axis"):
+            law.on("n_params")
+    with pytest.raises(TasklawsError, match="axis 'wheels'"):
+        law.on("wheels")
+
+
+def test_the_loss_of_m4_solves_its_equation() -> None:
+    floor, gap, bend, scale, exponent = 0.2, 0.7, 0.4, 0.5, 0.6
+    x = np.geomspace(1e-4, 1e6, 50)
+    loss = LAWS["m4"].value(np.array([[[floor, gap, bend, scale, exponent]]]), {"n_tokens": x})[0][0]
+    assert (loss - floor) / (floor + gap - loss) ** bend == pytest.approx(scale * x**-exponent, rel=1e-6)
+
+
+def test_kaplans_joint_law_has_his_single_laws_as_limits() -> None:
+    theta = np.array([[[8.8e13, 5.4e13, 0.076, 0.095]]])  # Kaplan et al. 2020, table 2 and eqs. 1.1, 1.2
+    law = LAWS["kaplan"]
+    n, huge = np.array([1e8]), np.array([1e30])
+    many_tokens = law.value(theta, {"n_params": n, "n_tokens": huge})[0]
+    many_parameters = law.value(theta, {"n_params": huge, "n_tokens": n})[0]
+    assert many_tokens[0, 0] == pytest.approx((8.8e13 / 1e8) ** 0.076, rel=1e-4)
+    assert many_parameters[0, 0] == pytest.approx((5.4e13 / 1e8) ** 0.095, rel=1e-4)

@@ -1,9 +1,9 @@
-"""Laws: forms that a curve over model size may follow, and fits that say how far to trust them."""
+"""Laws: forms that scores may follow along scale, and fits that say how far to trust them."""
 
-from tasklaws.laws.curve import Curve
-from tasklaws.laws.fitting import fit
-from tasklaws.laws.forms import LAWS, Law
+from tasklaws.laws.fitting import fit, fit_many
+from tasklaws.laws.forms import LAWS
+from tasklaws.laws.law import Law, Parameter
 from tasklaws.laws.result import Fit
 from tasklaws.laws.settings import LawSettings
 
-__all__ = ["LAWS", "Curve", "Fit", "Law", "LawSettings", "fit"]
+__all__ = ["LAWS", "Fit", "Law", "LawSettings", "Parameter", "fit", "fit_many"]

@@ -1,256 +1,278 @@
 """A Fit: what a law says, how sure it is, and whether to believe it."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from scipy.special import expit
+import pandas as pd
+from numpy.typing import ArrayLike
 
 from tasklaws.errors import TasklawsError
-from tasklaws.laws.curve import LOSS_FLOOR, Array, link_accuracy
-from tasklaws.laws.forms import ALL_LAWS, Frame, Law
+from tasklaws.laws.forms import LAWS
+from tasklaws.laws.judge import Status
+from tasklaws.laws.law import Array, Law
+from tasklaws.laws.points import Kind, Points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Status = Literal["converged", "bound_hit", "unidentified", "failed"]
-LEAST_SPREAD = 1e-3  # of a loss, relative: no forecast claims to be surer
-SAMPLES = 4000  # draws behind a predictive interval
-
-
-@dataclass(frozen=True)
-class Noise:
-    """What a new rung may add to the law, as standard deviations on the link scale: by the rung and by the
-    seed; and the items that an accuracy averages. `rung` is None where no two rungs exist to learn it
-    from."""
-
-    rung: float | None
-    seed: float
-    n_items: float
-
-
-@dataclass(frozen=True)
-class Rival:
-    """Another law of the same curve, and how likely it is to be the better one (the rest being the Fit's own)."""
-
-    law: str
-    theta: tuple[float, ...]
-    weight: float
-
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """One law fitted to one curve. `theta` and `draws` (bootstrap replicates by coordinate) are search
-    coordinates.
+    """One law fitted to one task and metric, on one ladder or several that share exponents.
 
-    `reason` says why the status is not `converged`; `at_bounds` names coordinates on the edge of their box,
-    natural edges such as E = 0 included. `rivals` share the forecast's uncertainty, not its value. `inflation` widens
-    intervals to what a backtest saw."""
+    `theta` (ladders, p) and bootstrap `draws` (replicates, ladders, p) are the formula's parameters in the units of the table.
+    `reason` says why the status is not `converged`; `at_bounds` names coordinates on the edge of their box, natural edges such
+    as E = 0 included. `points` has a row for each point used (row of the table, inputs, value, fitted, residual: ln(value /
+    fitted) of a loss, value - fitted of an accuracy), `left_out` the reason for every other row. `objective` is the sum of
+    Huber(1e-3) on log loss, or half the binomial deviance. `overdispersion` is the correlation between items (beta-binomial)."""
 
-    law: str
-    x: str
-    frame: Frame
-    theta: tuple[float, ...]
+    law: Law
+    kind: Kind
+    chance: float | None
+    ladders: tuple[str, ...]
+    theta: Array
     draws: Array
     status: Status
     reason: str
     at_bounds: tuple[str, ...]
-    n_points: int
-    n_rungs: int
+    points: pd.DataFrame
+    left_out: dict[int, str]
     objective: float
-    noise: Noise
+    overdispersion: float
     level: float
-    rivals: tuple[Rival, ...] = ()
-    inflation: float = 1.0
 
-    def __post_init__(self) -> None:
-        self.draws.flags.writeable = False
+    @classmethod
+    def of(
+        cls,
+        law: Law,
+        curve: Points,
+        theta: Array,
+        draws: Array,
+        fitted: Array,
+        status: Status,
+        reason: str,
+        at_bounds: tuple[str, ...],
+        objective: float,
+        overdispersion: float,
+        level: float,
+    ) -> Self:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            residual = np.log(curve.value / fitted) if curve.kind == "loss" else curve.value - fitted
+        ladders = [curve.ladders[number] for number in curve.ladder]
+        table = {"row": curve.index, "ladder": ladders, **curve.x, "value": curve.value, "fitted": fitted}
+        return cls(
+            law=law,
+            kind=curve.kind,
+            chance=curve.chance,
+            ladders=curve.ladders,
+            theta=theta,
+            draws=draws,
+            status=status,
+            reason=reason,
+            at_bounds=at_bounds,
+            points=pd.DataFrame({**table, "residual": residual}),
+            left_out=curve.left_out,
+            objective=objective,
+            overdispersion=overdispersion,
+            level=level,
+        )
 
     @property
-    def form(self) -> Law:
-        return ALL_LAWS[self.law]
+    def n_points(self) -> int:
+        return len(self.points)
 
-    @property
-    def units(self) -> dict[str, str]:
-        return self.form.units(self.x, self.frame)
+    @cached_property
+    def _columns(self) -> dict[str, tuple[int, int, str]]:
+        """The ladder, the parameter and the unit of each named parameter."""
+        found = {}
+        for index, parameter in enumerate(self.law.parameters):
+            single = parameter.shared or len(self.ladders) == 1
+            for number, ladder in enumerate(self.ladders[:1] if single else self.ladders):
+                name = parameter.name if single else f"{parameter.name}[{ladder}]"
+                found[name] = (number, index, parameter.unit)
+        return found
 
     @cached_property
     def params(self) -> dict[str, float]:
-        natural = self.form.natural(np.array([self.theta]), self.frame)
-        return {name: float(values[0]) for name, values in natural.items()}
+        return {name: float(self.theta[ladder, index]) for name, (ladder, index, _) in self._columns.items()}
+
+    @property
+    def units(self) -> dict[str, str]:
+        return {name: unit for name, (_, _, unit) in self._columns.items()}
+
+    @cached_property
+    def draws_by_name(self) -> dict[str, Array]:
+        """The bootstrap refits of each parameter."""
+        return {name: self.draws[:, ladder, index] for name, (ladder, index, _) in self._columns.items()}
 
     @cached_property
     def stderr(self) -> dict[str, float]:
         """Standard deviation of each parameter over the bootstrap; empty without one."""
-        if not len(self.draws):
-            return {}
-        return {name: float(values.std()) for name, values in self.form.natural(self.draws, self.frame).items()}
+        return {name: float(draws.std(ddof=1)) for name, draws in self.draws_by_name.items() if len(draws) > 1}
 
     @cached_property
     def interval(self) -> dict[str, tuple[float, float]]:
-        """Bootstrap percentile interval of each parameter, never without the estimate; empty without a
-        bootstrap."""
-        if not len(self.draws):
+        """Bootstrap percentile interval of each parameter, never without the estimate; empty without a bootstrap."""
+        if len(self.draws) < 2:
             return {}
-        tails = [(1 - self.level) / 2, (1 + self.level) / 2]
         found = {}
-        for name, values in self.form.natural(self.draws, self.frame).items():
-            low, high = np.quantile(values, tails)
+        for name, draws in self.draws_by_name.items():
+            low, high = np.quantile(draws, self._tails)
             found[name] = (min(float(low), self.params[name]), max(float(high), self.params[name]))
         return found
 
-    def predict(self, x: float | Array) -> Array:
-        """The law's value at `x`; an x that is not positive and finite raises TasklawsError."""
-        return np.asarray(self.curves(np.array([self.theta]), x)[0])
+    @cached_property
+    def correlations(self) -> pd.DataFrame:
+        """Rank correlations of the parameters over the bootstrap, which no unit and no skew distorts; 0 with a parameter that
+        never moves; empty without a bootstrap."""
+        names = list(self.params) if len(self.draws) > 1 else []
+        ranks = pd.DataFrame({name: self.draws_by_name[name] for name in names}).rank()
+        found = ranks.corr().fillna(0.0)
+        for name in names:
+            found.loc[name, name] = 1.0
+        return found
 
-    def curves(self, theta: Array, x: float | Array) -> Array:
-        points = np.atleast_1d(np.asarray(x, dtype=float))
-        if not (np.isfinite(points) & (points > 0)).all():
-            raise TasklawsError(f"cannot predict at {self.x} {points.tolist()}: give positive sizes")
-        return self.form.value(theta, np.log(points) - self.frame.centre, self.frame)[0]
+    @property
+    def _tails(self) -> tuple[float, float]:
+        return (1 - self.level) / 2, (1 + self.level) / 2
 
-    def spread(self, x: float, n_seeds: int) -> float | None:
-        """Standard deviation, on the link scale and before `inflation`, of the mean over `n_seeds` seeds of a new
-        rung's mean over items around the prediction; None where the noise is unknown.
+    def predict(self, points: ArrayLike | Mapping[str, ArrayLike] | pd.DataFrame, ladder: str | None = None) -> Array:
+        """The law's value at `points`: a table or mapping with the law's inputs, or the numbers alone where it has one input.
 
-        Parameters vary by the bootstrap, the law by its rivals; rung, seed and the items' answers add their noise.
-        """
-        if self.noise.rung is None or not len(self.draws):
-            return None
-        middle = self._link(self.predict(x))
-        by_draw = float(np.mean((self._link(self.curves(self.draws, x)[:, 0]) - middle) ** 2))
-        by_law = sum(rival.weight * shift**2 for rival, shift in zip(self.rivals, self._shifts(x), strict=True))
-        by_model = self.noise.rung**2 + self.noise.seed**2 / n_seeds
-        return float(np.sqrt(by_draw + by_law + by_model + self._answers(float(middle[0])) / n_seeds))
+        A fit of several ladders needs to be told which. Inputs that are missing or not positive raise TasklawsError."""
+        return np.asarray(self._curves(self.theta[None], points, ladder)[0])
 
-    def _shifts(self, x: float) -> Array:
-        """How far each rival's prediction lies from this one's, on the link scale."""
-        here = self._link(self.predict(x))[0]
-        u = np.array([np.log(x) - self.frame.centre])
-        values = [ALL_LAWS[rival.law].value(np.array([rival.theta]), u, self.frame)[0][0, 0] for rival in self.rivals]
-        return np.asarray(self._link(np.array(values)) - here)
+    def predict_draws(
+        self, points: ArrayLike | Mapping[str, ArrayLike] | pd.DataFrame, ladder: str | None = None
+    ) -> Array:
+        """The law's value at `points` under each bootstrap refit, shape (replicates, points)."""
+        return self._curves(self.draws, points, ladder)
 
-    def _answers(self, middle: float) -> float:
-        """Variance on the link scale that one seed's answers add."""
-        if self.frame.kind == "loss":
-            return LEAST_SPREAD**2
-        inside = float(expit(middle))
-        return 1 / (self.noise.n_items * inside * (1 - inside))
+    def predict_interval(
+        self, points: ArrayLike | Mapping[str, ArrayLike] | pd.DataFrame, ladder: str | None = None
+    ) -> tuple[Array, Array]:
+        """The interval (of `level`) of the law's value: of the curve, not of a new rung, which adds noise of its own."""
+        if len(self.draws) < 2:
+            raise TasklawsError("a fit without bootstrap replicates has no intervals: fit with replicates")
+        low, high = np.quantile(self.predict_draws(points, ladder), self._tails, axis=0)
+        return low, high
 
-    def predictive(self, x: float, n_seeds: int, rng: np.random.Generator) -> Array | None:
-        """Draws of what `spread` is the width of, on the metric's scale; None where the noise is unknown.
+    def _curves(self, theta: Array, points: Any, ladder: str | None) -> Array:
+        if ladder is None and len(self.ladders) > 1:
+            raise TasklawsError(f"the fit has several ladders: name one of {', '.join(self.ladders)}")
+        if ladder is not None and ladder not in self.ladders:
+            raise TasklawsError(f"no ladder {ladder!r} in the fit: name one of {', '.join(self.ladders)}")
+        number = 0 if ladder is None else self.ladders.index(ladder)
+        value, _ = self.law.value(theta[:, [number]], self._inputs(points))
+        if self.kind == "loss":
+            return value
+        if self.law.gives == "loss":
+            return np.asarray(1 - np.minimum(value, 1 - (self.chance or 0.0)))
+        return np.clip(value, 0.0, 1.0)
 
-        `inflation` f adds normal noise that makes the width f times what it was; answers of an accuracy's items are
-        a binomial draw.
-        """
-        width = self.spread(x, n_seeds)
-        if width is None or self.noise.rung is None:
-            return None
-        loss = self.frame.kind == "loss"
-        rows = np.arange(SAMPLES) % len(self.draws)
-        variance = self.noise.rung**2 + self.noise.seed**2 / n_seeds + (self.inflation**2 - 1) * width**2
-        variance += LEAST_SPREAD**2 if loss else 0.0
-        linked = self._link(self.curves(self.draws, x)[:, 0])[rows]
-        weights = [rival.weight for rival in self.rivals]
-        shifts = np.append(self._shifts(x), 0.0)
-        linked += rng.choice(shifts, SAMPLES, p=[*weights, 1 - sum(weights)])
-        linked += np.sqrt(variance) * rng.standard_normal(SAMPLES)
-        if loss:
-            return np.asarray(np.exp(linked))
-        trials = round(self.noise.n_items) * n_seeds
-        return np.asarray(rng.binomial(trials, expit(linked), SAMPLES) / trials)
-
-    def predict_interval(self, x: float, n_seeds: int, rng: np.random.Generator) -> tuple[float, float] | None:
-        """The interval (of `level`) that should hold the new rung's mean, the prediction included."""
-        draws = self.predictive(x, n_seeds, rng)
-        if draws is None:
-            return None
-        low, high = np.quantile(draws, [(1 - self.level) / 2, (1 + self.level) / 2])
-        value = float(self.predict(x)[0])
-        return min(float(low), value), max(float(high), value)
-
-    def _link(self, value: Array) -> Array:
-        if self.frame.kind == "loss":
-            return np.log(np.maximum(value, LOSS_FLOOR))
-        return link_accuracy(value, self.noise.n_items)
+    def _inputs(self, points: Any) -> dict[str, Array]:
+        if not isinstance(points, Mapping | pd.DataFrame):
+            points = {self.law.inputs[0]: points} if len(self.law.inputs) == 1 else {}
+        found = {}
+        for name in self.law.inputs:
+            if name not in points:
+                raise TasklawsError(f"cannot predict without {name}: law {self.law.name} needs {self.law.inputs}")
+            values = np.atleast_1d(np.asarray(points[name], dtype=float))
+            if not (np.isfinite(values) & (values > 0)).all():
+                raise TasklawsError(f"cannot predict at {name} {values[~(values > 0)][:3].tolist()}: give positive ones")
+            found[name] = values
+        return found
 
     def summary(self) -> str:
         """A report for a person: formula, parameters with intervals, and what is wrong, if anything is."""
         lines = [
-            f"{self.law}: {self.form.formula}",
-            f"status {self.status}" + (f": {self.reason}" * bool(self.reason)),
+            f"{self.law.name} in {', '.join(self.law.inputs)}: {self.law.formula}",
+            self.law.citation,
+            f"status {self.status}" + f": {self.reason}" * bool(self.reason),
         ]
         for name, value in self.params.items():
-            line = f"  {name} = {value:.4g} {self.units[name]}"
+            line = f"  {name} = {value:.6g} {self.units[name]}"
             if name in self.interval:
                 low, high = self.interval[name]
                 line += f" (stderr {self.stderr[name]:.2g}, {self.level:.0%} {low:.4g} to {high:.4g})"
             lines.append(line)
         lines += [f"  on an edge: {edge}" for edge in self.at_bounds]
-        lines.append(f"{self.n_points} points on {self.n_rungs} rungs, objective {self.objective:.6g}")
+        lines += [f"  {first} and {second} go together: rank correlation {r:.3f}" for first, second, r in self._tied()]
+        lines.append(f"{self.n_points} points, objective {self.objective:.8g}")
+        if self.overdispersion > 0:
+            lines.append(f"overdispersion {self.overdispersion:.2g} (correlation between items)")
+        reasons = pd.Series(list(self.left_out.values()), dtype=object).value_counts()
+        lines += [f"{count} rows left out: {reason}" for reason, count in reasons.items()]
         return "\n".join(lines)
 
+    def _tied(self) -> list[tuple[str, str, float]]:
+        """Pairs of parameters that the points hardly tell apart."""
+        table = self.correlations
+        return [
+            (first, second, float(table.loc[first, second]))
+            for number, first in enumerate(table)
+            for second in list(table)[number + 1 :]
+            if abs(float(table.loc[first, second])) > 0.95
+        ]
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types; `from_dict` reads it back. Draws are text, one coordinate a string, six
-        digits."""
+        """Plain JSON types; `from_dict` reads it back. Draws are text, one parameter a string, ten digits."""
         return {
-            "law": self.law,
-            "x": self.x,
+            "law": self.law.name,
+            "inputs": list(self.law.inputs),
+            "kind": self.kind,
+            **({"chance": self.chance} if self.chance is not None else {}),
+            "ladders": list(self.ladders),
             "params": self.params,
             "units": self.units,
             "stderr": self.stderr,
             "interval": {name: list(ends) for name, ends in self.interval.items()},
+            "correlations": self.correlations.to_dict(),
             "status": self.status,
             "reason": self.reason,
             "at_bounds": list(self.at_bounds),
             "n_points": self.n_points,
-            "n_rungs": self.n_rungs,
             "objective": self.objective,
+            "overdispersion": self.overdispersion,
             "level": self.level,
-            "inflation": self.inflation,
-            "rivals": [asdict(rival) for rival in self.rivals],
-            "noise": {name: value for name, value in asdict(self.noise).items() if value is not None},
-            "frame": {name: value for name, value in asdict(self.frame).items() if value is not None},
-            "theta": list(self.theta),
-            "draws": {
-                name: " ".join(f"{value:.6g}" for value in column)
-                for name, column in zip(self.form.coordinates, self.draws.T, strict=True)
-            },
+            "points": {str(name): self.points[name].tolist() for name in self.points},
+            "left_out": {str(row): reason for row, reason in self.left_out.items()},
+            "draws": {name: " ".join(f"{v:.10g}" for v in draws) for name, draws in self.draws_by_name.items()},
         }
 
     @classmethod
-    def from_dict(cls, row: dict[str, Any]) -> "Fit":
+    def from_dict(cls, row: dict[str, Any]) -> Self:
         """Read `to_dict` back; a missing or malformed part raises TasklawsError."""
         try:
-            draws = row.get("draws", {})  # by name: JSON has sorted them
-            columns = [draws.get(name, "").split() for name in ALL_LAWS[row["law"]].coordinates]
-            own = ("law", "x", "status", "reason", "n_points", "n_rungs", "objective", "level", "inflation")
-            return cls(
-                **{name: row[name] for name in own},
-                frame=Frame(**{"chance": None, **row["frame"]}),
-                noise=Noise(**{"rung": None, **row["noise"]}),
-                theta=tuple(row["theta"]),
-                draws=np.array(columns, dtype=float).T,
+            law = LAWS[row["law"]]
+            law = law.on(row["inputs"][0]) if law.one_axis else law
+            fit = cls(
+                law=law,
+                theta=np.empty((len(row["ladders"]), len(law.parameters))),
+                draws=np.empty(0),
+                chance=row.get("chance"),
+                ladders=tuple(row["ladders"]),
                 at_bounds=tuple(row["at_bounds"]),
-                rivals=tuple(Rival(one["law"], tuple(one["theta"]), one["weight"]) for one in row["rivals"]),
+                points=pd.DataFrame(row["points"]),
+                left_out={int(label): reason for label, reason in row["left_out"].items()},
+                **{name: row[name] for name in ("kind", "status", "reason", "objective", "overdispersion", "level")},
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise TasklawsError(f"malformed fit ({error!r}): run `dvc repro fit`") from error
+            replicates = {name: np.array(text.split(), dtype=float) for name, text in row["draws"].items()}
+            draws = np.empty((len(next(iter(replicates.values()))), *fit.theta.shape))
+            for name, (ladder, index, _) in fit._columns.items():
+                at = slice(None) if law.parameters[index].shared else ladder
+                fit.theta[at, index] = row["params"][name]
+                draws[:, at, index] = replicates[name][:, None] if law.parameters[index].shared else replicates[name]
+            object.__setattr__(fit, "draws", draws)
+            return fit
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration) as error:
+            raise TasklawsError(f"malformed fit ({error!r}): write it anew with `tasklaws fit --json`") from error
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the law with its parameters' interval over twice the fitted range of log x."""
-        import matplotlib.pyplot as plt
+        """Draw points and law; see laws/plot.py."""
+        from tasklaws.laws.plot import plot
 
-        if ax is None:
-            ax = plt.subplots()[1]
-        width = max(self.frame.last - self.frame.first, 1.0)
-        x = np.exp(self.frame.centre + np.linspace(self.frame.first, self.frame.last + width, 200))
-        (line,) = ax.plot(x, self.predict(x), label=f"{self.law} ({self.status})")
-        if len(self.draws):
-            tails = [(1 - self.level) / 2, (1 + self.level) / 2]
-            low, high = np.quantile(self.curves(self.draws, x), tails, axis=0)
-            ax.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
-        ax.set_xscale("log")
-        ax.set_xlabel(self.x)
-        return ax
+        return plot(self, ax)

@@ -1,0 +1,210 @@
+"""Many curves under one law, in the coordinates that a search moves."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasklaws.laws.law import Array, Law
+from tasklaws.laws.objective import HUBER, Evaluation, deviance, huber_log
+from tasklaws.laws.points import Kind, Points
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """T curves of one law, kind and number of ladders, padded to n points of which `real` marks the true ones.
+
+    Inputs are divided by their geometric mean and losses by the largest, curve by curve (`scale`, `level`). Search coordinates
+    are the law's parameters in those units, logged where the parameter says so; ladders share some and have their own of the others:
+    `place[g, k]` is the coordinate of ladder g's parameter k, of P in all. `bounds` have shape (T, 2, P)."""
+
+    law: Law
+    kind: Kind
+    n_ladders: int
+    x: dict[str, Array]
+    target: Array
+    n_items: Array
+    real: NDArray[np.bool_]
+    ladder: Rows
+    chance: tuple[float | None, ...]
+    scale: dict[str, Array]
+    level: Array
+    bounds: Array
+
+    @classmethod
+    def of(cls, law: Law, curves: list[Points]) -> "Batch":
+        """The batch of curves that all have the same kind and number of ladders."""
+        kind, n_ladders = curves[0].kind, len(curves[0].ladders)
+        scale = {name: np.array([geometric_mean(curve.x[name]) for curve in curves]) for name in law.inputs}
+        level = np.array([curve.value.max() if kind == "loss" else 1.0 for curve in curves])
+        x = {
+            name: pad([curve.x[name] / size for curve, size in zip(curves, scale[name], strict=True)], 1.0)
+            for name in law.inputs
+        }
+        bounds = np.array([curve_bounds(law, kind, curve, scale) for curve, scale in zip(curves, rows(scale), strict=True)])
+        return cls(
+            law=law,
+            kind=kind,
+            n_ladders=n_ladders,
+            x=x,
+            target=pad([curve.value / top for curve, top in zip(curves, level, strict=True)], 1.0),
+            n_items=pad([curve.n_items for curve in curves], 1.0),
+            real=pad([np.ones(len(curve.value)) for curve in curves], 0.0) > 0,
+            ladder=pad([curve.ladder.astype(float) for curve in curves], 0.0).astype(np.intp),
+            chance=tuple(curve.chance for curve in curves),
+            scale=scale,
+            level=level,
+            bounds=bounds[:, :, places(law, n_ladders)[1]],
+        )
+
+    def part(self, table: int, stride: int) -> "Batch":
+        """One curve alone, of every `stride`-th point."""
+        one, points = slice(table, table + 1), slice(None, None, stride)
+        return replace(
+            self,
+            x={name: values[one, points] for name, values in self.x.items()},
+            target=self.target[one, points],
+            n_items=self.n_items[one, points],
+            real=self.real[one, points],
+            ladder=self.ladder[one, points],
+            chance=self.chance[one],
+            scale={name: values[one] for name, values in self.scale.items()},
+            level=self.level[one],
+            bounds=self.bounds[one],
+        )
+
+    @cached_property
+    def place(self) -> Rows:
+        return places(self.law, self.n_ladders)[0]
+
+    @cached_property
+    def owner(self) -> Rows:
+        """The parameter that each coordinate is of."""
+        return places(self.law, self.n_ladders)[1]
+
+    @cached_property
+    def logged(self) -> NDArray[np.bool_]:
+        return np.array([self.law.parameters[owner].log for owner in self.owner])
+
+    @cached_property
+    def linear(self) -> NDArray[np.bool_]:
+        return np.array([self.law.parameters[owner].linear for owner in self.owner])
+
+    @cached_property
+    def by_error(self) -> bool:
+        """Whether the law gives the error of what is an accuracy."""
+        return self.kind == "accuracy" and self.law.gives == "loss"
+
+    @cached_property
+    def worst_error(self) -> Array:
+        """The error of a guess, shape (T, 1)."""
+        return np.array([[1.0 - (chance or 0.0)] for chance in self.chance])
+
+    @cached_property
+    def law_target(self) -> Array:
+        return 1 - self.target if self.by_error else self.target
+
+    def law_value(self, theta: Array, tables: Rows) -> tuple[Array, Array]:
+        """What the formula gives, before it is turned into the metric: (m, n), and its gradient (m, n, P)."""
+        parameters = np.where(self.logged, np.exp(np.where(self.logged, theta, 0.0)), theta)
+        single = len(self.level) == 1
+        x = {name: values[0] if single else values[tables] for name, values in self.x.items()}
+        if self.n_ladders == 1:
+            value, gradient = self.law.value(parameters[:, None, :], x)
+        else:
+            ladder = self.ladder[tables]
+            own = np.take_along_axis(parameters[:, None, :], self.place[ladder], axis=2)
+            value, by_parameter = self.law.value(own, x)
+            gradient = np.zeros((*value.shape, len(self.owner)))
+            np.put_along_axis(gradient, self.place[ladder], by_parameter, axis=2)
+        gradient *= np.where(self.logged, parameters, 1.0)[:, None, :]
+        return value, gradient
+
+    def model(self, theta: Array, tables: Rows) -> tuple[Array, Array]:
+        """The metric's value (m, n) and its gradient (m, n, P)."""
+        value, gradient = self.law_value(theta, tables)
+        if self.kind == "loss":
+            return value, gradient
+        if self.by_error:
+            top = self.worst_error[tables]
+            return 1 - np.minimum(value, top), gradient * -(value < top)[..., None]
+        return np.clip(value, 0.0, 1.0), gradient * ((value > 0) & (value < 1))[..., None]
+
+    def natural(self, theta: Array, table: int) -> Array:
+        """The law's parameters (..., ladders, p) in the units of the table."""
+        parameters = np.where(self.logged, np.exp(np.where(self.logged, theta, 0.0)), theta)[..., self.place]
+        scale = {name: values[table] for name, values in self.scale.items()}
+        return self.law.natural(parameters, scale, self.level[table])
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """The objective of M searches: each of one curve of a batch, with targets and weights of its own."""
+
+    batch: Batch
+    tables: Rows
+    target: Array
+    weight: Array
+    delta: float = HUBER
+
+    def __call__(self, theta: Array, rows: Rows) -> Evaluation:
+        value, gradient = self.batch.model(theta, self.tables[rows])
+        target, weight = self.target[rows], self.weight[rows]
+        if self.batch.kind == "loss":
+            return huber_log(value, gradient, target, weight, self.delta)
+        return deviance(value, gradient, target, weight, self.batch.n_items[self.tables[rows]])
+
+    def part(self, rows: Rows) -> "Problem":
+        return Problem(self.batch, self.tables[rows], self.target[rows], self.weight[rows], self.delta)
+
+
+def places(law: Law, n_ladders: int) -> tuple[Rows, Rows]:
+    """The coordinate of each ladder's parameters (g, p), and the parameter of each coordinate (P)."""
+    place = np.empty((n_ladders, len(law.parameters)), dtype=np.intp)
+    owner: list[int] = []
+    for index, parameter in enumerate(law.parameters):
+        copies = 1 if parameter.shared else n_ladders
+        place[:, index] = np.arange(len(owner), len(owner) + copies)
+        owner += [index] * copies
+    return place, np.array(owner, dtype=np.intp)
+
+
+def curve_bounds(law: Law, kind: Kind, curve: Points, scale: dict[str, float]) -> Array:
+    """Bounds (2, p) of one curve's parameters, in search coordinates."""
+    low_x, high_x = span(law, curve, scale)
+    chance = curve.chance
+    found = []
+    for parameter in law.parameters:
+        low, high = parameter.lower, parameter.upper
+        if parameter.place:
+            low, high = low * low_x, high * high_x
+        if parameter.role == "chance":
+            low, high = (chance, chance) if chance is not None else (low, high if kind == "accuracy" else 3 * high)
+        elif parameter.role == "above chance" and chance is not None:
+            low = chance
+        elif parameter.role == "below chance" and chance is not None:
+            high = chance
+        found.append((np.log(low), np.log(high)) if parameter.log else (low, high))
+    return np.array(found).T
+
+
+def span(law: Law, curve: Points, scale: dict[str, float]) -> tuple[float, float]:
+    """The smallest and largest of the law's first input, in search units."""
+    x = curve.x[law.inputs[0]] / scale[law.inputs[0]]
+    return float(x.min()), float(x.max())
+
+
+def rows(scale: dict[str, Array]) -> list[dict[str, float]]:
+    return [dict(zip(scale, map(float, values), strict=True)) for values in zip(*scale.values(), strict=True)]
+
+
+def geometric_mean(values: Array) -> float:
+    return float(np.exp(np.log(values).mean()))
+
+
+def pad(parts: list[Array], filler: float) -> Array:
+    width = max(map(len, parts))
+    return np.array([np.concatenate([part, np.full(width - len(part), filler)]) for part in parts])

@@ -1,0 +1,64 @@
+"""The broken power law: power laws joined smoothly; its signs are free, so inverse and U shapes fit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+
+from tasklaws.laws.law import Array, Inputs, Law, Parameter, columns, stack
+
+
+@dataclass(frozen=True)
+class BrokenPower(Law):
+    """a + b x^-c0 prod_i (1 + (x / d_i)^(1 / f_i))^(-c_i f_i)."""
+
+    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
+        floor, scale, first, *breaks = columns(theta)
+        log_x = np.log(x[self.inputs[0]])
+        log_share = -first * log_x
+        slopes = []
+        for change, place, width in zip(breaks[0::3], breaks[1::3], breaks[2::3], strict=True):
+            away = (log_x - np.log(place)) / width
+            bend = np.logaddexp(0, away)
+            log_share = log_share - change * width * bend
+            after = expit(away)
+            slopes += [-width * bend, change * after / place, change * (away * after - bend)]
+        share = np.exp(np.clip(log_share, -300, 300))
+        part = scale * share
+        return floor + part, stack(np.ones_like(part), share, -log_x * part, *(slope * part for slope in slopes))
+
+    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
+        floor, size, first, *breaks = columns(theta)
+        axis = scale[self.inputs[0]]
+        places = [part * axis if index % 3 == 1 else part for index, part in enumerate(breaks)]
+        return stack(floor * level, size * level * axis**first, first, *places)
+
+
+def broken_power(n_breaks: int) -> BrokenPower:
+    """The law with `n_breaks` breaks."""
+    breaks = []
+    for number in range(1, n_breaks + 1):
+        middle = number / (n_breaks + 1)
+        breaks += [
+            Parameter(f"c{number}", "1", -5.0, 5.0, (-0.3, 0.3), shared=True),
+            Parameter(f"d{number}", "input", 0.1, 10.0, (middle - 0.2, middle + 0.2), log=True, place=True),
+            Parameter(f"f{number}", "ln input", 0.02, 4.0, (0.3,), log=True, shared=True),
+        ]
+    return BrokenPower(
+        name="broken_power" + f"_{n_breaks}" * (n_breaks > 1),
+        formula="a + b x^-c0 prod_i (1 + (x / d_i)^(1 / f_i))^(-c_i f_i)",
+        citation="Caballero et al. 2023, arXiv 2210.14891, eq. 1",
+        inputs=("train_flops",),
+        parameters=(
+            Parameter("a", "value", 0.0, 1.0, linear=True, edge=(True, True)),
+            Parameter("b", "value at input 1", -1e4, 1e4, linear=True),
+            Parameter("c0", "1", -5.0, 5.0, (-0.2, 0.05, 0.2, 0.6), shared=True),
+            *breaks,
+        ),
+        gives="any",
+    )
+
+
+BROKEN_POWER = broken_power(1)
+BROKEN_POWER_2 = broken_power(2)

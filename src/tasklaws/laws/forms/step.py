@@ -1,0 +1,63 @@
+"""Shapes that no smooth rise explains: a step, and a turn."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasklaws.laws.forms.logistic import END, START
+from tasklaws.laws.law import Array, Inputs, Law, Parameter, columns, stack
+
+
+@dataclass(frozen=True)
+class Step(Law):
+    """start where x <= threshold, end where x > threshold."""
+
+    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
+        start, end, threshold = columns(theta)
+        above = (x[self.inputs[0]] > threshold).astype(float)
+        return start + (end - start) * above, stack(1 - above, above, np.zeros_like(above))
+
+    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
+        start, end, threshold = columns(theta)
+        return stack(start * level, end * level, threshold * scale[self.inputs[0]])
+
+
+@dataclass(frozen=True)
+class Turn(Law):
+    """turn + k ln(x / m)^2."""
+
+    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
+        turn, bend, middle = columns(theta)
+        away = np.log(x[self.inputs[0]]) - np.log(middle)
+        return turn + bend * away**2, stack(np.ones_like(away), away**2, -2 * bend * away / middle)
+
+    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
+        turn, bend, middle = columns(theta)
+        return stack(turn * level, bend * level, middle * scale[self.inputs[0]])
+
+
+STEP = Step(
+    name="step",
+    formula="start where x <= threshold, end where x > threshold; start is chance where that is known",
+    citation="the claim that who can do one n can do all; discontinuity: Wei et al. 2022, arXiv 2206.07682",
+    inputs=("train_flops",),
+    parameters=(
+        START,
+        END,
+        Parameter("threshold", "input", 1.0, 1.0, tuple(np.linspace(0, 1, 62)[1:-1].tolist()), log=True, place=True),
+    ),
+    gives="any",
+)
+U_SHAPE = Turn(
+    name="u_shape",
+    formula="turn + k ln(x / m)^2",
+    citation="U-shaped scaling: Wei et al. 2023, arXiv 2211.02011 (which gives no formula; a parabola in log x is the least)",
+    inputs=("train_flops",),
+    parameters=(
+        Parameter("turn", "value", 0.0, 1.0, linear=True, edge=(True, True)),
+        Parameter("k", "value / ln(input)^2", -10.0, 10.0, linear=True),
+        Parameter("m", "input", 0.1, 10.0, (0.0, 0.25, 0.5, 0.75, 1.0), log=True, place=True),
+    ),
+    gives="any",
+)
