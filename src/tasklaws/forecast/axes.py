@@ -7,15 +7,17 @@ of both, (tasks or 1, models); None where the table lacks what the axis needs.
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 
 from tasklaws.forecast import mixture
 from tasklaws.forecast.links import ARCSINE, LOG, Array
 from tasklaws.forecast.panel import Panel
-from tasklaws.forecast.surface import LossSurface, fit_surfaces
+from tasklaws.laws import LAWS, fit_many
 
 Places = tuple[Array, Array]
 Axis = Callable[[Panel, Panel], Places | None]
 LEAST_MODELS = 5  # fewer: no surface is fitted to their losses
+PUBLISHED = np.array([[[0.0, 482.0, 2085.0, 0.348, 0.366]]])  # E (left out), A, B, alpha, beta
 
 
 def size(known: Panel, wanted: Panel) -> Places | None:
@@ -30,10 +32,9 @@ def reducible_loss(known: Panel, wanted: Panel) -> Places | None:
     (Besiroglu et al. 2024, arXiv 2404.10102): what N and D are worth before any loss of this ladder is known."""
     if not all(np.isfinite([part.n_params, part.n_tokens]).all() for part in (known, wanted)):
         return None
-    return rescaled(known, *(-np.log(PUBLISHED(part.n_params, part.n_tokens))[None] for part in (known, wanted)))
-
-
-PUBLISHED = LossSurface(0.0, 482.0, 2085.0, 0.348, 0.366)
+    sizes = [{"n_params": part.n_params, "n_tokens": part.n_tokens} for part in (known, wanted)]
+    seen, told = (-np.log(LAWS["chinchilla"].value(PUBLISHED, one)[0]) for one in sizes)
+    return rescaled(known, seen, told)
 
 
 def validation_loss(known: Panel, wanted: Panel) -> Places | None:
@@ -53,12 +54,18 @@ def loss_places(known: Panel, wanted: Panel, losses: Array, average: bool) -> Pl
         return None
     if not np.isfinite(losses).all() or np.any(losses <= 0):
         return None
-    surfaces = fit_surfaces(known.n_params, known.n_tokens, losses)
-    seen = -np.log(losses)
-    told = np.stack([-np.log(surface(wanted.n_params, wanted.n_tokens)) for surface in surfaces])
+    seen, told = -np.log(losses), -np.log(chinchilla(known, wanted, losses))
     if average:
         seen, told = seen.mean(axis=0, keepdims=True), told.mean(axis=0, keepdims=True)
     return rescaled(known, seen, told)
+
+
+def chinchilla(known: Panel, wanted: Panel, losses: Array) -> Array:
+    """The losses (rows, wanted models) that a Chinchilla surface fitted to each row of `losses` forecasts."""
+    sizes = {"n_params": known.n_params, "n_tokens": known.n_tokens}
+    tables = [pd.DataFrame({**sizes, "value": row, "metric": "loss"}) for row in losses]
+    at = {"n_params": wanted.n_params, "n_tokens": wanted.n_tokens}
+    return np.stack([fit.predict(at) for fit in fit_many(tables, "chinchilla", replicates=0)])
 
 
 def ability(known: Panel, wanted: Panel) -> Places | None:

@@ -1,4 +1,4 @@
-"""May this curve be extrapolated at all? Judged from the fit rungs alone."""
+"""May this curve be extrapolated at all? Judged from the known rungs alone."""
 
 from dataclasses import dataclass
 from itertools import permutations
@@ -7,126 +7,159 @@ from typing import Literal
 import numpy as np
 from scipy.stats import chi2, norm
 
-from tasklaws.forecast.backtest import Backtest, resolution
-from tasklaws.laws.bootstrap import redraw_values
-from tasklaws.laws.curve import Array, Curve, smooth
-from tasklaws.laws.settings import LawSettings
+from tasklaws.forecast.links import Array
+from tasklaws.forecast.panel import Panel
 
-Verdict = Literal["lawful", "no signal", "discontinuous", "not enough rungs"]
-JUMP_SIGMA = 3.0  # a jump counts when it exceeds the noise of a difference this many times
-WORSE = 1.1  # a law may do this much worse than repeating the last rung, as on a curve that has saturated
-LOSS_DRAWS = 400  # bootstrap samples behind the noise of a loss
-EXACT_RUNGS = 8  # up to this many rungs every order is tried; beyond, 20,000 random ones
+Verdict = Literal["lawful", "no signal", "discontinuous", "non-monotone", "not enough rungs"]
+LEAST_RUNGS = 4
+SIGNIFICANCE = 0.05
+SPLIT = 0.9  # share of the variance between rungs that two levels explain: more than of any straight rise (3/4)
+SIGMA = 3.0  # a difference counts when it exceeds its noise this many times
+ORDER = 0.6  # Kendall's tau between a curve and size from which on the relationship counts as consistent
+RISE = 3.0  # the rise over the known rungs, in half-widths of the forecast's interval
+PRECISE = 0.05  # the widest half-width of a forecast that is of use: 5 points of score, or 5% of a loss
+EXACT_RUNGS = 7  # up to this many rungs every order is tried; beyond, random ones
+RANDOM_ORDERS = 5_000
 
 
 @dataclass(frozen=True)
 class Judgement:
     verdict: Verdict
     evidence: str
-    forecast_by: Literal["law", "constant", "repeat_last"]
-    step_at: int | None = None
 
 
-def too_few(curve: Curve, settings: LawSettings) -> Judgement:
-    evidence = f"{curve.n_rungs} fit rungs, laws.min_rungs is {settings.min_rungs}: the last rung is repeated"
-    return Judgement("not enough rungs", evidence, "repeat_last")
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One task's known values, sorted by size: `z` on the link scale, `noise` its sampling sd."""
+
+    size: Array
+    value: Array
+    z: Array
+    noise: Array
+    items: float
+    chance: float
+    loss: bool
 
 
-def judge(curve: Curve, tested: Backtest, seed_sd: float, settings: LawSettings, rng: np.random.Generator) -> Judgement:
-    """The verdict on a curve of at least `min_rungs` rungs; `seed_sd` is the seeds' noise on the link
-    scale."""
-    flat = flatness(curve, seed_sd, settings.significance, rng)
-    if flat is not None:
-        return Judgement("no signal", flat, "constant")
-    at_chance = chance_level(curve, seed_sd, settings.significance)
-    if at_chance is not None:
-        return Judgement("no signal", at_chance, "constant")
-    noise = rung_noise(curve, curve.rung_means()[1], seed_sd, rng)
-    step = find_step(curve, noise, settings.step_share)
-    if step is not None:
-        return Judgement("discontinuous", step[1], "law" if tested.chosen else "repeat_last", step_at=step[0])
-    chance_of_order = order_test(curve)
-    if chance_of_order > settings.significance:
-        evidence = f"no consistent gain with {settings.x}: a random order does as well, p = {chance_of_order:.3g}"
-        return Judgement("no signal", evidence, "repeat_last")
-    if tested.chosen is None:
-        return Judgement("no signal", "no law could be fitted", "repeat_last")
-    error = tested.errors[tested.chosen]
-    compared = f"backtest error {error:.3g} against {tested.repeat_last:.3g} of repeating the last rung"
-    if error > WORSE * tested.repeat_last + 2 * resolution(curve):
-        return Judgement("no signal", f"no law predicts the next rung: {compared}", "repeat_last")
-    evidence = f"{compared}, over {tested.n_origins} origins; order p = {chance_of_order:.3g}"
-    return Judgement("lawful", evidence, "law")
+def judge(panel: Panel, n_known: int, half_width: Array) -> list[Judgement]:
+    """The verdict on every task of the first `n_known` models; `half_width` is that of each forecast's 90% interval (of
+    a loss as a share of it)."""
+    return [judge_task(task_seen(panel, n_known, row), float(half_width[row])) for row in range(len(panel.tasks))]
 
 
-def rung_noise(curve: Curve, means: Array, seed_sd: float, rng: np.random.Generator) -> Array:
-    """Standard deviation of each rung's mean on the link scale, were the truth `means`: by its seeds, and by its items
-    (as far as rungs do not share them: the difficulty of an item is the same on all)."""
-    seeds = np.bincount(curve.levels)
-    if curve.kind == "accuracy":
-        items = float(curve.n_items[-1])
-        inside = smooth(means, items)
-        return np.asarray(np.sqrt((1 / (items * inside * (1 - inside)) + seed_sd**2) / seeds))
-    linked = curve.link(redraw_values(curve, LOSS_DRAWS, rng), 1.0)
-    of_rung = np.stack([linked[:, curve.levels == level].mean(axis=1) for level in range(curve.n_rungs)], axis=1)
-    apart = of_rung - of_rung.mean(axis=1, keepdims=True)
-    return np.asarray(np.sqrt(apart.var(axis=0) + seed_sd**2 / seeds))
+def task_seen(panel: Panel, n_known: int, row: int) -> Seen:
+    value = panel.value[row, :n_known]
+    there = np.isfinite(value)
+    items = panel.n_items[row, :n_known][there]
+    z = panel.link.of(value[there], items)
+    size = panel.size[:n_known][there]
+    return Seen(
+        size=size,
+        value=value[there],
+        z=z,
+        noise=np.sqrt(panel.link.variance(value[there], items)),
+        items=float(np.median(items)) if there.any() else 0.0,
+        chance=float(panel.chance[row]),
+        loss=panel.loss,
+    )
 
 
-def flatness(curve: Curve, seed_sd: float, significance: float, rng: np.random.Generator) -> str | None:
-    """Evidence that the rungs do not differ, if they do not (chi-squared test of equal means)."""
-    _, means = curve.rung_means()
-    if np.ptp(means) < 1e-12:
-        return f"every rung has {means[0]:.4g}"
-    noise = rung_noise(curve, np.full_like(means, means.mean()), seed_sd, rng)
-    if not noise.any():
-        return None
-    linked = curve.link(means, float(curve.n_items[-1]))
-    weight = 1 / np.maximum(noise, 1e-12) ** 2
-    statistic = float((weight * (linked - np.average(linked, weights=weight)) ** 2).sum())
-    p_value = float(chi2.sf(statistic, curve.n_rungs - 1))
-    return f"rungs differ no more than noise would make them (p = {p_value:.3g})" if p_value > significance else None
+def judge_task(seen: Seen, half_width: float) -> Judgement:
+    if len(np.unique(seen.size)) < LEAST_RUNGS:
+        return Judgement("not enough rungs", f"{len(np.unique(seen.size))} rungs of different size, {LEAST_RUNGS} are needed")
+    for verdict, test in (("no signal", flat), ("no signal", at_chance), ("discontinuous", step)):
+        evidence = test(seen)
+        if evidence is not None:
+            return Judgement(verdict, evidence)  # type: ignore[arg-type]
+    tau, p_value = order(seen)
+    told = f"Kendall's tau with size {tau:+.2f}, p = {p_value:.2g}"
+    turn = turning(seen)
+    if turn is not None and abs(tau) < ORDER:
+        return Judgement("non-monotone", f"{turn}; {told}")
+    if p_value > SIGNIFICANCE or abs(tau) < ORDER:
+        return Judgement("no signal", f"no consistent relationship with size: {told}")
+    rise = trend(seen)
+    precision = f"forecast +-{half_width:.3g}, the known rungs differ by {rise:.3g}; {told}"
+    if half_width > PRECISE or rise < RISE * half_width:
+        return Judgement("not enough rungs", f"a trend, but too few rungs or items to place the next one: {precision}")
+    return Judgement("lawful", precision)
 
 
-def chance_level(curve: Curve, seed_sd: float, significance: float) -> str | None:
+def flat(seen: Seen) -> str | None:
+    """Evidence that the rungs do not differ more than the sampling of items makes them, if they do not."""
+    if np.ptp(seen.value) < 1e-12:
+        return f"every rung has {seen.value[0]:.4g}"
+    weight = 1 / np.maximum(seen.noise, 1e-9) ** 2
+    statistic = float((weight * (seen.z - np.average(seen.z, weights=weight)) ** 2).sum())
+    p_value = float(chi2.sf(statistic, len(seen.z) - 1))
+    return f"rungs differ no more than sampling makes them (p = {p_value:.2g})" if p_value > SIGNIFICANCE else None
+
+
+def at_chance(seen: Seen) -> str | None:
     """Evidence that no rung is above chance, if none is (one-sided, Bonferroni over rungs)."""
-    if not curve.chance:
+    if not np.isfinite(seen.chance) or seen.chance <= 0 or seen.loss:
         return None
-    _, means = curve.rung_means()
-    variance = curve.chance * (1 - curve.chance)
-    one = variance / float(curve.n_items[-1]) + (variance * seed_sd) ** 2
-    above = (means - curve.chance) / np.sqrt(one / np.bincount(curve.levels))
-    if above.max() > norm.isf(significance / curve.n_rungs):
+    sd = np.sqrt(seen.chance * (1 - seen.chance) / seen.items)
+    above = float((seen.value.max() - seen.chance) / sd)
+    if above > norm.isf(SIGNIFICANCE / len(seen.value)):
         return None
-    return f"at chance {curve.chance:.3g}: the best rung has {means.max():.3g}, {above.max():.1f} sigma above"
+    return f"at chance {seen.chance:.3g}: the best rung has {seen.value.max():.3g}, {above:.1f} sigma above"
 
 
-def find_step(curve: Curve, noise: Array, share: float) -> tuple[int, str] | None:
-    """The rung before a step, and the evidence, if one rise between neighbours is `share` of the whole range and is
-    not undone."""
-    x, means = curve.rung_means()
-    better = means if curve.kind == "accuracy" else -curve.link(means, 1.0)
-    rises = np.diff(better)
-    place = int(np.argmax(rises))
-    linked = curve.link(means, float(curve.n_items[-1]))
-    sigma = abs(linked[place + 1] - linked[place]) / max(float(np.hypot(noise[place], noise[place + 1])), 1e-12)
-    part = rises[place] / np.ptp(better)
-    undone = better[place + 1 :].min() <= better[: place + 1].max()
-    if part < share or sigma < JUMP_SIGMA or undone:
+def step(seen: Seen) -> str | None:
+    """Evidence that two levels with one jump between them tell all that the rungs show, if they do."""
+    sizes, inverse = np.unique(seen.size, return_inverse=True)
+    means = np.bincount(inverse, seen.z) / np.bincount(inverse)
+    total = float(((means - means.mean()) ** 2).sum() - (seen.noise**2).mean() * (len(means) - 1))
+    best: tuple[float, int, float] = (0.0, 0, 0.0)
+    for place in range(1, len(means)):
+        below, above = means[:place].mean(), means[place:].mean()
+        between = place * (len(means) - place) / len(means) * (above - below) ** 2
+        best = max(best, (float(between), place, float(above - below)))
+    between, place, jump = best
+    within = np.concatenate([means[:place] - means[:place].mean(), means[place:] - means[place:].mean()])
+    spread = np.sqrt(max(float((within**2).sum()) / max(len(means) - 2, 1), float((seen.noise**2).mean())))
+    nearest = abs(means[place] - means[place - 1])
+    if total <= 0 or between < SPLIT * total or abs(jump) < SIGMA * spread or nearest < abs(jump) / 2:
         return None
-    return place, f"{part:.0%} of the range between {x[place]:.3g} and {x[place + 1]:.3g}"
+    share = min(between / total, 1.0)
+    return f"one step between sizes {np.exp(sizes[place - 1]):.3g} and {np.exp(sizes[place]):.3g} explains {share:.0%}"
 
 
-def order_test(curve: Curve) -> float:
-    """How likely a random order of the rungs correlates with ln x as well as the real one does (mid-p)."""
-    x, means = curve.rung_means()
-    better = means if curve.kind == "accuracy" else -curve.link(means, 1.0)
-    log_x = np.log(x) - np.log(x).mean()
-    if len(x) <= EXACT_RUNGS:
-        orders = np.array(list(permutations(range(len(x)))))
+def turning(seen: Seen) -> str | None:
+    """Evidence that a curve rises and falls, each by more than noise, if it does (best three-point contrast)."""
+    sizes, inverse = np.unique(seen.size, return_inverse=True)
+    means = np.bincount(inverse, seen.z) / np.bincount(inverse)
+    limit = SIGMA * np.sqrt(2) * float(np.sqrt((seen.noise**2).mean()))
+    for name, sign in (("falls, then rises", -1.0), ("rises, then falls", 1.0)):
+        curve = sign * means
+        for middle in range(1, len(means) - 1):
+            if min(curve[middle] - curve[:middle].min(), curve[middle] - curve[middle + 1 :].min()) > limit:
+                return f"{name} around size {np.exp(sizes[middle]):.3g}"
+    return None
+
+
+def order(seen: Seen) -> tuple[float, float]:
+    """Kendall's tau between value and size (better is up, for a loss down), and how likely a random order of the rungs
+    has one as far from 0."""
+    better = -seen.z if seen.loss else seen.z
+    sizes, inverse = np.unique(seen.size, return_inverse=True)
+    means = np.bincount(inverse, better) / np.bincount(inverse)
+    count = len(means)
+    if count <= EXACT_RUNGS:
+        orders = np.array(list(permutations(range(count))))
     else:
-        orders = np.argsort(np.random.default_rng(len(x)).random((20_000, len(x))), axis=1)
-    found = better[orders] @ log_x
-    real = float(better @ log_x)
-    tolerance = 1e-9 * float(np.abs(better) @ np.abs(log_x))
-    return float(((found > real + tolerance) + 0.5 * (np.abs(found - real) <= tolerance)).mean())
+        orders = np.argsort(np.random.default_rng(count).random((RANDOM_ORDERS, count)), axis=1)
+    signs = np.sign(means[:, None] - means[None, :])
+    later = np.tril(np.ones((count, count)), -1).astype(bool)
+    rows, columns = np.nonzero(later)
+    found = signs[orders[:, rows], orders[:, columns]].sum(axis=1)
+    real = float(signs[rows, columns].sum())
+    p_value = float((np.abs(found) >= abs(real) - 1e-9).mean())
+    return real / len(rows), max(p_value, 1 / len(orders))
+
+
+def trend(seen: Seen) -> float:
+    """How far a straight line in ln size moves over the known rungs: in score, or as a share of the loss."""
+    slope = np.polyfit(seen.size, np.log(np.maximum(seen.value, 1e-9)) if seen.loss else seen.value, 1)[0]
+    return float(abs(slope) * np.ptp(seen.size))

@@ -71,7 +71,8 @@ def curve(problem: Objective, theta: Array, rows: NDArray[np.intp], upper: Array
     found = np.nan_to_num((found + found.transpose(0, 2, 1)) / 2)
     diagonal = np.sqrt(np.maximum(np.abs(np.einsum("mpp->mp", found)), 1e-300))
     scale = diagonal[:, :, None] * diagonal[:, None, :]
-    values, vectors = np.linalg.eigh(found / scale)
+    # Where a gradient is all but flat one way, what goes with it would overflow.
+    values, vectors = np.linalg.eigh(np.clip(found / scale, -1e8, 1e8))
     values = np.maximum(np.abs(values), 1e-6)
     return np.asarray(np.matmul(vectors * values[:, None, :], vectors.transpose(0, 2, 1)) * scale)
 
