@@ -187,7 +187,7 @@ def test_a_large_table_has_one_type_a_column(tmp_path):
 @given(
     st.lists(
         st.tuples(
-            st.text(st.characters(codec="ascii", categories=["L", "Nd"]), min_size=1).map("n".__add__),
+            st.text(st.characters(codec="ascii", categories=["L", "Nd"]), min_size=1).map("r".__add__),
             st.integers(0, 99),
             st.floats(-1e9, 1e9),
         ),
