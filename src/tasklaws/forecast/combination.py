@@ -6,7 +6,7 @@ at hand, and by how recent they are.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.stats import norm
@@ -48,24 +48,31 @@ class Forecast:
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """What every method says of the later models of a panel when only the first so many are known.
-
-    The first `n_known` models of `panel` may be learned from; nothing but the sizes of the others is ever read.
-    """
+    """What every method says of the later models of a panel when only the first so many are known."""
 
     panel: Panel
-    n_known: int
-    _cache: dict[int, dict[str, Prediction]] = field(default_factory=dict)
+    _told: dict[int, dict[str, Prediction]] = field(default_factory=dict)
+    _combined: dict[tuple[int, int], Forecast] = field(default_factory=dict)
+
+    def parts(self, origin: int, *targets: int) -> tuple[Panel, Panel]:
+        """The first `origin` models, and the targets (all later models, where none are named) without their results."""
+        wanted = self.panel.select(np.array(targets or range(origin, len(self.panel.models)), dtype=np.intp))
+        return self.panel.select(np.arange(origin)), wanted.without_results()
 
     def at(self, origin: int) -> dict[str, Prediction]:
         """Forecasts of all models from number `origin` on, by each method that the table allows."""
-        if origin not in self._cache:
-            count = len(self.panel.models)
-            known = self.panel.select(np.arange(origin))
-            wanted = self.panel.select(np.arange(origin, count)).without_results(np.ones(count - origin, dtype=bool))
-            found = {method.name: method(known, wanted) for method in forecasters(self.panel)}
-            self._cache[origin] = {name: told for name, told in found.items() if told is not None}
-        return self._cache[origin]
+        if origin not in self._told:
+            known, wanted = self.parts(origin)
+            methods = forecasters(self.panel) if origin >= LEAST_RUNGS else (RepeatLast(),)
+            found = {method.name: method(known, wanted) for method in methods}
+            self._told[origin] = {name: told for name, told in found.items() if told is not None}
+        return self._told[origin]
+
+    def combined(self, origin: int, target: int) -> Forecast:
+        """The combination before its interval is scaled."""
+        if (origin, target) not in self._combined:
+            self._combined[origin, target] = combine(self, origin, target)
+        return self._combined[origin, target]
 
 
 def forecasters(panel: Panel) -> Sequence[Forecaster]:
@@ -139,21 +146,19 @@ def method_weights(history: History, origin: int, target: int, names: tuple[str,
 def forecast(history: History, origin: int, target: int) -> Forecast:
     """The combination with its interval scaled so that it would have held 90% of the earlier tests of all tasks."""
     panel = history.panel
-    found = combine(history, origin, target)
+    found = history.combined(origin, target)
     sizes = norm.isf((1 - (np.arange(50) + 0.5) / 50) / 2)
     residuals, weights = [sizes], [np.full(50, BELIEF / 50)]
     for start, rung, weight in pairs(panel, origin, target):
         if weight < 1e-3 or rung - start > 2:
             continue
-        earlier = combine(history, start, rung)
+        earlier = history.combined(start, rung)
         off = np.abs(panel.link.of(panel.value[:, rung], panel.n_items[:, rung]) - earlier.mean) / earlier.width
         off = off[np.isfinite(off)]
         residuals.append(off)
         weights.append(np.full(len(off), weight))
     scale = weighted_quantile(np.concatenate(residuals), np.concatenate(weights), 0.9) / norm.isf(0.05)
-    return Forecast(
-        found.mean, found.sd, found.noise, np.full_like(found.mean, scale), found.weights, found.methods, found.n_tests
-    )
+    return replace(found, scale=np.full_like(found.mean, scale))
 
 
 def weighted_quantile(values: Array, weights: Array, level: float) -> float:

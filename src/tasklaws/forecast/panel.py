@@ -14,6 +14,7 @@ Array = NDArray[np.float64]
 UNKNOWN_ITEMS = 10_000.0  # of a score without n_items and stderr: as if its sampling noise hardly mattered
 PROBABILITIES = ("rc_soft", "probability")  # the probability given to the right answer, where a table has one
 SIZES = ("n_params", "n_tokens", "train_flops")
+OF_CELLS = ("value", "n_items", "validation_loss", "task_loss")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,17 +54,13 @@ class Panel:
     def select(self, models: NDArray[np.intp]) -> "Panel":
         """The panel of some of its models, by their index."""
         of_model = {name: getattr(self, name)[models] for name in SIZES}
-        of_cell = {
-            name: getattr(self, name)[:, models] for name in ("value", "n_items", "validation_loss", "task_loss")
-        }
+        of_cell = {name: getattr(self, name)[:, models] for name in OF_CELLS}
         return replace(self, models=tuple(self.models[index] for index in models), **of_model, **of_cell)
 
-    def without_results(self, models: NDArray[np.bool_]) -> "Panel":
-        """The panel in which nothing but the sizes is known of `models`: what a forecast of them may see."""
-        hidden = {
-            name: np.where(models, np.nan, getattr(self, name)) for name in ("value", "validation_loss", "task_loss")
-        }
-        return replace(self, **hidden, n_items=self.n_items)
+    def without_results(self) -> "Panel":
+        """The panel in which nothing but the sizes is known of its models: what a forecast of them may see."""
+        empty = {name: np.full_like(getattr(self, name), np.nan) for name in OF_CELLS}
+        return replace(self, chance=np.full_like(self.chance, np.nan), **empty)
 
 
 def build_panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
