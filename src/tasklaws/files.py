@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -104,15 +104,19 @@ def write_table(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
     write_text(path, text)
 
 
-def read_table(path: Path, columns: list[str], keys: list[str], required: list[str]) -> pd.DataFrame:
+def read_table(
+    path: Path, columns: list[str], keys: list[str], required: list[str], numbers: Sequence[str] = ()
+) -> pd.DataFrame:
     """Read a CSV that must have `columns`, unique `keys`, and finite values in every cell of `required`.
 
-    Cells outside `required` may be empty, which means unknown. Anything else raises TasklawsError with the value.
+    Cells outside `required` may be empty, which means unknown; those of `numbers`, where it is given, hold nothing
+    but numbers, and all others text. Anything else raises TasklawsError with the value.
     """
     read_text(path)
     try:
         # In one piece: by default pandas guesses a column's type for each part of a large file apart.
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""], low_memory=False)
+        text = {column: str for column in columns if numbers and column not in numbers}
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], low_memory=False, dtype=text)
     except (ValueError, pd.errors.ParserError) as error:
         raise TasklawsError(f"{path}: malformed table ({str(error).strip()}): remove it and run `dvc repro`") from error
     if not isinstance(table.index, pd.RangeIndex):
@@ -121,15 +125,15 @@ def read_table(path: Path, columns: list[str], keys: list[str], required: list[s
     if missing:
         raise TasklawsError(f"{path}: no column {missing[0]!r}: the table needs {', '.join(columns)}")
     for column in columns:
-        bad = np.flatnonzero(_bad_cells(table[column], column in required))
+        bad = np.flatnonzero(_bad_cells(table[column], column in required, column in numbers))
         if bad.size:
             raise TasklawsError(f"{path}:{bad[0] + 2}: {column} is {table[column].iloc[bad[0]]}: give a finite value")
     refuse_duplicates(path, table, keys)
     return table
 
 
-def _bad_cells(column: pd.Series, required: bool) -> pd.Series:
-    """Where a cell says NaN or infinity; in a required column also where it is empty, or text among numbers."""
+def _bad_cells(column: pd.Series, required: bool, numeric: bool) -> pd.Series:
+    """Where a cell says NaN or infinity, or text in a column of numbers; in a required one also where it is empty."""
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     if pd.api.types.is_numeric_dtype(column):
         bad = numbers.isin([np.inf, -np.inf])
@@ -137,8 +141,8 @@ def _bad_cells(column: pd.Series, required: bool) -> pd.Series:
         bad = column.astype(str).str.lower().eq("nan") & column.notna()
     if required:
         bad |= column.isna()
-        if numbers.notna().any():
-            bad |= numbers.isna()
+    if numeric or (required and numbers.notna().any()):
+        bad |= numbers.isna() & column.notna()
     return bad
 
 
