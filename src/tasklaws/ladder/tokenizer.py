@@ -41,7 +41,7 @@ def train_tokenizer(documents: Iterable[Document], vocab_size: int) -> PreTraine
 def load_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
     """The tokenizer saved in `directory`; a missing or damaged one raises TasklawsError."""
     with opening(directory, "run `dvc repro --force corpus`"):
-        return PreTrainedTokenizerFast.from_pretrained(directory, local_files_only=True)  # type: ignore[no-any-return]
+        return PreTrainedTokenizerFast.from_pretrained(directory)  # type: ignore[no-any-return]
 
 
 def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerFast) -> list[Encoded]:
