@@ -2,7 +2,7 @@
 
 from tasklaws import errors
 from tasklaws.config import load_params
-from tasklaws.families import SPLITS, build
+from tasklaws.families import build
 from tasklaws.families.shots import shots
 from tasklaws.files import write_jsonl
 from tasklaws.items import ITEMS
@@ -10,12 +10,9 @@ from tasklaws.items import ITEMS
 
 def main() -> None:
     params = load_params()
-    split = params["families"]["split"]
-    if split not in SPLITS:
-        raise errors.TasklawsError(f"families.split is {split!r}: choose one of {', '.join(SPLITS)}")
     families = build(params["families"]["sets"])
     for family in families:
-        items = family.items(params["seed"], split)
+        items = family.items(params["seed"], params["families"]["split"])
         write_jsonl(ITEMS / f"{family.name}.jsonl", [item.to_dict() for item in items])
         kept = shots(family, families, params["seed"], params["elicitation"]["n_shots_kept"])
         write_jsonl(ITEMS / f"{family.name}.shots.jsonl", [item.to_dict() for item in kept])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tasklaws import errors
 from tasklaws.config import load_params, rung_settings
-from tasklaws.files import read_jsonl
+from tasklaws.ladder.document import read_documents
 
 CORPUS = Path("data/corpus")
 
@@ -22,12 +22,11 @@ def main() -> None:
         from tasklaws.ladder.rung import train_rung
 
         train_rung(rung, source, CORPUS, out, params["execution"]["workers"])
-    elif source["kind"] == "hub":
+    else:
         from tasklaws.ladder.hub import fetch
 
-        fetch(rung, source, read_jsonl(CORPUS / "heldout.jsonl"), out)
-    else:
-        raise errors.TasklawsError(f"rung {rung}: unknown source kind {source['kind']!r}: use train or hub")
+        documents = [document.to_dict() for document in read_documents(CORPUS / "heldout.jsonl")]
+        fetch(rung, source, documents, out)
     print(f"{out}: done")
 
 

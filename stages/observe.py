@@ -5,9 +5,9 @@ from pathlib import Path
 
 from tasklaws import errors
 from tasklaws.config import load_params
-from tasklaws.files import read_json, write_table
+from tasklaws.files import write_table
 from tasklaws.harness.observe import observations
-from tasklaws.ladder.card import Card
+from tasklaws.ladder.card import read_made_by
 from tasklaws.schema import OBSERVATION_KEYS, Role
 from tasklaws.scores import read_scores, refuse_identical
 
@@ -20,7 +20,7 @@ def main() -> None:
     directory = Path("scores", ladder, role)
     scores = read_scores(directory, rungs)
     refuse_identical(scores)
-    cards = [Card.from_dict(read_json(directory / f"{rung}.json")["card"]) for rung in rungs]
+    cards = [read_made_by(directory, rung).card for rung in rungs]
     out = Path("results", ladder, f"observations_{role}.csv")
     table = observations(ladder, role, scores, cards)
     write_table(out, table, OBSERVATION_KEYS)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tasklaws import errors
 from tasklaws.config import load_params, rung_settings
-from tasklaws.files import read_jsonl, write_json, write_table
-from tasklaws.harness.score import refuse_unanswered, score
+from tasklaws.files import write_json, write_table
+from tasklaws.harness.score import read_responses, refuse_unanswered, score
 from tasklaws.items import ITEMS, read_items
 from tasklaws.ladder import card
 from tasklaws.sandbox import Verdicts, engine_id
@@ -18,7 +18,7 @@ def main() -> None:
     rung = errors.argument(sys.argv)
     ladder, role = params["models"]["name"], rung_settings(params, rung)["role"]
     items = {item.id: item for family in params["elicitation"]["ask"] for item in read_items(ITEMS / f"{family}.jsonl")}
-    responses = read_jsonl(Path("responses", ladder, f"{rung}.jsonl"))
+    responses = read_responses(Path("responses", ladder, f"{rung}.jsonl"), rung)
     known = card.read(Path("models", rung))
     checkpoints = [(checkpoint.seed, checkpoint.step) for checkpoint in known.checkpoints]
     refuse_unanswered(rung, responses, items, params["elicitation"]["ask"], checkpoints)

@@ -13,7 +13,7 @@ from unittest import mock
 import pandas as pd
 import yaml
 
-from tasklaws.config import compose
+from tasklaws.compose import compose
 from tasklaws.families import build
 from tasklaws.files import write_json, write_jsonl, write_table, write_text
 from tasklaws.ladder import card

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from dvc.utils.hydra import compose_and_dump
 
-from tasklaws.config import compose, load_params, refuse_unset, rung_settings
+from tasklaws.compose import compose
+from tasklaws.config import load_params, refuse_unset, rung_settings
 from tasklaws.errors import TasklawsError
 from tasklaws.families import build
 from tasklaws.ladder.sizes import ladder_rows
@@ -74,12 +75,76 @@ def test_the_default_ladder_is_as_the_issue_asks():
 
 
 def test_an_unset_value_is_refused_by_name(conf):
-    (conf / "laws/default.yaml").write_text((conf / "laws/default.yaml").read_text() + "cap: ???\n")
-    with pytest.raises(TasklawsError, match=r"laws.cap is unset \(\?\?\?\)"):
+    path = conf / "config.yaml"
+    path.write_text(path.read_text().replace("seed: 0", "seed: ???"))
+    with pytest.raises(TasklawsError, match=r"seed is unset \(\?\?\?\)"):
         compose([], conf)
-    assert yaml.safe_load(compose(["laws.cap=3"], conf))["laws"]["cap"] == 3
-    with pytest.raises(TasklawsError, match=r"laws.cap is unset \(None\)"):
-        compose(["laws.cap=null"], conf)
+    assert yaml.safe_load(compose(["seed=3"], conf))["seed"] == 3
+    with pytest.raises(TasklawsError, match=r"seed is unset \(None\)"):
+        compose(["seed=null"], conf)
+
+
+SOURCE = "models.rungs.nano-1k.source"
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("execution.workers=0", "execution.workers is 0, not 1 or more"),
+        ("execution.batch_size=-1", "execution.batch_size is -1, not 1 or more"),
+        ("execution.workers=two", "execution.workers is 'two', not a whole number"),
+        ("seed=abc", "seed is 'abc', not a whole number"),
+        ("seed=-1", "seed is -1, not 0 or more"),
+        ("seed=true", "seed is True, not a whole number"),
+        ("corpus.n_documents=-1", "corpus.n_documents is -1, not 1 or more"),
+        ("corpus.mixture.addition_direct=-0.5", "corpus.mixture.addition_direct is -0.5, not more than 0"),
+        ("+corpus.mixture.addition_choice=0.5", "no task addition_choice"),
+        ("+corpus.colour=blue", "corpus has an unknown key 'colour'"),
+        ("~corpus.n_heldout", "corpus has no n_heldout"),
+        ("families.split=all", "families.split is 'all', not one of test, dev"),
+        ("families.sets.addition.per_length=0", "family addition: per_length is 0, not 1 or more"),
+        ("families.sets.addition.fuel=much", "family addition: fuel is 'much', not a whole number"),
+        ("families.sets.gauss_sum.large_share=2", "family gauss_sum: large_share is 2, not 0 to 1"),
+        ("families.sets.step_chain.n_rare=5", "raise n_rare from 5"),
+        ("elicitation.ask.addition=[shouted]", r"elicitation.ask.addition\[0\] is 'shouted', not one of direct"),
+        ("elicitation.ask.addition=[]", r"elicitation.ask.addition is \[\], not one or more"),
+        ("elicitation.ask.addition=[choice]", "no task addition_choice"),
+        ("+elicitation.ask.nonsense=[direct]", "elicitation.ask has 'nonsense', which families.sets lacks"),
+        ("elicitation.num_fewshot=21", "num_fewshot is 21, more than n_shots_kept 20"),
+        ("models.dtype=floaty", "models.dtype is 'floaty', not one of float16"),
+        ("models.name=a/b", "models.name is 'a/b', not of letters"),
+        ("models.rungs.nano-1k.role=spare", "models.rungs.nano-1k.role is 'spare', not one of fit, holdout"),
+        ("models.rungs.nano-149k.role=fit", "ladder nano_ladder has no rung of role holdout"),
+        (f"{SOURCE}.kind=disk", f"{SOURCE}.kind is 'disk', not one of train, hub"),
+        (f"{SOURCE}.kind=hub", f"{SOURCE} has an unknown key 'n_tokens'"),
+        (f"{SOURCE}.seeds=[]", rf"{SOURCE}.seeds is \[\], not one or more"),
+        (f"{SOURCE}.seeds=[1,1]", rf"{SOURCE}.seeds is \[1, 1\], not each once"),
+        (f"{SOURCE}.seeds=3", f"{SOURCE}.seeds is 3, not a list"),
+        (f"{SOURCE}.heads=2", f"{SOURCE}: width is 6, not an even number for each of 2 heads"),
+        (f"{SOURCE}.n_tokens=1000", f"{SOURCE}: n_tokens is 1000, less than one step: 1024"),
+        (f"{SOURCE}.muon_lr=0", f"{SOURCE}.muon_lr is 0, not more than 0"),
+        (f"{SOURCE}.checkpoints=[1.5]", rf"{SOURCE}.checkpoints\[0\] is 1.5, not 0 to 1"),
+        ("laws.replicates=7", "laws.replicates is 7: give a whole number of 50 or more"),
+        ("laws.x=seconds", "laws.x is 'seconds'"),
+    ],
+)
+def test_what_a_later_stage_would_refuse_is_refused_at_once(conf, override, said):
+    kept = (conf.parent / "params.yaml").write_text("as before\n")
+    with pytest.raises(TasklawsError, match=said) as error:
+        compose([override], conf)
+    assert "\n" not in str(error.value)
+    assert kept == (conf.parent / "params.yaml").stat().st_size
+
+
+def test_a_bad_value_in_params_is_refused_by_every_stage(tmp_path):
+    """`dvc exp run -S` composes by itself, past `tasklaws compose`."""
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text().replace("workers: 2", "workers: 0"))
+    with pytest.raises(TasklawsError, match=r"params\.yaml: execution\.workers is 0.*correct it in conf/"):
+        load_params(path)
+    path.write_text((ROOT / "params.yaml").read_text().replace("execution:", "executions:"))
+    with pytest.raises(TasklawsError, match=r"params\.yaml: it has an unknown key 'executions'"):
+        load_params(path)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +195,7 @@ def test_a_rung_whose_name_dvc_cannot_track_is_refused(conf):
     """DVC looks for `models.rungs.nano-1.5k.source` below the rung `nano-1`."""
     path = conf / "models/nano_mini.yaml"
     path.write_text(path.read_text().replace("mini-5k:", "mini-5.1k:"))
-    with pytest.raises(TasklawsError, match=r"rung 'mini-5.1k'"):
+    with pytest.raises(TasklawsError, match=r"a key of models.rungs is 'mini-5.1k', not of letters"):
         compose(["models=nano_mini"], conf)
 
 
@@ -148,10 +213,10 @@ def test_an_unknown_rung_names_the_existing_ones():
 
 
 def test_the_command_composes_another_ladder(conf):
-    done = tasklaws(conf.parent, "compose", "models=nano_mini", "laws.replicates=7")
+    done = tasklaws(conf.parent, "compose", "models=nano_mini", "laws.replicates=70")
     assert (done.returncode, done.stderr) == (0, "")
     params = load_params(conf.parent / "params.yaml")
-    assert (params["models"]["name"], params["laws"]["replicates"]) == ("nano_mini", 7)
+    assert (params["models"]["name"], params["laws"]["replicates"]) == ("nano_mini", 70)
     kept = (conf.parent / "params.yaml").read_bytes()
     failed = tasklaws(conf.parent, "compose", "models=nano_huge")
     assert failed.returncode == 1

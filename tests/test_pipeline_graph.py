@@ -18,7 +18,7 @@ from dvc.repo import Repo
 from dvc.stage import Stage
 
 from first_party import ROOT, imported
-from tasklaws.config import compose
+from tasklaws.compose import compose
 from tasklaws.files import sha256_file
 
 LADDERS = sorted(path.stem for path in (ROOT / "conf/models").glob("*.yaml"))

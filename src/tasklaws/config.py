@@ -1,21 +1,19 @@
-"""params.yaml: composed from conf/ by Hydra, read by every stage."""
+"""params.yaml, which every stage reads."""
 
-import re
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tasklaws.errors import TasklawsError
-from tasklaws.files import read_text, write_text
+from tasklaws.files import read_text
+from tasklaws.settings import refuse_malformed
 
 PARAMS = Path("params.yaml")
-CONF = Path("conf")
 
 
 def load_params(path: Path = PARAMS) -> dict[str, Any]:
-    """Read params.yaml; a malformed file or an unset value (`???`) raises TasklawsError."""
+    """Read params.yaml; a malformed file, an unset value (`???`) and one that cannot be raise TasklawsError."""
     try:
         params = yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:
@@ -23,6 +21,7 @@ def load_params(path: Path = PARAMS) -> dict[str, Any]:
     if not isinstance(params, dict):
         raise TasklawsError(f"{path} holds no parameters: run `tasklaws compose`")
     refuse_unset(params, str(path))
+    refuse_malformed(params, str(path))
     return params
 
 
@@ -45,43 +44,3 @@ def refuse_unset(value: Any, where: str) -> None:
             refuse_unset(inner, f"{where}[{index}]")
     elif value == "???" or value is None:
         raise TasklawsError(f"{where} is unset ({value}): set it in conf/ or give it to `tasklaws compose`")
-
-
-def compose(overrides: list[str], conf: Path = CONF) -> str:
-    """The text of params.yaml for the configuration in `conf`, with Hydra overrides such as `models=nano_mini`.
-
-    It is what `dvc exp run -S` writes, to the byte; but an unset value raises TasklawsError here.
-    """
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-    from hydra.errors import HydraException
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    if not (conf / "config.yaml").is_file():
-        raise TasklawsError(f"{conf}/config.yaml does not exist: run this in the repository's root")
-    try:
-        with initialize_config_dir(str(conf.resolve()), version_base=None):
-            config = hydra_compose("config", overrides)
-        OmegaConf.resolve(config)
-        params: Any = OmegaConf.to_container(config)
-    except (HydraException, OmegaConfBaseException) as error:
-        reason = str(error).splitlines()[0]
-        groups = ", ".join(sorted(path.stem for path in (conf / "models").glob("*.yaml")))
-        raise TasklawsError(f"cannot compose {overrides}: {reason}: the ladders are {groups}") from error
-    refuse_unset(params, "composed configuration")
-    for rung in params["models"]["rungs"]:
-        if not re.fullmatch(r"[\w-]+", str(rung)):
-            raise TasklawsError(f"rung {rung!r}: DVC takes no such name: use letters, digits, - and _")
-    return OmegaConf.to_yaml(config)
-
-
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("compose", help="write params.yaml from conf/")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="e.g. models=nano_mini")
-    parser.set_defaults(run=run)
-
-
-def run(arguments: Namespace) -> None:
-    write_text(PARAMS, compose(arguments.overrides))
-    print(f"wrote {PARAMS}")

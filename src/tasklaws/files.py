@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -143,25 +143,29 @@ def read_csv(path: Path, remedy: str, **options: Any) -> pd.DataFrame:
     return table
 
 
-def read_table(path: Path, columns: list[str], keys: list[str], required: list[str]) -> pd.DataFrame:
+def read_table(
+    path: Path, columns: list[str], keys: list[str], required: list[str], numbers: Sequence[str] = ()
+) -> pd.DataFrame:
     """Read a CSV that must have `columns`, unique `keys`, and finite values in every cell of `required`.
 
-    Cells outside `required` may be empty, which means unknown. Anything else raises TasklawsError with the value.
+    Cells outside `required` may be empty, which means unknown; those of `numbers`, where it is given, hold nothing
+    but numbers, and all others text. Anything else raises TasklawsError with the value.
     """
-    table = read_csv(path, REMAKE)
+    text = {column: str for column in columns if numbers and column not in numbers}
+    table = read_csv(path, REMAKE, dtype=text)
     missing = [column for column in columns if column not in table]
     if missing:
         raise TasklawsError(f"{path}: no column {missing[0]!r}: the table needs {', '.join(columns)}")
     for column in columns:
-        bad = np.flatnonzero(_bad_cells(table[column], column in required))
+        bad = np.flatnonzero(_bad_cells(table[column], column in required, column in numbers))
         if bad.size:
             raise TasklawsError(f"{path}:{bad[0] + 2}: {column} is {table[column].iloc[bad[0]]}: give a finite value")
     refuse_duplicates(path, table, keys)
     return table
 
 
-def _bad_cells(column: pd.Series, required: bool) -> pd.Series:
-    """Where a cell says NaN or infinity; in a required column also where it is empty, or text among numbers."""
+def _bad_cells(column: pd.Series, required: bool, numeric: bool) -> pd.Series:
+    """Where a cell says NaN or infinity, or text in a column of numbers; in a required one also where it is empty."""
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     if pd.api.types.is_numeric_dtype(column):
         bad = numbers.isin([np.inf, -np.inf])
@@ -169,8 +173,8 @@ def _bad_cells(column: pd.Series, required: bool) -> pd.Series:
         bad = column.astype(str).str.lower().eq("nan") & column.notna()
     if required:
         bad |= column.isna()
-        if numbers.notna().any():
-            bad |= numbers.isna()
+    if numeric or (required and numbers.notna().any()):
+        bad |= numbers.isna() & column.notna()
     return bad
 
 

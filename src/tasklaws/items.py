@@ -11,12 +11,7 @@ ITEMS = Path("data/items")
 
 def read_items(path: Path) -> list[Item]:
     """The items of a file; a malformed row or an id that stands twice raises TasklawsError."""
-    items = []
-    for number, row in enumerate(read_jsonl(path), 1):
-        try:
-            items.append(Item.from_dict(row))
-        except (TypeError, KeyError, ValueError) as error:
-            raise TasklawsError(f"{path}:{number}: malformed item ({error}): run `dvc repro items`") from error
+    items = [Item.from_dict(row, f"{path}:{number}") for number, row in enumerate(read_jsonl(path), 1)]
     if len({item.id for item in items}) < len(items):
         raise TasklawsError(f"{path}: an item id stands twice: run `dvc repro items`")
     if not items:

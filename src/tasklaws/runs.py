@@ -12,11 +12,13 @@ import pandas as pd
 
 from tasklaws.errors import TasklawsError
 from tasklaws.files import read_json, read_table, sha256_file
-from tasklaws.ladder.card import Card
-from tasklaws.schema import OBSERVATION_COLUMNS, OBSERVATION_KEYS
+from tasklaws.ladder.card import read_made_by
+from tasklaws.schema import OBSERVATION_COLUMNS, OBSERVATION_KEYS, OBSERVATION_NUMBERS
 
 PAIR = ["family", "elicitation", "metric"]
-FORECAST_COLUMNS = ["rung", *PAIR, "n_params", "predicted", "lower", "upper", "law", "fit_status", "verdict"]
+FORECAST_KEYS = ["rung", *PAIR]
+FORECAST_NUMBERS = ["n_params", "predicted", "lower", "upper"]
+FORECAST_COLUMNS = [*FORECAST_KEYS, *FORECAST_NUMBERS, "law", "fit_status", "verdict"]
 OTHER_CHARACTERS = re.compile(r"[^\w\-. :/]", re.ASCII)
 Records = list[dict[str, Any]]
 
@@ -75,38 +77,39 @@ def collect(root: Path, params: dict[str, Any]) -> list[Run]:
     """The runs of the ladder in params, from outputs under `root`: one a rung, then `fit` and `forecast`."""
     ladder = params["models"]["name"]
     results, scores = root / "results" / ladder, root / "scores" / ladder
-    needed = ["n_params", "value", "step", "n_tokens", "train_flops"]
+    needed = [*OBSERVATION_KEYS, "n_params", "value", "n_tokens", "train_flops"]
     observations = [
         row
         for role in ("fit", "holdout")
         for row in records(
-            read_table(results / f"observations_{role}.csv", OBSERVATION_COLUMNS, OBSERVATION_KEYS, required=needed)
+            read_table(
+                results / f"observations_{role}.csv", OBSERVATION_COLUMNS, OBSERVATION_KEYS, needed, OBSERVATION_NUMBERS
+            )
         )
     ]
+    needed = [*FORECAST_KEYS, "n_params", "verdict"]
     forecasts = records(
-        read_table(results / "before" / "holdout.csv", FORECAST_COLUMNS, ["rung", *PAIR], required=["n_params"])
+        read_table(results / "before" / "holdout.csv", FORECAST_COLUMNS, FORECAST_KEYS, needed, FORECAST_NUMBERS)
     )
     items = hash_files(list((root / "data" / "items").glob("*.jsonl")))
     asking = {key: value for key, value in params.items() if key not in ("laws", "execution")}
     science = {key: value for key, value in params.items() if key != "execution"}
     tags = {"ladder": ladder, "items_sha256": items, "params_sha256": hash_json(asking)}
     runs = [
-        rung_run(
-            scores / entry["role"] / f"{rung}.json", entry, [row for row in observations if row["rung"] == rung], tags
-        )
+        rung_run(rung, scores / entry["role"], entry, [row for row in observations if row["rung"] == rung], tags)
         for rung, entry in params["models"]["rungs"].items()
     ]
     tags = {**tags, "params_sha256": hash_json(science)}
     return [*runs, fit_run(results, params, forecasts, tags), forecast_run(results, forecasts, tags)]
 
 
-def rung_run(made_by: Path, entry: dict[str, Any], observations: Records, tags: dict[str, str]) -> Run:
+def rung_run(rung: str, scores: Path, entry: dict[str, Any], observations: Records, tags: dict[str, str]) -> Run:
     """A rung: its source as params; its observations by training step, averaged over seeds and for each.
 
-    `made_by` is the file beside its scores that holds its card and the sandbox's identity.
+    `scores` is the folder that holds its scores, and beside them what made them.
     """
-    content = read_json(made_by)
-    known = Card.from_dict(content["card"])
+    made_by = read_made_by(scores, rung)
+    known = made_by.card
     if not observations:
         raise TasklawsError(f"rung {known.rung} has no observations: run `dvc repro`")
     sizes = {"n_params": known.n_params, "n_params_total": known.n_params_total}
@@ -123,7 +126,7 @@ def rung_run(made_by: Path, entry: dict[str, Any], observations: Records, tags: 
         "card_sha256": hash_json(known.to_dict()),
         "model_sha256": known.final.weights_sha256,
         "tokenizer_sha256": known.tokenizer_sha256,
-        "sandbox_sha256": hash_json(content["sandbox"]),
+        "sandbox_sha256": hash_json(made_by.sandbox),
     }
     if known.corpus_sha256 is not None:
         hashes["corpus_sha256"] = known.corpus_sha256
@@ -134,7 +137,7 @@ def rung_run(made_by: Path, entry: dict[str, Any], observations: Records, tags: 
         params=texts(params),
         metrics=metrics,
         tags={**tags, **hashes, "role": entry["role"]},
-        artifacts=[(made_by, "")],
+        artifacts=[(scores / f"{rung}.json", "")],
     )
 
 

@@ -1,10 +1,15 @@
 """The nouns of the experiment as frozen types, and the columns of every table."""
 
+import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, NamedTuple
 
-Role = Literal["fit", "holdout"]
-Elicitation = Literal["direct", "python", "choice"]
+from tasklaws.errors import TasklawsError
+
+# Named here as everywhere else, and defined where training needs no more than them.
+from tasklaws.settings import Elicitation as Elicitation
+from tasklaws.settings import Role as Role
+from tasklaws.typed import NOT_EMPTY, Count, Natural, Rule, typed
 
 
 @dataclass(frozen=True)
@@ -24,23 +29,66 @@ class Item:
     question: str
     answer: str
     skills: tuple[str, ...]
-    n_required: int
-    n_optional: int
+    n_required: Natural
+    n_optional: Natural
     order_matters: bool
-    human_seconds: float
-    fuel: int
-    chance: float
-    programs: tuple[str, ...]
+    human_seconds: Annotated[float, Rule("0 or more", lambda seconds: seconds >= 0)]
+    fuel: Count
+    chance: Annotated[float, Rule("0 or more and below 1", lambda chance: 0 <= chance < 1)]
+    programs: Annotated[tuple[str, ...], NOT_EMPTY]
     choices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.choices and self.answer not in self.choices:
+            raise TasklawsError(f"answer is {self.answer!r}, which is none of the choices")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, row: dict[str, Any]) -> "Item":
-        tuples = {key: tuple(row[key]) for key in ("skills", "programs", "choices")}
-        return cls(**{**row, **tuples})
+    def from_dict(cls, row: Any, where: str = "item") -> "Item":
+        """The item that `to_dict` gave; a malformed one raises TasklawsError with `where` it stands."""
+        return typed(cls, row, where, "run `dvc repro items`")
 
+
+@dataclass(frozen=True)
+class Response:
+    """What one checkpoint said to one item.
+
+    A choice has `log_likelihoods` of its choices, anything else the `response` and the `log_likelihood` of the right
+    text, in nats.
+    """
+
+    seed: Natural
+    step: Natural
+    family: str
+    elicitation: Elicitation
+    item: str
+    response: str | None = None
+    log_likelihood: float | None = None
+    log_likelihoods: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        due = {"log_likelihoods"} if self.elicitation == "choice" else {"response", "log_likelihood"}
+        for name in ("response", "log_likelihood", "log_likelihoods"):
+            if (getattr(self, name) is not None) != (name in due):
+                raise TasklawsError(f"a {self.elicitation} response {'lacks' if name in due else 'has'} {name}")
+
+
+class Range(NamedTuple):
+    """Which values a metric can take, and which end is good."""
+
+    smallest: float
+    largest: float
+    higher_is_better: bool
+
+
+METRIC_RANGES = {
+    "exact_match": Range(0.0, 1.0, True),
+    "partial_credit": Range(0.0, 1.0, True),
+    "target_bits_per_byte": Range(0.0, math.inf, False),
+    "brier": Range(0.0, 2.0, False),  # 2: certain of a wrong choice
+}
 
 # ladder.csv: what is known of every rung before any is trained or asked.
 LADDER_COLUMNS = ["ladder", "rung", "role", "n_params", "n_tokens", "train_flops"]
@@ -48,16 +96,9 @@ LADDER_KEYS = ["ladder", "rung"]
 
 # scores/<role>/<rung>.csv: one row an item, checkpoint and elicitation. Empty where the metric does not apply.
 SCORE_KEYS = ["rung", "seed", "step", "family", "elicitation", "item"]
-METRICS = ["exact_match", "partial_credit", "target_bits_per_byte", "brier"]
-
-# What the laws take a metric for. One that is in neither list is an accuracy where all its values lie in [0, 1].
-ACCURACIES = frozenset(
-    {"exact_match", "partial_credit", "acc", "acc_norm", "rc_acc", "rc_soft", "multiple_choice_grade"}
-)
-LOSSES = frozenset(
-    {"target_bits_per_byte", "rc_bpb", "bits_per_byte", "bpb", "loss", "loss_nats", "ce", "ppl", "perplexity", "brier"}
-)
+METRICS = list(METRIC_RANGES)
 SCORE_COLUMNS = [*SCORE_KEYS, "chance", *METRICS, "status", "fuel", "response"]
+SCORE_NUMBERS = ["seed", "step", "chance", *METRICS, "fuel"]
 
 # observations.csv: one row a rung, seed, checkpoint, family, elicitation and metric.
 OBSERVATION_KEYS = ["ladder", "rung", "seed", "step", "family", "elicitation", "metric"]
@@ -81,24 +122,25 @@ OBSERVATION_COLUMNS = [
     "chance",
 ]
 
-# A table of points: one row a ladder, model, checkpoint, task and metric. Only model, task, metric, value and a size
-# (n_params or train_flops) need be known.
-POINT_KEYS = ["ladder", "model", "step", "seed", "task", "metric"]  # `seed` where the table has it
-POINT_COLUMNS = [
-    "ladder",
-    "model",
-    "n_params",
-    "n_tokens",
-    "train_flops",
-    "step",
-    "is_final",
-    "task",
-    "metric",
+# Metrics of tables from elsewhere: scores lie in [0, 1], more is better; losses are at least 0, less is better.
+ACCURACIES = frozenset(
+    {"exact_match", "partial_credit", "acc", "acc_norm", "rc_acc", "rc_soft", "multiple_choice_grade"}
+)
+LOSSES = frozenset(
+    {"target_bits_per_byte", "rc_bpb", "bits_per_byte", "bpb", "loss", "loss_nats", "ce", "ppl", "perplexity"}
+    | {"word_perplexity", "byte_perplexity", "brier", "brier_score"}
+)
+
+
+def is_loss(metric: str) -> bool:
+    """Whether a metric is a loss and not a score in [0, 1], as any unknown name is."""
+    return metric in LOSSES
     "value",
     "stderr",
     "n_items",
     "chance",
 ]
+<<<<<<< HEAD
 
 LOSSES = {
     "target_bits_per_byte",
@@ -119,3 +161,5 @@ LOSSES = {
 def is_loss(metric: str) -> bool:
     """Whether a metric is a loss (at least 0, less is better) and not a score in [0, 1], as any unknown name is."""
     return metric in LOSSES
+=======
+>>>>>>> 5fbd71b8790acd33c8052f980fce61c3f187679e

@@ -1,16 +1,13 @@
 """Reading the scores of several rungs, and telling whether they are of several models."""
 
 import hashlib
-import math
 from pathlib import Path
 
 import pandas as pd
 
 from tasklaws.errors import TasklawsError
 from tasklaws.files import read_table
-from tasklaws.schema import SCORE_COLUMNS, SCORE_KEYS
-
-LARGEST = {"exact_match": 1.0, "partial_credit": 1.0, "brier": 2.0, "target_bits_per_byte": math.inf}
+from tasklaws.schema import METRIC_RANGES, SCORE_COLUMNS, SCORE_KEYS, SCORE_NUMBERS
 
 
 def read_scores(directory: Path, rungs: list[str]) -> pd.DataFrame:
@@ -22,16 +19,15 @@ def read_scores(directory: Path, rungs: list[str]) -> pd.DataFrame:
 
 
 def _read_rung(path: Path, rung: str) -> pd.DataFrame:
-    table = read_table(path, SCORE_COLUMNS, SCORE_KEYS, SCORE_KEYS)
+    table = read_table(path, SCORE_COLUMNS, SCORE_KEYS, [*SCORE_KEYS, "chance", "response"], SCORE_NUMBERS)
     strangers = table.loc[table["rung"] != rung, "rung"]
     if table.empty or len(strangers):
         found = "no rows" if table.empty else f"a row of {strangers.iloc[0]}"
         raise TasklawsError(f"{path} has {found}: run `dvc repro --force score@{rung}`")
-    for metric, largest in LARGEST.items():
-        values = pd.to_numeric(table[metric], errors="coerce")
-        bad = table.loc[table[metric].notna() & ~values.between(0, largest), metric]
+    for metric, (smallest, largest, _) in METRIC_RANGES.items():
+        bad = table.loc[table[metric].notna() & ~table[metric].between(smallest, largest), metric]
         if len(bad):
-            raise TasklawsError(f"{path}: {metric} is {bad.iloc[0]}: it lies in [0, {largest:g}]")
+            raise TasklawsError(f"{path}: {metric} is {bad.iloc[0]}: it lies in [{smallest:g}, {largest:g}]")
     return table
 
 

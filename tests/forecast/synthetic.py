@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+import tiny
 from tasklaws.files import write_jsonl, write_table
 from tasklaws.schema import (
     LADDER_COLUMNS,
@@ -70,11 +71,13 @@ class Ladder:
         for index, size in enumerate(self.sizes):
             role = "holdout" if index >= len(self.sizes) - self.holdouts else "fit"
             seeds = [0, 1] if index < self.doubled else [0]
-            found[f"n{size}"] = {"role": role, "source": {"kind": "train", "seeds": seeds}}
+            found[f"n{size}"] = {"role": role, "source": {**tiny.SOURCE, "seeds": seeds}}
         return found
 
     def params(self) -> dict[str, Any]:
-        return {"seed": self.seed, "models": {"name": "made_up", "rungs": self.rungs()}, "laws": self.laws}
+        params: dict[str, Any] = yaml.safe_load((tiny.ROOT / "params.yaml").read_text())
+        models = {**params["models"], "name": "made_up", "rungs": self.rungs()}
+        return {**params, "seed": self.seed, "models": models, "laws": self.laws}
 
     def size_rows(self) -> list[dict[str, Any]]:
         return [

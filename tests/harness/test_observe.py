@@ -1,6 +1,7 @@
 """Observations: means and standard errors by hand, and no rung in the place of another."""
 
 import math
+import re
 
 import pandas as pd
 import pytest
@@ -134,6 +135,20 @@ def test_a_nan_score_is_refused(tmp_path):
     write_table(path, scores(), SCORE_KEYS)
     path.write_text(path.read_text().replace(",0.5,", ",NaN,"))
     with pytest.raises(TasklawsError, match="partial_credit is NaN"):
+        read_scores(tmp_path, ["n1"])
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "said"),
+    [
+        ("brier", 2.5, "brier is 2.5: it lies in [0, 2]"),
+        ("exact_match", -0.5, "exact_match is -0.5: it lies in [0, 1]"),
+        ("target_bits_per_byte", -1.5, "target_bits_per_byte is -1.5: it lies in [0, inf]"),
+    ],
+)
+def test_a_score_out_of_its_metrics_range_is_refused(tmp_path, metric, value, said):
+    write_table(tmp_path / "n1.csv", scores(**{metric: value}), SCORE_KEYS)
+    with pytest.raises(TasklawsError, match=re.escape(said)):
         read_scores(tmp_path, ["n1"])
 
 

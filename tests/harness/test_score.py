@@ -8,10 +8,10 @@ import pytest
 
 import tiny
 from tasklaws.errors import TasklawsError
-from tasklaws.files import read_table, write_table
-from tasklaws.harness.score import refuse_unanswered, score
+from tasklaws.files import read_table, write_jsonl, write_table
+from tasklaws.harness.score import read_responses, refuse_unanswered, score
 from tasklaws.sandbox import Verdict, Verdicts
-from tasklaws.schema import SCORE_COLUMNS, SCORE_KEYS
+from tasklaws.schema import SCORE_COLUMNS, SCORE_KEYS, Response
 
 GAUSS = {item.question: item for item in tiny.items("gauss_sum")}
 HUNDRED = GAUSS["sum 1..100"]
@@ -23,7 +23,7 @@ ITEMS = {item.id: item for item in (HUNDRED, HUGE, ADDITION, CHOICE)}
 
 def row(item, elicitation, **said):
     where = {"seed": 0, "step": 100, "family": item.family, "elicitation": elicitation, "item": item.id}
-    return where | said
+    return Response(**where | said)
 
 
 def python(item, program, **more):
@@ -49,7 +49,7 @@ def verdicts(tmp_path):
 
 def test_equal_programs_run_once_whoever_wrote_them(tmp_path, monkeypatch):
     counting = Counting(monkeypatch)
-    rows = [python(HUNDRED, "print(5050)") | {"step": step} for step in (100, 200, 300)]
+    rows = [python(HUNDRED, "print(5050)", step=step) for step in (100, 200, 300)]
     rows.append(python(HUGE, "print(5050)"))  # the same budget: the same run
     rows.append(python(HUNDRED, "print(5051)"))
     first = score("a", rows, ITEMS, Verdicts(tmp_path, 1))
@@ -97,7 +97,7 @@ def test_a_program_is_judged_by_what_it_prints(verdicts, item, program, status, 
 def test_a_direct_answer_is_its_first_line(verdicts):
     rows = [
         row(ADDITION, "direct", response=f" {ADDITION.answer}\nQ: 1+1", log_likelihood=-2.0),
-        row(ADDITION, "direct", response="", log_likelihood=-2.0) | {"step": 200},
+        row(ADDITION, "direct", response="", log_likelihood=-2.0, step=200),
     ]
     right, silent = score("a", rows, ITEMS, verdicts).to_dict("records")
     assert (right["exact_match"], right["partial_credit"]) == (1, 1)
@@ -123,9 +123,9 @@ def test_a_choice_is_the_likeliest(verdicts):
 def test_the_digest_tells_what_was_said(verdicts):
     rows = [
         row(ADDITION, "direct", response=" 1", log_likelihood=-2.0),
-        row(ADDITION, "direct", response=" 1", log_likelihood=-2.0) | {"step": 200},
-        row(ADDITION, "direct", response=" 1", log_likelihood=-2.5) | {"step": 300},
-        row(ADDITION, "direct", response=" 2", log_likelihood=-2.0) | {"step": 400},
+        row(ADDITION, "direct", response=" 1", log_likelihood=-2.0, step=200),
+        row(ADDITION, "direct", response=" 1", log_likelihood=-2.5, step=300),
+        row(ADDITION, "direct", response=" 2", log_likelihood=-2.0, step=400),
     ]
     digests = score("a", rows, ITEMS, verdicts)["response"].tolist()
     assert digests[0] == digests[1]
@@ -146,19 +146,54 @@ def test_scores_can_be_written_and_read(verdicts, tmp_path):
 
 
 def test_an_unknown_item_is_refused(verdicts):
-    stranger = row(ADDITION, "direct", response="", log_likelihood=-1.0) | {"item": "addition-9"}
+    stranger = replace(row(ADDITION, "direct", response="", log_likelihood=-1.0), item="addition-9")
     with pytest.raises(TasklawsError, match=r"rung-x: a response to unknown item 'addition-9': run `dvc repro respond"):
         score("rung-x", [stranger], ITEMS, verdicts)
 
 
-@pytest.mark.parametrize("key", ["seed", "step", "elicitation", "item", "response", "log_likelihood"])
-def test_a_malformed_response_is_refused(verdicts, key):
-    lacking = row(ADDITION, "direct", response="", log_likelihood=-1.0)
-    del lacking[key]
-    with pytest.raises(TasklawsError, match=f"rung-x: a response without '{key}'"):
-        score("rung-x", [lacking], ITEMS, verdicts)
-    with pytest.raises(TasklawsError, match="without 'log_likelihoods'"):
-        score("rung-x", [row(CHOICE, "choice")], ITEMS, verdicts)
+def test_what_was_said_is_read(tmp_path):
+    rows = [
+        row(ADDITION, "direct", response="", log_likelihood=-1),
+        row(CHOICE, "choice", log_likelihoods=(-1.0, -2.0)),
+    ]
+    write_jsonl(tmp_path / "n1.jsonl", [said_of(each) for each in rows])
+    assert read_responses(tmp_path / "n1.jsonl", "n1") == rows
+
+
+def said_of(response):
+    return {key: value for key, value in vars(response).items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        *(({key: None}, f"no {key}") for key in ("seed", "step", "family", "elicitation", "item")),
+        ({"response": ...}, "a direct response lacks response"),
+        ({"log_likelihood": ...}, "a direct response lacks log_likelihood"),
+        ({"log_likelihoods": [-1.0]}, "a direct response has log_likelihoods"),
+        ({"elicitation": "choice"}, "a choice response has response"),
+        ({"elicitation": "shouted"}, "elicitation is 'shouted', not one of direct, python, choice"),
+        ({"seed": "0"}, "seed is '0', not a whole number"),
+        ({"step": True}, "step is True, not a whole number"),
+        ({"step": -1}, "step is -1, not 0 or more"),
+        ({"response": 5}, "response is 5, not text"),
+        ({"log_likelihood": "-1"}, "log_likelihood is '-1', not a finite number"),
+        ({"log_likelihoods": [-1.0, "x"]}, r"log_likelihoods\[1\] is 'x'"),
+        ({"mood": "good"}, "unknown key 'mood'"),
+    ],
+)
+def test_a_malformed_response_is_refused(tmp_path, change, message):
+    good = said_of(row(ADDITION, "direct", response="", log_likelihood=-1.0))
+    bad = {key: value for key, value in (good | change).items() if value is not ...}
+    path = tmp_path / "n1.jsonl"
+    write_jsonl(path, [good, bad])
+    with pytest.raises(TasklawsError, match=rf"n1\.jsonl:2: .*{message}.*run `dvc repro --force respond@n1`"):
+        read_responses(path, "n1")
+
+
+def test_other_choices_than_the_items_are_refused(verdicts):
+    with pytest.raises(TasklawsError, match=f"{CHOICE.id} has 4 choices, not 2.*respond@rung-x"):
+        score("rung-x", [row(CHOICE, "choice", log_likelihoods=(-1.0, -2.0))], ITEMS, verdicts)
 
 
 def test_an_impossible_log_likelihood_is_refused(verdicts):
@@ -188,4 +223,4 @@ def test_an_item_without_a_response_is_named():
     with pytest.raises(TasklawsError, match="no response to"):
         refuse_unanswered("n1", [], *asked)
     with pytest.raises(TasklawsError, match=r"'direct'.* was not asked for"):
-        refuse_unanswered("n1", [*rows, row(HUGE, "direct", step=1)], *asked)
+        refuse_unanswered("n1", [*rows, row(HUGE, "direct", step=1, response="", log_likelihood=-1.0)], *asked)

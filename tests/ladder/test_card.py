@@ -89,8 +89,10 @@ BAD_CARDS: list[tuple[str, dict[str, Any], str]] = [
     ("train", {"source_kind": "file"}, "source_kind is 'file'.*train, hub"),
     ("train", {"checkpoints": []}, "no final checkpoint"),
     ("train", {"checkpoints": "none"}, "checkpoints is 'none'"),
-    ("train", {"checkpoints": ["none"]}, "checkpoint is 'none'"),
+    ("train", {"checkpoints": ["none"]}, r"checkpoints\[0\] is 'none'"),
     ("train", {"colour": "blue"}, "unknown key 'colour'"),
+    ("train", {"rung": 5}, "rung is 5, not text"),
+    ("hub", {"repo": ["a/b"]}, r"repo is \['a/b'\], not text"),
 ]
 
 
@@ -117,6 +119,8 @@ BAD_CHECKPOINTS: list[tuple[dict[str, Any], str]] = [
     ({"commit": "main"}, "commit is 'main'"),
     ({"commit": COMMIT}, "commit of . is a"),
     ({"mood": "good"}, "unknown key 'mood'"),
+    ({"path": 5}, r"checkpoints\[0\].path is 5, not text"),
+    ({"weights_sha256": ["e"]}, "weights_sha256 is ..e.., not text"),
 ]
 
 
@@ -143,7 +147,7 @@ def test_names_a_missing_key_of_a_checkpoint(key: str, tmp_path: Path) -> None:
     refuses(row, tmp_path, f"no {key}")
 
 
-@pytest.mark.parametrize(("text", "message"), [("{", "malformed JSON"), ("[]", "not a JSON object"), (None, "exist")])
+@pytest.mark.parametrize(("text", "message"), [("{", "malformed JSON"), ("[]", "not a mapping"), (None, "exist")])
 def test_refuses_a_file_that_is_no_card(text: str | None, message: str, tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / "card.json").write_text(text)
@@ -151,10 +155,26 @@ def test_refuses_a_file_that_is_no_card(text: str | None, message: str, tmp_path
         card.read(tmp_path)
 
 
+def test_what_made_scores_is_read(tmp_path: Path) -> None:
+    content = {"card": trained_card().to_dict(), "sandbox": "engine"}
+    (tmp_path / "n1k.json").write_text(json.dumps(content))
+    assert card.read_made_by(tmp_path, "n1k") == card.MadeBy(trained_card(), "engine")
+    for change, message in (
+        ({"card": None}, "it has no card"),
+        ({"card": "none"}, "card is 'none', not a mapping"),
+        ({"card": trained_card().to_dict() | {"rung": "n2k"}}, "holds the card of n2k"),
+        ({"sandbox": 5}, "sandbox is 5, not text"),
+    ):
+        (tmp_path / "n1k.json").write_text(json.dumps(content | change))
+        with pytest.raises(TasklawsError, match=rf"n1k\.json.*{message}.*run `dvc repro --force score@n1k`"):
+            card.read_made_by(tmp_path, "n1k")
+
+
 def refuses(row: dict[str, Any], rung_dir: Path, message: str) -> None:
     """Reading this card fails on one line that names the file and holds `message`."""
     (rung_dir / "card.json").write_text(json.dumps(deepcopy(row)))
     with pytest.raises(TasklawsError, match=message) as caught:
         card.read(rung_dir)
+    assert "run `dvc repro`" in str(caught.value)
     assert str(rung_dir / "card.json") in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -3,6 +3,7 @@
 import itertools
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -146,4 +147,12 @@ def test_damaged_documents_are_named(tmp_path, content):
     if content is not None:
         (tmp_path / "train.npy").write_bytes(content)
     with pytest.raises(TasklawsError, match=r"train\.npy cannot be read.*dvc repro --force corpus"):
+        read_encoded(tmp_path / "train.npy")
+
+
+@pytest.mark.parametrize("flat", [[-2, 0], [2, 2, 5, 6], [3, 1, 5, 6], [2, 1, 5, -6], [0, 0]])
+def test_numbers_that_are_no_documents_are_refused(tmp_path, flat):
+    """A size of -2 would never end."""
+    np.save(tmp_path / "train.npy", np.array(flat, dtype=np.int32))
+    with pytest.raises(TasklawsError, match=r"train\.npy cannot be read.*no whole document"):
         read_encoded(tmp_path / "train.npy")

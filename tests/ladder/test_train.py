@@ -16,9 +16,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import tiny
 from tasklaws.files import read_jsonl, sha256_file
-from tasklaws.ladder import card, train
+from tasklaws.ladder import card, heldout, train
 from tasklaws.ladder.document import Document
-from tasklaws.ladder.heldout import heldout_loss
 from tasklaws.ladder.packing import batches
 from tasklaws.ladder.rung import train_rung
 from tasklaws.ladder.sizes import gpt_neox_n_params
@@ -116,15 +115,35 @@ def test_a_killed_rung_resumes_with_more_workers_and_ends_in_the_same_bytes(rung
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".work/train/*/seed0.state")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob(".work/train/tiny/*/seed0.state")) and time.monotonic() < deadline:
         time.sleep(0.002)
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "models").exists()
-    (state,) = tmp_path.glob(".work/train/*/seed0.state")
+    (state,) = tmp_path.glob(".work/train/tiny/*/seed0.state")
     assert 0 < torch.load(state, weights_only=True)["step"] < RECIPE.n_steps
     assert bytes_of(make_rung(tmp_path, corpus_dir, workers=2)) == bytes_of(rung)
     assert not list((tmp_path / ".work/train").iterdir())
+
+
+def test_a_finished_rung_leaves_the_work_of_other_rungs_and_no_other(corpus_dir, tmp_path):
+    given_up, others = tmp_path / ".work/train/tiny/0123", tmp_path / ".work/train/tiny-2/4567/seed0.state"
+    given_up.mkdir(parents=True)
+    others.parent.mkdir(parents=True)
+    others.touch()
+    make_rung(tmp_path, corpus_dir, workers=1)
+    left = [path for path in (tmp_path / ".work/train").rglob("*") if path.is_file()]
+    assert left == [others]
+    assert not given_up.exists()
+
+
+def test_a_checkpoint_is_loaded_once(corpus_dir, tmp_path, monkeypatch):
+    loaded = []
+    load = heldout.load
+    monkeypatch.setattr(heldout, "load", lambda folder, dtype: loaded.append(folder.name) or load(folder, dtype))
+    monkeypatch.setattr("tasklaws.ladder.rung.run_each", lambda job, jobs, _: [job(*one) for one in jobs])
+    make_rung(tmp_path, corpus_dir, workers=1)
+    assert sorted(loaded) == sorted(f"seed{seed}-step{step}" for seed in (0, 1) for step in (30, 60, 120))
 
 
 def test_the_rung_is_an_ordinary_directory(rung, tokenizer):
@@ -146,10 +165,10 @@ def test_the_card_tells_the_facts(rung, corpus_dir):
     assert known.n_params_total == sum(parameter.numel() for parameter in model.parameters())
     assert known.corpus_sha256 == sha256_file(corpus_dir / "train.jsonl")
     assert known.tokenizer_sha256 == sha256_file(corpus_dir / "tokenizer/tokenizer.json")
-    heldout = read_jsonl(corpus_dir / "heldout.jsonl")
+    documents = read_jsonl(corpus_dir / "heldout.jsonl")
     for checkpoint in known.checkpoints:
         assert checkpoint.n_tokens == checkpoint.step * 4 * 96
-        loss = heldout_loss(rung / checkpoint.path, heldout, dtype=torch.float64)
+        loss = heldout.heldout_loss(rung / checkpoint.path, documents, dtype=torch.float64)
         assert checkpoint.loss_nats == pytest.approx(loss.loss_nats, abs=1e-6)
         assert checkpoint.bits_per_byte == pytest.approx(loss.bits_per_byte, abs=1e-6)
 

@@ -4,14 +4,15 @@ from typing import Any
 
 from tasklaws.errors import TasklawsError
 from tasklaws.families.addition import Addition
-from tasklaws.families.base import SPLITS, Family, Split
+from tasklaws.families.base import Family, Split
 from tasklaws.families.gauss_sum import GaussSum
 from tasklaws.families.largest_of_four import LargestOfFour
 from tasklaws.families.sha256_power import Sha256Power
 from tasklaws.families.step_chain import StepChain
 from tasklaws.families.string_edit import StringEdit
+from tasklaws.typed import typed
 
-__all__ = ["GENERATORS", "SPLITS", "Family", "Split", "build"]
+__all__ = ["GENERATORS", "Family", "Split", "build"]
 
 GENERATORS: dict[str, type[Any]] = {
     "addition": Addition,
@@ -26,15 +27,13 @@ GENERATORS: dict[str, type[Any]] = {
 def build(families: dict[str, dict[str, Any]]) -> list[Family]:
     """The families of params' `families` key: name -> settings, of which `generator` names the class.
 
-    An unknown generator or setting raises TasklawsError.
+    An unknown generator, and a setting that is missing, unknown or cannot be, raise TasklawsError.
     """
     built = []
     for name, settings in families.items():
         kind = settings.get("generator")
         if kind not in GENERATORS:
             raise TasklawsError(f"family {name}: unknown generator {kind!r}: there are {', '.join(GENERATORS)}")
-        try:
-            built.append(GENERATORS[kind](name=name, **{k: v for k, v in settings.items() if k != "generator"}))
-        except TypeError as error:
-            raise TasklawsError(f"family {name}: {error}: correct conf/families") from error
+        row = {"name": name} | {key: value for key, value in settings.items() if key != "generator"}
+        built.append(typed(GENERATORS[kind], row, f"family {name}", "correct it in conf/families"))
     return built

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tasklaws.errors import TasklawsError
 from tasklaws.families.base import Split, generator
 from tasklaws.schema import Elicitation, Item
+from tasklaws.typed import Count
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,9 @@ class Addition:
     """
 
     name: str
-    fuel: int
-    per_length: int
-    largest_length: int = 6
+    fuel: Count
+    per_length: Count
+    largest_length: Count = 6
     elicitations: tuple[Elicitation, ...] = ("direct", "python")
 
     def __post_init__(self) -> None:

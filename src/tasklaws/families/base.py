@@ -7,7 +7,6 @@ from typing import Literal, Protocol
 from tasklaws.schema import Elicitation, Item
 
 Split = Literal["test", "dev"]
-SPLITS: tuple[Split, ...] = ("test", "dev")
 
 
 class Family(Protocol):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tasklaws.errors import TasklawsError
 from tasklaws.families.base import Split, run_seconds
 from tasklaws.schema import Elicitation, Item
+from tasklaws.typed import Count, Share
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,12 @@ class GaussSum:
     """
 
     name: str
-    fuel: int
-    per_decade: int
+    fuel: Count
+    per_decade: Count
     loop_limit: int
-    loop_share_below: float
-    loop_share_above: float
-    large_share: float
+    loop_share_below: Share
+    loop_share_above: Share
+    large_share: Share
     elicitations: tuple[Elicitation, ...] = ("direct", "python")
 
     def __post_init__(self) -> None:

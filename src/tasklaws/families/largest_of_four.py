@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tasklaws.errors import TasklawsError
 from tasklaws.families.base import Split, generator
 from tasklaws.schema import Elicitation, Item
+from tasklaws.typed import Count
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,9 @@ class LargestOfFour:
     """
 
     name: str
-    fuel: int
-    per_length: int
-    largest_length: int
+    fuel: Count
+    per_length: Count
+    largest_length: Count
     elicitations: tuple[Elicitation, ...] = ("choice",)
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from tasklaws.families.base import Split, run_seconds
 from tasklaws.schema import Elicitation, Item
+from tasklaws.typed import Count
 
 LETTERS = "abcdef"
 PROGRAM = """import hashlib
@@ -28,8 +29,8 @@ class Sha256Power:
     """
 
     name: str
-    fuel: int
-    largest_drawn: int
+    fuel: Count
+    largest_drawn: Count
     elicitations: tuple[Elicitation, ...] = ("python", "direct")
 
     def items(self, seed: int, split: Split) -> list[Item]:

@@ -12,6 +12,7 @@ from tasklaws.errors import TasklawsError
 from tasklaws.families.base import Split, generator
 from tasklaws.families.operations import COMMON, DIGITS, Operation, rare
 from tasklaws.schema import Elicitation, Item
+from tasklaws.typed import Count, Natural, Share
 
 PROBES = ("0123", "9071", "4486", "2750")
 TRIES = 20_000
@@ -33,14 +34,14 @@ class StepChain:
     """
 
     name: str
-    fuel: int
-    lengths: dict[int, int]
-    optional_share: float
-    ordered_share: float
+    fuel: Count
+    lengths: dict[Count, Count]
+    optional_share: Share
+    ordered_share: Share
     zipf: float
-    overlap: float
-    n_rare: int
-    shared_rank: int
+    overlap: Share
+    n_rare: Count
+    shared_rank: Natural
     elicitations: tuple[Elicitation, ...] = ("direct", "python")
     skills: tuple[Operation, ...] = field(init=False)
     frequencies: tuple[float, ...] = field(init=False)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tasklaws.errors import TasklawsError
 from tasklaws.families.base import Split, generator
 from tasklaws.schema import Elicitation, Item
+from tasklaws.typed import Count
 
 LETTERS = "ABCDEFGH"
 PROGRAMS = {
@@ -44,10 +45,10 @@ class StringEdit:
     """
 
     name: str
-    fuel: int
-    per_cell: int
-    shortest: int
-    longest: int
+    fuel: Count
+    per_cell: Count
+    shortest: Count
+    longest: Count
     elicitations: tuple[Elicitation, ...] = ("direct", "python")
 
     def __post_init__(self) -> None:

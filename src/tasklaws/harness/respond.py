@@ -12,6 +12,7 @@ from lm_eval.tasks import TaskManager
 
 from tasklaws.elicitation import task_name
 from tasklaws.errors import TasklawsError
+from tasklaws.ladder.opening import opening
 from tasklaws.schema import Elicitation
 
 TASKS = Path("custom_tasks")
@@ -41,7 +42,8 @@ def respond(
             f"custom_tasks/ has no task {unknown[0]!r}: add its YAML, or leave it out of conf/elicitation"
         )
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    language_model = HFLM(pretrained=str(model), device="cpu", dtype=getattr(torch, dtype), batch_size=batch_size)
+    with opening(model, "remove it and run `dvc repro`"):
+        language_model = HFLM(pretrained=str(model), device="cpu", dtype=getattr(torch, dtype), batch_size=batch_size)
     output = simple_evaluate(
         language_model,
         tasks=tasks,

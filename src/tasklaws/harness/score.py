@@ -3,38 +3,50 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from tasklaws.elicitation import target
 from tasklaws.errors import TasklawsError
+from tasklaws.files import read_jsonl
 from tasklaws.harness import judge
 from tasklaws.sandbox import Verdict, Verdicts
-from tasklaws.schema import SCORE_COLUMNS, Elicitation, Item
+from tasklaws.schema import SCORE_COLUMNS, Elicitation, Item, Response
+from tasklaws.typed import typed
 
 
-def score(rung: str, responses: Sequence[dict[str, Any]], items: dict[str, Item], verdicts: Verdicts) -> pd.DataFrame:
-    """One row (SCORE_COLUMNS) for each response; a malformed one, or one to an unknown item, raises TasklawsError.
+def read_responses(path: Path, rung: str) -> list[Response]:
+    """What the checkpoints of a rung said; a malformed row raises TasklawsError with its number."""
+    remedy = f"run `dvc repro --force respond@{rung}`"
+    return [typed(Response, row, f"{path}:{number}", remedy) for number, row in enumerate(read_jsonl(path), 1)]
+
+
+def score(rung: str, responses: Sequence[Response], items: dict[str, Item], verdicts: Verdicts) -> pd.DataFrame:
+    """One row (SCORE_COLUMNS) for each response; one to an unknown item or to other choices raises TasklawsError.
 
     Programs are run in the sandbox, equal ones once. `response` is a digest of all that the model said to the item.
     """
-    for row in responses:
-        missing = [key for key in _keys_of(row) if key not in row]
-        if missing:
-            raise TasklawsError(f"{rung}: a response without {missing[0]!r}: run `dvc repro respond@{rung}`")
-        if row["item"] not in items:
-            raise TasklawsError(f"{rung}: a response to unknown item {row['item']!r}: run `dvc repro respond@{rung}`")
-    asked = [row for row in responses if row["elicitation"] == "python"]
-    programs = [(judge.program_of(row["response"]), items[row["item"]].fuel) for row in asked]
-    ran = {id(row): verdict for row, verdict in zip(asked, verdicts.judge(programs), strict=True)}
-    rows = [_score_row(rung, row, items[row["item"]], ran.get(id(row))) for row in responses]
+    for said in responses:
+        if said.item not in items:
+            raise TasklawsError(f"{rung}: a response to unknown item {said.item!r}: run `dvc repro respond@{rung}`")
+        n_choices = len(items[said.item].choices)
+        if said.log_likelihoods is not None and len(said.log_likelihoods) != n_choices:
+            raise TasklawsError(
+                f"{rung}: {said.item} has {n_choices} choices, not {len(said.log_likelihoods)}: "
+                f"run `dvc repro --force respond@{rung}`"
+            )
+    asked = [said for said in responses if said.elicitation == "python"]
+    programs = [(judge.program_of(said.response or ""), items[said.item].fuel) for said in asked]
+    ran = {id(said): verdict for said, verdict in zip(asked, verdicts.judge(programs), strict=True)}
+    rows = [_score_row(rung, said, items[said.item], ran.get(id(said))) for said in responses]
     return pd.DataFrame(rows, columns=SCORE_COLUMNS)
 
 
 def refuse_unanswered(
     rung: str,
-    responses: Sequence[dict[str, Any]],
+    responses: Sequence[Response],
     items: dict[str, Item],
     ask: dict[str, list[Elicitation]],
     checkpoints: Sequence[tuple[int, int]],
@@ -42,13 +54,13 @@ def refuse_unanswered(
     """Raise TasklawsError unless every (seed, step) of `checkpoints` answered every item in every way, and no more."""
     ways = [(family, elicitation) for family, elicitations in ask.items() for elicitation in elicitations]
     answered: dict[tuple[Any, ...], set[str]] = {(*where, *way): set() for where in checkpoints for way in ways}
-    for row in responses:
-        key = tuple(row.get(name) for name in ("seed", "step", "family", "elicitation"))
+    for said in responses:
+        key = (said.seed, said.step, said.family, said.elicitation)
         if key not in answered:
             raise TasklawsError(
                 f"{rung}: a response of {key} was not asked for: run `dvc repro --force respond@{rung}`"
             )
-        answered[key].add(row.get("item", ""))
+        answered[key].add(said.item)
     for (seed, step, family, elicitation), given in answered.items():
         missing = sorted({item.id for item in items.values() if item.family == family} - given)
         if missing:
@@ -58,24 +70,27 @@ def refuse_unanswered(
             )
 
 
-def _keys_of(row: dict[str, Any]) -> list[str]:
-    said = ["log_likelihoods"] if row.get("elicitation") == "choice" else ["response", "log_likelihood"]
-    return ["seed", "step", "family", "elicitation", "item", *said]
-
-
-def _score_row(rung: str, row: dict[str, Any], item: Item, verdict: Verdict | None) -> dict[str, Any]:
-    said = {key: row[key] for key in ("response", "log_likelihood", "log_likelihoods") if key in row}
+def _score_row(rung: str, said: Response, item: Item, verdict: Verdict | None) -> dict[str, Any]:
+    words = {"response": said.response, "log_likelihood": said.log_likelihood, "log_likelihoods": said.log_likelihoods}
+    given_words = {key: value for key, value in words.items() if value is not None}
     scored = {
-        **{key: row[key] for key in ("seed", "step", "family", "elicitation", "item")},
         "rung": rung,
+        "seed": said.seed,
+        "step": said.step,
+        "family": said.family,
+        "elicitation": said.elicitation,
+        "item": item.id,
         "chance": item.chance,
-        "response": hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16],
+        "response": hashlib.sha256(json.dumps(given_words, sort_keys=True).encode()).hexdigest()[:16],
     }
-    right = target(item, row["elicitation"])
-    if "log_likelihoods" in row:
-        return scored | _score_choice(row["log_likelihoods"], item, right)
-    scored["target_bits_per_byte"] = judge.bits_per_byte(row["log_likelihood"], right)
-    given = judge.answer_of(row["response"])
+    right = target(item, said.elicitation)
+    if said.log_likelihoods is not None:
+        return scored | _score_choice(said.log_likelihoods, item, right)
+    # Response makes sure of it.
+    assert said.response is not None
+    assert said.log_likelihood is not None
+    scored["target_bits_per_byte"] = judge.bits_per_byte(said.log_likelihood, right)
+    given = judge.answer_of(said.response)
     if verdict is not None:
         if verdict.status == "invalid":
             raise TasklawsError(f"{rung}: the program for {item.id} ran into the wall-clock fuse: run the stage again")
@@ -87,7 +102,7 @@ def _score_row(rung: str, row: dict[str, Any], item: Item, verdict: Verdict | No
     }
 
 
-def _score_choice(log_likelihoods: list[float], item: Item, right: str) -> dict[str, float]:
+def _score_choice(log_likelihoods: Sequence[float], item: Item, right: str) -> dict[str, float]:
     probabilities = judge.choice_probabilities(log_likelihoods)
     index = item.choices.index(item.answer)
     return {

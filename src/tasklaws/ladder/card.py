@@ -6,13 +6,14 @@ A checkpoint in the directory "." is the final one of the first seed; the others
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tasklaws.errors import TasklawsError
 from tasklaws.files import read_json, sha256_file, write_json
+from tasklaws.typed import typed
 
 CARD = "card.json"
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -71,10 +72,6 @@ class Checkpoint:
         if self.commit is not None:
             _refuse_text(f"checkpoint {self.path}: commit", self.commit, COMMIT)
 
-    @classmethod
-    def from_dict(cls, row: Mapping[str, Any]) -> "Checkpoint":
-        return cls(**_known_keys(row, cls, optional={"commit"}, what="checkpoint"))
-
 
 @dataclass(frozen=True)
 class Card:
@@ -127,24 +124,28 @@ class Card:
         row = _present(asdict(self))
         return row | {"checkpoints": [_present(asdict(checkpoint)) for checkpoint in self.checkpoints]}
 
-    @classmethod
-    def from_dict(cls, row: Mapping[str, Any]) -> "Card":
-        known = _known_keys(row, cls, optional={name for names in ONLY.values() for name in names}, what="card")
-        if not isinstance(known["checkpoints"], list):
-            raise TasklawsError(f"checkpoints is {known['checkpoints']!r}: give a list")
-        return cls(**known | {"checkpoints": tuple(map(Checkpoint.from_dict, known["checkpoints"]))})
+
+@dataclass(frozen=True)
+class MadeBy:
+    """scores/<ladder>/<role>/<rung>.json: what made the scores beside it, the rung's models and the sandbox."""
+
+    card: Card
+    sandbox: str
 
 
 def read(rung_dir: Path) -> Card:
     """Read a rung's card; a missing, malformed or inconsistent one raises TasklawsError."""
     path = rung_dir / CARD
-    row = read_json(path)
-    try:
-        if not isinstance(row, dict):
-            raise TasklawsError("not a JSON object: remove it")
-        return Card.from_dict(row)
-    except TasklawsError as error:
-        raise TasklawsError(f"{path}: {error} (or remove {rung_dir} and run `dvc repro`)") from error
+    return typed(Card, read_json(path), str(path), f"remove {rung_dir} and run `dvc repro`")
+
+
+def read_made_by(scores_dir: Path, rung: str) -> MadeBy:
+    """Read what made a rung's scores; a missing or malformed file, or another rung's, raises TasklawsError."""
+    path, remedy = scores_dir / f"{rung}.json", f"run `dvc repro --force score@{rung}`"
+    found = typed(MadeBy, read_json(path), str(path), remedy)
+    if found.card.rung != rung:
+        raise TasklawsError(f"{path} holds the card of {found.card.rung}: {remedy}")
+    return found
 
 
 def write(rung_dir: Path, card: Card) -> None:
@@ -154,19 +155,6 @@ def write(rung_dir: Path, card: Card) -> None:
 
 def _present(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if value is not None}
-
-
-def _known_keys(row: Any, cls: type[Any], optional: set[str], what: str) -> dict[str, Any]:
-    if not isinstance(row, Mapping):
-        raise TasklawsError(f"{what} is {row!r}: give a JSON object")
-    names = [field.name for field in fields(cls)]
-    unknown = [key for key in row if key not in names]
-    missing = [name for name in names if row.get(name) is None and (name in row or name not in optional)]
-    if unknown:
-        raise TasklawsError(f"{what} has an unknown key {unknown[0]!r}: the keys are {', '.join(names)}")
-    if missing:
-        raise TasklawsError(f"{what} has no {missing[0]}: add it, or leave the key out where it is optional")
-    return dict(row)
 
 
 def _refuse_number(of: Any, names: Iterable[str], minimum: int, whole: bool) -> None:

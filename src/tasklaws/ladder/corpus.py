@@ -1,6 +1,6 @@
 """The corpus a ladder is trained on: other instances of the same formats, none of them asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tasklaws.elicitation import prompt, split_task, target
 from tasklaws.errors import TasklawsError
@@ -24,9 +24,7 @@ def documents(
     learned from. An unknown family or elicitation raises TasklawsError.
     """
     by_name = {family.name: family for family in families}
-    for name, elicitation in map(split_task, mixture):
-        if name not in by_name or elicitation not in by_name[name].elicitations:
-            raise TasklawsError(f"corpus: no task {name}_{elicitation}: the families are {', '.join(by_name)}")
+    refuse_unknown_tasks(families, mixture)
     reserved = reserved_questions(families, seed)
     rng = generator(seed, "corpus", purpose)
     for task in rng.choices(list(mixture), list(mixture.values()), k=count):
@@ -36,6 +34,14 @@ def documents(
             item = draw_unreserved(by_name[name], rng, reserved)
             read = prompt(item.question, elicitation)
         yield Document(name, elicitation, read, target(item, elicitation))
+
+
+def refuse_unknown_tasks(families: list[Family], tasks: Iterable[str]) -> None:
+    """Raise TasklawsError for the first task (`<family>_<elicitation>`) that no family has."""
+    by_name = {family.name: family for family in families}
+    for name, elicitation in map(split_task, tasks):
+        if name not in by_name or elicitation not in by_name[name].elicitations:
+            raise TasklawsError(f"no task {name}_{elicitation}: the families are {', '.join(by_name)}")
 
 
 def refuse_leaks(documents: list[Document], reserved: frozenset[str]) -> None:

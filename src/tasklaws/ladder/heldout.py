@@ -4,14 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from tasklaws.errors import TasklawsError
+from tasklaws.ladder.opening import opening
 
 
 class HeldoutLoss(NamedTuple):
@@ -62,15 +61,12 @@ def heldout_loss(
 
 def load(model_dir: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     """A directory's tokenizer and model, without touching the network; TasklawsError if it is not whole."""
-    try:
+    with opening(model_dir, "remove it and run `dvc repro`"):
         tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             model_dir, local_files_only=True, dtype=dtype, output_loading_info=True
         )
         model, report = loaded
-    except (OSError, ValueError, RuntimeError, EOFError, SafetensorError, UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TasklawsError(f"{model_dir} does not load ({reason}): remove it and run `dvc repro`") from error
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])[0]
         raise TasklawsError(f"{model_dir} holds no weights for {missing}: remove it and run `dvc repro`")
@@ -88,7 +84,8 @@ def count_params(model: Any) -> tuple[int, int]:
 
 def count_config_params(model_dir: Path) -> tuple[int, int]:
     """Non-embedding and all parameters of the model that config.json describes; weights stay unread."""
-    config = AutoConfig.from_pretrained(model_dir, local_files_only=True)
+    with opening(model_dir, "remove it and run `dvc repro`"):
+        config = AutoConfig.from_pretrained(model_dir, local_files_only=True)
     build: Any = AutoModelForCausalLM.from_config
     with torch.device("meta"):
         return count_params(build(config))

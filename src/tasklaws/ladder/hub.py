@@ -21,6 +21,7 @@ from tasklaws.files import read_json, replacing, sha256_file, write_json
 from tasklaws.ladder import card, hub_errors
 from tasklaws.ladder.card import Card, Checkpoint
 from tasklaws.ladder.heldout import count_config_params, heldout_loss
+from tasklaws.typed import typed
 
 WORK = Path(".work/hub")
 # All that a GPT-NeoX, or another causal model with a fast tokenizer, may need beside its weights.
@@ -158,7 +159,7 @@ def _stage(
     path = "." if is_final else f"seed{seed}-step{snapshot.step}"
     staged, done = staging / "rung" / path, staging / f"step{snapshot.step}.json"
     if done.exists() and (staged / "config.json").exists():
-        return Checkpoint.from_dict(read_json(done))
+        return typed(Checkpoint, read_json(done), str(done), f"remove {staging} and run it again")
     for file in snapshot.files:
         _copy_checked(file, staged / file.name, source["repo"], snapshot.revision)
     loss = heldout_loss(staged, documents)

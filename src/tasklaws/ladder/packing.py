@@ -35,7 +35,10 @@ def read_encoded(path: Path) -> list[Encoded]:
         documents, at = [], 0
         while at < len(flat):
             size, n_prompt = flat[at : at + 2]
-            documents.append(Encoded(tuple(flat[at + 2 : at + 2 + size]), n_prompt))
+            ids = tuple(flat[at + 2 : at + 2 + size])
+            if not 0 <= n_prompt < size == len(ids) or min(ids) < 0:
+                raise ValueError(f"no whole document at {at}")
+            documents.append(Encoded(ids, n_prompt))
             at += 2 + size
     except (OSError, ValueError, TypeError, EOFError) as error:
         raise TasklawsError(f"{path} cannot be read ({error}): run `dvc repro --force corpus`") from error

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from tasklaws.errors import TasklawsError
-from tasklaws.files import read_jsonl, sha256_file
+from tasklaws.files import sha256_file
 from tasklaws.ladder import packing, train
 from tasklaws.ladder.card import Card, Checkpoint, hash_weights, train_flops, write
-from tasklaws.ladder.heldout import count_params, heldout_loss, load
+from tasklaws.ladder.document import read_documents
+from tasklaws.ladder.heldout import count_config_params, heldout_loss
 from tasklaws.ladder.tokenizer import load_tokenizer
 from tasklaws.ladder.train import Recipe
 from tasklaws.processes import run_each
@@ -25,12 +25,10 @@ def train_rung(rung: str, source: dict[str, Any], corpus: Path, out: Path, worke
     """Train every seed of a rung and write `out`: the first seed's final weights, seed<S>-step<T>/ and card.json.
 
     Each seed trains in a one-thread process of its own, `workers` at a time; results do not depend on how many. Work in
-    progress lives under .work/train, keyed by all that determines the weights, until `out` stands.
+    progress lives in .work/train/<rung>, keyed by all that determines the weights, until `out` stands.
     """
     recipe = Recipe.from_source(source)
-    if not source.get("seeds"):
-        raise TasklawsError(f"rung {rung} has no seeds: give it one or more in conf/models")
-    work = WORK / f"{rung}-{_key(source, corpus)}"
+    work = WORK / rung / _key(source, corpus)
     work.mkdir(parents=True, exist_ok=True)
     print(f"{rung}: work in progress in {work}", file=sys.stderr, flush=True)
     jobs = [(rung, recipe, seed, corpus, work) for seed in source["seeds"]]
@@ -41,7 +39,8 @@ def train_rung(rung: str, source: dict[str, Any], corpus: Path, out: Path, worke
     shutil.rmtree(out, ignore_errors=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial.rename(out)
-    shutil.rmtree(work)
+    # With the work of its other configurations: whoever goes back to one trains anew.
+    shutil.rmtree(WORK / rung)
 
 
 def _key(source: dict[str, Any], corpus: Path) -> str:
@@ -57,12 +56,12 @@ def _key(source: dict[str, Any], corpus: Path) -> str:
 def _train_seed(rung: str, recipe: Recipe, seed: int, corpus: Path, work: Path) -> list[Checkpoint]:
     documents = packing.read_encoded(corpus / "train.npy")
     tokenizer = load_tokenizer(corpus / "tokenizer")
+    heldout = [document.to_dict() for document in read_documents(corpus / "heldout.jsonl")]
     train.train(rung, recipe, seed, documents, tokenizer, work)
-    heldout = read_jsonl(corpus / "heldout.jsonl")
+    n_params, _ = count_config_params(work / f"seed{seed}-step{recipe.n_steps}")
     checkpoints = []
     for step in recipe.kept_steps:
         name = f"seed{seed}-step{step}"
-        n_params, _ = count_params(load(work / name, torch.float64)[1])
         loss = heldout_loss(work / name, heldout, batch_size=64, dtype=torch.float64)
         n_tokens = step * recipe.rows * recipe.length
         checkpoints.append(
@@ -96,7 +95,7 @@ def _gather(
         path = "." if first else checkpoint.path
         shutil.copytree(work / checkpoint.path, out / path, dirs_exist_ok=True)
         placed.append(Checkpoint(**{**vars(checkpoint), "path": path}))
-    n_params, n_params_total = count_params(load(out, torch.float32)[1])
+    n_params, n_params_total = count_config_params(out)
     card = Card(
         rung=rung,
         source_kind="train",

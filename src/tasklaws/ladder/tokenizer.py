@@ -8,6 +8,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from transformers import PreTrainedTokenizerFast
 
 from tasklaws.ladder.document import Document
+from tasklaws.ladder.opening import opening
 from tasklaws.ladder.packing import Encoded
 
 END = "<|end|>"
@@ -38,8 +39,9 @@ def train_tokenizer(documents: Iterable[Document], vocab_size: int) -> PreTraine
 
 
 def load_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
-    """The tokenizer saved in `directory`."""
-    return PreTrainedTokenizerFast.from_pretrained(directory)  # type: ignore[no-any-return]
+    """The tokenizer saved in `directory`; a missing or damaged one raises TasklawsError."""
+    with opening(directory, "run `dvc repro --force corpus`"):
+        return PreTrainedTokenizerFast.from_pretrained(directory)  # type: ignore[no-any-return]
 
 
 def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerFast) -> list[Encoded]:

@@ -52,21 +52,9 @@ class Recipe:
 
     @classmethod
     def from_source(cls, source: dict[str, Any]) -> "Recipe":
-        """The recipe of a rung's source; a missing key, a bad number or too small a budget raises TasklawsError."""
-        missing = [key for key in cls.__dataclass_fields__ if key not in source]
-        if missing:
-            raise TasklawsError(f"a source of kind train has no {missing[0]}: give it one in conf/models")
-        whole = ("layers", "width", "heads", "n_tokens", "rows", "length")
-        bad = [key for key in whole if not isinstance(source[key], int) or source[key] < 1]
-        if bad:
-            raise TasklawsError(f"{bad[0]} is {source[bad[0]]!r}: give a whole number of 1 or more in conf/models")
+        """The recipe of a rung's source, which tasklaws.settings.TrainSource has checked."""
         fields = {key: source[key] for key in cls.__dataclass_fields__ if key != "checkpoints"}
-        recipe = cls(**fields, checkpoints=tuple(source["checkpoints"]))
-        if recipe.n_steps < 1:
-            raise TasklawsError(
-                f"n_tokens {recipe.n_tokens} is less than one step: give {recipe.rows * recipe.length} or more"
-            )
-        return recipe
+        return cls(**fields, checkpoints=tuple(source["checkpoints"]))
 
 
 def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, seed: int) -> Any:

@@ -1,0 +1,59 @@
+"""The `tasklaws compose` command: params.yaml from conf/, refused here where any stage would refuse it later."""
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from tasklaws.config import PARAMS, refuse_unset
+from tasklaws.elicitation import task_name
+from tasklaws.errors import TasklawsError
+from tasklaws.families import build
+from tasklaws.files import write_text
+from tasklaws.ladder.corpus import refuse_unknown_tasks
+from tasklaws.laws import LawSettings
+from tasklaws.settings import refuse_malformed
+
+CONF = Path("conf")
+
+
+def compose(overrides: list[str], conf: Path = CONF) -> str:
+    """The text of params.yaml for the configuration in `conf`, with Hydra overrides such as `models=nano_mini`.
+
+    It is what `dvc exp run -S` writes, to the byte; but a value that is unset or cannot be raises TasklawsError here.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    if not (conf / "config.yaml").is_file():
+        raise TasklawsError(f"{conf}/config.yaml does not exist: run this in the repository's root")
+    try:
+        with initialize_config_dir(str(conf.resolve()), version_base=None):
+            config = hydra_compose("config", overrides)
+        OmegaConf.resolve(config)
+        params: Any = OmegaConf.to_container(config)
+    except (HydraException, OmegaConfBaseException) as error:
+        reason = str(error).splitlines()[0]
+        groups = ", ".join(sorted(path.stem for path in (conf / "models").glob("*.yaml")))
+        raise TasklawsError(f"cannot compose {overrides}: {reason}: the ladders are {groups}") from error
+    refuse_unset(params, "composed configuration")
+    refuse_malformed(params, "composed configuration")
+    families = build(params["families"]["sets"])
+    asked = [task_name(family, way) for family, ways in params["elicitation"]["ask"].items() for way in ways]
+    for tasks in (params["corpus"]["mixture"], asked):
+        refuse_unknown_tasks(families, tasks)
+    LawSettings.from_params(params)
+    return OmegaConf.to_yaml(config)
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("compose", help="write params.yaml from conf/")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="e.g. models=nano_mini")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: Namespace) -> None:
+    write_text(PARAMS, compose(arguments.overrides))
+    print(f"wrote {PARAMS}")
