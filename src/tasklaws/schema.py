@@ -121,6 +121,38 @@ OBSERVATION_COLUMNS = [
     "n_items",
     "chance",
 ]
+OBSERVATION_NUMBERS = [  # True and False count as such
+    "seed",
+    "step",
+    "is_final",
+    "n_params",
+    "n_params_total",
+    "n_tokens",
+    "train_flops",
+    "value",
+    "stderr",
+    "n_items",
+    "chance",
+]
+
+# A table of points: one row a ladder, model, checkpoint, task and metric. Only model, task, metric, value and a size
+# (n_params or train_flops) need be known.
+POINT_KEYS = ["ladder", "model", "step", "seed", "task", "metric"]  # `seed` where the table has it
+POINT_COLUMNS = [
+    "ladder",
+    "model",
+    "n_params",
+    "n_tokens",
+    "train_flops",
+    "step",
+    "is_final",
+    "task",
+    "metric",
+    "value",
+    "stderr",
+    "n_items",
+    "chance",
+]
 
 # Metrics of tables from elsewhere: scores lie in [0, 1], more is better; losses are at least 0, less is better.
 ACCURACIES = frozenset(
@@ -135,31 +167,3 @@ LOSSES = frozenset(
 def is_loss(metric: str) -> bool:
     """Whether a metric is a loss and not a score in [0, 1], as any unknown name is."""
     return metric in LOSSES
-    "value",
-    "stderr",
-    "n_items",
-    "chance",
-]
-<<<<<<< HEAD
-
-LOSSES = {
-    "target_bits_per_byte",
-    "rc_bpb",
-    "bits_per_byte",
-    "loss",
-    "loss_nats",
-    "ce",
-    "ppl",
-    "perplexity",
-    "word_perplexity",
-    "byte_perplexity",
-    "brier",
-    "brier_score",
-}
-
-
-def is_loss(metric: str) -> bool:
-    """Whether a metric is a loss (at least 0, less is better) and not a score in [0, 1], as any unknown name is."""
-    return metric in LOSSES
-=======
->>>>>>> 5fbd71b8790acd33c8052f980fce61c3f187679e

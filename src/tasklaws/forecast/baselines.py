@@ -95,7 +95,9 @@ def spread_out(wanted: Panel, mean: Array, sd: Array) -> Prediction:
     return Prediction(np.repeat(mean[:, None], count, axis=1), np.repeat(sd[:, None], count, axis=1))
 
 
-def fitted(known: Panel, law: str, at: dict[str, Array], inputs: dict[str, Array], axis: str | None) -> Prediction | None:
+def fitted(
+    known: Panel, law: str, at: dict[str, Array], inputs: dict[str, Array], axis: str | None
+) -> Prediction | None:
     """A law fitted to each task with enough points; its sd is that of the residuals."""
     enough = np.isfinite(known.value).sum(axis=1) >= LEAST_POINTS
     if not enough.any():

@@ -127,7 +127,9 @@ def method_weights(history: History, origin: int, target: int, names: tuple[str,
             continue
         value = panel.value[:, rung]
         guess = np.stack([told[name].mean[:, rung - start] for name in names])
-        error = np.abs(guess - panel.link.of(value, np.inf)) if panel.loss else np.abs(panel.link.inverse(guess) - value)
+        error = (
+            np.abs(guess - panel.link.of(value, np.inf)) if panel.loss else np.abs(panel.link.inverse(guess) - value)
+        )
         seen = np.isfinite(value)
         total[:, seen] += weight * error[:, seen]
         count += weight * seen

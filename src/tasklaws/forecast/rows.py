@@ -38,7 +38,9 @@ LEVEL = 0.9
 REACH = float(norm.isf((1 - LEVEL) / 2))
 
 
-def forecast_rows(history: History, origin: int, targets: Sequence[int]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def forecast_rows(
+    history: History, origin: int, targets: Sequence[int]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Forecasts of the models `targets` from the first `origin` of the history's panel (COLUMNS), and what each method
     and baseline says of them (METHOD_COLUMNS). `observed` is what the panel holds, empty where unknown; nothing else of a
     row depends on it, but for `log_score` (nats, on the link scale). A task that no known model was asked has no row.

@@ -66,7 +66,9 @@ def task_seen(panel: Panel, n_known: int, row: int) -> Seen:
 
 def judge_task(seen: Seen, half_width: float) -> Judgement:
     if len(np.unique(seen.size)) < LEAST_RUNGS:
-        return Judgement("not enough rungs", f"{len(np.unique(seen.size))} rungs of different size, {LEAST_RUNGS} are needed")
+        return Judgement(
+            "not enough rungs", f"{len(np.unique(seen.size))} rungs of different size, {LEAST_RUNGS} are needed"
+        )
     for verdict, test in (("no signal", flat), ("no signal", at_chance), ("discontinuous", step)):
         evidence = test(seen)
         if evidence is not None:

@@ -44,7 +44,9 @@ class Batch:
             name: pad([curve.x[name] / size for curve, size in zip(curves, scale[name], strict=True)], 1.0)
             for name in law.inputs
         }
-        bounds = np.array([curve_bounds(law, kind, curve, scale) for curve, scale in zip(curves, rows(scale), strict=True)])
+        bounds = np.array(
+            [curve_bounds(law, kind, curve, scale) for curve, scale in zip(curves, rows(scale), strict=True)]
+        )
         return cls(
             law=law,
             kind=kind,

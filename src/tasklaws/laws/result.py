@@ -182,7 +182,9 @@ class Fit:
                 raise TasklawsError(f"cannot predict without {name}: law {self.law.name} needs {self.law.inputs}")
             values = np.atleast_1d(np.asarray(points[name], dtype=float))
             if not (np.isfinite(values) & (values > 0)).all():
-                raise TasklawsError(f"cannot predict at {name} {values[~(values > 0)][:3].tolist()}: give positive ones")
+                raise TasklawsError(
+                    f"cannot predict at {name} {values[~(values > 0)][:3].tolist()}: give positive ones"
+                )
             found[name] = values
         return found
 

@@ -88,4 +88,6 @@ LEARNING_CURVE = LearningCurve(
 M1 = replace(
     PURE_POWER, name="m1", citation="M1 of Alabdulmohsin et al. 2022, arXiv 2209.06640, eq. 1", inputs=("n_tokens",)
 )
-M2 = replace(POWER, name="m2", citation="M2 of Alabdulmohsin et al. 2022, arXiv 2209.06640, eq. 2", inputs=("n_tokens",))
+M2 = replace(
+    POWER, name="m2", citation="M2 of Alabdulmohsin et al. 2022, arXiv 2209.06640, eq. 2", inputs=("n_tokens",)
+)

@@ -1,0 +1,131 @@
+"""The backtest of a table: forecasts of held-out models, compared with what they did and with every baseline."""
+
+import zlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasklaws.errors import TasklawsError
+from tasklaws.forecast.combination import History
+from tasklaws.forecast.panel import build_panels
+from tasklaws.forecast.rows import KEYS, forecast_rows, to_tables
+from tasklaws.schema import is_loss
+
+Tables = tuple[pd.DataFrame, pd.DataFrame]
+
+
+def choose_metrics(table: pd.DataFrame, metric: str | None) -> list[str]:
+    """The metric asked for; else all scores of the table, or all losses where it has no score."""
+    found = sorted(map(str, table["metric"].unique()))
+    if metric is not None:
+        if metric not in found:
+            raise TasklawsError(f"metric {metric!r} is not in the table: it has {', '.join(found)}")
+        return [metric]
+    return [name for name in found if not is_loss(name)] or found
+
+
+def choose_tasks(table: pd.DataFrame, tasks: list[str], metrics: list[str]) -> pd.DataFrame:
+    """The table without other tasks' rows of `metrics` (their losses still serve); an unknown task raises."""
+    if not tasks:
+        return table
+    for task in tasks:
+        if task not in set(table["task"]):
+            raise TasklawsError(f"task {task!r} is not in the table: it has {', '.join(sorted(set(table['task'])))}")
+    return table[table["task"].isin(tasks) | ~table["metric"].isin(metrics)]
+
+
+def matching(table: pd.DataFrame, query: str, name: str) -> pd.Series:
+    """The rows that a pandas query over the columns matches; one that is no query, or matches none, raises."""
+    try:
+        found = table.eval(query)
+    except Exception as error:  # pandas raises whatever Python's parser and its own raise
+        reason = " ".join(str(error).split())
+        raise TasklawsError(f"{name} {query!r} is no query over {', '.join(table.columns)}: {reason}") from error
+    if not isinstance(found, pd.Series) or found.dtype != bool:
+        raise TasklawsError(f"{name} {query!r} says neither yes nor no of a row: write a comparison")
+    if not found.any():
+        raise TasklawsError(f"{name} {query!r} matches no row: the table has {len(table)}")
+    return found
+
+
+def split_backtest(table: pd.DataFrame, metrics: list[str], fit: str, holdout: str) -> Tables:
+    """Forecast the models of the rows that `holdout` matches from the rows that `fit` matches; others are not used."""
+    learned, wanted = matching(table, fit, "--fit"), matching(table, holdout, "--holdout")
+    both = table[learned & wanted]
+    if len(both):
+        row = both.iloc[0]
+        raise TasklawsError(f"{row['model']} {row['task']} {row['metric']} is in both --fit and --holdout: part them")
+    halves = pd.concat([table[learned].assign(side="fit"), table[wanted].assign(side="holdout")])
+    twice = set(table.loc[learned, "model"]) & set(table.loc[wanted, "model"])
+    if twice:
+        raise TasklawsError(f"model {min(twice)} is in both --fit and --holdout: hold out whole models")
+    rows: list[dict[str, Any]] = []
+    parts: list[dict[str, Any]] = []
+    for panel in build_panels(halves, metrics):
+        held = np.isin(panel.models, list(set(table.loc[wanted, "model"])))
+        known = int((~held).sum())
+        if not known or not held.any():
+            continue
+        ordered = panel.select(np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)]))
+        found = forecast_rows(History(ordered), known, range(known, len(held)))
+        rows, parts = rows + found[0], parts + found[1]
+    return finished(rows, parts)
+
+
+def rolling_backtest(table: pd.DataFrame, metrics: list[str], ahead: int, min_rungs: int) -> Tables:
+    """For every origin from `min_rungs` on: from the smallest models, forecast the next `ahead`."""
+    rows: list[dict[str, Any]] = []
+    parts: list[dict[str, Any]] = []
+    for panel in build_panels(table, metrics):
+        history = History(panel)
+        for origin in range(min_rungs, len(panel.models)):
+            found = forecast_rows(history, origin, range(origin, min(origin + ahead, len(panel.models))))
+            rows, parts = rows + found[0], parts + found[1]
+    return finished(rows, parts)
+
+
+def finished(rows: list[dict[str, Any]], parts: list[dict[str, Any]]) -> Tables:
+    if not rows:
+        raise TasklawsError("nothing to forecast: no ladder has both known and held-out models with enough rungs")
+    forecasts, methods = to_tables(rows, parts)
+    return forecasts.sort_values(KEYS, ignore_index=True), methods.sort_values([*KEYS, "method"], ignore_index=True)
+
+
+def half(task: str) -> str:
+    """Which half of the tasks one belongs to: settings were chosen on `dev`, `test` shows what that is worth."""
+    return "dev" if zlib.crc32(task.encode()) % 2 == 0 else "test"
+
+
+def summarise(forecasts: pd.DataFrame, methods: pd.DataFrame) -> dict[str, Any]:
+    """n, mae, rmse, coverage, width and log_score (nats) of the combination, of each baseline and single method, by
+    verdict, ladder and half; of forecasts with an observation."""
+    seen = forecasts.dropna(subset="observed")
+    told = methods.merge(seen[[*KEYS, "observed"]], on=KEYS)
+    return {
+        **figures(seen),
+        "methods": {str(name): figures(part) for name, part in told.groupby("method")},
+        "by_verdict": {str(name): figures(part) for name, part in seen.groupby("verdict")},
+        "by_ladder": {
+            str(name): {
+                **figures(part),
+                "methods": {str(one): figures(rows) for one, rows in told[told["ladder"] == name].groupby("method")},
+            }
+            for name, part in seen.groupby("ladder")
+        },
+        "by_half": {name: figures(part) for name, part in seen.groupby(seen["task"].map(half))},
+    }
+
+
+def figures(table: pd.DataFrame) -> dict[str, Any]:
+    """The figures of forecasts that have a prediction, an interval and an observation."""
+    error = table["predicted"] - table["observed"]
+    inside = (table["observed"] >= table["lower"] - 1e-9) & (table["observed"] <= table["upper"] + 1e-9)
+    found = {
+        "mae": error.abs().mean(),
+        "rmse": np.sqrt((error**2).mean()),
+        "coverage": inside.mean(),
+        "interval_width": (table["upper"] - table["lower"]).mean(),
+        "log_score": table["log_score"].mean(),
+    }
+    return {"n": len(table), **{name: round(float(value), 6) for name, value in found.items() if np.isfinite(value)}}

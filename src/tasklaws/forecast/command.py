@@ -1,0 +1,49 @@
+"""`tasklaws backtest`: forecast held-out models of a table, compare, and write tables, a summary and figures."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from tasklaws.errors import TasklawsError
+from tasklaws.files import write_json, write_table
+from tasklaws.forecast.backtest import choose_metrics, choose_tasks, rolling_backtest, split_backtest, summarise
+from tasklaws.forecast.rows import KEYS
+from tasklaws.table import read_points
+
+
+def add_parser(subparsers: Any) -> None:
+    parser: ArgumentParser = subparsers.add_parser("backtest", help="forecast held-out models of a table, and compare")
+    parser.add_argument("table", type=Path, help="CSV of results: ladder, model, sizes, task, metric, value ...")
+    parser.add_argument("--fit", metavar="QUERY", help="rows to learn from, a pandas query over the columns")
+    parser.add_argument("--holdout", metavar="QUERY", help="rows to forecast")
+    parser.add_argument(
+        "--rolling", type=int, metavar="K", help="instead: from each origin, forecast the next K models"
+    )
+    parser.add_argument("--min-rungs", type=int, default=4, metavar="M", help="models known at the first origin (4)")
+    parser.add_argument("--metric", help="one metric (default: all scores, or all losses if there is no score)")
+    parser.add_argument("--tasks", default="", help="names, separated by commas (default: all)")
+    parser.add_argument("--out", type=Path, required=True, help="directory to write to")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: Namespace) -> None:
+    split = (arguments.fit, arguments.holdout)
+    if (arguments.rolling is None) == (None in split) or (arguments.rolling is not None and any(split)):
+        raise TasklawsError("give either --fit and --holdout, or --rolling K: which models are to be forecast?")
+    for name, value in (("--rolling", arguments.rolling), ("--min-rungs", arguments.min_rungs)):
+        if value is not None and value < 1:
+            raise TasklawsError(f"{name} is {value}: give 1 or more")
+    table = read_points(arguments.table)
+    metrics = choose_metrics(table, arguments.metric)
+    table = choose_tasks(table, [task for task in arguments.tasks.split(",") if task], metrics)
+    if arguments.rolling is None:
+        forecasts, methods = split_backtest(table, metrics, *split)
+    else:
+        forecasts, methods = rolling_backtest(table, metrics, arguments.rolling, arguments.min_rungs)
+    summary = summarise(forecasts, methods)
+    out: Path = arguments.out
+    write_table(out / "forecasts.csv", forecasts, KEYS)
+    write_table(out / "methods.csv", methods, [*KEYS, "method"])
+    write_json(out / "summary.json", summary)
+    print(f"{len(forecasts)} forecasts: mean error {summary['mae']:.4f}, 90% intervals hold {summary['coverage']:.1%}")
+    print(f"{out}: forecasts.csv, methods.csv, summary.json")
