@@ -9,6 +9,8 @@ from tasklaws.forecast import axes, mixture
 from tasklaws.forecast.links import ARCSINE, LOG, LOG_LOG, LOGIT, Array, Link
 from tasklaws.forecast.panel import Panel
 
+UNSHARED = 0.3  # share of sampling noise that models do not share, where no checkpoints tell
+LEAST_SHARE = 0.05
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 
 
@@ -42,7 +44,8 @@ class Method:
         if places is None:
             return None
         z = self.link.of(known.value, known.n_items)
-        found = mixture.forecast(*places, z, self.link.variance(steadied(known), known.n_items), self.link)
+        noise = noise_share(known)[:, None] * self.link.variance(steadied(known), known.n_items)
+        found = mixture.forecast(*places, z, noise, self.link)
         return to_prediction(found, self.link, known.link)
 
 
@@ -64,6 +67,20 @@ LOSS_METHODS = (
     Method("reducible_loss", axes.reducible_loss, LOG),
     Method("validation_loss", axes.validation_loss, LOG),
 )
+
+
+def noise_share(panel: Panel) -> Array:
+    """How much of the sampling noise of items differs from one model to the next, by task, shape (tasks,).
+
+    Models answer the same items, so most of it is common to all. Late checkpoints show how much is not (`wobble`): their
+    variance as a share of sampling's, averaged over models and two models' worth of the ladder's median."""
+    ratio = panel.wobble * panel.n_items
+    seen = np.isfinite(ratio)
+    if not seen.any():
+        return np.full(len(panel.tasks), UNSHARED)
+    usual = max(float(np.median(ratio[seen])), LEAST_SHARE)
+    share = (np.where(seen, ratio, 0.0).sum(axis=1) + 2 * usual) / (seen.sum(axis=1) + 2)
+    return np.asarray(np.maximum(share, LEAST_SHARE))
 
 
 def steadied(panel: Panel) -> Array:

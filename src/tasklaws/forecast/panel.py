@@ -14,7 +14,8 @@ Array = NDArray[np.float64]
 UNKNOWN_ITEMS = 10_000.0  # of a score without n_items and stderr: as if its sampling noise hardly mattered
 PROBABILITIES = ("rc_soft", "probability")  # the probability given to the right answer, where a table has one
 SIZES = ("n_params", "n_tokens", "train_flops")
-OF_CELLS = ("value", "n_items", "validation_loss", "task_loss")
+OF_CELLS = ("value", "n_items", "wobble", "validation_loss", "task_loss")
+LATE = 2 / 3  # checkpoints from this share of a model's training on tell how much its scores wobble
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,8 @@ class Panel:
 
     `tasks` are (task, metric) pairs; `value`, `n_items` and `task_loss` have a row for each and a column for each of
     `models`, which are sorted by `size`; NaN where unknown. `chance` has a value for each task (NaN where the metric
-    has none). `validation_loss` holds losses that belong to no task, one a row. `task_loss` is the loss that the task's
+    has none). `wobble` is the variance of a late checkpoint's score around its neighbours' trend, on the link scale (NaN
+    where there are no checkpoints but the final one). `validation_loss` holds losses that belong to no task, one a row. `task_loss` is the loss that the task's
     right answer had (or -log of its probability).
     """
 
@@ -39,6 +41,7 @@ class Panel:
     chance: Array
     validation_loss: Array
     task_loss: Array
+    wobble: Array
 
     @property
     def link(self) -> Link:
@@ -77,7 +80,8 @@ def build_panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
             wanted = [metric for metric in metrics if is_loss(metric) == loss]
             own = rows[rows["metric"].isin(wanted)]
             if len(own):
-                panels.append(_panel(str(ladder), loss, own, rows))
+                checkpoints = table[(table["ladder"] == ladder) & ~table["is_final"] & table["metric"].isin(wanted)]
+                panels.append(_panel(str(ladder), loss, own, rows, checkpoints))
     return panels
 
 
@@ -92,7 +96,7 @@ def _finals(table: pd.DataFrame) -> pd.DataFrame:
     return kept.groupby(keys, sort=True)[columns].mean().reset_index()
 
 
-def _panel(ladder: str, loss: bool, own: pd.DataFrame, rows: pd.DataFrame) -> Panel:
+def _panel(ladder: str, loss: bool, own: pd.DataFrame, rows: pd.DataFrame, checkpoints: pd.DataFrame) -> Panel:
     sizes = rows.groupby("model")[list(SIZES)].mean()
     sizes = sizes.loc[sorted(set(own["model"]))]
     by = "train_flops" if sizes["train_flops"].notna().all() else "n_params"
@@ -117,7 +121,26 @@ def _panel(ladder: str, loss: bool, own: pd.DataFrame, rows: pd.DataFrame) -> Pa
         chance=chance,
         validation_loss=_validation_losses(rows, own, sizes.index),
         task_loss=_task_losses(rows, tasks, sizes.index),
+        wobble=_wobble(checkpoints, tasks, sizes.index, LOG if loss else ARCSINE),
     )
+
+
+def _wobble(checkpoints: pd.DataFrame, tasks: tuple[tuple[str, str], ...], models: pd.Index, link: Link) -> Array:
+    """Variance of late checkpoints of each task and model, by second differences: (z1 - 2 z2 + z3)^2 / 6 on average,
+    which no steady growth adds to (von Neumann's successive differences, once more differenced).
+
+    The final checkpoint is left out: it is annealed, the others are not."""
+    found = np.full((len(tasks), len(models)), np.nan)
+    seen = checkpoints.dropna(subset="step")
+    late = seen[seen["step"] >= LATE * seen.groupby(["model", "task", "metric"])["step"].transform("max")]
+    late = late.groupby(["model", "task", "metric", "step"], sort=True)["value"].mean().reset_index()
+    place = {pair: index for index, pair in enumerate(tasks)}
+    column = {model: index for index, model in enumerate(models)}
+    for (model, task, metric), part in late.groupby(["model", "task", "metric"]):
+        bends = np.diff(link.of(part["value"].to_numpy(dtype=float), np.inf), n=2)
+        if len(bends) and model in column and (task, metric) in place:
+            found[place[task, metric], column[model]] = float((bends**2).mean() / 6)
+    return found
 
 
 def _item_counts(value: Array, stderr: Array, n_items: Array, loss: bool) -> Array:
