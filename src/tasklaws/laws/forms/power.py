@@ -63,7 +63,7 @@ class LearningCurve(Law):
 POWER = Power(
     name="power",
     formula="E + A x^-a",
-    citation="Kaplan et al. 2020, arXiv 2001.08361, eqs. 1.1-1.3; with the floor E: Henighan et al. 2020, arXiv 2010.14701, eq. 1.1",
+    citation="Kaplan et al. 2020, arXiv 2001.08361, eqs. 1.1-1.3; E: Henighan et al. 2020, arXiv 2010.14701, eq. 1.1",
     inputs=("train_flops",),
     parameters=(FLOOR, SCALE, EXPONENT),
 )
@@ -88,4 +88,6 @@ LEARNING_CURVE = LearningCurve(
 M1 = replace(
     PURE_POWER, name="m1", citation="M1 of Alabdulmohsin et al. 2022, arXiv 2209.06640, eq. 1", inputs=("n_tokens",)
 )
-M2 = replace(POWER, name="m2", citation="M2 of Alabdulmohsin et al. 2022, arXiv 2209.06640, eq. 2", inputs=("n_tokens",))
+M2 = replace(
+    POWER, name="m2", citation="M2 of Alabdulmohsin et al. 2022, arXiv 2209.06640, eq. 2", inputs=("n_tokens",)
+)
