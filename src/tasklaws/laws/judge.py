@@ -32,8 +32,6 @@ def judge(batch: Batch, table: int, theta: Array, rested: bool) -> tuple[Status,
                 hits.append(f"{names[index]} at its {word} bound")
                 if not batch.law.parameters[batch.owner[index]].edge[side]:
                     cut.append(hits[-1])
-    if not rested:
-        return "failed", "the search did not come to rest", tuple(hits)
     n_free, n_rungs = int((width > 0).sum()), distinct(batch, table)
     if n_rungs < n_free:
         return "unidentified", f"{n_free} parameters from {n_rungs} different inputs", tuple(hits)
@@ -41,6 +39,8 @@ def judge(batch: Batch, table: int, theta: Array, rested: bool) -> tuple[Status,
     if weak:
         together = " and ".join(names[index] for index in weak)
         return "unidentified", f"the points do not determine {together}", tuple(hits)
+    if not rested:
+        return "failed", "the search did not come to rest", tuple(hits)
     return ("bound_hit", ", ".join(cut), tuple(hits)) if cut else ("converged", "", tuple(hits))
 
 

@@ -79,7 +79,7 @@ def curve(problem: Objective, theta: Array, rows: NDArray[np.intp], base: Array,
     diagonal = np.sqrt(np.maximum(np.abs(np.einsum("mpp->mp", found)), 1e-300))
     scale = diagonal[:, :, None] * diagonal[:, None, :]
     values, vectors = np.linalg.eigh(found / scale)
-    values = np.maximum(np.abs(values), 1e-6)
+    values = np.maximum(np.abs(values), 1e-9)
     return np.asarray(np.matmul(vectors * values[:, None, :], vectors.transpose(0, 2, 1)) * scale)
 
 

@@ -42,7 +42,7 @@ def search_all(batch: Batch, weight: Array) -> tuple[Array, Array, Mask]:
     theta, objective, _ = descend(batch, theta, weight, iterations=60, tolerance=1e-6)
     theta = theta[pick, best_rows(objective, POLISHED)]
     theta, objective, rested = descend(batch, theta, weight, iterations=100, tolerance=1e-8)
-    theta, objective, fine = descend(batch, theta, weight, iterations=100, tolerance=1e-14, newton=True)
+    theta, objective, fine = descend(batch, theta, weight, iterations=200, tolerance=1e-14, newton=True)
     rested |= fine
     order = np.argsort(objective, axis=1, kind="stable")
     return theta[pick, order], objective[pick, order], rested[pick, order]

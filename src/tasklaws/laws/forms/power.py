@@ -7,7 +7,7 @@ import numpy as np
 
 from tasklaws.laws.law import Array, Inputs, Law, Parameter, columns, stack
 
-EXPONENTS = (0.03, 0.1, 0.2, 0.35, 0.55, 0.8, 1.2, 1.8, 2.6)
+EXPONENTS = (0.01, 0.03, 0.1, 0.2, 0.35, 0.55, 0.8, 1.2, 1.8, 2.6)
 FLOOR = Parameter("E", "value", 0.0, 1.0, linear=True, edge=(True, True))
 SCALE = Parameter("A", "value at input 1", 1e-8, 1e8, log=True, linear=True)
 EXPONENT = Parameter("a", "1", 0.0, 4.0, EXPONENTS, shared=True, edge=(True, False))
