@@ -11,15 +11,17 @@ from tasklaws.laws.objective import HUBER, Evaluation, deviance, huber_log
 from tasklaws.laws.points import Kind, Points
 
 Rows = NDArray[np.intp]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
     """T curves of one law, kind and number of ladders, padded to n points of which `real` marks the true ones.
 
-    Inputs are divided by their geometric mean and losses by the largest, curve by curve (`scale`, `level`). Search coordinates
-    are the law's parameters in those units, logged where the parameter says so; ladders share some and have their own of the others:
-    `place[g, k]` is the coordinate of ladder g's parameter k, of P in all. `bounds` have shape (T, 2, P)."""
+    Inputs are divided by their geometric mean and losses by the largest, curve by curve (`scale`, `level`). Search
+    coordinates are the law's parameters in those units, logged where the parameter says so; ladders share some and
+    have their own of the others: `place[g, k]` is the coordinate of ladder g's parameter k, of P in all. `bounds`
+    have shape (T, 2, P)."""
 
     law: Law
     kind: Kind
@@ -27,7 +29,7 @@ class Batch:
     x: dict[str, Array]
     target: Array
     n_items: Array
-    real: NDArray[np.bool_]
+    real: Mask
     ladder: Rows
     chance: tuple[float | None, ...]
     scale: dict[str, Array]
@@ -62,9 +64,9 @@ class Batch:
             bounds=bounds[:, :, places(law, n_ladders)[1]],
         )
 
-    def part(self, table: int, stride: int) -> "Batch":
-        """One curve alone, of every `stride`-th point."""
-        one, points = slice(table, table + 1), slice(None, None, stride)
+    def part(self, one: slice, stride: int) -> "Batch":
+        """Some of the curves, of every `stride`-th point."""
+        points = slice(None, None, stride)
         return replace(
             self,
             x={name: values[one, points] for name, values in self.x.items()},
@@ -88,11 +90,11 @@ class Batch:
         return places(self.law, self.n_ladders)[1]
 
     @cached_property
-    def logged(self) -> NDArray[np.bool_]:
+    def logged(self) -> Mask:
         return np.array([self.law.parameters[owner].log for owner in self.owner])
 
     @cached_property
-    def linear(self) -> NDArray[np.bool_]:
+    def linear(self) -> Mask:
         return np.array([self.law.parameters[owner].linear for owner in self.owner])
 
     @cached_property
@@ -132,7 +134,7 @@ class Batch:
             return value, gradient
         if self.by_error:
             top = self.worst_error[tables]
-            return 1 - np.minimum(value, top), gradient * -(value < top)[..., None]
+            return 1 - np.minimum(value, top), -gradient * (value < top)[..., None]
         return np.clip(value, 0.0, 1.0), gradient * ((value > 0) & (value < 1))[..., None]
 
     def natural(self, theta: Array, table: int) -> Array:
@@ -152,12 +154,12 @@ class Problem:
     weight: Array
     delta: float = HUBER
 
-    def __call__(self, theta: Array, rows: Rows) -> Evaluation:
+    def __call__(self, theta: Array, rows: Rows, curved: bool = True) -> Evaluation:
         value, gradient = self.batch.model(theta, self.tables[rows])
         target, weight = self.target[rows], self.weight[rows]
         if self.batch.kind == "loss":
-            return huber_log(value, gradient, target, weight, self.delta)
-        return deviance(value, gradient, target, weight, self.batch.n_items[self.tables[rows]])
+            return huber_log(value, gradient, target, weight, self.delta, curved)
+        return deviance(value, gradient, target, weight, self.batch.n_items[self.tables[rows]], curved)
 
     def part(self, rows: Rows) -> "Problem":
         return Problem(self.batch, self.tables[rows], self.target[rows], self.weight[rows], self.delta)

@@ -9,9 +9,9 @@ from tasklaws.laws.points import FLOOR, Points
 def resample(curve: Points, replicates: int, seed: int) -> tuple[Array, Array]:
     """Values and weights of `replicates` resampled curves, each of shape (replicates, n).
 
-    Rungs (models, with all their points) get exponential weights (Bayesian bootstrap, Rubin 1981): drawing six rungs with
-    replacement would leave the laws unidentified in most replicates. Values are drawn binomially (accuracies) or with their stderr
-    (losses; where that is unknown they stay)."""
+    Rungs (models, with all their points) get exponential weights (Bayesian bootstrap, Rubin 1981): drawing six rungs
+    with replacement would leave the laws unidentified in most replicates. Values are drawn binomially (accuracies) or
+    with their stderr (losses; where that is unknown they stay)."""
     rng = np.random.default_rng(seed)
     n_rungs = int(curve.cluster.max()) + 1
     weight = rng.exponential(size=(replicates, n_rungs))

@@ -1,9 +1,11 @@
-"""Carry a learning curve on: many laws, each fitted with several memories, weighted by how well they foretold the curve so far.
+"""Carry a learning curve on: many laws, each fitted with several memories, weighted by how well they foretold the
+curve so far.
 
-A law fitted to a whole curve is drawn to its start, and no one law is the best of all curves. So every law is also fitted with
-weights that fade with distance from the curve's end, and all of these methods are put to the test on the curve itself: it is cut
-off at earlier ends, and the methods foretell what followed. The forecast is the weighted median of the methods' forecasts, weights
-being inverse to the mean squared errors of those backtests (Bates and Granger 1969, Operational Research Quarterly 20, 451)."""
+A law fitted to a whole curve is drawn to its start, and no one law is the best of all curves. So every law is also
+fitted with weights that fade with distance from the curve's end, and all of these methods are put to the test on the
+curve itself: it is cut off at earlier ends, and the methods foretell what followed. The forecast is the weighted
+median of the methods' forecasts, weights being inverse to the mean squared errors of those backtests (Bates and
+Granger 1969, Operational Research Quarterly 20, 451)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,8 +55,8 @@ class Cut:
 def extrapolate(observations: pd.DataFrame, at: ArrayLike, axis: str = "n_tokens") -> Extrapolation:
     """Foretell the losses of one curve (columns `axis` and value) `at` larger x.
 
-    Nothing but the curve given is looked at. A curve of fewer than four points, or one of values or places that are not positive,
-    raises TasklawsError."""
+    Nothing but the curve given is looked at. A curve of fewer than four points, or one of values or places that are
+    not positive, raises TasklawsError."""
     return extrapolate_many([observations], [at], axis)[0]
 
 
@@ -124,7 +126,7 @@ def weigh(cuts: list[Cut], forecasts: NDArray[np.object_]) -> tuple[Array, int]:
             total += cut.weight
     score = score / total if total else score
     weights = np.exp(-2 * (score - score.min()))  # inverse squares
-    return weights / weights.sum(), len(cuts) - 1
+    return np.asarray(weights / weights.sum()), len(cuts) - 1
 
 
 def weighted_median(values: Array, weights: Array) -> Array:
@@ -132,4 +134,5 @@ def weighted_median(values: Array, weights: Array) -> Array:
     order = np.argsort(values, axis=0, kind="stable")
     reached = np.cumsum(weights[order], axis=0)
     middle = (reached < 0.5 * reached[-1]).sum(axis=0)
-    return np.take_along_axis(values, np.take_along_axis(order, middle[None], axis=0), axis=0)[0]
+    chosen = np.take_along_axis(order, middle[None], axis=0)
+    return np.asarray(np.take_along_axis(values, chosen, axis=0)[0])

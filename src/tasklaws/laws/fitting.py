@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.optimize import brentq
 
 from tasklaws.errors import TasklawsError
-from tasklaws.laws.batch import Batch, Problem, pad
+from tasklaws.laws.batch import Batch, Mask, Problem, pad
 from tasklaws.laws.bootstrap import resample
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.judge import judge
@@ -32,14 +32,15 @@ def fit(
     replicates: int = 200,
     level: float = 0.9,
 ) -> Fit:
-    """Fit `law` to the observations of one task and metric: columns value and, where they exist, n_params, n_tokens, train_flops,
-    loss, stderr, n_items, chance, weight, is_final, ladder, model and metric.
+    """Fit `law` to the observations of one task and metric: columns value and, where they exist, n_params, n_tokens,
+    train_flops, loss, stderr, n_items, chance, weight, is_final, ladder, model and metric.
 
-    Losses: sum of Huber(1e-3) on the log; accuracies: binomial likelihood with n_items, fractional successes being weighted
-    ones, and, where n_items differ, weights for beta-binomial overdispersion (Williams 1982). Several ladders share exponents
-    and have scales and floors of their own. `axis` is that of a law of one input (default: its own, else train_flops, n_params,
-    n_tokens, whichever all rows have). `final` chooses between annealed checkpoints and others. `replicates` bootstrap refits give
-    stderr, correlations and intervals of `level`. Tables that cannot be fitted raise TasklawsError."""
+    Losses: sum of Huber(1e-3) on the log; accuracies: binomial likelihood with n_items, fractional successes being
+    weighted ones, and, where n_items differ, weights for beta-binomial overdispersion (Williams 1982). Several
+    ladders share exponents and have scales and floors of their own. `axis` is that of a law of one input (default:
+    its own, else train_flops, n_params, n_tokens, whichever all rows have). `final` chooses between annealed
+    checkpoints and others. `replicates` bootstrap refits give stderr, correlations and intervals of `level`. Tables
+    that cannot be fitted raise TasklawsError."""
     return fit_many(
         [observations], law, axis=axis, final=final, seed=seed, replicates=replicates, level=level
     )[0]  # fmt: skip
@@ -129,7 +130,7 @@ def redraw(
         missing = ((0, 0), (0, n_points - value.shape[1]))
         target = np.pad(value / batch.level[table], missing, constant_values=1.0)
         weights = np.pad(draw, missing) * weight[table]
-        one = batch.part(table, stride)
+        one = batch.part(slice(table, table + 1), stride)
         repeat = np.repeat(np.arange(replicates), len(starts))
         problem = Problem(
             one, np.zeros(len(repeat), dtype=np.intp), target[repeat, ::stride], weights[repeat, ::stride]
@@ -142,7 +143,7 @@ def redraw(
     return found
 
 
-def refit(problem: Problem, starts: Array) -> tuple[Array, Array, Array]:
+def refit(problem: Problem, starts: Array) -> tuple[Array, Array, Mask]:
     """Searches of bootstrap replicates from near their ends."""
     found = run(problem, starts, iterations=40, tolerance=1e-5)
     return run(problem, found[0], iterations=25, tolerance=1e-7, newton=problem.batch.kind == "loss")

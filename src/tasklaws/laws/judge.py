@@ -10,7 +10,8 @@ from tasklaws.laws.law import Array
 Status = Literal["converged", "bound_hit", "unidentified", "failed"]
 EDGE = 1e-6  # a coordinate this close to a bound, as a share of the box, lies on it
 SQUARE = 1e6  # a Huber delta that no residual reaches
-LEAST_SPREAD = 1e-9  # of a log loss
+LEAST_SPREAD = 1e-6  # of a log loss: none is known better
+SINGULAR = 1e-12  # of the information that the best determined direction has: less is rounding
 LOOSE = 3.0  # a standard error of a logged coordinate from which on it counts as unknown: a factor of twenty
 LOOSE_SHARE = 0.25  # the same of a coordinate that is not logged, as a share of its box
 
@@ -31,8 +32,6 @@ def judge(batch: Batch, table: int, theta: Array, rested: bool) -> tuple[Status,
                 hits.append(f"{names[index]} at its {word} bound")
                 if not batch.law.parameters[batch.owner[index]].edge[side]:
                     cut.append(hits[-1])
-    if not rested:
-        return "failed", "the search did not come to rest", tuple(hits)
     n_free, n_rungs = int((width > 0).sum()), distinct(batch, table)
     if n_rungs < n_free:
         return "unidentified", f"{n_free} parameters from {n_rungs} different inputs", tuple(hits)
@@ -40,6 +39,8 @@ def judge(batch: Batch, table: int, theta: Array, rested: bool) -> tuple[Status,
     if weak:
         together = " and ".join(names[index] for index in weak)
         return "unidentified", f"the points do not determine {together}", tuple(hits)
+    if not rested:
+        return "failed", "the search did not come to rest", tuple(hits)
     return ("bound_hit", ", ".join(cut), tuple(hits)) if cut else ("converged", "", tuple(hits))
 
 
@@ -54,9 +55,9 @@ def distinct(batch: Batch, table: int) -> int:
 
 
 def undetermined(batch: Batch, table: int, theta: Array, loose: np.ndarray) -> list[int]:
-    """The coordinates that make up the direction which the Fisher information determines least, if its standard error is too
-    wide; of a loss with the variance that its logarithm has around the law (least squares, as Huber's curvature says
-    nothing of outliers)."""
+    """The coordinates that make up the direction which the Fisher information determines least, if its standard error
+    is too wide; of a loss with the variance that its logarithm has around the law (least squares, as Huber's
+    curvature says nothing of outliers)."""
     index = np.flatnonzero(loose)
     if not index.size:
         return []
@@ -71,7 +72,7 @@ def undetermined(batch: Batch, table: int, theta: Array, loose: np.ndarray) -> l
     limit = np.where(batch.logged[index], LOOSE, LOOSE_SHARE * width)
     known = curvature[0][np.ix_(index, index)] / variance * np.outer(limit, limit)
     values, vectors = np.linalg.eigh(known)
-    if values[0] >= 1:
+    if values[0] >= max(1.0, SINGULAR * values[-1]):
         return []
     share = np.abs(vectors[:, 0])
     return sorted(index[share > max(0.3 * share.max(), 0.1)].tolist())

@@ -22,11 +22,11 @@ class Parameter:
     """One parameter of a law, and where it is searched.
 
     Bounds and starts hold where every input is divided by its geometric mean over the points and every loss by the
-    largest one, so exponents and shares stay what they are and levels are shares of that loss. Those of a `place` (a value of that
-    input) are factors of the smallest and largest input, and its starts are shares of the way between, in logs. A
-    `linear` parameter has no starts: it is solved for. At a natural `edge` (lower, upper) the formula itself ends, so that a fit
-    may lie there. `shared` parameters are the same for all ladders of one fit. `role` ties the bounds of a level to a task's chance.
-    """
+    largest one, so exponents and shares stay what they are and levels are shares of that loss. Those of a `place` (a
+    value of that input) are factors of the smallest and largest input, and its starts are shares of the way between,
+    in logs. A `linear` parameter has no starts: it is solved for. At a natural `edge` (lower, upper) the formula
+    itself ends, so that a fit may lie there. `shared` parameters are the same for all ladders of one fit. `role` ties
+    the bounds of a level to a task's chance."""
 
     name: str
     unit: str
@@ -45,8 +45,8 @@ class Parameter:
 class Law(ABC):
     """One functional form, vectorised over a leading axis of searches.
 
-    It `gives` a loss (any positive quantity), an accuracy, or either. A law of losses serves for accuracies by way of the error:
-    accuracy = 1 - min(law, 1 - chance)."""
+    It `gives` a loss (any positive quantity), an accuracy, or either. A law of losses serves for accuracies by way of
+    the error: accuracy = 1 - min(law, 1 - chance)."""
 
     name: str
     formula: str
@@ -59,13 +59,13 @@ class Law(ABC):
 
     @abstractmethod
     def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
-        """Values (m, n) and their gradient (m, n, p) for parameters `theta` (m, 1 or n, p), each of whose n points may have its own,
-        at inputs of shape (n) or (m, n)."""
+        """Values (m, n) and their gradient (m, n, p) for parameters `theta` (m, 1 or n, p), each of whose n points
+        may have its own, at inputs of shape (n) or (m, n)."""
 
     @abstractmethod
     def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
-        """The parameters `theta` (..., p) that hold where inputs are divided by `scale` and values by `level`, in the units of the
-        inputs and values themselves."""
+        """The parameters `theta` (..., p) that hold where inputs are divided by `scale` and values by `level`, in the
+        units of the inputs and values themselves."""
 
     def starts(self) -> dict[str, tuple[float, ...]]:
         """Where searches of the parameters that are not linear begin: all combinations of these."""

@@ -21,8 +21,9 @@ FLOOR = 1e-6  # a smaller loss counts as this one, so that its logarithm exists
 class Points:
     """What one fit sees: n points, inputs and values in their own units.
 
-    `index` are the rows' labels in the table, `ladder` numbers the ladders named in `ladders`, `cluster` the rungs (models),
-    which are resampled together. `stderr` is NaN where unknown, `weight` 1. `left_out` gives the reason for each other row by label."""
+    `index` are the rows' labels in the table, `ladder` numbers the ladders named in `ladders`, `cluster` the rungs
+    (models), which are resampled together. `stderr` is NaN where unknown, `weight` 1. `left_out` gives the reason for
+    each other row by label."""
 
     kind: Kind
     x: dict[str, Array]
@@ -39,8 +40,8 @@ class Points:
 
 
 def metric_kind(metric: str | None, values: Array) -> Kind:
-    """Whether a metric is an accuracy or a loss; one that the schema does not list is an accuracy where all its values lie in
-    [0, 1]."""
+    """Whether a metric is an accuracy or a loss; one that the schema does not list is an accuracy where all its
+    values lie in [0, 1]."""
     if metric in ACCURACIES:
         return "accuracy"
     if metric in LOSSES:
@@ -80,8 +81,9 @@ def choose_axis(law: Law, table: pd.DataFrame) -> Law:
 def read_points(table: pd.DataFrame, law: Law, final: bool = True) -> Points:
     """The points of one task and metric that `law` can use.
 
-    Checkpoints that were annealed (`is_final`) and those that were not are kept apart: `final` says which of the two to
-    use where there are both. No usable row, several tasks or metrics, or several levels of chance raise TasklawsError."""
+    Checkpoints that were annealed (`is_final`) and those that were not are kept apart: `final` says which of the two
+    to use where there are both. No usable row, several tasks or metrics, or several levels of chance raise
+    TasklawsError."""
     if "value" not in table:
         raise TasklawsError(f"no column 'value' among {', '.join(map(str, table.columns))}: name the scores so")
     missing = [name for name in law.inputs if name not in table]
@@ -169,4 +171,4 @@ def known_items(numbers: dict[str, Array], value: Array) -> Array:
 def clusters(table: pd.DataFrame, inputs: tuple[str, ...]) -> NDArray[np.intp]:
     """Numbers the rungs: the models by ladder, or where they have no name, the distinct inputs."""
     keys = [name for name in ("ladder", "model") if name in table] if "model" in table else list(inputs)
-    return table.groupby(keys, sort=True, dropna=False).ngroup().to_numpy()
+    return table.groupby(keys, sort=True, dropna=False).ngroup().to_numpy().astype(np.intp)

@@ -18,16 +18,19 @@ from tasklaws.laws.points import Kind, Points
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+TIED = 0.95  # a rank correlation from which on the report names two parameters together
+
 
 @dataclass(frozen=True, eq=False)
 class Fit:
     """One law fitted to one task and metric, on one ladder or several that share exponents.
 
-    `theta` (ladders, p) and bootstrap `draws` (replicates, ladders, p) are the formula's parameters in the units of the table.
-    `reason` says why the status is not `converged`; `at_bounds` names coordinates on the edge of their box, natural edges such
-    as E = 0 included. `points` has a row for each point used (row of the table, inputs, value, fitted, residual: ln(value /
-    fitted) of a loss, value - fitted of an accuracy), `left_out` the reason for every other row. `objective` is the sum of
-    Huber(1e-3) on log loss, or half the binomial deviance. `overdispersion` is the correlation between items (beta-binomial)."""
+    `theta` (ladders, p) and bootstrap `draws` (replicates, ladders, p) are the formula's parameters in the units of
+    the table. `reason` says why the status is not `converged`; `at_bounds` names coordinates on the edge of their
+    box, natural edges such as E = 0 included. `points` has a row for each point used (row of the table, inputs,
+    value, fitted, residual: ln(value / fitted) of a loss, value - fitted of an accuracy), `left_out` the reason for
+    every other row. `objective` is the sum of Huber(1e-3) on log loss, or half the binomial deviance.
+    `overdispersion` is the correlation between items (beta-binomial)."""
 
     law: Law
     kind: Kind
@@ -43,6 +46,10 @@ class Fit:
     objective: float
     overdispersion: float
     level: float
+
+    def __post_init__(self) -> None:
+        self.theta.flags.writeable = False
+        self.draws.flags.writeable = False
 
     @classmethod
     def of(
@@ -85,28 +92,21 @@ class Fit:
         return len(self.points)
 
     @cached_property
-    def _columns(self) -> dict[str, tuple[int, int, str]]:
-        """The ladder, the parameter and the unit of each named parameter."""
-        found = {}
-        for index, parameter in enumerate(self.law.parameters):
-            single = parameter.shared or len(self.ladders) == 1
-            for number, ladder in enumerate(self.ladders[:1] if single else self.ladders):
-                name = parameter.name if single else f"{parameter.name}[{ladder}]"
-                found[name] = (number, index, parameter.unit)
-        return found
+    def _columns(self) -> dict[str, tuple[int, int]]:
+        return named_columns(self.law, self.ladders)
 
     @cached_property
     def params(self) -> dict[str, float]:
-        return {name: float(self.theta[ladder, index]) for name, (ladder, index, _) in self._columns.items()}
+        return {name: float(self.theta[place]) for name, place in self._columns.items()}
 
     @property
     def units(self) -> dict[str, str]:
-        return {name: unit for name, (_, _, unit) in self._columns.items()}
+        return {name: self.law.parameters[index].unit for name, (_, index) in self._columns.items()}
 
     @cached_property
     def draws_by_name(self) -> dict[str, Array]:
         """The bootstrap refits of each parameter."""
-        return {name: self.draws[:, ladder, index] for name, (ladder, index, _) in self._columns.items()}
+        return {name: self.draws[:, ladder, index] for name, (ladder, index) in self._columns.items()}
 
     @cached_property
     def stderr(self) -> dict[str, float]:
@@ -126,8 +126,8 @@ class Fit:
 
     @cached_property
     def correlations(self) -> pd.DataFrame:
-        """Rank correlations of the parameters over the bootstrap, which no unit and no skew distorts; 0 with a parameter that
-        never moves; empty without a bootstrap."""
+        """Rank correlations of the parameters over the bootstrap, which no unit and no skew distorts; 0 with a
+        parameter that never moves; empty without a bootstrap."""
         names = list(self.params) if len(self.draws) > 1 else []
         ranks = pd.DataFrame({name: self.draws_by_name[name] for name in names}).rank()
         found = ranks.corr().fillna(0.0)
@@ -140,9 +140,11 @@ class Fit:
         return (1 - self.level) / 2, (1 + self.level) / 2
 
     def predict(self, points: ArrayLike | Mapping[str, ArrayLike] | pd.DataFrame, ladder: str | None = None) -> Array:
-        """The law's value at `points`: a table or mapping with the law's inputs, or the numbers alone where it has one input.
+        """The law's value at `points`: a table or mapping with the law's inputs, or the numbers alone where it has
+        one input.
 
-        A fit of several ladders needs to be told which. Inputs that are missing or not positive raise TasklawsError."""
+        A fit of several ladders needs to be told which. Inputs that are missing or not positive raise
+        TasklawsError."""
         return np.asarray(self._curves(self.theta[None], points, ladder)[0])
 
     def predict_draws(
@@ -154,7 +156,8 @@ class Fit:
     def predict_interval(
         self, points: ArrayLike | Mapping[str, ArrayLike] | pd.DataFrame, ladder: str | None = None
     ) -> tuple[Array, Array]:
-        """The interval (of `level`) of the law's value: of the curve, not of a new rung, which adds noise of its own."""
+        """The interval (of `level`) of the law's value: of the curve, not of a new rung, which adds noise of its
+        own."""
         if len(self.draws) < 2:
             raise TasklawsError("a fit without bootstrap replicates has no intervals: fit with replicates")
         low, high = np.quantile(self.predict_draws(points, ladder), self._tails, axis=0)
@@ -212,16 +215,16 @@ class Fit:
 
     def _tied(self) -> list[tuple[str, str, float]]:
         """Pairs of parameters that the points hardly tell apart."""
-        table = self.correlations
+        table, names = self.correlations.to_numpy(), list(self.correlations)
         return [
-            (first, second, float(table.loc[first, second]))
-            for number, first in enumerate(table)
-            for second in list(table)[number + 1 :]
-            if abs(float(table.loc[first, second])) > 0.95
+            (str(names[i]), str(names[j]), float(table[i, j]))
+            for i in range(len(names))
+            for j in range(i + 1, len(names))
+            if abs(table[i, j]) > TIED
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types; `from_dict` reads it back. Draws are text, one parameter a string, ten digits."""
+        """Plain JSON types; `from_dict` reads it back. Draws are text, one parameter a string."""
         return {
             "law": self.law.name,
             "inputs": list(self.law.inputs),
@@ -242,7 +245,7 @@ class Fit:
             "level": self.level,
             "points": {str(name): self.points[name].tolist() for name in self.points},
             "left_out": {str(row): reason for row, reason in self.left_out.items()},
-            "draws": {name: " ".join(f"{v:.10g}" for v in draws) for name, draws in self.draws_by_name.items()},
+            "draws": {name: " ".join(map(repr, draws.tolist())) for name, draws in self.draws_by_name.items()},
         }
 
     @classmethod
@@ -251,25 +254,26 @@ class Fit:
         try:
             law = LAWS[row["law"]]
             law = law.on(row["inputs"][0]) if law.one_axis else law
-            fit = cls(
+            ladders = tuple(row["ladders"])
+            replicates = {name: np.array(text.split(), dtype=float) for name, text in row["draws"].items()}
+            theta = np.empty((len(ladders), len(law.parameters)))
+            draws = np.empty((len(next(iter(replicates.values()))), *theta.shape))
+            for name, (ladder, index) in named_columns(law, ladders).items():
+                at = slice(None) if law.parameters[index].shared else slice(ladder, ladder + 1)
+                theta[at, index] = row["params"][name]
+                draws[:, at, index] = replicates[name][:, None]
+            own = ("kind", "status", "reason", "objective", "overdispersion", "level")
+            return cls(
                 law=law,
-                theta=np.empty((len(row["ladders"]), len(law.parameters))),
-                draws=np.empty(0),
+                theta=theta,
+                draws=draws,
                 chance=row.get("chance"),
-                ladders=tuple(row["ladders"]),
+                ladders=ladders,
                 at_bounds=tuple(row["at_bounds"]),
                 points=pd.DataFrame(row["points"]),
                 left_out={int(label): reason for label, reason in row["left_out"].items()},
-                **{name: row[name] for name in ("kind", "status", "reason", "objective", "overdispersion", "level")},
+                **{name: row[name] for name in own},
             )
-            replicates = {name: np.array(text.split(), dtype=float) for name, text in row["draws"].items()}
-            draws = np.empty((len(next(iter(replicates.values()))), *fit.theta.shape))
-            for name, (ladder, index, _) in fit._columns.items():
-                at = slice(None) if law.parameters[index].shared else ladder
-                fit.theta[at, index] = row["params"][name]
-                draws[:, at, index] = replicates[name][:, None] if law.parameters[index].shared else replicates[name]
-            object.__setattr__(fit, "draws", draws)
-            return fit
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration) as error:
             raise TasklawsError(f"malformed fit ({error!r}): write it anew with `tasklaws fit --json`") from error
 
@@ -278,3 +282,14 @@ class Fit:
         from tasklaws.laws.plot import plot
 
         return plot(self, ax)
+
+
+def named_columns(law: Law, ladders: tuple[str, ...]) -> dict[str, tuple[int, int]]:
+    """The ladder and the parameter that each name stands for: of several ladders, those not shared are
+    `name[ladder]`."""
+    found = {}
+    for index, parameter in enumerate(law.parameters):
+        single = parameter.shared or len(ladders) == 1
+        for number, ladder in enumerate(ladders[:1] if single else ladders):
+            found[parameter.name if single else f"{parameter.name}[{ladder}]"] = (number, index)
+    return found

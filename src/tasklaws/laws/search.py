@@ -1,46 +1,56 @@
-"""Multi-start: a grid of the parameters that are not linear, the linear ones solved inside, the best of them searched on."""
+"""Multi-start: a grid of the parameters that are not linear, the linear ones solved inside, the best of them searched
+on."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import numpy as np
 
-from tasklaws.laws.batch import Batch, Problem, Rows
+from tasklaws.laws.batch import Batch, Mask, Problem, Rows
 from tasklaws.laws.law import Array
 from tasklaws.laws.objective import smooth
 from tasklaws.laws.optimise import minimise
 
 STARTS = 8  # of the grid's points, searched from
 POLISHED = 3  # of the searches' ends, taken to the bottom
-CHUNK = 300_000  # numbers in one gradient: what a processor's cache holds
-MANY_POINTS = 4_000  # from here on the grid is judged, and the first search run, on every k-th point
+CHUNK = 150_000  # numbers in one gradient: what a processor's cache holds
+MANY_POINTS = 4_000  # from here on the search runs on every k-th point, and only its best end on all
 
 
-def search(batch: Batch, weight: Array) -> tuple[Array, Array, Array]:
-    """The ends of the best searches of every curve, best first: coordinates (T, k, P), objectives (T, k), whether at rest (T, k)."""
-    n_tables, n_points = batch.target.shape
-    stride = -(-n_points // MANY_POINTS)
-    coarse = weight * (np.arange(n_points) % stride == 0)
+def search(batch: Batch, weight: Array) -> tuple[Array, Array, Mask]:
+    """The ends of the best searches of every curve, best first: coordinates (T, k, P), objectives (T, k), whether at
+    rest (T, k)."""
+    stride = -(-batch.target.shape[1] // MANY_POINTS)
+    theta, objective, rested = search_all(batch.part(slice(None), stride), weight[:, ::stride])
+    if stride > 1:
+        theta, objective, rested = descend(batch, theta[:, :1], weight, iterations=30, tolerance=1e-9, newton=True)
+    return theta, objective, rested
+
+
+def search_all(batch: Batch, weight: Array) -> tuple[Array, Array, Mask]:
+    """`search` with every point in every step."""
     grid = starts(batch)
-    n_starts, width = grid.shape[1:]
+    n_tables, n_starts, width = grid.shape
     tables = np.repeat(np.arange(n_tables), n_starts)
-    theta = solve_linear(batch, grid.reshape(-1, width), tables, coarse)
-    problem = curves(batch, tables, coarse)
-    objective = in_chunks(lambda rows: problem(theta[rows], rows)[0], len(theta), problem)
-    chosen = best_rows(objective.reshape(n_tables, n_starts), STARTS)
-    theta = theta.reshape(n_tables, n_starts, width)[np.arange(n_tables)[:, None], chosen]
-    theta, objective, _ = descend(batch, theta, coarse, iterations=60, tolerance=1e-6)
-    chosen = best_rows(objective, POLISHED)
-    theta = theta[np.arange(n_tables)[:, None], chosen]
-    theta, objective, rested = descend(batch, theta, weight, iterations=100, tolerance=1e-8)
-    theta, objective, fine = descend(batch, theta, weight, iterations=100, tolerance=1e-14, newton=True)
-    order = np.argsort(objective, axis=1, kind="stable")
     pick = np.arange(n_tables)[:, None]
-    return theta[pick, order], objective[pick, order], (rested | fine)[pick, order]
+    theta = solve_linear(batch, grid.reshape(-1, width), tables, weight)
+    problem = curves(batch, tables, weight)
+    objective = np.concatenate([problem(theta[part], part, False)[0] for part in chunks(len(theta), problem)])
+    chosen = best_rows(objective.reshape(n_tables, n_starts), STARTS)
+    theta = theta.reshape(n_tables, n_starts, width)[pick, chosen]
+    theta, objective, _ = descend(batch, theta, weight, iterations=60, tolerance=1e-6)
+    theta = theta[pick, best_rows(objective, POLISHED)]
+    theta, objective, rested = descend(batch, theta, weight, iterations=100, tolerance=1e-8)
+    theta, objective, fine = descend(batch, theta, weight, iterations=200, tolerance=1e-14, newton=True)
+    rested |= fine
+    order = np.argsort(objective, axis=1, kind="stable")
+    return theta[pick, order], objective[pick, order], rested[pick, order]
 
 
 def descend(
     batch: Batch, theta: Array, weight: Array, iterations: int, tolerance: float, newton: bool = False
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array, Array, Mask]:
     """Searches from `theta` (T, k, P) on each curve's own values."""
     shape = theta.shape[:2]
     tables = np.repeat(np.arange(shape[0]), shape[1])
@@ -50,20 +60,20 @@ def descend(
 
 def run(
     problem: Problem, theta: Array, iterations: int, tolerance: float, newton: bool = False
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array, Array, Mask]:
     """`minimise`, in chunks that the cache holds."""
 
-    def one(rows: Rows) -> tuple[Array, Array, Array]:
+    def one(rows: Rows) -> tuple[Array, Array, Mask]:
         part = problem.part(rows)
         bounds = problem.batch.bounds[part.tables]
         return minimise(part, theta[rows], bounds, iterations, tolerance, newton)
 
-    found = [one(rows) for rows in chunks(len(theta), problem)]
-    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))  # type: ignore[return-value]
-
-
-def in_chunks(function, count: int, problem: Problem) -> Array:  # type: ignore[no-untyped-def]
-    return np.concatenate([function(rows) for rows in chunks(count, problem)])
+    with ThreadPoolExecutor(
+        os.cpu_count()
+    ) as pool:  # NumPy's loops run side by side; chunks do not depend on the count
+        found = list(pool.map(one, chunks(len(theta), problem)))
+    ends, objectives, rested = zip(*found, strict=True)
+    return np.concatenate(ends), np.concatenate(objectives), np.concatenate(rested)
 
 
 def chunks(count: int, problem: Problem) -> list[Rows]:
@@ -83,7 +93,8 @@ def starts(batch: Batch) -> Array:
     """The grid (T, s, P) in search coordinates; linear coordinates are left at their lower bound."""
     law = batch.law
     named = law.starts()
-    grid = np.array(list(product(*named.values()))).reshape(-1, len(named))
+    points = list(product(*named.values()))
+    grid = np.array(points).reshape(len(points), len(named))
     found = np.repeat(batch.bounds[:, :1], len(grid), axis=1)
     for column, name in enumerate(named):
         index = law.names.index(name)
@@ -101,10 +112,11 @@ def starts(batch: Batch) -> Array:
 
 
 def solve_linear(batch: Batch, theta: Array, tables: Rows, weight: Array) -> Array:
-    """`theta` (m, P) with its linear coordinates at the weighted least squares of the law's value, inside their bounds.
+    """`theta` (m, P) with its linear coordinates at the weighted least squares of the law's value, inside their
+    bounds.
 
-    Weights are those of relative errors for losses, of binomial ones for accuracies. What leaves its bounds is put there and the
-    rest solved again, which is exact enough for a start."""
+    Weights are those of relative errors for losses, of binomial ones for accuracies. What leaves its bounds is put
+    there and the rest solved again, which is exact enough for a start."""
     if not batch.linear.any():
         return theta
     lower, upper = batch.bounds[tables, 0], batch.bounds[tables, 1]
@@ -128,7 +140,7 @@ def solve_linear(batch: Batch, theta: Array, tables: Rows, weight: Array) -> Arr
 
 
 def solve_part(
-    batch: Batch, plain: Array, held: Array, lower: Array, upper: Array, tables: Rows, precision: Array
+    batch: Batch, plain: Array, held: Mask, lower: Array, upper: Array, tables: Rows, precision: Array
 ) -> Array:
     logged = batch.logged & batch.linear
     ones = np.where(logged, 0.0, plain)  # ln 1

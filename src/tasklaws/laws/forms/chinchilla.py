@@ -1,4 +1,5 @@
-"""The laws of loss in model size and tokens together: Chinchilla's, Kaplan's joint one, and Gadre's of over-training."""
+"""The laws of loss in model size and tokens together: Chinchilla's, Kaplan's joint one, and Gadre's of
+over-training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

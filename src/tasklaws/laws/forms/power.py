@@ -7,7 +7,7 @@ import numpy as np
 
 from tasklaws.laws.law import Array, Inputs, Law, Parameter, columns, stack
 
-EXPONENTS = (0.03, 0.1, 0.2, 0.35, 0.55, 0.8, 1.2, 1.8, 2.6)
+EXPONENTS = (0.01, 0.03, 0.1, 0.2, 0.35, 0.55, 0.8, 1.2, 1.8, 2.6)
 FLOOR = Parameter("E", "value", 0.0, 1.0, linear=True, edge=(True, True))
 SCALE = Parameter("A", "value at input 1", 1e-8, 1e8, log=True, linear=True)
 EXPONENT = Parameter("a", "1", 0.0, 4.0, EXPONENTS, shared=True, edge=(True, False))
@@ -63,7 +63,7 @@ class LearningCurve(Law):
 POWER = Power(
     name="power",
     formula="E + A x^-a",
-    citation="Kaplan et al. 2020, arXiv 2001.08361, eqs. 1.1-1.3; with the floor E: Henighan et al. 2020, arXiv 2010.14701, eq. 1.1",
+    citation="Kaplan et al. 2020, arXiv 2001.08361, eqs. 1.1-1.3; E: Henighan et al. 2020, arXiv 2010.14701, eq. 1.1",
     inputs=("train_flops",),
     parameters=(FLOOR, SCALE, EXPONENT),
 )

@@ -52,7 +52,7 @@ STEP = Step(
 U_SHAPE = Turn(
     name="u_shape",
     formula="turn + k ln(x / m)^2",
-    citation="U-shaped scaling: Wei et al. 2023, arXiv 2211.02011 (which gives no formula; a parabola in log x is the least)",
+    citation="U-shaped scaling: Wei et al. 2023, arXiv 2211.02011 (without a formula: a parabola is the least)",
     inputs=("train_flops",),
     parameters=(
         Parameter("turn", "value", 0.0, 1.0, linear=True, edge=(True, True)),

@@ -1,0 +1,97 @@
+"""`tasklaws fit TABLE --law NAME`: one law, its report and its picture."""
+
+import json
+from argparse import ArgumentParser, Namespace, _SubParsersAction
+from pathlib import Path
+
+import pandas as pd
+
+from tasklaws.errors import TasklawsError
+from tasklaws.files import replacing
+from tasklaws.laws.fitting import fit
+from tasklaws.laws.forms import LAWS
+from tasklaws.laws.law import AXES
+from tasklaws.laws.result import Fit
+from tasklaws.schema import LOSSES
+
+OTHER_NAMES = {
+    "n_params": ("N", "params", "parameters", "model_size"),
+    "n_tokens": ("D", "tokens", "training_tokens", "n_examples"),
+    "train_flops": ("C", "flops", "FLOPs", "compute"),
+}
+
+
+def add_parser(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
+    parser = subparsers.add_parser("fit", help="fit one law to a table of observations", description=run_fit.__doc__)
+    parser.add_argument("table", type=Path, metavar="TABLE", help="CSV; its columns are those of observations.csv")
+    parser.add_argument("--law", required=True, choices=list(LAWS), metavar="NAME", help=", ".join(LAWS))
+    parser.add_argument("--metric", help="the metric to fit, where the table has several")
+    parser.add_argument("--task", help="the task to fit, where the table has several")
+    parser.add_argument("--axis", choices=AXES, help="of a law of one input (default: the first that all rows have)")
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default %(default)s)")
+    parser.add_argument("--replicates", type=int, default=200, help="bootstrap refits (default %(default)s)")
+    parser.add_argument("--picture", type=Path, help="where to draw it (default: beside TABLE)")
+    parser.add_argument("--json", action="store_true", help="print the fit as JSON, for `tasklaws plan`; no picture")
+    parser.set_defaults(run=run_fit)
+
+
+def run_fit(arguments: Namespace) -> None:
+    """Fit a law to the observations of one task and metric; print a report and draw a picture, or print JSON."""
+    table = read_observations(arguments.table, arguments.metric, arguments.task)
+    found = fit(table, arguments.law, axis=arguments.axis, seed=arguments.seed, replicates=arguments.replicates)
+    if arguments.json:
+        print(json.dumps(found.to_dict(), sort_keys=True, allow_nan=False))
+        return
+    print(found.summary())
+    print(f"picture: {draw(found, arguments.picture or beside(arguments.table, arguments.law))}")
+
+
+def beside(table: Path, law: str) -> Path:
+    return table.with_name(f"{table.name.split('.')[0]}-{law}.svg")
+
+
+def draw(found: Fit, path: Path) -> Path:
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    kind = path.suffix.lstrip(".").lower()
+    if kind not in ("svg", "png", "pdf"):
+        raise TasklawsError(f"--picture {path}: the name must end in .svg, .png or .pdf")
+    with mpl.rc_context({"svg.hashsalt": "tasklaws", "backend": "agg"}):
+        figure, ax = plt.subplots(layout="constrained")
+        found.plot(ax)
+        with replacing(path) as file:
+            figure.savefig(
+                file,
+                format=kind,
+                metadata=None if kind == "png" else {"Date" if kind == "svg" else "CreationDate": None},
+            )
+        plt.close(figure)
+    return path
+
+
+def read_observations(path: Path, metric: str | None, task: str | None = None) -> pd.DataFrame:
+    """The observations of a CSV, of one metric and task; a column named as a loss serves as `value` where there is
+    none."""
+    try:
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], low_memory=False)
+    except (ValueError, pd.errors.ParserError) as error:
+        raise TasklawsError(f"{path}: malformed table ({error}): give a CSV with a header") from error
+    if table.empty:
+        raise TasklawsError(f"{path}: no rows: give a CSV with observations")
+    names = {old: new for new, others in OTHER_NAMES.items() if new not in table for old in others if old in table}
+    table = table.rename(columns=names)
+    if "value" not in table:
+        losses = [str(name) for name in table if name in LOSSES]
+        if len(losses) != 1:
+            raise TasklawsError(f"{path}: no column 'value': the table has {', '.join(map(str, table.columns))}")
+        table = table.rename(columns={losses[0]: "value"}).assign(metric=losses[0])
+    for column, wanted in (("metric", metric), ("task", task)):
+        if wanted is not None:
+            known = table[column].dropna().unique().tolist() if column in table else []
+            if wanted not in known:
+                raise TasklawsError(
+                    f"{path}: no {column} {wanted!r}: choose one of {', '.join(map(str, known)) or 'none'}"
+                )
+            table = table[table[column] == wanted]
+    return table.reset_index(drop=True)
