@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 from scipy.stats import CensoredData, ecdf
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -24,20 +22,22 @@ class Median:
     high: float | None
 
 
-def median_seconds(seconds: Array, timeout: Array, solved: NDArray[np.bool_], level: float) -> Median:
+def median_seconds(attempts: pd.DataFrame, level: float) -> Median:
     """The time by which half of all people have solved the item (Kaplan-Meier), with Brookmeyer-Crowley limits.
 
-    A solved attempt is an event at `seconds`. One that was not is censored at its `timeout`, also when the person gave
-    up or handed in a wrong answer before: people stop because the item is hard for them, so that to censor them when
-    they stop would take them for people who would have gone on like the others (the competing event stays in the risk
-    set, as in Fine and Gray 1999). The limits are the times at which the log-log band of the curve crosses one half
-    (Brookmeyer and Crowley 1982).
+    `attempts` are those at one item. A solved one is an event at `seconds`; one that was not solved is censored at its
+    `timeout`, also when the person gave up or handed in a wrong answer before: people stop because the item is hard
+    for them, and to censor them when they stop would take them for people who would have gone on like the others (the
+    competing event stays in the risk set, as in Fine and Gray 1999). The limits are the times at which the log-log band
+    of the curve crosses one half (Brookmeyer and Crowley 1982).
     """
+    seconds, timeout = attempts["seconds"].to_numpy(float), attempts["timeout"].to_numpy(float)
+    event = attempts["solved"].to_numpy() == 1
     few = 0.5 ** len(seconds) > (1 - level) / 2  # so few people may all lie above the median
-    times = np.where(solved, seconds, timeout)
-    if not solved.any():
+    times = np.where(event, seconds, timeout)
+    if not event.any():
         return Median(None, None if few else float(times.max()), None)
-    curve = ecdf(CensoredData.right_censored(times, ~solved)).sf
+    curve = ecdf(CensoredData.right_censored(times, ~event)).sf
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # undefined where the curve is 0 or 1
         band: Any = curve.confidence_interval(level, method="log-log")
     middle, low, high = (_crossing(each) for each in (curve, band.low, band.high))

@@ -35,8 +35,8 @@ class Mean:
     def interval(self, level: float) -> tuple[Array, Array]:
         """Equal-tailed limits; a limit is 0 where every score is 0, and 1 where every score is 1.
 
-        The equal-tailed Jeffreys interval, closed at the ends, covers close to its level on average over rates, also for
-        few people, where the exact one (Clopper-Pearson) covers more, and Wald's less (Brown, Cai and DasGupta 2001).
+        The equal-tailed Jeffreys interval, closed at the ends, covers close to its level on average over rates, for
+        few people as for many; the exact one (Clopper-Pearson) covers more, Wald's less (Brown, Cai, DasGupta 2001).
         """
         low, high = beta_interval(self.centre, self.variance, level)
         return np.where(self.estimate <= 0, 0.0, low), np.where(self.estimate >= 1, 1.0, high)

@@ -65,12 +65,7 @@ def item_table(
         pooled = pooled_rates(rows["n_solved"].to_numpy(float), rows["n_people"].to_numpy(float), level)
         for column, values in zip(_limits("pooled_rate"), pooled, strict=True):
             table.loc[rows.index, column] = values
-    medians = [
-        median_seconds(
-            rows["seconds"].to_numpy(float), rows["timeout"].to_numpy(float), rows["solved"].to_numpy() == 1, level
-        )
-        for _, rows in attempts.groupby("item")
-    ]
+    medians = [median_seconds(rows, level) for _, rows in attempts.groupby("item")]
     for column, part in zip(_limits("median_seconds"), ("seconds", "low", "high"), strict=True):
         table[column] = [getattr(median, part) for median in medians]
     logs = np.log(attempts["seconds"]).where(attempts["solved"] == 1)
