@@ -13,6 +13,7 @@ from tasklaws.humans.pooling import pooled_rates
 from tasklaws.humans.population import Population, simulate
 from tasklaws.humans.summary import group_table, item_table
 from tasklaws.humans.target import Target
+from tasklaws.schema import Item
 
 N_POPULATIONS = 250
 TARGET = Target("python", {"yes": 0.1, "no": 0.9})
@@ -46,11 +47,15 @@ def truth() -> tuple[pd.DataFrame, pd.DataFrame]:
     return tables(simulate(ITEMS + NEEDING_PYTHON, population(60_000), 1))
 
 
-def populations(n_people: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The tables of many small populations: one large one, cut in pieces, each of which has items of its own name."""
-    attempts = simulate(ITEMS + NEEDING_PYTHON, population(N_POPULATIONS * n_people), 2)
+def pieces(items: list[Item], n_people: int) -> pd.DataFrame:
+    """The attempts of many small populations: one large one, cut in pieces, each of which has items of its own name."""
+    attempts = simulate(items, population(N_POPULATIONS * n_people), 2)
     piece = attempts["person"].str[1:].astype(int) % N_POPULATIONS
-    return tables(attempts.assign(item=attempts["item"] + "#" + piece.astype(str)))
+    return attempts.assign(item=attempts["item"] + "#" + piece.astype(str))
+
+
+def populations(n_people: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return tables(pieces(ITEMS + NEEDING_PYTHON, n_people))
 
 
 def held(found: pd.DataFrame, true: pd.DataFrame, column: str) -> pd.Series:
@@ -87,8 +92,27 @@ def test_reweighting_errs_to_the_safe_side_where_a_stratum_never_solves(truth):
     assert held(items[needing], truth[0].loc[own[needing]], "target_rate").mean() > 0.95
 
 
+def test_pooled_intervals_hold_the_rates_of_items_that_the_same_people_attempt():
+    """Without the correlation of their errors, many items would pass for many people."""
+    chosen = list(tiny.items("addition")[::15])
+    true = item_table(simulate(chosen, population(20_000), 1), {item.id: "" for item in chosen}, 0.9)
+    true = true.set_index("item")["solve_rate"]
+    attempts = pieces(chosen, 60)
+    piece = {item: item.split("#")[1] for item in attempts["item"].unique()}
+    found = item_table(attempts, piece, 0.9).set_index("item")
+    true = true.loc[found.index.str.split("#").str[0]]
+    assert 0.87 <= held(found, true.to_frame("pooled_rate"), "pooled_rate").mean() <= 0.93
+    alike = [tiny.items("sha256_power")[k] for k in (0, 30, 60, 99)]
+    rate = simulate(alike, population(20_000), 1)["solved"].mean()
+    naive = []
+    for _, rows in pieces(alike, 60).groupby("item")["solved"].sum().groupby(lambda item: item.split("#")[1]):
+        _, low, high = pooled_rates(rows.to_numpy(float), np.full(len(rows), 60.0), 0.9)
+        naive.append((low <= rate) & (rate <= high))
+    assert np.mean(naive) < 0.8
+
+
 def pooling(mean: float, precision: float) -> tuple[float, float, float]:
-    """Coverage of pooled intervals over 200 sets of 30 items with 200 people each; squared error of counts, and pooled."""
+    """Coverage over 200 sets of 30 items with 200 people each; mean squared error of plain rates and of pooled ones."""
     rng = np.random.default_rng(3)
     hits, counted, pooled = [], [], []
     for _ in range(200):

@@ -33,13 +33,14 @@ class Mean:
         return cls(total / count, centre, variance)
 
     def interval(self, level: float) -> tuple[Array, Array]:
-        """Equal-tailed limits; a limit is 0 where every score is 0, and 1 where every score is 1.
+        """Equal-tailed limits, the estimate among them; 0 is one where every score is 0, and 1 where every score is 1.
 
         The equal-tailed Jeffreys interval, closed at the ends, covers close to its level on average over rates, for
         few people as for many; the exact one (Clopper-Pearson) covers more, Wald's less (Brown, Cai, DasGupta 2001).
         """
         low, high = beta_interval(self.centre, self.variance, level)
-        return np.where(self.estimate <= 0, 0.0, low), np.where(self.estimate >= 1, 1.0, high)
+        low = np.where(self.estimate <= 0, 0.0, np.minimum(low, self.estimate))
+        return low, np.where(self.estimate >= 1, 1.0, np.maximum(high, self.estimate))
 
     def reweighted(self, shares: ArrayLike) -> "Mean":
         """Post-stratified over the last axis, the strata: sum W m, variance sum W^2 v, for `shares` W that sum to 1."""

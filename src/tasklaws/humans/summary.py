@@ -11,7 +11,7 @@ from tasklaws.files import write_table
 from tasklaws.humans.attempts import GROUP, group_columns, read_attempts
 from tasklaws.humans.completion import median_seconds
 from tasklaws.humans.intervals import Mean
-from tasklaws.humans.pooling import pooled_rates
+from tasklaws.humans.pooling import pooled_rates, shared_error
 from tasklaws.humans.target import Target, in_target
 from tasklaws.schema import Item
 
@@ -61,8 +61,10 @@ def item_table(
     counts.insert(1, "family", counts["item"].map(dict(families)))
     moments = _moments(events, ["item"])
     table = pd.concat([counts, _estimates(moments, level)], axis=1)
-    for _, rows in moments.groupby(counts["family"]):
-        pooled = pooled_rates(rows["n_solved"].to_numpy(float), rows["n_people"].to_numpy(float), level)
+    by_family = events.groupby(events["item"].map(dict(families)))
+    for family, rows in moments.groupby(counts["family"]):
+        k, n = (rows[column].to_numpy(float) for column in ("n_solved", "n_people"))
+        pooled = pooled_rates(k, n, level, shared_error(by_family.get_group(family)))
         for column, values in zip(_limits("pooled_rate"), pooled, strict=True):
             table.loc[rows.index, column] = values
     medians = [median_seconds(rows, level) for _, rows in attempts.groupby("item")]
