@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from essay import gauss, sha256
 from scipy.stats import binomtest
-from test_population import gauss, sha256
 
 import tiny
 from tasklaws.humans.intervals import Mean

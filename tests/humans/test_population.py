@@ -6,14 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from essay import gauss, sha256
 
 import tiny
 from tasklaws.errors import TasklawsError
-from tasklaws.families.base import run_seconds
 from tasklaws.files import write_table
 from tasklaws.humans.attempts import read_attempts
 from tasklaws.humans.population import Population, simulate
-from tasklaws.schema import Item
 
 SETTINGS = yaml.safe_load((tiny.ROOT / "params.yaml").read_text())["humans"]["population"]
 MINUTE, HOUR = 60, 3600
@@ -21,20 +20,6 @@ MINUTE, HOUR = 60, 3600
 
 def population(**changes) -> Population:
     return dataclasses.replace(Population.from_params(SETTINGS), **changes)
-
-
-def sha256(power: int) -> Item:
-    """The item as the family would have it; a hundred million hashes are too many to run here."""
-    return dataclasses.replace(
-        tiny.items("sha256_power")[0],
-        id=f"sha256_power-abc-{power}",
-        n_required=power,
-        human_seconds=300 + run_seconds(power),
-    )
-
-
-def gauss(n: int) -> Item:
-    return next(item for item in tiny.items("gauss_sum") if item.question == f"sum 1..{n}")
 
 
 # "Thinking Out Loud: Task-based Scaling Laws", with and without Gauss's formula. Its last sum is "1 hour. 1 mins
