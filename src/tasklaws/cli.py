@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 
 from tasklaws import compose, errors, tracking
 from tasklaws.forecast import command as backtest
+from tasklaws.humans import command as humans
 from tasklaws.imports import command as imports
 from tasklaws.laws import command as fit
 from tasklaws.laws import plan_command as plan
@@ -13,7 +14,7 @@ from tasklaws.sandbox import command as sandbox
 def main() -> None:
     parser = ArgumentParser(prog="tasklaws", description="Task-based scaling laws: forecast, then check.")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for part in (backtest, compose, fit, imports, plan, sandbox, tracking):
+    for part in (backtest, compose, fit, humans, imports, plan, sandbox, tracking):
         part.add_parser(subparsers)
     arguments = parser.parse_args()
     errors.run(lambda: arguments.run(arguments))

@@ -1,0 +1,192 @@
+"""A population of made-up people at the project's items, by a model that is written down here and in docs/humans.md.
+
+A person has an ability theta ~ N(0, 1), and a speed, a patience and pieces of knowledge (Python, Gauss's formula) that
+each go with ability to a stated degree. An item takes its family's fixed time and then the time of its steps; who knows
+the shortcut skips the optional ones. A person who lacks what the item needs never solves it.
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+from scipy.stats import norm
+
+from tasklaws.errors import TasklawsError
+from tasklaws.humans.attempts import GROUP
+from tasklaws.schema import Item
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Work:
+    """How a person does a family's items.
+
+    `fixed_seconds` go before the first step (reading, writing the program); the rest of an item's human_seconds is its
+    steps, which the machine does if `machine`, or the person. All of `needs` must be known; any of `skips` lets a
+    person skip the optional steps. Attempts are stopped at `timeout` seconds.
+    """
+
+    fixed_seconds: float
+    timeout: float
+    machine: bool
+    needs: tuple[str, ...]
+    skips: tuple[str, ...]
+
+    def seconds(self, item: Item, skipping: Flags | bool, pace: Array | float = 1.0) -> Array:
+        """Time to finish: fixed + steps, `pace` times for what the person does; skipped steps take none."""
+        fixed = min(self.fixed_seconds, item.human_seconds)
+        kept = np.where(skipping, item.n_required / (item.n_required + item.n_optional), 1.0)
+        steps = (item.human_seconds - fixed) * kept
+        return np.asarray(fixed * pace + steps * (1.0 if self.machine else pace), dtype=float)
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """A piece of knowledge: the `share` of people who have it, and how it goes with ability (correlation, -1 to 1)."""
+
+    share: float
+    ability: float
+
+
+@dataclass(frozen=True)
+class Population:
+    """Settings of `humans.population`, checked on construction; conf/humans/default.yaml explains each."""
+
+    n_people: int
+    speed_sd: float
+    speed_ability: float
+    pace_sd: float
+    slip: float
+    skill_sd: float
+    patience_seconds: float
+    patience_sd: float
+    knowledge: Mapping[str, Knowledge]
+    work: Mapping[str, Work]
+
+    def __post_init__(self) -> None:
+        shares = {f"knowledge.{name}.share": known.share for name, known in self.knowledge.items()}
+        ties = {f"knowledge.{name}.ability": known.ability for name, known in self.knowledge.items()}
+        seconds = {f"work.{name}.timeout": work.timeout for name, work in self.work.items()}
+        _refuse({"n_people": self.n_people}, "a whole number of 1 or more", lambda v: isinstance(v, int) and v >= 1)
+        _refuse({**shares, "slip": self.slip}, "a number between 0 and 1", lambda v: 0 < v < 1)
+        _refuse({**ties, "speed_ability": self.speed_ability}, "a correlation from -1 to 1", lambda v: -1 <= v <= 1)
+        _refuse({**seconds, "patience_seconds": self.patience_seconds}, "seconds above 0", lambda v: v > 0)
+        spreads = {name: getattr(self, name) for name in ("speed_sd", "pace_sd", "skill_sd", "patience_sd")}
+        fixed = {f"work.{name}.fixed_seconds": work.fixed_seconds for name, work in self.work.items()}
+        _refuse({**spreads, **fixed}, "0 or more", lambda v: v >= 0)
+        for name, work in self.work.items():
+            for known in (*work.needs, *work.skips):
+                if known not in self.knowledge:
+                    raise TasklawsError(f"humans: {name} names knowledge {known!r}: add it to population.knowledge")
+
+    @classmethod
+    def from_params(cls, settings: Mapping[str, Any]) -> "Population":
+        """Read `humans.population` of params.yaml; a missing or unknown key raises TasklawsError."""
+        settings = {
+            **settings,
+            "knowledge": {name: _build(Knowledge, each) for name, each in settings.get("knowledge", {}).items()},
+            "work": {
+                name: _build(Work, {**each, "needs": tuple(each["needs"]), "skips": tuple(each["skips"])})
+                for name, each in settings.get("work", {}).items()
+            },
+        }
+        population: Population = _build(cls, settings)
+        return population
+
+
+def simulate(items: Sequence[Item], population: Population, seed: int) -> pd.DataFrame:
+    """Every person's one attempt at every item, as an attempts table; times to 0.1 s, scores to four decimals.
+
+    The same seed gives the same table, and each item its attempts whatever the other items are. Of person j at item i:
+
+    - speed_j = speed_sd (r theta_j + sqrt(1 - r^2) z_j), r = speed_ability; pace_ij = exp(pace_sd e_ij - speed_j)
+      (log-normal times, speed going with ability: van der Linden 2007); time by `Work.seconds`.
+    - gives up after patience_seconds exp(patience_sd z'_j), unless finished or stopped at the timeout before.
+    - each step the person does (writing the program is one) goes wrong with probability
+      sigmoid(logit(slip) + delta_i - theta_j); delta_i is the mean over the item's skills of N(0, skill_sd^2) draws.
+    - solved: finished, knowing what is needed, without a slip, or with one and the item's `chance`.
+    - score: 1 if solved; else right steps among all, of those that were done; 0 for a program that is not there.
+
+    An item of a family without `work` raises TasklawsError.
+    """
+    people = _People(population, seed)
+    parts = [_attempts(item, population, people, seed) for item in items]
+    groups = {GROUP + name: np.where(knows, "yes", "no") for name, knows in sorted(people.knows.items())}
+    table = pd.concat([part.assign(**groups) for part in parts], ignore_index=True)
+    return table.sort_values(["person", "item"], ignore_index=True)
+
+
+class _People:
+    def __init__(self, population: Population, seed: int) -> None:
+        size = population.n_people
+        self.names = [f"p{number:0{len(str(size))}d}" for number in range(1, size + 1)]
+        self.ability = _generator(seed, "ability").standard_normal(size)
+        self.speed = population.speed_sd * self._with_ability(population.speed_ability, seed, "speed")
+        self.patience = population.patience_seconds * np.exp(
+            population.patience_sd * _generator(seed, "patience").standard_normal(size)
+        )
+        self.knows = {
+            name: self._with_ability(known.ability, seed, "knows", name) > norm.isf(known.share)
+            for name, known in population.knowledge.items()
+        }
+
+    def _with_ability(self, correlation: float, seed: int, *names: str) -> Array:
+        own = _generator(seed, *names).standard_normal(len(self.ability))
+        return np.asarray(correlation * self.ability + np.sqrt(1 - correlation**2) * own)
+
+
+def _attempts(item: Item, population: Population, people: _People, seed: int) -> pd.DataFrame:
+    work = population.work.get(item.family)
+    if work is None:
+        raise TasklawsError(f"humans.population.work has no {item.family}: say there how people do its items")
+    size = len(people.names)
+    rng = _generator(seed, "item", item.id)
+    everyone = np.ones(size, dtype=bool)
+    able = np.logical_and.reduce([everyone, *(people.knows[name] for name in work.needs)])
+    skipping = np.logical_or.reduce([~everyone, *(people.knows[name] for name in work.skips)])
+    finish = work.seconds(item, skipping, np.exp(population.pace_sd * rng.standard_normal(size) - people.speed))
+    left = np.minimum(people.patience, work.timeout)
+    finished = able & (finish <= left)
+    n_steps = np.where(skipping, item.n_required, item.n_required + item.n_optional)
+    if work.machine:
+        n_steps = everyone.astype(int)
+    skills = [_generator(seed, "skill", skill).standard_normal() for skill in item.skills]
+    delta = population.skill_sd * float(np.mean(skills)) if skills else 0.0
+    slips = rng.binomial(n_steps, expit(logit(population.slip) + delta - people.ability))
+    solved = finished & ((slips == 0) | (rng.random(size) < item.chance))
+    done = np.where(finished, n_steps, np.floor(n_steps * np.minimum(left / finish, 1)))
+    partial = np.where(able, np.maximum(done - slips, 0) / n_steps, 0.0)
+    return pd.DataFrame(
+        {
+            "person": people.names,
+            "item": item.id,
+            "seconds": np.maximum(np.round(np.where(finished, finish, left), 1), 0.1),
+            "timeout": float(work.timeout),
+            "solved": solved.astype(int),
+            "score": np.where(solved, 1.0, np.round(partial, 4)),
+        }
+    )
+
+
+def _generator(seed: int, *names: str) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32("\0".join(names).encode())])
+
+
+def _refuse(values: Mapping[str, Any], wanted: str, good: Any) -> None:
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not good(value):
+            raise TasklawsError(f"humans.population.{name} is {value!r}: give {wanted}")
+
+
+def _build(kind: type[Any], settings: Mapping[str, Any]) -> Any:
+    names = {field.name for field in fields(kind)}
+    if set(settings) != names:
+        raise TasklawsError(f"humans: {kind.__name__} settings hold {sorted(settings)}, but need {sorted(names)}")
+    return kind(**settings)

@@ -1,0 +1,23 @@
+"""Let made-up people attempt the items."""
+
+from pathlib import Path
+
+from tasklaws import errors
+from tasklaws.config import load_params
+from tasklaws.files import write_table
+from tasklaws.humans.attempts import ATTEMPT_KEYS
+from tasklaws.humans.population import Population, simulate
+from tasklaws.items import ITEMS, read_items
+
+
+def main() -> None:
+    params = load_params()
+    population = Population.from_params(params["humans"]["population"])
+    items = [item for family in params["humans"]["families"] for item in read_items(ITEMS / f"{family}.jsonl")]
+    out = Path("data/population/attempts.csv")
+    write_table(out, simulate(items, population, params["seed"]), ATTEMPT_KEYS)
+    print(f"{out}: {population.n_people} people at {len(items)} items")
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,116 @@
+"""`tasklaws humans`, `tasklaws people` and the two stages, as a user runs them."""
+
+import runpy
+import shutil
+import sys
+import xml.etree.ElementTree as ET
+
+import pandas as pd
+import pytest
+import yaml
+
+import tiny
+from tasklaws.cli import main
+from tasklaws.files import write_jsonl, write_table
+from tasklaws.humans.population import Population, simulate
+
+FAMILIES = ("addition", "gauss_sum")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder to run in, with some items, parameters for few people, and what they did."""
+    monkeypatch.chdir(tmp_path)
+    params = yaml.safe_load((tiny.ROOT / "params.yaml").read_text())
+    params["humans"]["families"] = list(FAMILIES)
+    params["humans"]["population"]["n_people"] = 30
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    items = {family: tiny.items(family)[::40] for family in FAMILIES}
+    for family, chosen in items.items():
+        write_jsonl(tmp_path / f"data/items/{family}.jsonl", [item.to_dict() for item in chosen])
+    people = Population.from_params(params["humans"]["population"])
+    attempts = simulate([item for chosen in items.values() for item in chosen], people, params["seed"])
+    write_table(tmp_path / "real.csv", attempts, ["person", "item"])
+    return tmp_path
+
+
+@pytest.fixture
+def tasklaws(monkeypatch, capsys):
+    """Runs a command; its exit status and what it wrote to stdout and stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tasklaws", *arguments])
+        try:
+            main()
+        except SystemExit as end:
+            return end.code, *capsys.readouterr()
+        return 0, *capsys.readouterr()
+
+    return run
+
+
+def humans(*more, attempts="real.csv"):
+    items = [f"data/items/{family}.jsonl" for family in FAMILIES]
+    return ("humans", attempts, "--items", *items, "--out", "out", *more)
+
+
+def run_stage(name):
+    runpy.run_path(str(tiny.ROOT / "stages" / f"{name}.py"))["main"]()
+
+
+def test_the_command_and_the_stages_write_the_same_tables(folder, tasklaws):
+    status, said, _ = tasklaws(*humans("--target", "python:yes=0.1,no=0.9"))
+    assert status == 0
+    assert said == "out/items.csv: 10 items\n"
+    run_stage("population")
+    run_stage("humans")
+    assert (folder / "data/population/attempts.csv").read_bytes() == (folder / "real.csv").read_bytes()
+    for name in ("items.csv", "groups.csv"):
+        assert (folder / "out" / name).read_bytes() == (folder / "data/humans" / name).read_bytes()
+    table = pd.read_csv(folder / "out/items.csv")
+    assert table["n_people"].eq(30).all()
+    for column in ("solve_rate", "pooled_rate", "mean_score", "target_rate", "target_score"):
+        assert table[f"{column}_low"].le(table[column]).all()
+        assert table[column].le(table[f"{column}_high"]).all()
+
+
+def test_the_stage_reads_real_attempts_and_needs_no_target(folder):
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params["humans"] |= {"attempts": "real.csv", "target": {}}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    run_stage("humans")
+    assert "target_rate" not in pd.read_csv(folder / "data/humans/items.csv")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (humans(attempts="bad.csv"), "bad.csv:302: item is addition-9: no such item"),
+        (humans(attempts="none.csv"), "none.csv does not exist"),
+        (humans("--target", "python:yes"), "write it like python:yes=.1,no=.9"),
+        (humans("--target", "python:yes=.1"), "give shares that sum to 1"),
+        (humans("--target", "french:yes=1"), "no column group_french"),
+        (humans("--interval", "90"), "the level of the intervals is 90.0"),
+    ],
+)
+def test_what_is_refused_is_one_line_and_nothing_is_written(folder, tasklaws, command, message):
+    shutil.copy("real.csv", "bad.csv")
+    with (folder / "bad.csv").open("a") as file:
+        file.write("p31,addition-9,1,15,0,0,no,no,no\n")
+    status, said, error = tasklaws(*command)
+    assert (status, said) == (1, "")
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert message in error
+    assert not (folder / "out").exists()
+
+
+def test_people_writes_the_tables_and_pictures_that_docs_show(tmp_path, monkeypatch, tasklaws):
+    monkeypatch.chdir(tmp_path)
+    assert tasklaws("people", "--out", "people")[0] == 0
+    for name in ("people_for_width", "people_to_tell_apart"):
+        ET.parse(tmp_path / f"people/{name}.svg")
+        shipped = tiny.ROOT / f"docs/people/{name}.csv"
+        assert (tmp_path / f"people/{name}.csv").read_bytes() == shipped.read_bytes(), (
+            "tasklaws people --out docs/people"
+        )
