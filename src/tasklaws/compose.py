@@ -9,6 +9,7 @@ from tasklaws.elicitation import task_name
 from tasklaws.errors import TasklawsError
 from tasklaws.families import build
 from tasklaws.files import write_text
+from tasklaws.humans.population import Population
 from tasklaws.ladder.corpus import refuse_unknown_tasks
 from tasklaws.laws import LawSettings
 from tasklaws.settings import refuse_malformed
@@ -45,6 +46,7 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
     for tasks in (params["corpus"]["mixture"], asked):
         refuse_unknown_tasks(families, tasks)
     LawSettings.from_params(params)
+    Population.from_params(params["humans"]["population"])
     return OmegaConf.to_yaml(config)
 
 

@@ -1,4 +1,4 @@
-"""What params.yaml may hold; `laws` and each family's settings are checked by what they configure."""
+"""What params.yaml may hold; what `laws`, a family and the population of `humans` configure checks them further."""
 
 import re
 from dataclasses import dataclass
@@ -103,6 +103,15 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Humans:
+    attempts: str
+    families: Annotated[tuple[str, ...], NOT_EMPTY, DISTINCT]
+    interval: Share
+    target: dict[str, Any]
+    population: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Execution:
     workers: Count
     batch_size: Count
@@ -115,6 +124,7 @@ class Settings:
     corpus: Corpus
     elicitation: Asked
     laws: dict[str, Any]
+    humans: Humans
     execution: Execution
     seed: Natural
 
