@@ -9,7 +9,7 @@ from tasklaws.laws.result import Fit
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BEYOND = 1.0  # the curve goes on past the largest point by this share of the range of log x
+BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
 
 
 def plot(fit: Fit, ax: "Axes | None" = None) -> "Axes":
