@@ -254,6 +254,14 @@ def test_every_law_meets_awkward_tables_without_a_warning(law: str) -> None:
         assert found.summary()
 
 
+def test_numbers_too_large_to_square_still_have_a_stderr() -> None:
+    table = grid_of_models()
+    flat = table.assign(value=1e5 * np.exp(1e-4 * np.sin(np.arange(60.0))), metric="ppl")
+    found = fit(flat, "kaplan", replicates=5)
+    assert found.params["N_c"] > 1e160 or found.params["D_c"] > 1e160
+    assert json.dumps(found.to_dict(), allow_nan=False)
+
+
 def test_tables_that_no_law_can_use_are_refused() -> None:
     table = losses(1.5 + 60 * SIZES**-0.25)
     for bad, law, message in (

@@ -1,6 +1,6 @@
 """The picture of a Fit: along its axis, or, of a law of several inputs, value against fitted."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from tasklaws.laws.result import Fit
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BEYOND = 1.0  # the curve goes on past the largest point by this share of the range of log x
+BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
 
 
 def plot(fit: Fit, ax: "Axes | None" = None) -> "Axes":
@@ -18,14 +18,14 @@ def plot(fit: Fit, ax: "Axes | None" = None) -> "Axes":
 
     if ax is None:
         ax = plt.subplots(layout="constrained")[1]
-    for ladder in fit.ladders:
+    for number, ladder in enumerate(fit.ladders):
         points = fit.points[fit.points["ladder"] == ladder]
-        label = ladder or "points"
+        look: dict[str, Any] = {"label": ladder or "points", "color": f"C{number}", "markersize": 3}
         if len(fit.law.inputs) > 1:
-            ax.plot(points["fitted"], points["value"], "o", markersize=3, label=label)
+            ax.plot(points["fitted"], points["value"], "o", **look)
             continue
-        (marks,) = ax.plot(points[fit.law.inputs[0]], points["value"], "o", markersize=3, label=label)
-        draw_curve(fit, ax, ladder, str(marks.get_color()))
+        ax.plot(points[fit.law.inputs[0]], points["value"], "o", **look)
+        draw_curve(fit, ax, ladder, f"C{number}")
     if len(fit.law.inputs) > 1:
         ends = [fit.points["value"].min(), fit.points["value"].max()]
         ax.plot(ends, ends, color="0.5", linewidth=1)

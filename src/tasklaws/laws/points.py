@@ -170,5 +170,6 @@ def known_items(numbers: dict[str, Array], value: Array) -> Array:
 
 def clusters(table: pd.DataFrame, inputs: tuple[str, ...]) -> NDArray[np.intp]:
     """Numbers the rungs: the models by ladder, or where they have no name, the distinct inputs."""
-    keys = [name for name in ("ladder", "model") if name in table] if "model" in table else list(inputs)
+    rung = next((name for name in ("model", "rung") if name in table), None)
+    keys = list(inputs) if rung is None else [name for name in ("ladder", rung) if name in table]
     return table.groupby(keys, sort=True, dropna=False).ngroup().to_numpy().astype(np.intp)

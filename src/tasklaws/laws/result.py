@@ -13,7 +13,7 @@ from tasklaws.errors import TasklawsError
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.judge import Status
 from tasklaws.laws.law import Array, Law
-from tasklaws.laws.points import Kind, Points
+from tasklaws.laws.points import FLOOR, Kind, Points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,8 +66,8 @@ class Fit:
         overdispersion: float,
         level: float,
     ) -> Self:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            residual = np.log(curve.value / fitted) if curve.kind == "loss" else curve.value - fitted
+        loss = curve.kind == "loss"
+        residual = np.log(curve.value / np.maximum(fitted, FLOOR)) if loss else curve.value - fitted
         ladders = [curve.ladders[number] for number in curve.ladder]
         table = {"row": curve.index, "ladder": ladders, **curve.x, "value": curve.value, "fitted": fitted}
         return cls(
@@ -111,7 +111,7 @@ class Fit:
     @cached_property
     def stderr(self) -> dict[str, float]:
         """Standard deviation of each parameter over the bootstrap; empty without one."""
-        return {name: float(draws.std(ddof=1)) for name, draws in self.draws_by_name.items() if len(draws) > 1}
+        return {name: spread(draws) for name, draws in self.draws_by_name.items() if len(draws) > 1}
 
     @cached_property
     def interval(self) -> dict[str, tuple[float, float]]:
@@ -282,6 +282,12 @@ class Fit:
         from tasklaws.laws.plot import plot
 
         return plot(self, ax)
+
+
+def spread(draws: Array) -> float:
+    """The standard deviation, of numbers whose squares may be too large for a float."""
+    size = float(np.abs(draws).max()) or 1.0
+    return size * float((draws / size).std(ddof=1))
 
 
 def named_columns(law: Law, ladders: tuple[str, ...]) -> dict[str, tuple[int, int]]:

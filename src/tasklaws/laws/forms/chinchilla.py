@@ -101,8 +101,8 @@ KAPLAN = KaplanJoint(
     parameters=(
         Parameter("N_c", "n_params", 1e-100, 1e30, (1e-12, 1e-6, 1e-3, 1e-1, 1.0), log=True),
         Parameter("D_c", "n_tokens", 1e-100, 1e30, (1e-12, 1e-6, 1e-3, 1e-1, 1.0), log=True),
-        Parameter("alpha_N", "1", 1e-3, 3.0, (0.05, 0.1, 0.2, 0.5), log=True, shared=True),
-        Parameter("alpha_D", "1", 1e-3, 3.0, (0.05, 0.1, 0.2, 0.5), log=True, shared=True),
+        Parameter("alpha_N", "1", 0.02, 3.0, (0.05, 0.1, 0.2, 0.5), log=True, shared=True),
+        Parameter("alpha_D", "1", 0.02, 3.0, (0.05, 0.1, 0.2, 0.5), log=True, shared=True),
     ),
 )
 OVER_TRAINING = OverTraining(
