@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from tasklaws.errors import TasklawsError
-from tasklaws.files import replacing
+from tasklaws.files import read_csv, replacing
 from tasklaws.laws.fitting import fit
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import AXES
@@ -73,10 +73,7 @@ def draw(found: Fit, path: Path) -> Path:
 def read_observations(path: Path, metric: str | None, task: str | None = None) -> pd.DataFrame:
     """The observations of a CSV, of one metric and task; a column named as a loss serves as `value` where there is
     none."""
-    try:
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""], low_memory=False)
-    except (ValueError, pd.errors.ParserError) as error:
-        raise TasklawsError(f"{path}: malformed table ({error}): give a CSV with a header") from error
+    table = read_csv(path, "give a CSV with a header")
     if table.empty:
         raise TasklawsError(f"{path}: no rows: give a CSV with observations")
     names = {old: new for new, others in OTHER_NAMES.items() if new not in table for old in others if old in table}
