@@ -1,0 +1,178 @@
+"""Item response with explained difficulty: abilities, effects and variances from a matrix of scores with gaps."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import expit, logit
+
+from tasklaws.difficulty.covariates import Explanation
+from tasklaws.difficulty.newton import Curvature, curvature
+from tasklaws.difficulty.table import Floats
+
+EFFECT_SD = 2.5
+"""Prior standard deviation of a standardised covariate's effect, in logits (Gelman et al. 2008, Ann. Appl. Stat. 2:1360)."""
+PRIOR_SD = {"level": 2.0, "slope": 0.5, "drift": 1.0, "ability": 2.0}
+"""Where the learned standard deviations start, and what they shrink to on small tables; 1 for every grouping."""
+PRIOR_WEIGHT = 4.0
+"""How many observed effects that prior is worth."""
+LARGEST_STEP = 4.0
+"""No cell's logit moves further in one step: keeps Newton's method from overshooting on all-or-nothing items."""
+SETTLED = 1e-3
+MAX_ITERATIONS = 200
+
+
+@dataclass(frozen=True)
+class ItemResponseFit:
+    """A fitted model of N items and M models, in logits:
+
+        P(model m solves item i) = c_i + (1 - c_i) sigmoid(ability_m + x_i' effects + sum_blocks phi_m' residual_i)
+
+    `ability`, `ability_stderr` (M,); `effects` (p + g,) and their standard errors, covariates first, then the groups of each
+    grouping; `residuals` (N, d), the items' random effects; `covariance` (N, d, d) theirs given all else; `sd` the learned
+    standard deviation of each block and grouping; `converged` whether the iteration settled.
+    """
+
+    ability: Floats
+    ability_stderr: Floats
+    effects: Floats
+    effects_stderr: Floats
+    residuals: Floats
+    sd: dict[str, float]
+    converged: bool
+    _explained: Floats
+    _curvature: Curvature
+
+    def offsets(self, basis: Floats) -> Floats:
+        """(N,) log odds of a solver of ability 0 at `basis` (d,): minus the item's difficulty there."""
+        offsets: Floats = self._explained @ self.effects + self.residuals @ basis
+        return offsets
+
+    def explained(self, explanation: Explanation) -> Floats:
+        """(n,) the same for items that the fit has not seen, whose random effects are 0."""
+        offsets: Floats = _explained(explanation) @ self.effects
+        return offsets
+
+    def offsets_stderr(self, basis: Floats) -> Floats:
+        """(N,) standard errors of `offsets`, with the uncertainty of abilities and effects in them."""
+        return self._curvature.offsets_stderr(self._explained, basis)
+
+
+def fit_item_response(
+    scores: Floats, explanation: Explanation, blocks: dict[str, Floats], chance: Floats, learn: bool = True
+) -> ItemResponseFit:
+    """Fit by penalised likelihood, learning the variances: EM with Laplace's approximation of the posterior.
+
+    `scores` (N, M) in [0, 1], NaN where missing; a fractional score counts as that share of a success. `blocks`: name -> (M, d)
+    functions of the models (see Basis); none at all makes difficulty a matter of the explanation alone. `chance` (N,).
+    Each block, each grouping and the abilities have a normal prior; its variance is set, at every step, to
+    (PRIOR_WEIGHT PRIOR_SD^2 + sum of E[effect^2]) / (PRIOR_WEIGHT + their number), E over a normal with the posterior's
+    mode and curvature. Between these steps one Newton step (Fisher's scoring where chance > 0) is taken jointly in all
+    parameters, the items' random effects eliminated analytically (Bates & DebRoy 2004, J. Multivar. Anal. 91:1; Bock &
+    Aitkin 1981 for EM in item response). `learn=False` keeps the starting variances.
+    """
+    phi = np.concatenate([np.zeros((scores.shape[1], 0)), *blocks.values()], axis=1)
+    explained = _explained(explanation)
+    n_items, n_models = scores.shape
+    sizes = {name: values.shape[1] for name, values in blocks.items()}
+    groups = {name: member.shape[1] for name, member in explanation.groups.items()}
+    n_covariates = explanation.covariates.shape[1]
+    sd = {name: PRIOR_SD.get(name, 1.0) for name in (*sizes, *groups, "ability")}
+
+    asked = ~np.isnan(scores)
+    filled = np.where(asked, scores, 0.0)
+    share = np.clip((filled.sum(axis=0) + 0.5) / (asked.sum(axis=0) + 1), 0.01, 0.99)
+    shared = np.concatenate([logit(share), np.zeros(explained.shape[1])])
+    residuals = np.zeros((n_items, phi.shape[1]))
+    converged = False
+    for _ in range(MAX_ITERATIONS):
+        centre = shared[:n_models].mean()
+        prior = np.concatenate([np.full(n_models, centre), np.zeros(explained.shape[1])])
+        shared_precision = np.concatenate(
+            [np.full(n_models, sd["ability"] ** -2.0), np.full(n_covariates, EFFECT_SD**-2.0)]
+            + [np.full(count, sd[name] ** -2.0) for name, count in groups.items()]
+        )
+        item_precision = np.concatenate([np.zeros(0)] + [np.full(size, sd[name] ** -2.0) for name, size in sizes.items()])
+        eta = _logits(shared, residuals, explained, phi)
+        slope, weight = _derivatives(filled, asked, eta, chance)
+        curve = curvature(weight, explained, phi, shared_precision, item_precision)
+        step = curve.newton(slope, shared_precision * (shared - prior), item_precision * residuals, explained)
+        change = np.abs(_logits(step.shared, step.residuals, explained, phi)).max()
+        scale = min(1.0, LARGEST_STEP / max(change, 1e-12))
+        shared = shared + scale * step.shared
+        residuals = residuals + scale * step.residuals
+        update = _learned(shared, residuals, curve, sd, sizes, groups, n_covariates) if learn else sd
+        moved = max((abs(np.log(update[name] / sd[name])) for name in sd), default=0.0)
+        sd = update
+        if change < SETTLED and moved < SETTLED:
+            converged = True
+            break
+    stderr = curve.shared_stderr()
+    return ItemResponseFit(
+        ability=shared[:n_models],
+        ability_stderr=stderr[:n_models],
+        effects=shared[n_models:],
+        effects_stderr=stderr[n_models:],
+        residuals=residuals,
+        sd=sd,
+        converged=converged,
+        _explained=explained,
+        _curvature=replace(curve),
+    )
+
+
+def _explained(explanation: Explanation) -> Floats:
+    """(N, p + g): covariates and memberships side by side."""
+    return np.concatenate([explanation.covariates, *explanation.groups.values()], axis=1)
+
+
+def _logits(shared: Floats, residuals: Floats, explained: Floats, phi: Floats) -> Floats:
+    n_models = len(phi)
+    logits: Floats = shared[:n_models] + (explained @ shared[n_models:])[:, None] + residuals @ phi.T
+    return logits
+
+
+def _derivatives(scores: Floats, asked: np.ndarray, eta: Floats, chance: Floats) -> tuple[Floats, Floats]:
+    """The log likelihood's slope in each cell's logit, and its expected curvature; 0 in cells not asked.
+
+    With s = sigmoid(eta), p = c + (1 - c) s: slope (y - p) s / p, curvature (1 - c) s^2 (1 - s) / p (Lord 1980).
+    """
+    solved = expit(eta)
+    if not chance.any():
+        return np.where(asked, scores - solved, 0.0), np.where(asked, solved * (1 - solved), 0.0)
+    c = chance[:, None]
+    expected = c + (1 - c) * solved
+    known = solved / expected
+    return np.where(asked, (scores - expected) * known, 0.0), np.where(asked, (1 - c) * solved * (1 - solved) * known, 0.0)
+
+
+def _learned(
+    shared: Floats,
+    residuals: Floats,
+    curve: Curvature,
+    sd: dict[str, float],
+    sizes: dict[str, int],
+    groups: dict[str, int],
+    n_covariates: int,
+) -> dict[str, float]:
+    """The M step: each standard deviation from the second moments of its effects."""
+    n_models = len(shared) - n_covariates - sum(groups.values())
+    variances = curve.shared_stderr() ** 2
+    ability = shared[:n_models]
+    squares = {"ability": (ability - ability.mean()) ** 2 + variances[:n_models]}
+    start = n_models + n_covariates
+    for name, count in groups.items():
+        squares[name] = shared[start : start + count] ** 2 + variances[start : start + count]
+        start += count
+    moments = residuals**2 + curve.residual_variances()
+    start = 0
+    for name, size in sizes.items():
+        squares[name] = moments[:, start : start + size].ravel()
+        start += size
+    return {
+        name: float(
+            np.sqrt(
+                (PRIOR_WEIGHT * PRIOR_SD.get(name, 1.0) ** 2 + squares[name].sum()) / (PRIOR_WEIGHT + squares[name].size)
+            )
+        )
+        for name in sd
+    }
