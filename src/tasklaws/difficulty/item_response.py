@@ -1,6 +1,6 @@
 """Item response with explained difficulty: abilities, effects and variances from a matrix of scores with gaps."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, logit
@@ -17,7 +17,8 @@ PRIOR_WEIGHT = 4.0
 """How many observed effects that prior is worth."""
 LARGEST_STEP = 4.0
 """No cell's logit moves further in one step: keeps Newton's method from overshooting on all-or-nothing items."""
-SETTLED = 1e-3
+LOGIT_SETTLED, VARIANCE_SETTLED = 1e-3, 5e-3
+"""When to stop: the largest change of a logit, and of a standard deviation's logarithm, in one iteration."""
 MAX_ITERATIONS = 200
 
 
@@ -103,7 +104,7 @@ def fit_item_response(
         update = _learned(shared, residuals, curve, sd, sizes, groups, n_covariates) if learn else sd
         moved = max((abs(np.log(update[name] / sd[name])) for name in sd), default=0.0)
         sd = update
-        if change < SETTLED and moved < SETTLED:
+        if change < LOGIT_SETTLED and moved < VARIANCE_SETTLED:
             converged = True
             break
     stderr = curve.shared_stderr()
@@ -116,7 +117,7 @@ def fit_item_response(
         sd=sd,
         converged=converged,
         _explained=explained,
-        _curvature=replace(curve),
+        _curvature=curve,
     )
 
 
