@@ -40,9 +40,10 @@ class Levels:
         return cls(logit(expit(fit.ability + offsets[:, None]).mean(axis=0)), offsets)
 
     def given_mean(self, mean: float, asked: np.ndarray, chance: Floats) -> float:
-        """The level of another model, from its mean score over the items it was asked."""
+        """The level of another model, from its mean score over the items it was asked; finite: half an item from none and all."""
         ability = ability_for_mean(self.offsets[asked], chance[asked], mean)
-        return float(logit(expit(ability + self.offsets).mean()))
+        half_an_item = 0.5 / len(self.offsets)
+        return float(logit(np.clip(expit(ability + self.offsets).mean(), half_an_item, 1 - half_an_item)))
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,16 @@ from tasklaws.difficulty.table import Floats
 
 EFFECT_SD = 2.5
 """Prior standard deviation of a standardised covariate's effect, in logits (Gelman et al. 2008, Ann. Appl. Stat. 2:1360)."""
+CENTRE_SD = 10.0
+"""Prior standard deviation of the mean ability times sqrt(M): next to nothing is known of where models and items meet."""
 PRIOR_SD = {"level": 2.0, "slope": 0.5, "drift": 1.0, "ability": 2.0}
 """Where the learned standard deviations start, and what they shrink to on small tables; 1 for every grouping."""
 PRIOR_WEIGHT = 4.0
 """How many observed effects that prior is worth."""
 LARGEST_STEP = 4.0
 """No cell's logit moves further in one step: keeps Newton's method from overshooting on all-or-nothing items."""
+CHANCE_DAMPING = 0.7
+"""Scoring with the expected curvature can step across the mode and back for ever where guessing helps; a shorter step cannot."""
 LOGIT_SETTLED, VARIANCE_SETTLED = 1e-3, 5e-3
 """When to stop: the largest change of a logit, and of a standard deviation's logarithm, in one iteration."""
 MAX_ITERATIONS = 200
@@ -84,21 +88,23 @@ def fit_item_response(
     share = np.clip((filled.sum(axis=0) + 0.5) / (asked.sum(axis=0) + 1), 0.01, 0.99)
     shared = np.concatenate([logit(share), np.zeros(explained.shape[1])])
     residuals = np.zeros((n_items, phi.shape[1]))
+    longest = CHANCE_DAMPING if chance.any() else 1.0
     converged = False
     for _ in range(MAX_ITERATIONS):
-        centre = shared[:n_models].mean()
-        prior = np.concatenate([np.full(n_models, centre), np.zeros(explained.shape[1])])
-        shared_precision = np.concatenate(
-            [np.full(n_models, sd["ability"] ** -2.0), np.full(n_covariates, EFFECT_SD**-2.0)]
-            + [np.full(count, sd[name] ** -2.0) for name, count in groups.items()]
+        shared_precision = np.diag(
+            np.concatenate(
+                [np.full(n_models, sd["ability"] ** -2.0), np.full(n_covariates, EFFECT_SD**-2.0)]
+                + [np.full(count, sd[name] ** -2.0) for name, count in groups.items()]
+            )
         )
+        shared_precision[:n_models, :n_models] += (CENTRE_SD**-2.0 - sd["ability"] ** -2.0) / n_models
         item_precision = np.concatenate([np.zeros(0)] + [np.full(size, sd[name] ** -2.0) for name, size in sizes.items()])
         eta = _logits(shared, residuals, explained, phi)
         slope, weight = _derivatives(filled, asked, eta, chance)
         curve = curvature(weight, explained, phi, shared_precision, item_precision)
-        step = curve.newton(slope, shared_precision * (shared - prior), item_precision * residuals, explained)
+        step = curve.newton(slope, shared_precision @ shared, item_precision * residuals, explained)
         change = np.abs(_logits(step.shared, step.residuals, explained, phi)).max()
-        scale = min(1.0, LARGEST_STEP / max(change, 1e-12))
+        scale = min(longest, LARGEST_STEP / max(change, 1e-12))
         shared = shared + scale * step.shared
         residuals = residuals + scale * step.residuals
         update = _learned(shared, residuals, curve, sd, sizes, groups, n_covariates) if learn else sd

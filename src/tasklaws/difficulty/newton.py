@@ -64,7 +64,7 @@ class Curvature:
 def curvature(
     weight: Floats, explained: Floats, phi: Floats, shared_precision: Floats, item_precision: Floats
 ) -> Curvature:
-    """Curvature at cell weights (N, M), with the priors' precisions (M + p,) and (d,).
+    """Curvature at cell weights (N, M), with the priors' precisions (M + p, M + p) and, diagonal, (d,).
 
     The Hessian is dense only in the shared parameters: each item's effects touch no other item's, so that the Schur complement
     S = H_shared - sum_i C_i' B_i^-1 C_i costs N d (M + p)^2, and nothing of size N x N is made.
@@ -82,7 +82,7 @@ def curvature(
     hessian[:n_models, n_models:] = weight.T @ explained
     hessian[n_models:, :n_models] = hessian[:n_models, n_models:].T
     hessian[n_models:, n_models:] = (explained * weight.sum(axis=1)[:, None]).T @ explained
-    hessian += np.diag(shared_precision)
+    hessian += shared_precision
     width = n_models + n_explained
     hessian -= crossed.reshape(-1, width).T @ coupling.reshape(-1, width)
     factor = cho_factor((hessian + hessian.T) / 2)
