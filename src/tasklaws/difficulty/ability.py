@@ -1,11 +1,12 @@
 """Ability as a function of date or size: a trend with its own error, to say where the next model will be."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import minimize
-from scipy.special import expit, logit
+from scipy.special import expit, logit, softmax
 
 from tasklaws.difficulty.covariates import Explanation
 from tasklaws.difficulty.item_response import fit_item_response
@@ -15,7 +16,9 @@ from tasklaws.difficulty.table import Floats, ItemTable
 LEVEL_SD, DRIFT_SD = 5.0, 3.0
 """Prior standard deviations, in logits: of a level, and of the change over the span of the models seen."""
 WALK_SD, NOISE_SD, FACTOR = 0.5, 0.3, 2.0
-"""Medians of the priors on the random walk's spread over that span and on a model's own deviation, uncertain by FACTOR."""
+"""Medians of the priors on the random walk's spread over that span and on a model's own deviation, uncertain by
+FACTOR."""
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
 FEWEST = 3
 """Models needed before the first forecast by which a choice between trends is judged."""
 RECENT = 20
@@ -24,8 +27,9 @@ RECENT = 20
 
 @dataclass(frozen=True)
 class Levels:
-    """Where models stand on one set of items, whatever share of them each was asked: `earlier` (M,) are logits of the mean
-    solve probability over all items, from a 1PL fit that fills the gaps; `offsets` (N,) the items' log odds in that fit."""
+    """Where models stand on one set of items, whatever share of them each was asked: `earlier` (M,) are logits of the
+    mean solve probability over all items, from a 1PL fit that fills the gaps; `offsets` (N,) the items' log odds in
+    that fit."""
 
     earlier: Floats
     offsets: Floats
@@ -39,8 +43,9 @@ class Levels:
         offsets = fit.offsets(np.ones(1))
         return cls(logit(expit(fit.ability + offsets[:, None]).mean(axis=0)), offsets)
 
-    def given_mean(self, mean: float, asked: np.ndarray, chance: Floats) -> float:
-        """The level of another model, from its mean score over the items it was asked; finite: half an item from none and all."""
+    def given_mean(self, mean: float, asked: NDArray[np.intp], chance: Floats) -> float:
+        """The level of another model, from its mean score over the items it was asked; finite: half an item from none
+        and all."""
         ability = ability_for_mean(self.offsets[asked], chance[asked], mean)
         half_an_item = 0.5 / len(self.offsets)
         return float(logit(np.clip(expit(ability + self.offsets).mean(), half_an_item, 1 - half_an_item)))
@@ -59,38 +64,37 @@ def forecast_level(positions: Floats, levels: Floats, at: float) -> Forecast:
 
         level_m = start + drift position_m + walk(position_m) + deviation_m
 
-    with normal start, drift and deviations and a Brownian walk: a straight line as far as the models keep to one, the latest
-    levels where they do not (a Gaussian process; Harvey 1989, the local linear trend). The spreads of walk and deviations maximise the
-    marginal likelihood times log-normal priors. The standard error is of one new model, its deviation included.
+    with normal start, drift and deviations and a Brownian walk: a straight line as far as the models keep to one, the
+    latest levels where they do not (a Gaussian process; Harvey 1989, the local linear trend). It is averaged over the
+    spreads of walk and deviations, by their log-normal priors (on a Gauss-Hermite grid) times marginal likelihood: few
+    models do not tell them, and leaving that out makes the error too small. The standard error is of one new model,
+    its deviation included.
     """
     span = float(np.ptp(positions)) or 1.0
     x, new = (positions - positions.min()) / span, (at - positions.min()) / span
     centre = float(levels.mean())
     y = levels - centre
-    medians = np.log([WALK_SD, NOISE_SD])
-
-    def covariance(left: Floats, right: Floats, walk: float) -> Floats:
-        common: Floats = (
-            LEVEL_SD**2 + DRIFT_SD**2 * np.outer(left, right) + walk**2 * np.minimum(left[:, None], right[None])
-        )
-        return common
-
-    def cost(logs: Floats) -> float:
-        walk, noise = np.exp(logs)
-        factor, _ = cho_factor(covariance(x, x, walk) + noise**2 * np.eye(len(x)), lower=True)
-        fit = cho_solve((factor, True), y)
-        prior = (((logs - medians) / np.log(FACTOR)) ** 2).sum() / 2
-        return float(y @ fit / 2 + np.log(np.diagonal(factor)).sum() + prior)
-
-    walk, noise = np.exp(minimize(cost, medians, method="L-BFGS-B", bounds=[(-5, 3), (-4, 2)]).x)
-    factor = cho_factor(covariance(x, x, walk) + noise**2 * np.eye(len(x)))
-    cross = covariance(x, np.array([new]), walk)[:, 0]
-    variance = covariance(np.array([new]), np.array([new]), walk)[0, 0] + noise**2 - cross @ cho_solve(factor, cross)
-    return Forecast(centre + float(cross @ cho_solve(factor, y)), float(np.sqrt(variance)))
+    every = np.append(x, new)
+    straight = LEVEL_SD**2 + DRIFT_SD**2 * np.outer(every, every)
+    common = np.minimum(every[:, None], every[None])
+    log_weights, means, variances = [], [], []
+    for (walk_node, walk_weight), (noise_node, noise_weight) in product(zip(NODES, WEIGHTS, strict=True), repeat=2):
+        walk, noise = WALK_SD * FACTOR**walk_node, NOISE_SD * FACTOR**noise_node
+        covariance = straight + walk**2 * common + noise**2 * np.eye(len(every))
+        factor = cho_factor(covariance[:-1, :-1], lower=True)
+        known, cross = cho_solve(factor, y), cho_solve(factor, covariance[:-1, -1])
+        likelihood = -y @ known / 2 - np.log(np.diagonal(factor[0])).sum()
+        log_weights.append(likelihood + np.log(walk_weight * noise_weight))
+        means.append(y @ cross)
+        variances.append(covariance[-1, -1] - covariance[-1, :-1] @ cross)
+    weights = softmax(log_weights)
+    mean = weights @ np.array(means)
+    variance = weights @ (np.array(variances) + (np.array(means) - mean) ** 2)
+    return Forecast(centre + float(mean), float(np.sqrt(variance)))
 
 
-def record_setters(positions: Floats, means: Floats) -> np.ndarray:
-    """(M,) which models' mean reaches or exceeds that of every model before them, in order of position, then as given."""
+def record_setters(positions: Floats, means: Floats) -> NDArray[np.bool_]:
+    """(M,) whose mean reaches or exceeds that of every model before it, in order of position, then as given."""
     order = np.argsort(positions, kind="stable")
     best = np.maximum.accumulate(means[order])
     records = np.empty(len(means), bool)

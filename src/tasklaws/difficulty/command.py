@@ -16,20 +16,25 @@ from tasklaws.difficulty.scoring import DEFINITIONS, summarise
 from tasklaws.difficulty.table import ItemTable, read_items
 from tasklaws.files import write_json, write_table
 
-INTERVAL = 0.9
+HALF_WIDTH = float(norm.ppf(0.95))
+"""Of a 90% interval, in standard errors."""
 
 
 def add_parser(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
     parser = subparsers.add_parser(
         "difficulty",
         help="which items will the next model solve? predict each of the last models from all earlier ones",
-        description="Predict each of the last models from all earlier ones, by item response and human difficulty. Writes "
-        "predictions.csv, difficulties.csv (90%% intervals) and summary.json.",
+        description="Predict each of the last models from all earlier ones, by item response and human difficulty. "
+        "Writes predictions.csv, difficulties.csv (90%% intervals) and summary.json.",
     )
-    parser.add_argument("table", type=Path, help="CSV: model, date or n_params, task, score, and what is known of the tasks")
+    parser.add_argument(
+        "table", type=Path, help="CSV: model, date or n_params, task, score, and what is known of the tasks"
+    )
     parser.add_argument("--last", type=int, default=6, metavar="K", help="models to hold out (default: %(default)s)")
     parser.add_argument(
-        "--records", action="store_true", help="of the models whose mean score reaches that of all before them, the last K"
+        "--records",
+        action="store_true",
+        help="of the models whose mean score reaches that of all before them, the last K",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="directory for the results")
     parser.set_defaults(run=run)
@@ -40,16 +45,19 @@ def run(arguments: Namespace) -> None:
     indices = held_out(table, arguments.last, arguments.records)
     origins = [predict(table, index, arguments.records) for index in indices]
     summary = summary_of(origins, arguments.records)
-    write_table(arguments.out / "predictions.csv", predictions_of(table, origins), ["model", "task", "method"])
-    write_table(arguments.out / "difficulties.csv", difficulties_of(table), ["task"])
+    predictions, difficulties = predictions_of(table, origins), difficulties_of(table)
+    write_table(arguments.out / "predictions.csv", predictions, ["model", "task", "method"])
+    write_table(arguments.out / "difficulties.csv", difficulties, ["task"])
     write_json(arguments.out / "summary.json", summary)
     for name, figures in summary["methods"].items():
         if figures is not None:
-            print(f"{name:14s} log loss {figures['log_loss']:.3f}, ability forecast too {figures['log_loss_extrapolated']:.3f}")
+            given, extrapolated = figures["log_loss"], figures["log_loss_extrapolated"]
+            print(f"{name:14s} log loss {given:.3f}, with the ability forecast too {extrapolated:.3f}")
 
 
 def summary_of(origins: list[Origin], records: bool) -> dict[str, Any]:
-    """What `summary.json` holds: who was held out and why, the methods' figures, their definitions, and the abilities."""
+    """What `summary.json` holds: who was held out and why, the methods' figures, their definitions, and the
+    abilities."""
     return {
         "held_out": [origin.model for origin in origins],
         "held_out_rule": "the last models whose mean score reaches or exceeds that of every model before them"
@@ -58,12 +66,18 @@ def summary_of(origins: list[Origin], records: bool) -> dict[str, Any]:
         "earlier_rule": "all models with an earlier date (or smaller n_params), record setters or not",
         "methods": summarise(origins),
         "definitions": DEFINITIONS,
+        "not_converged": [
+            {"model": origin.model, "method": name}
+            for origin in origins
+            for name, prediction in origin.predictions.items()
+            if not prediction.converged
+        ],
         "abilities": {
             origin.model: {
                 "mean_solved": float(expit(origin.level)),
                 "forecast": float(expit(origin.forecast.mean)),
-                "forecast_low": float(expit(origin.forecast.mean + norm.ppf((1 - INTERVAL) / 2) * origin.forecast.stderr)),
-                "forecast_high": float(expit(origin.forecast.mean + norm.ppf((1 + INTERVAL) / 2) * origin.forecast.stderr)),
+                "forecast_low": float(expit(origin.forecast.mean - HALF_WIDTH * origin.forecast.stderr)),
+                "forecast_high": float(expit(origin.forecast.mean + HALF_WIDTH * origin.forecast.stderr)),
             }
             for origin in origins
         },
@@ -99,7 +113,7 @@ def difficulties_of(table: ItemTable) -> pd.DataFrame:
     fitted = FittedMethod.to(table, levels, METHODS["full"], METHODS["full"].explanation(table))
     best = int(levels.argmax())
     difficulty = -fitted.offsets(levels[best]) - fitted.fit.ability[best]
-    half = norm.ppf((1 + INTERVAL) / 2) * fitted.offsets_stderr(levels[best])
+    half = HALF_WIDTH * fitted.offsets_stderr(levels[best])
     return pd.DataFrame(
         {
             "task": table.items.index,

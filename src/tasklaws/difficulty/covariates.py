@@ -30,9 +30,9 @@ class Explanation:
 def explain(items: pd.DataFrame, covariates: tuple[str, ...], groupings: tuple[str, ...] = ()) -> Explanation:
     """Those of the `covariates` and `groupings` that the table has.
 
-    A covariate is centred and scaled over the items that have it. Where some lack it they get 0 (the mean), and a column that
-    says which: that an item was not measured may itself tell of its difficulty. Skills are separated by `;`, and an item
-    belongs to each of its skills.
+    A covariate is centred and scaled over the items that have it. Where some lack it they get 0 (the mean), and a
+    column that says which: that an item was not measured may itself tell of its difficulty. Skills are separated by
+    `;`, and an item belongs to each of its skills.
     """
     columns: list[Floats] = []
     for name in covariates:
@@ -45,7 +45,7 @@ def explain(items: pd.DataFrame, covariates: tuple[str, ...], groupings: tuple[s
             columns.append(np.where(known, (values - values[known].mean()) / spread, 0.0))
         if not known.all():
             columns.append(known - known.mean())
-    groups = {name: _membership(items[name]) for name in groupings if name in items}
+    groups = {name: _membership(items[name], items.index) for name in groupings if name in items}
     return Explanation(np.stack(columns, axis=1) if columns else np.zeros((len(items), 0)), groups)
 
 
@@ -73,7 +73,9 @@ def _covariate(items: pd.DataFrame, name: str) -> Floats | None:
     return logs
 
 
-def _membership(column: pd.Series) -> Floats:
+def _membership(column: pd.Series, index: pd.Index) -> Floats:
     """(N, g): 1 where an item belongs to the group; an item without an entry belongs to none."""
-    dummies = column.fillna("").str.get_dummies(sep=";") if column.name == "skills" else pd.get_dummies(column)
-    return dummies.to_numpy(float)
+    if column.name == "skills":
+        column = column.dropna().str.split(";").explode().str.strip()
+    dummies = pd.get_dummies(column, dtype=float).groupby(level=0).max()
+    return dummies.reindex(index, fill_value=0.0).to_numpy(float)

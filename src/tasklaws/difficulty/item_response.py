@@ -6,13 +6,15 @@ import numpy as np
 from scipy.special import expit, logit
 
 from tasklaws.difficulty.covariates import Explanation
-from tasklaws.difficulty.newton import Curvature, curvature
+from tasklaws.difficulty.newton import Curvature, curvature_at
 from tasklaws.difficulty.table import Floats
 
 EFFECT_SD = 2.5
-"""Prior standard deviation of a standardised covariate's effect, in logits (Gelman et al. 2008, Ann. Appl. Stat. 2:1360)."""
+"""Prior standard deviation of a standardised covariate's effect, in logits (Gelman et al. 2008, Ann. Appl. Stat.
+2:1360)."""
 CENTRE_SD = 10.0
-"""Prior standard deviation of the mean ability times sqrt(M): next to nothing is known of where models and items meet."""
+"""Prior standard deviation of the mean ability times sqrt(M): next to nothing is known of where models and items
+meet."""
 PRIOR_SD = {"level": 2.0, "slope": 0.5, "drift": 1.0, "ability": 2.0}
 """Where the learned standard deviations start, and what they shrink to on small tables; 1 for every grouping."""
 PRIOR_WEIGHT = 4.0
@@ -20,7 +22,8 @@ PRIOR_WEIGHT = 4.0
 LARGEST_STEP = 4.0
 """No cell's logit moves further in one step: keeps Newton's method from overshooting on all-or-nothing items."""
 CHANCE_DAMPING = 0.7
-"""Scoring with the expected curvature can step across the mode and back for ever where guessing helps; a shorter step cannot."""
+"""Scoring with the expected curvature can step across the mode and back for ever where guessing helps; a shorter step
+cannot."""
 LOGIT_SETTLED, VARIANCE_SETTLED = 1e-3, 5e-3
 """When to stop: the largest change of a logit, and of a standard deviation's logarithm, in one iteration."""
 MAX_ITERATIONS = 200
@@ -32,9 +35,9 @@ class ItemResponseFit:
 
         P(model m solves item i) = c_i + (1 - c_i) sigmoid(ability_m + x_i' effects + sum_blocks phi_m' residual_i)
 
-    `ability`, `ability_stderr` (M,); `effects` (p + g,) and their standard errors, covariates first, then the groups of each
-    grouping; `residuals` (N, d), the items' random effects; `covariance` (N, d, d) theirs given all else; `sd` the learned
-    standard deviation of each block and grouping; `converged` whether the iteration settled.
+    `ability`, `ability_stderr` (M,); `effects` (p + g,) and their standard errors, covariates first, then the groups
+    of each grouping; `residuals` (N, d), the items' random effects; `sd` the learned standard deviation of each block
+    and grouping; `converged` whether the iteration settled.
     """
 
     ability: Floats
@@ -63,17 +66,17 @@ class ItemResponseFit:
 
 
 def fit_item_response(
-    scores: Floats, explanation: Explanation, blocks: dict[str, Floats], chance: Floats, learn: bool = True
+    scores: Floats, explanation: Explanation, blocks: dict[str, Floats], chance: Floats
 ) -> ItemResponseFit:
     """Fit by penalised likelihood, learning the variances: EM with Laplace's approximation of the posterior.
 
-    `scores` (N, M) in [0, 1], NaN where missing; a fractional score counts as that share of a success. `blocks`: name -> (M, d)
-    functions of the models (see Basis); none at all makes difficulty a matter of the explanation alone. `chance` (N,).
-    Each block, each grouping and the abilities have a normal prior; its variance is set, at every step, to
-    (PRIOR_WEIGHT PRIOR_SD^2 + sum of E[effect^2]) / (PRIOR_WEIGHT + their number), E over a normal with the posterior's
-    mode and curvature. Between these steps one Newton step (Fisher's scoring where chance > 0) is taken jointly in all
-    parameters, the items' random effects eliminated analytically (Bates & DebRoy 2004, J. Multivar. Anal. 91:1; Bock &
-    Aitkin 1981 for EM in item response). `learn=False` keeps the starting variances.
+    `scores` (N, M) in [0, 1], NaN where missing; a fractional score counts as that share of a success. `blocks`: name
+    -> (M, d) functions of the models (see Basis); none at all makes difficulty a matter of the explanation alone.
+    `chance` (N,). Each block, each grouping and the abilities have a normal prior; its variance is set, at every
+    step, to (PRIOR_WEIGHT PRIOR_SD^2 + sum of E[effect^2]) / (PRIOR_WEIGHT + their number), E over a normal with the
+    posterior's mode and curvature. Between these steps one Newton step (Fisher's scoring where chance > 0) is taken
+    jointly in all parameters, the items' random effects eliminated analytically (Bates & DebRoy 2004, J. Multivar.
+    Anal. 91:1; Bock & Aitkin 1981 for EM in item response).
     """
     phi = np.concatenate([np.zeros((scores.shape[1], 0)), *blocks.values()], axis=1)
     explained = _explained(explanation)
@@ -91,23 +94,17 @@ def fit_item_response(
     longest = CHANCE_DAMPING if chance.any() else 1.0
     converged = False
     for _ in range(MAX_ITERATIONS):
-        shared_precision = np.diag(
-            np.concatenate(
-                [np.full(n_models, sd["ability"] ** -2.0), np.full(n_covariates, EFFECT_SD**-2.0)]
-                + [np.full(count, sd[name] ** -2.0) for name, count in groups.items()]
-            )
-        )
-        shared_precision[:n_models, :n_models] += (CENTRE_SD**-2.0 - sd["ability"] ** -2.0) / n_models
-        item_precision = np.concatenate([np.zeros(0)] + [np.full(size, sd[name] ** -2.0) for name, size in sizes.items()])
+        shared_precision = _shared_precision(sd, n_models, n_covariates, groups)
+        item_precision = np.repeat([sd[name] ** -2.0 for name in sizes], list(sizes.values()))
         eta = _logits(shared, residuals, explained, phi)
         slope, weight = _derivatives(filled, asked, eta, chance)
-        curve = curvature(weight, explained, phi, shared_precision, item_precision)
+        curve = curvature_at(weight, explained, phi, shared_precision, item_precision)
         step = curve.newton(slope, shared_precision @ shared, item_precision * residuals, explained)
         change = np.abs(_logits(step.shared, step.residuals, explained, phi)).max()
         scale = min(longest, LARGEST_STEP / max(change, 1e-12))
         shared = shared + scale * step.shared
         residuals = residuals + scale * step.residuals
-        update = _learned(shared, residuals, curve, sd, sizes, groups, n_covariates) if learn else sd
+        update = _learned(shared, residuals, curve, sizes, groups, n_covariates)
         moved = max((abs(np.log(update[name] / sd[name])) for name in sd), default=0.0)
         sd = update
         if change < LOGIT_SETTLED and moved < VARIANCE_SETTLED:
@@ -125,6 +122,18 @@ def fit_item_response(
         _explained=explained,
         _curvature=curve,
     )
+
+
+def _shared_precision(sd: dict[str, float], n_models: int, n_covariates: int, groups: dict[str, int]) -> Floats:
+    """(M + p, M + p) of abilities, covariates' effects and groups; the abilities' mean is all but free."""
+    precision = np.diag(
+        np.concatenate(
+            [np.full(n_models, sd["ability"] ** -2.0), np.full(n_covariates, EFFECT_SD**-2.0)]
+            + [np.full(count, sd[name] ** -2.0) for name, count in groups.items()]
+        )
+    )
+    precision[:n_models, :n_models] += (CENTRE_SD**-2.0 - sd["ability"] ** -2.0) / n_models
+    return precision
 
 
 def _explained(explanation: Explanation) -> Floats:
@@ -149,14 +158,14 @@ def _derivatives(scores: Floats, asked: np.ndarray, eta: Floats, chance: Floats)
     c = chance[:, None]
     expected = c + (1 - c) * solved
     known = solved / expected
-    return np.where(asked, (scores - expected) * known, 0.0), np.where(asked, (1 - c) * solved * (1 - solved) * known, 0.0)
+    curvature = (1 - c) * solved * (1 - solved) * known
+    return np.where(asked, (scores - expected) * known, 0.0), np.where(asked, curvature, 0.0)
 
 
 def _learned(
     shared: Floats,
     residuals: Floats,
     curve: Curvature,
-    sd: dict[str, float],
     sizes: dict[str, int],
     groups: dict[str, int],
     n_covariates: int,
@@ -175,11 +184,8 @@ def _learned(
     for name, size in sizes.items():
         squares[name] = moments[:, start : start + size].ravel()
         start += size
-    return {
-        name: float(
-            np.sqrt(
-                (PRIOR_WEIGHT * PRIOR_SD.get(name, 1.0) ** 2 + squares[name].sum()) / (PRIOR_WEIGHT + squares[name].size)
-            )
-        )
-        for name in sd
-    }
+    learned = {}
+    for name, moment in squares.items():
+        prior = PRIOR_WEIGHT * PRIOR_SD.get(name, 1.0) ** 2
+        learned[name] = float(np.sqrt((prior + moment.sum()) / (PRIOR_WEIGHT + moment.size)))
+    return learned

@@ -11,12 +11,14 @@ from tasklaws.difficulty.table import Floats, ItemTable
 
 BLOCKS = ("level", "slope", "drift")
 ATTENUATION = (16 * np.sqrt(3) / (15 * np.pi)) ** 2
-"""E sigmoid(x + e), e ~ N(0, v), is close to sigmoid(x / sqrt(1 + 0.346 v)) (Zeger, Liang & Albert 1988, Biometrics 44:1049)."""
+"""E sigmoid(x + e), e ~ N(0, v), is close to sigmoid(x / sqrt(1 + 0.346 v)) (Zeger, Liang & Albert 1988, Biometrics
+44:1049)."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """What a method may use: covariates, groupings, and the items' own random effects (none: only what is explained)."""
+    """What a method may use: covariates, groupings, and the items' own random effects (none: only what is
+    explained)."""
 
     covariates: tuple[str, ...] = ()
     groupings: tuple[str, ...] = ()
@@ -61,7 +63,8 @@ class FittedMethod:
     def offsets(self, level: float) -> Floats:
         """(N,) log odds of each item, up to the model's ability: the posterior mode.
 
-        Not averaged over the posterior: measured on earlier models that makes the log loss worse (benchmarks/difficulty.py).
+        Not averaged over the posterior: measured on earlier models that makes the log loss worse
+        (benchmarks/difficulty.py).
         """
         return self.fit.offsets(self._phi(level))
 

@@ -18,10 +18,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Curvature:
-    """The negative Hessian of the log posterior as blocks, for N items, M models, p shared effects, d random effects an item.
+    """The negative Hessian of the log posterior as blocks, for N items, M models, p shared effects, d random effects
+    an item.
 
-    `weight` (N, M) of the cells; `phi` (M, d); `own` (N, d, d), the inverse of each item's own block; `total` (N, d), the
-    cells' weights summed over the basis; `coupling` (N, d, M + p) = own times each item's block with the shared parameters;
+    `weight` (N, M) of the cells; `phi` (M, d); `own` (N, d, d), the inverse of each item's own block;
+    `coupling` (N, d, M + p) = own times each item's block with the shared parameters;
     `shared` (M + p, M + p), the inverse of the shared block's Schur complement, which is their posterior covariance.
     """
 
@@ -32,7 +33,7 @@ class Curvature:
     shared: Floats
 
     def newton(self, slope: Floats, shared_pull: Floats, residual_pull: Floats, explained: Floats) -> Step:
-        """The Newton step for cell slopes (N, M) and the priors' pulls, precision times distance, (M + p,) and (N, d)."""
+        """The Newton step for slopes (N, M) of the cells and the priors' pulls, precision times value."""
         towards = np.concatenate([slope.sum(axis=0), explained.T @ slope.sum(axis=1)]) - shared_pull
         own = slope @ self.phi - residual_pull
         shared = self.shared @ (towards - self.coupling.reshape(-1, len(towards)).T @ own.reshape(-1))
@@ -56,23 +57,23 @@ class Curvature:
         """(N,) standard errors of explained' effects + basis' residuals."""
         direction = -np.einsum("d,ndk->nk", basis, self.coupling)
         direction[:, len(self.phi) :] += explained
-        variances = np.einsum("d,nde,e->n", basis, self.own, basis) + ((direction @ self.shared) * direction).sum(axis=1)
-        stderr: Floats = np.sqrt(variances)
+        alone = np.einsum("d,nde,e->n", basis, self.own, basis)
+        stderr: Floats = np.sqrt(alone + ((direction @ self.shared) * direction).sum(axis=1))
         return stderr
 
 
-def curvature(
+def curvature_at(
     weight: Floats, explained: Floats, phi: Floats, shared_precision: Floats, item_precision: Floats
 ) -> Curvature:
     """Curvature at cell weights (N, M), with the priors' precisions (M + p, M + p) and, diagonal, (d,).
 
-    The Hessian is dense only in the shared parameters: each item's effects touch no other item's, so that the Schur complement
-    S = H_shared - sum_i C_i' B_i^-1 C_i costs N d (M + p)^2, and nothing of size N x N is made.
+    The Hessian is dense only in the shared parameters: each item's effects touch no other item's, so that the Schur
+    complement S = H_shared - sum_i C_i' B_i^-1 C_i costs N d (M + p)^2, and nothing of size N x N is made.
     """
     n_models, size = phi.shape
     n_items, n_explained = explained.shape
     outer = (phi[:, :, None] * phi[:, None, :]).reshape(n_models, size * size)
-    own = np.linalg.inv((weight @ outer).reshape(n_items, size, size) + np.diag(item_precision))
+    own = np.linalg.inv((weight @ outer).reshape(n_items, size, size) + np.diag(item_precision)).astype(np.float64)
     crossed = np.empty((n_items, size, n_models + n_explained))
     crossed[:, :, :n_models] = weight[:, None, :] * phi.T
     crossed[:, :, n_models:] = (weight @ phi)[:, :, None] * explained[:, None, :]

@@ -22,13 +22,15 @@ NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 class Prediction:
     """What one method said of a held-out model: (n,) probabilities on the items it was asked.
 
-    `given` its mean score known; `extrapolated` that mean forecast too; `unseen` given the mean, but every item's difficulty
-    from fits that saw no item of its family (None without families).
+    `given` its mean score known; `extrapolated` that mean forecast too; `unseen` given the mean, but every item's
+    difficulty from fits that saw no item of its family (None without families); `converged` whether the fit to all
+    items settled.
     """
 
     given: Floats
     extrapolated: Floats
     unseen: Floats | None
+    converged: bool
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,9 @@ class Origin:
 def held_out(table: ItemTable, last: int, records: bool) -> list[int]:
     """The indices of the last models, by position; with `records`, of the last that set or reached a record.
 
-    A model sets a record if its mean score reaches or exceeds the mean of every model before it (in order of position, then
-    name). Raises TasklawsError where there are not `last` such models that have at least one model earlier than themselves:
-    models at one position are contemporaries, and none is predicted from another.
+    A model sets a record if its mean score reaches or exceeds the mean of every model before it (in order of
+    position, then name). Raises TasklawsError where there are not `last` such models that have at least one model
+    earlier than themselves: models at one position are contemporaries, and none is predicted from another.
     """
     means = np.nanmean(table.scores, axis=0)
     eligible = record_setters(table.position, means) if records else np.ones(len(means), bool)
@@ -78,14 +80,17 @@ def predict(table: ItemTable, index: int, record: bool) -> Origin:
         fitted = FittedMethod.to(earlier, levels.earlier, method, explanation)
         unseen = None
         if folds is not None:
-            unseen = _given(_unseen(earlier, levels.earlier, method, explanation, folds, level), asked, table.chance, scores)
+            unseen = _given(
+                _unseen(earlier, levels.earlier, method, explanation, folds, level), asked, table.chance, scores
+            )
         predictions[name] = Prediction(
             given=_given(fitted.offsets(level), asked, table.chance, scores),
             extrapolated=_extrapolated(fitted, forecast, table.chance)[asked],
             unseen=unseen,
+            converged=fitted.fit.converged,
         )
-    solved_before = (earlier.scores[asked] >= 0.5).any(axis=1)
-    return Origin(table.models[index], asked, scores, ~solved_before, level, forecast, predictions)
+    never_solved = np.asarray(~(earlier.scores[asked] >= 0.5).any(axis=1))
+    return Origin(table.models[index], asked, scores, never_solved, level, forecast, predictions)
 
 
 def _given(offsets: Floats, asked: NDArray[np.intp], chance: Floats, scores: Floats) -> Floats:

@@ -1,6 +1,5 @@
 """The ability at which a model's mean score over a set of items is as given."""
 
-import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
@@ -17,7 +16,8 @@ def probabilities(ability: float | Floats, offsets: Floats, chance: Floats) -> F
 
 
 def ability_for_mean(offsets: Floats, chance: Floats, mean: float) -> float:
-    """The ability that makes the mean of `probabilities` equal `mean`; the farthest one when none does (0, 1, below chance)."""
+    """The ability that makes the mean of `probabilities` equal `mean`; the farthest one when none does (0, 1, below
+    chance)."""
 
     def excess(ability: float) -> float:
         return float(probabilities(ability, offsets, chance).mean()) - mean

@@ -1,5 +1,7 @@
 """Scores of models on items, read from a table and checked: what every part of this package works on."""
 
+import gzip
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +24,10 @@ DAYS_A_YEAR = 365.25
 class ItemTable:
     """N items asked of M models.
 
-    `scores` (N, M) in [0, 1], NaN where a model was not asked; `items` one row an item (the columns of ITEM_COLUMNS that the
-    table has), indexed and sorted by task; `models` (M,) by position, then by name; `position` (M,) is years since the first
-    date, or log n_params; models at one position are contemporaries, none of them earlier than another.
+    `scores` (N, M) in [0, 1], NaN where a model was not asked; `items` one row an item (the columns of ITEM_COLUMNS
+    that the table has), indexed and sorted by task; `models` (M,) by position, then by name; `position` (M,) is years
+    since the first date, or log n_params; models at one position are contemporaries, none of them earlier than
+    another.
     """
 
     scores: Floats
@@ -46,14 +49,14 @@ class ItemTable:
 def read_items(path: Path) -> ItemTable:
     """Read a CSV (gzipped or not): model, task, score, `date` or `n_params`, and what is known of each task.
 
-    Several rows of one model and task are averaged when `attempt` tells them apart. Raises TasklawsError for: a missing or an
-    unknown column, a score outside [0, 1], a repeated row, a bad date, a number that is negative or not finite, an item that
-    differs between rows, an item without a score, and fewer than two models.
+    Several rows of one model and task are averaged when `attempt` tells them apart. Raises TasklawsError for: a
+    missing or an unknown column, a score outside [0, 1], a repeated row, a bad date, a number that is negative or not
+    finite, an item that differs between rows, an item without a score, and fewer than two models.
     """
     try:
         table = pd.read_csv(path, dtype={"model": str, "task": str, "family": str, "skills": str}, low_memory=False)
-    except (ValueError, pd.errors.ParserError) as error:
-        raise TasklawsError(f"{path}: malformed table ({error}): give a CSV with a header") from error
+    except (ValueError, pd.errors.ParserError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise TasklawsError(f"{path}: malformed table ({error}): give a CSV with a header, gzipped or not") from error
     return check_items(table, str(path))
 
 
@@ -132,7 +135,7 @@ def _one_value(table: pd.DataFrame, key: str, column: str, source: str) -> pd.Se
 
 def _positions(table: pd.DataFrame, source: str) -> pd.Series:
     """Each model's place in the order: years since the first date, or else log n_params."""
-    if "date" in table:
+    if "date" in table and not ("n_params" in table and table["date"].isna().all()):
         dates = pd.to_datetime(table["date"], format="%Y-%m-%d", errors="coerce")
         if dates.isna().any():
             value = table["date"][dates.isna()].iloc[0]
