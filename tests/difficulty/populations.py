@@ -26,7 +26,7 @@ def draw(
 ) -> Population:
     covariates, effects = rng.normal(size=(n_items, 2)), np.array([1.0, -0.5])
     member = np.eye(10)[rng.integers(0, 10, n_items)]
-    offsets = covariates @ effects + member @ rng.normal(0, 0.8, 10) + rng.normal(0, 1.5, n_items)
+    offsets = covariates @ effects + member @ rng.normal(0, 1, 10) + rng.normal(0, 1.5, n_items)
     ability = rng.normal(0.3, 1.2, n_models)
     solve = chance + (1 - chance) * expit(ability + offsets[:, None])
     scores = (rng.random(solve.shape) < solve).astype(float)

@@ -102,13 +102,13 @@ def test_discrimination_is_found_where_items_differ_in_it() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("missing", [0.0, 0.3])
-def test_90_percent_intervals_hold_in_87_to_93_percent_of_populations(missing: float) -> None:
+@pytest.mark.parametrize(("n_models", "missing"), [(40, 0.0), (80, 0.3)])
+def test_90_percent_intervals_hold_in_87_to_93_percent_of_populations(n_models: int, missing: float) -> None:
     rng = np.random.default_rng(9)
     held: dict[str, list[float]] = {"difficulty": [], "ability": [], "effects": []}
-    for _ in range(500):
-        people = draw(rng, 120, 40, missing)
-        fit = fit_item_response(people.scores, people.explanation, level(40), np.zeros(120))
+    for _ in range(300):
+        people = draw(rng, 120, n_models, missing)
+        fit = fit_item_response(people.scores, people.explanation, level(n_models), np.zeros(120))
         for name, error, stderr in [
             ("difficulty", fit.offsets(LEVEL) - people.offsets, fit.offsets_stderr(LEVEL)),
             ("ability", fit.ability - people.ability, fit.ability_stderr),
