@@ -33,7 +33,7 @@ def change(column: str, value: object, row: int = 7) -> pd.DataFrame:
         (pd.concat([table().assign(attempt=1)] * 2), "duplicate row {'model': 'm0', 'task': 't00', 'attempt': 1}"),
         (change("date", "2023-02-30"), "t.csv:9: date is 2023-02-30: give a date"),
         (change("date", None), "date is"),
-        (change("date", "2020-03-02"), "position of model 'm0'"),
+        (change("date", "2020-03-02"), "date of model 'm0' is 2020-03-01 and 2020-03-02: give one value"),
         (change("human_minutes", -4.0), "human_minutes is -4.0: give a finite number, more than 0"),
         (change("human_minutes", 5.0), "human_minutes of task 't07' is"),
         (table().assign(human_attempts=0, human_solved=0), "human_attempts is 0"),

@@ -136,17 +136,20 @@ def _one_value(table: pd.DataFrame, key: str, column: str, source: str) -> pd.Se
 def _positions(table: pd.DataFrame, source: str) -> pd.Series:
     """Each model's place in the order: years since the first date, or else log n_params."""
     if "date" in table and not ("n_params" in table and table["date"].isna().all()):
+        column = "date"
         dates = pd.to_datetime(table["date"], format="%Y-%m-%d", errors="coerce")
         if dates.isna().any():
             value = table["date"][dates.isna()].iloc[0]
             raise TasklawsError(f"{source}:{_line(dates.isna())}: date is {value}: give a date, YYYY-MM-DD")
         values = (dates - dates.min()).dt.days / DAYS_A_YEAR
     else:
+        column = "n_params"
         sizes = _numbers(table, "n_params", source, positive=True)
         if sizes.isna().any():
             raise TasklawsError(f"{source}:{_line(sizes.isna())}: n_params is empty: give the model's size")
         values = pd.Series(np.log(sizes), index=table.index)
-    position = _one_value(table.assign(position=values), "model", "position", source)
+    _one_value(table, "model", column, source)
+    position = values.groupby(table["model"]).first()
     return position.sort_index().sort_values(kind="stable")
 
 
