@@ -1,0 +1,117 @@
+"""Who will solve what: `tasklaws difficulty` beside the best figures known before it, and how long its fits take.
+
+    python benchmarks/difficulty.py [--items DIR]
+
+Needs the item tables that are no part of the repository (default: ../shared/items). For each set: log loss with the
+held-out models' means given, the same averaged over the posterior of the difficulties instead of at its mode, with the
+ability forecast too, and the error of that forecast. Before that, seconds of single fits.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit
+
+from tasklaws.difficulty.ability import Levels
+from tasklaws.difficulty.basis import Basis
+from tasklaws.difficulty.covariates import Explanation
+from tasklaws.difficulty.item_response import fit_item_response
+from tasklaws.difficulty.methods import ATTENUATION, BLOCKS, METHODS, FittedMethod
+from tasklaws.difficulty.rolling import held_out, predict
+from tasklaws.difficulty.scoring import log_loss, summarise
+from tasklaws.difficulty.table import ItemTable, read_items
+
+ITEMS = Path(__file__).parent.parent.parent / "shared/items"
+
+
+@dataclass(frozen=True)
+class Known:
+    """A set, how it is held out, and the full log loss (the mean given) that was known and is wanted."""
+
+    name: str
+    last: int
+    records: bool
+    known: float
+    wanted: float
+
+
+SETS = (
+    Known("metr_th10", 6, False, 0.166, 0.160),
+    Known("metr_th10 without one-minute families", 6, False, 0.262, 0.255),
+    Known("swe_bench_verified", 11, True, 0.312, 0.305),
+    Known("swe_bench_verified", 12, True, 0.327, 0.305),
+)
+
+
+def load(items: Path, name: str) -> ItemTable:
+    """A set by name, without the families whose tasks all take people under a minute where the name says so."""
+    table = read_items(items / f"{name.split()[0]}.csv.gz")
+    if " " not in name:
+        return table
+    longest = table.items.groupby("family")["human_minutes"].transform("max").to_numpy()
+    kept = longest >= 1
+    return ItemTable(table.scores[kept], table.items[kept], table.models, table.position)
+
+
+def averaged_over_posterior(table: ItemTable, index: int) -> float:
+    """The full method's log loss on one held-out model, each offset shrunk by its posterior variance."""
+    earlier = table.take(np.flatnonzero(table.position < table.position[index]))
+    levels, method = Levels.of(earlier), METHODS["full"]
+    asked = np.flatnonzero(~np.isnan(table.scores[:, index]))
+    scores = table.scores[asked, index]
+    level = levels.given_mean(float(scores.mean()), asked, table.chance)
+    fitted = FittedMethod.to(earlier, levels.earlier, method, method.explanation(table))
+    offsets, shrink = fitted.offsets(level)[asked], np.sqrt(1 + ATTENUATION * fitted.offsets_stderr(level)[asked] ** 2)
+    ability = brentq(lambda ability: expit((ability + offsets) / shrink).mean() - scores.mean(), -200, 200)
+    return log_loss(scores, expit((ability + offsets) / shrink))
+
+
+def figures(items: Path) -> Iterator[str]:
+    for known in SETS:
+        table = load(items, known.name)
+        start = time.perf_counter()
+        origins = [predict(table, index, known.records) for index in held_out(table, known.last, known.records)]
+        seconds = time.perf_counter() - start
+        kind = "record setters" if known.records else "models"
+        yield f"\n{known.name}: {len(table.items)} items, the last {known.last} {kind} of {len(table.models)}"
+        yield f"  {'':14s} {'log loss':>8s} {'forecast':>8s} {'unseen':>8s} {'AUC':>6s} {'never':>6s}"
+        for name, values in summarise(origins).items():
+            if values is not None:
+                columns = ("log_loss", "log_loss_extrapolated", "unseen_family_log_loss")
+                row = " ".join(f"{values[column]:8.3f}" for column in columns)
+                yield f"  {name:14s} {row} {values['auc']:6.3f} {values['never_solved_auc']:6.3f}"
+        averaged = np.mean([averaged_over_posterior(table, table.models.index(origin.model)) for origin in origins])
+        errors = np.array([expit(origin.forecast.mean) - expit(origin.level) for origin in origins])
+        yield f"  full: best before {known.known:.3f}, wanted {known.wanted:.3f}; over the posterior {averaged:.3f}"
+        yield f"  mean forecast: bias {errors.mean():+.3f}, absolute error {np.abs(errors).mean():.3f}; {seconds:.0f} s"
+
+
+def timings() -> Iterator[str]:
+    rng = np.random.default_rng(0)
+    for n_items, n_models, blocks, limit in [(500, 150, BLOCKS, 60), (1000, 1000, ("level",), 10)]:
+        levels = rng.normal(size=n_models)
+        eta = levels + rng.normal(0, 2, n_items)[:, None] + rng.normal(0, 0.5, n_items)[:, None] * levels
+        scores = (rng.random(eta.shape) < expit(eta)).astype(float)
+        start = time.perf_counter()
+        basis = Basis.at(levels, blocks)
+        nothing = Explanation(np.zeros((n_items, 0)), {})
+        fit = fit_item_response(scores, nothing, basis(levels), np.zeros(n_items))
+        fit.offsets_stderr(np.concatenate([block[0] for block in basis(levels[:1]).values()]))
+        seconds = time.perf_counter() - start
+        yield f"{n_models} x {n_items}, {' + '.join(blocks)}, with intervals: {seconds:.1f} s (wanted {limit} s)"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=Path, default=ITEMS, metavar="DIR")
+    for line in (*timings(), *figures(parser.parse_args().items)):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""`tasklaws difficulty TABLE --out DIR`."""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from populations import table
+
+from shared_data import shared
+from tasklaws import cli
+
+
+def tasklaws(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["tasklaws", "difficulty", *arguments])
+    cli.main()
+
+
+def test_it_writes_predictions_difficulties_and_a_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table().to_csv(tmp_path / "table.csv", index=False)
+    table().sample(frac=1, random_state=1).to_csv(tmp_path / "shuffled.csv", index=False)
+    for name in ("table", "shuffled"):
+        tasklaws(monkeypatch, str(tmp_path / f"{name}.csv"), "--last", "2", "--out", str(tmp_path / name))
+    for name in ("predictions.csv", "difficulties.csv", "summary.json"):
+        assert (tmp_path / "table" / name).read_bytes() == (tmp_path / "shuffled" / name).read_bytes()
+
+    summary = json.loads((tmp_path / "table/summary.json").read_text())
+    assert summary["held_out"] == ["m4", "m5"]
+    assert summary["not_converged"] == []
+    assert list(summary["methods"]) == ["constant", "full", "item_response", "solve_rate", "time"]
+    assert summary["methods"]["solve_rate"] is None
+    assert set(summary["methods"]["full"]) == set(summary["definitions"])
+    predictions = pd.read_csv(tmp_path / "table/predictions.csv")
+    assert len(predictions) == 2 * 30 * 4
+    assert predictions["probability"].between(0, 1).all()
+    difficulties = pd.read_csv(tmp_path / "table/difficulties.csv")
+    assert (difficulties["low"] < difficulties["difficulty"]).all()
+    assert (difficulties["difficulty"] < difficulties["high"]).all()
+    assert difficulties["difficulty"].corr(difficulties["solved"]) < -0.9
+
+
+@pytest.mark.parametrize(
+    ("rows", "last", "words"),
+    [
+        (table().assign(score=2), "1", "score is 2"),
+        (table(), "6", "--last 6: 5 models have earlier ones: give 1 to 5"),
+        (table().head(30), "1", "one model only (m0)"),
+    ],
+)
+def test_a_refusal_is_one_line_and_nothing_is_written(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    rows: pd.DataFrame,
+    last: str,
+    words: str,
+) -> None:
+    rows.to_csv(tmp_path / "table.csv", index=False)
+    with pytest.raises(SystemExit) as refusal:
+        tasklaws(monkeypatch, str(tmp_path / "table.csv"), "--last", last, "--out", str(tmp_path / "out"))
+    assert refusal.value.code == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert words in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "arguments", "given", "extrapolated"),
+    [
+        ("metr_th10", ["--last", "6"], 0.160, 0.190),
+        ("swe_bench_verified", ["--last", "1", "--records"], 0.240, 0.260),
+    ],
+)
+def test_the_real_sets_are_predicted_as_well_as_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, arguments: list[str], given: float, extrapolated: float
+) -> None:
+    tasklaws(monkeypatch, str(shared(f"items/{name}.csv.gz")), *arguments, "--out", str(tmp_path))
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["methods"]["full"]["log_loss"] <= given
+    assert summary["methods"]["full"]["log_loss_extrapolated"] <= extrapolated
+    if name == "metr_th10":
+        assert summary["methods"]["full"]["never_solved_auc"] >= 0.8
+        assert summary["methods"]["time"]["log_loss"] == pytest.approx(0.278, abs=0.001)
+        assert summary["methods"]["constant"]["log_loss"] == pytest.approx(0.640, abs=0.001)
