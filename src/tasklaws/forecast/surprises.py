@@ -10,6 +10,7 @@ from tasklaws.forecast.check import log_loss
 from tasklaws.forecast.tables import ITEM_KEYS
 
 SURPRISE_KEYS = ["rank"]
+SURPRISE_NUMBERS = ["rank", "seed", "probability", "evidence_bits"]
 SURPRISE_COLUMNS = ["rank", *ITEM_KEYS, "seed", "surprise", "probability", "evidence_bits", "skills"]
 
 
