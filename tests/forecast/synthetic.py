@@ -20,15 +20,7 @@ from tasklaws.schema import (
 )
 
 N_TOKENS = 2_000_000
-LAWS = {
-    "x": "n_params",
-    "min_rungs": 4,
-    "replicates": 100,
-    "interval": 0.9,
-    "huber_delta": 0.001,
-    "step_share": 0.7,
-    "significance": 0.05,
-}
+LAWS = {"scores": ["logistic", "step"], "losses": ["power"], "replicates": 50}
 
 
 @dataclass(frozen=True)
