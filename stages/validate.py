@@ -18,6 +18,7 @@ from tasklaws.forecast.tables import (
     read_observations,
     rungs_of,
 )
+from tasklaws.items import ITEMS
 from tasklaws.scores import read_scores, refuse_identical
 
 
@@ -37,7 +38,7 @@ def main() -> None:
     methods = read_methods(results / "methods.csv")
     validation = compare(forecasts, observations)
     items = judge_items(read_item_forecasts(results / "item_forecasts.csv"), forecasts, scores)
-    skills = read_skills(Path("data/items"), sorted(set(items["family"])))
+    skills = read_skills(ITEMS, sorted(set(items["family"])))
     write_table(results / "validation.csv", validation, FORECAST_KEYS)
     write_table(results / "surprises.csv", surprises(items, skills), SURPRISE_KEYS)
     write_json(results / "metrics.json", metrics(validation, methods, items))

@@ -221,12 +221,13 @@ def test_fits_say_how_each_law_ended(finished):
     by_key = {curve.key: curve for curve in curves}
     (power,) = by_key["corpus", "likelihood", "loss_nats"].laws
     assert power.status in ("converged", "unidentified")
-    assert power.params["a"] == pytest.approx(0.33, abs=0.1)
+    assert power.parameters["a"].value == pytest.approx(0.33, abs=0.1)
     for curve in curves:
         assert (curve.difficulty is not None) == (curve.metric == "exact_match")
         for law in curve.laws:
             assert law.reason or law.status == "converged"
-            assert set(law.interval) == set(law.params)
+            for one in law.parameters.values():
+                assert one.lower <= one.value <= one.upper
 
 
 def test_a_law_that_cannot_be_fitted_says_why():

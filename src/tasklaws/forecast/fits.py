@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,26 +13,35 @@ from tasklaws.forecast.items import difficulties
 from tasklaws.forecast.tables import Key, by_key
 from tasklaws.laws import LawSettings, fit
 from tasklaws.schema import is_loss
-from tasklaws.typed import Natural, Rule, Share, typed
+from tasklaws.typed import Natural, Share, typed
 
-TWO = Rule("a lower and an upper end", lambda ends: len(ends) == 2)
+
+@dataclass(frozen=True)
+class Estimate:
+    """A parameter in `unit`s, with the ends of its bootstrap interval."""
+
+    value: float
+    unit: str
+    lower: float
+    upper: float
 
 
 @dataclass(frozen=True)
 class FittedLaw:
-    """One law fitted to one curve along `inputs`: parameters in `units`, with bootstrap `interval`s; `misfit` is the
-    root mean square of its residuals (of a loss, of its logarithm). A law that could not be fitted is `failed`, with
-    the reason and nothing else."""
+    """One law fitted to one curve along `inputs`; `misfit` is the root mean square of its residuals (of a loss, of its
+    logarithm). Of a law that could not be fitted nothing but the reason is known."""
 
     law: str
     status: Literal["converged", "bound_hit", "unidentified", "failed"]
     reason: str
+    inputs: tuple[str, ...]
     n_points: Natural
-    inputs: tuple[str, ...] = ()
-    params: dict[str, float] | None = None
-    units: dict[str, str] | None = None
-    interval: dict[str, Annotated[tuple[float, ...], TWO]] | None = None
+    parameters: dict[str, Estimate]
     misfit: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.status != "failed" and (not self.parameters or self.misfit is None):
+            raise TasklawsError(f"{self.law} is {self.status}, but lacks its parameters or its misfit")
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,10 @@ class FittedCurve:
     laws: tuple[FittedLaw, ...]
     chance: Share | None = None
     difficulty: dict[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.metric == "exact_match" and (self.chance is None or not self.difficulty):
+            raise TasklawsError(f"{self.key} lacks its chance or the difficulty of its items")
 
     @property
     def key(self) -> Key:
@@ -82,18 +95,13 @@ def fit_law(name: str, table: pd.DataFrame, replicates: int, seed: int) -> Fitte
     try:
         found = fit(table, name, replicates=replicates, seed=seed)
     except TasklawsError as error:
-        return FittedLaw(name, "failed", str(error), 0)
-    return FittedLaw(
-        law=name,
-        status=found.status,
-        reason=found.reason,
-        n_points=found.n_points,
-        inputs=found.law.inputs,
-        params={parameter: shortened(value) for parameter, value in found.params.items()},
-        units=found.units,
-        interval={parameter: (shortened(low), shortened(high)) for parameter, (low, high) in found.interval.items()},
-        misfit=shortened(np.sqrt(np.mean(found.points["residual"] ** 2))),
-    )
+        return FittedLaw(name, "failed", str(error), (), 0, {})
+    estimates = {
+        parameter: Estimate(shortened(value), found.units[parameter], *map(shortened, found.interval[parameter]))
+        for parameter, value in found.params.items()
+    }
+    misfit = shortened(float(np.sqrt(np.mean(found.points["residual"] ** 2))))
+    return FittedLaw(name, found.status, found.reason, found.law.inputs, found.n_points, estimates, misfit)
 
 
 def shortened(value: float) -> float:

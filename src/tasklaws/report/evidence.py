@@ -7,21 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from tasklaws.errors import TasklawsError
-from tasklaws.files import read_jsonl, read_table, records
+from tasklaws.files import read_table, records
 from tasklaws.forecast.check import VALIDATION_COLUMNS, VALIDATION_NUMBERS
 from tasklaws.forecast.fits import FittedCurve, load_fits
 from tasklaws.forecast.mirage import MIRAGE_COLUMNS, MIRAGE_KEYS
 from tasklaws.forecast.surprises import SURPRISE_COLUMNS, SURPRISE_KEYS, SURPRISE_NUMBERS
 from tasklaws.forecast.tables import FORECAST_KEYS, Key, read_bands, read_forecasts, read_methods
+from tasklaws.items import ITEMS, read_items
 from tasklaws.schema import (
     OBSERVATION_COLUMNS,
     OBSERVATION_KEYS,
     OBSERVATION_NUMBERS,
-    SCORE_COLUMNS,
-    SCORE_KEYS,
-    SCORE_NUMBERS,
     Item,
 )
+from tasklaws.scores import read_scores
 
 Row = dict[str, Any]
 Pair = tuple[str, str]
@@ -139,18 +138,15 @@ def load(root: Path, params: dict[str, Any]) -> Evidence:
     final = {(row["rung"], row["seed"], row["step"]) for row in observations if row["is_final"]}
     scores: list[Row] = []
     for rung, entry in params["models"]["rungs"].items():
-        path = root / "scores" / ladder / entry["role"] / f"{rung}.csv"
-        for row in records(read_table(path, SCORE_COLUMNS, SCORE_KEYS, SCORE_KEYS, SCORE_NUMBERS)):
+        for row in records(read_scores(root / "scores" / ladder / entry["role"], [rung])):
             if (row["rung"], row["seed"], row["step"]) in final and "exact_match" in row:
                 scores.append(row)
     settings = params["families"]["sets"]
-    items: dict[str, Item] = {}
-    for family in settings:
-        path = root / "data" / "items" / f"{family}.jsonl"
-        items |= {row["id"]: Item.from_dict(row, str(path)) for row in read_jsonl(path)}
+    every = [item for family in settings for item in read_items(root / ITEMS / f"{family}.jsonl")]
+    items = {item.id: item for item in every}
     strangers = [row["item"] for row in scores if row["item"] not in items]
     if strangers:
-        raise TasklawsError(f"item {strangers[0]} was scored and is not in {root}/data/items: run `dvc repro`")
+        raise TasklawsError(f"item {strangers[0]} was scored and is not in {root / ITEMS}: run `dvc repro`")
     sizes = {row["rung"]: row["n_params"] for row in observations}
     roles = {rung: entry["role"] for rung, entry in params["models"]["rungs"].items() if rung in sizes}
     bands: dict[Key, list[Row]] = {}

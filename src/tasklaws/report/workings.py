@@ -78,11 +78,10 @@ def law_rows(evidence: Evidence) -> Rows:
 
 def parameters(law: FittedLaw) -> list[str]:
     """Each parameter with its interval: `k 1.1 (0.9 to 1.3)`."""
-    found = []
-    for name, value in (law.params or {}).items():
-        low, high = (law.interval or {}).get(name, (value, value))
-        found.append(f"{name} {value:.3g}" + (f" ({low:.3g} to {high:.3g})" if high > low else ""))
-    return found
+    return [
+        f"{name} {one.value:.3g}" + (f" ({one.lower:.3g} to {one.upper:.3g})" if one.upper > one.lower else "")
+        for name, one in law.parameters.items()
+    ]
 
 
 def misfit(value: float, metric: str) -> str:
