@@ -1,10 +1,13 @@
 """Fit every curve of the fit rungs; the holdout's scores are no input."""
 
+from collections import Counter
 from pathlib import Path
 
 from tasklaws import errors
 from tasklaws.config import load_params
-from tasklaws.forecast import fit_ladder, save_fits
+from tasklaws.files import write_table
+from tasklaws.forecast.fits import fit_ladder, save_fits
+from tasklaws.forecast.mirage import MIRAGE_KEYS, mirage_table
 from tasklaws.forecast.tables import read_final_scores, read_observations, rungs_of
 from tasklaws.laws import LawSettings
 
@@ -12,13 +15,16 @@ from tasklaws.laws import LawSettings
 def main() -> None:
     params = load_params()
     ladder = params["models"]["name"]
-    rungs = list(rungs_of(params, "fit"))
+    rungs = rungs_of(params, "fit")
     observations = read_observations(Path(f"results/{ladder}/observations_fit.csv"), rungs)
     scores = read_final_scores(Path(f"scores/{ladder}/fit"), rungs, observations)
-    fits = fit_ladder(observations, scores, LawSettings.from_params(params), params["seed"])
-    save_fits(Path(f"results/{ladder}/fits.json"), ladder, fits)
-    for found in fits:
-        print(f"{found.key}: {found.verdict}, by {found.used.law} ({found.used.status}): {found.evidence}")
+    curves = fit_ladder(observations, scores, LawSettings.from_params(params), params["seed"])
+    mirage = mirage_table(scores, observations[["rung", "n_params"]].drop_duplicates(), params["seed"])
+    path = Path(f"results/{ladder}/fits.json")
+    save_fits(path, ladder, curves)
+    write_table(path.with_name("mirage.csv"), mirage, MIRAGE_KEYS)
+    ended = Counter(law.status for curve in curves for law in curve.laws)
+    print(f"{path}: {len(curves)} curves, laws {', '.join(f'{status} {n}' for status, n in sorted(ended.items()))}")
 
 
 if __name__ == "__main__":

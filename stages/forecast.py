@@ -1,12 +1,21 @@
-"""Forecast the holdout rungs from the fits, before any of them is scored."""
+"""Forecast the holdout rungs from the fit rungs, before any of them is scored."""
 
 from pathlib import Path
 
 from tasklaws import errors
 from tasklaws.config import load_params
 from tasklaws.files import write_table
-from tasklaws.forecast import forecast_ladder, load_fits
-from tasklaws.forecast.tables import FORECAST_KEYS, ITEM_KEYS, read_ladder, read_observations, rungs_of
+from tasklaws.forecast.fits import load_fits
+from tasklaws.forecast.holdout import forecast_bands, forecast_ladder, forecast_ladder_items
+from tasklaws.forecast.tables import (
+    BAND_KEYS,
+    FORECAST_KEYS,
+    ITEM_KEYS,
+    METHOD_KEYS,
+    read_ladder,
+    read_observations,
+    rungs_of,
+)
 
 
 def main() -> None:
@@ -14,13 +23,18 @@ def main() -> None:
     ladder = params["models"]["name"]
     results = Path(f"results/{ladder}")
     holdout = rungs_of(params, "holdout")
-    observations = read_observations(results / "observations_fit.csv", list(rungs_of(params, "fit")))
-    sizes = read_ladder(results / "before" / "fit.csv", list(holdout))
-    fits = load_fits(results / "fits.json", ladder)
-    forecasts, items = forecast_ladder(fits, observations, sizes, holdout, params["seed"])
-    write_table(results / "before" / "holdout.csv", forecasts, FORECAST_KEYS)
+    observations = read_observations(results / "observations_fit.csv", rungs_of(params, "fit"))
+    sizes = read_ladder(results / "before" / "fit.csv", holdout)
+    curves = load_fits(results / "fits.json", ladder)
+    table, methods = forecast_ladder(observations, sizes)
+    items = forecast_ladder_items(curves, table)
+    bands = forecast_bands(observations, sizes)
+    write_table(results / "before" / "holdout.csv", table, FORECAST_KEYS)
+    write_table(results / "methods.csv", methods, METHOD_KEYS)
+    write_table(results / "bands.csv", bands, BAND_KEYS)
     write_table(results / "item_forecasts.csv", items, ITEM_KEYS)
-    print(f"{results}/before/holdout.csv: {len(forecasts)} forecasts of {', '.join(holdout)}")
+    for row in table.itertuples():
+        print(f"{row.rung} {row.family} {row.elicitation} {row.metric}: {row.verdict}: {row.evidence}")
 
 
 if __name__ == "__main__":

@@ -7,16 +7,18 @@ import pandas as pd
 from tasklaws import errors
 from tasklaws.config import load_params
 from tasklaws.files import write_json, write_table
-from tasklaws.forecast import compare, judge_items, metrics, surprises
-from tasklaws.forecast.surprises import SURPRISE_KEYS, read_skills
+from tasklaws.forecast.check import compare, judge_items, metrics
+from tasklaws.forecast.surprises import SURPRISE_KEYS, read_skills, surprises
 from tasklaws.forecast.tables import (
     FORECAST_KEYS,
     read_final_scores,
     read_forecasts,
     read_item_forecasts,
+    read_methods,
     read_observations,
     rungs_of,
 )
+from tasklaws.items import ITEMS
 from tasklaws.scores import read_scores, refuse_identical
 
 
@@ -24,21 +26,22 @@ def main() -> None:
     params = load_params()
     ladder = params["models"]["name"]
     results = Path(f"results/{ladder}")
-    rungs = list(rungs_of(params, "holdout"))
+    rungs = rungs_of(params, "holdout")
     forecasts = read_forecasts(results / "before" / "holdout.csv")
     observations = read_observations(results / "observations_holdout.csv", rungs)
     scores = read_final_scores(Path(f"scores/{ladder}/holdout"), rungs, observations)
     everyone = [
-        read_scores(Path(f"scores/{ladder}/fit"), list(rungs_of(params, "fit"))),
+        read_scores(Path(f"scores/{ladder}/fit"), rungs_of(params, "fit")),
         read_scores(Path(f"scores/{ladder}/holdout"), rungs),
     ]
     refuse_identical(pd.concat(everyone))
+    methods = read_methods(results / "methods.csv")
     validation = compare(forecasts, observations)
     items = judge_items(read_item_forecasts(results / "item_forecasts.csv"), forecasts, scores)
-    skills = read_skills(Path("data/items"), sorted(set(items["family"])))
+    skills = read_skills(ITEMS, sorted(set(items["family"])))
     write_table(results / "validation.csv", validation, FORECAST_KEYS)
     write_table(results / "surprises.csv", surprises(items, skills), SURPRISE_KEYS)
-    write_json(results / "metrics.json", metrics(validation, items))
+    write_json(results / "metrics.json", metrics(validation, methods, items))
     print(f"{results}/validation.csv: {len(validation)} forecasts checked")
 
 

@@ -140,6 +140,11 @@ def whole(harm: str) -> bool:
     return harm in ("missing", "truncated", "no model", "no answer", "no verdict", "n_params is text")
 
 
+def of_fits(harm: str) -> bool:
+    # That an item or a parameter is gone is for those to see who look for it.
+    return "difficulty: no " not in harm and "parameters: no " not in harm
+
+
 def any_harm(harm: str) -> bool:
     # An item without choices is none of the choice families'; the judging stage knows.
     return harm != "no choices"
@@ -171,13 +176,35 @@ def test_a_bad_input_is_one_line_and_touches_no_output(made, tmp_path, capfd, st
 
 
 @pytest.mark.parametrize(
-    ("file", "wanted"),
+    ("stage", "file", "wanted"),
     [
-        ("scores/nano_mini/fit/mini-1k.json", any_harm),
-        ("results/nano_mini/observations_fit.csv", any_harm),
-        ("results/nano_mini/before/holdout.csv", whole),
+        ("fit", "results/nano_mini/observations_fit.csv", any_harm),
+        ("fit", "scores/nano_mini/fit/mini-1k.csv", any_harm),
+        ("forecast", "results/nano_mini/fits.json", of_fits),
+        ("forecast", "results/nano_mini/before/fit.csv", any_harm),
+        ("forecast", "results/nano_mini/observations_fit.csv", any_harm),
+        ("validate", "results/nano_mini/before/holdout.csv", any_harm),
+        ("validate", "results/nano_mini/methods.csv", any_harm),
+        ("validate", "results/nano_mini/item_forecasts.csv", any_harm),
+        ("validate", "results/nano_mini/observations_holdout.csv", any_harm),
+        ("validate", "scores/nano_mini/holdout/mini-21k.csv", any_harm),
+        ("validate", "data/items/addition.jsonl", whole),
+        ("report", "results/nano_mini/fits.json", of_fits),
+        ("report", "results/nano_mini/mirage.csv", any_harm),
+        ("report", "results/nano_mini/before/holdout.csv", any_harm),
+        ("report", "results/nano_mini/methods.csv", any_harm),
+        ("report", "results/nano_mini/bands.csv", any_harm),
+        ("report", "results/nano_mini/observations_fit.csv", any_harm),
+        ("report", "results/nano_mini/validation.csv", any_harm),
+        ("report", "results/nano_mini/surprises.csv", any_harm),
+        ("report", "scores/nano_mini/fit/mini-1k.csv", any_harm),
+        ("report", "data/items/addition.jsonl", any_harm),
+        ("track", "scores/nano_mini/fit/mini-1k.json", any_harm),
+        ("track", "results/nano_mini/observations_fit.csv", any_harm),
+        ("track", "results/nano_mini/before/holdout.csv", whole),
+        ("track", "results/nano_mini/metrics.json", whole),
     ],
 )
-def test_a_bad_input_of_the_runs_is_one_line(finished, tmp_path, capfd, file, wanted):
+def test_a_bad_input_of_a_later_stage_is_one_line(finished, tmp_path, capfd, stage, file, wanted):
     root = Path(shutil.copytree(finished, tmp_path / "root"))
-    check(root, "track", file, wanted, capfd)
+    check(root, stage, file, wanted, capfd)

@@ -124,8 +124,11 @@ SOURCE = "models.rungs.nano-1k.source"
         (f"{SOURCE}.n_tokens=1000", f"{SOURCE}: n_tokens is 1000, less than one step: 1024"),
         (f"{SOURCE}.muon_lr=0", f"{SOURCE}.muon_lr is 0, not more than 0"),
         (f"{SOURCE}.checkpoints=[1.5]", rf"{SOURCE}.checkpoints\[0\] is 1.5, not 0 to 1"),
-        ("laws.replicates=7", "laws.replicates is 7: give a whole number of 50 or more"),
-        ("laws.x=seconds", "laws.x is 'seconds'"),
+        ("laws.replicates=7", "laws: replicates is 7, not 50 or more: correct it in conf/laws"),
+        ("laws.scores=[power_law]", "laws: scores has 'power_law', not one of power, "),
+        ("laws.losses=[log_accuracy]", "laws: losses has 'log_accuracy', not one of power, "),
+        ("laws.scores=[logistic_in_loss]", "laws: scores has 'logistic_in_loss'"),
+        ("laws.losses=[power,power]", r"laws: losses is \['power', 'power'\], not each once"),
     ],
 )
 def test_what_a_later_stage_would_refuse_is_refused_at_once(conf, override, said):

@@ -79,7 +79,7 @@ def test_a_run_a_rung_then_fit_and_forecast(root: Path) -> None:
     assert rung.tags["role"] == "holdout"
     assert {"items_sha256", "params_sha256", "card_sha256", "model_sha256", "corpus_sha256"} <= set(rung.tags)
     assert "sha256_power/python/exact_match" in rung.metrics
-    assert runs["fit"].data.params["laws.min_rungs"] == "4"
+    assert runs["fit"].data.params["laws.replicates"] == "50"
     assert runs["forecast"].data.params["sha256_power.python.exact_match.verdict"] == "not enough rungs"
     assert "validation/exact_match/mae_forecast" in runs["forecast"].data.metrics
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
@@ -142,7 +142,7 @@ def test_a_changed_output_replaces_its_run_only(root: Path) -> None:
 
 def test_a_changed_law_leaves_rungs_alone(root: Path) -> None:
     rebuild(root, PARAMS)
-    changed = {**PARAMS, "laws": {**PARAMS["laws"], "min_rungs": 5}}
+    changed = {**PARAMS, "laws": {**PARAMS["laws"], "replicates": 60}}
     finish(root, changed)
     assert rebuild(root, changed)[1] == 2
 

@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from tasklaws.errors import TasklawsError
-from tasklaws.files import read_json, read_table, sha256_file
+from tasklaws.files import read_json, read_table, records, sha256_file
 from tasklaws.ladder.card import read_made_by
 from tasklaws.schema import OBSERVATION_COLUMNS, OBSERVATION_KEYS, OBSERVATION_NUMBERS
 
 PAIR = ["family", "elicitation", "metric"]
 FORECAST_KEYS = ["rung", *PAIR]
 FORECAST_NUMBERS = ["n_params", "predicted", "lower", "upper"]
-FORECAST_COLUMNS = [*FORECAST_KEYS, *FORECAST_NUMBERS, "law", "fit_status", "verdict"]
+FORECAST_COLUMNS = [*FORECAST_KEYS, *FORECAST_NUMBERS, "method", "fit_status", "verdict"]
 OTHER_CHARACTERS = re.compile(r"[^\w\-. :/]", re.ASCII)
 Records = list[dict[str, Any]]
 
@@ -64,13 +62,6 @@ def texts(values: dict[str, Any]) -> dict[str, str]:
 def metric_name(*parts: str) -> str:
     """Parts joined by slashes, by which the UI groups charts; characters that MLflow refuses become `_`."""
     return OTHER_CHARACTERS.sub("_", "/".join(parts))
-
-
-def records(table: pd.DataFrame) -> Records:
-    """The rows as dictionaries, without their empty cells."""
-    return [
-        {str(column): value for column, value in row.items() if not pd.isna(value)} for row in table.to_dict("records")
-    ]
 
 
 def collect(root: Path, params: dict[str, Any]) -> list[Run]:
@@ -142,14 +133,15 @@ def rung_run(rung: str, scores: Path, entry: dict[str, Any], observations: Recor
 
 
 def fit_run(results: Path, params: dict[str, Any], forecasts: Records, tags: dict[str, str]) -> Run:
-    """The laws: their settings, and for every pair the law that was chosen and how its fit ended."""
+    """The laws: their settings, and for every pair how it is forecast and what that rests on."""
     chosen = {
         ".".join([*(row[key] for key in PAIR), name]): row[name]
         for row in forecasts
-        for name in ("law", "fit_status")
+        for name in ("method", "fit_status")
         if name in row
     }
-    artifacts = [(results / "fits.json", ""), (results / "observations_fit.csv", "")]
+    names = ["fits.json", "mirage.csv", "observations_fit.csv"]
+    artifacts = [(results / name, "") for name in names]
     return Run("fit", "fit", texts({**flatten(params["laws"], "laws"), **chosen}), [], tags, artifacts)
 
 
@@ -168,7 +160,7 @@ def forecast_run(results: Path, forecasts: Records, tags: dict[str, str]) -> Run
         if isinstance(value, (int, float)) and math.isfinite(value)
     ]
     verdicts = {".".join([*(row[key] for key in PAIR), "verdict"]): row["verdict"] for row in forecasts}
-    tables = [results / "before" / "holdout.csv", results / "validation.csv", results / "surprises.csv"]
+    tables = [results / name for name in ("before/holdout.csv", "methods.csv", "validation.csv", "surprises.csv")]
     figures = sorted((results / "figures").glob("*.svg"))
     artifacts = [(path, "") for path in tables] + [(path, "figures") for path in figures]
     return Run("forecast", "forecast", texts(verdicts), metrics, tags, artifacts)

@@ -20,15 +20,7 @@ from tasklaws.schema import (
 )
 
 N_TOKENS = 2_000_000
-LAWS = {
-    "x": "n_params",
-    "min_rungs": 4,
-    "replicates": 100,
-    "interval": 0.9,
-    "huber_delta": 0.001,
-    "step_share": 0.7,
-    "significance": 0.05,
-}
+LAWS = {"scores": ["logistic", "step"], "losses": ["power"], "replicates": 50}
 
 
 @dataclass(frozen=True)
@@ -100,8 +92,8 @@ class Ladder:
         for role, rows in observations.items():
             table = pd.DataFrame(rows, columns=OBSERVATION_COLUMNS)
             write_table(root / f"results/made_up/observations_{role}.csv", table, OBSERVATION_KEYS)
-        items = [{"id": f"addition-{i:03}", "skills": ["carry", f"digits{i % 4}"]} for i in range(100)]
-        write_jsonl(root / "data/items/addition.jsonl", items)
+        for one in self.families:
+            write_jsonl(root / f"data/items/{one.name}.jsonl", items_of(one))
 
     def rung(
         self, rung: str, value: dict[str, Any], size: int, difficulty: dict[str, Any], rng: np.random.Generator
@@ -165,6 +157,15 @@ def score_rows(
             row["brier"] = 0.75 + 0.01 * rng.standard_normal()
         rows.append(row)
     return rows
+
+
+def items_of(family: Family) -> list[dict[str, Any]]:
+    blank = {"question": "", "answer": "", "n_required": 1, "n_optional": 0, "order_matters": False}
+    blank |= {"human_seconds": 1.0, "fuel": 1, "chance": family.chance, "programs": [""]}
+    return [
+        {**blank, "id": f"{family.name}-{index:03}", "family": family.name, "skills": ["carry", f"digits{index % 4}"]}
+        for index in range(family.n_items)
+    ]
 
 
 def observe(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_forecast_engine import answers, fitted, line
 
 from tasklaws.errors import TasklawsError
-from tasklaws.forecast.check import compare, item_summary, judge_items, log_loss
+from tasklaws.forecast.check import compare, item_summary, judge_items, log_loss, metrics
 from tasklaws.forecast.items import difficulties, forecast_items, solve_ability
+from tasklaws.forecast.links import ARCSINE
 from tasklaws.forecast.surprises import surprises
+from tasklaws.forecast.tables import BASELINE_NAMES
 
 
 def known_difficulty(chance, seed=0):
@@ -56,20 +57,32 @@ def test_abilities_hit_their_mean(target, chance):
     assert probability.mean() == pytest.approx(mean, abs=1e-9)
 
 
-def test_item_forecasts_beat_the_family_mean_and_agree_with_it():
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.97])
+def test_item_forecasts_agree_with_their_family(share):
+    truth, _ = known_difficulty(0.0)
+    probability = forecast_items(truth, 0.0, float(ARCSINE.of(np.array(share), 80)), 0.2)
+    assert probability.mean() == pytest.approx((80 * share + 0.5) / 81, abs=1e-6)
+    assert (np.diff(probability[np.argsort(truth)]) <= 1e-12).all()
+    assert probability.min() > 0
+    assert probability.max() < 1
+
+
+def test_doubt_about_the_family_draws_items_together():
+    truth, _ = known_difficulty(0.25)
+    middle = float(ARCSINE.of(np.array(0.6), 80))
+    sure, unsure = (forecast_items(truth, 0.25, middle, sd) for sd in (0.01, 0.8))
+    assert unsure.std() < 0.9 * sure.std()
+    assert min(sure.min(), unsure.min()) > 0.25
+
+
+def test_item_forecasts_beat_the_family_mean():
     ours, constant = [], []
     for seed in range(8):
-        rng = np.random.default_rng([seed, 3])
-        x, items = answers(line(1.2, 9.5), rng, spread=1.5)
-        known = x < x.max()
-        found = fitted(x[known], items[:, known], seed=seed)
-        family = float(found.used.predict(x.max())[0])
-        difficulty = np.array(list(found.difficulty.values()))
-        probability = forecast_items(difficulty, 0.0, found.used, x.max(), 1, rng)
-        assert probability.mean() == pytest.approx(family, abs=0.006)
-        seen = items[:, -1]
+        truth, scores = known_difficulty(0.0, seed)
+        probability = forecast_items(difficulties(scores, 0.0), 0.0, float(ARCSINE.of(np.array(0.85), 80)), 0.1)
+        seen = (np.random.default_rng(seed).random(80) < 1 / (1 + np.exp(truth - 2.2))).astype(float)
         ours.append(log_loss(probability, seen).mean())
-        constant.append(log_loss(np.full(len(seen), family), seen).mean())
+        constant.append(log_loss(np.full(80, 0.85), seen).mean())
     assert np.mean(ours) < 0.95 * np.mean(constant)
 
 
@@ -110,15 +123,38 @@ def test_an_item_that_was_never_forecast_is_named():
         judge_items(items[items["item"] != "c"], forecasts, scores)
 
 
-def test_compare_averages_seeds_and_leaves_unknown_intervals_empty():
-    baselines = {"repeat_last": 0.4, "chance": 0.25, "linear": 0.6}
-    row = {"ladder": "l", **KEYS, "n_params": 1, "n_tokens": 1, "train_flops": 6, "law": "power", "predicted": 0.5}
-    row |= {"fit_status": "converged", "verdict": "lawful", "evidence": "", **baselines}
-    bounds = [{"metric": "exact_match", "lower": 0.3, "upper": 0.7}, {"metric": "partial_credit"}]
-    seen = [{**KEYS, "metric": bound["metric"], "value": v} for bound in bounds for v in (0.7, 0.9)]
-    found = compare(pd.DataFrame([{**row, **bound} for bound in bounds]), pd.DataFrame(seen))
-    assert found["observed"].tolist() == pytest.approx([0.8, 0.8])
-    assert found["n_seeds"].tolist() == [2, 2]
-    assert found["inside"].tolist() == [False, None]
-    assert found["abs_error"].tolist() == pytest.approx([0.3, 0.3])
-    assert found["abs_error_linear"].tolist() == pytest.approx([0.2, 0.2])
+def row_of(metric, **values):
+    row = {"ladder": "l", **KEYS, "n_params": 1, "n_tokens": 1, "train_flops": 6, "equivalent_items": 20.0}
+    row |= {"method": "combination", "fit_status": "converged", "verdict": "lawful", "evidence": "e"}
+    return {**row, "metric": metric, **dict.fromkeys(BASELINE_NAMES), **values}
+
+
+def test_compare_averages_seeds_and_scores_on_the_link():
+    told = {"predicted": 0.5, "lower": 0.3, "upper": 0.7, "link_mean": np.pi / 2, "link_sd": 0.25, "repeat_last": 0.4}
+    loss = {"predicted": 2.0, "lower": 1.0, "upper": 4.0, "link_mean": np.log(2), "link_sd": 0.5, "repeat_last": 3.0}
+    table = pd.DataFrame(
+        [row_of("exact_match", **told, logistic=0.6), row_of("target_bits_per_byte", **loss, power=2.5)]
+    )
+    seen = [{**KEYS, "metric": "exact_match", "value": value} for value in (0.7, 0.9)]
+    seen.append({**KEYS, "metric": "target_bits_per_byte", "value": 2.0})
+    found = compare(table, pd.DataFrame(seen)).set_index("metric")
+    assert found["observed"].tolist() == pytest.approx([0.8, 2.0])
+    assert found["n_seeds"].tolist() == [2, 1]
+    assert found["inside"].tolist() == [False, True]
+    assert found["abs_error"].tolist() == pytest.approx([0.3, 0.0])
+    assert found.loc["exact_match", "abs_error_logistic"] == pytest.approx(0.2)
+    assert np.isnan(found.loc["exact_match", "abs_error_power"])
+    away = (2 * np.arcsin(np.sqrt(0.8)) - np.pi / 2) / 0.25
+    assert found.loc["exact_match", "log_score"] == pytest.approx(-0.5 * away**2 - np.log(0.25 * np.sqrt(2 * np.pi)))
+    assert found.loc["target_bits_per_byte", "log_score"] == pytest.approx(-np.log(0.5 * np.sqrt(2 * np.pi)))
+
+
+def test_a_baseline_that_lacks_a_row_has_no_mean_error():
+    told = {"predicted": 0.5, "lower": 0.3, "upper": 0.7, "link_mean": 1.5, "link_sd": 0.25, "repeat_last": 0.4}
+    table = pd.DataFrame([row_of("exact_match", **told, logistic=0.6), row_of("exact_match", **told) | {"family": "g"}])
+    seen = pd.DataFrame([{**KEYS, "family": family, "metric": "exact_match", "value": 0.5} for family in "fg"])
+    methods = table.assign(weight=0.5)[[*KEYS, "metric", "method", "weight", "predicted"]]
+    found = metrics(compare(table, seen), methods.assign(method="compute"), pd.DataFrame())
+    assert found["exact_match"]["mae_repeat_last"] == pytest.approx(0.1)
+    assert "mae_logistic" not in found["exact_match"]
+    assert found["methods"] == {"compute": {"mae": 0.0, "weight": 0.5}}

@@ -4,58 +4,61 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from tasklaws.errors import TasklawsError
-from tasklaws.forecast.baselines import BASELINES
-from tasklaws.forecast.tables import FORECAST_COLUMNS, ITEM_KEYS
+from tasklaws.forecast.links import ARCSINE, LOG
+from tasklaws.forecast.tables import BASELINE_NAMES, FORECAST_COLUMNS, FORECAST_NUMBERS, ITEM_KEYS
+from tasklaws.schema import is_loss
 
 POINT_KEYS = ["rung", "family", "elicitation", "metric"]
-VALIDATION_COLUMNS = [
-    *FORECAST_COLUMNS,
-    "observed",
-    "n_seeds",
-    "error",
-    "inside",
-    "abs_error",
-    *(f"abs_error_{name}" for name in BASELINES),
-]
-METHODS = {"forecast": "abs_error", **{name: f"abs_error_{name}" for name in BASELINES}}
+CHECKED = ["observed", "n_seeds", "error", "inside", "log_score"]  # true and false count as numbers
+ERRORS = {"forecast": "abs_error", **{name: f"abs_error_{name}" for name in BASELINE_NAMES}}
+VALIDATION_COLUMNS = [*FORECAST_COLUMNS, *CHECKED, *ERRORS.values()]
+VALIDATION_NUMBERS = [*FORECAST_NUMBERS, *CHECKED, *ERRORS.values()]
 CERTAIN = 1e-6  # a probability this close to 0 or 1 counts as this close
 
 
 def compare(forecasts: pd.DataFrame, observations: pd.DataFrame) -> pd.DataFrame:
-    """The forecasts with what was observed (mean over seeds); a forecast without its observation raises
-    TasklawsError.
+    """The forecasts with what was observed (mean over seeds); a forecast without its observation raises TasklawsError.
 
-    `error` is predicted - observed; `inside` is empty where no interval was given.
-    """
-    seen = observations.groupby(POINT_KEYS)["value"].agg(observed="mean", n_seeds="size").reset_index()
-    table = forecasts.merge(seen, on=POINT_KEYS, how="left", validate="one_to_one")
+    `error` is predicted - observed; `log_score` the log density (nats) of the observed on the scale on which the
+    forecast is normal."""
+    table = forecasts.merge(seen(observations), on=POINT_KEYS, how="left", validate="one_to_one")
     lacking = table["observed"].isna()
     if lacking.any():
         row = table[lacking].iloc[0]
         what = " ".join(str(row[key]) for key in POINT_KEYS[1:])
         raise TasklawsError(f"rung {row['rung']} has no observation of {what}: run `dvc repro score@{row['rung']}`")
+    observed = table["observed"].to_numpy(dtype=float)
+    loss = table["metric"].map(is_loss).to_numpy(dtype=bool)
+    on_link = np.where(loss, LOG.of(observed, np.inf), ARCSINE.of(observed, np.inf))
     table["n_seeds"] = table["n_seeds"].astype(int)
-    table["error"] = table["predicted"] - table["observed"]
-    inside = (table["observed"] >= table["lower"] - 1e-9) & (table["observed"] <= table["upper"] + 1e-9)
-    table["inside"] = inside.astype(object).where(table["lower"].notna(), None)
+    table["error"] = table["predicted"] - observed
+    table["inside"] = (observed >= table["lower"] - 1e-9) & (observed <= table["upper"] + 1e-9)
+    table["log_score"] = norm.logpdf(on_link, table["link_mean"], np.maximum(table["link_sd"], 1e-6))
     table["abs_error"] = table["error"].abs()
-    for name in BASELINES:
-        table[f"abs_error_{name}"] = (table[name] - table["observed"]).abs()
+    for name in BASELINE_NAMES:
+        table[f"abs_error_{name}"] = (table[name] - observed).abs()
     return table[VALIDATION_COLUMNS]
 
 
-def metrics(validation: pd.DataFrame, items: pd.DataFrame) -> dict[str, Any]:
-    """The figures for `dvc metrics show`: by metric, by family (exact match), by verdict, and of the items.
+def seen(observations: pd.DataFrame) -> pd.DataFrame:
+    return observations.groupby(POINT_KEYS)["value"].agg(observed="mean", n_seeds="size").reset_index()
 
-    `validation` comes from `compare`, `items` from `judge_items`. What cannot be computed is left out.
-    """
+
+def metrics(validation: pd.DataFrame, methods: pd.DataFrame, items: pd.DataFrame) -> dict[str, Any]:
+    """The figures for `dvc metrics show`: by metric, by family (exact match), by single method, by verdict, and of the
+    items.
+
+    `validation` comes from `compare`, `methods` are what each method said, `items` come from `judge_items`. What cannot
+    be computed is left out."""
     solved = validation[validation["metric"] == "exact_match"]
     corpus = validation[(validation["metric"] == "loss_nats") & (validation["family"] == "corpus")]
-    found: dict[str, Any] = {"all": {"n": len(validation), **coverage(validation)}}
+    found: dict[str, Any] = {"all": {"n": len(validation), **sharpness(validation)}}
     if len(solved):
         found["exact_match"] = summary(solved)
+        found["methods"] = by_method(solved, methods)
         found["by_verdict"] = {str(name): summary(part) for name, part in solved.groupby("verdict")}
         found["families"] = {
             f"{row['family']}_{row['elicitation']}@{row['rung']}": rounded(
@@ -70,15 +73,34 @@ def metrics(validation: pd.DataFrame, items: pd.DataFrame) -> dict[str, Any]:
     return found
 
 
+def by_method(solved: pd.DataFrame, methods: pd.DataFrame) -> dict[str, Any]:
+    """Mean absolute error of every method that forecast all of these curves, and its mean weight in the combination."""
+    both = methods.merge(solved[[*POINT_KEYS, "observed"]], on=POINT_KEYS)
+    both["error"] = (both["predicted"] - both["observed"]).abs()
+    return {
+        str(name): rounded({"mae": float(part["error"].mean()), "weight": float(part["weight"].mean())})
+        for name, part in both.groupby("method")
+        if len(part) == len(solved)
+    }
+
+
 def summary(table: pd.DataFrame) -> dict[str, Any]:
-    errors = {f"mae_{method}": float(table[column].mean()) for method, column in METHODS.items()}
+    """Mean absolute error of the forecast and of each baseline that has one for every row, and `sharpness`."""
+    errors = {f"mae_{method}": float(table[column].mean(skipna=False)) for method, column in ERRORS.items()}
     known = {name: value for name, value in errors.items() if np.isfinite(value)}
-    return {"n": len(table), **rounded(known), **coverage(table)}
+    return {"n": len(table), **rounded(known), **sharpness(table)}
 
 
-def coverage(table: pd.DataFrame) -> dict[str, float]:
-    told = table["inside"].dropna()
-    return {"coverage": round(float(told.astype(bool).mean()), 6)} if len(told) else {}
+def sharpness(table: pd.DataFrame) -> dict[str, float]:
+    """How many outcomes came out inside the intervals, how wide these are, and the mean log score."""
+    width = (table["upper"] - table["lower"]).mean()
+    return rounded(
+        {
+            "coverage": float(table["inside"].astype(float).mean()),
+            "interval_width": float(width),
+            "log_score": float(table["log_score"].mean()),
+        }
+    )
 
 
 def rounded(values: dict[str, float]) -> dict[str, float]:

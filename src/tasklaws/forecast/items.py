@@ -2,18 +2,18 @@
 
 P(model p solves item i) = chance + (1 - chance) sigmoid(ability_p - difficulty_i), difficulties N(0,
 spread^2): the Rasch model with guessing (Rasch 1960; Birnbaum 1968). The ability of a new rung is the one
-whose mean over items is the family's forecast, so it is as smooth in log size as that law."""
+whose mean over items is the family's forecast."""
 
 import numpy as np
 from scipy.special import expit, logit
+from scipy.stats import norm
 
-from tasklaws.laws.curve import Array, smooth
-from tasklaws.laws.result import Fit
+from tasklaws.forecast.links import ARCSINE, Array
 
 ABILITY_SD = 5.0  # weak prior that keeps the ability of a rung that solves nothing, or all, finite
 ROUNDS = 200
 REACH = 40.0  # logits searched for a new rung's ability
-QUANTILES = (np.arange(20) + 0.5) / 20
+QUANTILES = norm.ppf((np.arange(20) + 0.5) / 20)
 
 
 def difficulties(scores: Array, chance: float) -> Array:
@@ -61,17 +61,18 @@ def solve_ability(difficulty: Array, chance: float, targets: Array) -> Array:
     return np.asarray((low + high) / 2)
 
 
-def forecast_items(
-    difficulty: Array, chance: float, fit: Fit, x: float, n_seeds: int, rng: np.random.Generator
-) -> Array:
-    """Each item's probability at a new rung: averaged over the family's predictive distribution, its mean
-    being the family's forecast (but at least half an item away from 0 and 1, and not below chance)."""
+def forecast_items(difficulty: Array, chance: float, mean: float, sd: float) -> Array:
+    """Each item's probability at a new rung, averaged over the family's forecast, which is normal on the arcsine scale;
+    the items' mean is its median (but at least half an item away from 0 and 1, and not below chance)."""
     items = len(difficulty)
-    draws = fit.predictive(x, n_seeds, rng)
-    target = smooth(fit.predict(x), items)
-    wanted = target if draws is None else smooth(np.quantile(draws, QUANTILES), items)
-    ability = solve_ability(difficulty, chance, wanted)
+    target = smooth(ARCSINE.inverse(np.array([mean])), items)
+    ability = solve_ability(difficulty, chance, smooth(ARCSINE.inverse(mean + sd * QUANTILES), items))
     mixed = expit(ability[:, None] - difficulty).mean(axis=0)
     hardness = -logit(np.clip(mixed, 1e-12, 1 - 1e-12))
     shift = solve_ability(hardness, chance, target)
     return np.asarray(chance + (1 - chance) * expit(shift - hardness))
+
+
+def smooth(share: Array, n_items: int) -> Array:
+    """(n p + 1/2) / (n + 1): n items cannot show a probability of 0 or 1 (Jeffreys)."""
+    return np.asarray((n_items * share + 0.5) / (n_items + 1))

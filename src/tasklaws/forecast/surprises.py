@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasklaws.files import read_jsonl
 from tasklaws.forecast.check import log_loss
 from tasklaws.forecast.tables import ITEM_KEYS
+from tasklaws.items import read_items
 
 SURPRISE_KEYS = ["rank"]
+SURPRISE_NUMBERS = ["rank", "seed", "probability", "evidence_bits"]
 SURPRISE_COLUMNS = ["rank", *ITEM_KEYS, "seed", "surprise", "probability", "evidence_bits", "skills"]
 
 
@@ -30,11 +31,6 @@ def surprises(items: pd.DataFrame, skills: dict[tuple[str, str], str]) -> pd.Dat
 
 
 def read_skills(folder: Path, families: list[str]) -> dict[tuple[str, str], str]:
-    """The skills of the items in `folder`; a family without a file there has none."""
-    found = {}
-    for family in families:
-        path = folder / f"{family}.jsonl"
-        if path.exists():
-            for row in read_jsonl(path):
-                found[family, str(row["id"])] = " ".join(row["skills"])
-    return found
+    """The skills of the items in `folder`, by family and item."""
+    items = [item for family in families for item in read_items(folder / f"{family}.jsonl")]
+    return {(item.family, item.id): " ".join(item.skills) for item in items}

@@ -1,4 +1,4 @@
-"""Reading what the engine needs of a ladder: final observations, the items' scores behind them, sizes."""
+"""Reading and checking the pipeline's tables that forecasts are made of and end in."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,34 +9,41 @@ import pandas as pd
 
 from tasklaws.errors import TasklawsError
 from tasklaws.files import read_table
-from tasklaws.laws.curve import Curve, curve_from_table
+from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
 from tasklaws.schema import (
     LADDER_COLUMNS,
     LADDER_KEYS,
     METRICS,
     OBSERVATION_COLUMNS,
     OBSERVATION_KEYS,
+    OBSERVATION_NUMBERS,
     Role,
 )
 from tasklaws.scores import read_scores
 
+BASELINE_NAMES = list(dict.fromkeys(method.name for method in (*BASELINES, *LOSS_BASELINES)))
+CURVE_KEYS = ["ladder", "family", "elicitation", "metric"]
 FORECAST_KEYS = ["ladder", "rung", "family", "elicitation", "metric"]
-FORECAST_COLUMNS = [
-    *FORECAST_KEYS,
+# holdout.csv: `link_mean` and `link_sd` are the forecast on the scale on which it is normal (forecast.links).
+FORECAST_NUMBERS = [
     "n_params",
     "n_tokens",
     "train_flops",
     "predicted",
     "lower",
     "upper",
-    "law",
-    "fit_status",
-    "verdict",
-    "evidence",
-    "repeat_last",
-    "chance",
-    "linear",
+    "equivalent_items",
+    "link_mean",
+    "link_sd",
+    *BASELINE_NAMES,
 ]
+FORECAST_COLUMNS = [*FORECAST_KEYS, *FORECAST_NUMBERS, "method", "fit_status", "verdict", "evidence"]
+METHOD_KEYS = [*FORECAST_KEYS, "method"]
+METHOD_NUMBERS = ["weight", "predicted", "lower", "upper"]
+METHOD_COLUMNS = [*METHOD_KEYS, *METHOD_NUMBERS]
+BAND_KEYS = [*CURVE_KEYS, "n_params"]
+BAND_NUMBERS = ["n_params", "predicted", "lower", "upper"]
+BAND_COLUMNS = [*CURVE_KEYS, *BAND_NUMBERS]
 ITEM_KEYS = ["rung", "family", "elicitation", "item"]
 ITEM_COLUMNS = [*ITEM_KEYS, "probability"]
 
@@ -54,21 +61,10 @@ class Key(NamedTuple):
         return f"{self.family} {self.elicitation} {self.metric}"
 
 
-class LadderCurve(NamedTuple):
-    """A curve, the observations that it was made of, and the items behind it (none where there are no
-    scores)."""
-
-    key: Key
-    table: pd.DataFrame
-    curve: Curve
-    items: list[str]
-
-
-def rungs_of(params: dict[str, Any], role: Role) -> dict[str, int]:
-    """The rungs of `role` in params.yaml, small to large, and how many seeds each has; none raises
-    TasklawsError."""
+def rungs_of(params: dict[str, Any], role: Role) -> list[str]:
+    """The rungs of `role` in params.yaml, in its order; none raises TasklawsError."""
     rungs = params["models"]["rungs"]
-    found = {str(name): len(rung["source"]["seeds"]) for name, rung in rungs.items() if rung["role"] == role}
+    found = [str(name) for name, rung in rungs.items() if rung["role"] == role]
     if not found:
         raise TasklawsError(f"ladder {params['models']['name']} has no rung of role {role}: give one in conf/models")
     return found
@@ -76,7 +72,8 @@ def rungs_of(params: dict[str, Any], role: Role) -> dict[str, int]:
 
 def read_ladder(path: Path, rungs: list[str]) -> pd.DataFrame:
     """The sizes of `rungs`; a missing one raises TasklawsError."""
-    table = read_table(path, LADDER_COLUMNS, LADDER_KEYS, LADDER_COLUMNS)
+    numbers = ["n_params", "n_tokens", "train_flops"]
+    table = read_table(path, LADDER_COLUMNS, LADDER_KEYS, LADDER_COLUMNS, numbers)
     lacking = [rung for rung in rungs if rung not in set(table["rung"])]
     if lacking:
         raise TasklawsError(f"{path}: rung {lacking[0]} is missing: run `dvc repro ladder`")
@@ -84,78 +81,80 @@ def read_ladder(path: Path, rungs: list[str]) -> pd.DataFrame:
 
 
 def read_forecasts(path: Path) -> pd.DataFrame:
-    required = [*FORECAST_KEYS, "predicted", "repeat_last", "linear"]
-    return read_table(path, FORECAST_COLUMNS, FORECAST_KEYS, required)
+    known = [column for column in FORECAST_COLUMNS if column not in BASELINE_NAMES]
+    return read_table(path, FORECAST_COLUMNS, FORECAST_KEYS, [*known, "repeat_last"], FORECAST_NUMBERS)
+
+
+def read_methods(path: Path) -> pd.DataFrame:
+    return read_table(path, METHOD_COLUMNS, METHOD_KEYS, METHOD_COLUMNS, METHOD_NUMBERS)
+
+
+def read_bands(path: Path) -> pd.DataFrame:
+    return read_table(path, BAND_COLUMNS, BAND_KEYS, BAND_COLUMNS, BAND_NUMBERS)
 
 
 def read_item_forecasts(path: Path) -> pd.DataFrame:
-    return read_table(path, ITEM_COLUMNS, ITEM_KEYS, ITEM_COLUMNS)
+    return read_table(path, ITEM_COLUMNS, ITEM_KEYS, ITEM_COLUMNS, ["probability"])
 
 
 def read_observations(path: Path, rungs: list[str]) -> pd.DataFrame:
-    """The final observations of `rungs`; a rung without any raises TasklawsError."""
+    """The final observations of `rungs`, in order. A rung without any, a rung that lacks a curve which another has, two
+    final checkpoints of one seed, and a share solved without chance or n_items raise TasklawsError."""
     required = [*OBSERVATION_KEYS, "is_final", "n_params", "n_tokens", "train_flops", "value"]
-    table = read_table(path, OBSERVATION_COLUMNS, OBSERVATION_KEYS, required)
+    table = read_table(path, OBSERVATION_COLUMNS, OBSERVATION_KEYS, required, OBSERVATION_NUMBERS)
     if table["is_final"].dtype != bool:
         raise TasklawsError(f"{path}: is_final must be True or False in every row: run `dvc repro observe`")
-    final = table[table["is_final"] & table["rung"].isin(rungs)]
+    final = table[table["is_final"] & table["rung"].isin(rungs)].sort_values(OBSERVATION_KEYS)
     for rung in rungs:
         if not (final["rung"] == rung).any():
             raise TasklawsError(
                 f"{path}: rung {rung} has no final observation: run `dvc repro score@{rung} observe`, or take the "
                 "rung out of conf/models"
             )
+    for key, own in by_key(final):
+        refuse_incomplete(path, key, own, rungs)
     return final
 
 
+def refuse_incomplete(path: Path, key: Key, table: pd.DataFrame, rungs: list[str]) -> None:
+    lacking = [rung for rung in rungs if rung not in set(table["rung"])]
+    if lacking:
+        raise TasklawsError(
+            f"{path}: rung {lacking[0]} has no observation of {key}: run `dvc repro score@{lacking[0]} observe`"
+        )
+    twice = table.loc[table.duplicated(["rung", "seed"]), "rung"]
+    if len(twice):
+        raise TasklawsError(f"{path}: rung {twice.iloc[0]} has two final checkpoints of one seed: mark one is_final")
+    if key.metric == "exact_match":
+        for column in ("n_items", "chance"):
+            if table[column].isna().any():
+                raise TasklawsError(f"{path}: {column} of {key} is missing: run `dvc repro observe`")
+
+
 def read_final_scores(folder: Path, rungs: list[str], observations: pd.DataFrame) -> pd.DataFrame:
-    """The items' scores of the final checkpoints of `rungs`, as `observations` names them."""
+    """The items' scores of the final checkpoints of `rungs`, as `observations` names them; one that is not the mean of
+    its scores raises TasklawsError."""
     final = observations[["rung", "seed", "step"]].drop_duplicates()
-    return read_scores(folder, rungs).merge(final, on=["rung", "seed", "step"])
+    scores = read_scores(folder, rungs).merge(final, on=["rung", "seed", "step"])
+    for key, table in by_key(observations):
+        if key.metric in METRICS:
+            refuse_disagreement(key, table, scores)
+    return scores
 
 
-def curves(observations: pd.DataFrame, x: str, scores: pd.DataFrame) -> Iterator[LadderCurve]:
-    """The curve of every family, elicitation and metric, in the order of their names.
-
-    A rung that lacks one of them, or two final checkpoints of one seed, raises TasklawsError.
-    """
-    rungs = set(observations["rung"])
-    for name, table in by_key(observations):
-        lacking = sorted(rungs - set(table["rung"]))
-        if lacking:
-            raise TasklawsError(
-                f"rung {lacking[0]} has no observation of {name}: run `dvc repro score@{lacking[0]} observe`"
-            )
-        if table.duplicated(["rung", "seed"]).any():
-            rung = table.loc[table.duplicated(["rung", "seed"]), "rung"].iloc[0]
-            raise TasklawsError(f"rung {rung}: two final checkpoints of one seed for {name}: mark one is_final")
-        behind = item_scores(name, table, scores)
-        if behind is None:
-            yield LadderCurve(name, table, curve_from_table(table, x), [])
-        else:
-            matrix = behind.to_numpy(dtype=float)
-            yield LadderCurve(name, table, curve_from_table(table, x, matrix), behind.index.astype(str).tolist())
+def refuse_disagreement(key: Key, table: pd.DataFrame, scores: pd.DataFrame) -> None:
+    own = scores[(scores["family"] == key.family) & (scores["elicitation"] == key.elicitation)]
+    means = own.groupby(["rung", "seed"])[key.metric].mean().rename("mean").reset_index()
+    both = table[["rung", "seed", "value"]].merge(means, how="left", on=["rung", "seed"])
+    for row in both[both["mean"].isna()].itertuples():
+        raise TasklawsError(f"rung {row.rung} seed {row.seed} has no scores of {key}: run `dvc repro score@{row.rung}`")
+    apart = np.abs(both["mean"] - both["value"]) > AGREEMENT
+    if apart.any():
+        rung = both.loc[apart, "rung"].iloc[0]
+        raise TasklawsError(f"rung {rung}: {key} differs from the mean of its scores: run `dvc repro observe`")
 
 
 def by_key(observations: pd.DataFrame) -> Iterator[tuple[Key, pd.DataFrame]]:
+    """The rows of every family, elicitation and metric, in the order of their names."""
     for (family, elicitation, metric), table in observations.groupby(list(Key._fields), sort=True):
         yield Key(str(family), str(elicitation), str(metric)), table
-
-
-def item_scores(key: Key, table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame | None:
-    """The scores behind `table`: item by row of it; None where there are none, such as for the corpus."""
-    own = scores[(scores["family"] == key.family) & (scores["elicitation"] == key.elicitation)]
-    if key.metric not in METRICS or own.empty:
-        return None
-    matrix = own.pivot(index="item", columns=["rung", "seed"], values=key.metric).sort_index()
-    points = list(zip(table["rung"], table["seed"], strict=True))
-    lacking = [point for point in points if point not in matrix.columns or matrix[point].isna().all()]
-    if lacking:
-        rung, seed = lacking[0]
-        raise TasklawsError(f"rung {rung} seed {seed} has no scores of {key}: run `dvc repro score@{rung}`")
-    found = matrix[points]
-    apart = np.abs(found.mean().to_numpy(dtype=float) - table["value"].to_numpy(dtype=float)) > AGREEMENT
-    if apart.any():
-        rung = table["rung"].to_numpy()[apart][0]
-        raise TasklawsError(f"rung {rung}: {key} differs from the mean of its scores: run `dvc repro observe`")
-    return found

@@ -1,43 +1,32 @@
 """What `laws` in params.yaml may hold."""
 
-from dataclasses import dataclass, fields
-from typing import Any, Literal, cast, get_args
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from tasklaws.errors import TasklawsError
+from tasklaws.laws.forms import LAWS
+from tasklaws.laws.law import AXES
+from tasklaws.typed import DISTINCT, at_least, typed
 
-Axis = Literal["n_params", "train_flops"]
+Names = Annotated[tuple[str, ...], DISTINCT]
 
 
 @dataclass(frozen=True)
 class LawSettings:
-    """Settings of fitting and forecasting, checked on construction; conf/laws/default.yaml explains each."""
+    """Which laws are fitted to every curve, and with how many bootstrap replicates; conf/laws/default.yaml explains."""
 
-    x: Axis = "n_params"
-    min_rungs: int = 4
-    replicates: int = 200
-    interval: float = 0.9
-    huber_delta: float = 0.001
-    step_share: float = 0.7
-    significance: float = 0.05
+    scores: Names
+    losses: Names
+    replicates: Annotated[int, at_least(50)]
 
     def __post_init__(self) -> None:
-        if self.x not in get_args(Axis):
-            raise TasklawsError(f"laws.x is {self.x!r}: choose one of {', '.join(get_args(Axis))}")
-        for name, low in (("min_rungs", 4), ("replicates", 50)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < low:
-                raise TasklawsError(f"laws.{name} is {value!r}: give a whole number of {low} or more")
-        for name in ("interval", "huber_delta", "step_share", "significance"):
-            value = getattr(self, name)
-            if not isinstance(value, float) or not 0 < value < 1:
-                raise TasklawsError(f"laws.{name} is {value!r}: give a number between 0 and 1")
+        for kind, given in (("scores", ("loss", "accuracy", "any")), ("losses", ("loss", "any"))):
+            fitting = [law.name for law in LAWS.values() if law.gives in given and set(law.inputs) <= set(AXES)]
+            strangers = [name for name in getattr(self, kind) if name not in fitting]
+            if strangers:
+                raise TasklawsError(f"{kind} has {strangers[0]!r}, not one of {', '.join(fitting)}")
 
     @classmethod
     def from_params(cls, params: dict[str, Any]) -> "LawSettings":
-        """Read `laws` of params.yaml; a missing or unknown key raises TasklawsError."""
-        laws = params.get("laws")
-        names = {field.name for field in fields(cls)}
-        if not isinstance(laws, dict) or set(laws) != names:
-            found = sorted(laws) if isinstance(laws, dict) else laws
-            raise TasklawsError(f"params.yaml: laws holds {found}, but needs {sorted(names)}: run `tasklaws compose`")
-        return cls(**cast(dict[str, Any], laws))
+        """Read `laws` of params.yaml; a missing, unknown or unfit value raises TasklawsError."""
+        return typed(cls, params.get("laws"), "params.yaml: laws", "correct it in conf/laws and run `tasklaws compose`")

@@ -76,7 +76,10 @@ def provenance(root: Path, params: dict[str, Any]) -> list[tuple[str, str]]:
         results / "observations_fit.csv",
         results / "observations_holdout.csv",
         results / "fits.json",
+        results / "mirage.csv",
         results / "before" / "holdout.csv",
+        results / "methods.csv",
+        results / "bands.csv",
         *sorted((root / "data" / "items" / f"{family}.jsonl") for family in params["families"]["sets"]),
     ]
     own = (f"params.yaml: {', '.join(PARAMS)}", digest)

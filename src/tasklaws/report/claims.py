@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 from scipy.stats import spearmanr
 
 from tasklaws.report.compare import comparisons, percent
-from tasklaws.report.evidence import CONTINUOUS, Evidence, Pair, Row, size_of
+from tasklaws.report.evidence import Evidence, Pair, Row, size_of
 from tasklaws.report.inside import by_rung, digits, fate, solved_share
 from tasklaws.report.rise import Rise, levels, measure
 from tasklaws.report.style import short
@@ -208,29 +208,29 @@ def human_time(evidence: Evidence) -> Claim | None:
 
 
 def mirage(evidence: Evidence) -> Claim | None:
-    findings, survives = [], []
-    for pair in evidence.pairs:
-        sharp = rise_of(evidence, pair)
-        if sharp is None or sharp.shape != "step":
-            continue
-        others = {metric: rise for metric in CONTINUOUS if (rise := rise_of(evidence, pair, metric)) is not None}
-        parts = ", ".join(f"{percent(rise.jump)} under {metric}" for metric, rise in others.items())
-        survives.append([rise.shape == "step" for rise in others.values()])
-        findings.append(
-            f"{' '.join(pair)}: the largest jump is {percent(sharp.jump)} of the rise under exact_match; {parts}."
-        )
-    kept, gone = sum(map(all, survives)), sum(not any(kinds) for kinds in survives)
+    """What the mirage check decided, metric by metric."""
+    if not evidence.mirage:
+        return None
+    jumps = [row for row in evidence.mirage if "statistic" in row]
+    decided = [row for row in jumps if "survives" in row]
+    kept = [row for row in decided if row["survives"]]
+    findings = [
+        f"{row['family']} {row['elicitation']}, {row['metric']}: {row['statistic']:.2f} of the jump remains "
+        f"(p = {row['p_value']:.2g}): {'it survives' if row['survives'] else 'a mirage'}."
+        for row in decided
+    ]
+    pairs = {(row["family"], row["elicitation"]) for row in jumps}
     findings.append(
-        f"Of {len(survives)} steps under exact match {kept} are steps under every continuous metric too, {gone} under "
-        "none of them."
+        f"{len(pairs)} of {len(evidence.pairs)} curves of exact match jump more sharply than a smooth rise. Under "
+        f"a continuous metric of the same responses, each metric counted apart, {len(kept)} of these jumps survive, "
+        f"{len(decided) - len(kept)} are a mirage, and {len(jumps) - len(decided)} cannot be told from either."
     )
-    judgement: Judgement = (
-        "shown" if gone == len(survives) else "not shown" if kept == len(survives) else "partly shown"
-    )
+    judgement: Judgement = "not shown" if len(kept) == len(decided) else "partly shown" if kept else "shown"
     return Claim(
         "Are the jumps a mirage of the metric?",
-        "Abilities that seem to emerge suddenly improve smoothly under a continuous metric (Schaeffer et al. 2023).",
-        judgement if survives else "cannot be told",
+        "Abilities that seem to emerge suddenly improve smoothly under a continuous metric (Schaeffer et al. 2023). "
+        "(Shown if every decided jump is a mirage.)",
+        judgement if decided else "cannot be told",
         tuple(findings),
     )
 
@@ -248,7 +248,9 @@ def foreseen(evidence: Evidence) -> Claim | None:
         f"{percent(max(found))}."
         for verdict, found in sorted(errors.items())
     ]
-    doubtful = [error for verdict in ("discontinuous", "not enough rungs") for error in errors.get(verdict, [])]
+    doubtful = [
+        error for verdict in ("discontinuous", "non-monotone", "not enough rungs") for error in errors.get(verdict, [])
+    ]
     judgement: Judgement = "cannot be told"
     if doubtful and "lawful" in errors:
         judgement = "shown" if fmean(errors["lawful"]) < fmean(doubtful) else "not shown"
@@ -256,7 +258,8 @@ def foreseen(evidence: Evidence) -> Claim | None:
         "One can tell beforehand which curve may be extrapolated",
         "Whether a law predicts the next model depends on the structure of the task set; reasoning about it beforehand "
         "separates the curves that can be called from those that cannot. (Shown if lawful curves err less on average "
-        "than discontinuous ones and those with too few rungs; without a signal there is nothing to extrapolate.)",
+        "than discontinuous and non-monotone ones and those with too few rungs; without a signal there is nothing to "
+        "extrapolate.)",
         judgement,
         tuple(findings),
     )

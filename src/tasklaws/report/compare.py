@@ -1,32 +1,33 @@
 """Forecasts set against what the holdout rung did, and against the naive baselines."""
 
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean
 
+from tasklaws.forecast.tables import BASELINE_NAMES
 from tasklaws.report.evidence import Evidence
 
-BASELINES = ("repeat_last", "chance", "linear")
+SAME = (
+    *("family", "elicitation", "metric", "rung", "verdict", "method", "equivalent_items"),
+    *("predicted", "lower", "upper", "observed"),
+)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One forecast and its outcome; `error` and `baselines` are absolute differences in the metric's unit.
-
-    `lower`, `upper` and `inside` are None where no interval was given.
-    """
+    """One forecast and its outcome; `error` and `baselines` are absolute differences in the metric's unit."""
 
     family: str
     elicitation: str
     metric: str
     rung: str
     verdict: str
-    law: str
-    status: str
+    method: str
+    equivalent_items: float
     predicted: float
-    lower: float | None
-    upper: float | None
+    lower: float
+    upper: float
     observed: float
-    inside: bool | None
+    inside: bool
     error: float
     baselines: dict[str, float]
 
@@ -40,15 +41,10 @@ def comparisons(evidence: Evidence) -> list[Comparison]:
     order = {pair: index for index, pair in enumerate(evidence.pairs)}
     found = [
         Comparison(
-            **{key: row[key] for key in ("family", "elicitation", "metric", "rung", "verdict", "law")},
-            status=row["fit_status"],
-            predicted=row["predicted"],
-            lower=row.get("lower"),
-            upper=row.get("upper"),
-            observed=row["observed"],
-            inside=bool(row["inside"]) if "inside" in row else None,
+            **{key: row[key] for key in SAME},
+            inside=bool(row["inside"]),
             error=row["abs_error"],
-            baselines={name: row[f"abs_error_{name}"] for name in BASELINES if f"abs_error_{name}" in row},
+            baselines={name: row[f"abs_error_{name}"] for name in BASELINE_NAMES if f"abs_error_{name}" in row},
         )
         for row in evidence.validation
     ]
@@ -64,18 +60,29 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f}%"
 
 
+def points(share: float) -> str:
+    """0.0284 -> `2.8 points`: an error of a share, in hundredths of the scale."""
+    return f"{100 * share:.1f} points"
+
+
 def headline(rows: list[Comparison]) -> str:
     """One sentence on how well the exact-match forecasts did."""
     rows = [row for row in rows if row.metric == "exact_match"]
     if not rows:
         return "No forecast could be made on this ladder."
-    judged = [row for row in rows if row.inside is not None]
-    inside = sum(bool(row.inside) for row in judged)
+    inside = sum(row.inside for row in rows)
     against = [row for row in rows if row.best_baseline is not None]
     won = sum(row.error < (row.best_baseline or 0.0) for row in against)
     tied = sum(row.error == row.best_baseline for row in against)
+    usual = points(fmean(row.error for row in rows))
     return (
-        f"Of {len(judged)} shares solved that were forecast with an interval, {inside} came out inside it. The "
-        f"forecast was closer than the best of the naive baselines for {won} of {len(against)} curves and tied with "
-        f"it for {tied}; its median error was {percent(median(row.error for row in rows))} of the scale."
+        f"Of {len(rows)} shares solved that were forecast, {inside} came out inside the 90% interval. The "
+        f"mean error was {usual}; of the baselines: {', '.join(baseline_errors(rows))}. The forecast was closer than "
+        f"the best of them, picked in hindsight, for {won} of {len(against)} curves and tied with it for {tied}."
     )
+
+
+def baseline_errors(rows: list[Comparison]) -> list[str]:
+    """The mean error of every baseline that all of the rows have."""
+    names = [name for name in BASELINE_NAMES if all(name in row.baselines for row in rows)]
+    return [f"{name.replace('_', ' ')} {points(fmean(row.baselines[name] for row in rows))}" for name in names]

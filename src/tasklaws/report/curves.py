@@ -1,13 +1,12 @@
-"""Figures of one family and elicitation: against size, with law, forecast and outcome; against tokens."""
+"""Figures of one family and elicitation: against size, with forecast, band and outcome; against tokens."""
 
 import math
 from statistics import fmean
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from tasklaws.forecast.tables import Key
 from tasklaws.report.evidence import CORPUS, Evidence, Pair, Row
 from tasklaws.report.style import LIGHT, key_below, key_room, log_x, panel, scale_colour, share_y
 
@@ -29,12 +28,12 @@ def name(pair: Pair) -> str:
 
 
 def size_curve(evidence: Evidence, pair: Pair, metric: str) -> Figure:
-    """Every seed against n_params; the chosen law, dashed where it extrapolates; forecast and outcome."""
+    """Every seed against n_params; what the engine says of any size, dashed where it extrapolates; the outcome."""
     forecast = evidence.forecast(pair, metric)
     verdict = f": {forecast['verdict']}" if forecast else ""
     figure, axes = panel(name(pair) + verdict)
     rows = evidence.of(pair, metric, final=True)
-    draw_law(axes, evidence, pair, metric)
+    draw_band(axes, evidence, pair, metric)
     if forecast:
         draw_forecast(axes, forecast)
     for role, colour, marker, label in (
@@ -93,29 +92,16 @@ def draw_forecast(axes: Axes, forecast: Row) -> None:
     draw_points(axes, [(x, y)], LIGHT["forecast"], "s", "forecast, 90% interval", markersize=9.5)
 
 
-def draw_law(axes: Axes, evidence: Evidence, pair: Pair, metric: str) -> None:
-    fit = evidence.fits.get((*pair, metric))
-    rows = evidence.of(pair, metric, final=True)
-    if fit is None or not rows:
+def draw_band(axes: Axes, evidence: Evidence, pair: Pair, metric: str) -> None:
+    band = evidence.bands.get(Key(*pair, metric), [])
+    seen = [row["n_params"] for row in evidence.of(pair, metric, final=True) if row["role"] == "fit"]
+    if not band or not seen:
         return
-    seen = max((row["n_params"] for row in rows if row["role"] == "fit"), default=0.0)
-    sizes = np.geomspace(min(row["n_params"] for row in rows), max(row["n_params"] for row in rows), 80)
-    scale = sizes if fit.x == "n_params" else other_scale(rows, fit.x, sizes)
-    if len(fit.draws):
-        tails = [(1 - fit.level) / 2, (1 + fit.level) / 2]
-        low, high = np.quantile(fit.curves(fit.draws, scale), tails, axis=0)
-        axes.fill_between(sizes, low, high, color=LIGHT["forecast"], alpha=0.13, linewidth=0, zorder=1)
-    values = fit.predict(scale)
-    label = f"law: {fit.law.replace('_', ' ')}" + ("" if fit.status == "converged" else f" ({fit.status})")
-    for part, style, legend in ((sizes <= seen, "-", label), (sizes >= seen * 0.97, "--", None)):
-        axes.plot(sizes[part], values[part], style, color=LIGHT["forecast"], label=legend, zorder=2)
-
-
-def other_scale(rows: list[Row], x: str, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The law's own x (such as train_flops) at these n_params, between rungs linear in logs."""
-    known = sorted({row["n_params"]: row[x] for row in rows}.items())
-    n_params, values = (np.log(column) for column in zip(*known, strict=True))
-    return np.exp(np.interp(np.log(sizes), n_params, values))
+    x, lower, upper, middle = ([row[name] for row in band] for name in ("n_params", "lower", "upper", "predicted"))
+    last = max(index for index, size in enumerate(x) if size <= max(seen))
+    axes.fill_between(x[last:], lower[last:], upper[last:], color=LIGHT["forecast"], alpha=0.13, linewidth=0, zorder=1)
+    axes.plot(x[: last + 1], middle[: last + 1], "-", color=LIGHT["forecast"], label="what the methods say", zorder=2)
+    axes.plot(x[last:], middle[last:], "--", color=LIGHT["forecast"], zorder=2)
 
 
 def token_curve(evidence: Evidence, pair: Pair, metric: str) -> Figure | None:

@@ -6,39 +6,51 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tasklaws.files import read_jsonl, read_table
-from tasklaws.forecast import load_fits
-from tasklaws.forecast.check import VALIDATION_COLUMNS
-from tasklaws.forecast.surprises import SURPRISE_COLUMNS, SURPRISE_KEYS
-from tasklaws.forecast.tables import FORECAST_COLUMNS, FORECAST_KEYS
-from tasklaws.laws import Fit
-from tasklaws.schema import OBSERVATION_COLUMNS, OBSERVATION_KEYS, SCORE_COLUMNS, SCORE_KEYS, Item
+from tasklaws.errors import TasklawsError
+from tasklaws.files import read_table, records
+from tasklaws.forecast.check import VALIDATION_COLUMNS, VALIDATION_NUMBERS
+from tasklaws.forecast.fits import FittedCurve, load_fits
+from tasklaws.forecast.mirage import MIRAGE_COLUMNS, MIRAGE_KEYS
+from tasklaws.forecast.surprises import SURPRISE_COLUMNS, SURPRISE_KEYS, SURPRISE_NUMBERS
+from tasklaws.forecast.tables import FORECAST_KEYS, Key, read_bands, read_forecasts, read_methods
+from tasklaws.items import ITEMS, read_items
+from tasklaws.schema import (
+    OBSERVATION_COLUMNS,
+    OBSERVATION_KEYS,
+    OBSERVATION_NUMBERS,
+    Item,
+)
+from tasklaws.scores import read_scores
 
 Row = dict[str, Any]
 Pair = tuple[str, str]
 CORPUS: Pair = ("corpus", "likelihood")
 CONTINUOUS = ["partial_credit", "brier", "target_bits_per_byte"]
 LOSSES = ["loss_nats", "bits_per_byte"]
+MIRAGE_NUMBERS = ["jump_exact", "jump_continuous", "statistic", "p_value", "survives"]  # true and false count as such
 
 
 @dataclass(frozen=True)
 class Evidence:
     """One ladder's results, as rows in which an empty cell is absent.
 
-    `rungs` maps each rung to its role, in order of size. `scores` are the exact matches of final checkpoints.
-    `fits` are the chosen ones by (family, elicitation, metric). `generators` maps a family to its generator's
-    name, `settings` to its settings.
+    `rungs` maps each rung to its role, in order of size. `bands` are the forecast along size, `methods` what each
+    method said of the holdout, `mirage` the mirage check. `scores` are the exact matches of final checkpoints.
+    `settings` maps a family to its settings.
     """
 
     ladder: str
     rungs: dict[str, str]
     observations: list[Row]
     forecasts: list[Row]
+    methods: list[Row]
+    bands: dict[Key, list[Row]]
+    fits: dict[Key, FittedCurve]
+    mirage: list[Row]
     validation: list[Row]
     surprises: list[Row]
     scores: list[Row]
     items: dict[str, Item]
-    fits: dict[tuple[str, str, str], Fit]
     settings: dict[str, dict[str, Any]]
 
     @cached_property
@@ -74,6 +86,19 @@ class Evidence:
         rows = [row for row in self.forecasts if (row["family"], row["elicitation"]) == pair]
         return next((row for row in reversed(rows) if row["metric"] == metric), None)
 
+    def methods_of(self, pair: Pair, metric: str) -> list[Row]:
+        """What each method said of that rung."""
+        told = self.forecast(pair, metric) or {"rung": None}
+        key = (told["rung"], *pair, metric)
+        return [row for row in self.methods if tuple(row[name] for name in FORECAST_KEYS[1:]) == key]
+
+    def outcome(self, pair: Pair, metric: str) -> float | None:
+        """What that rung did."""
+        told = self.forecast(pair, metric) or {"rung": None}
+        key = (told["rung"], *pair, metric)
+        rows = [row for row in self.validation if tuple(row[name] for name in FORECAST_KEYS[1:]) == key]
+        return float(rows[0]["observed"]) if rows else None
+
     def scores_of(self, pair: Pair) -> list[Row]:
         return self._scores_by_pair.get(pair, [])
 
@@ -100,54 +125,51 @@ def size_of(item: Item) -> int:
     return int(numbers[0]) if numbers else item.n_required + item.n_optional
 
 
-def rows_of(path: Path, columns: list[str], keys: list[str], required: list[str]) -> list[Row]:
-    """A table's rows without their empty cells."""
-    table = read_table(path, columns, keys, required)
-    return [
-        {str(name): value for name, value in row.items() if value == value and value is not None}
-        for row in table.to_dict("records")
-    ]
-
-
 def load(root: Path, params: dict[str, Any]) -> Evidence:
     """Read the ladder named in params; a missing or malformed file raises TasklawsError."""
     ladder = params["models"]["name"]
     results = root / "results" / ladder
     observations: list[Row] = []
-    needed = ["n_params", "n_tokens", "train_flops", "value"]
+    needed = [*OBSERVATION_KEYS, "is_final", "n_params", "n_tokens", "train_flops", "value"]
     for role in ("fit", "holdout"):
         path = results / f"observations_{role}.csv"
-        observations += rows_of(path, OBSERVATION_COLUMNS, OBSERVATION_KEYS, needed)
+        table = read_table(path, OBSERVATION_COLUMNS, OBSERVATION_KEYS, needed, OBSERVATION_NUMBERS)
+        observations += records(table[table["rung"].isin(list(params["models"]["rungs"]))])
     final = {(row["rung"], row["seed"], row["step"]) for row in observations if row["is_final"]}
     scores: list[Row] = []
     for rung, entry in params["models"]["rungs"].items():
-        path = root / "scores" / ladder / entry["role"] / f"{rung}.csv"
-        for row in rows_of(path, SCORE_COLUMNS, SCORE_KEYS, []):
+        for row in records(read_scores(root / "scores" / ladder / entry["role"], [rung])):
             if (row["rung"], row["seed"], row["step"]) in final and "exact_match" in row:
                 scores.append(row)
     settings = params["families"]["sets"]
-    items = {
-        row["id"]: Item.from_dict(row)
-        for family in settings
-        for row in read_jsonl(root / "data" / "items" / f"{family}.jsonl")
-    }
+    every = [item for family in settings for item in read_items(root / ITEMS / f"{family}.jsonl")]
+    items = {item.id: item for item in every}
+    strangers = [row["item"] for row in scores if row["item"] not in items]
+    if strangers:
+        raise TasklawsError(f"item {strangers[0]} was scored and is not in {root / ITEMS}: run `dvc repro`")
     sizes = {row["rung"]: row["n_params"] for row in observations}
     roles = {rung: entry["role"] for rung, entry in params["models"]["rungs"].items() if rung in sizes}
-    fits = {
-        (fit.key.family, fit.key.elicitation, fit.key.metric): fit.used
-        for fit in load_fits(results / "fits.json", ladder)
-    }
+    bands: dict[Key, list[Row]] = {}
+    for row in records(read_bands(results / "bands.csv")):
+        bands.setdefault(Key(row["family"], row["elicitation"], row["metric"]), []).append(row)
+    mirage = read_table(results / "mirage.csv", MIRAGE_COLUMNS, MIRAGE_KEYS, [*MIRAGE_KEYS, "evidence"], MIRAGE_NUMBERS)
+    needed = [*FORECAST_KEYS, "predicted", "observed", "inside", "verdict", "abs_error"]
+    validation = read_table(results / "validation.csv", VALIDATION_COLUMNS, FORECAST_KEYS, needed, VALIDATION_NUMBERS)
+    surprises = read_table(
+        results / "surprises.csv", SURPRISE_COLUMNS, SURPRISE_KEYS, SURPRISE_NUMBERS, SURPRISE_NUMBERS
+    )
     return Evidence(
         ladder=ladder,
         rungs=dict(sorted(roles.items(), key=lambda pair: sizes[pair[0]])),
         observations=observations,
-        forecasts=rows_of(
-            results / "before" / "holdout.csv", FORECAST_COLUMNS, FORECAST_KEYS, ["n_params", "predicted"]
-        ),
-        validation=rows_of(results / "validation.csv", VALIDATION_COLUMNS, FORECAST_KEYS, ["observed"]),
-        surprises=rows_of(results / "surprises.csv", SURPRISE_COLUMNS, SURPRISE_KEYS, ["probability"]),
+        forecasts=records(read_forecasts(results / "before" / "holdout.csv")),
+        methods=records(read_methods(results / "methods.csv")),
+        bands=bands,
+        fits={curve.key: curve for curve in load_fits(results / "fits.json", ladder)},
+        mirage=records(mirage),
+        validation=records(validation),
+        surprises=records(surprises),
         scores=scores,
         items=items,
-        fits=fits,
         settings=settings,
     )

@@ -14,6 +14,7 @@ from tasklaws.report.curves import LABELS
 from tasklaws.report.evidence import Evidence, Pair, Row
 from tasklaws.report.style import css_variables, inline, letters, repeated, short
 from tasklaws.report.tables import forecast_rows, ladder_rows, shape_rows, verdict_rows
+from tasklaws.report.workings import law_rows, mirage_rows, weights
 
 TOP_SURPRISES = 8
 
@@ -56,6 +57,9 @@ def render(evidence: Evidence, svgs: dict[str, str], provenance: list[tuple[str,
         headline=headline(found),
         forecasts=forecast_rows(found),
         verdicts=verdict_rows(evidence),
+        weights=[(LABELS[metric], weights(evidence, metric)) for metric in ("exact_match", "target_bits_per_byte")],
+        laws=law_rows(evidence),
+        mirage=mirage_rows(evidence),
         families=family_blocks(evidence, set(svgs)),
         hashes=evidence.made_by("sha256_power"),
         sums=evidence.made_by("gauss_sum"),

@@ -10,6 +10,7 @@ from tasklaws.report.curves import SHARES
 from tasklaws.report.evidence import CONTINUOUS, CORPUS, Evidence
 from tasklaws.report.rise import Rise
 from tasklaws.report.style import short
+from tasklaws.schema import is_loss
 
 CURVE_KEYS = ["curve", "metric", "role", "n_params", "seed"]
 SHORT = {
@@ -23,11 +24,16 @@ SHORT = {
 Rows = list[dict[str, Any]]
 
 
-def number(value: float | None, metric: str) -> str:
+def number(value: float, metric: str) -> str:
     """A score as its metric is written: a share in per cent, anything else with three digits."""
-    if value is None:
-        return "–"
     return percent(value) if metric in SHARES else f"{value:.3g}"
+
+
+def span(lower: float, upper: float, metric: str) -> str:
+    """An interval: `32–81%`, `0.44–0.59`."""
+    if metric in SHARES:
+        return f"{100 * lower:.0f}–{100 * upper:.0f}%"
+    return f"{lower:.2g}–{upper:.2g}"
 
 
 def error(value: float, metric: str) -> str:
@@ -67,15 +73,14 @@ def forecast_rows(comparisons: list[Comparison]) -> Rows:
             "pair": f"{row.family} · {row.elicitation}",
             "metric": SHORT.get(row.metric, row.metric),
             "verdict": row.verdict,
-            "law": row.law.replace("_", " "),
-            "status": row.status,
+            "method": row.method.replace("_", " "),
+            "items": short(round(row.equivalent_items)) if row.metric in SHARES else "–",
             "predicted": number(row.predicted, row.metric),
-            "interval": (
-                f"{number(row.lower, row.metric)} to {number(row.upper, row.metric)}" if row.lower is not None else "–"
-            ),
+            "interval": span(row.lower, row.upper, row.metric),
             "observed": number(row.observed, row.metric),
-            "inside": {True: "inside", False: "outside", None: ""}[row.inside],
+            "inside": "inside" if row.inside else "outside",
             "error": error(row.error, row.metric),
+            "curve": "power" if is_loss(row.metric) else "logistic",
             "baselines": {name: error(value, row.metric) for name, value in row.baselines.items()},
             "best": row.best_baseline is not None and row.error <= row.best_baseline,
         }
