@@ -1,6 +1,7 @@
 """Every command in the README is run, on the miniature ladder where it would take long."""
 
 import re
+import shlex
 import subprocess
 import time
 import urllib.request
@@ -20,10 +21,21 @@ ELSEWHERE = {
     "python benchmarks/stages.py": "test_benchmarks_start",
     "python benchmarks/harness.py": "test_benchmarks_start",
     "python benchmarks/sandbox.py": "test_benchmarks_start",
+    "python benchmarks/forecast.py": "test_benchmarks_start",
+    "python benchmarks/chinchilla.py": "test_benchmarks_start",
+    "python benchmarks/learning_curves.py": "test_benchmarks_start",
+    "python benchmarks/difficulty.py": "test_benchmarks_start",
     "source .venv/bin/activate": "the environment of this run",
     "mlflow ui --backend-store-uri sqlite:///mlflow.db": "test_mlflow_ui_serves",
 }
-ROOMS = {"models=nano_ladder": "models=nano_mini", "nano-149k": "mini-21k"}
+ROOMS = {
+    "models=nano_ladder": "models=nano_mini",
+    "nano-149k": "mini-21k",
+    "results/nano_ladder": "results/nano_mini",
+    "n_params < 1e5": "n_params < 1e4",
+    "n_params > 1e5": "n_params > 1e4",
+    "--rolling 1": "--rolling 1 --min-rungs 2",
+}
 
 
 def commands() -> list[str]:
@@ -42,7 +54,7 @@ def test_every_command_of_the_readme_runs(clone: Clone) -> None:
             continue
         for wanted, smaller in ROOMS.items():
             clean = clean.replace(wanted, smaller)
-        clone.run(*clean.split())
+        clone.run(*shlex.split(clean))
         run.append(clean)
     assert "dvc exp show" in run
     assert any(command.startswith("lm_eval") for command in run)
@@ -82,7 +94,10 @@ def test_mlflow_ui_serves(clone: Clone) -> None:
         server.wait()
 
 
-@pytest.mark.parametrize("name", ["stages", "harness", "sandbox"])
+BENCHMARKS = ["stages", "harness", "sandbox", "forecast", "chinchilla", "learning_curves", "difficulty"]
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
 def test_benchmarks_start(clone: Clone, name: str) -> None:
     assert compile((ROOT / "benchmarks" / f"{name}.py").read_text(), name, "exec")
     clone.run("python", "-c", f"import runpy; runpy.run_path('benchmarks/{name}.py', run_name='imported')")
