@@ -1,4 +1,4 @@
-"""Compare the forecasts with what the holdout rungs did, curve by curve and item by item."""
+"""Compare the forecasts with what the holdout rungs did, curve by curve and item by item; gather all results as points."""
 
 from pathlib import Path
 
@@ -8,9 +8,11 @@ from tasklaws import errors
 from tasklaws.config import load_params
 from tasklaws.files import write_json, write_table
 from tasklaws.forecast.check import compare, judge_items, metrics
+from tasklaws.forecast.holdout import to_points
 from tasklaws.forecast.surprises import SURPRISE_KEYS, read_skills, surprises
 from tasklaws.forecast.tables import (
     FORECAST_KEYS,
+    read_checkpoints,
     read_final_scores,
     read_forecasts,
     read_item_forecasts,
@@ -20,6 +22,7 @@ from tasklaws.forecast.tables import (
 )
 from tasklaws.items import ITEMS
 from tasklaws.scores import read_scores, refuse_identical
+from tasklaws.table import write_points
 
 
 def main() -> None:
@@ -39,6 +42,8 @@ def main() -> None:
     validation = compare(forecasts, observations)
     items = judge_items(read_item_forecasts(results / "item_forecasts.csv"), forecasts, scores)
     skills = read_skills(ITEMS, sorted(set(items["family"])))
+    everything = pd.concat([read_checkpoints(results / f"observations_{role}.csv") for role in ("fit", "holdout")])
+    write_points(results / "points.csv", to_points(everything))
     write_table(results / "validation.csv", validation, FORECAST_KEYS)
     write_table(results / "surprises.csv", surprises(items, skills), SURPRISE_KEYS)
     write_json(results / "metrics.json", metrics(validation, methods, items))

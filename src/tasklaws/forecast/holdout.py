@@ -38,9 +38,9 @@ class Forecasts(NamedTuple):
 
 
 def to_points(observations: pd.DataFrame) -> pd.DataFrame:
-    """Observations as a table of points: a rung is a model, a family under one elicitation is a task."""
-    task = observations["family"] + " " + observations["elicitation"]
-    return observations.assign(model=observations["rung"], task=task)[POINT_COLUMNS]
+    """Observations as a table of points: a rung is a model, a family under one elicitation is a task, as in lm-eval."""
+    task = observations["family"] + "_" + observations["elicitation"]
+    return observations.assign(model=observations["rung"], task=task)[[*POINT_COLUMNS, "seed"]]
 
 
 def histories(observations: pd.DataFrame, sizes: pd.DataFrame) -> Iterator[tuple[History, int]]:
@@ -113,7 +113,7 @@ def without(method: str, found: Forecast, history: History, known: int, target: 
 
 def named(table: pd.DataFrame) -> pd.DataFrame:
     """The engine's rows in the pipeline's words, forecasts inside the range of their metric."""
-    pair = table["task"].str.split(" ", n=1, expand=True)
+    pair = table["task"].str.rsplit("_", n=1, expand=True)
     table = table.assign(rung=table["model"], family=pair[0], elicitation=pair[1])
     for metric, (smallest, largest, _) in METRIC_RANGES.items():
         own = table["metric"] == metric

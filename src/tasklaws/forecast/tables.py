@@ -97,13 +97,19 @@ def read_item_forecasts(path: Path) -> pd.DataFrame:
     return read_table(path, ITEM_COLUMNS, ITEM_KEYS, ITEM_COLUMNS, ["probability"])
 
 
-def read_observations(path: Path, rungs: list[str]) -> pd.DataFrame:
-    """The final observations of `rungs`, in order. A rung without any, a rung that lacks a curve which another has, two
-    final checkpoints of one seed, and a share solved without chance or n_items raise TasklawsError."""
+def read_checkpoints(path: Path) -> pd.DataFrame:
+    """All observations of a file, final or not."""
     required = [*OBSERVATION_KEYS, "is_final", "n_params", "n_tokens", "train_flops", "value"]
     table = read_table(path, OBSERVATION_COLUMNS, OBSERVATION_KEYS, required, OBSERVATION_NUMBERS)
     if table["is_final"].dtype != bool:
         raise TasklawsError(f"{path}: is_final must be True or False in every row: run `dvc repro observe`")
+    return table
+
+
+def read_observations(path: Path, rungs: list[str]) -> pd.DataFrame:
+    """The final observations of `rungs`, in order. A rung without any, a rung that lacks a curve which another has, two
+    final checkpoints of one seed, and a share solved without chance or n_items raise TasklawsError."""
+    table = read_checkpoints(path)
     final = table[table["is_final"] & table["rung"].isin(rungs)].sort_values(OBSERVATION_KEYS)
     for rung in rungs:
         if not (final["rung"] == rung).any():
