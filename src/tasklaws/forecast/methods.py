@@ -66,6 +66,19 @@ LOSS_METHODS = (
 )
 
 
+def ask(forecaster: Forecaster, known: Panel, wanted: Panel) -> Prediction | None:
+    """What a forecaster says of all tasks; of those that no known model was asked NaN, and nothing depends on them."""
+    asked = known.asked
+    if not asked.any():
+        return None
+    found = forecaster(known.of_tasks(asked), wanted.of_tasks(asked))
+    if found is None or asked.all():
+        return found
+    mean, sd = np.full((2, len(asked), len(wanted.models)), np.nan)
+    mean[asked], sd[asked] = found.mean, found.sd
+    return Prediction(mean, sd)
+
+
 def steadied(panel: Panel) -> Array:
     """Values shrunk towards the task's mean by 20 items, and half an item away from 0 and 1: what their sampling noise
     is computed at."""

@@ -41,25 +41,25 @@ class Seen:
     loss: bool
 
 
-def judge(panel: Panel, n_known: int, half_width: Array) -> list[Judgement]:
-    """The verdict on every task of the first `n_known` models; `half_width` is that of each forecast's 90% interval (of
-    a loss as a share of it)."""
-    return [judge_task(task_seen(panel, n_known, row), float(half_width[row])) for row in range(len(panel.tasks))]
+def judge(known: Panel, half_width: Array) -> list[Judgement]:
+    """The verdict on every task of the known models; `half_width` is that of each forecast's 90% interval (of a loss as a
+    share of it)."""
+    return [judge_task(task_seen(known, row), float(half_width[row])) for row in range(len(known.tasks))]
 
 
-def task_seen(panel: Panel, n_known: int, row: int) -> Seen:
-    value = panel.value[row, :n_known]
+def task_seen(panel: Panel, row: int) -> Seen:
+    value = panel.value[row]
     there = np.isfinite(value)
-    items = panel.n_items[row, :n_known][there]
+    items = panel.n_items[row][there]
     z = panel.link.of(value[there], items)
-    size = panel.size[:n_known][there]
+    size = panel.size[there]
     return Seen(
         size=size,
         value=value[there],
         z=z,
         noise=np.sqrt(panel.link.variance(value[there], items)),
         items=float(np.median(items)) if there.any() else 0.0,
-        chance=float(panel.chance[row]),
+        chance=float(panel.guess[row]),
         loss=panel.loss,
     )
 
