@@ -73,7 +73,9 @@ def split_backtest(table: pd.DataFrame, metrics: list[str], fit: str, holdout: s
         found = forecast_rows(History(ordered), known, range(known, len(held)))
         rows, parts = rows + found[0], parts + found[1]
     if not rows:
-        raise TasklawsError("nothing to forecast: no task of --fit was asked of a model of --holdout in the same ladder")
+        raise TasklawsError(
+            "nothing to forecast: no task of --fit was asked of a model of --holdout in the same ladder"
+        )
     return finished(rows, parts)
 
 

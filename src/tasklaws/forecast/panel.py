@@ -137,7 +137,9 @@ def _panel(ladder: str, loss: bool, own: pd.DataFrame, rows: pd.DataFrame) -> Pa
     sizes = sizes.loc[sorted(set(own["model"]))]
     if sizes["train_flops"].isna().any() and sizes["n_params"].isna().any():
         lacking = sizes.index[sizes["n_params"].isna()][0]
-        raise TasklawsError(f"ladder {ladder}: model {lacking} lacks n_params, others train_flops: give one of all models")
+        raise TasklawsError(
+            f"ladder {ladder}: model {lacking} lacks n_params, others train_flops: give one of all models"
+        )
     by = "train_flops" if sizes["train_flops"].notna().all() else "n_params"
     sizes = sizes.rename_axis("model").reset_index().sort_values([by, "n_params", "model"]).set_index("model")
     beside = rows[rows["metric"].isin([name for name in rows["metric"].unique() if stands_beside(name)])]
