@@ -1,8 +1,8 @@
 """The combination: methods weighted, and the interval scaled, by how they did at earlier origins of the same ladder.
 
-At an origin the first rungs are known and later ones forecast. Every pair of an origin and a later rung within the known
-rungs is a test that needs no held-out result. Pairs count by how alike their gap in ln size is to that of the forecast
-at hand, and by how recent they are.
+At an origin the first rungs are known and later ones forecast. Every pair of an origin and a later rung within the
+known rungs is a test that needs no held-out result. Pairs count by how alike their gap in ln size is to that of the
+forecast at hand, and by how recent they are.
 """
 
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ class History:
         return self._told[origin]
 
     def rivals(self, origin: int) -> dict[str, Prediction]:
-        """The same by each baseline that the table allows; they have no part in the combination, but for repeat_last."""
+        """The same by each baseline that the table allows; all but repeat_last have no part in the combination."""
         if origin not in self._rivals:
             self._rivals[origin] = self._ask(baselines(self.panel), origin)
         return self._rivals[origin]
@@ -145,12 +145,13 @@ def method_weights(history: History, origin: int, target: int, names: tuple[str,
         seen = np.isfinite(error).all(axis=0)
         total[:, seen] += weight * error[:, seen]
         count += weight * seen
-        tests += 1
+        tests += bool(seen.any())
     if not tests:
         return np.full_like(total, 1 / len(names)), 0
     error = total / np.maximum(count, 1e-12)
     relative = error / (error.mean(axis=0) + LEAST_ERROR)
-    of_all = np.average(relative, axis=1, weights=count + 1e-12)[:, None]
+    tested = count > 0
+    of_all = np.average(relative[:, tested], axis=1, weights=count[tested])[:, None]
     score = (count * relative + OWN * of_all) / (count + OWN)
     score = (count * score + EVEN) / (count + EVEN)
     raw = np.maximum(score, 1e-3) ** -SHARPNESS

@@ -79,7 +79,7 @@ def draw_errors(path: Path, seen: pd.DataFrame, told: pd.DataFrame) -> None:
 
 
 def draw_coverage(path: Path, seen: pd.DataFrame) -> None:
-    """Share of outcomes inside the 90% interval by ladder, with two standard errors, as if forecasts were independent."""
+    """Share of outcomes inside the 90% interval by ladder, with two standard errors of independent forecasts."""
     inside = seen["observed"].between(seen["lower"] - 1e-9, seen["upper"] + 1e-9)
     share = inside.groupby(seen["ladder"]).agg(["mean", "size"])
     figure, axes = panel("Inside the 90% interval", height=1.1 + 0.3 * len(share), left=2.3)

@@ -174,7 +174,7 @@ def _cells(rows: pd.DataFrame, column: str, models: pd.Index) -> Array:
 
 
 def _item_counts(value: Array, stderr: Array, n_items: Array, loss: bool) -> Array:
-    """How many items a value is worth: n_items, else what its stderr says (at least 1); of a loss, (value / stderr)^2."""
+    """How many items a value is worth: n_items, else as its stderr says, at least 1; of a loss, (value / stderr)^2."""
     with np.errstate(divide="ignore", invalid="ignore"):
         told = (value / stderr) ** 2 if loss else value * (1 - value) / stderr**2
     told = np.where(np.isfinite(told) & (told > 0), np.maximum(told, 1.0), UNKNOWN_ITEMS)

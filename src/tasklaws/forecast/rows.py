@@ -40,8 +40,8 @@ def forecast_rows(
     history: History, origin: int, targets: Sequence[int]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Forecasts of the models `targets` from the first `origin` of the history's panel (COLUMNS), and what each method
-    and baseline says of them (METHOD_COLUMNS). `observed` is what the panel holds, empty where unknown; nothing else of a
-    row depends on it, but for `log_score` (nats, on the link scale). A task that no known model was asked has no row.
+    and baseline says of them (METHOD_COLUMNS). `observed` is what the panel holds, empty where unknown; nothing else of
+    a row depends on it, but for `log_score` (nats, on the link scale). A task that no known model was asked has no row.
     """
     rows: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
@@ -86,7 +86,7 @@ def common(history: History, origin: int, target: int) -> list[dict[str, Any]]:
 def method_rows(
     history: History, origin: int, target: int, found: Forecast, key: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """What every single method says by itself, and the baselines, each with its own interval (not scaled by backtest)."""
+    """What every single method and baseline says by itself, its interval not scaled by backtest."""
     told = history.rivals(origin) | history.at(origin)
     noise = sampling(history.panel, origin)
     weights = dict(zip(found.methods, found.weights, strict=True))

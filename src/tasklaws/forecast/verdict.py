@@ -44,8 +44,8 @@ class Seen:
 
 
 def judge(known: Panel, half_width: Array) -> list[Judgement]:
-    """The verdict on every task of the known models; `half_width` is that of each forecast's 90% interval (of a loss as a
-    share of it)."""
+    """The verdict on every task of the known models; `half_width` is that of each forecast's 90% interval (of a loss
+    as a share of it)."""
     agreed = agreement(known)
     return [judge_task(task_seen(known, row), float(half_width[row]), agreed) for row in range(len(known.tasks))]
 
