@@ -50,26 +50,32 @@ def matching(table: pd.DataFrame, query: str, name: str) -> pd.Series:
 
 
 def split_backtest(table: pd.DataFrame, metrics: list[str], fit: str, holdout: str) -> Tables:
-    """Forecast the models of the rows that `holdout` matches from the rows that `fit` matches; others are not used."""
-    learned, wanted = matching(table, fit, "--fit"), matching(table, holdout, "--holdout")
-    both = table[learned & wanted]
+    """Forecast the models of the rows that `holdout` matches from the rows that `fit` matches; others are not used.
+
+    A model on both sides raises; of held-out rows nothing but the sizes is used, and what is asked of them is what the
+    fit rows of their ladder hold."""
+    learned, wanted = table[matching(table, fit, "--fit")], table[matching(table, holdout, "--holdout")]
+    both = learned[["ladder", "model"]].drop_duplicates().merge(wanted[["ladder", "model"]].drop_duplicates())
     if len(both):
-        row = both.iloc[0]
-        raise TasklawsError(f"{row['model']} {row['task']} {row['metric']} is in both --fit and --holdout: part them")
-    halves = pd.concat([table[learned].assign(side="fit"), table[wanted].assign(side="holdout")])
-    twice = set(table.loc[learned, "model"]) & set(table.loc[wanted, "model"])
-    if twice:
-        raise TasklawsError(f"model {min(twice)} is in both --fit and --holdout: hold out whole models")
+        ladder, model = both.iloc[0]
+        raise TasklawsError(f"model {model} of {ladder} is in both --fit and --holdout: hold out whole models")
+    asked = ["ladder", "task", "metric"]
+    wanted = wanted.merge(learned[asked].drop_duplicates(), on=asked)
     rows: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
-    for panel in build_panels(halves, metrics):
-        held = np.isin(panel.models, list(set(table.loc[wanted, "model"])))
+    for panel in build_panels(pd.concat([learned, wanted]), metrics):
+        of_ladder = wanted.loc[wanted["ladder"] == panel.ladder, "model"]
+        held = np.isin(panel.models, of_ladder.unique().tolist())
         known = int((~held).sum())
         if not known or not held.any():
             continue
         ordered = panel.select(np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)]))
         found = forecast_rows(History(ordered), known, range(known, len(held)))
         rows, parts = rows + found[0], parts + found[1]
+    if not rows:
+        raise TasklawsError(
+            "nothing to forecast: no task of --fit was asked of a model of --holdout in the same ladder"
+        )
     return finished(rows, parts)
 
 
@@ -82,12 +88,12 @@ def rolling_backtest(table: pd.DataFrame, metrics: list[str], ahead: int, min_ru
         for origin in range(min_rungs, len(panel.models)):
             found = forecast_rows(history, origin, range(origin, min(origin + ahead, len(panel.models))))
             rows, parts = rows + found[0], parts + found[1]
+    if not rows:
+        raise TasklawsError(f"nothing to forecast: no ladder has more than --min-rungs {min_rungs} models")
     return finished(rows, parts)
 
 
 def finished(rows: list[dict[str, Any]], parts: list[dict[str, Any]]) -> Tables:
-    if not rows:
-        raise TasklawsError("nothing to forecast: no ladder has both known and held-out models with enough rungs")
     forecasts, methods = to_tables(rows, parts)
     return forecasts.sort_values(KEYS, ignore_index=True), methods.sort_values([*KEYS, "method"], ignore_index=True)
 

@@ -39,9 +39,9 @@ class Chance:
     name: str = "chance"
 
     def __call__(self, known: Panel, wanted: Panel) -> Prediction | None:
-        if known.loss or not np.isfinite(known.chance).any():
+        if known.loss or not np.isfinite(known.guess).any():
             return None
-        return spread_out(wanted, known.link.of(known.chance, np.inf), np.zeros(len(known.tasks)))
+        return spread_out(wanted, known.link.of(known.guess, np.inf), np.zeros(len(known.tasks)))
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ def task_table(known: Panel, row: int, inputs: dict[str, Array]) -> pd.DataFrame
     columns |= {"value": known.value[row], "n_items": known.n_items[row]}
     columns |= {name: values[row] for name, values in inputs.items()}
     table = pd.DataFrame({**columns, "metric": "loss" if known.loss else "acc"})
-    if np.isfinite(known.chance[row]):
-        table["chance"] = known.chance[row]
+    if np.isfinite(known.guess[row]):
+        table["chance"] = known.guess[row]
     return table.dropna(axis=1, how="all").dropna(subset="value")
 
 

@@ -1,8 +1,8 @@
 """The combination: methods weighted, and the interval scaled, by how they did at earlier origins of the same ladder.
 
-At an origin the first rungs are known and later ones forecast. Every pair of an origin and a later rung within the known
-rungs is a test that needs no held-out result. Pairs count by how alike their gap in ln size is to that of the forecast
-at hand, and by how recent they are.
+At an origin the first rungs are known and later ones forecast. Every pair of an origin and a later rung within the
+known rungs is a test that needs no held-out result. Pairs count by how alike their gap in ln size is to that of the
+forecast at hand, and by how recent they are.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.stats import norm
 
-from tasklaws.forecast.baselines import RepeatLast
+from tasklaws.forecast.baselines import RepeatLast, baselines
 from tasklaws.forecast.links import Array
-from tasklaws.forecast.methods import LOSS_METHODS, METHODS, Forecaster, Prediction
+from tasklaws.forecast.methods import LOSS_METHODS, METHODS, Forecaster, Prediction, ask
 from tasklaws.forecast.panel import Panel
 
 LEAST_RUNGS = 3  # fewer: only the last rung can be repeated
@@ -52,21 +52,30 @@ class History:
 
     panel: Panel
     _told: dict[int, dict[str, Prediction]] = field(default_factory=dict)
+    _rivals: dict[int, dict[str, Prediction]] = field(default_factory=dict)
     _combined: dict[tuple[int, int], Forecast] = field(default_factory=dict)
 
-    def parts(self, origin: int, *targets: int) -> tuple[Panel, Panel]:
-        """The first `origin` models, and the targets (all later models, where none are named) without their results."""
-        wanted = self.panel.select(np.array(targets or range(origin, len(self.panel.models)), dtype=np.intp))
-        return self.panel.select(np.arange(origin)), wanted.without_results()
+    def parts(self, origin: int) -> tuple[Panel, Panel]:
+        """The first `origin` models, and all later ones without their results."""
+        models = np.arange(len(self.panel.models))
+        return self.panel.select(models[:origin]), self.panel.select(models[origin:]).without_results()
 
     def at(self, origin: int) -> dict[str, Prediction]:
         """Forecasts of all models from number `origin` on, by each method that the table allows."""
         if origin not in self._told:
-            known, wanted = self.parts(origin)
             methods = forecasters(self.panel) if origin >= LEAST_RUNGS else (RepeatLast(),)
-            found = {method.name: method(known, wanted) for method in methods}
-            self._told[origin] = {name: told for name, told in found.items() if told is not None}
+            self._told[origin] = self._ask(methods, origin)
         return self._told[origin]
+
+    def rivals(self, origin: int) -> dict[str, Prediction]:
+        """The same by each baseline that the table allows; all but repeat_last have no part in the combination."""
+        if origin not in self._rivals:
+            self._rivals[origin] = self._ask(baselines(self.panel), origin)
+        return self._rivals[origin]
+
+    def _ask(self, methods: Sequence[Forecaster], origin: int) -> dict[str, Prediction]:
+        found = {method.name: ask(method, *self.parts(origin)) for method in methods}
+        return {name: told for name, told in found.items() if told is not None}
 
     def combined(self, origin: int, target: int) -> Forecast:
         """The combination before its interval is scaled."""
@@ -81,8 +90,11 @@ def forecasters(panel: Panel) -> Sequence[Forecaster]:
 
 def sampling(panel: Panel, n_known: int) -> Array:
     """Standard deviation of a new value's sampling on the link scale, by task; as the known models' items say."""
-    items = np.nanmedian(np.where(np.isfinite(panel.value), panel.n_items, np.nan)[:, :n_known], axis=1)
-    return np.asarray(1 / np.sqrt(items))
+    items = np.where(np.isfinite(panel.value), panel.n_items, np.nan)[:, :n_known]
+    asked = np.isfinite(items).any(axis=1)
+    found = np.full(len(items), np.nan)
+    found[asked] = 1 / np.sqrt(np.nanmedian(items[asked], axis=1))
+    return found
 
 
 def gap(panel: Panel, origin: int, target: int) -> float:
@@ -130,15 +142,16 @@ def method_weights(history: History, origin: int, target: int, names: tuple[str,
         error = (
             np.abs(guess - panel.link.of(value, np.inf)) if panel.loss else np.abs(panel.link.inverse(guess) - value)
         )
-        seen = np.isfinite(value)
+        seen = np.isfinite(error).all(axis=0)
         total[:, seen] += weight * error[:, seen]
         count += weight * seen
-        tests += 1
+        tests += bool(seen.any())
     if not tests:
         return np.full_like(total, 1 / len(names)), 0
     error = total / np.maximum(count, 1e-12)
     relative = error / (error.mean(axis=0) + LEAST_ERROR)
-    of_all = np.average(relative, axis=1, weights=count + 1e-12)[:, None]
+    tested = count > 0
+    of_all = np.average(relative[:, tested], axis=1, weights=count[tested])[:, None]
     score = (count * relative + OWN * of_all) / (count + OWN)
     score = (count * score + EVEN) / (count + EVEN)
     raw = np.maximum(score, 1e-3) ** -SHARPNESS

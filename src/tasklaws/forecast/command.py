@@ -1,12 +1,16 @@
 """`tasklaws backtest`: forecast held-out models of a table, compare, and write tables, a summary and figures."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tasklaws.errors import TasklawsError
 from tasklaws.files import write_json, write_table
 from tasklaws.forecast.backtest import choose_metrics, choose_tasks, rolling_backtest, split_backtest, summarise
+from tasklaws.forecast.figures import draw_figures
 from tasklaws.forecast.rows import KEYS
 from tasklaws.table import read_points
 
@@ -42,8 +46,34 @@ def run(arguments: Namespace) -> None:
         forecasts, methods = rolling_backtest(table, metrics, arguments.rolling, arguments.min_rungs)
     summary = summarise(forecasts, methods)
     out: Path = arguments.out
-    write_table(out / "forecasts.csv", forecasts, KEYS)
-    write_table(out / "methods.csv", methods, [*KEYS, "method"])
-    write_json(out / "summary.json", summary)
+    with written_together(out) as directory:
+        write_table(directory / "forecasts.csv", forecasts, KEYS)
+        write_table(directory / "methods.csv", methods, [*KEYS, "method"])
+        draw_figures(directory / "figures", forecasts, methods)
+        write_json(directory / "summary.json", summary)
     print(f"{len(forecasts)} forecasts: mean error {summary['mae']:.4f}, 90% intervals hold {summary['coverage']:.1%}")
-    print(f"{out}: forecasts.csv, methods.csv, summary.json")
+    print(f"{out}: forecasts.csv, methods.csv, summary.json, figures")
+
+
+@contextmanager
+def written_together(out: Path) -> Iterator[Path]:
+    """A directory whose files appear in `out` once the block ends without an error, summary.json as the last.
+
+    A new `out` appears whole; in an old one files of the same name are replaced, and others stay. A file in its place
+    raises TasklawsError.
+    """
+    if out.exists() and not out.is_dir():
+        raise TasklawsError(f"--out {out} is a file: give a directory")
+    out.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".tasklaws.", dir=out.absolute().parent) as name:
+        made = Path(name) / "made"
+        made.mkdir()
+        yield made
+        if not out.exists():
+            made.rename(out)
+            return
+        (out / "summary.json").unlink(missing_ok=True)
+        for path in sorted(path for path in made.rglob("*") if path.is_file() and path.name != "summary.json"):
+            (out / path.relative_to(made)).parent.mkdir(exist_ok=True)
+            path.replace(out / path.relative_to(made))
+        (made / "summary.json").replace(out / "summary.json")

@@ -72,8 +72,8 @@ LOSS_METHODS = (
 def noise_share(panel: Panel) -> Array:
     """How much of the sampling noise of items differs from one model to the next, by task, shape (tasks,).
 
-    Models answer the same items, so most of it is common to all. Late checkpoints show how much is not (`wobble`): their
-    variance as a share of sampling's, averaged over models and two models' worth of the ladder's median."""
+    Models answer the same items, so most of it is common to all. Late checkpoints show how much is not (`wobble`):
+    their variance as a share of sampling's, averaged over models and two models' worth of the ladder's median."""
     ratio = panel.wobble * panel.n_items
     seen = np.isfinite(ratio)
     if not seen.any():
@@ -81,6 +81,19 @@ def noise_share(panel: Panel) -> Array:
     usual = max(float(np.median(ratio[seen])), LEAST_SHARE)
     share = (np.where(seen, ratio, 0.0).sum(axis=1) + 2 * usual) / (seen.sum(axis=1) + 2)
     return np.asarray(np.maximum(share, LEAST_SHARE))
+
+
+def ask(forecaster: Forecaster, known: Panel, wanted: Panel) -> Prediction | None:
+    """What a forecaster says of all tasks; of those that no known model was asked NaN, and nothing depends on them."""
+    asked = known.asked
+    if not asked.any():
+        return None
+    found = forecaster(known.of_tasks(asked), wanted.of_tasks(asked))
+    if found is None or asked.all():
+        return found
+    mean, sd = np.full((2, len(asked), len(wanted.models)), np.nan)
+    mean[asked], sd[asked] = found.mean, found.sd
+    return Prediction(mean, sd)
 
 
 def steadied(panel: Panel) -> Array:

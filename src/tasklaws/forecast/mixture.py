@@ -30,15 +30,17 @@ class Kernel:
     noise: float
 
 
-KERNELS = tuple(
-    Kernel(slope, bend, reach, walk, noise)
-    for slope, noise in product((0.0, 0.05, 0.15, 0.45), (0.01, 0.05, 0.2))
-    for bend, reach, walk in (
-        (0.0, 1.0, 0.0),
-        *((bend, reach, 0.0) for bend, reach in product((0.1, 0.3, 0.9), (1.5, 6.0))),
-        *((0.0, 1.0, walk) for walk in (0.05, 0.15, 0.4)),
-    )
+SLOPES = (0.0, 0.05, 0.15, 0.45)
+NOISES = (0.01, 0.05, 0.2)
+SHAPES = (  # bend, reach, walk
+    (0.0, 1.0, 0.0),
+    *((bend, reach, 0.0) for bend, reach in product((0.1, 0.3, 0.9), (1.5, 6.0))),
+    *((0.0, 1.0, walk) for walk in (0.05, 0.15, 0.4)),
 )
+KERNELS = tuple(
+    Kernel(slope, bend, reach, walk, noise) for noise, (bend, reach, walk), slope in product(NOISES, SHAPES, SLOPES)
+)
+BATCH = 4_000_000  # entries of the covariances that are held at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +60,23 @@ def forecast(axis: Array, target: Array, z: Array, variance: Array, link: Link) 
     `axis` (tasks or 1, points) and `target` (tasks or 1, targets) are in e-folds of compute; `z` (tasks, points) with
     NaN where a task was not observed; `variance` is the sampling noise of z.
     """
+    at_once = max(BATCH // (z.shape[1] + target.shape[1]) ** 2, 1)
+    found = []
+    for first in range(0, len(z), at_once):
+        some = slice(first, first + at_once)
+        own = [places[some] if len(places) == len(z) else places for places in (axis, target)]
+        found.append(condition(*own, z[some], np.broadcast_to(variance, z.shape)[some], link.unit))
+    likelihood, mean, spread = (np.concatenate(part) for part in zip(*found, strict=True))
+    weight, evidence = pool(likelihood)
+    return Mixture(weight, mean, spread, evidence)
+
+
+def condition(axis: Array, target: Array, z: Array, variance: Array, unit: float) -> tuple[Array, Array, Array]:
+    """Log marginal likelihood (tasks, kernels), mean and variance (tasks, kernels, targets) under each kernel.
+
+    Kernels that differ in their slope alone share one inverse: a slope adds a term of rank one, taken in by the formula
+    of Sherman and Morrison, K^-1 y - (s K^-1 x) (x' K^-1 y) / (1 + s x' K^-1 x).
+    """
     n_tasks, n_points = z.shape
     seen = np.isfinite(z)
     noise = np.where(seen, variance, MISSING)
@@ -65,30 +84,40 @@ def forecast(axis: Array, target: Array, z: Array, variance: Array, link: Link) 
     residual = np.where(seen, z - level, 0.0)
     places = np.concatenate([axis, target], axis=1)
     places = places - axis.mean(axis=1, keepdims=True)
+    line = np.broadcast_to(places, (n_tasks, places.shape[1]))
+    x, x_new = line[:, :n_points], line[:, n_points:]
     likelihood = np.empty((n_tasks, len(KERNELS)))
-    mean = np.empty((n_tasks, len(KERNELS), target.shape[1]))
-    spread = np.empty_like(mean)
+    mean, spread = np.empty((2, n_tasks, len(KERNELS), target.shape[1]))
     diagonal = np.arange(n_points)
-    for index, kernel in enumerate(KERNELS):
-        full = covariance(kernel, places, link.unit)
-        extra = (link.unit * kernel.noise) ** 2
+    for index in range(0, len(KERNELS), len(SLOPES)):
+        kernel = KERNELS[index]
+        full = covariance(kernel, places, unit)
+        extra = (unit * kernel.noise) ** 2
         known = np.repeat(full[:, :n_points, :n_points], n_tasks // len(full), axis=0)
         known[:, diagonal, diagonal] += noise + extra
         cross = np.broadcast_to(full[:, :n_points, n_points:], (n_tasks, n_points, target.shape[1]))
-        solved = np.linalg.solve(known, np.concatenate([residual[:, :, None], cross], axis=2))
-        likelihood[:, index] = -0.5 * (residual * solved[:, :, 0]).sum(axis=1) - 0.5 * np.linalg.slogdet(known)[1]
-        mean[:, index] = level + np.einsum("tps,tp->ts", cross, solved[:, :, 0])
+        solved = np.linalg.solve(known, np.concatenate([residual[:, :, None], x[:, :, None], cross], axis=2))
+        log_det = np.linalg.slogdet(known)[1]
+        by_y, by_x, by_new = solved[:, :, 0], solved[:, :, 1], solved[:, :, 2:]
+        y_y, x_x, x_y = ((one * other).sum(axis=1) for one, other in ((residual, by_y), (x, by_x), (x, by_y)))
         prior = np.einsum("tss->ts", full[:, n_points:, n_points:])
-        explained = np.einsum("tps,tps->ts", cross, solved[:, :, 1:])
-        spread[:, index] = np.maximum(prior - explained, 0.0) + extra
-    weight, evidence = pool(likelihood)
-    return Mixture(weight, mean, spread, evidence)
+        left = prior - (cross * by_new).sum(axis=1)  # variance of the new points without a slope
+        shift = x_new - (cross * by_x[:, :, None]).sum(axis=1)  # what a slope of 1 adds to them
+        straight = level + (cross * by_y[:, :, None]).sum(axis=1)
+        for place, slope in enumerate(SLOPES, index):
+            drawn = (unit * slope) ** 2
+            share = drawn / (1 + drawn * x_x)
+            likelihood[:, place] = -0.5 * (y_y - share * x_y**2 + log_det + np.log1p(drawn * x_x))
+            mean[:, place] = straight + (share * x_y)[:, None] * shift
+            spread[:, place] = np.maximum(left + share[:, None] * shift**2, 0.0) + extra
+    return likelihood, mean, spread
 
 
 def covariance(kernel: Kernel, places: Array, unit: float) -> Array:
-    """The kernel between all places, (tasks or 1, places, places), in squared units of the link."""
+    """What a kernel adds besides its slope, between all places, (tasks or 1, places, places), in squared units of the
+    link."""
     apart = places[:, :, None] - places[:, None, :]
-    full = LEVEL**2 + kernel.slope**2 * places[:, :, None] * places[:, None, :]
+    full = np.full(apart.shape, LEVEL**2)
     if kernel.bend:
         full = full + kernel.bend**2 * np.exp(-0.5 * (apart / kernel.reach) ** 2)
     if kernel.walk:

@@ -7,26 +7,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tasklaws.errors import TasklawsError
 from tasklaws.forecast.links import ARCSINE, LOG, Link
+from tasklaws.forecast.wobble import wobble
 from tasklaws.schema import is_loss
 
 Array = NDArray[np.float64]
 UNKNOWN_ITEMS = 10_000.0  # of a score without n_items and stderr: as if its sampling noise hardly mattered
 PROBABILITIES = ("rc_soft", "probability")  # the probability given to the right answer, where a table has one
 SIZES = ("n_params", "n_tokens", "train_flops")
-OF_CELLS = ("value", "n_items", "wobble", "validation_loss", "task_loss")
-LATE = 2 / 3  # checkpoints from this share of a model's training on tell how much its scores wobble
+OF_CELLS = ("value", "n_items", "chance", "wobble", "beside")
 
 
 @dataclass(frozen=True, eq=False)
 class Panel:
     """One kind of metric (scores or losses) of one ladder.
 
-    `tasks` are (task, metric) pairs; `value`, `n_items` and `task_loss` have a row for each and a column for each of
-    `models`, which are sorted by `size`; NaN where unknown. `chance` has a value for each task (NaN where the metric
-    has none). `wobble` is the variance of a late checkpoint's score around its neighbours' trend, on the link scale (NaN
-    where there are no checkpoints but the final one). `validation_loss` holds losses that belong to no task, one a row. `task_loss` is the loss that the task's
-    right answer had (or -log of its probability).
+    `tasks` are (task, metric) pairs; `value`, `n_items`, `chance` and `wobble` have a row for each and a column for
+    each of `models`, which are sorted by `size`; NaN where unknown. `wobble` is the variance of a late checkpoint's value
+    around its neighbours' trend, on the link scale. `others` are the pairs of the ladder whose metric is a loss or the
+    probability of the right answer, and `beside` their values: what may stand for a model's scale.
     """
 
     ladder: str
@@ -39,9 +39,9 @@ class Panel:
     value: Array
     n_items: Array
     chance: Array
-    validation_loss: Array
-    task_loss: Array
     wobble: Array
+    others: tuple[tuple[str, str], ...]
+    beside: Array
 
     @property
     def link(self) -> Link:
@@ -54,6 +54,45 @@ class Panel:
         known = np.isfinite(self.train_flops).all()
         return np.asarray(np.log(np.maximum(self.train_flops if known else self.n_params, 1.0)))
 
+    @cached_property
+    def guess(self) -> Array:
+        """What a guess scores in each task; NaN where its metric has no such value."""
+        return np.asarray(pd.DataFrame(self.chance).mean(axis=1), dtype=float)
+
+    @cached_property
+    def validation_loss(self) -> Array:
+        """Losses that are of no task of the panel, one a row."""
+        own = {task for task, _ in self.tasks}
+        rows = [row for row, (task, metric) in enumerate(self.others) if is_loss(metric) and task not in own]
+        return self.beside[rows]
+
+    @cached_property
+    def task_loss(self) -> Array:
+        """The loss that each task's right answer had: another loss of the task, else -log of the answer's probability
+        (of several, that which most models have, then the first by name); NaN where there is none."""
+        found = np.full(self.value.shape, np.nan)
+        for index, (task, metric) in enumerate(self.tasks):
+            rows = [row for row, (of, name) in enumerate(self.others) if of == task and name != metric]
+            if rows:
+                known = np.isfinite(self.beside[rows]).sum(axis=1)
+                order = [(not is_loss(self.others[row][1]), -known[place]) for place, row in enumerate(rows)]
+                best = rows[min(range(len(rows)), key=order.__getitem__)]
+                value = self.beside[best]
+                loss = is_loss(self.others[best][1])
+                found[index] = value if loss else -np.log(np.clip(value, 1e-9, 1.0)) + 1e-9
+        return found
+
+    @cached_property
+    def asked(self) -> NDArray[np.bool_]:
+        """Which tasks any of the models was asked."""
+        return np.asarray(np.isfinite(self.value).any(axis=1))
+
+    def of_tasks(self, wanted: NDArray[np.bool_]) -> "Panel":
+        """The panel of some of its tasks."""
+        of_task = {name: getattr(self, name)[wanted] for name in ("value", "n_items", "chance", "wobble")}
+        tasks = tuple(task for task, yes in zip(self.tasks, wanted, strict=True) if yes)
+        return replace(self, tasks=tasks, **of_task)
+
     def select(self, models: NDArray[np.intp]) -> "Panel":
         """The panel of some of its models, by their index."""
         of_model = {name: getattr(self, name)[models] for name in SIZES}
@@ -62,8 +101,7 @@ class Panel:
 
     def without_results(self) -> "Panel":
         """The panel in which nothing but the sizes is known of its models: what a forecast of them may see."""
-        empty = {name: np.full_like(getattr(self, name), np.nan) for name in OF_CELLS}
-        return replace(self, chance=np.full_like(self.chance, np.nan), **empty)
+        return replace(self, **{name: np.full_like(getattr(self, name), np.nan) for name in OF_CELLS})
 
 
 def build_panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
@@ -86,88 +124,63 @@ def build_panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
 
 
 def _finals(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of each model's final checkpoint, averaged over seeds."""
-    step = table["step"].fillna(-1.0)
-    last = step.groupby([table["ladder"], table["model"]]).transform("max")
-    any_final = table["is_final"].groupby([table["ladder"], table["model"]]).transform("any")
-    kept = table[(any_final & table["is_final"]) | (~any_final & (step == last))]
-    columns = [*SIZES, "value", "stderr", "n_items", "chance"]
+    """The rows of each model's final checkpoint, or its last one, averaged over seeds."""
     keys = ["ladder", "model", "task", "metric"]
+    final = table["is_final"]
+    kept = table[final | ~final.groupby([table["ladder"], table["model"]]).transform("any")]
+    if kept["step"].notna().any():
+        step = kept["step"].fillna(-1.0)
+        runs = [kept[key] for key in (*keys, "seed") if key in kept]
+        kept = kept[step == step.groupby(runs, dropna=False).transform("max")]
+    columns = [*SIZES, "value", "stderr", "n_items", "chance"]
     return kept.groupby(keys, sort=True)[columns].mean().reset_index()
 
 
 def _panel(ladder: str, loss: bool, own: pd.DataFrame, rows: pd.DataFrame, checkpoints: pd.DataFrame) -> Panel:
-    sizes = rows.groupby("model")[list(SIZES)].mean()
+    sizes = rows.groupby("model")[list(SIZES)].max()
     sizes = sizes.loc[sorted(set(own["model"]))]
+    if sizes["train_flops"].isna().any() and sizes["n_params"].isna().any():
+        lacking = sizes.index[sizes["n_params"].isna()][0]
+        raise TasklawsError(
+            f"ladder {ladder}: model {lacking} lacks n_params, others train_flops: give one of all models"
+        )
     by = "train_flops" if sizes["train_flops"].notna().all() else "n_params"
     sizes = sizes.rename_axis("model").reset_index().sort_values([by, "n_params", "model"]).set_index("model")
-    pairs = own[["task", "metric"]].drop_duplicates().sort_values(["task", "metric"])
-    tasks = tuple(zip(pairs["task"].astype(str), pairs["metric"].astype(str), strict=True))
-
-    def cells(column: str) -> Array:
-        table = own.pivot(index=["task", "metric"], columns="model", values=column)
-        return table.reindex(index=pd.MultiIndex.from_tuples(tasks), columns=sizes.index).to_numpy(dtype=float)
-
-    value, stderr, n_items = cells("value"), cells("stderr"), cells("n_items")
-    chance = pd.DataFrame(cells("chance")).mean(axis=1).to_numpy(dtype=float)
+    beside = rows[rows["metric"].isin([name for name in rows["metric"].unique() if stands_beside(name)])]
+    value, stderr, n_items = (_cells(own, column, sizes.index) for column in ("value", "stderr", "n_items"))
     return Panel(
         ladder=ladder,
         loss=loss,
-        tasks=tasks,
+        tasks=_pairs(own),
         models=tuple(sizes.index.astype(str)),
         **{name: sizes[name].to_numpy(dtype=float) for name in SIZES},
         value=value,
         n_items=_item_counts(value, stderr, n_items, loss),
-        chance=chance,
-        validation_loss=_validation_losses(rows, own, sizes.index),
-        task_loss=_task_losses(rows, tasks, sizes.index),
-        wobble=_wobble(checkpoints, tasks, sizes.index, LOG if loss else ARCSINE),
+        chance=_cells(own, "chance", sizes.index),
+        wobble=wobble(checkpoints, _pairs(own), sizes.index, LOG if loss else ARCSINE),
+        others=_pairs(beside),
+        beside=_cells(beside, "value", sizes.index),
     )
 
 
-def _wobble(checkpoints: pd.DataFrame, tasks: tuple[tuple[str, str], ...], models: pd.Index, link: Link) -> Array:
-    """Variance of late checkpoints of each task and model, by second differences: (z1 - 2 z2 + z3)^2 / 6 on average,
-    which no steady growth adds to (von Neumann's successive differences, once more differenced).
+def stands_beside(metric: str) -> bool:
+    return is_loss(metric) or metric in PROBABILITIES
 
-    The final checkpoint is left out: it is annealed, the others are not."""
-    found = np.full((len(tasks), len(models)), np.nan)
-    seen = checkpoints.dropna(subset="step")
-    late = seen[seen["step"] >= LATE * seen.groupby(["model", "task", "metric"])["step"].transform("max")]
-    late = late.groupby(["model", "task", "metric", "step"], sort=True)["value"].mean().reset_index()
-    place = {pair: index for index, pair in enumerate(tasks)}
-    column = {model: index for index, model in enumerate(models)}
-    for (model, task, metric), part in late.groupby(["model", "task", "metric"]):
-        bends = np.diff(link.of(part["value"].to_numpy(dtype=float), np.inf), n=2)
-        if len(bends) and model in column and (task, metric) in place:
-            found[place[task, metric], column[model]] = float((bends**2).mean() / 6)
-    return found
+
+def _pairs(rows: pd.DataFrame) -> tuple[tuple[str, str], ...]:
+    pairs = rows[["task", "metric"]].drop_duplicates().sort_values(["task", "metric"])
+    return tuple(zip(pairs["task"].astype(str), pairs["metric"].astype(str), strict=True))
+
+
+def _cells(rows: pd.DataFrame, column: str, models: pd.Index) -> Array:
+    """A column of the rows as an array, (task, metric) pairs in order by models."""
+    table = rows.pivot(index=["task", "metric"], columns="model", values=column).sort_index()
+    return table.reindex(columns=models).to_numpy(dtype=float).reshape(-1, len(models))
 
 
 def _item_counts(value: Array, stderr: Array, n_items: Array, loss: bool) -> Array:
-    """How many items a value is worth: n_items, else what its stderr says; of a loss, (value / stderr)^2."""
+    """How many items a value is worth: n_items, else as its stderr says, at least 1; of a loss, (value / stderr)^2."""
     with np.errstate(divide="ignore", invalid="ignore"):
         told = (value / stderr) ** 2 if loss else value * (1 - value) / stderr**2
-    told = np.where(np.isfinite(told) & (told >= 1), told, UNKNOWN_ITEMS)
+    told = np.where(np.isfinite(told) & (told > 0), np.maximum(told, 1.0), UNKNOWN_ITEMS)
     return told if loss else np.where(np.isfinite(n_items), n_items, told)
-
-
-def _validation_losses(rows: pd.DataFrame, own: pd.DataFrame, models: pd.Index) -> Array:
-    """Losses known of the models that are of no task of the panel."""
-    metrics = [metric for metric in rows["metric"].unique() if is_loss(metric)]
-    other = rows[rows["metric"].isin(metrics) & ~rows["task"].isin(set(own["task"]))]
-    table = other.pivot(index=["task", "metric"], columns="model", values="value").reindex(columns=models)
-    return table.sort_index().to_numpy(dtype=float).reshape(-1, len(models))
-
-
-def _task_losses(rows: pd.DataFrame, tasks: tuple[tuple[str, str], ...], models: pd.Index) -> Array:
-    """Each task's own loss: a loss of the same task, else -log of the probability of its right answer."""
-    found = np.full((len(tasks), len(models)), np.nan)
-    by_task = {str(task): part for task, part in rows.groupby("task")}
-    for index, (task, metric) in enumerate(tasks):
-        part = by_task[task]
-        for name in sorted(set(part["metric"]) - {metric}, key=lambda other: (not is_loss(other), other)):
-            if is_loss(name) or name in PROBABILITIES:
-                value = part[part["metric"] == name].set_index("model")["value"].reindex(models).to_numpy(dtype=float)
-                found[index] = value if is_loss(name) else -np.log(np.clip(value, 1e-9, 1.0)) + 1e-9
-                break
-    return found

@@ -7,10 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from tasklaws.forecast.baselines import baselines
 from tasklaws.forecast.combination import LEAST_RUNGS, Forecast, History, forecast, sampling
 from tasklaws.forecast.links import Array, Link
-from tasklaws.forecast.methods import Prediction
 from tasklaws.forecast.panel import SIZES
 from tasklaws.forecast.verdict import judge
 
@@ -42,8 +40,8 @@ def forecast_rows(
     history: History, origin: int, targets: Sequence[int]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Forecasts of the models `targets` from the first `origin` of the history's panel (COLUMNS), and what each method
-    and baseline says of them (METHOD_COLUMNS). `observed` is what the panel holds, empty where unknown; nothing else of a
-    row depends on it, but for `log_score` (nats, on the link scale). A task that no known model was asked has no row.
+    and baseline says of them (METHOD_COLUMNS). `observed` is what the panel holds, empty where unknown; nothing else of
+    a row depends on it, but for `log_score` (nats, on the link scale). A task that no known model was asked has no row.
     """
     rows: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
@@ -52,7 +50,7 @@ def forecast_rows(
         found = forecast(history, origin, target)
         lower, predicted, upper = interval(history.panel.link, found.mean, found.width)
         half = (upper - lower) / 2 / (predicted if history.panel.loss else 1.0)
-        judgements = judge(history.panel, origin, half)
+        judgements = judge(history.panel.select(np.arange(origin)), half)
         key = common(history, origin, target)
         score = log_score(history, target, found.mean, found.width)
         items = equivalent_items(history.panel.link, predicted, found)
@@ -88,18 +86,13 @@ def common(history: History, origin: int, target: int) -> list[dict[str, Any]]:
 def method_rows(
     history: History, origin: int, target: int, found: Forecast, key: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """What every single method says by itself, and the baselines, each with its own interval (not scaled by backtest)."""
-    known, wanted = history.parts(origin, target)
-    told = {name: (prediction, target - origin) for name, prediction in history.at(origin).items()}
-    for method in baselines(history.panel):
-        prediction = told.get(method.name) or ((method(known, wanted), 0))
-        if prediction[0] is not None:
-            told[method.name] = (prediction[0], prediction[1])
+    """What every single method and baseline says by itself, its interval not scaled by backtest."""
+    told = history.rivals(origin) | history.at(origin)
     noise = sampling(history.panel, origin)
     weights = dict(zip(found.methods, found.weights, strict=True))
     rows = []
-    for name, (prediction, place) in told.items():
-        assert isinstance(prediction, Prediction)
+    place = target - origin
+    for name, prediction in told.items():
         mean, width = prediction.mean[:, place], np.hypot(prediction.sd[:, place], noise)
         lower, predicted, upper = interval(history.panel.link, mean, width)
         score = log_score(history, target, mean, width)
