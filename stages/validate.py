@@ -1,4 +1,4 @@
-"""Compare the forecasts with what the holdout rungs did, curve by curve and item by item; gather all results as points."""
+"""Compare the forecasts with what the holdout did, curve by curve and item by item; gather all results as points."""
 
 from pathlib import Path
 

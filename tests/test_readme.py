@@ -21,7 +21,7 @@ ELSEWHERE = {
     "python benchmarks/stages.py": "test_benchmarks_start",
     "python benchmarks/harness.py": "test_benchmarks_start",
     "python benchmarks/sandbox.py": "test_benchmarks_start",
-    "python benchmarks/forecast.py": "test_benchmarks_start",
+    "python benchmarks/backtest.py": "test_benchmarks_start",
     "python benchmarks/chinchilla.py": "test_benchmarks_start",
     "python benchmarks/learning_curves.py": "test_benchmarks_start",
     "python benchmarks/difficulty.py": "test_benchmarks_start",
@@ -94,7 +94,7 @@ def test_mlflow_ui_serves(clone: Clone) -> None:
         server.wait()
 
 
-BENCHMARKS = ["stages", "harness", "sandbox", "forecast", "chinchilla", "learning_curves", "difficulty"]
+BENCHMARKS = ["stages", "harness", "sandbox", "backtest", "chinchilla", "learning_curves", "difficulty"]
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)

@@ -24,9 +24,9 @@ class Panel:
     """One kind of metric (scores or losses) of one ladder.
 
     `tasks` are (task, metric) pairs; `value`, `n_items`, `chance` and `wobble` have a row for each and a column for
-    each of `models`, which are sorted by `size`; NaN where unknown. `wobble` is the variance of a late checkpoint's value
-    around its neighbours' trend, on the link scale. `others` are the pairs of the ladder whose metric is a loss or the
-    probability of the right answer, and `beside` their values: what may stand for a model's scale.
+    each of `models`, which are sorted by `size`; NaN where unknown. `wobble` is the variance of a late checkpoint's
+    value around its neighbours' trend, on the link scale. `others` are the pairs of the ladder whose metric is a loss
+    or the probability of the right answer, and `beside` their values: what may stand for a model's scale.
     """
 
     ladder: str

@@ -1,6 +1,6 @@
 """The forecast engine on real ladders, beside every baseline and single method: the acceptance figures, hit or missed.
 
-    python benchmarks/forecast.py [DIRECTORY]
+    python benchmarks/backtest.py [DIRECTORY]
 
 DIRECTORY (default ../shared/ladders) holds olmo_ladder, pythia, gadre and bigg as .csv.gz tables of points. OLMo: fit
 up to 1.3B, forecast rc_acc at 3B-10xC. Others: from each origin (4 models or more) forecast the next one. Errors are
