@@ -1,0 +1,214 @@
+"""Overlap observed: how far items are solved together beyond the common trend, and how many independent tasks remain.
+
+All estimates are ratios of sums over cells, sum of covariances to sum of variances: the moment estimator of a mean
+correlation, in which cells at which nothing flips do not count. A shrunk covariance matrix would not do: Ledoit and
+Wolf's shrinks towards independence and so raises the effective number, the more the fewer runs there are; shrunk
+towards a constant correlation it would leave the mean correlation as it is. What helps with few runs is to know which
+items may share a skill: `against_design`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from tasklaws.errors import TasklawsError
+from tasklaws.structure.cells import Residuals
+
+Array = NDArray[np.float64]
+SMALLEST = 0.1  # of a design effect, in the jackknife: below 1 it is noise
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and its limits; `low` and `high` are the whole range where too few rungs tell."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """The mean correlation of items, what it makes of their number, and how many rungs tell it."""
+
+    n_items: int
+    n_eff: Estimate
+    n_rungs: int  # rungs at which anything is left to tell
+
+    @property
+    def design_effect(self) -> Estimate:
+        """n / n_eff."""
+        return Estimate(*(self.n_items / each for each in (self.n_eff.value, self.n_eff.high, self.n_eff.low)))
+
+    @property
+    def correlation(self) -> Estimate:
+        """(design effect - 1) / (n - 1)."""
+        effect = self.design_effect
+        return Estimate(*((each - 1) / (self.n_items - 1) for each in (effect.value, effect.low, effect.high)))
+
+
+def effective_number(residuals: Residuals, level: float, other_items: bool = False) -> Overlap:
+    """n / (1 + (n - 1) r), r the mean correlation of two items, between 1 and n.
+
+    With residuals e_ic, the design effect 1 + (n - 1) r is sum_c (sum_i e_ic)^2 / sum_ic e_ic^2. The interval is a
+    Student interval of ln n_eff with the variance of the jackknife over rungs (with a handful of rungs it holds where
+    the bootstrap is too narrow; docs/overlap.md) and, if `other_items`, over items too: this set of items, or others of
+    its kind. Residuals that are all 0, or of one rung, raise TasklawsError.
+    """
+    value = residuals.value
+    n_items = len(value)
+    by_rung = _by_rung(residuals)
+    total, square = by_rung(residuals.inflation * value.sum(axis=0) ** 2), by_rung((value**2).sum(axis=0))
+    _refuse_silent(square)
+    variance = _jackknife(_log_effect(*_without_each(total, square)))
+    if other_items:
+        rest = residuals.inflation * ((value.sum(axis=0) - value) ** 2).sum(axis=1)
+        own = (value**2).sum(axis=1)
+        correlation = (rest / (own.sum() - own) - 1) / (n_items - 2) if n_items > 2 else np.zeros(n_items)
+        variance += _jackknife(np.log(np.maximum(1 + (n_items - 1) * correlation, SMALLEST)))
+    centre = np.log(n_items) - float(_log_effect(total.sum(), square.sum()))
+    telling = int(np.count_nonzero(square > 0))
+    return Overlap(n_items, _estimate(centre, variance, telling, len(square), n_items, level), telling)
+
+
+@dataclass(frozen=True)
+class AgainstDesign:
+    """How much of the designed correlation shows (0: none, 1: all of it), and the effective number that follows."""
+
+    share: float
+    overlap: Overlap
+
+
+def against_design(residuals: Residuals, design: Array, level: float) -> AgainstDesign:
+    """The effective number when only items that share a skill by design are allowed to be correlated.
+
+    r_ij = g D_ij for i != j, with the `design` D, (items, items), from `designed.correlation`. g is the slope of the
+    products e_i e_j on D_ij (Haseman and Elston 1972), between 0 and 1 / max D: g = sum_c sum_ij D_ij e_ic e_jc n /
+    (sum_ic e_ic^2 sum_ij D_ij^2), and n_eff = n^2 / (n + g sum_ij D_ij). It blinds itself to correlations that were not
+    designed (a run that is better throughout), and is far less noisy for it. A design without overlap raises
+    TasklawsError.
+    """
+    shared = design - np.diag(np.diag(design))
+    if not shared.any():
+        raise TasklawsError("no two items share a skill by design: take effective_number")
+    value = residuals.value
+    n_items = len(value)
+    by_rung = _by_rung(residuals)
+    product = by_rung(residuals.inflation * (value * (shared @ value)).sum(axis=0))
+    square = by_rung((value**2).sum(axis=0))
+    _refuse_silent(square)
+
+    def slope(product: Array, square: Array) -> Array:
+        with np.errstate(invalid="ignore"):
+            found = np.where(square > 0, product / square, 0.0) * n_items / (shared**2).sum()
+        return np.asarray(np.clip(found, 0, 1 / shared.max()))
+
+    def log_number(share: Array) -> Array:
+        return np.asarray(2 * np.log(n_items) - np.log(n_items + share * shared.sum()))
+
+    share = slope(product.sum(), square.sum())
+    variance = _jackknife(log_number(slope(*_without_each(product, square))))
+    telling = int(np.count_nonzero(square > 0))
+    number = _estimate(float(log_number(share)), variance, telling, len(square), n_items, level)
+    return AgainstDesign(float(share), Overlap(n_items, number, telling))
+
+
+def intraclass(residuals: Residuals, groups: Sequence[str], level: float) -> pd.DataFrame:
+    """The mean correlation of two items of one group (family), for each group, for all, and between groups.
+
+    Columns group, n_items, correlation, low, high; the last rows are "within" (pairs of any one group) and "between"
+    (pairs of two; of one group only, absent). sum of cov_ij over the pairs, per pair, to the mean variance of the
+    items concerned. Groups of one item, or whose residuals are all 0, are absent.
+    """
+    names, group = np.unique(np.array(groups), return_inverse=True)
+    member = (group == np.arange(len(names))[:, None]).astype(float)
+    size = member.sum(axis=1)
+    by_rung = _by_rung(residuals)
+    total = np.array([by_rung(residuals.inflation * row) for row in (member @ residuals.value) ** 2])
+    square = np.array([by_rung(row) for row in member @ residuals.value**2])  # (groups, rungs)
+    _refuse_silent(square.sum(axis=0))
+    whole = by_rung(residuals.inflation * residuals.value.sum(axis=0) ** 2)
+    many = size > 1
+    kinds: list[tuple[str, float, Array, Array, float]] = [
+        (str(names[index]), size[index], total[index] - square[index], square[index], size[index] - 1)
+        for index in np.flatnonzero(many)
+    ]
+    if many.any():
+        pairs = (size[many] * (size[many] - 1)).sum() / size[many].sum()
+        within, own = (total - square)[many].sum(axis=0), square[many].sum(axis=0)
+        kinds.append(("within", size[many].sum(), within, own, pairs))
+    if len(names) > 1:
+        pairs = (size.sum() ** 2 - (size**2).sum()) / size.sum()
+        kinds.append(("between", size.sum(), whole - total.sum(axis=0), square.sum(axis=0), pairs))
+    rows = []
+    for name, count, covariance, variance, pairs in kinds:
+        if variance.sum() > 0:
+            found = float(covariance.sum() / variance.sum() / pairs)
+            left = _without_each(covariance, variance)
+            half = _half_width(
+                _jackknife(left[0] / np.where(left[1] > 0, left[1], np.inf) / pairs), len(variance), level
+            )
+            known = np.count_nonzero(variance > 0) > 1
+            limits = (max(found - half, -1.0), min(found + half, 1.0)) if known else (-1.0, 1.0)
+            rows.append([name, int(count), found, *limits])
+    return pd.DataFrame(rows, columns=["group", "n_items", "correlation", "low", "high"])
+
+
+def grouped_number(sizes: Array, within: float, between: float = 0.0) -> float:
+    """n^2 / sum of correlations for groups of these sizes: `within` any one, `between` any two (Kish 1965).
+
+    Correlations around a free ability are known relative to `between` only: pass (within - between) / (1 - between).
+    """
+    n_items = float(sizes.sum())
+    same = float((sizes**2).sum())
+    return n_items**2 / (n_items + max(within, 0.0) * (same - n_items) + max(between, 0.0) * (n_items**2 - same))
+
+
+def _by_rung(residuals: Residuals) -> Callable[[Array], Array]:
+    """Sums, over the cells of each rung, of values by cell. One rung raises TasklawsError."""
+    rungs, place = np.unique(residuals.rung, return_inverse=True)
+    if len(rungs) < 2:
+        raise TasklawsError("one rung: overlap seen along a ladder needs two or more")
+    return lambda values: np.bincount(place, values, minlength=len(rungs)).astype(float)
+
+
+def _refuse_silent(square: Array) -> None:
+    if not square.any():
+        raise TasklawsError(
+            "no item's score differs between seeds or from the trend: give more seeds, checkpoints, or rungs nearer to "
+            "where the items are learned"
+        )
+
+
+def _without_each(*sums: Array) -> tuple[Array, ...]:
+    return tuple(values.sum() - values for values in sums)
+
+
+def _log_effect(total: Array, square: Array) -> Array:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        effect = np.where(square > 0, total / square, 1.0)
+    return np.asarray(np.log(np.maximum(effect, SMALLEST)))
+
+
+def _jackknife(left_out: Array) -> float:
+    """Variance of a statistic from its values without each one unit (Tukey 1958)."""
+    count = len(left_out)
+    return float((count - 1) / count * ((left_out - left_out.mean()) ** 2).sum())
+
+
+def _half_width(variance: float, n_rungs: int, level: float) -> float:
+    return float(student.ppf((1 + level) / 2, n_rungs - 1) * np.sqrt(variance))
+
+
+def _estimate(centre: float, variance: float, telling: int, n_rungs: int, n_items: int, level: float) -> Estimate:
+    """exp(centre) and its limits between 1 and n; the whole range where only one rung tells."""
+    value = float(np.clip(np.exp(centre), 1, n_items))
+    if telling < 2:
+        return Estimate(value, 1.0, float(n_items))
+    half = _half_width(variance, n_rungs, level)
+    low, high = np.clip(np.exp([centre - half, centre + half]), 1, n_items)
+    return Estimate(value, min(float(low), value), max(float(high), value))
