@@ -27,7 +27,7 @@ ROUNDS = 100
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Scores in [0, 1], (items, cells); of each cell the rung, seed and step, as labels 0, 1, ... in order."""
+    """Scores in [0, 1], (items, cells), NaN where unknown; of each cell the rung, seed and step, as labels 0, 1, ..."""
 
     items: tuple[str, ...]
     score: Array
@@ -38,7 +38,7 @@ class Cells:
 
 @dataclass(frozen=True, eq=False)
 class Residuals:
-    """What the trend leaves, (items, cells), and the rung of each cell: cells of one rung are not independent.
+    """What the trend leaves, (items, cells), NaN where unknown, and the rung of each cell: those of one rung are kin.
 
     `inflation` makes good, in the variance of their sum over items, what a fitted trend took out of it.
     """
@@ -51,7 +51,8 @@ class Residuals:
 def read_cells(scores: pd.DataFrame, metric: str) -> Cells:
     """The cells of a score table (columns rung, seed, step, item and the metric), items in order of their id.
 
-    A missing cell, a score outside [0, 1] or two scores in one cell raise TasklawsError; so do fewer than two items.
+    Labels follow the sorted names. An item that was not asked at a checkpoint has no row there. A score outside [0, 1],
+    two scores in one cell or fewer than two items raise TasklawsError.
     """
     keys = ["rung", "seed", "step"]
     bad = scores[~scores[metric].between(0, 1)]
@@ -63,11 +64,6 @@ def read_cells(scores: pd.DataFrame, metric: str) -> Cells:
         where = ", ".join(f"{key} {twice[key].iloc[0]}" for key in [*keys, "item"])
         raise TasklawsError(f"{where} stands twice: give one elicitation's scores")
     table = scores.pivot(index="item", columns=keys, values=metric).sort_index()
-    missing = np.argwhere(table.isna().to_numpy())
-    if len(missing):
-        row, column = missing[0]
-        where = ", ".join(f"{key} {label}" for key, label in zip(keys, table.columns[column], strict=True))
-        raise TasklawsError(f"item {table.index[row]} has no {metric} at {where}: give every item at every checkpoint")
     if len(table) < 2:
         raise TasklawsError(f"{len(table)} items: overlap is between two or more")
     rung, seed, step = (pd.factorize(table.columns.get_level_values(key), sort=True)[0] for key in keys)
@@ -80,13 +76,15 @@ def between_seeds(cells: Cells) -> Residuals:
     What is left is luck: which skills a run happens to have learned. Checkpoints count with the seeds of the same rung
     and step. Without two seeds of any rung TasklawsError is raised.
     """
-    place = cells.rung * (cells.step.max() + 1) + cells.step
-    kinds, group, count = np.unique(place, return_inverse=True, return_counts=True)
-    member = (group == np.arange(len(kinds))[:, None]) / count[:, None]
-    kept = count[group] > 1
+    kinds, group = np.unique(np.stack([cells.rung, cells.step]), axis=1, return_inverse=True)
+    member = (group == np.arange(kinds.shape[1])[:, None]).astype(float)
+    known = np.isfinite(cells.score)
+    count = (known @ member.T)[:, group]
+    mean = (np.where(known, cells.score, 0.0) @ member.T)[:, group] / np.maximum(count, 1)
+    left = (cells.score - mean) * np.sqrt(count / np.where(count > 1, count - 1, np.nan))
+    kept = np.isfinite(left).any(axis=0)
     if not kept.any():
         raise TasklawsError("one seed a rung: give two or more, or take the residuals around a trend")
-    left = (cells.score - (cells.score @ member.T)[:, group]) * np.sqrt(count / np.maximum(count - 1, 1))[group]
     return Residuals(left[:, kept], cells.rung[kept])
 
 
@@ -116,9 +114,11 @@ def _fitted(score: Array, x: Array) -> Array:
     """sigmoid(x . slope - difficulty) by penalised likelihood, (items, cells): Newton steps, items eliminated."""
     n_slopes = x.shape[1]
     easiness, slope = np.zeros(len(score)), np.zeros(n_slopes)
+    known = np.isfinite(score)
+    score = np.where(known, score, 0.0)
     for _ in range(ROUNDS):
         share = expit(easiness[:, None] + x @ slope)
-        weight, error = share * (1 - share), score - share
+        weight, error = known * share * (1 - share), known * (score - share)
         own = weight.sum(axis=1) + ITEM_SD**-2
         cross = weight @ x
         pull_item = error.sum(axis=1) - easiness / ITEM_SD**2

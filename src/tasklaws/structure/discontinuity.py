@@ -17,8 +17,8 @@ REPLICATES = 2_000
 def index(ln_size: Array, curves: Array) -> Array:
     """The largest excess share of any gap between rungs, from 0 (a straight rise, or none) to 1 (a step).
 
-    `curves` (..., rungs) hold mean scores; a gap that makes a share s of the whole rise and is a share w of the range of
-    ln size has the excess (s - w) / (1 - w) (`forecast.jump`).
+    `curves` (..., rungs) hold mean scores; a gap that makes a share s of the whole rise and is a share w of the range
+    of ln size has the excess (s - w) / (1 - w) (`forecast.jump`).
     """
     return np.asarray(np.clip(excess_share(ln_size, curves).max(axis=-1), 0, 1))
 
@@ -32,6 +32,8 @@ def observed_index(cells: Cells, ln_size: Array, groups: Sequence[str], level: f
     """
     if len(ln_size) < 3:
         raise TasklawsError(f"{len(ln_size)} rungs: a discontinuity needs three or more")
+    if not np.isfinite(cells.score).all():
+        raise TasklawsError("an item has no score at some rung: leave it out, a curve needs the same items throughout")
     rng = np.random.default_rng(seed)
     names, group = np.unique(np.array(groups), return_inverse=True)
     member = cells.rung == np.arange(len(ln_size))[:, None]  # (rungs, cells)

@@ -54,25 +54,30 @@ class Overlap:
 def effective_number(residuals: Residuals, level: float, other_items: bool = False) -> Overlap:
     """n / (1 + (n - 1) r), r the mean correlation of two items, between 1 and n.
 
-    With residuals e_ic, the design effect 1 + (n - 1) r is sum_c (sum_i e_ic)^2 / sum_ic e_ic^2. The interval is a
-    Student interval of ln n_eff with the variance of the jackknife over rungs (with a handful of rungs it holds where
-    the bootstrap is too narrow; docs/overlap.md) and, if `other_items`, over items too: this set of items, or others of
-    its kind. Residuals that are all 0, or of one rung, raise TasklawsError.
+    With residuals e_ic, n_c of them known at cell c, r is sum_c ((sum_i e_ic)^2 - sum_i e_ic^2) / sum_c (n_c - 1) sum_i
+    e_ic^2. The interval is a Student interval of ln n_eff with the variance of the jackknife over rungs (with a handful
+    of rungs it holds where the bootstrap is too narrow; docs/overlap.md) and, if `other_items`, over items too: this
+    set of items, or others of its kind. Residuals that are all 0, or of one rung, raise TasklawsError.
     """
-    value = residuals.value
+    value, known = _known(residuals)
     n_items = len(value)
     by_rung = _by_rung(residuals)
-    total, square = by_rung(residuals.inflation * value.sum(axis=0) ** 2), by_rung((value**2).sum(axis=0))
-    _refuse_silent(square)
-    variance = _jackknife(_log_effect(*_without_each(total, square)))
+    total, square, count = value.sum(axis=0), (value**2).sum(axis=0), known.sum(axis=0)
+    covariance = by_rung(residuals.inflation * total**2 - square)
+    variance = by_rung((count - 1) * square)
+    telling = _telling(by_rung(square))
+
+    def log_number(covariance: Array, variance: Array) -> Array:
+        effect = 1 + (n_items - 1) * _ratio(covariance, variance)
+        return np.asarray(np.log(n_items) - np.log(np.maximum(effect, SMALLEST)))
+
+    spread = _jackknife(log_number(*_without_each(covariance, variance)))
     if other_items:
-        rest = residuals.inflation * ((value.sum(axis=0) - value) ** 2).sum(axis=1)
-        own = (value**2).sum(axis=1)
-        correlation = (rest / (own.sum() - own) - 1) / (n_items - 2) if n_items > 2 else np.zeros(n_items)
-        variance += _jackknife(np.log(np.maximum(1 + (n_items - 1) * correlation, SMALLEST)))
-    centre = np.log(n_items) - float(_log_effect(total.sum(), square.sum()))
-    telling = int(np.count_nonzero(square > 0))
-    return Overlap(n_items, _estimate(centre, variance, telling, len(square), n_items, level), telling)
+        own = square - value**2
+        left = (residuals.inflation * (total - value) ** 2 - own).sum(axis=1)
+        spread += _jackknife(log_number(left, ((count - known - 1) * own).sum(axis=1)))
+    centre = float(log_number(covariance.sum(), variance.sum()))
+    return Overlap(n_items, _estimate(centre, spread, telling, len(variance), n_items, level), telling)
 
 
 @dataclass(frozen=True)
@@ -87,33 +92,32 @@ def against_design(residuals: Residuals, design: Array, level: float) -> Against
     """The effective number when only items that share a skill by design are allowed to be correlated.
 
     r_ij = g D_ij for i != j, with the `design` D, (items, items), from `designed.correlation`. g is the slope of the
-    products e_i e_j on D_ij (Haseman and Elston 1972), between 0 and 1 / max D: g = sum_c sum_ij D_ij e_ic e_jc n /
-    (sum_ic e_ic^2 sum_ij D_ij^2), and n_eff = n^2 / (n + g sum_ij D_ij). It blinds itself to correlations that were not
-    designed (a run that is better throughout), and is far less noisy for it. A design without overlap raises
-    TasklawsError.
+    products e_i e_j on D_ij (Haseman and Elston 1972), between 0 and 1 / max D: sum_c sum_ij D_ij e_ic e_jc / sum_c v_c
+    sum_ij D_ij^2 over i != j, with v_c the mean of e_ic^2; n_eff = n^2 / (n + g sum_ij D_ij). It blinds itself to
+    correlations that were not designed (a run that is better throughout), and is far less noisy for it. A design
+    without overlap raises TasklawsError.
     """
     shared = design - np.diag(np.diag(design))
     if not shared.any():
         raise TasklawsError("no two items share a skill by design: take effective_number")
-    value = residuals.value
+    value, known = _known(residuals)
     n_items = len(value)
     by_rung = _by_rung(residuals)
-    product = by_rung(residuals.inflation * (value * (shared @ value)).sum(axis=0))
-    square = by_rung((value**2).sum(axis=0))
-    _refuse_silent(square)
+    product = by_rung((value * (shared @ value)).sum(axis=0) * residuals.inflation)
+    square = (value**2).sum(axis=0)
+    pairs = (known * (shared**2 @ known)).sum(axis=0)
+    scale = by_rung(pairs * square / np.maximum(known.sum(axis=0), 1))
+    telling = _telling(by_rung(square))
 
-    def slope(product: Array, square: Array) -> Array:
-        with np.errstate(invalid="ignore"):
-            found = np.where(square > 0, product / square, 0.0) * n_items / (shared**2).sum()
-        return np.asarray(np.clip(found, 0, 1 / shared.max()))
+    def slope(product: Array, scale: Array) -> Array:
+        return np.asarray(np.clip(_ratio(product, scale), 0, 1 / shared.max()))
 
     def log_number(share: Array) -> Array:
         return np.asarray(2 * np.log(n_items) - np.log(n_items + share * shared.sum()))
 
-    share = slope(product.sum(), square.sum())
-    variance = _jackknife(log_number(slope(*_without_each(product, square))))
-    telling = int(np.count_nonzero(square > 0))
-    number = _estimate(float(log_number(share)), variance, telling, len(square), n_items, level)
+    share = slope(product.sum(), scale.sum())
+    spread = _jackknife(log_number(slope(*_without_each(product, scale))))
+    number = _estimate(float(log_number(share)), spread, telling, len(scale), n_items, level)
     return AgainstDesign(float(share), Overlap(n_items, number, telling))
 
 
@@ -126,35 +130,37 @@ def intraclass(residuals: Residuals, groups: Sequence[str], level: float) -> pd.
     """
     names, group = np.unique(np.array(groups), return_inverse=True)
     member = (group == np.arange(len(names))[:, None]).astype(float)
-    size = member.sum(axis=1)
-    by_rung = _by_rung(residuals)
-    total = np.array([by_rung(residuals.inflation * row) for row in (member @ residuals.value) ** 2])
-    square = np.array([by_rung(row) for row in member @ residuals.value**2])  # (groups, rungs)
-    _refuse_silent(square.sum(axis=0))
-    whole = by_rung(residuals.inflation * residuals.value.sum(axis=0) ** 2)
-    many = size > 1
-    kinds: list[tuple[str, float, Array, Array, float]] = [
-        (str(names[index]), size[index], total[index] - square[index], square[index], size[index] - 1)
-        for index in np.flatnonzero(many)
+    value, known = _known(residuals)
+    rung_sums = _by_rung(residuals)
+    total, square, count = member @ value, member @ value**2, member @ known  # (groups, cells)
+    _telling(rung_sums(square.sum(axis=0)))
+    product = residuals.inflation * total**2 - square
+    pairs = count * (count - 1)
+    size = member.sum(axis=1).astype(int)
+    kinds = [
+        (str(name), size[row], product[row], pairs[row] * square[row] / np.maximum(count[row], 1))
+        for row, name in enumerate(names)
+        if size[row] > 1
     ]
-    if many.any():
-        pairs = (size[many] * (size[many] - 1)).sum() / size[many].sum()
-        within, own = (total - square)[many].sum(axis=0), square[many].sum(axis=0)
-        kinds.append(("within", size[many].sum(), within, own, pairs))
+    mean_square = square.sum(axis=0) / np.maximum(count.sum(axis=0), 1)
+    if kinds:
+        several = size > 1
+        of_several = square[several].sum(axis=0) / np.maximum(count[several].sum(axis=0), 1)
+        within = pairs[several].sum(axis=0) * of_several
+        kinds.append(("within", size[several].sum(), product[several].sum(axis=0), within))
     if len(names) > 1:
-        pairs = (size.sum() ** 2 - (size**2).sum()) / size.sum()
-        kinds.append(("between", size.sum(), whole - total.sum(axis=0), square.sum(axis=0), pairs))
+        across = residuals.inflation * (total.sum(axis=0) ** 2 - (total**2).sum(axis=0))
+        n_across = count.sum(axis=0) ** 2 - (count**2).sum(axis=0)
+        kinds.append(("between", size.sum(), across, n_across * mean_square))
     rows = []
-    for name, count, covariance, variance, pairs in kinds:
-        if variance.sum() > 0:
-            found = float(covariance.sum() / variance.sum() / pairs)
-            left = _without_each(covariance, variance)
-            half = _half_width(
-                _jackknife(left[0] / np.where(left[1] > 0, left[1], np.inf) / pairs), len(variance), level
-            )
-            known = np.count_nonzero(variance > 0) > 1
-            limits = (max(found - half, -1.0), min(found + half, 1.0)) if known else (-1.0, 1.0)
-            rows.append([name, int(count), found, *limits])
+    for name, n_items, covariance, variance in kinds:
+        by_rung = rung_sums(covariance), rung_sums(variance)
+        known_rungs = np.count_nonzero(by_rung[1])
+        if known_rungs:
+            found = float(_ratio(by_rung[0].sum(), by_rung[1].sum()))
+            half = _half_width(_jackknife(_ratio(*_without_each(*by_rung))), len(by_rung[0]), level)
+            limits = (max(found - half, -1.0), min(found + half, 1.0)) if known_rungs > 1 else (-1.0, 1.0)
+            rows.append([name, int(n_items), found, *limits])
     return pd.DataFrame(rows, columns=["group", "n_items", "correlation", "low", "high"])
 
 
@@ -176,22 +182,29 @@ def _by_rung(residuals: Residuals) -> Callable[[Array], Array]:
     return lambda values: np.bincount(place, values, minlength=len(rungs)).astype(float)
 
 
-def _refuse_silent(square: Array) -> None:
+def _known(residuals: Residuals) -> tuple[Array, Array]:
+    """The residuals with 0 where unknown, and 1 where known."""
+    known = np.isfinite(residuals.value)
+    return np.where(known, residuals.value, 0.0), known.astype(float)
+
+
+def _telling(square: Array) -> int:
+    """The number of rungs at which there are residuals at all; none raises TasklawsError."""
     if not square.any():
         raise TasklawsError(
             "no item's score differs between seeds or from the trend: give more seeds, checkpoints, or rungs nearer to "
             "where the items are learned"
         )
+    return int(np.count_nonzero(square))
 
 
 def _without_each(*sums: Array) -> tuple[Array, ...]:
     return tuple(values.sum() - values for values in sums)
 
 
-def _log_effect(total: Array, square: Array) -> Array:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        effect = np.where(square > 0, total / square, 1.0)
-    return np.asarray(np.log(np.maximum(effect, SMALLEST)))
+def _ratio(covariance: Array, variance: Array) -> Array:
+    """A correlation; 0 where there is no variance."""
+    return np.asarray(covariance / np.where(variance > 0, variance, np.inf))
 
 
 def _jackknife(left_out: Array) -> float:

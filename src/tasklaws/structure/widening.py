@@ -7,7 +7,7 @@ Array = NDArray[np.float64]
 
 
 def score_variance(score: ArrayLike, n_eff: ArrayLike) -> Array:
-    """p (1 - p) / n_eff: variance of the score p of a set worth n_eff independent tasks, each solved with probability p.
+    """p (1 - p) / n_eff: variance of the score of a set worth n_eff independent tasks, each solved with probability p.
 
     The error of an aggregate of independent thresholds; with one shared skill (n_eff = 1) it is that of a step, which
     is either 0 or 1.
