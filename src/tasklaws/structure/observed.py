@@ -19,6 +19,7 @@ from tasklaws.errors import TasklawsError
 from tasklaws.structure.cells import Residuals
 
 Array = NDArray[np.float64]
+LEAST_TELLING = 1.2  # rungs: below, all hangs on one
 SMALLEST = 0.1  # of a design effect, in the jackknife: below 1 it is noise
 
 
@@ -37,7 +38,7 @@ class Overlap:
 
     n_items: int
     n_eff: Estimate
-    n_rungs: int  # rungs at which anything is left to tell
+    n_rungs: float  # as many rungs of equal weight tell as much
 
     @property
     def design_effect(self) -> Estimate:
@@ -77,7 +78,7 @@ def effective_number(residuals: Residuals, level: float, other_items: bool = Fal
         left = (residuals.inflation * (total - value) ** 2 - own).sum(axis=1)
         spread += _jackknife(log_number(left, ((count - known - 1) * own).sum(axis=1)))
     centre = float(log_number(covariance.sum(), variance.sum()))
-    return Overlap(n_items, _estimate(centre, spread, telling, len(variance), n_items, level), telling)
+    return Overlap(n_items, _estimate(centre, spread, telling, n_items, level), telling)
 
 
 @dataclass(frozen=True)
@@ -109,15 +110,13 @@ def against_design(residuals: Residuals, design: Array, level: float) -> Against
     scale = by_rung(pairs * square / np.maximum(known.sum(axis=0), 1))
     telling = _telling(by_rung(square))
 
-    def slope(product: Array, scale: Array) -> Array:
-        return np.asarray(np.clip(_ratio(product, scale), 0, 1 / shared.max()))
-
     def log_number(share: Array) -> Array:
-        return np.asarray(2 * np.log(n_items) - np.log(n_items + share * shared.sum()))
+        effect = 1 + share * shared.sum() / n_items
+        return np.asarray(np.log(n_items) - np.log(np.maximum(effect, SMALLEST)))
 
-    share = slope(product.sum(), scale.sum())
-    spread = _jackknife(log_number(slope(*_without_each(product, scale))))
-    number = _estimate(float(log_number(share)), spread, telling, len(scale), n_items, level)
+    share = np.clip(_ratio(product.sum(), scale.sum()), 0, 1 / shared.max())
+    spread = _jackknife(log_number(_ratio(*_without_each(product, scale))))
+    number = _estimate(float(log_number(share)), spread, telling, n_items, level)
     return AgainstDesign(float(share), Overlap(n_items, number, telling))
 
 
@@ -155,11 +154,11 @@ def intraclass(residuals: Residuals, groups: Sequence[str], level: float) -> pd.
     rows = []
     for name, n_items, covariance, variance in kinds:
         by_rung = rung_sums(covariance), rung_sums(variance)
-        known_rungs = np.count_nonzero(by_rung[1])
-        if known_rungs:
+        if by_rung[1].any():
             found = float(_ratio(by_rung[0].sum(), by_rung[1].sum()))
-            half = _half_width(_jackknife(_ratio(*_without_each(*by_rung))), len(by_rung[0]), level)
-            limits = (max(found - half, -1.0), min(found + half, 1.0)) if known_rungs > 1 else (-1.0, 1.0)
+            telling = _telling(by_rung[1])
+            half = _half_width(_jackknife(_ratio(*_without_each(*by_rung))), telling, level)
+            limits = (max(found - half, -1.0), min(found + half, 1.0)) if telling >= LEAST_TELLING else (-1.0, 1.0)
             rows.append([name, int(n_items), found, *limits])
     return pd.DataFrame(rows, columns=["group", "n_items", "correlation", "low", "high"])
 
@@ -188,14 +187,14 @@ def _known(residuals: Residuals) -> tuple[Array, Array]:
     return np.where(known, residuals.value, 0.0), known.astype(float)
 
 
-def _telling(square: Array) -> int:
-    """The number of rungs at which there are residuals at all; none raises TasklawsError."""
+def _telling(square: Array) -> float:
+    """How many rungs of equal weight tell as much: (sum v)^2 / sum v^2; no residual at all raises TasklawsError."""
     if not square.any():
         raise TasklawsError(
             "no item's score differs between seeds or from the trend: give more seeds, checkpoints, or rungs nearer to "
             "where the items are learned"
         )
-    return int(np.count_nonzero(square))
+    return float(square.sum() ** 2 / (square**2).sum())
 
 
 def _without_each(*sums: Array) -> tuple[Array, ...]:
@@ -213,15 +212,15 @@ def _jackknife(left_out: Array) -> float:
     return float((count - 1) / count * ((left_out - left_out.mean()) ** 2).sum())
 
 
-def _half_width(variance: float, n_rungs: int, level: float) -> float:
-    return float(student.ppf((1 + level) / 2, n_rungs - 1) * np.sqrt(variance))
+def _half_width(variance: float, telling: float, level: float) -> float:
+    return float(student.ppf((1 + level) / 2, max(telling - 1, 1.0)) * np.sqrt(variance))
 
 
-def _estimate(centre: float, variance: float, telling: int, n_rungs: int, n_items: int, level: float) -> Estimate:
+def _estimate(centre: float, variance: float, telling: float, n_items: int, level: float) -> Estimate:
     """exp(centre) and its limits between 1 and n; the whole range where only one rung tells."""
     value = float(np.clip(np.exp(centre), 1, n_items))
-    if telling < 2:
+    if telling < LEAST_TELLING:
         return Estimate(value, 1.0, float(n_items))
-    half = _half_width(variance, n_rungs, level)
+    half = min(_half_width(variance, telling, level), 2 * np.log(n_items))
     low, high = np.clip(np.exp([centre - half, centre + half]), 1, n_items)
     return Estimate(value, min(float(low), value), max(float(high), value))
