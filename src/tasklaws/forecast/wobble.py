@@ -20,7 +20,8 @@ def wobble(checkpoints: pd.DataFrame, tasks: tuple[tuple[str, str], ...], models
     place = {pair: index for index, pair in enumerate(tasks)}
     column = {model: index for index, model in enumerate(models)}
     for (model, task, metric), part in late.groupby(["model", "task", "metric"]):
+        pair = (str(task), str(metric))
         bends = np.diff(link.of(part["value"].to_numpy(dtype=float), np.inf), n=2)
-        if len(bends) and model in column and (task, metric) in place:
-            found[place[task, metric], column[model]] = float((bends**2).mean() / 6)
+        if len(bends) and model in column and pair in place:
+            found[place[pair], column[model]] = float((bends**2).mean() / 6)
     return found
