@@ -103,7 +103,7 @@ def fitted(
     if not enough.any():
         return None
     rows = np.flatnonzero(enough)
-    fits = fit_many([task_table(known, row, inputs) for row in rows], law, axis=axis, replicates=0)
+    fits = fit_many([task_table(known, int(row), inputs) for row in rows], law, axis=axis, replicates=0)
     count = next(iter(at.values())).shape[-1]
     mean, sd = np.full((2, len(known.tasks), count), np.nan)
     for row, found in zip(rows, fits, strict=True):
