@@ -49,29 +49,34 @@ def rivals(told: pd.DataFrame, baselines: bool) -> pd.DataFrame:
 
 
 def compare(
-    name: str, seen: pd.DataFrame, told: pd.DataFrame, ratio: float | None, coverage: tuple[float, float]
+    name: str,
+    seen: pd.DataFrame,
+    told: pd.DataFrame,
+    ratio: float | None = None,
+    ends: tuple[float, float] | None = None,
 ) -> None:
     """One part of the forecasts against all rivals: lines of what it should reach, then every error."""
     single, base = rivals(told, False), rivals(told, True)
     mean = float(seen["error"].mean())
-    worst = (base["error"] - base["own"]).idxmin()
-    own, rival = base.loc[worst, "own"], base.loc[worst, "error"]
+    worst = str((base["error"] - base["own"]).idxmin())
+    own, rival = float(base["own"][worst]), float(base["error"][worst])
     say(f"{name}: error < every baseline (closest {worst})", f"{own:.2f} / {rival:.2f}", "lower", own < rival)
+    complete = single[single["n"] == len(seen)]
     if ratio is not None:
-        complete = single[single["n"] == len(seen)]
-        best = complete["error"].idxmin()
-        found = mean / complete.loc[best, "error"]
+        best = str(complete["error"].idxmin())
+        found = mean / float(complete["error"][best])
         say(f"{name}: error / best single in hindsight ({best})", f"{found:.3f}", f"<= {ratio}", found <= ratio)
     share = float(seen["inside"].mean())
-    low, high = coverage
     inside = f"{share:.1%} of {len(seen)}"
-    say(f"{name}: 90% intervals cover", inside, f"{low:.0%}-{high:.0%}", low <= share <= high)
+    if ends is not None:
+        low, high = ends
+        say(f"{name}: 90% intervals cover", inside, f"{low:.0%}-{high:.0%}", low <= share <= high)
     every = pd.concat([base, single])
     told_of = [
         f"{method} {row.error:.2f}" + ("" if row.n == len(seen) else f"* (combination {row.own:.2f} on those {row.n})")
         for method, row in every.iterrows()
     ]
-    print(f"      combination {mean:.2f}; " + ", ".join(told_of))
+    print(f"      combination {mean:.2f}, inside {inside}; " + ", ".join(told_of))
 
 
 def rolling(directory: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -124,7 +129,7 @@ def main() -> None:
     print("OLMo, fit <= 1.3B, rc_acc at 3B-10xC")
     olmo = read_points(directory / "olmo_ladder.csv.gz")
     seen, told = with_errors(*split_backtest(olmo, ["rc_acc"], *OLMO))
-    compare("OLMo", seen, told, None, (0.0, 1.0))
+    compare("OLMo", seen, told)
     say("OLMo: error", f"{seen['error'].mean():.2f}", "<= 2.0 (the aim)", seen["error"].mean() <= 2.0)
     print("\nRolling next rung: pythia, gadre, bigg")
     seen, told = with_errors(*rolling(directory))

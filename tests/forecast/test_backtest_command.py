@@ -20,7 +20,7 @@ FIGURES = {"figures/coverage.svg", "figures/errors.svg", "figures/predicted.svg"
 @pytest.fixture(scope="module")
 def points():
     rng = np.random.default_rng(0)
-    return table(draw(rng, rises(rng, 4, SIZES), 500), SIZES, chance=0.0)
+    return table(draw(rng, rises(rng, 3, SIZES), 500), SIZES, chance=0.0)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def names(directory):
 def test_it_writes_tables_summary_and_figures_the_same_each_time(points, backtest, tmp_path):
     forecasts, summary = backtest(points, *SPLIT)
     assert list(forecasts) == COLUMNS
-    assert len(forecasts) == summary["n"] == 4
+    assert len(forecasts) == summary["n"] == 3
     assert names(tmp_path / "out") == FILES | FIGURES
     first = {name: (tmp_path / "out" / name).read_bytes() for name in FILES | FIGURES}
     (tmp_path / "out/notes.txt").write_text("mine")
@@ -105,7 +105,8 @@ CASES = [*((shape, SPLIT) for shape in SHAPES), *((shape, WIDE) for shape in ("n
 
 
 @pytest.mark.parametrize(("shape", "options"), CASES)
-def test_tables_of_every_shape_work(points, backtest, shape, options):
+def test_tables_of_every_shape_work(points, backtest, monkeypatch, shape, options):
+    monkeypatch.setattr("tasklaws.forecast.command.draw_figures", lambda *_: None)  # half of the time
     made = SHAPES[shape](points)
     if shape == "no parameters" and options is SPLIT:
         options = ["--fit", "train_flops < 1e21", "--holdout", "train_flops > 1e21"]
@@ -152,12 +153,12 @@ def test_losses_as_the_target(points, backtest):
 
 
 def test_tasks_are_chosen_by_name(points, backtest):
-    forecasts, _ = backtest(points, *SPLIT, "--tasks", "t01,t03")
-    assert list(forecasts["task"]) == ["t01", "t03"]
+    forecasts, _ = backtest(points, *SPLIT, "--tasks", "t00,t02")
+    assert list(forecasts["task"]) == ["t00", "t02"]
 
 
 REFUSED = {
-    "both": (["--fit", "n_params < 2.5e9", "--holdout", "n_params > 1e9"], "in both --fit and --holdout"),
+    "both": (["--fit", "n_params < 2.5e9", "--holdout", "n_params > 1e8"], "in both --fit and --holdout"),
     "no such column": (["--fit", "size < 2.5e9", "--holdout", "n_params > 1e9"], "--fit 'size < 2.5e9' is no query"),
     "no query": (["--fit", "n_params <", "--holdout", "n_params > 1e9"], "is no query"),
     "an assignment": (["--fit", "x = 3", "--holdout", "n_params > 1e9"], "write a comparison"),

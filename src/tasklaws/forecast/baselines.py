@@ -102,8 +102,8 @@ def fitted(
     enough = np.isfinite(known.value).sum(axis=1) >= LEAST_POINTS
     if not enough.any():
         return None
-    rows = np.flatnonzero(enough).tolist()
-    fits = fit_many([task_table(known, row, inputs) for row in rows], law, axis=axis, replicates=0)
+    rows = np.flatnonzero(enough)
+    fits = fit_many([task_table(known, int(row), inputs) for row in rows], law, axis=axis, replicates=0)
     count = next(iter(at.values())).shape[-1]
     mean, sd = np.full((2, len(known.tasks), count), np.nan)
     for row, found in zip(rows, fits, strict=True):

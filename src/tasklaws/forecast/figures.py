@@ -60,11 +60,12 @@ def draw_errors(path: Path, seen: pd.DataFrame, told: pd.DataFrame) -> None:
     own = seen.assign(method=COMBINATION, error=(seen["predicted"] - seen["observed"]).abs())
     rivals = told.assign(error=(told["predicted"] - told["observed"]).abs())
     rivals = rivals.merge(own[[*KEYS, "error"]], on=KEYS, suffixes=("", "_own"))
-    ratio = rivals.groupby(["method", "ladder"])[["error", "error_own"]].mean()
-    ratio = (ratio["error"] / np.maximum(ratio["error_own"], 1e-12)).unstack().sort_index()
+    means = rivals.groupby(["method", "ladder"])[["error", "error_own"]].mean().reset_index()
+    means["ratio"] = means["error"] / np.maximum(means["error_own"], 1e-12)
+    ratio = means.pivot(index="method", columns="ladder", values="ratio").sort_index()
     figure, axes = panel("Error relative to ours", height=1.1 + 0.22 * len(ratio), left=2.05)
     handles = []
-    for place, ladder in enumerate(ratio):
+    for place, ladder in enumerate(ratio.columns):
         colour = LIGHT[f"scale{(2 * place + 2) % 7}"]
         handles += axes.plot(ratio[ladder], range(len(ratio)), "o", color=colour, markersize=4)
     axes.axvline(1.0, color=LIGHT["outcome"])
@@ -74,7 +75,7 @@ def draw_errors(path: Path, seen: pd.DataFrame, told: pd.DataFrame) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: short(value))
     axes.xaxis.set_minor_formatter(lambda value, _: "")
     errors = own.groupby("ladder")["error"].mean()
-    axes.legend(handles, [f"{name} (1 = {errors[name]:.3g})" for name in ratio], fontsize=6.5)
+    axes.legend(handles, [f"{name} (1 = {errors[name]:.3g})" for name in ratio.columns], fontsize=6.5)
     save(figure, path)
 
 

@@ -64,8 +64,8 @@ def forecast(axis: Array, target: Array, z: Array, variance: Array, link: Link) 
     found = []
     for first in range(0, len(z), at_once):
         some = slice(first, first + at_once)
-        seen, told = (places[some] if len(places) == len(z) else places for places in (axis, target))
-        found.append(condition(seen, told, z[some], np.broadcast_to(variance, z.shape)[some], link.unit))
+        places, new = (part[some] if len(part) == len(z) else part for part in (axis, target))
+        found.append(condition(places, new, z[some], variance[some], link.unit))
     likelihood, mean, spread = (np.concatenate(part) for part in zip(*found, strict=True))
     weight, evidence = pool(likelihood)
     return Mixture(weight, mean, spread, evidence)
