@@ -125,15 +125,19 @@ def read_table(
     if missing:
         raise TasklawsError(f"{path}: no column {missing[0]!r}: the table needs {', '.join(columns)}")
     for column in columns:
-        bad = np.flatnonzero(_bad_cells(table[column], column in required, column in numbers))
+        numeric = column in numbers if numbers else None
+        bad = np.flatnonzero(_bad_cells(table[column], column in required, numeric))
         if bad.size:
             raise TasklawsError(f"{path}:{bad[0] + 2}: {column} is {table[column].iloc[bad[0]]}: give a finite value")
     refuse_duplicates(path, table, keys)
     return table
 
 
-def _bad_cells(column: pd.Series, required: bool, numeric: bool) -> pd.Series:
-    """Where a cell says NaN or infinity, or text in a column of numbers; in a required one also where it is empty."""
+def _bad_cells(column: pd.Series, required: bool, numeric: bool | None) -> pd.Series:
+    """Where a cell says NaN or infinity, or text in a column of numbers; in a required one also where it is empty.
+
+    Whether the column is one of numbers is guessed where that is None: a required one in which some cell is a number.
+    """
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     if pd.api.types.is_numeric_dtype(column):
         bad = numbers.isin([np.inf, -np.inf])
@@ -141,7 +145,7 @@ def _bad_cells(column: pd.Series, required: bool, numeric: bool) -> pd.Series:
         bad = column.astype(str).str.lower().eq("nan") & column.notna()
     if required:
         bad |= column.isna()
-    if numeric or (required and numbers.notna().any()):
+    if numeric or (numeric is None and required and numbers.notna().any()):
         bad |= numbers.isna() & column.notna()
     return bad
 
