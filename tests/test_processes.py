@@ -132,5 +132,9 @@ def test_results_come_in_the_order_of_the_jobs(workers):
     assert run_each(add, [(number, 1) for number in range(4)], workers) == [1, 2, 3, 4]
 
 
+def test_one_job_alone_needs_no_process():
+    assert run_each(os.getpid, [()], 2) == [os.getpid()]
+
+
 def test_no_job_is_no_result():
     assert run_each(add, [], 2) == []
