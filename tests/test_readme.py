@@ -42,8 +42,9 @@ def test_every_command_of_the_readme_runs(clone: Clone) -> None:
             continue
         for wanted, smaller in ROOMS.items():
             clean = clean.replace(wanted, smaller)
-        clone.run(*clean.split())
-        run.append(clean)
+        if clean not in run:
+            clone.run(*clean.split())
+            run.append(clean)
     assert "dvc exp show" in run
     assert any(command.startswith("lm_eval") for command in run)
     assert any(command.startswith("tasklaws sandbox") for command in run)
