@@ -20,7 +20,7 @@ def test_from_fetch_to_report(hub: "Hub", tmp_path: Path) -> None:
     clone = Clone(tmp_path / "clone", HF_ENDPOINT=hub.endpoint, HF_HUB_CACHE=str(tmp_path / "cache"))
     rungs = yaml.safe_load((clone.path / "conf/models/pythia_ladder.yaml").read_text())["rungs"]
     final_only = [word for rung in rungs for word in ("-S", f"models.rungs.{rung}.source.steps=[143000]")]
-    said = clone.run("dvc", "exp", "run", "-S", "models=pythia_ladder", "-S", FEW, *final_only)
+    said = clone.run("dvc", "exp", "run", "-S", "models=pythia_ladder", "-S", "corpus=mini", "-S", FEW, *final_only)
     assert said.count("Running stage 'model@pythia-") == 8
     page = (clone.path / "reports/index.html").read_text()
     assert all(rung in page for rung in rungs)
