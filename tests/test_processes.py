@@ -12,7 +12,7 @@ import pytest
 from tasklaws.processes import run_each
 
 PROGRAM = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from tasklaws import errors
 from tasklaws.processes import run_each
@@ -35,6 +35,7 @@ def main():
     run_each({"work": work, "die": die, "fail": fail}[sys.argv[1]], [(number,) for number in (1, 0, 2, 3)], 2)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs behind it deaf to that
     errors.run(main)
 """
 
