@@ -66,5 +66,10 @@ class Clone:
 
     def outputs(self) -> dict[str, str]:
         """The hash of every stage output, as dvc.lock has them."""
-        lock = yaml.safe_load((self.path / "dvc.lock").read_text())
-        return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage.get("outs", [])}
+        return {out["path"]: out["md5"] for stage in self.locked().values() for out in stage.get("outs", [])}
+
+    def locked(self) -> dict[str, Any]:
+        """The stages in dvc.lock: those that have run."""
+        lock = self.path / "dvc.lock"
+        stages: dict[str, Any] = yaml.safe_load(lock.read_text())["stages"] if lock.exists() else {}
+        return stages

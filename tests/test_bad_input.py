@@ -24,7 +24,8 @@ from tasklaws.files import sha256_file
 def params() -> dict[str, Any]:
     """One rung for each role, asked two families."""
     found = params_of("nano_mini", ("addition", "largest_of_four"))
-    source = {**tiny.SOURCE, "n_tokens": 4 * tiny.SOURCE["rows"] * tiny.SOURCE["length"], "seeds": [0]}
+    source = {**tiny.SOURCE, "n_tokens": 4 * tiny.SOURCE["rows"] * tiny.SOURCE["length"]}
+    source |= {"seeds": [0], "checkpoints": []}
     found["models"]["rungs"] = {"one": {"role": "fit", "source": source}, "two": {"role": "holdout", "source": source}}
     return found
 

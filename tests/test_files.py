@@ -54,6 +54,14 @@ def message(reading, path: Path) -> str:
     return text
 
 
+def test_a_text_may_look_like_a_number(tmp_path):
+    """As one digest of 16 hex digits in a few hundred does."""
+    path = tmp_path / "table.csv"
+    path.write_text("rung,seed,value,note\n1234,0,1,0a21\n0a21,0,2,\n")
+    table = read_table(path, COLUMNS, KEYS, REQUIRED, ["seed", "value"])
+    assert table["rung"].tolist() == ["1234", "0a21"]
+
+
 @pytest.mark.parametrize("failing", ["os.fsync", "os.fdopen", "pathlib.Path.replace", "pathlib.Path.chmod"])
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, failing):
     path = tmp_path / "table.csv"

@@ -12,7 +12,7 @@ import pytest
 from tasklaws.processes import run_each
 
 PROGRAM = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from tasklaws import errors
 from tasklaws.processes import run_each
@@ -35,6 +35,7 @@ def main():
     run_each({"work": work, "die": die, "fail": fail}[sys.argv[1]], [(number,) for number in (1, 0, 2, 3)], 2)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs behind it deaf to that
     errors.run(main)
 """
 
@@ -130,6 +131,10 @@ def add(one, other):
 @pytest.mark.parametrize("workers", [1, 2, 9])
 def test_results_come_in_the_order_of_the_jobs(workers):
     assert run_each(add, [(number, 1) for number in range(4)], workers) == [1, 2, 3, 4]
+
+
+def test_one_job_alone_needs_no_process():
+    assert run_each(os.getpid, [()], 2) == [os.getpid()]
 
 
 def test_no_job_is_no_result():

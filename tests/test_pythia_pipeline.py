@@ -13,14 +13,20 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("pythia")]
 
-FEW = "elicitation.ask={gauss_sum:[python],largest_of_four:[choice]}"
+FEW = [
+    "corpus=mini",
+    "elicitation.ask={gauss_sum:[python],largest_of_four:[choice]}",
+    "families.sets.gauss_sum.per_decade=4",
+    "families.sets.largest_of_four.per_length=10",
+]
 
 
 def test_from_fetch_to_report(hub: "Hub", tmp_path: Path) -> None:
     clone = Clone(tmp_path / "clone", HF_ENDPOINT=hub.endpoint, HF_HUB_CACHE=str(tmp_path / "cache"))
     rungs = yaml.safe_load((clone.path / "conf/models/pythia_ladder.yaml").read_text())["rungs"]
-    final_only = [word for rung in rungs for word in ("-S", f"models.rungs.{rung}.source.steps=[143000]")]
-    said = clone.run("dvc", "exp", "run", "-S", "models=pythia_ladder", "-S", FEW, *final_only)
+    final_only = [f"models.rungs.{rung}.source.steps=[143000]" for rung in rungs]
+    settings = ["models=pythia_ladder", *FEW, *final_only]
+    said = clone.run("dvc", "exp", "run", *(word for setting in settings for word in ("-S", setting)))
     assert said.count("Running stage 'model@pythia-") == 8
     page = (clone.path / "reports/index.html").read_text()
     assert all(rung in page for rung in rungs)

@@ -1,10 +1,13 @@
 """How an item is put to a model: the prompt, and the text that follows it when the model is right."""
 
+from pathlib import Path
+
 from tasklaws.errors import TasklawsError
 from tasklaws.schema import Elicitation, Item
 
 MARKERS: dict[Elicitation, str] = {"direct": "\nA:", "choice": "\nA:", "python": "\nP:"}
 STOP = "\n\n"
+TASKS = Path("custom_tasks")  # lm-eval's
 
 
 def task_name(family: str, elicitation: Elicitation) -> str:

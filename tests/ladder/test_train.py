@@ -40,13 +40,16 @@ def documents(corpus_dir):
 
 @pytest.fixture(scope="module")
 def rung(corpus_dir, tmp_path_factory) -> Path:
-    """A rung of two seeds, made by one worker."""
-    return make_rung(tmp_path_factory.mktemp("one"), corpus_dir, workers=1)
+    """A rung of two seeds, one after the other in this process."""
+    return make_rung(tmp_path_factory.mktemp("one"), corpus_dir)
 
 
-def make_rung(root: Path, corpus_dir: Path, workers: int) -> Path:
+def make_rung(root: Path, corpus_dir: Path, workers: int = 0) -> Path:
+    """A rung of two seeds, by so many workers, or by none."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
+        if not workers:
+            patch.setattr("tasklaws.ladder.rung.run_each", lambda job, jobs, _: [job(*one) for one in jobs])
         train_rung("tiny", tiny.SOURCE, corpus_dir, Path("models/tiny"), workers)
     return root / "models/tiny"
 
@@ -131,7 +134,7 @@ def test_a_finished_rung_leaves_the_work_of_other_rungs_and_no_other(corpus_dir,
     given_up.mkdir(parents=True)
     others.parent.mkdir(parents=True)
     others.touch()
-    make_rung(tmp_path, corpus_dir, workers=1)
+    make_rung(tmp_path, corpus_dir)
     left = [path for path in (tmp_path / ".work/train").rglob("*") if path.is_file()]
     assert left == [others]
     assert not given_up.exists()
@@ -141,8 +144,7 @@ def test_a_checkpoint_is_loaded_once(corpus_dir, tmp_path, monkeypatch):
     loaded = []
     load = heldout.load
     monkeypatch.setattr(heldout, "load", lambda folder, dtype: loaded.append(folder.name) or load(folder, dtype))
-    monkeypatch.setattr("tasklaws.ladder.rung.run_each", lambda job, jobs, _: [job(*one) for one in jobs])
-    make_rung(tmp_path, corpus_dir, workers=1)
+    make_rung(tmp_path, corpus_dir)
     assert sorted(loaded) == sorted(f"seed{seed}-step{step}" for seed in (0, 1) for step in (30, 60, 120))
 
 

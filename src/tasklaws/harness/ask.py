@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from tasklaws.elicitation import TASKS
 from tasklaws.files import read_jsonl, sha256_file, write_jsonl
-from tasklaws.harness.respond import TASKS, respond
 from tasklaws.items import ITEMS
 from tasklaws.ladder import card
 from tasklaws.processes import run_each
@@ -51,7 +51,10 @@ def ask_rung(rung_dir: Path, asking: Asking, out: Path, workers: int) -> None:
 
 
 def _ask_checkpoint(rung_dir: Path, checkpoint: card.Checkpoint, asking: Asking, out: Path) -> None:
+    # Seconds of imports, which the process that only hands out jobs does without.
     import torch
+
+    from tasklaws.harness.respond import respond
 
     torch.set_num_threads(1)
     # lm-eval draws some twenty bars a checkpoint; they and its warnings go to a log beside the work.

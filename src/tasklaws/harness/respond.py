@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lm_eval.evaluator import simple_evaluate
+from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
-from tasklaws.elicitation import task_name
+from tasklaws.elicitation import TASKS, task_name
 from tasklaws.errors import TasklawsError
 from tasklaws.ladder.opening import opening
 from tasklaws.schema import Elicitation
 
-TASKS = Path("custom_tasks")
 DIGITS = 6
+SHOTS_SEED = 1234  # lm-eval's own: `lm_eval --num_fewshot` shows the same examples
 
 
 def tasks_of(ask: dict[str, list[Elicitation]]) -> list[str]:
@@ -44,20 +44,18 @@ def respond(
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     with opening(model, "remove it and run `dvc repro`"):
         language_model = HFLM(pretrained=str(model), device="cpu", dtype=getattr(torch, dtype), batch_size=batch_size)
-    output = simple_evaluate(
-        language_model,
-        tasks=tasks,
-        task_manager=manager,
-        num_fewshot=num_fewshot,
-        predict_only=True,
-        bootstrap_iters=0,
-        verbosity="ERROR",
-    )
+    # What lm-eval's simple_evaluate(predict_only=True) does, but for its account of the machine, which runs pip.
+    loaded = manager.load(tasks)
+    for task in loaded["tasks"].values():
+        task.override_metric("bypass")
+        task.set_config("num_fewshot", num_fewshot)
+        task.set_fewshot_seed(SHOTS_SEED)
+    output = evaluate(language_model, loaded, bootstrap_iters=0, verbosity="ERROR")
     rows: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for task, samples in output["samples"].items():
+    for name, samples in output["samples"].items():
         for sample in samples:
             document = sample["doc"]
-            family = task.removesuffix("_likelihood").removesuffix(f"_{document['elicitation']}")
+            family = name.removesuffix("_likelihood").removesuffix(f"_{document['elicitation']}")
             key = (family, document["elicitation"], document["id"])
             row = rows.setdefault(key, dict(zip(("family", "elicitation", "item"), key, strict=True)))
             row.update(_said(sample["resps"]))
