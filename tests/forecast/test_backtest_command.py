@@ -207,6 +207,30 @@ def test_a_bad_table_is_refused(points, refusal, case):
     assert reason in refusal(make(points), *ROLLING)
 
 
+def million(n_models, n_tasks, n_steps):
+    model, task, step = (part.ravel() for part in np.indices((n_models, n_tasks, n_steps)))
+    size = np.geomspace(1e7, 3e9, n_models).round()[model]
+    value = (1 + model) / (2 + n_models) * (1 + step) / n_steps
+    columns = {
+        "model": np.char.add("m", model.astype(str)),
+        "task": np.char.add("t", task.astype(str)),
+        "metric": "acc",
+    }
+    return pd.DataFrame({**columns, "value": value, "n_params": size, "step": step, "is_final": step == n_steps - 1})
+
+
+@pytest.mark.slow
+def test_a_million_rows_of_checkpoints_work(backtest):
+    forecasts, _ = backtest(million(10, 20, 5000), *SPLIT)
+    assert len(forecasts) == 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_models", "n_tasks"), [(10, 100_000), (1000, 1000)])
+def test_a_million_cells_are_refused(refusal, n_models, n_tasks):
+    assert f"{n_tasks} tasks of {n_models} models are too many" in refusal(million(n_models, n_tasks, 1), *ROLLING)
+
+
 def test_ladders_do_not_share_models(points, refusal):
     parted = pd.concat([points[points["n_params"] < 2e9], points[points["n_params"] > 2e9].assign(ladder="other")])
     assert "in the same ladder" in refusal(parted, *SPLIT)

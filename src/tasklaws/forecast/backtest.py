@@ -8,11 +8,13 @@ import pandas as pd
 
 from tasklaws.errors import TasklawsError
 from tasklaws.forecast.combination import History
-from tasklaws.forecast.panel import build_panels
+from tasklaws.forecast.panel import Panel, build_panels
 from tasklaws.forecast.rows import KEYS, forecast_rows, to_tables
 from tasklaws.schema import is_loss
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
+MOST_CELLS = 100_000  # tasks times models: about a gigabyte
+MOST_WORK = 3e10  # tasks times models to the fourth (a model's origin costs their cube): about an hour
 
 
 def choose_metrics(table: pd.DataFrame, metric: str | None) -> list[str]:
@@ -49,6 +51,17 @@ def matching(table: pd.DataFrame, query: str, name: str) -> pd.Series:
     return found
 
 
+def panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
+    """The panels of a table; a ladder too large to be forecast at once raises."""
+    found = build_panels(table, metrics)
+    for panel in found:
+        n_tasks, n_models = panel.value.shape
+        if n_tasks * n_models > MOST_CELLS or n_tasks * float(n_models) ** 4 > MOST_WORK:
+            what = f"{n_tasks} tasks of {n_models} models"
+            raise TasklawsError(f"ladder {panel.ladder}: {what} are too many at once: choose --tasks, or fewer models")
+    return found
+
+
 def split_backtest(table: pd.DataFrame, metrics: list[str], fit: str, holdout: str) -> Tables:
     """Forecast the models of the rows that `holdout` matches from the rows that `fit` matches; others are not used.
 
@@ -63,7 +76,7 @@ def split_backtest(table: pd.DataFrame, metrics: list[str], fit: str, holdout: s
     wanted = wanted.merge(learned[asked].drop_duplicates(), on=asked)
     rows: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
-    for panel in build_panels(pd.concat([learned, wanted]), metrics):
+    for panel in panels(pd.concat([learned, wanted]), metrics):
         of_ladder = wanted.loc[wanted["ladder"] == panel.ladder, "model"]
         held = np.isin(panel.models, of_ladder.unique().tolist())
         known = int((~held).sum())
@@ -83,7 +96,7 @@ def rolling_backtest(table: pd.DataFrame, metrics: list[str], ahead: int, min_ru
     """For every origin from `min_rungs` on: from the smallest models, forecast the next `ahead`."""
     rows: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
-    for panel in build_panels(table, metrics):
+    for panel in panels(table, metrics):
         history = History(panel)
         for origin in range(min_rungs, len(panel.models)):
             found = forecast_rows(history, origin, range(origin, min(origin + ahead, len(panel.models))))

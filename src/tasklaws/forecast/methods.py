@@ -109,9 +109,11 @@ def steadied(panel: Panel) -> Array:
 
 def to_prediction(found: mixture.Mixture, link: Link, scale: Link) -> Prediction:
     """Mean and standard deviation of the mixture on the panel's own scale (Gauss-Hermite quadrature)."""
-    z = found.mean[..., None] + np.sqrt(found.variance)[..., None] * NODES
-    value = z if link == scale else scale.of(link.inverse(z), np.inf)
-    weight = found.weight[:, :, None, None] * (NODE_WEIGHTS / NODE_WEIGHTS.sum())
-    mean = (weight * value).sum(axis=(1, 3))
-    variance = (weight * (value - mean[:, None, :, None]) ** 2).sum(axis=(1, 3))
+    mean, variance = np.empty((2, len(found.mean), found.mean.shape[2]))
+    for row, weight in enumerate(found.weight):  # one by one, for the sake of memory
+        z = found.mean[row, ..., None] + np.sqrt(found.variance[row])[..., None] * NODES
+        value = z if link == scale else scale.of(link.inverse(z), np.inf)
+        share = weight[:, None, None] * (NODE_WEIGHTS / NODE_WEIGHTS.sum())
+        mean[row] = (share * value).sum(axis=(0, 2))
+        variance[row] = (share * (value - mean[row, :, None]) ** 2).sum(axis=(0, 2))
     return Prediction(mean, np.sqrt(variance))
