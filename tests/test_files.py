@@ -234,3 +234,11 @@ def test_a_number_keeps_ten_digits(tmp_path):
     write_table(tmp_path / "x.csv", table, KEYS)
     assert (tmp_path / "x.csv").read_text() == "rung,seed,value,note\nn1,0,0.3333333333,\n"
     assert json.loads("0.3333333333") == pytest.approx(1 / 3, rel=1e-9)
+
+
+def test_text_that_looks_like_a_number_is_text(tmp_path):
+    """A response is a hash in hex, and some of thousands have no letter but an e."""
+    path = tmp_path / "scores.csv"
+    path.write_text("rung,response,value\na,1234e56789012345,1\nb,f88f94be3bdf9921,2\n")
+    table = read_table(path, ["rung", "response", "value"], ["rung"], ["rung", "response", "value"], ["value"])
+    assert table["response"].tolist() == ["1234e56789012345", "f88f94be3bdf9921"]

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tasklaws.errors import TasklawsError
 from tasklaws.report.build import build
 from tasklaws.report.claims import claims
 from tasklaws.report.evidence import Evidence, load
+from tasklaws.report.workings import weights
 
 FEW = ("gauss_sum", "largest_of_four", "sha256_power")
 
@@ -129,6 +131,50 @@ def test_verdicts_stand_on_the_page(full: tuple[Path, dict[str, Any]]) -> None:
         assert f">{verdict}</span>" in text
 
 
+def test_methods_laws_and_mirage_check_stand_on_the_page(full: tuple[Path, dict[str, Any]]) -> None:
+    root, _ = full
+    text = page(root)
+    methods = pd.read_csv(root / "results" / "nano_ladder" / "methods.csv")
+    for name in methods.loc[methods["weight"] > 0, "method"].unique():
+        assert f">{name.replace('_', ' ')}</td>" in text
+    for curve in load(*full).fits.values():
+        if curve.metric == "exact_match":
+            for law in curve.laws:
+                assert f'<td class="one">{law.law.replace("_", " ")}</td>' in text
+                assert law.status.replace("_", " ") in text
+    for row in pd.read_csv(root / "results" / "nano_ladder" / "mirage.csv").itertuples():
+        assert escape(row.evidence, quote=False) in text
+
+
+def test_weights_of_a_curve_make_up_the_whole(full: tuple[Path, dict[str, Any]]) -> None:
+    evidence = load(*full)
+    table = weights(evidence, "exact_match")
+    assert len(table.curves) == len(evidence.pairs)
+    assert "repeat last" in [row["method"] for row in table.rows]
+    for place in range(len(table.curves)):
+        assert sum(float(row["cells"][place][0].strip("<%")) for row in table.rows) == pytest.approx(
+            100, abs=len(table.rows)
+        )
+
+
+@pytest.mark.parametrize(
+    ("survives", "judged"),
+    [([True, True], "not shown"), ([False], "shown"), ([True, False], "partly shown"), ([None], "cannot be told")],
+)
+def test_the_mirage_claim_follows_the_check(
+    full: tuple[Path, dict[str, Any]], survives: list[bool | None], judged: str
+) -> None:
+    jump = {
+        "family": "addition",
+        "elicitation": "direct",
+        "metric": "partial_credit",
+        "statistic": 0.7,
+        "p_value": 0.01,
+    }
+    rows = [jump if one is None else {**jump, "survives": one} for one in survives]
+    assert judgement(replace(load(*full), mirage=rows), "Are the jumps") == judged
+
+
 def test_the_plots_table_is_tidy(full: tuple[Path, dict[str, Any]]) -> None:
     table = pd.read_csv(full[0] / "results" / "nano_ladder" / "plots" / "curves.csv")
     assert list(table) == ["curve", "metric", "role", "n_params", "seed", "value"]
@@ -173,7 +219,7 @@ def test_a_stale_figure_goes(mini: tuple[Path, dict[str, Any]], tmp_path: Path) 
     assert not stale.exists()
 
 
-@pytest.mark.parametrize("lost", ["fits.json", "validation.csv", "observations_holdout.csv"])
+@pytest.mark.parametrize("lost", ["fits.json", "mirage.csv", "bands.csv", "validation.csv", "observations_holdout.csv"])
 def test_a_missing_input_is_named_and_nothing_is_written(
     mini: tuple[Path, dict[str, Any]], tmp_path: Path, lost: str
 ) -> None:
