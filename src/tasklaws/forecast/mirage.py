@@ -12,30 +12,39 @@ import pandas as pd
 
 from tasklaws.errors import TasklawsError
 from tasklaws.forecast.jump import REPLICATES, Array, Jump, excess_share, shares, sharpest_jump
+from tasklaws.forecast.mirage_noise import Measured, independent_trials, measure
 from tasklaws.forecast.verdict import LEAST_RUNGS, SIGNIFICANCE
 
-EXACT = "exact_match"
+EXACT = ("exact_match", "acc", "rc_acc", "multiple_choice_grade")  # right or wrong; of several the first is judged
 KEPT = 0.5  # a jump survives where more than this share of it remains, and is a mirage where less does
-# Scales on which more is better and no score is far below all others. Bits per byte become the geometric mean
-# probability of a byte: unlike the probability of the whole answer it does not sharpen with the answer's length, and
-# unlike a log likelihood it does not count progress among the hopeless as most of the rise.
-SCALES: dict[str, Callable[[Array], Array]] = {
-    EXACT: np.asarray,
+
+
+def byte_probability(bits: Array) -> Array:
+    return np.asarray(np.exp2(-bits))
+
+
+def less_half(loss: Array) -> Array:
+    return np.asarray(1 - loss / 2)
+
+
+# Scales in [0, 1] on which more is better. Bits per byte become the geometric mean probability of a byte: unlike the
+# probability of the whole answer it does not sharpen with the answer's length, and unlike a log likelihood it does not
+# count progress among the hopeless as most of the rise.
+CONTINUOUS: dict[str, Callable[[Array], Array]] = {
     "partial_credit": np.asarray,
-    "target_bits_per_byte": lambda bits: np.exp2(-bits),
-    "brier": lambda loss: -loss,
+    "rc_soft": np.asarray,
+    "target_bits_per_byte": byte_probability,
+    "rc_bpb": byte_probability,
+    "bits_per_byte": byte_probability,
+    "bpb": byte_probability,
+    "brier": less_half,
+    "brier_score": less_half,
 }
 MIRAGE_KEYS = ["family", "elicitation", "metric"]
 RESULTS = ["jump_exact", "jump_continuous", "statistic", "p_value", "survives", "evidence"]
+POINT_MIRAGE_KEYS = ["ladder", "task", "exact", "metric"]
 MIRAGE_COLUMNS = [*MIRAGE_KEYS, *RESULTS]
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """A metric along a ladder: its values, and draws of them that the noise of items and seeds could have given."""
-
-    value: Array  # (rungs)
-    draws: Array  # (replicates, rungs)
+POINT_MIRAGE_COLUMNS = [*POINT_MIRAGE_KEYS, *RESULTS]
 
 
 def mirage_table(scores: pd.DataFrame, sizes: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -50,53 +59,112 @@ def mirage_table(scores: pd.DataFrame, sizes: pd.DataFrame, seed: int) -> pd.Dat
     """
     size = _sizes(scores, sizes)
     rows = []
-    for (family, elicitation), group in scores.sort_values(["family", "elicitation"]).groupby(
-        ["family", "elicitation"], sort=True
-    ):
-        metrics = [metric for metric in SCALES if metric != EXACT and group[metric].notna().any()]
-        responses = _responses(group, size, [EXACT, *metrics])
+    for (family, elicitation), group in scores.groupby(["family", "elicitation"], sort=True):
+        metrics = [EXACT[0], *(metric for metric in CONTINUOUS if metric in group and group[metric].notna().any())]
+        responses = _responses(group, size, metrics)
         rng = np.random.default_rng(seed)
         x = np.log(size[list(responses)].to_numpy(dtype=float))
-        measured = _measure(list(responses.values()), rng)
-        exact = measured[0]
-        enough = len(np.unique(x)) >= LEAST_RUNGS
-        jump = sharpest_jump(x, exact.value, _trials(list(responses.values())), rng) if enough else None
-        for metric, continuous in zip(metrics, measured[1:], strict=True):
-            result = compare(x, exact, continuous, jump, metric, list(responses))
-            rows.append({"family": family, "elicitation": elicitation, "metric": metric, **result})
+        measured = dict(zip(metrics, measure(list(responses.values()), rng), strict=True))
+        trials = independent_trials(list(responses.values()))
+        for found in _compare_all(x, measured, trials, list(responses), rng):
+            rows.append({"family": family, "elicitation": elicitation, **found})
     return pd.DataFrame(rows, columns=MIRAGE_COLUMNS).astype({"survives": "boolean"})
 
 
-def compare(
-    x: Array, exact: Measured, continuous: Measured, jump: Jump | None, metric: str, names: list[str]
-) -> dict[str, object]:
-    """RESULTS of one metric: does more or less than KEPT of exact match's `jump` remain, over paired draws of both?"""
-    if jump is None:
-        return {"evidence": f"{len(np.unique(x))} rungs of different size, {LEAST_RUNGS} are needed"}
-    before, after = names[jump.place], names[jump.place + 1]
-    there = float(excess_share(x, continuous.value)[jump.place])
-    found: dict[str, object] = {"jump_exact": jump.excess, "jump_continuous": there}
+def mirage_points(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The mirage check of a table of points (POINT_COLUMNS): one row a ladder, task and continuous metric that stands
+    beside one of EXACT for the same final checkpoints; other tasks have no row.
+
+    As `mirage_table`, but the noise is Gaussian with each point's `stderr` (where empty, at most sqrt(y (1 - y) /
+    n_items) on a scale in [0, 1]), independent between metrics and models: that models differ by luck of training is
+    not in it. Sizes are `n_params`, or `train_flops` where a model has none. A point without `stderr` and `n_items`
+    raises TasklawsError.
+    """
+    final = table[table["is_final"].astype(bool)]
+    final = final.assign(size=final["n_params"].fillna(final["train_flops"]))
+    rows = []
+    for (ladder, task), group in final.groupby(["ladder", "task"], sort=True):
+        exact = next((metric for metric in EXACT if (group["metric"] == metric).any()), None)
+        metrics = [metric for metric in CONTINUOUS if (group["metric"] == metric).any()]
+        if exact is None or not metrics:
+            continue
+        means = group.groupby(["metric", "size", "model"])[["value", "stderr", "n_items"]].mean()
+        points = {
+            str(metric): one.droplevel("metric")
+            for metric, one in means.groupby("metric")
+            if metric in [exact, *metrics]
+        }
+        models = sorted(set.intersection(*(set(one.index) for one in points.values())))
+        if not models:
+            continue
+        rng = np.random.default_rng(seed)
+        measured = {
+            metric: _measure_points(points[metric].reindex(models), metric, rng) for metric in [exact, *metrics]
+        }
+        right = points[exact].reindex(models)
+        trials = right["n_items"].fillna(right["value"] * (1 - right["value"]) / right["stderr"] ** 2)
+        x = np.log([size for size, _ in models])
+        for found in _compare_all(x, measured, trials.to_numpy(), [model for _, model in models], rng):
+            rows.append({"ladder": ladder, "task": task, "exact": exact, **found})
+    return pd.DataFrame(rows, columns=POINT_MIRAGE_COLUMNS).astype({"survives": "boolean"})
+
+
+def _compare_all(
+    x: Array, measured: dict[str, Measured], trials: Array, names: list[str], rng: np.random.Generator
+) -> list[dict[str, object]]:
+    """`metric` and RESULTS of every metric but the first of `measured`, which is the exact one."""
+    (exact_name, exact), *others = measured.items()
+    n_sizes = len(np.unique(x))
+    if n_sizes < LEAST_RUNGS:
+        few = f"{n_sizes} rungs of different size, {LEAST_RUNGS} are needed"
+        return [{"metric": metric, "evidence": few} for metric, _ in others]
+    jump = sharpest_jump(x, exact.value, trials, rng)
     told = (
-        f"{EXACT} makes {jump.share:.0%} of its rise between {before} and {after} "
+        f"{exact_name} makes {jump.share:.0%} of its rise between {names[jump.place]} and {names[jump.place + 1]} "
         f"(excess {jump.excess:.2f}, p = {jump.p_value:.2g} against a smooth rise)"
     )
-    if jump.p_value > SIGNIFICANCE:
-        return found | {"evidence": f"no jump: {told}"}
+    found = []
+    for metric, continuous in others:
+        there = float(excess_share(x, continuous.value)[jump.place])
+        row: dict[str, object] = {"metric": metric, "jump_exact": jump.excess, "jump_continuous": there}
+        if jump.p_value > SIGNIFICANCE:
+            found.append(row | {"evidence": f"no jump: {told}"})
+            continue
+        remainder = remaining(x, exact, continuous, jump)
+        survives = remainder.share > KEPT if remainder.p_value <= SIGNIFICANCE else None
+        verdict = {True: "the jump survives", False: "a mirage", None: "undecided"}[survives]
+        share = float(shares(continuous.value)[jump.place])
+        evidence = (
+            f"{verdict}: {told}; {metric} makes {share:.0%} of its own there (excess {there:.2f}): "
+            f"{remainder.share:.0%} of the jump remains ({remainder.lower:.0%} to {remainder.upper:.0%}; "
+            f"p = {remainder.p_value:.2g} that half does)"
+        )
+        tested = {"statistic": remainder.share, "p_value": remainder.p_value, "survives": survives}
+        found.append(row | tested | {"evidence": evidence})
+    return found
+
+
+@dataclass(frozen=True)
+class Remainder:
+    """The share of exact match's jump that remains under a continuous metric, with its 95% interval."""
+
+    share: float
+    lower: float
+    upper: float
+    p_value: float  # two-sided, of KEPT
+
+
+def remaining(x: Array, exact: Measured, continuous: Measured, jump: Jump) -> Remainder:
+    """The ratio of the two excess shares in the gap of `jump`, and by how many paired draws of both it is on the other
+    side of KEPT (percentile bootstrap of the difference, which stays finite where a draw has no jump)."""
     drawn_exact, drawn = (excess_share(x, one.draws)[:, jump.place] for one in (exact, continuous))
     beyond = drawn - KEPT * drawn_exact
     tail = min(int((beyond <= 0).sum()), int((beyond >= 0).sum()))
     p_value = min(1.0, 2 * (1 + tail) / (len(beyond) + 1))
-    remains = there / jump.excess
     jumps = drawn_exact > 0
-    low, high = np.quantile(drawn[jumps] / drawn_exact[jumps], [SIGNIFICANCE / 2, 1 - SIGNIFICANCE / 2])
-    survives = remains > KEPT if p_value <= SIGNIFICANCE else None
-    verdict = {True: "the jump survives", False: "a mirage", None: "undecided"}[survives]
-    share = float(shares(continuous.value)[jump.place])
-    evidence = (
-        f"{verdict}: {told}; {metric} makes {share:.0%} of its own there (excess {there:.2f}): "
-        f"{remains:.0%} of the jump remains ({low:.0%} to {high:.0%}; p = {p_value:.2g} that half does)"
-    )
-    return found | {"statistic": remains, "p_value": p_value, "survives": survives, "evidence": evidence}
+    lower, upper = np.quantile(drawn[jumps] / drawn_exact[jumps], [SIGNIFICANCE / 2, 1 - SIGNIFICANCE / 2])
+    there = float(excess_share(x, continuous.value)[jump.place])
+    return Remainder(there / jump.excess, float(lower), float(upper), p_value)
 
 
 def _sizes(scores: pd.DataFrame, sizes: pd.DataFrame) -> pd.Series:
@@ -119,47 +187,24 @@ def _responses(group: pd.DataFrame, size: pd.Series, metrics: list[str]) -> dict
         raise TasklawsError(f"{family} {elicitation} has {len(common)} items that every rung answered: score all rungs")
     rungs = sorted(group["rung"].unique(), key=lambda rung: (size[rung], rung))
     return {
-        str(rung): np.stack([SCALES[metric](wide[metric].loc[rung, common].to_numpy()) for metric in metrics])
+        str(rung): np.stack([_scaled(metric, wide[metric].loc[rung, common].to_numpy()) for metric in metrics])
         for rung in rungs
     }
 
 
-def _measure(responses: list[Array], rng: np.random.Generator) -> list[Measured]:
-    """Every metric's means, and draws: items resampled, the same ones for all rungs and metrics; the means of seeds
-    moved by Gaussian multiples of their own deviations, the same ones for all metrics."""
-    items = responses[0].shape[2]
-    weights = rng.multinomial(items, np.full(items, 1 / items), REPLICATES) / items
-    values, draws = [], []
-    for one, seed_noise in zip(responses, _seed_noise(responses), strict=True):
-        values.append(one.mean(axis=(1, 2)))
-        multipliers = rng.standard_normal((REPLICATES, one.shape[1]))
-        draws.append(weights @ one.mean(axis=1).T + multipliers @ seed_noise.T)
-    value, drawn = np.array(values), np.stack(draws, axis=1)
-    return [Measured(value[:, metric], drawn[:, :, metric]) for metric in range(value.shape[1])]
+def _scaled(metric: str, value: Array) -> Array:
+    return CONTINUOUS[metric](value) if metric in CONTINUOUS else value
 
 
-def _seed_noise(responses: list[Array]) -> list[Array]:
-    """(metrics, seeds) of each rung: deviations of seeds from its mean, scaled so that their squares sum to the
-    variance of that mean. What answers to single items add to it, over all rungs, is taken off: items bring it."""
-    deviations = [one.mean(axis=2) - one.mean(axis=(1, 2))[:, None] for one in responses]
-    freedom = [max(one.shape[1] - 1, 1) for one in responses]  # a single seed deviates by 0
-    between = sum((d**2).sum(axis=1) / free for d, free in zip(deviations, freedom, strict=True))
-    answers = sum(
-        (one - one.mean(axis=1, keepdims=True)).var(axis=2).sum(axis=1) / free / one.shape[2]
-        for one, free in zip(responses, freedom, strict=True)
-    )
-    kept = np.sqrt(np.clip(1 - answers / np.where(between > 0, between, np.inf), 0, 1))
-    return [kept[:, None] * d / np.sqrt(d.shape[1] * free) for d, free in zip(deviations, freedom, strict=True)]
-
-
-def _trials(responses: list[Array]) -> Array:
-    """How many independent answers each rung's exact match is worth: fewer than were given where seeds differ more
-    than chance makes them."""
-    between, chance = 0.0, 0.0
-    for one in responses:
-        rates = one[0].mean(axis=1)
-        if len(rates) > 1:
-            between += rates.var(ddof=1)
-            chance += rates.mean() * (1 - rates.mean()) / one.shape[2]
-    excess = max(1.0, between / chance) if chance > 0 else 1.0
-    return np.array([one.shape[1] * one.shape[2] / excess for one in responses])
+def _measure_points(points: pd.DataFrame, metric: str, rng: np.random.Generator) -> Measured:
+    """`value` (rungs) on its scale, and Gaussian draws of it."""
+    unknown = points["stderr"].isna() & points["n_items"].isna()
+    if unknown.any():
+        size, model = unknown.index[unknown][0]
+        raise TasklawsError(f"{model} (size {size:g}): {metric} has neither stderr nor n_items: give one")
+    value = points["value"].to_numpy()
+    on_scale = _scaled(metric, value)
+    normal = rng.standard_normal((REPLICATES, len(value)))
+    measured = _scaled(metric, value + np.nan_to_num(points["stderr"].to_numpy()) * normal)
+    bound = on_scale + np.sqrt(np.clip(on_scale * (1 - on_scale), 0, None) / points["n_items"].to_numpy()) * normal
+    return Measured(on_scale, np.where(points["stderr"].isna(), bound, measured))
