@@ -73,7 +73,7 @@ def compare(
         say(f"{name}: 90% intervals cover", inside, f"{low:.0%}-{high:.0%}", low <= share <= high)
     every = pd.concat([base, single])
     told_of = [
-        f"{method} {row.error:.2f}" + ("" if row.n == len(seen) else f"* (combination {row.own:.2f} on those {row.n})")
+        f"{method} {row.error:.2f}" + ("" if row.n == len(seen) else f"* (combination {row.own:.2f} on those {row.n:.0f})")
         for method, row in every.iterrows()
     ]
     print(f"      combination {mean:.2f}, inside {inside}; " + ", ".join(told_of))
