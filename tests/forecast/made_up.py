@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from tasklaws.forecast.panel import Panel, build_panels
+from tasklaws.forecast.panel import Panel
 
 SIZES = np.geomspace(1e7, 3e9, 6)
 
@@ -35,8 +35,27 @@ def table(value, sizes, n_items=500, metric="acc", tokens=20.0, ladder="made_up"
     return pd.DataFrame(rows)
 
 
-def panel(value, sizes=None, **options) -> Panel:
-    value = np.atleast_2d(value)
-    sizes = np.geomspace(1e7, 1e7 * 3.0 ** (value.shape[1] - 1), value.shape[1]) if sizes is None else sizes
-    points = table(value, sizes, **options)
-    return build_panels(points, [options.get("metric", "acc")])[0]
+def panel(value, sizes=None, n_items=500, tokens=20.0, chance=np.nan, losses=True) -> Panel:
+    """The panel of a ladder of scores (tasks, models), with a validation loss of each model."""
+    value = np.atleast_2d(np.asarray(value, dtype=float))
+    n_tasks, n_models = value.shape
+    sizes = (
+        np.geomspace(1e7, 1e7 * 3.0 ** (n_models - 1), n_models) if sizes is None else np.asarray(sizes, dtype=float)
+    )
+    order = np.argsort(sizes, kind="stable")
+    sizes = sizes[order]
+    loss = 1.7 + 400 * sizes**-0.35 + 400 * (tokens * sizes) ** -0.28
+    return Panel(
+        ladder="made_up",
+        loss=False,
+        tasks=tuple((f"t{task:02}", "acc") for task in range(n_tasks)),
+        models=tuple(f"m{model:02}" for model in order),
+        n_params=sizes,
+        n_tokens=tokens * sizes,
+        train_flops=6 * tokens * sizes**2,
+        value=value[:, order],
+        n_items=np.full(value.shape, float(n_items)),
+        chance=np.full(value.shape, chance),
+        others=(("web", "loss"),) if losses else (),
+        beside=loss[None] if losses else np.empty((0, n_models)),
+    )

@@ -93,7 +93,7 @@ SHAPES = {
     "only scores": lambda points: points[points["metric"] == "acc"],
     "only losses": lambda points: points[points["metric"] == "loss"],
     "one task": lambda points: points[points["task"] == "t00"],
-    "holes": lambda points: points.drop(index=points.index[[3, 9, 17, 26]]),
+    "holes": lambda points: points.drop(index=points.index[[2, 9, 13, 20]]),
     "two ladders": lambda points: pd.concat([points, points.assign(ladder="other")]),
     "three seeds": lambda points: pd.concat([points.assign(seed=seed) for seed in range(3)]),
     "equal sizes": lambda points: pd.concat([points, points.assign(model=points["model"] + "-again")]),

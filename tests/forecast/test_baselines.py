@@ -14,8 +14,8 @@ PLACES = np.arange(8)
 def says(forecaster, value, known=6, **options):
     ladder = panel(value, **options)
     models = np.arange(len(ladder.models))
-    found = ask(forecaster, ladder.select(models[:known]), ladder.select(models[known:]).without_results())
-    return None if found is None else ladder.link.inverse(found.mean)
+    found = ask([forecaster], ladder.select(models[:known]), ladder.select(models[known:]).without_results())
+    return ladder.link.inverse(found[forecaster.name].mean) if found else None
 
 
 def test_the_last_value_is_repeated_past_holes():

@@ -5,6 +5,7 @@ of both, (tasks or 1, models); None where the table lacks what the axis needs.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -37,12 +38,14 @@ def reducible_loss(known: Panel, wanted: Panel) -> Places | None:
     return rescaled(known, seen, told)
 
 
+@lru_cache(maxsize=1)  # for the methods that share it
 def validation_loss(known: Panel, wanted: Panel) -> Places | None:
     """-ln of the validation losses, averaged; of wanted models as forecast by a Chinchilla surface for each loss."""
     whole = np.isfinite(known.validation_loss).all(axis=1)
     return loss_places(known, wanted, known.validation_loss[whole], average=True)
 
 
+@lru_cache(maxsize=1)
 def task_loss(known: Panel, wanted: Panel) -> Places | None:
     """-ln of each task's own loss; of wanted models as forecast by a Chinchilla surface."""
     return loss_places(known, wanted, known.task_loss, average=False)
@@ -68,6 +71,7 @@ def chinchilla(known: Panel, wanted: Panel, losses: Array) -> Array:
     return np.stack([fit.predict(at) for fit in fit_many(tables, "chinchilla", replicates=0)])
 
 
+@lru_cache(maxsize=1)
 def ability(known: Panel, wanted: Panel) -> Places | None:
     """One ability behind all tasks: the first principal component of what the tasks share (arcsine scale), each task
     weighted by how many items it has; of wanted models as forecast over size (one ability, many benchmarks)."""

@@ -64,18 +64,14 @@ class History:
         """Forecasts of all models from number `origin` on, by each method that the table allows."""
         if origin not in self._told:
             methods = forecasters(self.panel) if origin >= LEAST_RUNGS else (RepeatLast(),)
-            self._told[origin] = self._ask(methods, origin)
+            self._told[origin] = ask(methods, *self.parts(origin))
         return self._told[origin]
 
     def rivals(self, origin: int) -> dict[str, Prediction]:
         """The same by each baseline that the table allows; all but repeat_last have no part in the combination."""
         if origin not in self._rivals:
-            self._rivals[origin] = self._ask(baselines(self.panel), origin)
+            self._rivals[origin] = ask(baselines(self.panel), *self.parts(origin))
         return self._rivals[origin]
-
-    def _ask(self, methods: Sequence[Forecaster], origin: int) -> dict[str, Prediction]:
-        found = {method.name: ask(method, *self.parts(origin)) for method in methods}
-        return {name: told for name, told in found.items() if told is not None}
 
     def combined(self, origin: int, target: int) -> Forecast:
         """The combination before its interval is scaled."""

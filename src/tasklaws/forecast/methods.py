@@ -1,9 +1,11 @@
 """The single methods of forecasting: an axis of scale, and a link on which curves are about straight."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasklaws.forecast import axes, mixture
 from tasklaws.forecast.links import ARCSINE, LOG, LOG_LOG, LOGIT, Array, Link
@@ -83,16 +85,23 @@ def noise_share(panel: Panel) -> Array:
     return np.asarray(np.maximum(share, LEAST_SHARE))
 
 
-def ask(forecaster: Forecaster, known: Panel, wanted: Panel) -> Prediction | None:
-    """What a forecaster says of all tasks; of those that no known model was asked NaN, and nothing depends on them."""
+def ask(forecasters: Sequence[Forecaster], known: Panel, wanted: Panel) -> dict[str, Prediction]:
+    """What each forecaster that can says of all tasks; of those that no known model was asked it is NaN, and nothing
+    depends on them."""
     asked = known.asked
-    if not asked.any():
-        return None
-    found = forecaster(known.of_tasks(asked), wanted.of_tasks(asked))
-    if found is None or asked.all():
-        return found
-    mean, sd = np.full((2, len(asked), len(wanted.models)), np.nan)
-    mean[asked], sd[asked] = found.mean, found.sd
+    found = {}
+    if asked.any():
+        parts = known.of_tasks(asked), wanted.of_tasks(asked)  # the same for all: axes remember what they made of them
+        for forecaster in forecasters:
+            told = forecaster(*parts)
+            if told is not None:
+                found[forecaster.name] = scattered(told, asked)
+    return found
+
+
+def scattered(told: Prediction, asked: NDArray[np.bool_]) -> Prediction:
+    mean, sd = np.full((2, len(asked), told.mean.shape[1]), np.nan)
+    mean[asked], sd[asked] = told.mean, told.sd
     return Prediction(mean, sd)
 
 
