@@ -15,7 +15,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("py
 
 FEW = [
     "corpus=mini",
-    "elicitation.ask={gauss_sum:[python],largest_of_four:[choice]}",
+    # Giving another dictionary would add to the one that is there.
+    *(f"~elicitation.ask.{family}" for family in ("sha256_power", "step_chain", "step_chain_shared", "string_edit")),
+    "~elicitation.ask.addition",
+    "elicitation.ask.gauss_sum=[python]",
     "families.sets.gauss_sum.per_decade=4",
     "families.sets.largest_of_four.per_length=10",
 ]
