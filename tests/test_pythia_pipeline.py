@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from clone import Clone
+from tasklaws.files import write_jsonl
+from tasklaws.ladder.document import Document
 
 if TYPE_CHECKING:
     from hub_server import Hub
@@ -47,8 +49,8 @@ def test_without_a_network_the_error_is_one_clear_line(tmp_path: Path) -> None:
     clone = Clone(tmp_path / "clone", HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_CACHE=str(tmp_path / "cache"))
     clone.run("tasklaws", "compose", "models=pythia_ladder")
     clone.run("python", "stages/items.py")
-    (clone.path / "data/corpus").mkdir()
-    (clone.path / "data/corpus/heldout.jsonl").write_text('{"prompt": "Q: 1+1\\nA:", "target": " 2"}\n')
+    document = Document("addition", "direct", "Q: 1+1\nA:", " 2")
+    write_jsonl(clone.path / "data/corpus/heldout.jsonl", [document.to_dict()])
     said = clone.run("python", "stages/model.py", "pythia-70m", fails=True)
     (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
     assert "EleutherAI/pythia-70m" in line
