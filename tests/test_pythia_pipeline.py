@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from clone import Clone
+from tasklaws.files import write_jsonl
+from tasklaws.ladder.document import Document
 
 if TYPE_CHECKING:
     from hub_server import Hub
@@ -15,7 +17,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("py
 
 FEW = [
     "corpus=mini",
-    "elicitation.ask={gauss_sum:[python],largest_of_four:[choice]}",
+    # Giving another dictionary would add to the one that is there.
+    *(f"~elicitation.ask.{family}" for family in ("sha256_power", "step_chain", "step_chain_shared", "string_edit")),
+    "~elicitation.ask.addition",
+    "elicitation.ask.gauss_sum=[python]",
     "families.sets.gauss_sum.per_decade=4",
     "families.sets.largest_of_four.per_length=10",
 ]
@@ -44,8 +49,8 @@ def test_without_a_network_the_error_is_one_clear_line(tmp_path: Path) -> None:
     clone = Clone(tmp_path / "clone", HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_CACHE=str(tmp_path / "cache"))
     clone.run("tasklaws", "compose", "models=pythia_ladder")
     clone.run("python", "stages/items.py")
-    (clone.path / "data/corpus").mkdir()
-    (clone.path / "data/corpus/heldout.jsonl").write_text('{"prompt": "Q: 1+1\\nA:", "target": " 2"}\n')
+    document = Document("addition", "direct", "Q: 1+1\nA:", " 2")
+    write_jsonl(clone.path / "data/corpus/heldout.jsonl", [document.to_dict()])
     said = clone.run("python", "stages/model.py", "pythia-70m", fails=True)
     (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
     assert "EleutherAI/pythia-70m" in line
