@@ -61,10 +61,9 @@ def compare(
     worst = str((base["error"] - base["own"]).idxmin())
     own, rival = float(base["own"][worst]), float(base["error"][worst])
     say(f"{name}: error < every baseline (closest {worst})", f"{own:.2f} / {rival:.2f}", "lower", own < rival)
-    complete = single[single["n"] == len(seen)]
     if ratio is not None:
-        best = str(complete["error"].idxmin())
-        found = mean / float(complete["error"][best])
+        ratios = single["own"] / single["error"]
+        best, found = str(ratios.idxmax()), float(ratios.max())
         say(f"{name}: error / best single in hindsight ({best})", f"{found:.3f}", f"<= {ratio}", found <= ratio)
     share = float(seen["inside"].mean())
     inside = f"{share:.1%} of {len(seen)}"
