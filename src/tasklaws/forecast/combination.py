@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from tasklaws.forecast.baselines import RepeatLast, baselines
 from tasklaws.forecast.links import Array
-from tasklaws.forecast.methods import LOSS_METHODS, METHODS, Forecaster, Prediction, ask
+from tasklaws.forecast.methods import LOSS_METHODS, METHODS, Forecaster, Prediction, ask, noise_share
 from tasklaws.forecast.panel import Panel
 
 LEAST_RUNGS = 3  # fewer: only the last rung can be repeated
@@ -85,12 +85,13 @@ def forecasters(panel: Panel) -> Sequence[Forecaster]:
 
 
 def sampling(panel: Panel, n_known: int) -> Array:
-    """Standard deviation of a new value's sampling on the link scale, by task; as the known models' items say."""
-    items = np.where(np.isfinite(panel.value), panel.n_items, np.nan)[:, :n_known]
-    asked = np.isfinite(items).any(axis=1)
+    """Standard deviation of a new value's sampling on the link scale, by task; as the known models' items say, of which
+    the new model answers the same."""
+    known = panel.select(np.arange(n_known))
+    items = np.where(np.isfinite(known.value), known.n_items, np.nan)
     found = np.full(len(items), np.nan)
-    found[asked] = 1 / np.sqrt(np.nanmedian(items[asked], axis=1))
-    return found
+    found[known.asked] = 1 / np.sqrt(np.nanmedian(items[known.asked], axis=1))
+    return np.asarray(found * np.sqrt(noise_share(known)))
 
 
 def gap(panel: Panel, origin: int, target: int) -> float:
