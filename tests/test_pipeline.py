@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -99,13 +100,17 @@ def kill_in_the_middle(clone: Clone, stage: str, middle: str) -> None:
         process = subprocess.Popen(
             ["dvc", "repro"], cwd=clone.path, env=clone.env, stdout=log, stderr=log, start_new_session=True
         )
-    deadline = time.monotonic() + 300
-    while not (any(clone.path.glob(middle)) and runs(clone.path, stage)):
-        assert process.poll() is None, f"{stage} was never in its middle: {(clone.path / 'log').read_text()}"
-        assert time.monotonic() < deadline, stage
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    deadline = time.monotonic() + 900
+    try:
+        while not (any(clone.path.glob(middle)) and runs(clone.path, stage)):
+            ended = process.poll()
+            assert ended is None, f"{stage} was never in its middle, {ended}: {(clone.path / 'log').read_text()}"
+            assert time.monotonic() < deadline, stage
+            time.sleep(0.02)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     assert not any(name.split("@")[0] == stage for name in clone.locked()), f"{stage} was done before it was killed"
 
 
