@@ -171,7 +171,7 @@ REFUSED = {
     "both modes": ([*SPLIT, *ROLLING], "give either"),
     "one half": (["--fit", "n_params < 2.5e9"], "give either"),
     "no step ahead": (["--rolling", "0"], "--rolling is 0"),
-    "too few models": (["--rolling", "1", "--min-rungs", "6"], "no ladder has more than --min-rungs 6"),
+    "too few models": (["--rolling", "1", "--min-rungs", "6"], "no ladder has more than 6 models, --min-rungs is 6"),
 }
 
 

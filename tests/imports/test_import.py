@@ -109,6 +109,13 @@ def test_the_layout_that_pythia_published(tmp_path, monkeypatch, capsys, out, mo
     assert table.query("metric == 'ppl'")["chance"].isna().all()
 
 
+def test_a_named_step_is_not_taken_for_the_end_of_training(tmp_path, monkeypatch, capsys, out):
+    old(tmp_path / "evals", 1000)
+    told = write(tmp_path / "told.csv", "model,n_params,n_tokens\npythia-70m,18915328,299892736000")
+    said = refused(monkeypatch, capsys, tmp_path / "evals", "--out", out, "--models", told)
+    assert "step 1000 of pythia-70m may not be the end of its training: give tokens_per_step" in said
+
+
 def test_todays_layout(tmp_path, monkeypatch, capsys, out):
     new(tmp_path / "results")
     write(tmp_path / "results/me__nano-1m/samples_arc_easy_2025.jsonl", "{}\n")

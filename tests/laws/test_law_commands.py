@@ -31,12 +31,16 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def test_fit_reports_draws_and_prints_json(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fit_reports_draws_and_prints_json(
+    table: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     run("fit", table, "--law", "chinchilla", "--replicates", 20)
     report = capsys.readouterr().out
     assert "status converged" in report
     picture = Path(report.splitlines()[-1].removeprefix("picture: "))
-    assert picture == table.with_name("points-chinchilla.svg")
+    assert picture == Path("points-chinchilla.svg")  # here, not beside the user's data
     first = picture.read_bytes()
     run("fit", table, "--law", "chinchilla", "--replicates", 20)
     assert picture.read_bytes() == first
@@ -47,6 +51,19 @@ def test_fit_reports_draws_and_prints_json(table: Path, capsys: pytest.CaptureFi
     assert found["params"]["alpha"] == pytest.approx(0.35)
     assert (found["status"], found["n_points"]) == ("converged", 60)
     assert found["objective"] < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--replicates", -3], "--replicates is -3: give 0 or more"),
+        (["--seed", -1], "--seed is -1: give 0 or more"),
+        (["--picture", "x.foo"], "--picture x.foo: the name must end in .svg"),
+    ],
+)
+def test_fit_refuses_what_cannot_be_before_it_fits(table: Path, words: list[object], said: str) -> None:
+    with pytest.raises(TasklawsError, match=said):
+        run("fit", table, "--law", "chinchilla", *words)
 
 
 def test_plan_takes_a_fit_or_five_numbers(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

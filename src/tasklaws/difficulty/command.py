@@ -25,7 +25,7 @@ def add_parser(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
         "difficulty",
         help="which items will the next model solve? predict each of the last models from all earlier ones",
         description="Predict each of the last models from all earlier ones, by item response and human difficulty. "
-        "Writes predictions.csv, difficulties.csv (90%% intervals) and summary.json.",
+        "Writes predictions.csv, difficulties.csv (90% intervals) and summary.json.",
     )
     parser.add_argument(
         "table", type=Path, help="CSV: model, date or n_params, task, score, and what is known of the tasks"

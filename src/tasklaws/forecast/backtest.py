@@ -102,7 +102,11 @@ def rolling_backtest(table: pd.DataFrame, metrics: list[str], ahead: int, min_ru
             found = forecast_rows(history, origin, range(origin, min(origin + ahead, len(panel.models))))
             rows, parts = rows + found[0], parts + found[1]
     if not rows:
-        raise TasklawsError(f"nothing to forecast: no ladder has more than --min-rungs {min_rungs} models")
+        most = max((len(panel.models) for panel in panels(table, metrics)), default=0)
+        remedy = "give a smaller --min-rungs" if most > 1 else "give at least two models of one ladder"
+        raise TasklawsError(
+            f"nothing to forecast: no ladder has more than {most} models, --min-rungs is {min_rungs}: {remedy}"
+        )
     return finished(rows, parts)
 
 

@@ -10,8 +10,11 @@ from typing import Any
 from tasklaws.errors import TasklawsError
 from tasklaws.files import write_json, write_table
 from tasklaws.forecast.backtest import choose_metrics, choose_tasks, rolling_backtest, split_backtest, summarise
+from tasklaws.forecast.baselines import BASELINES
 from tasklaws.forecast.figures import draw_figures
+from tasklaws.forecast.methods import METHODS
 from tasklaws.forecast.rows import KEYS
+from tasklaws.schema import is_loss
 from tasklaws.table import read_points
 
 
@@ -51,6 +54,9 @@ def run(arguments: Namespace) -> None:
         write_table(directory / "methods.csv", methods, [*KEYS, "method"])
         draw_figures(directory / "figures", forecasts, methods)
         write_json(directory / "summary.json", summary)
+    lacking = sorted({method.name for method in (*METHODS, *BASELINES)} - set(methods["method"]))
+    if lacking and not all(map(is_loss, metrics)):
+        print(f"the table lacks what these need (losses, tokens, chance ...): {', '.join(lacking)}")
     print(f"{len(forecasts)} forecasts: mean error {summary['mae']:.4f}, 90% intervals hold {summary['coverage']:.1%}")
     print(f"{out}: forecasts.csv, methods.csv, summary.json, figures")
 

@@ -46,7 +46,7 @@ def forecast_rows(
     rows: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
     for target in targets:
-        enough = origin >= LEAST_RUNGS
+        enough = len(np.unique(history.panel.size[:origin])) >= LEAST_RUNGS
         found = forecast(history, origin, target)
         lower, predicted, upper = interval(history.panel.link, found.mean, found.width)
         half = (upper - lower) / 2 / (predicted if history.panel.loss else 1.0)
@@ -65,7 +65,7 @@ def forecast_rows(
                     "upper": upper[row],
                     "observed": history.panel.value[row, target],
                     "verdict": judgement.verdict,
-                    "method": "combination" if enough else "repeat_last",
+                    "method": "combination" if origin >= LEAST_RUNGS else "repeat_last",
                     "fit_status": "converged" if enough else "unidentified",
                     "equivalent_items": items[row],
                     "log_score": score[row],

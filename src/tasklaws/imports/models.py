@@ -52,9 +52,18 @@ def known(table: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
 def fill(table: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
     """Fill in the unknown sizes: N of any row, D by its step, D and FLOPs of a final one as at the end of training.
 
-    A model without N or FLOPs raises TasklawsError.
+    A model without N or FLOPs raises TasklawsError, and so does one of a named step whose tokens a step are unknown:
+    whether that step is the end of training cannot be told.
     """
     of_model = known(table, models)
+    told = of_model["n_tokens"].notna() | of_model["train_flops"].notna()
+    unsure = table["step"].notna() & table["n_tokens"].isna() & of_model["tokens_per_step"].isna() & told
+    if unsure.any():
+        row = table[unsure].iloc[0]
+        raise TasklawsError(
+            f"{table.index[unsure][0]}: step {row['step']:.0f} of {row['model']} may not be the end of its training: "
+            "give tokens_per_step in --models, or leave n_tokens and train_flops out there"
+        )
     at_end = of_model.where(table["is_final"])
     n_tokens = table["n_tokens"].fillna(table["step"] * of_model["tokens_per_step"]).fillna(at_end["n_tokens"])
     n_params = table["n_params"].fillna(of_model["n_params"])

@@ -14,6 +14,7 @@ from tasklaws.laws.law import AXES
 from tasklaws.laws.result import Fit
 from tasklaws.schema import LOSSES
 
+KINDS = (".svg", ".png", ".pdf")
 OTHER_NAMES = {
     "n_params": ("N", "params", "parameters", "model_size"),
     "n_tokens": ("D", "tokens", "training_tokens", "n_examples"),
@@ -30,24 +31,26 @@ def add_parser(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
     parser.add_argument("--axis", choices=AXES, help="of a law of one input (default: the first that all rows have)")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default %(default)s)")
     parser.add_argument("--replicates", type=int, default=200, help="bootstrap refits (default %(default)s)")
-    parser.add_argument("--picture", type=Path, help="where to draw it (default: beside TABLE)")
+    parser.add_argument("--picture", type=Path, help="where to draw it (default: TABLE-LAW.svg in this directory)")
     parser.add_argument("--json", action="store_true", help="print the fit as JSON, for `tasklaws plan`; no picture")
     parser.set_defaults(run=run_fit)
 
 
 def run_fit(arguments: Namespace) -> None:
     """Fit a law to the observations of one task and metric; print a report and draw a picture, or print JSON."""
+    for name in ("seed", "replicates"):
+        if getattr(arguments, name) < 0:
+            raise TasklawsError(f"--{name} is {getattr(arguments, name)}: give 0 or more")
+    picture: Path = arguments.picture or Path(f"{arguments.table.name.split('.')[0]}-{arguments.law}.svg")
+    if picture.suffix.lower() not in KINDS:
+        raise TasklawsError(f"--picture {picture}: the name must end in {', '.join(KINDS)}")
     table = read_observations(arguments.table, arguments.metric, arguments.task)
     found = fit(table, arguments.law, axis=arguments.axis, seed=arguments.seed, replicates=arguments.replicates)
     if arguments.json:
         print(json.dumps(found.to_dict(), sort_keys=True, allow_nan=False))
         return
     print(found.summary())
-    print(f"picture: {draw(found, arguments.picture or beside(arguments.table, arguments.law))}")
-
-
-def beside(table: Path, law: str) -> Path:
-    return table.with_name(f"{table.name.split('.')[0]}-{law}.svg")
+    print(f"picture: {draw(found, picture)}")
 
 
 def draw(found: Fit, path: Path) -> Path:
@@ -55,8 +58,6 @@ def draw(found: Fit, path: Path) -> Path:
     import matplotlib.pyplot as plt
 
     kind = path.suffix.lstrip(".").lower()
-    if kind not in ("svg", "png", "pdf"):
-        raise TasklawsError(f"--picture {path}: the name must end in .svg, .png or .pdf")
     with mpl.rc_context({"svg.hashsalt": "tasklaws", "backend": "agg"}):
         figure, ax = plt.subplots(layout="constrained")
         found.plot(ax)

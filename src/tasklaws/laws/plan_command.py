@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tasklaws.errors import TasklawsError
-from tasklaws.files import read_json
+from tasklaws.files import read_text
 from tasklaws.laws.planning import Plan, Surface, plan_for_budget, plan_for_loss
 from tasklaws.laws.result import Fit
 
@@ -53,7 +53,12 @@ def read_surface(arguments: Namespace) -> tuple[Surface, list[Surface | None], f
     """The law, its bootstrap refits (None where one gives no surface), and the level of their intervals."""
     if arguments.fit is None:
         return Surface(*arguments.params), [], 0.0
-    row: Any = read_json(arguments.fit)
+    try:
+        row: Any = json.loads(read_text(arguments.fit))
+    except ValueError as error:
+        raise TasklawsError(
+            f"{arguments.fit} is no JSON ({error}): give what `tasklaws fit --law chinchilla --json` printed"
+        ) from error
     if isinstance(row, dict) and "draws" not in row and isinstance(row.get("params"), dict):
         missing = [name for name in NAMES if not isinstance(row["params"].get(name), int | float)]
         if missing:
