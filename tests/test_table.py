@@ -1,7 +1,6 @@
 """Tables of points: every shape that people have is read, and what cannot be is refused by its line and value."""
 
 import gzip
-import os
 import time
 from pathlib import Path
 
@@ -11,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared_data import shared
 from tasklaws.errors import TasklawsError
 from tasklaws.schema import LOSSES, POINT_COLUMNS
 from tasklaws.table import complete, read_points, write_points
 
-SHARED = Path(os.environ.get("TASKLAWS_SHARED", Path(__file__).parents[2] / "shared"))
 HEADER = "model,task,metric,value,n_params"
 ROW = "m,t,acc,0.5,1000"
 
@@ -214,9 +213,7 @@ def test_what_was_written_is_read_and_written_the_same(tmp_path_factory, rows, r
 
 @pytest.mark.parametrize("name", ["pythia", "olmo_ladder", "gadre", "bigg"])
 def test_published_ladders_are_read_whole(tmp_path, name):
-    path = SHARED / f"ladders/{name}.csv.gz"
-    if not path.exists():
-        pytest.skip(f"{path} is absent")
+    path = shared(f"ladders/{name}.csv.gz")
     read = read_points(path)
     raw = pd.read_csv(path)
     assert list(read) == list(raw)

@@ -1,8 +1,5 @@
 """The mirage check on responses simulated from a probability per token whose rise is known."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from shared_data import shared
 from tasklaws.errors import TasklawsError
 from tasklaws.forecast.jump import excess_share, sharpest_jump, smooth_rise
 from tasklaws.forecast.mirage import MIRAGE_COLUMNS, POINT_MIRAGE_COLUMNS, mirage_points, mirage_table
@@ -17,7 +15,6 @@ from tasklaws.forecast.mirage_noise import independent_trials
 from tasklaws.schema import SCORE_COLUMNS
 from tasklaws.table import read_points
 
-SHARED = Path(os.environ.get("TASKLAWS_SHARED", Path(__file__).parents[2] / "../shared"))
 SEED_SD = 0.15  # logits by which seeds differ
 ITEM_SD = 0.5
 
@@ -175,9 +172,8 @@ def test_points_without_noise_are_refused():
         mirage_points(points_of(smooth(7), 20, n_items=np.nan), 0)
 
 
-@pytest.mark.skipif(not (SHARED / "ladders").is_dir(), reason=f"no shared ladders in {SHARED}: set TASKLAWS_SHARED")
 def test_olmo_tasks_do_not_jump():
-    table = read_points(SHARED / "ladders/olmo_ladder.csv.gz")
+    table = read_points(shared("ladders/olmo_ladder.csv.gz"))
     found = mirage_points(table[table["model"].str.endswith("-10xC")], 0)
     assert found["task"].nunique() == 10
     assert found["survives"].isna().all()

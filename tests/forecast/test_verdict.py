@@ -1,9 +1,7 @@
 """Verdicts on curves of known shape, on shuffled axes, and on the negative controls of real ladders."""
 
-import os
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +9,7 @@ from made_up import draw, panel, rises
 from scipy.special import expit
 from scipy.stats import kendalltau
 
+from shared_data import shared
 from tasklaws.forecast.backtest import rolling_backtest
 from tasklaws.forecast.combination import History, forecast
 from tasklaws.forecast.panel import SIZES, build_panels
@@ -18,7 +17,6 @@ from tasklaws.forecast.rows import interval
 from tasklaws.forecast.verdict import judge
 from tasklaws.table import read_points
 
-LADDERS = Path(os.environ.get("TASKLAWS_SHARED", Path(__file__).parents[2] / "../shared")) / "ladders"
 CONTROLS = ("logiqa", "logi_qa", "wsc")
 NARROW = 0.01  # the half-width of a forecast so sure that it never stands in the way of `lawful`
 
@@ -147,10 +145,7 @@ def test_a_made_up_axis_such_as_the_number_of_gpus_is_no_law():
 
 
 def table(name):
-    path = LADDERS / f"{name}.csv.gz"
-    if not path.exists():
-        pytest.skip(f"{path} is absent: the ladders are not part of the repository")
-    return read_points(path)
+    return read_points(shared(f"ladders/{name}.csv.gz"))
 
 
 @pytest.mark.parametrize("name", ["pythia", "gadre"])

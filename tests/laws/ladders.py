@@ -1,23 +1,18 @@
 """Made-up ladders with known laws, and the way to the published ones."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
-ROOT = Path(__file__).parents[2]
-SHARED = Path(os.environ.get("TASKLAWS_SHARED", ROOT.parent / "shared"))
+from shared_data import shared
+
 SIZES = np.geomspace(1e6, 1e10, 9)
 
 
 def published(name: str) -> Path:
     """A table of published results; its test skips where there is none."""
-    path = SHARED / "ladders" / name
-    if not path.exists():
-        pytest.skip(f"{path} is absent: set TASKLAWS_SHARED to the folder that holds ladders/")
-    return path
+    return shared(f"ladders/{name}")
 
 
 def grid_of_models(seed: int = 0) -> pd.DataFrame:

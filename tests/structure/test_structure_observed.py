@@ -1,20 +1,16 @@
 """Observed overlap: known truths recovered, intervals that cover, and what is refused."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from shared_data import shared
 from tasklaws.errors import TasklawsError
 from tasklaws.structure.cells import Cells, Residuals, around_ability, around_trend, between_seeds, read_cells
 from tasklaws.structure.designed import Array, correlation, overlap
 from tasklaws.structure.observed import against_design, effective_number, grouped_number, intraclass
 from tasklaws.structure.simulate import Ladder, simulate
 
-SHARED = Path(os.environ.get("TASKLAWS_SHARED", Path(__file__).parents[2] / "../shared"))
-METR = SHARED / "items" / "metr_th10.csv.gz"
 QUARTERS = (0.125, 0.25, 0.5, 1.0)
 WIDE = Ladder(tuple(np.linspace(0, 8, 8)), 5, QUARTERS)
 TEN_SEEDS = Ladder(tuple(np.linspace(-1, 7, 8)), 10)
@@ -168,10 +164,9 @@ def test_cells_are_read_and_what_cannot_be_is_refused() -> None:
         against_design(between_seeds(cells), np.eye(2), 0.9)
 
 
-@pytest.mark.skipif(not METR.is_file(), reason=f"no {METR}: set TASKLAWS_SHARED")
 def test_tasks_of_a_family_go_together_in_real_results() -> None:
     """METR's table: around each model's level, tasks of one family are correlated, those of two are not."""
-    table = pd.read_csv(METR).assign(seed=0, step=0)
+    table = pd.read_csv(shared("items/metr_th10.csv.gz")).assign(seed=0, step=0)
     table = table.rename(columns={"model": "rung", "task": "item"})
     cells = read_cells(table, "score")
     family = table.drop_duplicates("item").set_index("item")["family"]
