@@ -66,7 +66,9 @@ def averaged_over_posterior(table: ItemTable, index: int) -> float:
     scores = table.scores[asked, index]
     level = levels.given_mean(float(scores.mean()), asked, table.chance)
     fitted = FittedMethod.to(earlier, levels.earlier, method, method.explanation(table))
-    offsets, shrink = fitted.offsets(level)[asked], np.sqrt(1 + ATTENUATION * fitted.offsets_stderr(level)[asked] ** 2)
+    where = level, float(table.position[index])
+    shrink = np.sqrt(1 + ATTENUATION * fitted.offsets_stderr(*where)[asked] ** 2)
+    offsets = fitted.offsets(*where)[asked]
     ability = brentq(lambda ability: expit((ability + offsets) / shrink).mean() - scores.mean(), -200, 200)
     return log_loss(scores, expit((ability + offsets) / shrink))
 
@@ -98,10 +100,11 @@ def timings() -> Iterator[str]:
         eta = levels + rng.normal(0, 2, n_items)[:, None] + rng.normal(0, 0.5, n_items)[:, None] * levels
         scores = (rng.random(eta.shape) < expit(eta)).astype(float)
         start = time.perf_counter()
-        basis = Basis.at(levels, blocks)
+        positions = np.sort(rng.uniform(0, 3, n_models))
+        basis = Basis.at(levels, positions, blocks)
         nothing = Explanation(np.zeros((n_items, 0)), {})
-        fit = fit_item_response(scores, nothing, basis(levels), np.zeros(n_items))
-        fit.offsets_stderr(np.concatenate([block[0] for block in basis(levels[:1]).values()]))
+        fit = fit_item_response(scores, nothing, basis(levels, positions), np.zeros(n_items))
+        fit.offsets_stderr(np.concatenate([block[0] for block in basis(levels[:1], positions[:1]).values()]))
         seconds = time.perf_counter() - start
         yield f"{n_models} x {n_items}, {' + '.join(blocks)}, with intervals: {seconds:.1f} s (wanted {limit} s)"
 

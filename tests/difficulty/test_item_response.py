@@ -95,8 +95,8 @@ def test_discrimination_is_found_where_items_differ_in_it() -> None:
     slopes, easiness = rng.normal(0, 0.7, 150), rng.normal(0, 1.5, 150)
     solve = expit(levels + easiness[:, None] + slopes[:, None] * (levels - levels.mean()))
     scores = (rng.random(solve.shape) < solve).astype(float)
-    basis = Basis.at(levels, ("level", "slope"))
-    fit = fit_item_response(scores, Explanation(np.zeros((150, 0)), {}), basis(levels), np.zeros(150))
+    basis = Basis.at(levels, np.arange(40.0), ("level", "slope"))
+    fit = fit_item_response(scores, Explanation(np.zeros((150, 0)), {}), basis(levels, np.arange(40.0)), np.zeros(150))
     assert np.corrcoef(fit.residuals[:, 1], slopes)[0, 1] > 0.8
     assert fit.sd["slope"] == pytest.approx(0.7, abs=0.15)
 

@@ -1,4 +1,4 @@
-"""How an item's difficulty may change with ability: the functions of ability that its random effects multiply."""
+"""How an item's difficulty may change between models: the functions of a model that its random effects multiply."""
 
 from dataclasses import dataclass
 
@@ -6,45 +6,69 @@ import numpy as np
 
 from tasklaws.difficulty.table import Floats
 
-LENGTH = 1.0
-"""Length scale of the drift, in logits of the mean score: from 50% to 73%, say."""
-RANK = 4
-"""Directions kept of the drift; beyond them less than a hundredth of its variance is left on a dozen models or more."""
+LENGTHS = {"drift": 1.5, "era": 0.7}
+"""Length scales: the drift's in logits of the mean score (from 50% to 82%, say), the era's in years or ln n_params."""
+RANK = {"drift": 4, "era": 8}
+"""Directions kept of each; on a dozen models or more less than a hundredth of their variance is left beyond them."""
+
+
+@dataclass(frozen=True)
+class Directions:
+    """A Gaussian process of unit variance along one quantity, exp(-(t - t')^2 / (2 length^2)): its leading eigenvectors
+    at the models' places `knots`."""
+
+    knots: Floats
+    projection: Floats
+    length: float
+
+    @classmethod
+    def at(cls, places: Floats, block: str) -> "Directions":
+        """The directions of a block (`drift`, `era`) for models at `places` (M,)."""
+        knots = np.unique(places)
+        values, vectors = np.linalg.eigh(_kernel(knots, knots, LENGTHS[block]))
+        order = np.argsort(values)[::-1][: RANK[block]]
+        kept = [index for index in order if values[index] > 1e-6 * values.max()]
+        return cls(knots, vectors[:, kept] / np.sqrt(values[kept]), LENGTHS[block])
+
+    def __call__(self, places: Floats) -> Floats:
+        """(M, d) values at `places` (M,)."""
+        return np.asarray(_kernel(places, self.knots, self.length) @ self.projection)
 
 
 @dataclass(frozen=True)
 class Basis:
-    """Blocks of functions of a model's level (the logit of its mean score), each block with a variance of its own.
+    """Blocks of functions of a model's level (the logit of its mean score) and position (its date or size), each block
+    with a variance of its own.
 
     level        1                      1PL: one difficulty an item
     slope        level - centre         2PL: an item discriminates more or less than others
-    drift        a Gaussian process of unit variance, exp(-(t - t')^2 / 2): how recent, similarly able models did on an
-                 item says more about the next than how weak ones did (its leading eigenvectors at the models' levels)
+    drift        a Gaussian process along the level: how similarly able models did on an item says more about the next
+                 than how weak ones did
+    era          a Gaussian process along the position: so does how recent ones did, who learned from like data
     """
 
     centre: float
     blocks: tuple[str, ...]
-    knots: Floats
-    projection: Floats
+    drift: Directions
+    era: Directions
 
     @classmethod
-    def at(cls, levels: Floats, blocks: tuple[str, ...]) -> "Basis":
-        """The basis for models at `levels` (M,)."""
-        knots = np.unique(levels)
-        values, vectors = np.linalg.eigh(_kernel(knots, knots))
-        kept = [index for index in np.argsort(values)[::-1][:RANK] if values[index] > 1e-6 * values.max()]
-        return cls(float(levels.mean()), blocks, knots, vectors[:, kept] / np.sqrt(values[kept]))
+    def at(cls, levels: Floats, positions: Floats, blocks: tuple[str, ...]) -> "Basis":
+        """The basis for models at `levels` and `positions`, each (M,)."""
+        drift, era = Directions.at(levels, "drift"), Directions.at(positions, "era")
+        return cls(float(levels.mean()), blocks, drift, era)
 
-    def __call__(self, levels: Floats) -> dict[str, Floats]:
-        """Block -> (M, d) values at `levels` (M,)."""
+    def __call__(self, levels: Floats, positions: Floats) -> dict[str, Floats]:
+        """Block -> (M, d) values at `levels` and `positions`, each (M,)."""
         columns = {
             "level": np.ones((len(levels), 1)),
             "slope": (levels - self.centre)[:, None],
-            "drift": _kernel(levels, self.knots) @ self.projection,
+            "drift": self.drift(levels),
+            "era": self.era(positions),
         }
         return {block: columns[block] for block in self.blocks}
 
 
-def _kernel(left: Floats, right: Floats) -> Floats:
-    kernel: Floats = np.exp(-((left[:, None] - right[None]) ** 2) / (2 * LENGTH**2))
+def _kernel(left: Floats, right: Floats, length: float) -> Floats:
+    kernel: Floats = np.exp(-((left[:, None] - right[None]) ** 2) / (2 * length**2))
     return kernel

@@ -112,8 +112,9 @@ def difficulties_of(table: ItemTable) -> pd.DataFrame:
     levels = Levels.of(table).earlier
     fitted = FittedMethod.to(table, levels, METHODS["full"], METHODS["full"].explanation(table))
     best = int(levels.argmax())
-    difficulty = -fitted.offsets(levels[best]) - fitted.fit.ability[best]
-    half = HALF_WIDTH * fitted.offsets_stderr(levels[best])
+    where = float(levels[best]), float(table.position[best])
+    difficulty = -fitted.offsets(*where) - fitted.fit.ability[best]
+    half = HALF_WIDTH * fitted.offsets_stderr(*where)
     return pd.DataFrame(
         {
             "task": table.items.index,

@@ -15,7 +15,7 @@ EFFECT_SD = 2.5
 CENTRE_SD = 10.0
 """Prior standard deviation of the mean ability times sqrt(M): next to nothing is known of where models and items
 meet."""
-PRIOR_SD = {"level": 2.0, "slope": 0.5, "drift": 1.0, "ability": 2.0}
+PRIOR_SD = {"level": 2.0, "slope": 0.5, "drift": 1.0, "era": 1.0, "ability": 2.0}
 """Where the learned standard deviations start, and what they shrink to on small tables; 1 for every grouping."""
 PRIOR_WEIGHT = 4.0
 """How many observed effects that prior is worth."""

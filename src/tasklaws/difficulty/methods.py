@@ -9,7 +9,7 @@ from tasklaws.difficulty.covariates import COVARIATES, GROUPINGS, SOLVE_RATE, TI
 from tasklaws.difficulty.item_response import ItemResponseFit, fit_item_response
 from tasklaws.difficulty.table import Floats, ItemTable
 
-BLOCKS = ("level", "slope", "drift")
+BLOCKS = ("level", "slope", "drift", "era")
 ATTENUATION = (16 * np.sqrt(3) / (15 * np.pi)) ** 2
 """E sigmoid(x + e), e ~ N(0, v), is close to sigmoid(x / sqrt(1 + 0.346 v)) (Zeger, Liang & Albert 1988, Biometrics
 44:1049)."""
@@ -44,7 +44,7 @@ METHODS = {
 
 @dataclass(frozen=True)
 class FittedMethod:
-    """A method fitted to earlier models; what it says of the items for a model at any level."""
+    """A method fitted to earlier models; what it says of the items for a model at any level and position."""
 
     fit: ItemResponseFit
     basis: Basis
@@ -52,32 +52,33 @@ class FittedMethod:
     @classmethod
     def to(cls, earlier: ItemTable, levels: Floats, method: Method, explanation: Explanation) -> "FittedMethod":
         """Fit to the scores of `earlier`, whose models stand at `levels` (M,)."""
-        basis = Basis.at(levels, method.blocks)
-        fit = fit_item_response(earlier.scores, explanation, basis(levels), earlier.chance)
+        basis = Basis.at(levels, earlier.position, method.blocks)
+        blocks = basis(levels, earlier.position)
+        fit = fit_item_response(earlier.scores, explanation, blocks, earlier.chance)
         return cls(fit, basis)
 
-    def _phi(self, level: float) -> Floats:
-        values = self.basis(np.array([level]))
+    def _phi(self, level: float, position: float) -> Floats:
+        values = self.basis(np.array([level]), np.array([position]))
         return np.concatenate([np.zeros(0)] + [block[0] for block in values.values()])
 
-    def offsets(self, level: float) -> Floats:
+    def offsets(self, level: float, position: float) -> Floats:
         """(N,) log odds of each item, up to the model's ability: the posterior mode.
 
         Not averaged over the posterior: measured on earlier models that makes the log loss worse
         (benchmarks/difficulty.py).
         """
-        return self.fit.offsets(self._phi(level))
+        return self.fit.offsets(self._phi(level, position))
 
-    def offsets_stderr(self, level: float) -> Floats:
+    def offsets_stderr(self, level: float, position: float) -> Floats:
         """(N,) their standard errors."""
-        return self.fit.offsets_stderr(self._phi(level))
+        return self.fit.offsets_stderr(self._phi(level, position))
 
-    def unseen_offsets(self, level: float, explanation: Explanation) -> Floats:
+    def unseen_offsets(self, level: float, position: float, explanation: Explanation) -> Floats:
         """(n,) the same for items of families the fit has not seen: what is explained, averaged over what is not.
 
         The variance of residual and family, as learned from the seen items, shrinks the offsets (see ATTENUATION).
         """
-        values = self.basis(np.array([level]))
+        values = self.basis(np.array([level]), np.array([position]))
         variance = sum(self.fit.sd[name] ** 2 * float((block**2).sum()) for name, block in values.items())
         variance += self.fit.sd["family"] ** 2 if "family" in explanation.groups else 0.0
         offsets: Floats = self.fit.explained(explanation) / np.sqrt(1 + ATTENUATION * variance)

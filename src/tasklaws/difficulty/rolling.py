@@ -70,7 +70,8 @@ def predict(table: ItemTable, index: int, record: bool) -> Origin:
     scores = table.scores[asked, index]
     levels = Levels.of(earlier)
     level = levels.given_mean(float(scores.mean()), asked, table.chance)
-    forecast = forecast_next(earlier.position, levels.earlier, float(table.position[index]), record)
+    position = float(table.position[index])
+    forecast = forecast_next(earlier.position, levels.earlier, position, record)
     folds = family_folds(table)
     predictions = {}
     for name, method in METHODS.items():
@@ -80,12 +81,11 @@ def predict(table: ItemTable, index: int, record: bool) -> Origin:
         fitted = FittedMethod.to(earlier, levels.earlier, method, explanation)
         unseen = None
         if folds is not None:
-            unseen = _given(
-                _unseen(earlier, levels.earlier, method, explanation, folds, level), asked, table.chance, scores
-            )
+            offsets = _unseen(earlier, levels.earlier, method, explanation, folds, level, position)
+            unseen = _given(offsets, asked, table.chance, scores)
         predictions[name] = Prediction(
-            given=_given(fitted.offsets(level), asked, table.chance, scores),
-            extrapolated=_extrapolated(fitted, forecast, table.chance)[asked],
+            given=_given(fitted.offsets(level, position), asked, table.chance, scores),
+            extrapolated=_extrapolated(fitted, forecast, position, table.chance)[asked],
             unseen=unseen,
             converged=fitted.fit.converged,
         )
@@ -99,19 +99,25 @@ def _given(offsets: Floats, asked: NDArray[np.intp], chance: Floats, scores: Flo
     return probabilities(ability, offsets[asked], chance[asked])
 
 
-def _extrapolated(fitted: FittedMethod, forecast: Forecast, chance: Floats) -> Floats:
+def _extrapolated(fitted: FittedMethod, forecast: Forecast, position: float, chance: Floats) -> Floats:
     """(N,) probabilities averaged over the forecast of the level."""
     total = np.zeros(len(chance))
     for node, weight in zip(NODES, WEIGHTS / WEIGHTS.sum(), strict=True):
         level = forecast.mean + node * forecast.stderr
-        offsets = fitted.offsets(level)
+        offsets = fitted.offsets(level, position)
         ability = ability_for_mean(offsets, np.zeros(len(chance)), float(expit(level)))
         total += weight * probabilities(ability, offsets, chance)
     return total
 
 
 def _unseen(
-    earlier: ItemTable, levels: Floats, method: Method, explanation: Explanation, folds: NDArray[np.intp], level: float
+    earlier: ItemTable,
+    levels: Floats,
+    method: Method,
+    explanation: Explanation,
+    folds: NDArray[np.intp],
+    level: float,
+    position: float,
 ) -> Floats:
     """(N,) offsets, each fold's from a fit to the items of the other folds; 0 for a method that explains nothing."""
     offsets = np.zeros(len(folds))
@@ -121,7 +127,7 @@ def _unseen(
         seen, unseen = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         part = ItemTable(earlier.scores[seen], earlier.items.iloc[seen], earlier.models, earlier.position)
         fitted = FittedMethod.to(part, levels, method, explanation.take(seen))
-        offsets[unseen] = fitted.unseen_offsets(level, explanation.take(unseen))
+        offsets[unseen] = fitted.unseen_offsets(level, position, explanation.take(unseen))
     return offsets
 
 
