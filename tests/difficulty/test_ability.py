@@ -72,6 +72,19 @@ def test_the_next_record_is_forecast_from_records_and_weak_models_do_not_drag_it
     assert anything.stderr > record.stderr
 
 
+def test_a_record_is_a_step_above_the_last_where_dates_tell_little() -> None:
+    rng = np.random.default_rng(11)
+    ahead = []
+    for _ in range(100):
+        steps = rng.exponential(0.2, 14)
+        levels, positions = np.cumsum(steps), np.cumsum(rng.exponential(1, 14) ** 4 * 0.01)
+        forecast = forecast_next(positions[:-1], levels[:-1], float(positions[-1]), record=True)
+        ahead.append((forecast.mean - levels[-2], forecast.stderr))
+    mean, stderr = np.mean(ahead, axis=0)
+    assert mean == pytest.approx(0.2, abs=0.05)
+    assert stderr == pytest.approx(0.2, abs=0.08)
+
+
 def test_levels_do_not_depend_on_which_items_a_model_was_asked() -> None:
     people = draw(np.random.default_rng(2), 300, 12)
     easy = np.argsort(-people.offsets)[:150]

@@ -19,8 +19,10 @@ WALK_SD, NOISE_SD, FACTOR = 0.5, 0.3, 2.0
 """Medians of the priors on the random walk's spread over that span and on a model's own deviation, uncertain by
 FACTOR."""
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
+STEP, STEPS = 0.3, 3.0
+"""How far a record lies above the one before, in logits, before any was seen, and how many steps that is worth."""
 FEWEST = 3
-"""Models needed before the first forecast by which a choice between trends is judged."""
+"""Models needed before the first forecast by which a choice between ways is judged."""
 RECENT = 20
 """How many of the latest models judge it: enough for the choice, and long tables stay quick."""
 
@@ -102,25 +104,45 @@ def record_setters(positions: Floats, means: Floats) -> NDArray[np.bool_]:
     return records
 
 
-def forecast_next(positions: Floats, levels: Floats, at: float, record: bool) -> Forecast:
-    """Forecast the next model's level from all earlier models, or from the record setters among them only.
-
-    From those alone if the next is known to set a record. If not, from whichever of the two forecast the earlier models
-    better, each from those before it (mean log density): most sets hold a few weak models beside a moving frontier.
-    """
+def forecast_frontier(positions: Floats, levels: Floats, at: float) -> Forecast:
+    """`forecast_level` from the record setters only."""
     frontier = record_setters(positions, levels)
+    return forecast_level(positions[frontier], levels[frontier], at)
+
+
+def forecast_record(positions: Floats, levels: Floats, at: float) -> Forecast:
+    """Forecast the next record from earlier ones in order (M,), whenever it comes: a step up from the last.
+
+    Steps are exponential, their rate with a gamma prior of STEPS steps of mean STEP; the predictive distribution of a
+    step is then Lomax, and its mean and standard deviation are returned.
+    """
+    steps = np.diff(levels)
+    shape, scale = STEPS + len(steps), (STEPS - 1) * STEP + steps.sum()
+    mean = scale / (shape - 1)
+    return Forecast(float(levels[-1] + mean), float(mean * np.sqrt(shape / (shape - 2))))
+
+
+def forecast_next(positions: Floats, levels: Floats, at: float, record: bool) -> Forecast:
+    """Forecast the next model's level: from all earlier models or from their record setters, by a trend; of a model
+    known to set a record, from the record setters, by a trend or by the steps between records.
+
+    Whichever of the two forecast the earlier models better, each from those before it (mean log density); the first
+    where there are too few. Most sets hold a few weak models beside a moving frontier.
+    """
+    order = np.argsort(positions, kind="stable")
+    positions, levels = positions[order], levels[order]
+    ways = (forecast_level, forecast_frontier)
     if record:
-        return forecast_level(positions[frontier], levels[frontier], at)
-    densities: dict[bool, list[float]] = {False: [], True: []}
-    for index in np.argsort(positions, kind="stable")[-RECENT:]:
+        frontier = record_setters(positions, levels)
+        positions, levels, ways = positions[frontier], levels[frontier], (forecast_level, forecast_record)
+    densities: list[list[float]] = [[] for _ in ways]
+    for index in range(len(positions))[-RECENT:]:
         before = positions < positions[index]
         if before.sum() < FEWEST:
             continue
-        for only_frontier, kept in densities.items():
-            chosen = before & frontier if only_frontier else before
-            forecast = forecast_level(positions[chosen], levels[chosen], positions[index])
+        for way, kept in zip(ways, densities, strict=True):
+            forecast = way(positions[before], levels[before], float(positions[index]))
             z = (levels[index] - forecast.mean) / forecast.stderr
             kept.append(-z * z / 2 - np.log(forecast.stderr))
-    better = bool(densities[True]) and np.mean(densities[True]) > np.mean(densities[False])
-    chosen = frontier if better else np.ones(len(levels), bool)
-    return forecast_level(positions[chosen], levels[chosen], at)
+    better = bool(densities[0] and np.mean(densities[1]) > np.mean(densities[0]))
+    return ways[better](positions, levels, at)
