@@ -64,7 +64,7 @@ def write_results(root: Path, params: dict[str, Any]) -> None:
 def finish(root: Path, params: dict[str, Any]) -> None:
     """Observe, fit, forecast and validate what was scored, with the pipeline's own stages."""
     write_text(root / "params.yaml", yaml.safe_dump(params, sort_keys=False))
-    for stage in ("observe fit", "observe holdout", "fit", "forecast", "validate"):
+    for stage in ("observe fit", "observe holdout", "fit", "structure", "forecast", "validate"):
         name, *arguments = stage.split()
         with chdir(root), mock.patch.object(sys, "argv", [name, *arguments]):
             runpy.run_path(str(REPOSITORY / "stages" / f"{name}.py"))["main"]()

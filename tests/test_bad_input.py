@@ -181,6 +181,10 @@ def test_a_bad_input_is_one_line_and_touches_no_output(made, tmp_path, capfd, st
     [
         ("fit", "results/nano_mini/observations_fit.csv", any_harm),
         ("fit", "scores/nano_mini/fit/mini-1k.csv", any_harm),
+        ("structure", "results/nano_mini/observations_fit.csv", any_harm),
+        ("structure", "scores/nano_mini/fit/mini-1k.csv", any_harm),
+        ("structure", "data/items/addition.jsonl", any_harm),
+        ("forecast", "results/nano_mini/structure.csv", any_harm),
         ("forecast", "results/nano_mini/fits.json", of_fits),
         ("forecast", "results/nano_mini/before/fit.csv", any_harm),
         ("forecast", "results/nano_mini/observations_fit.csv", any_harm),
@@ -192,6 +196,7 @@ def test_a_bad_input_is_one_line_and_touches_no_output(made, tmp_path, capfd, st
         ("validate", "data/items/addition.jsonl", whole),
         ("report", "results/nano_mini/fits.json", of_fits),
         ("report", "results/nano_mini/mirage.csv", any_harm),
+        ("report", "results/nano_mini/structure.csv", any_harm),
         ("report", "results/nano_mini/before/holdout.csv", any_harm),
         ("report", "results/nano_mini/methods.csv", any_harm),
         ("report", "results/nano_mini/bands.csv", any_harm),

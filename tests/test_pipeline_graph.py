@@ -129,7 +129,7 @@ def test_custom_tasks_need_no_other_file_of_ours():
 
 
 def test_no_holdout_comes_before_the_forecast(graph):
-    for stage in ("fit", "forecast", "observe@fit"):
+    for stage in ("fit", "structure", "forecast", "observe@fit"):
         above = graph.above(stage)
         for rung in graph.rungs("holdout"):
             assert not {f"{kind}@{rung}" for kind in ("model", "respond", "score")} & above
@@ -142,7 +142,7 @@ def test_no_holdout_comes_before_the_forecast(graph):
 
 def test_every_fit_rung_comes_before_the_forecast(graph):
     assert {f"score@{rung}" for rung in graph.rungs("fit")} <= graph.above("fit")
-    assert "fit" in graph.above("forecast")
+    assert {"fit", "structure"} <= graph.above("forecast")
 
 
 def test_a_holdout_is_scored_only_after_its_forecast(graph):
@@ -250,11 +250,11 @@ def test_holdout_scores_do_not_move_the_forecast_by_a_byte(tmp_path, monkeypatch
     Ladder(sizes=(1000, 2200, 4600, 10_000, 22_000), families=(Family("addition"),)).write(tmp_path)
     params = yaml.safe_load((tmp_path / "params.yaml").read_text())
     results = tmp_path / "results" / params["models"]["name"]
-    names = ("fits.json", "mirage.csv", "before/holdout.csv", "methods.csv", "bands.csv", "item_forecasts.csv")
-    outputs = [results / name for name in names]
+    names = ("fits.json", "mirage.csv", "structure.csv", "methods.csv", "bands.csv", "item_forecasts.csv")
+    outputs = [results / name for name in (*names, "before/holdout.csv")]
 
     def forecast() -> list[str]:
-        for stage in ("fit", "forecast"):
+        for stage in ("fit", "structure", "forecast"):
             run_stage(tmp_path, stage)
         return [sha256_file(path) for path in outputs]
 

@@ -140,7 +140,7 @@ def fit_run(results: Path, params: dict[str, Any], forecasts: Records, tags: dic
         for name in ("method", "fit_status")
         if name in row
     }
-    names = ["fits.json", "mirage.csv", "observations_fit.csv"]
+    names = ["fits.json", "mirage.csv", "observations_fit.csv", "structure.csv"]
     artifacts = [(results / name, "") for name in names]
     return Run("fit", "fit", texts({**flatten(params["laws"], "laws"), **chosen}), [], tags, artifacts)
 

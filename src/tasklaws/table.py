@@ -13,6 +13,7 @@ from tasklaws.schema import POINT_COLUMNS, POINT_KEYS, is_loss
 TEXTS = ["ladder", "model", "task", "metric"]
 COUNTS = ["n_params", "n_tokens", "step", "n_items"]
 NUMBERS = [*COUNTS, "train_flops", "value", "stderr", "chance"]
+OPTIONAL = ["n_eff"]  # numbers that few tables have: absent, they stay so
 KNOWN = ["model", "task", "metric", "value"]
 TRUTHS = {text: value for value in (True, False) for text in (str(value), str(value).lower(), str(value).upper())}
 REMEDY = "give a whole CSV (or CSV.gz) table"
@@ -24,9 +25,9 @@ def read_points(path: Path) -> pd.DataFrame:
     Needed are `model`, `task`, `metric`, `value` and, in each row, `n_params` or `train_flops`. An empty cell or an
     absent column means unknown, except that `ladder` is then the file's stem and `is_final` true. Unknown `train_flops`
     (FLOPs) are 6 N D where both are known (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). An untrained checkpoint
-    has zero tokens and FLOPs. Returned in the order of the file: POINT_COLUMNS (numbers as floats, unknown as NaN),
-    then any others as they are; rows numbered from 0. A row that cannot be so raises TasklawsError with its line and
-    value.
+    has zero tokens and FLOPs. A column `n_eff` may say how many independent tasks the items
+    are worth. Returned in the order of the file: POINT_COLUMNS (numbers as floats, unknown as NaN), then any others as
+    they are; rows numbered from 0. A row that cannot be so raises TasklawsError with its line and value.
     """
     table = complete(parse(path))
     check(table)
@@ -46,7 +47,7 @@ def write_points(path: Path, table: pd.DataFrame) -> None:
 
 def parse(path: Path) -> pd.DataFrame:
     """A file's rows as they are, each labelled `path:line`: text as text, numbers as floats, ladder the file's stem."""
-    table = read_rows(path, [*TEXTS, "is_final"], NUMBERS, KNOWN)
+    table = read_rows(path, [*TEXTS, "is_final"], [*NUMBERS, *OPTIONAL], KNOWN)
     ladder = table["ladder"] if "ladder" in table else pd.Series(index=table.index, dtype="str")
     return table.assign(ladder=ladder.fillna(path.name.removesuffix(".gz").removesuffix(".csv")))
 
@@ -102,7 +103,7 @@ def _rules(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series, str]]:
     """What no row may be: the column, where it is so, and the remedy."""
     for column in KNOWN:
         yield column, table[column].isna(), "a result needs one"
-    for column in NUMBERS:
+    for column in [*NUMBERS, *(column for column in OPTIONAL if column in table)]:
         yield column, table[column].isin([np.inf, -np.inf]), "give a finite number, or leave it empty if unknown"
     yield "n_params", table["n_params"] <= 0, "a model's size is positive; leave it empty if unknown"
     for column in ("n_tokens", "train_flops", "step"):
@@ -114,6 +115,9 @@ def _rules(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series, str]]:
     yield "value", ~loss & ~table["value"].between(0, 1), "a metric that is no known loss lies in [0, 1]"
     yield "stderr", table["stderr"] < 0, "a standard error is 0 or more; leave it empty if unknown"
     yield "n_items", table["n_items"] < 1, "give 1 or more, or leave it empty if unknown"
+    if "n_eff" in table:
+        beyond = table["n_eff"] > table["n_items"] * (1 + 1e-9)
+        yield "n_eff", (table["n_eff"] < 1) | beyond, "items are worth 1 to n_items independent tasks"
     no_guess = (table["chance"] < 0) | (table["chance"] >= 1)
     yield "chance", no_guess, "a guess scores in [0, 1); leave it empty if unknown"
 

@@ -35,7 +35,7 @@ def table(value, sizes, n_items=500, metric="acc", tokens=20.0, ladder="made_up"
     return pd.DataFrame(rows)
 
 
-def panel(value, sizes=None, n_items=500, tokens=20.0, chance=np.nan, losses=True) -> Panel:
+def panel(value, sizes=None, n_items=500, tokens=20.0, chance=np.nan, losses=True, n_eff=np.nan) -> Panel:
     """The panel of a ladder of scores (tasks, models), with a validation loss of each model."""
     value = np.atleast_2d(np.asarray(value, dtype=float))
     n_tasks, n_models = value.shape
@@ -55,6 +55,7 @@ def panel(value, sizes=None, n_items=500, tokens=20.0, chance=np.nan, losses=Tru
         train_flops=6 * tokens * sizes**2,
         value=value[:, order],
         n_items=np.full(value.shape, float(n_items)),
+        n_eff=np.full(value.shape, float(n_eff)),
         chance=np.full(value.shape, chance),
         wobble=np.full(value.shape, np.nan),
         others=(("web", "loss"),) if losses else (),

@@ -125,6 +125,7 @@ def test_an_item_that_was_never_forecast_is_named():
 
 def row_of(metric, **values):
     row = {"ladder": "l", **KEYS, "n_params": 1, "n_tokens": 1, "train_flops": 6, "equivalent_items": 20.0}
+    row |= {"design_effect": 1.0, "widening": 1.0}
     row |= {"method": "combination", "fit_status": "converged", "verdict": "lawful", "evidence": "e"}
     return {**row, "metric": metric, **dict.fromkeys(BASELINE_NAMES), **values}
 

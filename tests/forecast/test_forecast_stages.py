@@ -23,6 +23,7 @@ OUTPUTS = [
     for name in (
         "fits.json",
         "mirage.csv",
+        "structure.csv",
         "before/holdout.csv",
         "methods.csv",
         "bands.csv",
@@ -46,7 +47,7 @@ def finished(tmp_path_factory):
     Ladder().write(root)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        run("fit", "forecast", "validate")
+        run("fit", "structure", "forecast", "validate")
     return root
 
 
@@ -162,7 +163,7 @@ def test_the_same_inputs_give_the_same_bytes_whatever_their_order(ladder):
     for path in [*RESULTS.glob("observations_*.csv"), *Path("scores").rglob("*.csv")]:
         table = pd.read_csv(path, keep_default_na=False, dtype=str)
         table.sample(frac=1, random_state=1).to_csv(path, index=False, lineterminator="\n")
-    run("fit", "forecast", "validate")
+    run("fit", "structure", "forecast", "validate")
     assert {path: path.read_bytes() for path in OUTPUTS} == before
 
 
@@ -175,7 +176,7 @@ def test_a_holdout_never_influences_its_forecast(ladder):
     table.loc[~table["is_final"], "value"] = 0.123
     table.to_csv(RESULTS / "observations_fit.csv", index=False)
     Path("scores/made_up/fit/stale.csv").write_text("of a rung that params no longer list")
-    run("fit", "forecast")
+    run("fit", "structure", "forecast")
     assert {path: path.read_bytes() for path in OUTPUTS[:6]} == before
 
 
@@ -183,7 +184,7 @@ def test_the_seed_moves_intervals_of_laws_and_no_forecast(ladder):
     before = {path: path.read_bytes() for path in OUTPUTS[:6]}
     params = yaml.safe_load(Path("params.yaml").read_text())
     Path("params.yaml").write_text(yaml.safe_dump({**params, "seed": 7}))
-    run("fit", "forecast")
+    run("fit", "structure", "forecast")
     moved = {path.name for path in OUTPUTS[:6] if path.read_bytes() != before[path]}
     assert moved == {"fits.json", "mirage.csv"}
 
@@ -241,7 +242,7 @@ def test_a_law_that_cannot_be_fitted_says_why():
 @pytest.mark.parametrize("n_fit", [1, 2, 3])
 def test_few_fit_rungs_repeat_the_last_and_say_so(n_fit, tmp_path, monkeypatch):
     start(small(sizes=(1000, 4600, 22_000, 46_000)[: n_fit + 1]), tmp_path, monkeypatch)
-    run("fit", "forecast", "validate")
+    run("fit", "structure", "forecast", "validate")
     table = forecasts()
     assert set(table["verdict"]) == {"not enough rungs"}
     assert set(table["method"]) == {"repeat_last" if n_fit < 3 else "combination"}
@@ -253,7 +254,7 @@ def test_few_fit_rungs_repeat_the_last_and_say_so(n_fit, tmp_path, monkeypatch):
 
 def test_several_holdouts_are_each_forecast(tmp_path, monkeypatch):
     start(small(holdouts=2), tmp_path, monkeypatch)
-    run("fit", "forecast", "validate")
+    run("fit", "structure", "forecast", "validate")
     table = forecasts().reset_index()
     assert set(table["rung"]) == {"n46000", "n100000"}
     widths = (table["upper"] - table["lower"])[table["metric"] == "loss_nats"]
@@ -265,7 +266,7 @@ def test_several_holdouts_are_each_forecast(tmp_path, monkeypatch):
 def test_all_zero_and_all_one_are_no_signal(value, tmp_path, monkeypatch):
     family = Family("solid", slope=1.0, middle=90.0 if value == 0.0 else -90.0)
     start(small(families=(family,)), tmp_path, monkeypatch)
-    run("fit", "forecast", "validate")
+    run("fit", "structure", "forecast", "validate")
     row = forecasts().loc["solid", "direct", "exact_match"]
     assert row["predicted"] == pytest.approx(value, abs=1e-3)
     assert row["verdict"] == "no signal"

@@ -96,13 +96,14 @@ def rolling_backtest(table: pd.DataFrame, metrics: list[str], ahead: int, min_ru
     """For every origin from `min_rungs` on: from the smallest models, forecast the next `ahead`."""
     rows: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
+    most = 0
     for panel in panels(table, metrics):
+        most = max(most, len(panel.models))
         history = History(panel)
         for origin in range(min_rungs, len(panel.models)):
             found = forecast_rows(history, origin, range(origin, min(origin + ahead, len(panel.models))))
             rows, parts = rows + found[0], parts + found[1]
     if not rows:
-        most = max((len(panel.models) for panel in panels(table, metrics)), default=0)
         remedy = "give a smaller --min-rungs" if most > 1 else "give at least two models of one ladder"
         raise TasklawsError(
             f"nothing to forecast: no ladder has more than {most} models, --min-rungs is {min_rungs}: {remedy}"

@@ -14,6 +14,7 @@ from scipy.stats import norm
 from tasklaws.forecast.baselines import RepeatLast, baselines
 from tasklaws.forecast.links import Array
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS, Forecaster, Prediction, ask, noise_share
+from tasklaws.forecast.overlap import overlap_sd
 from tasklaws.forecast.panel import Panel
 
 LEAST_RUNGS = 3  # fewer: only the last rung can be repeated
@@ -29,12 +30,13 @@ LEAST_ERROR = 0.002  # two errors this far apart are hardly different
 @dataclass(frozen=True, eq=False)
 class Forecast:
     """The combined forecast, each (tasks, targets) on the panel's link scale: `mean`, `sd` (without the target's own
-    items), `noise` (sd of their sampling), `scale` by which backtests widen the interval; `weights` (methods, tasks,
-    targets) of `methods`; `n_tests` how many pairs stand behind them."""
+    items), `noise` (sd of their sampling), `overlap` (sd by their sharing skills), `scale` by which backtests widen the
+    interval; `weights` (methods, tasks, targets) of `methods`; `n_tests` how many pairs stand behind them."""
 
     mean: Array
     sd: Array
     noise: Array
+    overlap: Array
     scale: Array
     weights: Array
     methods: tuple[str, ...]
@@ -43,7 +45,12 @@ class Forecast:
     @property
     def width(self) -> Array:
         """Standard deviation of what will be seen."""
-        return np.asarray(self.scale * np.hypot(self.sd, self.noise))
+        return np.asarray(self.scale * np.hypot(np.hypot(self.sd, self.noise), self.overlap))
+
+    @property
+    def widening(self) -> Array:
+        """By what factor overlap makes it wider."""
+        return np.asarray(self.width / (self.scale * np.hypot(self.sd, self.noise)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +116,16 @@ def combine(history: History, origin: int, target: int) -> Forecast:
     spread = np.stack([told[name].sd[:, place] for name in names])
     weights, tests = method_weights(history, origin, target, names)
     middle = (weights * mean).sum(axis=0)
-    variance = (weights * (spread**2 + (mean - middle) ** 2)).sum(axis=0)
-    return Forecast(middle, np.sqrt(variance), sampling(panel, origin), np.ones_like(middle), weights, names, tests)
+    sd = np.sqrt((weights * (spread**2 + (mean - middle) ** 2)).sum(axis=0))
+    noise, overlap = sampling(panel, origin), overlapping(panel, origin, target, middle, sd)
+    return Forecast(middle, sd, noise, overlap, np.ones_like(middle), weights, names, tests)
+
+
+def overlapping(panel: Panel, origin: int, target: int, mean: Array, sd: Array) -> Array:
+    """`overlap_sd` of a target beyond the known models; none of one among them, which both its neighbours pin."""
+    if gap(panel, origin, target) == 0:
+        return np.zeros_like(mean)
+    return overlap_sd(panel.select(np.arange(origin)), mean, sd)
 
 
 def pairs(panel: Panel, origin: int, target: int) -> list[tuple[int, int, float]]:

@@ -40,7 +40,8 @@ class Forecasts(NamedTuple):
 def to_points(observations: pd.DataFrame) -> pd.DataFrame:
     """Observations as a table of points: a rung is a model, a family under one elicitation is a task, as in lm-eval."""
     task = observations["family"] + "_" + observations["elicitation"]
-    return observations.assign(model=observations["rung"], task=task)[[*POINT_COLUMNS, "seed"]]
+    known = [column for column in ("seed", "n_eff") if column in observations]
+    return observations.assign(model=observations["rung"], task=task)[[*POINT_COLUMNS, *known]]
 
 
 def histories(observations: pd.DataFrame, sizes: pd.DataFrame) -> Iterator[tuple[History, int]]:
@@ -61,13 +62,8 @@ def forecast_ladder(observations: pd.DataFrame, sizes: pd.DataFrame) -> Forecast
     rows: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
     for history, known in histories(observations, sizes):
-        for target in range(known, len(history.panel.models)):
-            found, told = forecast_rows(history, known, [target])
-            combined = forecast(history, known, target)
-            links = zip(history.panel.tasks, combined.mean, combined.width, strict=True)
-            on_link = {task: {"link_mean": mean, "link_sd": width} for task, mean, width in links}
-            rows += [{**row, **on_link[row["task"], row["metric"]]} for row in found]
-            parts += told
+        found, told = forecast_rows(history, known, range(known, len(history.panel.models)))
+        rows, parts = rows + found, parts + told
     methods = named(pd.DataFrame(parts))
     baselines = methods[methods["method"].isin(BASELINE_NAMES)]
     apart = baselines.pivot(index=FORECAST_KEYS, columns="method", values="predicted").reindex(columns=BASELINE_NAMES)

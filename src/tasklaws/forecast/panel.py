@@ -16,17 +16,19 @@ Array = NDArray[np.float64]
 UNKNOWN_ITEMS = 10_000.0  # of a score without n_items and stderr: as if its sampling noise hardly mattered
 PROBABILITIES = ("rc_soft", "probability")  # the probability given to the right answer, where a table has one
 SIZES = ("n_params", "n_tokens", "train_flops")
-OF_CELLS = ("value", "n_items", "chance", "wobble", "beside")
+OF_CELLS = ("value", "n_items", "n_eff", "chance", "wobble", "beside")
 
 
 @dataclass(frozen=True, eq=False)
 class Panel:
     """One kind of metric (scores or losses) of one ladder.
 
-    `tasks` are (task, metric) pairs; `value`, `n_items`, `chance` and `wobble` have a row for each and a column for
-    each of `models`, which are sorted by `size`; NaN where unknown. `wobble` is the variance of a late checkpoint's
-    value around its neighbours' trend, on the link scale. `others` are the pairs of the ladder whose metric is a loss
-    or the probability of the right answer, and `beside` their values: what may stand for a model's scale.
+    `tasks` are (task, metric) pairs; `value`, `n_items`, `n_eff`, `chance` and `wobble` have a row for each and a
+    column for each of `models`, which are sorted by `size`; NaN where unknown. `n_eff` is how many independent tasks
+    the items are worth, as far as it is known at that model; where it is not, they count as independent. `wobble` is
+    the variance of a late checkpoint's value around its neighbours' trend, on the link scale. `others` are the pairs of
+    the ladder whose metric is a loss or the probability of the right answer, and `beside` their values: what may stand
+    for a model's scale.
     """
 
     ladder: str
@@ -38,6 +40,7 @@ class Panel:
     train_flops: Array
     value: Array
     n_items: Array
+    n_eff: Array
     chance: Array
     wobble: Array
     others: tuple[tuple[str, str], ...]
@@ -89,7 +92,7 @@ class Panel:
 
     def of_tasks(self, wanted: NDArray[np.bool_]) -> "Panel":
         """The panel of some of its tasks."""
-        of_task = {name: getattr(self, name)[wanted] for name in ("value", "n_items", "chance", "wobble")}
+        of_task = {name: getattr(self, name)[wanted] for name in ("value", "n_items", "n_eff", "chance", "wobble")}
         tasks = tuple(task for task, yes in zip(self.tasks, wanted, strict=True) if yes)
         return replace(self, tasks=tasks, **of_task)
 
@@ -112,6 +115,8 @@ def build_panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
     of the table serve as what is known beside: losses of the same task, losses of no task of the panel.
     """
     panels = []
+    if "n_eff" not in table:
+        table = table.assign(n_eff=np.nan)
     final = _finals(table)
     for ladder, rows in final.groupby("ladder", sort=True):
         for loss in (False, True):
@@ -132,7 +137,7 @@ def _finals(table: pd.DataFrame) -> pd.DataFrame:
         step = kept["step"].fillna(-1.0)
         runs = [kept[key] for key in (*keys, "seed") if key in kept]
         kept = kept[step == step.groupby(runs, dropna=False).transform("max")]
-    columns = [*SIZES, "value", "stderr", "n_items", "chance"]
+    columns = [*SIZES, "value", "stderr", "n_items", "n_eff", "chance"]
     return kept.groupby(keys, sort=True)[columns].mean().reset_index()
 
 
@@ -156,6 +161,7 @@ def _panel(ladder: str, loss: bool, own: pd.DataFrame, rows: pd.DataFrame, check
         **{name: sizes[name].to_numpy(dtype=float) for name in SIZES},
         value=value,
         n_items=_item_counts(value, stderr, n_items, loss),
+        n_eff=np.full_like(value, np.nan) if loss else _cells(own, "n_eff", sizes.index),
         chance=_cells(own, "chance", sizes.index),
         wobble=wobble(checkpoints, _pairs(own), sizes.index, LOG if loss else ARCSINE),
         others=_pairs(beside),

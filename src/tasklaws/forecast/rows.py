@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from tasklaws.forecast.combination import LEAST_RUNGS, Forecast, History, forecast, sampling
 from tasklaws.forecast.links import Array, Link
+from tasklaws.forecast.overlap import design_effect
 from tasklaws.forecast.panel import SIZES
 from tasklaws.forecast.verdict import judge
 
@@ -31,6 +32,8 @@ COLUMNS = [
     "log_score",
     "evidence",
 ]
+# Of each row also: the forecast on the scale on which it is normal, and what overlap of the items did to it.
+ON_LINK = ["link_mean", "link_sd", "design_effect", "widening"]
 METHOD_COLUMNS = [*KEYS, "method", "weight", "predicted", "lower", "upper", "log_score"]
 LEVEL = 0.9
 REACH = float(norm.isf((1 - LEVEL) / 2))
@@ -39,9 +42,10 @@ REACH = float(norm.isf((1 - LEVEL) / 2))
 def forecast_rows(
     history: History, origin: int, targets: Sequence[int]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Forecasts of the models `targets` from the first `origin` of the history's panel (COLUMNS), and what each method
-    and baseline says of them (METHOD_COLUMNS). `observed` is what the panel holds, empty where unknown; nothing else of
-    a row depends on it, but for `log_score` (nats, on the link scale). A task that no known model was asked has no row.
+    """Forecasts of the models `targets` from the first `origin` of the history's panel (COLUMNS, and ON_LINK), and what
+    each method and baseline says of them (METHOD_COLUMNS). `observed` is what the panel holds, empty where unknown;
+    nothing else of a row depends on it, but for `log_score` (nats, on the link scale). A task that no known model was
+    asked has no row.
     """
     rows: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
@@ -50,7 +54,9 @@ def forecast_rows(
         found = forecast(history, origin, target)
         lower, predicted, upper = interval(history.panel.link, found.mean, found.width)
         half = (upper - lower) / 2 / (predicted if history.panel.loss else 1.0)
-        judgements = judge(history.panel.select(np.arange(origin)), half)
+        known = history.panel.select(np.arange(origin))
+        judgements = judge(known, half)
+        on_link = np.column_stack([found.mean, found.width, design_effect(known), found.widening])
         key = common(history, origin, target)
         score = log_score(history, target, found.mean, found.width)
         items = equivalent_items(history.panel.link, predicted, found)
@@ -70,6 +76,7 @@ def forecast_rows(
                     "equivalent_items": items[row],
                     "log_score": score[row],
                     "evidence": judgement.evidence,
+                    **dict(zip(ON_LINK, on_link[row], strict=True)),
                 }
             )
         parts += method_rows(history, origin, target, found, key)
@@ -126,7 +133,7 @@ def log_score(history: History, target: int, mean: Array, width: Array) -> Array
 def equivalent_items(link: Link, predicted: Array, found: Forecast) -> Array:
     """How many items of the task, asked of the wanted model itself, would tell its score as well as the forecast does:
     on the arcsine scale n items have a variance of 1 / n, whatever the score; of a loss, (loss / sd)^2."""
-    variance = (found.scale * np.hypot(found.sd, found.noise)) ** 2 - found.noise**2
+    variance = found.width**2 - found.noise**2
     return np.asarray(1 / np.maximum(variance, 1e-12))
 
 

@@ -24,7 +24,8 @@ from tasklaws.scores import read_scores
 BASELINE_NAMES = list(dict.fromkeys(method.name for method in (*BASELINES, *LOSS_BASELINES)))
 CURVE_KEYS = ["ladder", "family", "elicitation", "metric"]
 FORECAST_KEYS = ["ladder", "rung", "family", "elicitation", "metric"]
-# holdout.csv: `link_mean` and `link_sd` are the forecast on the scale on which it is normal (forecast.links).
+# holdout.csv: `link_mean` and `link_sd` are the forecast on the scale on which it is normal (forecast.links);
+# `design_effect` is n_items / n_eff of its items (1: independent), and `widening` what that multiplied link_sd by.
 FORECAST_NUMBERS = [
     "n_params",
     "n_tokens",
@@ -35,6 +36,8 @@ FORECAST_NUMBERS = [
     "equivalent_items",
     "link_mean",
     "link_sd",
+    "design_effect",
+    "widening",
     *BASELINE_NAMES,
 ]
 FORECAST_COLUMNS = [*FORECAST_KEYS, *FORECAST_NUMBERS, "method", "fit_status", "verdict", "evidence"]

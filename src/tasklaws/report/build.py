@@ -77,6 +77,7 @@ def provenance(root: Path, params: dict[str, Any]) -> list[tuple[str, str]]:
         results / "observations_holdout.csv",
         results / "fits.json",
         results / "mirage.csv",
+        results / "structure.csv",
         results / "before" / "holdout.csv",
         results / "methods.csv",
         results / "bands.csv",

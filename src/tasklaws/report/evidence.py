@@ -21,6 +21,7 @@ from tasklaws.schema import (
     Item,
 )
 from tasklaws.scores import read_scores
+from tasklaws.structure.table import read_structure
 
 Row = dict[str, Any]
 Pair = tuple[str, str]
@@ -35,8 +36,8 @@ class Evidence:
     """One ladder's results, as rows in which an empty cell is absent.
 
     `rungs` maps each rung to its role, in order of size. `bands` are the forecast along size, `methods` what each
-    method said of the holdout, `mirage` the mirage check. `scores` are the exact matches of final checkpoints.
-    `settings` maps a family to its settings.
+    method said of the holdout, `mirage` the mirage check, `structure` how many tasks families are worth. `scores` are
+    the exact matches of final checkpoints. `settings` maps a family to its settings.
     """
 
     ladder: str
@@ -49,6 +50,7 @@ class Evidence:
     mirage: list[Row]
     validation: list[Row]
     surprises: list[Row]
+    structure: list[Row]
     scores: list[Row]
     items: dict[str, Item]
     settings: dict[str, dict[str, Any]]
@@ -169,6 +171,7 @@ def load(root: Path, params: dict[str, Any]) -> Evidence:
         mirage=records(mirage),
         validation=records(validation),
         surprises=records(surprises),
+        structure=records(read_structure(results / "structure.csv")),
         scores=scores,
         items=items,
         settings=settings,

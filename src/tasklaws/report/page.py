@@ -12,6 +12,7 @@ from tasklaws.report.claims import claims, describe, rise_of
 from tasklaws.report.compare import comparisons, headline, percent
 from tasklaws.report.curves import LABELS
 from tasklaws.report.evidence import Evidence, Pair, Row
+from tasklaws.report.structure import worth_rows, worth_sentences
 from tasklaws.report.style import css_variables, inline, letters, repeated, short
 from tasklaws.report.tables import forecast_rows, ladder_rows, shape_rows, verdict_rows
 from tasklaws.report.workings import law_rows, mirage_rows, weights
@@ -60,6 +61,8 @@ def render(evidence: Evidence, svgs: dict[str, str], provenance: list[tuple[str,
         weights=[(LABELS[metric], weights(evidence, metric)) for metric in ("exact_match", "target_bits_per_byte")],
         laws=law_rows(evidence),
         mirage=mirage_rows(evidence),
+        worth=worth_rows(evidence),
+        worth_said=worth_sentences(evidence),
         families=family_blocks(evidence, set(svgs)),
         hashes=evidence.made_by("sha256_power"),
         sums=evidence.made_by("gauss_sum"),

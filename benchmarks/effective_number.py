@@ -5,7 +5,7 @@ Prints a Markdown table. Each row: the true number (mean over replicates), the s
 median of estimate / truth, the share of replicates within 15%, and how often the 90% interval held the truth; the same
 of the bootstrap over rungs, and of Ledoit and Wolf's shrunk covariance the median, for comparison.
 
-    python benchmarks/structure.py --replicates 200
+    python benchmarks/effective_number.py --replicates 200
 """
 
 import argparse

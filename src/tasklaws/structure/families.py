@@ -1,0 +1,145 @@
+"""Of every family under every elicitation: how many independent tasks it is worth and how sharp its curve is."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from tasklaws.errors import TasklawsError
+from tasklaws.schema import SCORE_KEYS, Item
+from tasklaws.structure.cells import Residuals, around_trend, between_seeds, read_cells
+from tasklaws.structure.designed import correlation, effective_number, needs, overlap
+from tasklaws.structure.discontinuity import expected_index, observed_index
+from tasklaws.structure.observed import LEAST_TELLING, Estimate, Overlap, against_design
+from tasklaws.structure.observed import effective_number as observed_number
+from tasklaws.structure.table import METRIC, STRUCTURE_COLUMNS
+
+T = TypeVar("T")
+LEVEL = 0.9
+
+
+def structure_table(
+    scores: pd.DataFrame, sizes: pd.DataFrame, items: Mapping[str, Item], weights: Mapping[str, Mapping[str, float]]
+) -> pd.DataFrame:
+    """One row a family and elicitation of the fit rungs' `scores`, without its ladder (STRUCTURE_COLUMNS).
+
+    `sizes` has rung, seed, step, is_final, n_params and n_tokens of every checkpoint; `weights` those of the skills of
+    a family, all alike where it has none. What cannot be told is empty: no error. An item that `items` lacks raises
+    TasklawsError.
+    """
+    strangers = scores.loc[~scores["item"].isin(list(items)), "item"]
+    if len(strangers):
+        raise TasklawsError(f"item {strangers.iloc[0]} was scored and is not in data/items: run `dvc repro`")
+    keys = ["rung", "seed", "step"]
+    both = scores[keys].drop_duplicates().merge(sizes[keys], how="left", on=keys, indicator=True)
+    lacking = both[both["_merge"] == "left_only"]
+    if len(lacking):
+        what = " ".join(f"{key} {lacking[key].iloc[0]}" for key in keys)
+        raise TasklawsError(f"{what} was scored and has no observation: run `dvc repro observe`")
+    order = sizes.groupby("rung")["n_params"].max().sort_values(kind="stable")
+    place = {rung: f"{index:04}" for index, rung in enumerate(order.index)}
+    by_size = scores.assign(rung=scores["rung"].map(place)).sort_values(SCORE_KEYS)
+    sizes = sizes.assign(rung=sizes["rung"].map(place))
+    found = []
+    for (family, elicitation), own in by_size.groupby(["family", "elicitation"], sort=True):
+        row = {"family": family, "elicitation": elicitation}
+        found.append(row | of_family(own.dropna(subset=METRIC), sizes, items, weights.get(str(family))))
+    return pd.DataFrame(found).reindex(columns=STRUCTURE_COLUMNS)
+
+
+def of_family(
+    scores: pd.DataFrame, sizes: pd.DataFrame, items: Mapping[str, Item], weight: Mapping[str, float] | None
+) -> dict[str, Any]:
+    """The row of one family under one elicitation; its rungs are named in order of size."""
+    names = sorted(scores["item"].unique())
+    n_items = len(names)
+    if n_items < 2:
+        return {"n_items": n_items, "n_eff": n_items, "design_effect": 1.0, "taken_from": "independent items"}
+    own = [items[name] for name in names]
+    skills = told(needs, own, weight)
+    design = None if skills is None else correlation(overlap(*skills))
+    designed = n_items if design is None else effective_number(design)
+    row: dict[str, Any] = {"n_items": n_items, "designed": None if design is None else designed}
+    contrast, residuals, seen = observe(scores, sizes)
+    if seen is not None and residuals is not None:
+        row |= {"contrast": contrast} | limits("observed", seen.n_eff)
+        against = None if design is None else told(against_design, residuals, design, LEVEL)
+        row |= {} if against is None else limits("by_design", against.overlap.n_eff)
+    # All pairs and not the designed ones alone: models share what no item names (docs/overlap.md, on the nano ladder).
+    if seen is not None and seen.n_rungs >= LEAST_TELLING:
+        n_eff, taken = seen.n_eff.value, contrast
+    else:
+        n_eff, taken = designed, "independent items" if design is None else "design"
+    row |= {"n_eff": n_eff, "design_effect": n_items / n_eff, "taken_from": taken}
+    return row | sharpness(scores, sizes, items, weight, n_eff)
+
+
+def observe(scores: pd.DataFrame, sizes: pd.DataFrame) -> tuple[str, Residuals | None, Overlap | None]:
+    """The effective number of the first contrast that more than one rung tells: between seeds, then around a trend in
+    ln n_params and ln n_tokens; where none does, that of seeds if it exists. None of scores that never change."""
+    cells = read_cells(scores, METRIC)
+    if not (np.ptp(cells.score, axis=1) > 0).any():
+        return "", None, None
+    keys = ["rung", "seed", "step"]
+    x = scores[keys].drop_duplicates().sort_values(keys).merge(sizes, how="left", on=keys)[["n_params", "n_tokens"]]
+    logs = np.log(np.maximum(x.to_numpy(dtype=float), 1.0))
+    logs = logs[:, np.ptp(logs, axis=0) > 0]
+    found = []
+    contrasts: list[tuple[str, Callable[[], Residuals]]] = [("seeds", lambda: between_seeds(cells))]
+    if logs.shape[1]:
+        contrasts.append(("trend", lambda: around_trend(cells, logs)))
+    for name, contrast in contrasts:
+        residuals = told(contrast)
+        seen = None if residuals is None else told(observed_number, residuals, LEVEL)
+        if seen is not None:
+            found.append((name, residuals, seen))
+            if seen.n_rungs >= LEAST_TELLING:
+                return found[-1]
+    return found[0] if found else ("", None, None)
+
+
+def sharpness(
+    scores: pd.DataFrame,
+    sizes: pd.DataFrame,
+    items: Mapping[str, Item],
+    weight: Mapping[str, float] | None,
+    n_eff: float,
+) -> dict[str, float]:
+    """The discontinuity index of the final checkpoints along ln n_params, and what n_eff thresholds would show."""
+    keys = ["rung", "seed", "step"]
+    final = scores.merge(sizes.loc[sizes["is_final"], [*keys, "n_params"]], on=keys)
+    by_rung = final.groupby("rung")["n_params"].max()
+    if by_rung.nunique() < 3:
+        return {}
+    ln_size = np.log(by_rung.to_numpy(dtype=float))
+    curve = final.groupby("rung")[METRIC].mean().to_numpy(dtype=float)
+    group = groups([items[name] for name in sorted(final["item"].unique())], weight)
+    seen = told(observed_index, read_cells(final, METRIC), ln_size, group, LEVEL, 0)
+    due = told(expected_index, ln_size, curve, n_eff, LEVEL, 0)
+    return (limits("index", seen) if seen else {}) | (limits("expected_index", due) if due else {})
+
+
+def groups(items: Sequence[Item], weight: Mapping[str, float] | None) -> list[str]:
+    """The skill that each item hangs on: the heaviest, of equals the one that fewest items name, then by name."""
+    count: dict[str, int] = {}
+    for item in items:
+        for skill in item.skills:
+            count[skill] = count.get(skill, 0) + 1
+    heavy = weight or {}
+    return [
+        min(item.skills, key=lambda skill: (-heavy.get(skill, 0.0), count[skill], skill), default=item.id)
+        for item in items
+    ]
+
+
+def told(function: Callable[..., T], *arguments: Any) -> T | None:
+    """What a function says; None where it says, by TasklawsError, that the rungs at hand cannot tell."""
+    try:
+        return function(*arguments)
+    except TasklawsError:
+        return None
+
+
+def limits(name: str, estimate: Estimate) -> dict[str, float]:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
