@@ -9,7 +9,15 @@ from tasklaws.config import load_params
 from tasklaws.files import write_json, write_table
 from tasklaws.forecast.check import compare, judge_items, metrics
 from tasklaws.forecast.holdout import to_points
-from tasklaws.forecast.surprises import SURPRISE_KEYS, read_skills, surprises
+from tasklaws.forecast.surprises import (
+    COUNT_KEYS,
+    SURPRISE_KEYS,
+    conditional_answers,
+    count_surprises,
+    read_all_items,
+    surprises,
+)
+from tasklaws.forecast.surprising_skills import SKILL_KEYS, surprising_skills
 from tasklaws.forecast.tables import (
     FORECAST_KEYS,
     read_checkpoints,
@@ -41,11 +49,15 @@ def main() -> None:
     methods = read_methods(results / "methods.csv")
     validation = compare(forecasts, observations)
     items = judge_items(read_item_forecasts(results / "item_forecasts.csv"), forecasts, scores)
-    skills = read_skills(ITEMS, sorted(set(items["family"])))
+    known = read_all_items(ITEMS, sorted(set(items["family"])))
+    answers = conditional_answers(items, known)
+    surprising = surprises(answers, forecasts, known)
     everything = pd.concat([read_checkpoints(results / f"observations_{role}.csv") for role in ("fit", "holdout")])
     write_points(results / "points.csv", to_points(everything))
     write_table(results / "validation.csv", validation, FORECAST_KEYS)
-    write_table(results / "surprises.csv", surprises(items, skills), SURPRISE_KEYS)
+    write_table(results / "surprises.csv", surprising, SURPRISE_KEYS)
+    write_table(results / "surprise_counts.csv", count_surprises(answers, surprising), COUNT_KEYS)
+    write_table(results / "surprising_skills.csv", surprising_skills(answers, known), SKILL_KEYS)
     write_json(results / "metrics.json", metrics(validation, methods, items))
     print(f"{results}/validation.csv: {len(validation)} forecasts checked")
 

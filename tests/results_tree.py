@@ -55,6 +55,8 @@ def write_results(root: Path, params: dict[str, Any]) -> None:
             for item in items:
                 for elicitation in ask[item.family]:
                     rows.append(score(rung, checkpoint, item, elicitation, grade))
+        said = [response(row) for row in rows]
+        write_jsonl(root / "responses" / ladder / f"{rung}.jsonl", said)
         path = root / "scores" / ladder / entry["role"] / f"{rung}.csv"
         write_table(path, pd.DataFrame(rows, columns=SCORE_COLUMNS), SCORE_KEYS)
         write_json(path.with_suffix(".json"), {"card": made.to_dict(), "sandbox": "none: the scores are invented"})
@@ -132,6 +134,14 @@ def score(rung: str, checkpoint: card.Checkpoint, item: Item, elicitation: str, 
         wrong = rng.choice(["ok", "ok", "error"])
         row |= {"status": "ok" if solved else "out_of_fuel" if out_of_fuel else wrong, "fuel": 1000}
     return row
+
+
+def response(row: dict[str, Any]) -> dict[str, Any]:
+    """An invented response to go with an invented score: of a choice, the right one is not told from the wrong."""
+    said = {key: row[key] for key in ("seed", "step", "family", "elicitation", "item")}
+    if row["elicitation"] == "choice":
+        return {**said, "log_likelihoods": [-1.0, -2.0, -2.0, -2.0]}
+    return {**said, "response": row["response"], "log_likelihood": -1.0}
 
 
 def threshold(item: Item, elicitation: str) -> tuple[float, float, bool]:

@@ -160,7 +160,9 @@ def forecast_run(results: Path, forecasts: Records, tags: dict[str, str]) -> Run
         if isinstance(value, (int, float)) and math.isfinite(value)
     ]
     verdicts = {".".join([*(row[key] for key in PAIR), "verdict"]): row["verdict"] for row in forecasts}
-    tables = [results / name for name in ("before/holdout.csv", "methods.csv", "validation.csv", "surprises.csv")]
+    names = ["before/holdout.csv", "methods.csv", "validation.csv"]
+    names += ["surprises.csv", "surprise_counts.csv", "surprising_skills.csv"]
+    tables = [results / name for name in names]
     figures = sorted((results / "figures").glob("*.svg"))
     artifacts = [(path, "") for path in tables] + [(path, "figures") for path in figures]
     return Run("forecast", "forecast", texts(verdicts), metrics, tags, artifacts)

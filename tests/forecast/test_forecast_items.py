@@ -10,7 +10,6 @@ from tasklaws.errors import TasklawsError
 from tasklaws.forecast.check import compare, item_summary, judge_items, log_loss, metrics
 from tasklaws.forecast.items import difficulties, forecast_items, solve_ability
 from tasklaws.forecast.links import ARCSINE
-from tasklaws.forecast.surprises import surprises
 from tasklaws.forecast.tables import BASELINE_NAMES
 
 
@@ -96,15 +95,6 @@ def tables():
         [{**KEYS, "item": name, "seed": 0, "exact_match": s} for name, s in zip("abc", (0, 1, 1), strict=True)]
     )
     return items, forecasts, scores
-
-
-def test_surprises_rank_what_was_less_likely_than_not():
-    judged = judge_items(*tables())
-    found = surprises(judged, {("f", "a"): "carry borrow"})
-    assert found["item"].tolist() == ["a", "b"]
-    assert found["surprise"].tolist() == ["failed against expectation", "solved against expectation"]
-    assert found["evidence_bits"].tolist() == pytest.approx([np.log2(10), np.log2(5)])
-    assert found["skills"].tolist() == ["carry borrow", ""]
 
 
 def test_item_summary_compares_with_the_family():

@@ -30,6 +30,8 @@ OUTPUTS = [
         "item_forecasts.csv",
         "validation.csv",
         "surprises.csv",
+        "surprise_counts.csv",
+        "surprising_skills.csv",
         "metrics.json",
     )
 ]
@@ -150,11 +152,11 @@ def test_surprises_are_ranked_by_evidence_and_name_skills(finished):
     table = pd.read_csv(finished / RESULTS / "surprises.csv")
     assert len(table)
     assert table["evidence_bits"].is_monotonic_decreasing
-    assert (table["evidence_bits"] > 1).all()
     assert table["rank"].tolist() == list(range(1, len(table) + 1))
-    failed = table["surprise"] == "failed against expectation"
-    assert (table.loc[failed, "probability"] > 0.5).all()
-    assert (table.loc[~failed, "probability"] < 0.5).all()
+    surprising = table["surprise"] != "as expected"
+    assert (surprising == (table["evidence_bits"] > 1)).all()
+    above = table["n_solved"] > table["expected"] * table["n_seeds"]
+    assert (above[surprising] == (table.loc[surprising, "surprise"] == "solved against expectation")).all()
     assert table.loc[table["family"] == "addition", "skills"].str.startswith("carry digits").all()
 
 

@@ -1,36 +1,130 @@
-"""Item by item: what the holdout did that was not expected, and what it failed to do."""
+"""Item by item: what the holdout did that was not expected, and what it failed to do (docs/surprises.md)."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binom
 
-from tasklaws.forecast.check import log_loss
+from tasklaws.errors import TasklawsError
+from tasklaws.files import read_table
+from tasklaws.forecast.conditional import at_forecast, at_total, count_pmf, each_given_total, tails
+from tasklaws.forecast.links import Array
 from tasklaws.forecast.tables import ITEM_KEYS
 from tasklaws.items import read_items
+from tasklaws.schema import Item
 
+SOLVED, FAILED, EXPECTED = "solved against expectation", "failed against expectation", "as expected"
+SURPRISING = 1.0  # bits: less likely than not
+THRESHOLDS = (1.0, 3.0, 5.0)
+PAIR = ITEM_KEYS[:3]
 SURPRISE_KEYS = ["rank"]
-SURPRISE_NUMBERS = ["rank", "seed", "probability", "evidence_bits"]
-SURPRISE_COLUMNS = ["rank", *ITEM_KEYS, "seed", "surprise", "probability", "evidence_bits", "skills"]
+SURPRISE_NUMBERS = ["rank", "n_seeds", "n_solved", "probability", "expected", "evidence_bits", "forecast_bits"]
+SURPRISE_COLUMNS = ["rank", *ITEM_KEYS, "surprise", *SURPRISE_NUMBERS[1:], "skills"]
+COUNT_KEYS = ["rung", "bits"]
+COUNT_NUMBERS = ["bits", "n_items", "found", "expected", "lower", "upper"]
+COUNT_COLUMNS = ["rung", *COUNT_NUMBERS]
+
+Items = dict[tuple[str, str], Item]
 
 
-def surprises(items: pd.DataFrame, skills: dict[tuple[str, str], str]) -> pd.DataFrame:
-    """The answers of `judge_items` that were less likely than not, the most surprising first.
+def conditional_answers(judged: pd.DataFrame, items: Items) -> pd.DataFrame:
+    """The rows of `judge_items` with `at_total`, the item's probability at the ability of its seed, and `given`, its
+    probability given how many items of the family the seed solved; an unknown item raises TasklawsError."""
+    strangers = set(zip(judged["family"], judged["item"], strict=True)) - set(items)
+    if strangers:
+        raise TasklawsError(f"item {min(strangers)[1]} was scored and is not in data/items: run `dvc repro`")
+    parts = []
+    for _, part in judged.sort_values([*ITEM_KEYS, "seed"]).groupby([*PAIR, "seed"], sort=True):
+        solved = part["solved"].to_numpy(dtype=float) >= 0.5
+        total = int(solved.sum())
+        probability = at_total(part["probability"].to_numpy(dtype=float), chance_of(part, items), total)
+        parts.append(part.assign(solved=solved, at_total=probability, given=each_given_total(probability, total)))
+    return pd.concat(parts) if parts else judged.assign(at_total=0.0, given=0.0)
 
-    `evidence_bits` is -log2 of the probability of what was seen; `skills` are those of (family, item),
-    space-separated."""
-    solved = items["solved"].to_numpy(dtype=float) >= 0.5
-    table = items.assign(
-        surprise=np.where(solved, "solved against expectation", "failed against expectation"),
-        evidence_bits=log_loss(items["probability"].to_numpy(dtype=float), solved.astype(float)).round(9),
-        skills=[skills.get(key, "") for key in zip(items["family"], items["item"], strict=True)],
+
+def chance_of(part: pd.DataFrame, items: Items) -> float:
+    """The chance that the family's items were forecast with."""
+    return items[part["family"].iloc[0], part["item"].iloc[0]].chance
+
+
+def surprises(answers: pd.DataFrame, forecasts: pd.DataFrame, items: Items) -> pd.DataFrame:
+    """Every item of `conditional_answers`, its seeds taken together, the most surprising first.
+
+    With K the number of seeds that solve it, `evidence_bits` is -log2 of the smaller of P(K >= k) and P(K <= k) given
+    how many items of the family each seed solved; given that, seeds are independent. `forecast_bits` is the same as
+    it was forecast: the seeds share one ability, over whose forecast distribution the probability is averaged.
+    `probability` is the forecast, `expected` the mean of the seeds' probabilities given their totals. An item of no
+    more than one bit is `as expected`. `skills` are space-separated."""
+    solved_shares = forecasts[forecasts["metric"] == "exact_match"]
+    told = {tuple(row[key] for key in PAIR): row for row in solved_shares.to_dict("records")}
+    rows = []
+    for (rung, family, elicitation), part in answers.groupby(PAIR, sort=True):
+        pair = (str(rung), str(family), str(elicitation))
+        own = part.drop_duplicates("item")
+        forecast = told[pair]
+        shared = at_forecast(
+            own["probability"].to_numpy(dtype=float),
+            chance_of(part, items),
+            float(forecast["link_mean"]),
+            float(forecast["link_sd"]),
+        )
+        by_item = dict(zip(own["item"], shared.T, strict=True))
+        for item, seeds in part.groupby("item", sort=True):
+            count, solved = len(seeds), int(seeds["solved"].sum())
+            more, fewer = (float(tail[solved]) for tail in tails(count_pmf(seeds["given"].to_numpy())))
+            likely = by_item[item]
+            above = float(np.mean(binom.sf(solved - 1, count, likely)))
+            below = float(np.mean(binom.cdf(solved, count, likely)))
+            bits = evidence(more, fewer)
+            surprise = EXPECTED if bits <= SURPRISING else SOLVED if more < fewer else FAILED
+            numbers = (count, solved, seeds["probability"].iloc[0], seeds["given"].mean(), bits, evidence(above, below))
+            skills = " ".join(items[pair[1], str(item)].skills)
+            rows.append((*pair, item, surprise, *numbers, skills))
+    table = pd.DataFrame(rows, columns=SURPRISE_COLUMNS[1:])
+    table = table.sort_values(
+        ["evidence_bits", "forecast_bits", *ITEM_KEYS], ascending=[False, False, *[True] * len(ITEM_KEYS)]
     )
-    table = table[table["evidence_bits"] > 1]
-    table = table.sort_values(["evidence_bits", *ITEM_KEYS, "seed"], ascending=[False, *[True] * 5])
     return table.assign(rank=np.arange(1, len(table) + 1))[SURPRISE_COLUMNS]
 
 
-def read_skills(folder: Path, families: list[str]) -> dict[tuple[str, str], str]:
-    """The skills of the items in `folder`, by family and item."""
-    items = [item for family in families for item in read_items(folder / f"{family}.jsonl")]
-    return {(item.family, item.id): " ".join(item.skills) for item in items}
+def evidence(more: float, fewer: float) -> float:
+    """Bits of the less likely of two tails, to nine digits, so that ties do not hang on rounding."""
+    return round(max(0.0, -float(np.log2(max(min(more, fewer), 1e-300)))), 9)
+
+
+def count_surprises(answers: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """For each rung and threshold in bits: how many items are more surprising, and how many would be by chance alone.
+
+    `expected` is exact were the items' forecasts right given the totals; `lower` and `upper` hold 90% of such counts
+    (Poisson-binomial, the slight dependence that a shared total brings left out)."""
+    rows = []
+    for rung, part in answers.groupby("rung", sort=True):
+        pmfs = [count_pmf(seeds["given"].to_numpy()) for _, seeds in part.groupby(ITEM_KEYS, sort=True)]
+        bits = found.loc[found["rung"] == rung, "evidence_bits"]
+        for threshold in THRESHOLDS:
+            chances = np.array([chance_above(pmf, threshold) for pmf in pmfs])
+            below = np.cumsum(count_pmf(chances))
+            lower, upper = (int(np.searchsorted(below, level)) for level in (0.05, 0.95))
+            rows.append((rung, threshold, len(pmfs), int((bits > threshold).sum()), chances.sum(), lower, upper))
+    return pd.DataFrame(rows, columns=COUNT_COLUMNS)
+
+
+def chance_above(pmf: Array, threshold: float) -> float:
+    """The probability of an outcome with more than `threshold` bits of evidence."""
+    rare = [evidence(float(more), float(fewer)) > threshold for more, fewer in zip(*tails(pmf), strict=True)]
+    return float(pmf[np.array(rare)].sum())
+
+
+def read_all_items(folder: Path, families: list[str]) -> Items:
+    """The items in `folder`, by family and name."""
+    return {(item.family, item.id): item for name in families for item in read_items(folder / f"{name}.jsonl")}
+
+
+def read_surprises(path: Path) -> pd.DataFrame:
+    required = [column for column in SURPRISE_COLUMNS if column != "skills"]
+    return read_table(path, SURPRISE_COLUMNS, SURPRISE_KEYS, required, SURPRISE_NUMBERS)
+
+
+def read_counts(path: Path) -> pd.DataFrame:
+    return read_table(path, COUNT_COLUMNS, COUNT_KEYS, COUNT_COLUMNS, COUNT_NUMBERS)

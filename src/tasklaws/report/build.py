@@ -13,27 +13,36 @@ from tasklaws.report.evidence import CORPUS, Evidence, load
 from tasklaws.report.inside import digits, fate_bars, fate_map, group_curves, size_lines, steps
 from tasklaws.report.page import render
 from tasklaws.report.style import house_style, save
+from tasklaws.report.surprise_page import calibration, render_surprises
+from tasklaws.report.surprises import load_surprises
 from tasklaws.report.tables import CURVE_KEYS, curve_table
 
 PARAMS = ("models", "families", "elicitation", "laws", "seed")
 
 
 def build(root: Path, params: dict[str, Any]) -> None:
-    """Write results/L/figures/*.svg, results/L/plots/curves.csv and reports/index.html below `root`.
+    """Write results/L/figures/*.svg, results/L/plots/curves.csv, reports/index.html and reports/surprises.html
+    below `root`.
 
     A missing or malformed input raises TasklawsError before anything is written.
     """
     evidence = load(root, params)
+    surprising = load_surprises(root, evidence)
     results = root / "results" / evidence.ladder
     with house_style():
-        figures = draw(evidence)
+        figures = draw(evidence) | calibration(surprising)
         for name, figure in figures.items():
             save(figure, results / "figures" / f"{name}.svg")
     for stale in set((results / "figures").glob("*.svg")) - {results / "figures" / f"{name}.svg" for name in figures}:
         stale.unlink()
     write_table(results / "plots" / "curves.csv", curve_table(evidence), CURVE_KEYS)
     svgs = {name: (results / "figures" / f"{name}.svg").read_text(encoding="utf-8") for name in figures}
-    write_text(root / "reports" / "index.html", render(evidence, svgs, provenance(root, params)))
+    pages = {
+        "index.html": render(evidence, surprising, svgs, provenance(root, params)),
+        "surprises.html": render_surprises(evidence, surprising, svgs),
+    }
+    for name, text in pages.items():
+        write_text(root / "reports" / name, text)
 
 
 def draw(evidence: Evidence) -> dict[str, Figure]:
@@ -81,6 +90,7 @@ def provenance(root: Path, params: dict[str, Any]) -> list[tuple[str, str]]:
         results / "before" / "holdout.csv",
         results / "methods.csv",
         results / "bands.csv",
+        *(results / name for name in ("surprises.csv", "surprise_counts.csv", "surprising_skills.csv")),
         *sorted((root / "data" / "items" / f"{family}.jsonl") for family in params["families"]["sets"]),
     ]
     own = (f"params.yaml: {', '.join(PARAMS)}", digest)

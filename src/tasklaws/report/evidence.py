@@ -11,7 +11,6 @@ from tasklaws.files import read_table, records
 from tasklaws.forecast.check import VALIDATION_COLUMNS, VALIDATION_NUMBERS
 from tasklaws.forecast.fits import FittedCurve, load_fits
 from tasklaws.forecast.mirage import MIRAGE_COLUMNS, MIRAGE_KEYS
-from tasklaws.forecast.surprises import SURPRISE_COLUMNS, SURPRISE_KEYS, SURPRISE_NUMBERS
 from tasklaws.forecast.tables import FORECAST_KEYS, Key, read_bands, read_forecasts, read_methods
 from tasklaws.items import ITEMS, read_items
 from tasklaws.schema import (
@@ -49,7 +48,6 @@ class Evidence:
     fits: dict[Key, FittedCurve]
     mirage: list[Row]
     validation: list[Row]
-    surprises: list[Row]
     structure: list[Row]
     scores: list[Row]
     items: dict[str, Item]
@@ -157,9 +155,6 @@ def load(root: Path, params: dict[str, Any]) -> Evidence:
     mirage = read_table(results / "mirage.csv", MIRAGE_COLUMNS, MIRAGE_KEYS, [*MIRAGE_KEYS, "evidence"], MIRAGE_NUMBERS)
     needed = [*FORECAST_KEYS, "predicted", "observed", "inside", "verdict", "abs_error"]
     validation = read_table(results / "validation.csv", VALIDATION_COLUMNS, FORECAST_KEYS, needed, VALIDATION_NUMBERS)
-    surprises = read_table(
-        results / "surprises.csv", SURPRISE_COLUMNS, SURPRISE_KEYS, SURPRISE_NUMBERS, SURPRISE_NUMBERS
-    )
     return Evidence(
         ladder=ladder,
         rungs=dict(sorted(roles.items(), key=lambda pair: sizes[pair[0]])),
@@ -170,7 +165,6 @@ def load(root: Path, params: dict[str, Any]) -> Evidence:
         fits={curve.key: curve for curve in load_fits(results / "fits.json", ladder)},
         mirage=records(mirage),
         validation=records(validation),
-        surprises=records(surprises),
         structure=records(read_structure(results / "structure.csv")),
         scores=scores,
         items=items,

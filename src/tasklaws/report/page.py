@@ -4,23 +4,24 @@ from collections import Counter
 from html import escape
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tasklaws.report import rise
 from tasklaws.report.claims import claims, describe, rise_of
 from tasklaws.report.compare import comparisons, headline, percent
 from tasklaws.report.curves import LABELS
-from tasklaws.report.evidence import Evidence, Pair, Row
+from tasklaws.report.evidence import Evidence, Pair
 from tasklaws.report.structure import worth_rows, worth_sentences
-from tasklaws.report.style import css_variables, inline, letters, repeated, short
+from tasklaws.report.style import inline, letters, repeated, short
+from tasklaws.report.surprises import Surprises, surprise_blocks
 from tasklaws.report.tables import forecast_rows, ladder_rows, shape_rows, verdict_rows
+from tasklaws.report.template import template
 from tasklaws.report.workings import law_rows, mirage_rows, weights
 
 TOP_SURPRISES = 8
 
 
-def render(evidence: Evidence, svgs: dict[str, str], provenance: list[tuple[str, str]]) -> str:
+def render(evidence: Evidence, surprising: Surprises, svgs: dict[str, str], provenance: list[tuple[str, str]]) -> str:
     """The whole page as text; `svgs` holds each figure's file by name."""
     shown: set[str] = set()
 
@@ -38,18 +39,8 @@ def render(evidence: Evidence, svgs: dict[str, str], provenance: list[tuple[str,
         for pair in evidence.pairs
     }
     holdouts = [rung for rung, role in evidence.rungs.items() if role == "holdout"]
-    light, dark = css_variables()
-    environment = Environment(
-        loader=PackageLoader("tasklaws.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.jinja").render(
+    return template("page.html.jinja").render(
         ladder=evidence.ladder,
-        light=Markup(light),
-        dark=Markup(dark),
         figure=figure,
         letters=Markup(letters(list(svgs.values()))),
         rungs=ladder_rows(evidence),
@@ -74,7 +65,7 @@ def render(evidence: Evidence, svgs: dict[str, str], provenance: list[tuple[str,
         },
         conventions=conventions(),
         claims=claims(evidence),
-        surprises=surprise_blocks(evidence),
+        surprises=surprise_blocks(evidence, surprising, TOP_SURPRISES),
         provenance=provenance,
         labels=LABELS,
     )
@@ -129,29 +120,3 @@ def figure_names(evidence: Evidence, pair: Pair, figures: set[str]) -> list[str]
     stem = "-".join(pair)
     names = [f"{stem}-{metric}" for metric in evidence.metrics(pair)] + [f"{stem}-tokens"]
     return [name for name in names if name in figures]
-
-
-def surprise_blocks(evidence: Evidence) -> list[dict[str, Any]]:
-    """What the holdout solved against expectation, and what it failed, the most surprising first."""
-    kinds: dict[str, list[Row]] = {"solved against expectation": [], "failed against expectation": []}
-    for row in sorted(evidence.surprises, key=lambda row: row["rank"]):
-        kinds.setdefault(row["surprise"], []).append(row)
-    return [
-        {
-            "title": title.capitalize(),
-            "rows": [shown(evidence, row) for row in rows[:TOP_SURPRISES]],
-            "count": len(rows),
-        }
-        for title, rows in kinds.items()
-    ]
-
-
-def shown(evidence: Evidence, row: Row) -> dict[str, str]:
-    item = evidence.items.get(row["item"])
-    return {
-        "pair": f"{row['family']} · {row['elicitation']}",
-        "model": f"{row['rung']}, seed {row['seed']}",
-        "question": item.question if item else row["item"],
-        "probability": percent(row["probability"]),
-        "bits": f"{row['evidence_bits']:.1f}",
-    }
