@@ -63,40 +63,59 @@ def held_out(table: ItemTable, last: int, records: bool) -> list[int]:
     return [int(index) for index in chosen[-last:]]
 
 
+@dataclass(frozen=True)
+class Target:
+    """A model to be predicted: the models at earlier positions and their `levels`; the items it was asked (indices
+    `asked`), its `scores` (n,) on them, and the `level` at which its mean score puts it."""
+
+    earlier: ItemTable
+    levels: Levels
+    asked: NDArray[np.intp]
+    scores: Floats
+    level: float
+
+    @classmethod
+    def of(cls, table: ItemTable, index: int) -> "Target":
+        """Model `index` of the table."""
+        earlier = table.take(np.flatnonzero(table.position < table.position[index]))
+        asked = np.flatnonzero(~np.isnan(table.scores[:, index]))
+        scores = table.scores[asked, index]
+        levels = Levels.of(earlier)
+        return cls(earlier, levels, asked, scores, levels.given_mean(float(scores.mean()), asked, table.chance))
+
+    def fit(self, method: Method, explanation: Explanation) -> FittedMethod:
+        """A method fitted to the earlier models."""
+        return FittedMethod.to(self.earlier, self.levels.earlier, method, explanation)
+
+    def given(self, offsets: Floats) -> Floats:
+        """(n,) probabilities on the items asked, with the one ability that makes their mean the mean of the scores."""
+        chance = self.earlier.chance[self.asked]
+        ability = ability_for_mean(offsets[self.asked], chance, float(self.scores.mean()))
+        return probabilities(ability, offsets[self.asked], chance)
+
+
 def predict(table: ItemTable, index: int, record: bool) -> Origin:
     """Predict model `index` from all models at earlier positions; `record`: it is known to set a record."""
-    earlier = table.take(np.flatnonzero(table.position < table.position[index]))
-    asked = np.flatnonzero(~np.isnan(table.scores[:, index]))
-    scores = table.scores[asked, index]
-    levels = Levels.of(earlier)
-    level = levels.given_mean(float(scores.mean()), asked, table.chance)
-    forecast = forecast_next(earlier.position, levels.earlier, float(table.position[index]), record)
+    target = Target.of(table, index)
+    forecast = forecast_next(target.earlier.position, target.levels.earlier, float(table.position[index]), record)
     folds = family_folds(table)
     predictions = {}
     for name, method in METHODS.items():
         if not method.usable(table):
             continue
         explanation = method.explanation(table)
-        fitted = FittedMethod.to(earlier, levels.earlier, method, explanation)
-        unseen = None
-        if folds is not None:
-            unseen = _given(
-                _unseen(earlier, levels.earlier, method, explanation, folds, level), asked, table.chance, scores
-            )
+        fitted = target.fit(method, explanation)
+        unseen = None if folds is None else target.given(_unseen(target, method, explanation, folds))
         predictions[name] = Prediction(
-            given=_given(fitted.offsets(level), asked, table.chance, scores),
-            extrapolated=_extrapolated(fitted, forecast, table.chance)[asked],
+            given=target.given(fitted.offsets(target.level)),
+            extrapolated=_extrapolated(fitted, forecast, table.chance)[target.asked],
             unseen=unseen,
             converged=fitted.fit.converged,
         )
-    never_solved = np.asarray(~(earlier.scores[asked] >= 0.5).any(axis=1))
-    return Origin(table.models[index], asked, scores, never_solved, level, forecast, predictions)
-
-
-def _given(offsets: Floats, asked: NDArray[np.intp], chance: Floats, scores: Floats) -> Floats:
-    """Probabilities on the items asked, with the one ability that makes their mean the mean of the scores."""
-    ability = ability_for_mean(offsets[asked], chance[asked], float(scores.mean()))
-    return probabilities(ability, offsets[asked], chance[asked])
+    never_solved = np.asarray(~(target.earlier.scores[target.asked] >= 0.5).any(axis=1))
+    return Origin(
+        table.models[index], target.asked, target.scores, never_solved, target.level, forecast, predictions
+    )
 
 
 def _extrapolated(fitted: FittedMethod, forecast: Forecast, chance: Floats) -> Floats:
@@ -110,18 +129,16 @@ def _extrapolated(fitted: FittedMethod, forecast: Forecast, chance: Floats) -> F
     return total
 
 
-def _unseen(
-    earlier: ItemTable, levels: Floats, method: Method, explanation: Explanation, folds: NDArray[np.intp], level: float
-) -> Floats:
+def _unseen(target: Target, method: Method, explanation: Explanation, folds: NDArray[np.intp]) -> Floats:
     """(N,) offsets, each fold's from a fit to the items of the other folds; 0 for a method that explains nothing."""
     offsets = np.zeros(len(folds))
     if not method.covariates and not method.groupings:
         return offsets
     for fold in range(folds.max() + 1):
-        seen, unseen = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        part = ItemTable(earlier.scores[seen], earlier.items.iloc[seen], earlier.models, earlier.position)
-        fitted = FittedMethod.to(part, levels, method, explanation.take(seen))
-        offsets[unseen] = fitted.unseen_offsets(level, explanation.take(unseen))
+        seen, unseen = folds != fold, np.flatnonzero(folds == fold)
+        part = target.earlier.only(seen)
+        fitted = FittedMethod.to(part, target.levels.earlier, method, explanation.take(np.flatnonzero(seen)))
+        offsets[unseen] = fitted.unseen_offsets(target.level, explanation.take(unseen))
     return offsets
 
 
