@@ -10,7 +10,7 @@ from tasklaws.files import read_table
 from tasklaws.schema import Item
 
 PEOPLE_KEYS = ["item"]
-PEOPLE_NUMBERS = ["n_people", "n_solved", "pooled_rate", "median_seconds"]
+PEOPLE_NUMBERS = ["n_people", "n_solved", "solve_rate", "median_seconds"]
 SECONDS_A_MINUTE = 60
 
 

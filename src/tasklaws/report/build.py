@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from tasklaws.files import json_line, sha256_file, write_table, write_text
+from tasklaws.report import orders
 from tasklaws.report.claims import fuel_limit
 from tasklaws.report.curves import size_curve, token_curve
 from tasklaws.report.evidence import CORPUS, Evidence, load
@@ -24,16 +25,17 @@ def build(root: Path, params: dict[str, Any]) -> None:
     A missing or malformed input raises TasklawsError before anything is written.
     """
     evidence = load(root, params)
+    order_evidence = orders.load(root, evidence.ladder)
     results = root / "results" / evidence.ladder
     with house_style():
-        figures = draw(evidence)
+        figures = draw(evidence) | orders.figures(evidence, order_evidence)
         for name, figure in figures.items():
             save(figure, results / "figures" / f"{name}.svg")
     for stale in set((results / "figures").glob("*.svg")) - {results / "figures" / f"{name}.svg" for name in figures}:
         stale.unlink()
     write_table(results / "plots" / "curves.csv", curve_table(evidence), CURVE_KEYS)
     svgs = {name: (results / "figures" / f"{name}.svg").read_text(encoding="utf-8") for name in figures}
-    write_text(root / "reports" / "index.html", render(evidence, svgs, provenance(root, params)))
+    write_text(root / "reports" / "index.html", render(evidence, order_evidence, svgs, provenance(root, params)))
 
 
 def draw(evidence: Evidence) -> dict[str, Figure]:
@@ -80,6 +82,9 @@ def provenance(root: Path, params: dict[str, Any]) -> list[tuple[str, str]]:
         results / "before" / "holdout.csv",
         results / "methods.csv",
         results / "bands.csv",
+        results / "orders.csv",
+        results / "orders_agreement.csv",
+        root / "data" / "humans" / "items.csv",
         *sorted((root / "data" / "items" / f"{family}.jsonl") for family in params["families"]["sets"]),
     ]
     own = (f"params.yaml: {', '.join(PARAMS)}", digest)

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from tasklaws.report import rise
+from tasklaws.report import orders, rise
 from tasklaws.report.claims import claims, describe, rise_of
 from tasklaws.report.compare import comparisons, headline, percent
 from tasklaws.report.curves import LABELS
@@ -19,7 +19,9 @@ from tasklaws.report.workings import law_rows, mirage_rows, weights
 TOP_SURPRISES = 8
 
 
-def render(evidence: Evidence, svgs: dict[str, str], provenance: list[tuple[str, str]]) -> str:
+def render(
+    evidence: Evidence, order_evidence: orders.OrderEvidence, svgs: dict[str, str], provenance: list[tuple[str, str]]
+) -> str:
     """The whole page as text; `svgs` holds each figure's file by name."""
     shown: set[str] = set()
 
@@ -71,6 +73,7 @@ def render(evidence: Evidence, svgs: dict[str, str], provenance: list[tuple[str,
         },
         conventions=conventions(),
         claims=claims(evidence),
+        orders=orders.section(evidence, order_evidence),
         surprises=surprise_blocks(evidence),
         provenance=provenance,
         labels=LABELS,
