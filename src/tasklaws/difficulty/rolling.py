@@ -113,9 +113,7 @@ def predict(table: ItemTable, index: int, record: bool) -> Origin:
             converged=fitted.fit.converged,
         )
     never_solved = np.asarray(~(target.earlier.scores[target.asked] >= 0.5).any(axis=1))
-    return Origin(
-        table.models[index], target.asked, target.scores, never_solved, target.level, forecast, predictions
-    )
+    return Origin(table.models[index], target.asked, target.scores, never_solved, target.level, forecast, predictions)
 
 
 def _extrapolated(fitted: FittedMethod, forecast: Forecast, chance: Floats) -> Floats:

@@ -27,14 +27,14 @@ from tasklaws.report.evidence import Evidence, Pair
 from tasklaws.report.style import LIGHT, key_below, key_room, log_x, panel, share_y
 
 GENERATORS = {
-    "sha256_power": "Time grows with the power, what must be known does not: the models' points lie flat wherever a "
-    "model has the method, and people's share is one line too.",
-    "gauss_sum": "Time as it is for a person without the formula. With n(n+1)/2 long sums are as easy as short ones: "
-    "people's share falls only where the loop outlasts the timeout, to the share who know the formula.",
-    "step_chain": "Time is steps here, and models lose items step by step.",
+    "sha256_power": "Time grows with the power, what must be known does not. A flat line: time orders nothing here.",
+    "gauss_sum": "Time as it is for a person without the formula; with n(n+1)/2 a long sum is as easy as a short one. "
+    "Pieces: the share falls where a loop outlasts the timeout (people) or the fuel (models), to those who know the "
+    "formula, for whom time orders nothing.",
+    "step_chain": "Time is steps here. A slope: each further step loses some.",
 }
 """The generators whose items are drawn, and what to look for."""
-NARROW = 2.0
+NARROW = 3.0
 """A range of times below this ratio is drawn on a linear axis."""
 BINS = 8
 JITTER = 0.004
@@ -82,7 +82,12 @@ def section(evidence: Evidence, orders: OrderEvidence) -> dict[str, Any]:
         "unknown_medians": int(orders.people["median_seconds"].isna().sum()),
         "n_people_items": len(orders.people),
         "families": [
-            {"pair": pair, "figure": figure_name(pair), "note": GENERATORS[generator]}
+            {
+                "pair": pair,
+                "figure": figure_name(pair),
+                "note": GENERATORS[generator],
+                "tau": _time_and_models(orders.agreement, pair),
+            }
             for generator, pair in _drawn(evidence)
         ],
     }
@@ -113,15 +118,19 @@ def _agreement(table: pd.DataFrame) -> list[dict[str, str]]:
     """Every pair of orders, over all items."""
     rows = table[table["items"] == ALL]
     return [
-        {
-            "order": WORDS[row["order"]],
-            "other": WORDS[row["other"]],
-            "tau": "–"
-            if pd.isna(row["tau"])
-            else f"{row['tau']:+.2f} ({row['tau_low']:+.2f} to {row['tau_high']:+.2f})",
-        }
-        for _, row in rows.iterrows()
+        {"order": WORDS[row["order"]], "other": WORDS[row["other"]], "tau": _tau(row)} for _, row in rows.iterrows()
     ]
+
+
+def _time_and_models(table: pd.DataFrame, pair: Pair) -> str:
+    """How people's time agrees with the models' item response within a family."""
+    rows = table[(table["items"] == "_".join(pair)) & (table["order"] == "time") & (table["other"] == "item_response")]
+    return "unknown" if rows.empty else _tau(rows.iloc[0])
+
+
+def _tau(row: pd.Series) -> str:
+    """Kendall's tau-b with its interval."""
+    return "–" if pd.isna(row["tau"]) else f"{row['tau']:+.2f} ({row['tau_low']:+.2f} to {row['tau_high']:+.2f})"
 
 
 def figure_name(pair: Pair) -> str:
