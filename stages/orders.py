@@ -20,7 +20,8 @@ def main() -> None:
     params = load_params()
     ladder = params["models"]["name"]
     results = Path(f"results/{ladder}")
-    scores, sizes = [], {}
+    scores: list[pd.DataFrame] = []
+    sizes: dict[str, float] = {}
     for role in ("fit", "holdout"):
         rungs = rungs_of(params, role)
         observations = read_observations(results / f"observations_{role}.csv", rungs)

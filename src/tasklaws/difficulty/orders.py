@@ -1,4 +1,4 @@
-"""Orders of difficulty, compared: people's time, share who solve, steps, item response; by agreement and by forecast."""
+"""Orders of difficulty, compared: people's time, their solve rate, steps, item response; by agreement, by forecast."""
 
 from collections.abc import Iterator
 from itertools import combinations

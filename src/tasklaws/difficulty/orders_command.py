@@ -13,7 +13,7 @@ def add_parser(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
         "orders",
         help="is people's time a good order of difficulty, or their solve rate, or steps, or item response?",
         description="Compare orders of difficulty: how well each foretells the last models from all earlier ones, and "
-        "how they agree. Writes orders.csv, agreement.csv (90% intervals) and orders.svg; docs/difficulty.md says more.",
+        "how they agree. Writes orders.csv, agreement.csv (90% intervals) and orders.svg (docs/difficulty.md).",
     )
     parser.add_argument("table", type=Path, help="CSV as `tasklaws difficulty` takes it (docs/difficulty.md)")
     parser.add_argument("--last", type=int, default=6, metavar="K", help="models to hold out (default: %(default)s)")

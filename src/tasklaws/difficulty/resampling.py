@@ -36,7 +36,7 @@ class Draws:
         known = ~np.isnan(figures)
         weight = (self.models * known).sum(axis=1)
         total = (self.models * np.where(known, figures, 0.0)).sum(axis=1)
-        return np.divide(total, weight, out=np.full(len(weight), np.nan), where=weight > 0)
+        return _ratio(total, weight)
 
 
 def interval(draws: Floats) -> tuple[float, float, float]:
@@ -88,4 +88,5 @@ def _drawn_pairs(values: Floats, groups: tuple[NDArray[np.intp], NDArray[np.intp
 
 def _ratio(over: Floats, under: Floats) -> Floats:
     """NaN where there is nothing to divide by."""
-    return np.divide(over, under, out=np.full(len(over), np.nan), where=under > 0)
+    ratio: Floats = np.divide(over, under, out=np.full(len(over), np.nan), where=under > 0)
+    return ratio

@@ -95,23 +95,18 @@ def section(evidence: Evidence, orders: OrderEvidence) -> dict[str, Any]:
 
 def _row(rows: pd.DataFrame, name: str) -> dict[str, Any]:
     """One set of items: for each order its log loss, interval, tau, and whether it beats having no order."""
-    by_order = rows.set_index("order")
-    cells = []
-    for order in ORDERS:
-        if order not in by_order.index:
-            cells.append(None)
-            continue
-        row = by_order.loc[order]
-        tau = "–" if pd.isna(row["tau"]) else f"{row['tau']:+.2f}"
-        cells.append(
-            {
-                "loss": f"{row['log_loss']:.3f}",
-                "interval": f"{row['log_loss_low']:.3f} to {row['log_loss_high']:.3f}",
-                "tau": tau,
-                "better": order != "constant" and judge(row, "constant") == "better",
-            }
-        )
+    by_order = {str(row["order"]): row for _, row in rows.iterrows()}
+    cells: list[dict[str, Any] | None] = [None if order not in by_order else _cell(by_order[order]) for order in ORDERS]
     return {"items": name, "n": int(rows["n_items"].iloc[0]), "cells": cells}
+
+
+def _cell(row: pd.Series) -> dict[str, Any]:
+    return {
+        "loss": f"{row['log_loss']:.3f}",
+        "interval": f"{row['log_loss_low']:.3f} to {row['log_loss_high']:.3f}",
+        "tau": "–" if pd.isna(row["tau"]) else f"{row['tau']:+.2f}",
+        "better": row["order"] != "constant" and judge(row, "constant") == "better",
+    }
 
 
 def _agreement(table: pd.DataFrame) -> list[dict[str, str]]:
