@@ -26,7 +26,7 @@ def main() -> None:
         rungs = rungs_of(params, role)
         observations = read_observations(results / f"observations_{role}.csv", rungs)
         scores.append(read_final_scores(Path(f"scores/{ladder}/{role}"), rungs, observations))
-        sizes |= observations.groupby("rung")["n_params"].first().to_dict()
+        sizes |= dict(zip(observations["rung"], observations["n_params"].astype(float), strict=True))
     families = params["elicitation"]["ask"]
     items = [item for family in families for item in read_items(ITEMS / f"{family}.jsonl")]
     table = ladder_items(pd.concat(scores), sizes, items, read_people(Path("data/humans/items.csv")))
