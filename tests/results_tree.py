@@ -30,6 +30,8 @@ def params_of(ladder: str, sets: tuple[str, ...] | None = None) -> dict[str, Any
     for part in (params["families"]["sets"], params["elicitation"]["ask"]):
         for family in set(part) - set(sets or part):
             del part[family]
+    params["humans"]["families"] = list(params["families"]["sets"])
+    params["humans"]["population"]["n_people"] = 30
     return params
 
 
@@ -66,7 +68,18 @@ def write_results(root: Path, params: dict[str, Any]) -> None:
 def finish(root: Path, params: dict[str, Any]) -> None:
     """Observe, fit, forecast and validate what was scored, with the pipeline's own stages."""
     write_text(root / "params.yaml", yaml.safe_dump(params, sort_keys=False))
-    for stage in ("observe fit", "observe holdout", "fit", "structure", "forecast", "validate"):
+    stages = (
+        "population",
+        "humans",
+        "observe fit",
+        "observe holdout",
+        "fit",
+        "structure",
+        "forecast",
+        "validate",
+        "orders",
+    )
+    for stage in stages:
         name, *arguments = stage.split()
         with chdir(root), mock.patch.object(sys, "argv", [name, *arguments]):
             runpy.run_path(str(REPOSITORY / "stages" / f"{name}.py"))["main"]()

@@ -146,6 +146,12 @@ def of_fits(harm: str) -> bool:
     return "difficulty: no " not in harm and "parameters: no " not in harm
 
 
+def of_people(harm: str) -> bool:
+    # Of the many estimates these stages read a few.
+    wanted = ("item", "n_people", "n_solved", "solve_rate", "median_seconds")
+    return harm in ("missing", "truncated", *(f"no {column}" for column in wanted), "n_solved is text")
+
+
 def any_harm(harm: str) -> bool:
     # An item without choices is none of the choice families'; the judging stage knows.
     return harm != "no choices"
@@ -194,6 +200,12 @@ def test_a_bad_input_is_one_line_and_touches_no_output(made, tmp_path, capfd, st
         ("validate", "results/nano_mini/observations_holdout.csv", any_harm),
         ("validate", "scores/nano_mini/holdout/mini-21k.csv", any_harm),
         ("validate", "data/items/addition.jsonl", whole),
+        ("orders", "data/humans/items.csv", of_people),
+        ("orders", "results/nano_mini/observations_holdout.csv", whole),
+        ("orders", "scores/nano_mini/holdout/mini-21k.csv", whole),
+        ("report", "results/nano_mini/orders.csv", any_harm),
+        ("report", "results/nano_mini/orders_agreement.csv", any_harm),
+        ("report", "data/humans/items.csv", of_people),
         ("report", "results/nano_mini/fits.json", of_fits),
         ("report", "results/nano_mini/mirage.csv", any_harm),
         ("report", "results/nano_mini/structure.csv", any_harm),

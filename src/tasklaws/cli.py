@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 
 from tasklaws import compose, errors, tracking
 from tasklaws.difficulty import command as difficulty
+from tasklaws.difficulty import orders_command as orders
 from tasklaws.forecast import command as backtest
 from tasklaws.humans import command as humans
 from tasklaws.imports import command as imports
@@ -15,7 +16,7 @@ from tasklaws.sandbox import command as sandbox
 def main() -> None:
     parser = ArgumentParser(prog="tasklaws", description="Task-based scaling laws: forecast, then check.")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for part in (backtest, compose, difficulty, fit, humans, imports, plan, sandbox, tracking):
+    for part in (backtest, compose, difficulty, fit, humans, imports, orders, plan, sandbox, tracking):
         part.add_parser(subparsers)
     arguments = parser.parse_args()
     errors.run(lambda: arguments.run(arguments))

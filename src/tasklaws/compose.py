@@ -9,7 +9,6 @@ from tasklaws.elicitation import task_name
 from tasklaws.errors import TasklawsError
 from tasklaws.families import build
 from tasklaws.files import write_text
-from tasklaws.humans.population import Population
 from tasklaws.ladder.corpus import refuse_unknown_tasks
 from tasklaws.laws import LawSettings
 from tasklaws.settings import refuse_malformed
@@ -27,6 +26,8 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+
+    from tasklaws.humans.population import Population  # SciPy takes half a second, which other commands need not
 
     if not (conf / "config.yaml").is_file():
         raise TasklawsError(f"{conf}/config.yaml does not exist: run this in the repository's root")

@@ -36,7 +36,7 @@ def explain(items: pd.DataFrame, covariates: tuple[str, ...], groupings: tuple[s
     """
     columns: list[Floats] = []
     for name in covariates:
-        values = _covariate(items, name)
+        values = covariate(items, name)
         if values is None:
             continue
         known = np.isfinite(values)
@@ -51,10 +51,10 @@ def explain(items: pd.DataFrame, covariates: tuple[str, ...], groupings: tuple[s
 
 def has_covariate(items: pd.DataFrame, name: str) -> bool:
     """Whether the table says anything of this covariate."""
-    return _covariate(items, name) is not None
+    return covariate(items, name) is not None
 
 
-def _covariate(items: pd.DataFrame, name: str) -> Floats | None:
+def covariate(items: pd.DataFrame, name: str) -> Floats | None:
     """(N,) values, NaN where unknown; None where the table lacks the column."""
     if name == SOLVE_RATE:
         if "human_attempts" not in items:

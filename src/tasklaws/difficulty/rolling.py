@@ -63,40 +63,60 @@ def held_out(table: ItemTable, last: int, records: bool) -> list[int]:
     return [int(index) for index in chosen[-last:]]
 
 
+@dataclass(frozen=True)
+class Target:
+    """A model to be predicted: the models at earlier positions and their `levels`; the items it was asked (indices
+    `asked`), its `scores` (n,) on them; its `place`, the level where its mean score puts it and its position."""
+
+    earlier: ItemTable
+    levels: Levels
+    asked: NDArray[np.intp]
+    scores: Floats
+    place: tuple[float, float]
+
+    @classmethod
+    def of(cls, table: ItemTable, index: int) -> "Target":
+        """Model `index` of the table."""
+        earlier = table.take(np.flatnonzero(table.position < table.position[index]))
+        asked = np.flatnonzero(~np.isnan(table.scores[:, index]))
+        scores = table.scores[asked, index]
+        levels = Levels.of(earlier)
+        level = levels.given_mean(float(scores.mean()), asked, table.chance)
+        return cls(earlier, levels, asked, scores, (level, float(table.position[index])))
+
+    def fit(self, method: Method, explanation: Explanation) -> FittedMethod:
+        """A method fitted to the earlier models."""
+        return FittedMethod.to(self.earlier, self.levels.earlier, method, explanation)
+
+    def given(self, offsets: Floats) -> Floats:
+        """(n,) probabilities on the items asked, with the one ability that makes their mean the mean of the scores."""
+        chance = self.earlier.chance[self.asked]
+        ability = ability_for_mean(offsets[self.asked], chance, float(self.scores.mean()))
+        return probabilities(ability, offsets[self.asked], chance)
+
+
 def predict(table: ItemTable, index: int, record: bool) -> Origin:
     """Predict model `index` from all models at earlier positions; `record`: it is known to set a record."""
-    earlier = table.take(np.flatnonzero(table.position < table.position[index]))
-    asked = np.flatnonzero(~np.isnan(table.scores[:, index]))
-    scores = table.scores[asked, index]
-    levels = Levels.of(earlier)
-    level = levels.given_mean(float(scores.mean()), asked, table.chance)
-    position = float(table.position[index])
-    forecast = forecast_next(earlier.position, levels.earlier, position, record)
+    target = Target.of(table, index)
+    forecast = forecast_next(target.earlier.position, target.levels.earlier, target.place[1], record)
     folds = family_folds(table)
     predictions = {}
     for name, method in METHODS.items():
         if not method.usable(table):
             continue
         explanation = method.explanation(table)
-        fitted = FittedMethod.to(earlier, levels.earlier, method, explanation)
-        unseen = None
-        if folds is not None:
-            offsets = _unseen(earlier, levels.earlier, method, explanation, folds, level, position)
-            unseen = _given(offsets, asked, table.chance, scores)
+        fitted = target.fit(method, explanation)
+        unseen = None if folds is None else target.given(_unseen(target, method, explanation, folds))
         predictions[name] = Prediction(
-            given=_given(fitted.offsets(level, position), asked, table.chance, scores),
-            extrapolated=_extrapolated(fitted, forecast, position, table.chance)[asked],
+            given=target.given(fitted.offsets(*target.place)),
+            extrapolated=_extrapolated(fitted, forecast, target.place[1], table.chance)[target.asked],
             unseen=unseen,
             converged=fitted.fit.converged,
         )
-    never_solved = np.asarray(~(earlier.scores[asked] >= 0.5).any(axis=1))
-    return Origin(table.models[index], asked, scores, never_solved, level, forecast, predictions)
-
-
-def _given(offsets: Floats, asked: NDArray[np.intp], chance: Floats, scores: Floats) -> Floats:
-    """Probabilities on the items asked, with the one ability that makes their mean the mean of the scores."""
-    ability = ability_for_mean(offsets[asked], chance[asked], float(scores.mean()))
-    return probabilities(ability, offsets[asked], chance[asked])
+    never_solved = np.asarray(~(target.earlier.scores[target.asked] >= 0.5).any(axis=1))
+    return Origin(
+        table.models[index], target.asked, target.scores, never_solved, target.place[0], forecast, predictions
+    )
 
 
 def _extrapolated(fitted: FittedMethod, forecast: Forecast, position: float, chance: Floats) -> Floats:
@@ -110,24 +130,16 @@ def _extrapolated(fitted: FittedMethod, forecast: Forecast, position: float, cha
     return total
 
 
-def _unseen(
-    earlier: ItemTable,
-    levels: Floats,
-    method: Method,
-    explanation: Explanation,
-    folds: NDArray[np.intp],
-    level: float,
-    position: float,
-) -> Floats:
+def _unseen(target: Target, method: Method, explanation: Explanation, folds: NDArray[np.intp]) -> Floats:
     """(N,) offsets, each fold's from a fit to the items of the other folds; 0 for a method that explains nothing."""
     offsets = np.zeros(len(folds))
     if not method.covariates and not method.groupings:
         return offsets
     for fold in range(folds.max() + 1):
-        seen, unseen = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        part = ItemTable(earlier.scores[seen], earlier.items.iloc[seen], earlier.models, earlier.position)
-        fitted = FittedMethod.to(part, levels, method, explanation.take(seen))
-        offsets[unseen] = fitted.unseen_offsets(level, position, explanation.take(unseen))
+        seen, unseen = folds != fold, np.flatnonzero(folds == fold)
+        part = target.earlier.only(seen)
+        fitted = FittedMethod.to(part, target.levels.earlier, method, explanation.take(np.flatnonzero(seen)))
+        offsets[unseen] = fitted.unseen_offsets(*target.place, explanation.take(unseen))
     return offsets
 
 

@@ -45,6 +45,10 @@ class ItemTable:
         names = tuple(self.models[index] for index in models)
         return ItemTable(self.scores[:, models], self.items, names, self.position[models])
 
+    def only(self, items: NDArray[np.bool_]) -> "ItemTable":
+        """The same models on some of the items only."""
+        return ItemTable(self.scores[items], self.items[items], self.models, self.position)
+
 
 def read_items(path: Path) -> ItemTable:
     """Read a CSV (gzipped or not): model, task, score, `date` or `n_params`, and what is known of each task.

@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from tasklaws.files import json_line, sha256_file, write_table, write_text
+from tasklaws.report import orders
 from tasklaws.report.claims import fuel_limit
 from tasklaws.report.curves import size_curve, token_curve
 from tasklaws.report.evidence import CORPUS, Evidence, load
@@ -28,9 +29,10 @@ def build(root: Path, params: dict[str, Any]) -> None:
     """
     evidence = load(root, params)
     surprising = load_surprises(root, evidence)
+    order_evidence = orders.load(root, evidence.ladder)
     results = root / "results" / evidence.ladder
     with house_style():
-        figures = draw(evidence) | calibration(surprising)
+        figures = draw(evidence) | calibration(surprising) | orders.figures(evidence, order_evidence)
         for name, figure in figures.items():
             save(figure, results / "figures" / f"{name}.svg")
     for stale in set((results / "figures").glob("*.svg")) - {results / "figures" / f"{name}.svg" for name in figures}:
@@ -38,7 +40,7 @@ def build(root: Path, params: dict[str, Any]) -> None:
     write_table(results / "plots" / "curves.csv", curve_table(evidence), CURVE_KEYS)
     svgs = {name: (results / "figures" / f"{name}.svg").read_text(encoding="utf-8") for name in figures}
     pages = {
-        "index.html": render(evidence, surprising, svgs, provenance(root, params)),
+        "index.html": render(evidence, order_evidence, surprising, svgs, provenance(root, params)),
         "surprises.html": render_surprises(evidence, surprising, svgs),
     }
     for name, text in pages.items():
@@ -91,6 +93,9 @@ def provenance(root: Path, params: dict[str, Any]) -> list[tuple[str, str]]:
         results / "methods.csv",
         results / "bands.csv",
         *(results / name for name in ("surprises.csv", "surprise_counts.csv", "surprising_skills.csv")),
+        results / "orders.csv",
+        results / "orders_agreement.csv",
+        root / "data" / "humans" / "items.csv",
         *sorted((root / "data" / "items" / f"{family}.jsonl") for family in params["families"]["sets"]),
     ]
     own = (f"params.yaml: {', '.join(PARAMS)}", digest)

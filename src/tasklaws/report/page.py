@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tasklaws.report import rise
+from tasklaws.report import orders, rise
 from tasklaws.report.claims import claims, describe, rise_of
 from tasklaws.report.compare import comparisons, headline, percent
 from tasklaws.report.curves import LABELS
@@ -21,7 +21,13 @@ from tasklaws.report.workings import law_rows, mirage_rows, weights
 TOP_SURPRISES = 8
 
 
-def render(evidence: Evidence, surprising: Surprises, svgs: dict[str, str], provenance: list[tuple[str, str]]) -> str:
+def render(
+    evidence: Evidence,
+    order_evidence: orders.OrderEvidence,
+    surprising: Surprises,
+    svgs: dict[str, str],
+    provenance: list[tuple[str, str]],
+) -> str:
     """The whole page as text; `svgs` holds each figure's file by name."""
     shown: set[str] = set()
 
@@ -65,6 +71,7 @@ def render(evidence: Evidence, surprising: Surprises, svgs: dict[str, str], prov
         },
         conventions=conventions(),
         claims=claims(evidence),
+        orders=orders.section(evidence, order_evidence),
         surprises=surprise_blocks(evidence, surprising, TOP_SURPRISES),
         provenance=provenance,
         labels=LABELS,

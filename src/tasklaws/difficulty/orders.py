@@ -1,0 +1,150 @@
+"""Orders of difficulty, compared: people's time, their solve rate, steps, item response; by agreement, by forecast."""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tasklaws.difficulty.ability import Levels
+from tasklaws.difficulty.covariates import SOLVE_RATE, TIME, covariate
+from tasklaws.difficulty.methods import METHODS, FittedMethod, Method
+from tasklaws.difficulty.resampling import Draws, drawn_auc, drawn_log_loss, drawn_tau, interval
+from tasklaws.difficulty.rolling import Target, held_out
+from tasklaws.difficulty.table import Floats, ItemTable
+
+STEPS = "log_steps_required"
+EASINESS = {"time": (TIME, -1), "solve_rate": (SOLVE_RATE, 1), "steps": (STEPS, -1)}
+"""What people or the task say of an item, and which way is easier: fixed beforehand, not fitted."""
+ORDERS = {
+    **{name: METHODS[name] for name in ("constant", "time", "solve_rate")},
+    "steps": Method(covariates=(STEPS,)),
+    **{name: METHODS[name] for name in ("item_response", "full")},
+}
+ALL, MEASURED = "all", "measured"
+FEWEST_ITEMS = 20
+"""Families with fewer items are not compared by themselves: an interval over a dozen items says nothing."""
+REFERENCES = ("constant", "item_response")
+DECIMALS = 6
+"""Offsets closer than this are one: items with the same answers differ by what the optimiser left."""
+
+ORDER_KEYS = ["items", "order"]
+COUNTS = ["n_items", "n_clusters", "n_models"]
+FIGURES = ["log_loss", "auc", "tau", *(f"minus_{name}" for name in REFERENCES)]
+ORDER_NUMBERS = [*COUNTS, *(name + end for name in FIGURES for end in ("", "_low", "_high"))]
+ORDER_COLUMNS = [*ORDER_KEYS, *ORDER_NUMBERS]
+AGREEMENT_KEYS = ["items", "order", "other"]
+AGREEMENT_NUMBERS = ["n_items", "tau", "tau_low", "tau_high"]
+AGREEMENT_COLUMNS = [*AGREEMENT_KEYS, *AGREEMENT_NUMBERS]
+
+
+def compare(table: ItemTable, last: int) -> pd.DataFrame:
+    """Each order on each set of items (`item_sets`): ORDER_COLUMNS, how well it foretells the last models.
+
+    Each of the last models is predicted from all earlier ones, its mean score given (`rolling.Target`), by a fit to the
+    set's items. `log_loss` in nats and `auc` are of the probabilities; `tau` is Kendall's tau-b of the order with the
+    scores, where time, steps and solve rate order items as people would have it (longer is harder), whichever way the
+    fit turned them. All are means over models. `minus_constant` and `minus_item_response` are differences of log loss:
+    negative is better. Limits are of 90% intervals by bootstrap over clusters of items (`cluster_index`) and over
+    models, the same draws for every order. A figure that does not exist is NaN; a family that each of the last models
+    solved whole, or not at all, is left out. Raises TasklawsError as `held_out` does.
+    """
+    indices = held_out(table, last, records=False)
+    sets = [(name, part) for name, part in item_sets(table) if name == ALL or _varies(part.scores[:, indices])]
+    parts = [_compare(part, indices).assign(items=name) for name, part in sets]
+    return pd.concat(parts, ignore_index=True)[ORDER_COLUMNS]
+
+
+def item_sets(table: ItemTable) -> Iterator[tuple[str, ItemTable]]:
+    """All items; those that every order measures, where some lack one; each family of FEWEST_ITEMS in which an order of
+    people's varies."""
+    yield ALL, table
+    known = np.isfinite(np.array([*_human(table).values()])).all(axis=0)
+    if 0 < known.sum() < len(known):
+        yield MEASURED, table.only(known)
+    families = table.items["family"].fillna("") if "family" in table.items else pd.Series("", table.items.index)
+    if families.nunique() < 2:
+        return
+    for family in sorted(set(families) - {""}):
+        part = table.only((families == family).to_numpy())
+        if len(part.items) >= FEWEST_ITEMS and any(np.nanstd(values) > 0 for values in _human(part).values()):
+            yield family, part
+
+
+def agreement(table: ItemTable) -> pd.DataFrame:
+    """AGREEMENT_COLUMNS: Kendall's tau-b between any two orders of each set's items, with 90% intervals by bootstrap
+    over clusters of items.
+
+    Item response is fitted to all models here, for one like the best: what the models as a whole show.
+    """
+    rows = []
+    for name, part in item_sets(table):
+        found = {**_human(part), "item_response": _item_response(part)}
+        clusters = cluster_index(part)
+        weights = Draws.of(int(clusters.max()) + 1, 1).clusters
+        for order, other in combinations(found, 2):
+            known = np.isfinite(found[order]) & np.isfinite(found[other])
+            tau = interval(drawn_tau(found[order], found[other], clusters, weights))
+            rows.append((name, order, other, int(known.sum()), *tau))
+    return pd.DataFrame(rows, columns=AGREEMENT_COLUMNS)
+
+
+def cluster_index(table: ItemTable) -> NDArray[np.intp]:
+    """(N,) the cluster of each item: its family where there are several, for items of a family are not independent;
+    else itself. An item without a family is by itself."""
+    names = table.items.index.to_series()
+    if "family" in table.items and table.items["family"].nunique(dropna=False) > 1:
+        names = ("family " + table.items["family"]).fillna(names)
+    return pd.factorize(names)[0].astype(np.intp)
+
+
+def _varies(scores: Floats) -> bool:
+    """Whether some model (column) scored differently on two items."""
+    high, low = np.fmax.reduce(scores, axis=0), np.fmin.reduce(scores, axis=0)
+    return bool((high > low).any())
+
+
+def _human(table: ItemTable) -> dict[str, Floats]:
+    """(N,) easiness by each of EASINESS that the table has."""
+    found = {name: covariate(table.items, column) for name, (column, _) in EASINESS.items()}
+    return {name: EASINESS[name][1] * values for name, values in found.items() if values is not None}
+
+
+def _item_response(table: ItemTable) -> Floats:
+    """(N,) easiness as all models of the table show it, for one like the best."""
+    levels, method = Levels.of(table).earlier, ORDERS["item_response"]
+    fit = FittedMethod.to(table, levels, method, method.explanation(table))
+    best = int(levels.argmax())
+    return np.round(fit.offsets(float(levels[best]), float(table.position[best])), DECIMALS)
+
+
+def _compare(table: ItemTable, indices: list[int]) -> pd.DataFrame:
+    orders = {name: method for name, method in ORDERS.items() if method.usable(table)}
+    targets = [Target.of(table, index) for index in indices if not np.isnan(table.scores[:, index]).all()]
+    clusters = cluster_index(table)
+    draws = Draws.of(int(clusters.max()) + 1, len(targets))
+    human = _human(table)
+    figures: dict[str, dict[str, list[Floats]]] = {name: {"log_loss": [], "auc": [], "tau": []} for name in orders}
+    for target in targets:
+        of_asked = clusters[target.asked]
+        for name, method in orders.items():
+            offsets = target.fit(method, method.explanation(table)).offsets(*target.place)
+            given = np.round(target.given(offsets), DECIMALS + 3)
+            order = human[name][target.asked] if name in human else np.round(offsets[target.asked], DECIMALS)
+            kept = figures[name]
+            kept["log_loss"].append(drawn_log_loss(target.scores, given, of_asked, draws.clusters))
+            kept["auc"].append(drawn_auc(target.scores, given, of_asked, draws.clusters))
+            kept["tau"].append(drawn_tau(order, target.scores, of_asked, draws.clusters))
+    means = {
+        name: {figure: draws.mean(np.stack(values, axis=1)) for figure, values in kept.items()}
+        for name, kept in figures.items()
+    }
+    rows = []
+    for name, drawn in means.items():
+        differences = {f"minus_{other}": drawn["log_loss"] - means[other]["log_loss"] for other in REFERENCES}
+        row = {"order": name, "n_items": len(clusters), "n_clusters": int(clusters.max()) + 1, "n_models": len(targets)}
+        for figure, values in {**drawn, **differences}.items():
+            row |= dict(zip((figure, f"{figure}_low", f"{figure}_high"), interval(values), strict=True))
+        rows.append(row)
+    return pd.DataFrame(rows)

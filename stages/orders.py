@@ -1,0 +1,41 @@
+"""Compare orders of difficulty (people's time and solve rate, steps, item response) on the ladder's items."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from tasklaws import errors
+from tasklaws.config import load_params
+from tasklaws.difficulty.ladder_items import ladder_items, read_people
+from tasklaws.difficulty.orders import AGREEMENT_KEYS, ORDER_KEYS, agreement, compare
+from tasklaws.files import write_table
+from tasklaws.forecast.tables import read_final_scores, read_observations, rungs_of
+from tasklaws.items import ITEMS, read_items
+
+EARLIER = 2
+"""Rungs kept to predict the first of the others from: one would say no more than a solve rate of 0 or 1."""
+
+
+def main() -> None:
+    params = load_params()
+    ladder = params["models"]["name"]
+    results = Path(f"results/{ladder}")
+    scores: list[pd.DataFrame] = []
+    sizes: dict[str, float] = {}
+    for role in ("fit", "holdout"):
+        rungs = rungs_of(params, role)
+        observations = read_observations(results / f"observations_{role}.csv", rungs)
+        scores.append(read_final_scores(Path(f"scores/{ladder}/{role}"), rungs, observations))
+        sizes |= dict(zip(observations["rung"], observations["n_params"].astype(float), strict=True))
+    families = params["elicitation"]["ask"]
+    items = [item for family in families for item in read_items(ITEMS / f"{family}.jsonl")]
+    table = ladder_items(pd.concat(scores), sizes, items, read_people(Path("data/humans/items.csv")))
+    compared = compare(table, max(len(table.models) - EARLIER, 1))
+    agreed = agreement(table)
+    write_table(results / "orders.csv", compared, ORDER_KEYS)
+    write_table(results / "orders_agreement.csv", agreed, AGREEMENT_KEYS)
+    print(f"{results}/orders.csv: {len(table.items)} items, {len(table.models)} models")
+
+
+if __name__ == "__main__":
+    errors.run(main)
