@@ -14,7 +14,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 def main() -> None:
     from tasklaws.harness.ask import Asking, ask_rung
-    from tasklaws.overlap.sets import FAMILY, ITEMS
+    from tasklaws.overlap.questions import FAMILY, ITEMS
 
     os.environ["TASKLAWS_ITEMS"] = str(ITEMS)
     params = load_params()

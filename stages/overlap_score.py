@@ -9,7 +9,7 @@ from tasklaws.files import write_table
 from tasklaws.harness.score import read_responses, refuse_unanswered, score
 from tasklaws.items import read_items
 from tasklaws.ladder import card
-from tasklaws.overlap.sets import FAMILY, ITEMS
+from tasklaws.overlap.questions import FAMILY, ITEMS
 from tasklaws.sandbox import Verdicts
 from tasklaws.schema import SCORE_KEYS
 

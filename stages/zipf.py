@@ -5,9 +5,8 @@ from pathlib import Path
 from tasklaws import errors
 from tasklaws.config import load_params
 from tasklaws.files import write_json, write_table
-from tasklaws.overlap.exponents import exponents
+from tasklaws.overlap.exponents import exponents, zipf_sentence
 from tasklaws.overlap.runs import RUN_KEYS, read_runs
-from tasklaws.overlap.sentences import zipf_sentence
 from tasklaws.overlap.tables import ZIPF_KEYS
 
 

@@ -1,4 +1,4 @@
-"""What params.yaml may hold; `laws`, `experiment`, a family and the population of `humans` are checked further elsewhere."""
+"""What params.yaml may hold; what `laws`, `experiment`, a family and the people configure checks them further."""
 
 import re
 from dataclasses import dataclass

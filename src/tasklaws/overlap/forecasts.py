@@ -13,8 +13,8 @@ from tasklaws.structure.widening import next_rung_variance
 
 def forecast_sets(curves: pd.DataFrame, min_rungs: int, workers: int) -> pd.DataFrame:
     """Rolling-origin forecasts of the next rung (FORECAST_COLUMNS), from `min_rungs` rungs on, with what the baselines
-    say; `wide_lower` and `wide_upper` are the interval with what overlap adds at the designed n_eff. `workers` processes
-    share the overlaps."""
+    say; `wide_lower` and `wide_upper` are the interval with what overlap adds at the designed n_eff. The overlaps are
+    shared by `workers` processes."""
     jobs = [(curve, min_rungs) for _, curve in curves.groupby("overlap", sort=True)]
     rows = [row for part in run_each(forecast_overlap, jobs, workers) for row in part]
     return widened(pd.DataFrame(rows), curves)[FORECAST_COLUMNS]
@@ -22,14 +22,11 @@ def forecast_sets(curves: pd.DataFrame, min_rungs: int, workers: int) -> pd.Data
 
 def forecast_overlap(curves: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]:
     """The forecasts of all sets of one overlap."""
-    return [
-        row
-        for (overlap, number), curve in curves.groupby(["overlap", "set_seed"], sort=True)
-        for row in forecast_set(overlap, number, curve, min_rungs)
-    ]
+    by_set = curves.groupby(["overlap", "set_seed"], sort=True)
+    return [row for _, curve in by_set for row in forecast_set(curve, min_rungs)]
 
 
-def forecast_set(overlap: float, number: int, curve: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]:
+def forecast_set(curve: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]:
     history = History(build_panels(points(curve), ["exact_match"])[0])
     found = []
     for origin in range(min_rungs, len(history.panel.models)):
@@ -37,8 +34,7 @@ def forecast_set(overlap: float, number: int, curve: pd.DataFrame, min_rungs: in
         told = {part["method"]: part["predicted"] for part in parts}
         found.append(
             {
-                "overlap": overlap,
-                "set_seed": number,
+                **curve.iloc[0][["overlap", "set_seed"]].to_dict(),
                 "n_fit": origin,
                 "rung": row["model"],
                 "last": history.panel.value[0, origin - 1],

@@ -22,8 +22,8 @@ def slopes(errors: Errors, seed: int) -> dict[str, dict[str, float]]:
 
 
 def crossing(errors: Errors, seed: int) -> dict[str, Any]:
-    """The n_eff at which the forecast's advantage, straight in ln n_eff between overlaps, first falls to 0 from overlap 0
-    on (absent if it never does), and the share of bootstrap replicates in which it never does."""
+    """The n_eff at which the forecast's advantage, straight in ln n_eff between overlaps, first falls to 0 (absent if
+    it never does), and the share of bootstrap replicates in which it never does."""
     draws = [first_zero(errors.n_eff, one) for one in advantage(errors.redrawn(seed))]
     found: dict[str, Any] = {"share_never": round(float(np.isnan(draws).mean()), 4)}
     here = first_zero(errors.n_eff, advantage(errors))
@@ -52,8 +52,8 @@ def naive_sentence(summary: pd.DataFrame, errors: Errors, cross: dict[str, Any],
     first, last = summary.iloc[0], summary.iloc[-1]
     by_target = np.abs(errors.naive).mean(axis=(0, 1)) - np.abs(errors.forecast).mean(axis=(0, 1))
     rungs = (
-        f"; over all sets it is better at {int((by_target > 0).sum())} of the {len(by_target)} rungs forecast, and that "
-        "these few rungs could have been others is in no interval"
+        f"; over all sets it is better at {int((by_target > 0).sum())} of the {len(by_target)} rungs forecast, and no "
+        "interval holds that these few rungs could have been others"
     )
     if better.all():
         return (
@@ -70,11 +70,9 @@ def naive_sentence(summary: pd.DataFrame, errors: Errors, cross: dict[str, Any],
     worst = summary.iloc[place]
     again = [f"{row['overlap']:g}" for _, row in summary[place:].iterrows() if row["advantage_low"] > 0]
     where = f" (at {', '.join(again)} it is again)" if again else ""
-    at = (
-        f"zero at n_eff {cross['n_eff']:.2g} ({cross['low']:.2g} to {cross['high']:.2g})"
-        if "n_eff" in cross
-        else "no zero"
-    )
+    at = "no zero"
+    if "n_eff" in cross:
+        at = f"a zero at n_eff {cross['n_eff']:.2g} ({cross['low']:.2g} to {cross['high']:.2g})"
     until = "at overlap 0 already" if place == 0 else f"from overlap {worst['overlap']:g} on"
     return (
         f"On {ladder} the forecast of the next rung cannot be told to be better than the last rung's value {until} "
@@ -113,21 +111,5 @@ def interval_sentence(summary: pd.DataFrame) -> str:
     return (
         f"The 90% intervals held {first['coverage']:.0%} of outcomes at overlap {first['overlap']:g} and "
         f"{last['coverage']:.0%} at {last['overlap']:g}; widened by the designed n_eff {first['coverage_widened']:.0%} "
-        f"and {last['coverage_widened']:.0%}, at {last['width_widened'] / last['width']:.2f} times the width at the latter."
-    )
-
-
-def zipf_sentence(table: pd.DataFrame) -> str:
-    """Whether the loss exponent moves with the corpus's Zipf exponent as predicted."""
-    rows = table.sort_values("zipf")
-    told = ", ".join(
-        f"{row['exponent']:.2f} ({row['low']:.2f} to {row['high']:.2f}; predicted {row['predicted']:.2f}) at {row['zipf']:g}"
-        for _, row in rows.iterrows()
-    )
-    held = int(((rows["low"] <= rows["predicted"]) & (rows["predicted"] <= rows["high"])).sum())
-    rising = bool((np.diff(rows["exponent"]) > 0).all())
-    order = "it rises with the Zipf exponent, as predicted" if rising else "it does not rise with it throughout"
-    return (
-        f"The exponent of held-out loss in training tokens is {told}: the prediction lies in {held} of {len(rows)} "
-        f"90% intervals, and {order}."
+        f"and {last['coverage_widened']:.0%}, with {last['width_widened'] / last['width']:.2f} times the width."
     )

@@ -1,7 +1,8 @@
 """Sets of chains that differ in nothing but their overlap.
 
-Of one seed the sets share their items, but for those that a larger overlap gives the shared skill: which skills there are
-and which digits they work on are drawn once a seed. So every question is asked once, and overlaps are compared in pairs.
+Of one seed the sets share their items, but for those that a larger overlap gives the shared skill: which skills there
+are and which digits they work on are drawn once a seed. So every question is asked once, and overlaps are compared in
+pairs.
 """
 
 from dataclasses import dataclass
@@ -13,12 +14,10 @@ import pandas as pd
 from tasklaws.errors import TasklawsError
 from tasklaws.families import build
 from tasklaws.files import read_table
+from tasklaws.overlap.questions import FAMILY
 from tasklaws.schema import Item
-from tasklaws.structure.designed import correlation, effective_number, needs, overlap
 from tasklaws.typed import DISTINCT, NOT_EMPTY, Share, at_least, typed
 
-FAMILY = "step_chain"  # whose lm-eval task puts the questions
-ITEMS = Path("data/overlap/items")
 SETS = Path("data/overlap/sets.csv")
 SET_KEYS = ["overlap", "set_seed", "item"]
 SET_COLUMNS = [*SET_KEYS, "skill", "is_learned"]
@@ -49,8 +48,9 @@ def draw_sets(settings: SetSettings, seed: int, learned: frozenset[str]) -> tupl
     of more than one step need common skills too, which would leave n_eff below what the overlap says.
     """
     if set(settings.chain.get("lengths", {})) != {1}:
+        given = settings.chain.get("lengths")
         raise TasklawsError(
-            "experiment.sets.chain.lengths: give chains of one step, so that n_eff is what was designed"
+            f"experiment.sets.chain.lengths is {given}: give chains of one step, whose n_eff is what was designed"
         )
     items: dict[str, Item] = {}
     rows: list[dict[str, Any]] = []
@@ -72,9 +72,3 @@ def read_sets(path: Path = SETS) -> pd.DataFrame:
     if not table["is_learned"].isin(["True", "False"]).all():
         raise TasklawsError(f"{path}: is_learned must be True or False in every row: run `dvc repro overlap_items`")
     return table.assign(is_learned=table["is_learned"] == "True")
-
-
-def designed_number(items: list[Item]) -> float:
-    """n_eff of the items by the skills that they share, all skills alike: n^2 / sum of squared group sizes for one-step
-    chains."""
-    return effective_number(correlation(overlap(*needs(items))))

@@ -37,8 +37,8 @@ class Errors:
         return cls(overlaps, number, *off)
 
     def redrawn(self, seed: int) -> "Errors":
-        """Bootstrap replicates in a leading axis: sets are drawn again by their seed, the same for all overlaps, as sets
-        of one seed share their items. Rungs are not drawn: what the ladder's own luck does is in no interval."""
+        """Bootstrap replicates in a leading axis: sets are drawn again by their seed, the same for all overlaps, as
+        sets of one seed share their items. Rungs are not drawn: the ladder's own luck is in no interval."""
         count = self.forecast.shape[1]
         draw = np.random.default_rng(seed).integers(count, size=(REPLICATES, count))
         parts = [np.moveaxis(part[:, draw], 1, 0) for part in (self.forecast, self.naive)]
@@ -72,8 +72,8 @@ def slope(n_eff: Array, error: Array) -> Array:
 
 @dataclass(frozen=True)
 class Theory:
-    """What independent thresholds leave open when the mean curve over all sets is known: `step` is the mean over targets
-    of next_rung_variance at n_eff 1, `rise` that of the squared rise, from which the naive forecast suffers besides."""
+    """What independent thresholds leave open when the mean curve over all sets is known: `step` is the mean over
+    targets of next_rung_variance at n_eff 1, `rise` that of the squared rise, from which the naive forecast suffers."""
 
     step: float
     rise: float

@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from tasklaws.files import json_line, sha256_file, write_table, write_text
+from tasklaws.report import overlap
 from tasklaws.report.claims import fuel_limit
 from tasklaws.report.curves import size_curve, token_curve
 from tasklaws.report.evidence import CORPUS, Evidence, load
@@ -15,7 +16,7 @@ from tasklaws.report.page import render
 from tasklaws.report.style import house_style, save
 from tasklaws.report.tables import CURVE_KEYS, curve_table
 
-PARAMS = ("models", "families", "elicitation", "laws", "seed")
+PARAMS = ("models", "families", "elicitation", "laws", "experiment", "seed")
 
 
 def build(root: Path, params: dict[str, Any]) -> None:
@@ -24,16 +25,17 @@ def build(root: Path, params: dict[str, Any]) -> None:
     A missing or malformed input raises TasklawsError before anything is written.
     """
     evidence = load(root, params)
+    experiment = overlap.load(root, params)
     results = root / "results" / evidence.ladder
     with house_style():
-        figures = draw(evidence)
+        figures = draw(evidence) | overlap.draw(experiment)
         for name, figure in figures.items():
             save(figure, results / "figures" / f"{name}.svg")
     for stale in set((results / "figures").glob("*.svg")) - {results / "figures" / f"{name}.svg" for name in figures}:
         stale.unlink()
     write_table(results / "plots" / "curves.csv", curve_table(evidence), CURVE_KEYS)
     svgs = {name: (results / "figures" / f"{name}.svg").read_text(encoding="utf-8") for name in figures}
-    write_text(root / "reports" / "index.html", render(evidence, svgs, provenance(root, params)))
+    write_text(root / "reports" / "index.html", render(evidence, svgs, provenance(root, params), experiment))
 
 
 def draw(evidence: Evidence) -> dict[str, Figure]:

@@ -12,6 +12,7 @@ from tasklaws.report.claims import claims, describe, rise_of
 from tasklaws.report.compare import comparisons, headline, percent
 from tasklaws.report.curves import LABELS
 from tasklaws.report.evidence import Evidence, Pair, Row
+from tasklaws.report.overlap import Experiment, overlap_rows, zipf_rows
 from tasklaws.report.style import css_variables, inline, letters, repeated, short
 from tasklaws.report.tables import forecast_rows, ladder_rows, shape_rows, verdict_rows
 from tasklaws.report.workings import law_rows, mirage_rows, weights
@@ -19,7 +20,9 @@ from tasklaws.report.workings import law_rows, mirage_rows, weights
 TOP_SURPRISES = 8
 
 
-def render(evidence: Evidence, svgs: dict[str, str], provenance: list[tuple[str, str]]) -> str:
+def render(
+    evidence: Evidence, svgs: dict[str, str], provenance: list[tuple[str, str]], experiment: Experiment | None
+) -> str:
     """The whole page as text; `svgs` holds each figure's file by name."""
     shown: set[str] = set()
 
@@ -71,6 +74,9 @@ def render(evidence: Evidence, svgs: dict[str, str], provenance: list[tuple[str,
         },
         conventions=conventions(),
         claims=claims(evidence),
+        experiment=experiment,
+        overlap_rows=overlap_rows(experiment),
+        zipf_rows=zipf_rows(experiment),
         surprises=surprise_blocks(evidence),
         provenance=provenance,
         labels=LABELS,
