@@ -1,4 +1,4 @@
-"""What params.yaml may hold; what `laws`, a family and the population of `humans` configure checks them further."""
+"""What params.yaml may hold; what `laws`, `experiment`, a family and the people configure checks them further."""
 
 import re
 from dataclasses import dataclass
@@ -126,6 +126,7 @@ class Settings:
     laws: dict[str, Any]
     humans: Humans
     execution: Execution
+    experiment: dict[str, Any]
     seed: Natural
 
     def __post_init__(self) -> None:

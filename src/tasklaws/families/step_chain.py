@@ -29,6 +29,9 @@ class StepChain:
     - `zipf`: the skill of rank r has frequency proportional to r^-zipf, the common ones first.
     - `overlap`: the chance that two items need the same rare skill. sqrt(overlap) of the items share one, each of the
       others has its own: at 0 no two items share, at 1 all do.
+    - `shared_rank`: which rare skill is shared, the others being the most frequent ones. Without it the shared one and
+      the others are drawn anew by each seed; of one seed, sets of different overlap then differ only in the items that
+      share.
 
     Human seconds: 5, and 6 for each step.
     """
@@ -41,7 +44,7 @@ class StepChain:
     zipf: float
     overlap: Share
     n_rare: Count
-    shared_rank: Natural
+    shared_rank: Natural | None = None
     elicitations: tuple[Elicitation, ...] = ("direct", "python")
     skills: tuple[Operation, ...] = field(init=False)
     frequencies: tuple[float, ...] = field(init=False)
@@ -55,7 +58,7 @@ class StepChain:
             raise TasklawsError(
                 f"{self.name}: overlap {self.overlap} needs {n_needed} rare skills: raise n_rare from {self.n_rare}"
             )
-        if not 0 <= self.shared_rank < self.n_rare <= 100:
+        if not 0 <= (self.shared_rank or 0) < self.n_rare <= 100:
             raise TasklawsError(
                 f"{self.name}: shared_rank {self.shared_rank}, n_rare {self.n_rare}: 0 <= rank < n <= 100"
             )
@@ -96,6 +99,11 @@ class StepChain:
     def _rare_skills(self, n_items: int, rng: random.Random) -> list[Operation]:
         tail = list(self.skills[len(COMMON) :])
         n_sharing = self._n_sharing()
+        if self.shared_rank is None:
+            rng.shuffle(tail)
+            skills = tail[:1] * n_sharing + tail[len(tail) - (n_items - n_sharing) :]
+            rng.shuffle(skills)
+            return skills
         shared = [tail.pop(self.shared_rank)] * n_sharing if n_sharing else []
         skills = shared + tail[: n_items - n_sharing]
         rng.shuffle(skills)

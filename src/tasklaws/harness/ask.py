@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 from contextlib import redirect_stderr
@@ -29,13 +30,14 @@ class Asking:
     batch_size: int
 
 
-def ask_rung(rung_dir: Path, asking: Asking, out: Path, workers: int) -> None:
-    """Ask all checkpoints of a rung and write their responses to `out`, a JSON row for each item and elicitation.
+def ask_rung(rung_dir: Path, asking: Asking, out: Path, workers: int, final_only: bool = False) -> None:
+    """Ask the checkpoints of a rung and write their responses to `out`, a JSON row for each item and elicitation.
 
+    All checkpoints are asked, or each seed's final one. Items are those of TASKLAWS_ITEMS, or of data/items.
     `workers` one-thread processes share the checkpoints. Each finished checkpoint is kept under .work/respond, keyed by
     all that determines its responses, until `out` stands.
     """
-    checkpoints = card.read(rung_dir).checkpoints
+    checkpoints = [one for one in card.read(rung_dir).checkpoints if one.is_final or not final_only]
     work = WORK / f"{rung_dir.name}-{_key(rung_dir, asking)}"
     work.mkdir(parents=True, exist_ok=True)
     print(f"{rung_dir.name}: work in progress in {work}", file=sys.stderr, flush=True)
@@ -66,7 +68,8 @@ def _ask_checkpoint(rung_dir: Path, checkpoint: card.Checkpoint, asking: Asking,
 
 
 def _key(rung_dir: Path, asking: Asking) -> str:
-    files = sorted(path for folder in (rung_dir, ITEMS, TASKS) for path in folder.rglob("*") if path.is_file())
+    items = Path(os.environ.get("TASKLAWS_ITEMS", ITEMS))
+    files = sorted(path for folder in (rung_dir, items, TASKS) for path in folder.rglob("*") if path.is_file())
     parts = [
         json.dumps(asdict(asking), sort_keys=True),
         *(f"{name} {version(name)}" for name in ("lm_eval", "torch", "transformers", "tasklaws")),

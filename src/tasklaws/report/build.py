@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from tasklaws.files import json_line, sha256_file, write_table, write_text
-from tasklaws.report import orders
+from tasklaws.report import orders, overlap
 from tasklaws.report.claims import fuel_limit
 from tasklaws.report.curves import size_curve, token_curve
 from tasklaws.report.evidence import CORPUS, Evidence, load
@@ -18,7 +18,7 @@ from tasklaws.report.surprise_page import calibration, render_surprises
 from tasklaws.report.surprises import load_surprises
 from tasklaws.report.tables import CURVE_KEYS, curve_table
 
-PARAMS = ("models", "families", "elicitation", "laws", "seed")
+PARAMS = ("models", "families", "elicitation", "laws", "experiment", "seed")
 
 
 def build(root: Path, params: dict[str, Any]) -> None:
@@ -30,9 +30,15 @@ def build(root: Path, params: dict[str, Any]) -> None:
     evidence = load(root, params)
     surprising = load_surprises(root, evidence)
     order_evidence = orders.load(root, evidence.ladder)
+    experiment = overlap.load(root, params)
     results = root / "results" / evidence.ladder
     with house_style():
-        figures = draw(evidence) | calibration(surprising) | orders.figures(evidence, order_evidence)
+        figures = (
+            draw(evidence)
+            | calibration(surprising)
+            | orders.figures(evidence, order_evidence)
+            | overlap.draw(experiment)
+        )
         for name, figure in figures.items():
             save(figure, results / "figures" / f"{name}.svg")
     for stale in set((results / "figures").glob("*.svg")) - {results / "figures" / f"{name}.svg" for name in figures}:
@@ -40,7 +46,7 @@ def build(root: Path, params: dict[str, Any]) -> None:
     write_table(results / "plots" / "curves.csv", curve_table(evidence), CURVE_KEYS)
     svgs = {name: (results / "figures" / f"{name}.svg").read_text(encoding="utf-8") for name in figures}
     pages = {
-        "index.html": render(evidence, order_evidence, surprising, svgs, provenance(root, params)),
+        "index.html": render(evidence, order_evidence, surprising, experiment, svgs, provenance(root, params)),
         "surprises.html": render_surprises(evidence, surprising, svgs),
     }
     for name, text in pages.items():

@@ -11,6 +11,7 @@ from tasklaws.report.claims import claims, describe, rise_of
 from tasklaws.report.compare import comparisons, headline, percent
 from tasklaws.report.curves import LABELS
 from tasklaws.report.evidence import Evidence, Pair
+from tasklaws.report.overlap import Experiment, overlap_rows, zipf_rows
 from tasklaws.report.structure import worth_rows, worth_sentences
 from tasklaws.report.style import inline, letters, repeated, short
 from tasklaws.report.surprises import Surprises, surprise_blocks
@@ -25,6 +26,7 @@ def render(
     evidence: Evidence,
     order_evidence: orders.OrderEvidence,
     surprising: Surprises,
+    experiment: Experiment | None,
     svgs: dict[str, str],
     provenance: list[tuple[str, str]],
 ) -> str:
@@ -73,6 +75,9 @@ def render(
         claims=claims(evidence),
         orders=orders.section(evidence, order_evidence),
         surprises=surprise_blocks(evidence, surprising, TOP_SURPRISES),
+        experiment=experiment,
+        overlap_rows=overlap_rows(experiment),
+        zipf_rows=zipf_rows(experiment),
         provenance=provenance,
         labels=LABELS,
     )

@@ -1,0 +1,1 @@
+"""The overlap experiment: sets of items that differ in overlap alone, and corpora that differ in Zipf exponent."""

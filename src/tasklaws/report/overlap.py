@@ -1,0 +1,168 @@
+"""The report's section on the overlap experiment, where it was run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tasklaws.files import read_table
+from tasklaws.overlap.runs import RUN_COLUMNS, RUN_KEYS
+from tasklaws.overlap.tables import VERDICTS, read_exponents, read_sentences, read_summary
+from tasklaws.report.style import LIGHT, key_below, key_room, log_x, panel, scale_colour
+
+N_EFF = "effective number of tasks, as designed"
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """The experiment's tables and the sentences computed from them."""
+
+    summary: pd.DataFrame
+    sentences: list[str]
+    exponents: pd.DataFrame
+    runs: pd.DataFrame
+
+
+def load(root: Path, params: dict[str, Any]) -> Experiment | None:
+    """Read what the experiment of params wrote, None where it asks for none; a malformed file raises TasklawsError."""
+    ladder = params["models"]["name"]
+    if ladder not in params["experiment"]["ladders"]:
+        return None
+    folder = root / "results" / ladder / "overlap"
+    return Experiment(
+        summary=read_summary(folder / "summary.csv").sort_values("n_eff"),
+        sentences=read_sentences(folder / "summary.json") + read_sentences(folder / "zipf.json"),
+        exponents=read_exponents(folder / "zipf.csv"),
+        runs=read_table(folder / "zipf_runs.csv", RUN_COLUMNS, RUN_KEYS, RUN_COLUMNS, RUN_COLUMNS),
+    )
+
+
+def draw(experiment: Experiment | None) -> dict[str, Figure]:
+    """The section's figures by name; none without an experiment."""
+    if experiment is None:
+        return {}
+    return {
+        "overlap-forecast": naive_figure(experiment.summary),
+        "overlap-theory": theory_figure(experiment.summary),
+        "overlap-coverage": coverage_figure(experiment.summary),
+        "overlap-zipf": zipf_figure(experiment),
+    }
+
+
+def naive_figure(summary: pd.DataFrame) -> Figure:
+    """Mean absolute error of forecast and naive against n_eff, with intervals."""
+    figure, axes = panel("error of the next rung's forecast", **key_room(2))
+    for name, colour, label in (
+        ("mae", "forecast", "forecast"),
+        ("mae_repeat_last", "chance", "naive: the last rung's value"),
+    ):
+        with_limits(axes, summary, name, LIGHT[colour], label)
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("mean absolute error, points")
+    return finished(figure, axes)
+
+
+def theory_figure(summary: pd.DataFrame) -> Figure:
+    """How far sets of one overlap differ in their error, with the line of independent thresholds."""
+    figure, axes = panel("independent thresholds: no free parameter", **key_room(4))
+    with_limits(axes, summary, "spread", LIGHT["outcome"], "between sets")
+    with_limits(axes, summary, "rmse", LIGHT["forecast"], "whole error")
+    for name, style, label in (
+        ("theory", "-", "theory: $\\propto n_{eff}^{-1/2}$"),
+        ("theory_repeat_last", ":", "theory, naive"),
+    ):
+        axes.plot(summary["n_eff"], 100 * summary[name], style, color=LIGHT["ink"], linewidth=1.3, label=label)
+    axes.set_yscale("log")
+    axes.set_ylabel("root mean square, points")
+    return finished(figure, axes)
+
+
+def coverage_figure(summary: pd.DataFrame) -> Figure:
+    """The share of outcomes within the 90% intervals, as they are and widened."""
+    figure, axes = panel("outcomes within the 90% interval", **key_room(3))
+    for name, colour, label in (
+        ("coverage", "forecast", "as they are"),
+        ("coverage_widened", "fit", "widened by n_eff"),
+    ):
+        axes.plot(summary["n_eff"], 100 * summary[name], "o-", color=LIGHT[colour], label=label)
+    axes.axhline(90, color=LIGHT["chance"], linestyle=":", label="90%")
+    axes.set_ylim(0, 104)
+    axes.set_ylabel("outcomes within, %")
+    return finished(figure, axes)
+
+
+def zipf_figure(experiment: Experiment) -> Figure:
+    """Held-out loss of every run against tokens, with the fitted laws."""
+    exponents = experiment.exponents
+    figure, axes = panel("held-out loss by Zipf exponent of the corpus", **key_room(len(exponents)))
+    for place, row in enumerate(exponents.itertuples()):
+        own = experiment.runs[experiment.runs["zipf"] == row.zipf]
+        colour = scale_colour(place + 1, len(exponents) + 1)
+        axes.plot(own["n_tokens"], own["loss_nats"], "o", color=colour, label=f"Zipf {row.zipf:g}")
+        means = own.groupby("n_tokens")["loss_nats"].mean()
+        tokens = means.index.to_numpy(dtype=float)
+        axes.plot(tokens, means, "-", color=colour, linewidth=1.0)
+        slope = means.iloc[-1] * (tokens / tokens[-1]) ** -float(str(row.predicted))
+        axes.plot(tokens, slope, ":", color=colour, linewidth=1.3)
+    axes.set_yscale("log")
+    axes.set_ylabel("held-out loss, nats (dotted: predicted slope)")
+    log_x(axes, "training tokens")
+    key_below(figure, *axes.get_legend_handles_labels())
+    return figure
+
+
+def with_limits(axes: Axes, summary: pd.DataFrame, name: str, colour: str, label: str) -> None:
+    value, low, high = (100 * summary[f"{name}{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high"))
+    reach = np.maximum([value - low, high - value], 0)
+    axes.errorbar(summary["n_eff"], value, reach, fmt="o-", color=colour, label=label, markersize=4, capsize=2)
+
+
+def finished(figure: Figure, axes: Axes) -> Figure:
+    log_x(axes, N_EFF)
+    key_below(figure, *axes.get_legend_handles_labels())
+    return figure
+
+
+def overlap_rows(experiment: Experiment | None) -> list[dict[str, str]]:
+    """The table by overlap."""
+    if experiment is None:
+        return []
+    return [
+        {
+            "overlap": f"{row['overlap']:g}",
+            "n_eff": f"{row['n_eff']:.1f}",
+            "seen": f"{row['n_eff_seen']:.1f}" if np.isfinite(row["n_eff_seen"]) else "–",
+            "forecast": f"{100 * row['mae']:.1f}",
+            "naive": f"{100 * row['mae_repeat_last']:.1f}",
+            "gain": " to ".join(f"{100 * row[f'advantage{end}']:.1f}" for end in ("_low", "_high")),
+            "spread": f"{100 * row['spread']:.1f}",
+            "theory": f"{100 * row['theory']:.1f}",
+            "coverage": f"{100 * row['coverage']:.0f}%",
+            "widened": f"{100 * row['coverage_widened']:.0f}%",
+            "width": f"{100 * row['width']:.0f}",
+            "index": f"{row['index']:.2f}",
+            "verdicts": ", ".join(f"{name} {100 * row[name]:.0f}%" for name in VERDICTS if row[name] > 0),
+        }
+        for _, row in experiment.summary.iloc[::-1].iterrows()
+    ]
+
+
+def zipf_rows(experiment: Experiment | None) -> list[dict[str, str]]:
+    """The table by Zipf exponent."""
+    if experiment is None:
+        return []
+    return [
+        {
+            "zipf": f"{row['zipf']:g}",
+            "predicted": f"{row['predicted']:.2f}",
+            "exponent": f"{row['exponent']:.2f}",
+            "interval": f"{row['low']:.2f} to {row['high']:.2f}",
+            "floor": f"{row['floor']:.3f}",
+            "status": str(row["status"]),
+        }
+        for _, row in experiment.exponents.iterrows()
+    ]

@@ -1,0 +1,51 @@
+"""Forecast every set of the overlap experiment from the smaller rungs, and say what overlap did to the forecasts."""
+
+from pathlib import Path
+
+from tasklaws import errors
+from tasklaws.config import load_params
+from tasklaws.files import write_json, write_table
+from tasklaws.forecast.tables import read_ladder
+from tasklaws.overlap import sentences, tables
+from tasklaws.overlap.curves import curves, seen_numbers
+from tasklaws.overlap.forecasts import forecast_sets
+from tasklaws.overlap.sets import SetSettings, read_sets
+from tasklaws.overlap.summary import Errors, Theory, summary_table
+from tasklaws.scores import read_scores
+
+
+def main() -> None:
+    params = load_params()
+    settings, seed = SetSettings.from_params(params), params["seed"]
+    ladder, rungs = params["models"]["name"], list(params["models"]["rungs"])
+    results = Path("results", ladder)
+    sets = read_sets()
+    scores = read_scores(Path("scores", "overlap", ladder), rungs)
+    found = curves(sets, scores, read_ladder(results / "before" / "fit.csv", rungs))
+    forecasts = forecast_sets(found, settings.min_rungs, params["execution"]["workers"])
+    theory = Theory.of(found, settings.min_rungs)
+    summary = summary_table(found, forecasts, seen_numbers(sets, scores), theory, seed)
+    off = Errors.of(forecasts)
+    cross, slopes = sentences.crossing(off, seed), sentences.slopes(off, seed)
+    said = {
+        "n_questions": int(sets.loc[~sets["is_learned"], "item"].nunique()),
+        "n_questions_left_out": int(sets.loc[sets["is_learned"], "item"].nunique()),
+        "crossing": cross,
+        "slopes": slopes,
+        "theory": {"step": round(theory.step, 6), "rise": round(theory.rise, 6)},
+        "sentences": [
+            sentences.naive_sentence(summary, off, cross, ladder),
+            sentences.theory_sentence(summary, slopes),
+            sentences.interval_sentence(summary),
+        ],
+    }
+    out = results / "overlap"
+    write_table(out / "sets.csv", found, tables.CURVE_KEYS)
+    write_table(out / "forecasts.csv", forecasts, tables.FORECAST_KEYS)
+    write_table(out / "summary.csv", summary, tables.SUMMARY_KEYS)
+    write_json(out / "summary.json", said)
+    print(f"{out}: {len(forecasts)} forecasts")
+
+
+if __name__ == "__main__":
+    errors.run(main)

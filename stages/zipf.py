@@ -1,0 +1,25 @@
+"""Set the loss exponents of the corpora beside those that their Zipf exponents predict."""
+
+from pathlib import Path
+
+from tasklaws import errors
+from tasklaws.config import load_params
+from tasklaws.files import write_json, write_table
+from tasklaws.overlap.exponents import exponents, zipf_sentence
+from tasklaws.overlap.runs import RUN_KEYS, read_runs
+from tasklaws.overlap.tables import ZIPF_KEYS
+
+
+def main() -> None:
+    params = load_params()
+    out = Path("results", params["models"]["name"], "overlap")
+    runs = read_runs(Path("data/zipf"), params["experiment"]["exponents"])
+    table = exponents(runs, params["seed"])
+    write_table(out / "zipf_runs.csv", runs, RUN_KEYS)
+    write_table(out / "zipf.csv", table, ZIPF_KEYS)
+    write_json(out / "zipf.json", {"sentences": [zipf_sentence(table)]})
+    print(f"{out}/zipf.csv: {len(table)} exponents")
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,23 @@
+"""Train the runs of one Zipf exponent and keep their held-out losses."""
+
+import sys
+from pathlib import Path
+
+from tasklaws import errors
+from tasklaws.config import load_params
+from tasklaws.files import write_table
+from tasklaws.overlap.runs import RUN_KEYS
+from tasklaws.overlap.zipf import ZipfSettings, train_runs
+
+
+def main() -> None:
+    params = load_params()
+    exponent = float(errors.argument(sys.argv))
+    runs = train_runs(exponent, ZipfSettings.from_params(params), params["seed"], params["execution"]["workers"])
+    out = Path("data/zipf", f"{exponent:g}.csv")
+    write_table(out, runs, RUN_KEYS)
+    print(f"{out}: {len(runs)} runs")
+
+
+if __name__ == "__main__":
+    errors.run(main)
