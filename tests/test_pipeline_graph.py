@@ -85,7 +85,7 @@ def needed(stage: str) -> Iterator[Path]:
     """The first-party files that running a stage may execute."""
     yield script(stage)
     yield from imported(script(stage))
-    if stage == "respond":  # lm-eval calls custom_tasks/tasks.py, which reads documents; it judges nothing here
+    if stage in ("respond", "overlap_respond"):  # lm-eval calls custom_tasks/tasks.py, which reads documents; it judges nothing here
         documents = ROOT / "src/tasklaws/harness/documents.py"
         yield documents
         yield from imported(documents)
