@@ -25,7 +25,7 @@ def build(root: Path, params: dict[str, Any]) -> None:
     A missing or malformed input raises TasklawsError before anything is written.
     """
     evidence = load(root, params)
-    order_evidence = orders.load(root, evidence.ladder)
+    order_evidence = orders.load(root, evidence)
     results = root / "results" / evidence.ladder
     with house_style():
         figures = draw(evidence) | orders.figures(evidence, order_evidence)
