@@ -55,7 +55,7 @@ def load(items: Path, name: str) -> ItemTable:
         return table
     longest = table.items.groupby("family")["human_minutes"].transform("max").to_numpy()
     kept = longest >= 1
-    return ItemTable(table.scores[kept], table.items[kept], table.models, table.position)
+    return table.only(kept)
 
 
 def averaged_over_posterior(table: ItemTable, index: int) -> float:

@@ -29,7 +29,7 @@ def build(root: Path, params: dict[str, Any]) -> None:
     """
     evidence = load(root, params)
     surprising = load_surprises(root, evidence)
-    order_evidence = orders.load(root, evidence.ladder)
+    order_evidence = orders.load(root, evidence)
     experiment = overlap.load(root, params)
     results = root / "results" / evidence.ladder
     with house_style():

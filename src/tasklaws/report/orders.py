@@ -20,8 +20,10 @@ from tasklaws.difficulty.orders import (
     ORDER_KEYS,
     ORDER_NUMBERS,
     ORDERS,
+    REFERENCES,
 )
 from tasklaws.difficulty.verdicts import WORDS, judge, sentences
+from tasklaws.errors import TasklawsError
 from tasklaws.files import read_table
 from tasklaws.report.evidence import Evidence, Pair
 from tasklaws.report.style import LIGHT, key_below, key_room, log_x, panel, share_y
@@ -50,12 +52,17 @@ class OrderEvidence:
     people: pd.DataFrame
 
 
-def load(root: Path, ladder: str) -> OrderEvidence:
-    """Read what the stages orders and humans wrote; a missing or malformed file raises TasklawsError."""
-    results = root / "results" / ladder
-    counts = ORDER_NUMBERS[:3]
-    return OrderEvidence(
-        read_table(results / "orders.csv", ORDER_COLUMNS, ORDER_KEYS, [*ORDER_KEYS, *counts], ORDER_NUMBERS),
+def load(root: Path, evidence: Evidence) -> OrderEvidence:
+    """Read what the stages orders and humans wrote; a missing or malformed file, one without the whole of the items or
+    without an item that was scored, raises TasklawsError."""
+    results, path = root / "results" / evidence.ladder, root / "data" / "humans" / "items.csv"
+    always = [name for name in ORDER_NUMBERS if not name.startswith(("auc", "tau"))]
+    people = read_people(path)
+    strangers = [row["item"] for row in evidence.scores if row["item"] not in people.index]
+    if strangers:
+        raise TasklawsError(f"{path} lacks item {strangers[0]}, which was scored: run `dvc repro humans`")
+    found = OrderEvidence(
+        read_table(results / "orders.csv", ORDER_COLUMNS, ORDER_KEYS, [*ORDER_KEYS, *always], ORDER_NUMBERS),
         read_table(
             results / "orders_agreement.csv",
             AGREEMENT_COLUMNS,
@@ -63,8 +70,14 @@ def load(root: Path, ladder: str) -> OrderEvidence:
             [*AGREEMENT_KEYS, "n_items"],
             AGREEMENT_NUMBERS,
         ),
-        read_people(root / "data" / "humans" / "items.csv"),
+        people,
     )
+    sets = found.compared.groupby("items")["order"].agg(frozenset)
+    if ALL not in sets or not set(REFERENCES) <= sets[ALL] or sets.nunique() > 1:
+        raise TasklawsError(
+            f"{results / 'orders.csv'} lacks rows, of {ALL} or of an order: run `dvc repro --force orders`"
+        )
+    return found
 
 
 def section(evidence: Evidence, orders: OrderEvidence) -> dict[str, Any]:
