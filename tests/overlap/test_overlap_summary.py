@@ -126,3 +126,8 @@ def test_a_known_exponent_comes_back_and_is_set_beside_the_prediction():
     found = exponents(pd.DataFrame(rows, columns=RUN_COLUMNS), 0)
     assert found["exponent"].to_numpy() == pytest.approx([1 / 3, 1 / 2], abs=0.02)
     assert "rises with the Zipf exponent" in zipf_sentence(found)
+
+
+def test_a_ladder_too_short_to_forecast_is_refused():
+    with pytest.raises(TasklawsError, match=r"6 rungs, and forecasts start from min_rungs 6"):
+        forecast_sets(threshold_curves(1), 6, 1)
