@@ -22,6 +22,7 @@ from tasklaws.compose import compose
 from tasklaws.files import sha256_file
 
 LADDERS = sorted(path.stem for path in (ROOT / "conf/models").glob("*.yaml"))
+CONFIGURATIONS = [f"models={ladder}" for ladder in LADDERS] + ["experiment=overlap"]
 PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 
 
@@ -57,11 +58,11 @@ class Graph:
         return [param for dep in self.stages[name].deps for param in getattr(dep, "params", ())]
 
 
-@pytest.fixture(scope="module", params=LADDERS)
+@pytest.fixture(scope="module", params=CONFIGURATIONS)
 def graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Graph:
     root = tmp_path_factory.mktemp(request.param)
     shutil.copy(ROOT / "dvc.yaml", root)
-    (root / "params.yaml").write_text(compose([f"models={request.param}"], ROOT / "conf"))
+    (root / "params.yaml").write_text(compose([request.param], ROOT / "conf"))
     return Graph(root)
 
 
@@ -85,7 +86,8 @@ def needed(stage: str) -> Iterator[Path]:
     """The first-party files that running a stage may execute."""
     yield script(stage)
     yield from imported(script(stage))
-    if stage in ("respond", "overlap_respond"):  # lm-eval calls custom_tasks/tasks.py, which reads documents; it judges nothing here
+    # lm-eval calls custom_tasks/tasks.py, which reads documents; it judges nothing here.
+    if stage in ("respond", "overlap_respond"):
         documents = ROOT / "src/tasklaws/harness/documents.py"
         yield documents
         yield from imported(documents)
@@ -131,6 +133,7 @@ def test_custom_tasks_need_no_other_file_of_ours():
 def test_no_holdout_comes_before_the_forecast(graph):
     for stage in ("fit", "structure", "forecast", "observe@fit"):
         above = graph.above(stage)
+        assert not [name for name in above if name.startswith(("overlap", "zipf"))]
         for rung in graph.rungs("holdout"):
             assert not {f"{kind}@{rung}" for kind in ("model", "respond", "score")} & above
         assert not {"observe@holdout", "validate", "orders", "report", "track"} & above
@@ -152,6 +155,8 @@ def test_a_holdout_is_scored_only_after_its_forecast(graph):
     assert "forecast" in graph.above("observe@holdout")
     for rung in graph.rungs("fit"):
         assert "forecast" not in graph.above(f"score@{rung}")
+    for rung in graph.params["experiment"]["rungs"]:
+        assert "forecast" in graph.above(f"overlap_score@{rung}")
 
 
 def test_a_rung_is_trained_and_asked_without_the_others(graph):
@@ -168,7 +173,23 @@ def test_everything_comes_before_the_report_and_the_runs(graph):
 
 
 def test_there_are_few_enough_stages(graph):
-    assert len(graph.stages) <= 45, "a second `dvc repro` takes seconds for each dozen stages"
+    experiment = {name for name in graph.stages if name.startswith(("overlap", "zipf"))}
+    assert len(set(graph.stages) - experiment) <= 45, "a second `dvc repro` takes seconds for each dozen stages"
+
+
+def test_an_experiment_adds_stages_only_where_it_is_asked_for(graph):
+    rungs, ladders = graph.params["experiment"]["rungs"], graph.params["experiment"]["ladders"]
+    added = {name for name in graph.stages if name.startswith(("overlap", "zipf"))}
+    if not ladders:
+        assert not added
+        return
+    trained = {f"zipf_train@{exponent}" for exponent in graph.params["experiment"]["exponents"]}
+    asked = {f"overlap_{kind}@{rung}" for kind in ("respond", "score") for rung in rungs}
+    assert added == {"overlap_items", "overlap", "zipf"} | trained | asked
+    assert set(rungs) == set(graph.params["models"]["rungs"])
+    for rung in rungs:
+        assert {f"model@{rung}", "overlap_items"} <= graph.above(f"overlap_respond@{rung}")
+    assert added <= graph.above("report")
 
 
 def test_every_tracked_parameter_exists(graph):
@@ -207,7 +228,7 @@ def chains(stage: str) -> set[tuple[str, ...]]:
 
 def tracked_chains(stage: str) -> list[tuple[str, ...]]:
     entry = PIPELINE[stage].get("do", PIPELINE[stage])
-    return [tuple(param.replace("${key}", "*").split(".")) for param in entry["params"]]
+    return [tuple(param.replace("${key}", "*").replace("${item}", "*").split(".")) for param in entry["params"]]
 
 
 @pytest.mark.parametrize("stage", PIPELINE)

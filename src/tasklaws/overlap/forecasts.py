@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from tasklaws.errors import TasklawsError
 from tasklaws.forecast.combination import History
 from tasklaws.forecast.panel import build_panels
 from tasklaws.forecast.rows import REACH, forecast_rows
@@ -14,7 +15,13 @@ from tasklaws.structure.widening import next_rung_variance
 def forecast_sets(curves: pd.DataFrame, min_rungs: int, workers: int) -> pd.DataFrame:
     """Rolling-origin forecasts of the next rung (FORECAST_COLUMNS), from `min_rungs` rungs on, with what the baselines
     say; `wide_lower` and `wide_upper` are the interval with what overlap adds at the designed n_eff. The overlaps are
-    shared by `workers` processes."""
+    shared by `workers` processes. A ladder of no more than `min_rungs` rungs raises TasklawsError."""
+    n_rungs = curves["rung"].nunique()
+    if n_rungs <= min_rungs:
+        raise TasklawsError(
+            f"{n_rungs} rungs, and forecasts start from min_rungs {min_rungs}: take a longer ladder, or lower it in "
+            "conf/experiment"
+        )
     jobs = [(curve, min_rungs) for _, curve in curves.groupby("overlap", sort=True)]
     rows = [row for part in run_each(forecast_overlap, jobs, workers) for row in part]
     return widened(pd.DataFrame(rows), curves)[FORECAST_COLUMNS]
