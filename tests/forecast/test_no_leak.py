@@ -19,7 +19,8 @@ def points():
     scores = table(draw(rng, share, 500), SIZES, chance=0.1)
     bits = table(-np.log2(share), SIZES, metric="rc_bpb", losses=False)
     soft = table(share, SIZES, metric="rc_soft", losses=False)
-    return pd.concat([scores, bits, soft], ignore_index=True)
+    points = pd.concat([scores, bits, soft], ignore_index=True)
+    return points.assign(n_eff=np.where(points["metric"] == "loss", np.nan, 30.0 + points["n_params"] / 1e8))
 
 
 def perturbed(points, held):
@@ -30,6 +31,7 @@ def perturbed(points, held):
     other.loc[held, "value"] = np.where(loss[held], rng.uniform(0.5, 9, held.sum()), rng.uniform(0, 1, held.sum()))
     other.loc[held, "stderr"] = rng.uniform(0.001, 0.2, held.sum())
     other.loc[held, "n_items"] = rng.integers(1, 10**6, held.sum()).astype(float)
+    other.loc[held, "n_eff"] = rng.uniform(1, 20, held.sum())
     other.loc[held, "chance"] = 0.9
     strange = other[held & (points["metric"] == "acc")].assign(task=lambda rows: "aa " + rows["task"])
     return pd.concat([other, strange, strange.assign(metric="aa_loss"), strange.assign(metric="bpb")])

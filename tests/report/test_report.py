@@ -148,6 +148,20 @@ def test_methods_laws_and_mirage_check_stand_on_the_page(full: tuple[Path, dict[
         assert escape(row.evidence, quote=False) in text
 
 
+def test_what_families_are_worth_stands_on_the_page(full: tuple[Path, dict[str, Any]]) -> None:
+    root, _ = full
+    text = page(root)
+    table = pd.read_csv(root / "results" / "nano_ladder" / "structure.csv")
+    seen = table.dropna(subset="observed")
+    assert 0 < len(seen) < len(table)  # of what is never solved nothing is seen
+    for row in seen.itertuples():
+        assert f'<td class="n">{row.observed:.1f} ({row.observed_low:.1f} to {row.observed_high:.1f})</td>' in text
+    least = table.loc[(table["n_eff"] / table["n_items"]).idxmin()]
+    said = f"The items of {least['family']} {least['elicitation']} hang together most: {least['n_items']} are worth"
+    assert f"{said} {least['n_eff']:.1f} tasks" in text
+    assert "results/nano_ladder/structure.csv" in text
+
+
 def test_weights_of_a_curve_make_up_the_whole(full: tuple[Path, dict[str, Any]]) -> None:
     evidence = load(*full)
     table = weights(evidence, "exact_match")
