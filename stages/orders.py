@@ -30,7 +30,7 @@ def main() -> None:
     families = params["elicitation"]["ask"]
     items = [item for family in families for item in read_items(ITEMS / f"{family}.jsonl")]
     table = ladder_items(pd.concat(scores), sizes, items, read_people(Path("data/humans/items.csv")))
-    compared = compare(table, max(len(table.models) - EARLIER, 1))
+    compared = compare(table, max(len(table.models) - EARLIER, 1), params["execution"]["workers"])
     agreed = agreement(table)
     write_table(results / "orders.csv", compared, ORDER_KEYS)
     write_table(results / "orders_agreement.csv", agreed, AGREEMENT_KEYS)

@@ -13,6 +13,7 @@ from tasklaws.difficulty.methods import METHODS, FittedMethod, Method
 from tasklaws.difficulty.resampling import Draws, drawn_auc, drawn_log_loss, drawn_tau, interval
 from tasklaws.difficulty.rolling import Target, held_out
 from tasklaws.difficulty.table import Floats, ItemTable
+from tasklaws.processes import run_each
 
 STEPS = "log_steps_required"
 EASINESS = {"time": (TIME, -1), "solve_rate": (SOLVE_RATE, 1), "steps": (STEPS, -1)}
@@ -39,7 +40,7 @@ AGREEMENT_NUMBERS = ["n_items", "tau", "tau_low", "tau_high"]
 AGREEMENT_COLUMNS = [*AGREEMENT_KEYS, *AGREEMENT_NUMBERS]
 
 
-def compare(table: ItemTable, last: int) -> pd.DataFrame:
+def compare(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
     """Each order on each set of items (`item_sets`): ORDER_COLUMNS, how well it foretells the last models.
 
     Each of the last models is predicted from all earlier ones, its mean score given (`rolling.Target`), by a fit to the
@@ -48,11 +49,11 @@ def compare(table: ItemTable, last: int) -> pd.DataFrame:
     fit turned them. All are means over models. `minus_constant` and `minus_item_response` are differences of log loss:
     negative is better. Limits are of 90% intervals by bootstrap over clusters of items (`cluster_index`) and over
     models, the same draws for every order. A figure that does not exist is NaN; a family that each of the last models
-    solved whole, or not at all, is left out. Raises TasklawsError as `held_out` does.
+    solved whole, or not at all, is left out. `workers` processes share the sets. Raises TasklawsError as `held_out` does.
     """
     indices = held_out(table, last, records=False)
     sets = [(name, part) for name, part in item_sets(table) if name == ALL or _varies(part.scores[:, indices])]
-    parts = [_compare(part, indices).assign(items=name) for name, part in sets]
+    parts = run_each(_compare, [(name, part, indices) for name, part in sets], workers)
     return pd.concat(parts, ignore_index=True)[ORDER_COLUMNS]
 
 
@@ -119,7 +120,7 @@ def _item_response(table: ItemTable) -> Floats:
     return np.round(fit.offsets(float(levels[best]), float(table.position[best])), DECIMALS)
 
 
-def _compare(table: ItemTable, indices: list[int]) -> pd.DataFrame:
+def _compare(items: str, table: ItemTable, indices: list[int]) -> pd.DataFrame:
     orders = {name: method for name, method in ORDERS.items() if method.usable(table)}
     targets = [Target.of(table, index) for index in indices if not np.isnan(table.scores[:, index]).all()]
     clusters = cluster_index(table)
@@ -143,7 +144,8 @@ def _compare(table: ItemTable, indices: list[int]) -> pd.DataFrame:
     rows = []
     for name, drawn in means.items():
         differences = {f"minus_{other}": drawn["log_loss"] - means[other]["log_loss"] for other in REFERENCES}
-        row = {"order": name, "n_items": len(clusters), "n_clusters": int(clusters.max()) + 1, "n_models": len(targets)}
+        counts = dict(zip(COUNTS, (len(clusters), int(clusters.max()) + 1, len(targets)), strict=True))
+        row: dict[str, object] = {"items": items, "order": name, **counts}
         for figure, values in {**drawn, **differences}.items():
             row |= dict(zip((figure, f"{figure}_low", f"{figure}_high"), interval(values), strict=True))
         rows.append(row)
