@@ -17,9 +17,9 @@ T = TypeVar("T")
 def run_each(function: Callable[..., T], jobs: Sequence[tuple[Any, ...]], workers: int) -> list[T]:
     """Call `function` on each tuple of arguments, `workers` at a time, and return the results in order.
 
-    One job alone, or one worker, runs in this process: another would import all that it needs once more. The first job that raises
-    ends the rest at once, and so do an interrupt and this process's own death; a process that dies (killed, out of
-    memory) raises TasklawsError.
+    One job alone, or one worker, runs in this process: another would import all that it needs once more. The first job
+    that raises ends the rest at once, and so do an interrupt and this process's own death; a process that dies (killed,
+    out of memory) raises TasklawsError.
     """
     if len(jobs) == 1 or workers == 1:
         return [function(*job) for job in jobs]

@@ -49,12 +49,19 @@ def compare(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
     fit turned them. All are means over models. `minus_constant` and `minus_item_response` are differences of log loss:
     negative is better. Limits are of 90% intervals by bootstrap over clusters of items (`cluster_index`) and over
     models, the same draws for every order. A figure that does not exist is NaN; a family that each of the last models
-    solved whole, or not at all, is left out. `workers` processes share the sets. Raises TasklawsError as `held_out` does.
+    solved whole, or not at all, is left out. The sets are shared by `workers` processes. Raises TasklawsError as
+    `held_out` does.
     """
     indices = held_out(table, last, records=False)
     sets = [(name, part) for name, part in item_sets(table) if name == ALL or _varies(part.scores[:, indices])]
-    parts = run_each(_compare, [(name, part, indices) for name, part in sets], workers)
-    return pd.concat(parts, ignore_index=True)[ORDER_COLUMNS]
+    asked = [[index for index in indices if not np.isnan(part.scores[:, index]).all()] for _, part in sets]
+    draws = [
+        Draws.of(int(cluster_index(part).max()) + 1, len(each)) for (_, part), each in zip(sets, asked, strict=True)
+    ]
+    jobs = [(sets[at][1], index, draws[at].clusters) for at in range(len(sets)) for index in asked[at]]
+    told = iter(run_each(_foretell, jobs, workers))
+    found = [_rows(name, part, [next(told) for _ in asked[at]], draws[at]) for at, (name, part) in enumerate(sets)]
+    return pd.DataFrame([row for rows in found for row in rows])[ORDER_COLUMNS]
 
 
 def item_sets(table: ItemTable) -> Iterator[tuple[str, ItemTable]]:
@@ -120,33 +127,40 @@ def _item_response(table: ItemTable) -> Floats:
     return np.round(fit.offsets(float(levels[best]), float(table.position[best])), DECIMALS)
 
 
-def _compare(items: str, table: ItemTable, indices: list[int]) -> pd.DataFrame:
-    orders = {name: method for name, method in ORDERS.items() if method.usable(table)}
-    targets = [Target.of(table, index) for index in indices if not np.isnan(table.scores[:, index]).all()]
-    clusters = cluster_index(table)
-    draws = Draws.of(int(clusters.max()) + 1, len(targets))
-    human = _human(table)
-    figures: dict[str, dict[str, list[Floats]]] = {name: {"log_loss": [], "auc": [], "tau": []} for name in orders}
-    for target in targets:
-        of_asked = clusters[target.asked]
-        for name, method in orders.items():
-            offsets = target.fit(method, method.explanation(table)).offsets(*target.place)
-            given = np.round(target.given(offsets), DECIMALS + 3)
-            order = human[name][target.asked] if name in human else np.round(offsets[target.asked], DECIMALS)
-            kept = figures[name]
-            kept["log_loss"].append(drawn_log_loss(target.scores, given, of_asked, draws.clusters))
-            kept["auc"].append(drawn_auc(target.scores, given, of_asked, draws.clusters))
-            kept["tau"].append(drawn_tau(order, target.scores, of_asked, draws.clusters))
+def _foretell(table: ItemTable, index: int, drawn: Floats) -> dict[str, dict[str, Floats]]:
+    """Order -> figure -> (1 + draws,) values of how well it foretells one model."""
+    target, human = Target.of(table, index), _human(table)
+    clusters = cluster_index(table)[target.asked]
+    found = {}
+    for name, method in ORDERS.items():
+        if not method.usable(table):
+            continue
+        offsets = target.fit(method, method.explanation(table)).offsets(*target.place)
+        given = np.round(target.given(offsets), DECIMALS + 3)
+        order = human[name][target.asked] if name in human else np.round(offsets[target.asked], DECIMALS)
+        found[name] = {
+            "log_loss": drawn_log_loss(target.scores, given, clusters, drawn),
+            "auc": drawn_auc(target.scores, given, clusters, drawn),
+            "tau": drawn_tau(order, target.scores, clusters, drawn),
+        }
+    return found
+
+
+def _rows(
+    items: str, table: ItemTable, told: list[dict[str, dict[str, Floats]]], draws: Draws
+) -> list[dict[str, object]]:
+    """The rows of one set of items: what every order tells of each model, averaged."""
     means = {
-        name: {figure: draws.mean(np.stack(values, axis=1)) for figure, values in kept.items()}
-        for name, kept in figures.items()
+        name: {figure: draws.mean(np.stack([each[name][figure] for each in told], axis=1)) for figure in figures}
+        for name, figures in told[0].items()
     }
+    n_clusters = int(cluster_index(table).max()) + 1
     rows = []
     for name, drawn in means.items():
         differences = {f"minus_{other}": drawn["log_loss"] - means[other]["log_loss"] for other in REFERENCES}
-        counts = dict(zip(COUNTS, (len(clusters), int(clusters.max()) + 1, len(targets)), strict=True))
+        counts = dict(zip(COUNTS, (len(table.items), n_clusters, len(told)), strict=True))
         row: dict[str, object] = {"items": items, "order": name, **counts}
         for figure, values in {**drawn, **differences}.items():
             row |= dict(zip((figure, f"{figure}_low", f"{figure}_high"), interval(values), strict=True))
         rows.append(row)
-    return pd.DataFrame(rows)
+    return rows
