@@ -41,7 +41,8 @@ def forecast_set(curve: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]
         told = {part["method"]: part["predicted"] for part in parts}
         found.append(
             {
-                **{name: curve[name].iloc[0] for name in ("overlap", "set_seed")},
+                "overlap": float(curve["overlap"].iloc[0]),
+                "set_seed": int(curve["set_seed"].iloc[0]),
                 "n_fit": origin,
                 "rung": row["model"],
                 "last": history.panel.value[0, origin - 1],

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from tasklaws.files import read_table
 from tasklaws.overlap.runs import RUN_COLUMNS, RUN_KEYS
@@ -76,7 +77,7 @@ def theory_figure(summary: pd.DataFrame) -> Figure:
         ("theory_repeat_last", ":", "theory, naive"),
     ):
         axes.plot(summary["n_eff"], 100 * summary[name], style, color=LIGHT["ink"], linewidth=1.3, label=label)
-    axes.set_yscale("log")
+    log_y(axes, [2, 5, 10, 20, 50])
     axes.set_ylabel("root mean square, points")
     return finished(figure, axes)
 
@@ -108,8 +109,8 @@ def zipf_figure(experiment: Experiment) -> Figure:
         axes.plot(tokens, means, "-", color=colour, linewidth=1.0)
         slope = means.iloc[-1] * (tokens / tokens[-1]) ** -float(str(row.predicted))
         axes.plot(tokens, slope, ":", color=colour, linewidth=1.3)
-    axes.set_yscale("log")
-    axes.set_ylabel("held-out loss, nats (dotted: predicted slope)")
+    log_y(axes, [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2])
+    axes.set_ylabel("loss, nats (dotted: predicted slope)")
     log_x(axes, "training tokens")
     key_below(figure, *axes.get_legend_handles_labels())
     return figure
@@ -119,6 +120,12 @@ def with_limits(axes: Axes, summary: pd.DataFrame, name: str, colour: str, label
     value, low, high = (100 * summary[f"{name}{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high"))
     reach = np.maximum([value - low, high - value], 0)
     axes.errorbar(summary["n_eff"], value, reach, fmt="o-", color=colour, label=label, markersize=4, capsize=2)
+
+
+def log_y(axes: Axes, ticks: list[float]) -> None:
+    axes.set_yscale("log")
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def finished(figure: Figure, axes: Axes) -> Figure:

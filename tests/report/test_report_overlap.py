@@ -1,0 +1,57 @@
+"""The section on the overlap experiment: there where it was run, and refusing what it cannot read."""
+
+import pandas as pd
+import pytest
+
+from tasklaws.errors import TasklawsError
+from tasklaws.files import write_json, write_table
+from tasklaws.overlap import tables
+from tasklaws.overlap.runs import RUN_COLUMNS, RUN_KEYS
+from tasklaws.report import overlap
+
+
+def params(ladders: list[str]) -> dict[str, object]:
+    return {"models": {"name": "small"}, "experiment": {"ladders": ladders}}
+
+
+@pytest.fixture
+def root(tmp_path):
+    folder = tmp_path / "results" / "small" / "overlap"
+    summary = pd.DataFrame(0.5, index=range(2), columns=tables.SUMMARY_COLUMNS)
+    summary = summary.assign(overlap=[0.0, 1.0], n_eff=[50.0, 1.0], discontinuous=[0.25, 1.0])
+    write_table(folder / "summary.csv", summary, tables.SUMMARY_KEYS)
+    write_json(folder / "summary.json", {"sentences": ["Said one."]})
+    write_json(folder / "zipf.json", {"sentences": ["Said two."]})
+    law = pd.DataFrame([[1.5, 0.33, 0.3, 0.2, 0.4, 0.0, "converged"]], columns=tables.ZIPF_COLUMNS)
+    write_table(folder / "zipf.csv", law, tables.ZIPF_KEYS)
+    runs = pd.DataFrame([[1.5, n, 0, 100, 1e3 / n] for n in (1000, 2000)], columns=RUN_COLUMNS)
+    write_table(folder / "zipf_runs.csv", runs, RUN_KEYS)
+    return tmp_path
+
+
+def test_without_an_experiment_there_is_nothing_to_show(root):
+    assert overlap.load(root, params([])) is None
+    assert overlap.draw(None) == {}
+
+
+def test_figures_rows_and_sentences_come_from_the_tables(root):
+    found = overlap.load(root, params(["small"]))
+    assert found is not None
+    assert found.sentences == ["Said one.", "Said two."]
+    assert set(overlap.draw(found)) == {f"overlap-{name}" for name in ("forecast", "theory", "coverage", "zipf")}
+    rows = overlap.overlap_rows(found)
+    assert [row["n_eff"] for row in rows] == ["50.0", "1.0"]
+    assert "discontinuous 25%" in rows[0]["verdicts"]
+    assert overlap.zipf_rows(found)[0]["interval"] == "0.20 to 0.40"
+
+
+def test_malformed_files_are_refused(root):
+    folder = root / "results" / "small" / "overlap"
+    write_json(folder / "summary.json", {"sentences": "text"})
+    with pytest.raises(TasklawsError, match=r"sentences is 'text', not a list of text"):
+        overlap.load(root, params(["small"]))
+    write_json(folder / "summary.json", {"sentences": []})
+    text = (folder / "summary.csv").read_text()
+    (folder / "summary.csv").write_text(text.replace("0.25", "much"))
+    with pytest.raises(TasklawsError, match=r"discontinuous is much"):
+        overlap.load(root, params(["small"]))
