@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 # Stages call `python`: the environment's own.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test check
+.PHONY: help repro test pytest check
 
 help: ## say what can be made
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
@@ -17,7 +17,10 @@ repro: $(READY) ## install what is missing, then run the experiment: tasks, ladd
 	dvc repro
 	@echo "The report: reports/index.html    The runs: mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db"
 
-test: $(READY) check ## install what is missing, then lint, check types and run all tests
+test: $(READY) ## install what is missing, then lint, check types and run all tests
+	$(MAKE) --no-print-directory --jobs 2 check pytest
+
+pytest: $(READY)
 	pytest -n 2 --dist loadgroup
 
 check: $(READY) ## lint and check types

@@ -4,21 +4,23 @@ import hashlib
 import json
 import shutil
 import sys
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import Any, NamedTuple
 
 from tasklaws.files import sha256_file
-from tasklaws.ladder import packing, train
 from tasklaws.ladder.card import Card, Checkpoint, hash_weights, train_flops, write
-from tasklaws.ladder.document import read_documents
-from tasklaws.ladder.heldout import count_config_params, heldout_loss
-from tasklaws.ladder.tokenizer import load_tokenizer
-from tasklaws.ladder.train import Recipe
 from tasklaws.processes import run_each
 
 WORK = Path(".work/train")
+
+
+class Trained(NamedTuple):
+    """What a process that trained a seed tells: sizes, without embeddings and with, and the checkpoints it kept."""
+
+    n_params: int
+    n_params_total: int
+    checkpoints: list[Checkpoint]
 
 
 def train_rung(rung: str, source: dict[str, Any], corpus: Path, out: Path, workers: int) -> None:
@@ -27,15 +29,13 @@ def train_rung(rung: str, source: dict[str, Any], corpus: Path, out: Path, worke
     Each seed trains in a one-thread process of its own, `workers` at a time; results do not depend on how many. Work in
     progress lives in .work/train/<rung>, keyed by all that determines the weights, until `out` stands.
     """
-    recipe = Recipe.from_source(source)
     work = WORK / rung / _key(source, corpus)
     work.mkdir(parents=True, exist_ok=True)
     print(f"{rung}: work in progress in {work}", file=sys.stderr, flush=True)
-    jobs = [(rung, recipe, seed, corpus, work) for seed in source["seeds"]]
-    checkpoints = [checkpoint for kept in run_each(_train_seed, jobs, workers) for checkpoint in kept]
+    seeds = run_each(_train_seed, [(rung, source, seed, corpus, work) for seed in source["seeds"]], workers)
     partial = work / "assembled"
     shutil.rmtree(partial, ignore_errors=True)
-    _gather(rung, recipe, source["seeds"][0], checkpoints, corpus, work, partial)
+    _gather(rung, seeds, corpus, work, partial)
     shutil.rmtree(out, ignore_errors=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial.rename(out)
@@ -46,19 +46,28 @@ def train_rung(rung: str, source: dict[str, Any], corpus: Path, out: Path, worke
 def _key(source: dict[str, Any], corpus: Path) -> str:
     parts = [
         json.dumps(source, sort_keys=True),
-        torch.__version__,
+        version("torch"),
         *(sha256_file(corpus / name) for name in ("train.npy", "tokenizer/tokenizer.json")),
-        *(sha256_file(Path(module.__file__ or "")) for module in (packing, train)),
+        *(sha256_file(Path(__file__).with_name(name)) for name in ("packing.py", "train.py")),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _train_seed(rung: str, recipe: Recipe, seed: int, corpus: Path, work: Path) -> list[Checkpoint]:
+def _train_seed(rung: str, source: dict[str, Any], seed: int, corpus: Path, work: Path) -> Trained:
+    # Seconds of imports, which the process that only hands out jobs does without.
+    import torch
+
+    from tasklaws.ladder import packing, train
+    from tasklaws.ladder.document import read_documents
+    from tasklaws.ladder.heldout import count_config_params, heldout_loss
+    from tasklaws.ladder.tokenizer import load_tokenizer
+
+    recipe = train.Recipe.from_source(source)
     documents = packing.read_encoded(corpus / "train.npy")
     tokenizer = load_tokenizer(corpus / "tokenizer")
     heldout = [document.to_dict() for document in read_documents(corpus / "heldout.jsonl")]
     train.train(rung, recipe, seed, documents, tokenizer, work)
-    n_params, _ = count_config_params(work / f"seed{seed}-step{recipe.n_steps}")
+    n_params, n_params_total = count_config_params(work / f"seed{seed}-step{recipe.n_steps}")
     checkpoints = []
     for step in recipe.kept_steps:
         name = f"seed{seed}-step{step}"
@@ -77,30 +86,21 @@ def _train_seed(rung: str, recipe: Recipe, seed: int, corpus: Path, work: Path) 
                 weights_sha256=hash_weights(work / name),
             )
         )
-    return checkpoints
+    return Trained(n_params, n_params_total, checkpoints)
 
 
-def _gather(
-    rung: str,
-    recipe: Recipe,
-    first_seed: int,
-    checkpoints: list[Checkpoint],
-    corpus: Path,
-    work: Path,
-    out: Path,
-) -> None:
+def _gather(rung: str, seeds: list[Trained], corpus: Path, work: Path, out: Path) -> None:
     placed = []
-    for checkpoint in checkpoints:
-        first = checkpoint.seed == first_seed and checkpoint.is_final
-        path = "." if first else checkpoint.path
-        shutil.copytree(work / checkpoint.path, out / path, dirs_exist_ok=True)
-        placed.append(Checkpoint(**{**vars(checkpoint), "path": path}))
-    n_params, n_params_total = count_config_params(out)
+    for place, trained in enumerate(seeds):
+        for checkpoint in trained.checkpoints:
+            path = "." if place == 0 and checkpoint.is_final else checkpoint.path
+            shutil.copytree(work / checkpoint.path, out / path, dirs_exist_ok=True)
+            placed.append(Checkpoint(**{**vars(checkpoint), "path": path}))
     card = Card(
         rung=rung,
         source_kind="train",
-        n_params=n_params,
-        n_params_total=n_params_total,
+        n_params=seeds[0].n_params,
+        n_params_total=seeds[0].n_params_total,
         corpus_sha256=sha256_file(corpus / "train.jsonl"),
         tokenizer_sha256=sha256_file(out / "tokenizer.json"),
         checkpoints=tuple(placed),
