@@ -25,7 +25,7 @@ def main() -> None:
     results = Path(f"results/{ladder}")
     holdout = rungs_of(params, "holdout")
     observations = read_observations(results / "observations_fit.csv", rungs_of(params, "fit"))
-    observations = with_effective_number(observations, read_structure(results / "structure.csv"))
+    observations = with_effective_number(observations, read_structure(results / "structure.csv", ladder))
     sizes = read_ladder(results / "before" / "fit.csv", holdout)
     curves = load_fits(results / "fits.json", ladder)
     table, methods = forecast_ladder(observations, sizes)

@@ -1,6 +1,7 @@
 """params.yaml is what conf/ composes to, and nothing unset gets into it."""
 
 import itertools
+import re
 import shutil
 import subprocess
 import sys
@@ -234,3 +235,17 @@ def test_dvc_composes_the_same_bytes(ladder, tmp_path):
     """`dvc exp run -S` rewrites params.yaml itself; going back to the default must leave it as committed."""
     compose_and_dump(tmp_path / "params.yaml", str(CONF), None, "config", "", [f"models={ladder}"])
     assert (tmp_path / "params.yaml").read_text() == compose([f"models={ladder}"], CONF)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["experiment.exponents=[a]"], "exponents[0] is 'a'"),
+        (["experiment.exponents=[1]"], "exponents[0] is 1, not more than 1"),
+        (["experiment.sets.overlaps=[1.2]"], "overlaps[0] is 1.2, not 0 to 1"),
+        (["models=nano_mini"], "nano_mini has 3 rungs, and forecasts start from experiment.sets.min_rungs 4"),
+    ],
+)
+def test_an_experiment_that_cannot_be_is_refused_when_it_is_composed(overrides, said):
+    with pytest.raises(TasklawsError, match=re.escape(said)):
+        compose(["experiment=overlap", *overrides], ROOT / "conf")

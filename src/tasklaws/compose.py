@@ -27,7 +27,9 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from tasklaws.humans.population import Population  # SciPy takes half a second, which other commands need not
+    # SciPy and pandas take half a second, which other commands need not.
+    from tasklaws.humans.population import Population
+    from tasklaws.overlap.check import refuse_experiment
 
     if not (conf / "config.yaml").is_file():
         raise TasklawsError(f"{conf}/config.yaml does not exist: run this in the repository's root")
@@ -38,8 +40,12 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
         params: Any = OmegaConf.to_container(config)
     except (HydraException, OmegaConfBaseException) as error:
         reason = str(error).splitlines()[0]
-        groups = ", ".join(sorted(path.stem for path in (conf / "models").glob("*.yaml")))
-        raise TasklawsError(f"cannot compose {overrides}: {reason}: the ladders are {groups}") from error
+        ladders, experiments = (
+            ", ".join(sorted(path.stem for path in (conf / group).glob("*.yaml"))) for group in ("models", "experiment")
+        )
+        raise TasklawsError(
+            f"cannot compose {overrides}: {reason}: the ladders are {ladders}; the experiments {experiments}"
+        ) from error
     refuse_unset(params, "composed configuration")
     refuse_malformed(params, "composed configuration")
     families = build(params["families"]["sets"])
@@ -48,6 +54,7 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
         refuse_unknown_tasks(families, tasks)
     LawSettings.from_params(params)
     Population.from_params(params["humans"]["population"])
+    refuse_experiment(params)
     return OmegaConf.to_yaml(config)
 
 

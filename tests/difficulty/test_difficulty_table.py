@@ -41,6 +41,7 @@ def change(column: str, value: object, row: int = 7) -> pd.DataFrame:
         (table().assign(human_attempts=3), "human_attempts and human_solved belong together"),
         (table().drop(columns="date").assign(n_params=0), "n_params is 0"),
         (table().head(0), "no rows"),
+        (table().assign(chance=1.0), "chance of task 't00' is 1: give less than 1"),
         (change("model", None), "t.csv:9: model is empty"),
         (table().assign(suite=lambda t: t["model"]), "give one suite at a time"),
     ],

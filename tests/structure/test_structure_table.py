@@ -65,7 +65,9 @@ def test_seeds_tell_and_the_row_is_what_the_library_says() -> None:
 
 def test_one_seed_leaves_the_trend() -> None:
     found = row(*ladder(1), items(shared=True))
-    assert found["contrast"] == found["taken_from"] == "trend"
+    assert found["contrast"] == "trend"
+    assert (found["observed_low"], found["observed_high"]) == (1, N_ITEMS)
+    assert found["taken_from"] == "design"  # a step taken for a steep trend: the limits say nothing, the design does
     assert found["by_design_low"] <= found["by_design"] <= found["by_design_high"]
 
 
@@ -98,13 +100,30 @@ def test_a_table_that_cannot_be_is_refused(tmp_path) -> None:
     path = tmp_path / "structure.csv"
     table = structure_table(*ladder(2), items(shared=True), {}).assign(ladder="l")
     table.to_csv(path, index=False)
-    read = read_structure(path)
+    read = read_structure(path, table["ladder"].iloc[0])
     assert read[STRUCTURE_KEYS].iloc[0].tolist() == ["l", "f", "direct"]
     table.assign(n_eff=0.5).to_csv(path, index=False)
     with pytest.raises(TasklawsError, match=r"n_eff of f direct is 0.5: it lies in \[1, n_items\], here \[1, 24\]"):
-        read_structure(path)
+        read_structure(path, "l")
+    table.to_csv(path, index=False)
+    with pytest.raises(TasklawsError, match=r"structure\.csv is of ladder l, not m: run"):
+        read_structure(path, "m")
     seen = pd.DataFrame({"family": ["f", "corpus"], "elicitation": ["direct", "x"], "metric": ["exact_match", "loss"]})
     joined = with_effective_number(seen, read)
     assert joined["n_eff"].notna().tolist() == [True, False]
     with pytest.raises(TasklawsError, match=r"structure\.csv has no row of g direct: run `dvc repro structure`"):
         with_effective_number(seen.replace({"family": {"f": "g"}}), read)
+
+
+def test_lone_flips_do_not_make_a_family_independent() -> None:
+    """A family that hardly any model solves tells nothing of its overlap: its design is taken."""
+    scores, sizes = ladder(2)
+    runs = scores[["rung", "seed"]].drop_duplicates().to_numpy()
+    scores["exact_match"] = 0.0
+    for (rung, seed), item in zip(runs[:4], ("i00", "i03", "i05", "i09"), strict=True):
+        lucky = (scores["rung"] == rung) & (scores["seed"] == seed) & (scores["item"] == item)
+        scores.loc[lucky, "exact_match"] = 1.0
+    found = structure_table(scores, sizes, items(shared=True), {}).iloc[0]
+    assert (found["observed_low"], found["observed_high"]) == (1, found["n_items"])
+    assert found["taken_from"] == "design"
+    assert found["n_eff"] < 2

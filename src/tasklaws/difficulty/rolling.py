@@ -57,9 +57,11 @@ def held_out(table: ItemTable, last: int, records: bool) -> list[int]:
     means = np.nanmean(table.scores, axis=0)
     eligible = record_setters(table.position, means) if records else np.ones(len(means), bool)
     chosen = np.flatnonzero(eligible & (table.position > table.position.min()))
+    if not len(chosen):
+        raise TasklawsError("all models are at one date or size: nothing is earlier, so nothing can be predicted")
     if not 1 <= last <= len(chosen):
         kind = "record-setting models" if records else "models"
-        raise TasklawsError(f"--last {last}: {len(chosen)} {kind} have earlier ones: give 1 to {max(len(chosen), 1)}")
+        raise TasklawsError(f"--last {last}: {len(chosen)} {kind} have earlier ones: give 1 to {len(chosen)}")
     return [int(index) for index in chosen[-last:]]
 
 

@@ -168,6 +168,9 @@ def _items(table: pd.DataFrame, source: str) -> pd.DataFrame:
             positive = column in ("human_minutes", "human_attempts")
             table = table.assign(**{column: _numbers(table, column, source, high, positive)})
         items[column] = _one_value(table, "task", column, source)
+    if "chance" in items and (items["chance"] >= 1).any():
+        task = items.index[items["chance"] >= 1][0]
+        raise TasklawsError(f"{source}: chance of task {task!r} is 1: give less than 1, as nothing is above it")
     if "human_solved" in items:
         bad = (items["human_solved"] > items["human_attempts"]) | (
             items["human_solved"].isna() != items["human_attempts"].isna()

@@ -165,7 +165,7 @@ def load(root: Path, params: dict[str, Any]) -> Evidence:
         fits={curve.key: curve for curve in load_fits(results / "fits.json", ladder)},
         mirage=records(mirage),
         validation=records(validation),
-        structure=records(read_structure(results / "structure.csv")),
+        structure=records(read_structure(results / "structure.csv", ladder)),
         scores=scores,
         items=items,
         settings=settings,

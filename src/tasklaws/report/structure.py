@@ -80,9 +80,7 @@ def worth_sentences(evidence: Evidence) -> list[str]:
     wider = [(factor, row) for row in rows if (factor := widening(evidence, row)) is not None]
     if wider:
         factor, row = max(wider, key=lambda pair: pair[0])
-        said.append(
-            f"No interval of a share solved grew more by overlap than that of {name(row)}: {percent(factor - 1)}."
-        )
+        said.append(f"Of all shares solved, overlap widens the interval of {name(row)} most: by {percent(factor - 1)}.")
     return said
 
 

@@ -67,7 +67,8 @@ def of_family(
         against = None if design is None else told(against_design, residuals, design, LEVEL)
         row |= {} if against is None else limits("by_design", against.overlap.n_eff)
     # All pairs and not the designed ones alone: models share what no item names (docs/overlap.md, on the nano ladder).
-    if seen is not None and seen.n_rungs >= LEAST_TELLING:
+    # That no two items ever flipped together shows independence only where the limits say so too.
+    if seen is not None and seen.n_rungs >= LEAST_TELLING and (seen.n_eff.value < n_items or seen.n_eff.low > 1):
         n_eff, taken = seen.n_eff.value, contrast
     else:
         n_eff, taken = designed, "independent items" if design is None else "design"

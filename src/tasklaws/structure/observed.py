@@ -217,9 +217,10 @@ def _half_width(variance: float, telling: float, level: float) -> float:
 
 
 def _estimate(centre: float, variance: float, telling: float, n_items: int, level: float) -> Estimate:
-    """exp(centre) and its limits between 1 and n; the whole range where only one rung tells."""
+    """exp(centre) and its limits between 1 and n; the whole range where only one rung tells, or leaving out any rung
+    changes nothing: so few items flip that no two ever did so together."""
     value = float(np.clip(np.exp(centre), 1, n_items))
-    if telling < LEAST_TELLING:
+    if telling < LEAST_TELLING or variance < SMALLEST:
         return Estimate(value, 1.0, float(n_items))
     half = min(_half_width(variance, telling, level), 2 * np.log(n_items))
     low, high = np.clip(np.exp([centre - half, centre + half]), 1, n_items)

@@ -17,10 +17,15 @@ STRUCTURE_NUMBERS = ["n_items", "n_eff", "design_effect", "designed", *LIMITS]
 STRUCTURE_COLUMNS = [*STRUCTURE_KEYS, *STRUCTURE_NUMBERS, "contrast", "taken_from"]
 
 
-def read_structure(path: Path) -> pd.DataFrame:
-    """structure.csv; an effective number below 1 or above n_items raises TasklawsError."""
+def read_structure(path: Path, ladder: str) -> pd.DataFrame:
+    """structure.csv of a ladder; another's, and an effective number below 1 or above n_items, raise TasklawsError."""
     required = [*STRUCTURE_KEYS, "n_items", "n_eff", "design_effect", "taken_from"]
     table = read_table(path, STRUCTURE_COLUMNS, STRUCTURE_KEYS, required, STRUCTURE_NUMBERS)
+    other = table[table["ladder"] != ladder]
+    if len(other):
+        raise TasklawsError(
+            f"{path} is of ladder {other['ladder'].iloc[0]}, not {ladder}: run `dvc repro --force structure`"
+        )
     bad = table[~table["n_eff"].between(1 - 1e-9, table["n_items"] * (1 + 1e-9))]
     if len(bad):
         row = bad.iloc[0]
