@@ -20,6 +20,7 @@ from tasklaws.structure.cells import Residuals
 
 Array = NDArray[np.float64]
 LEAST_TELLING = 1.2  # rungs: below, all hangs on one
+NO_VARIANCE = 1e-9  # of ln n_eff by jackknife: what rounding leaves of none
 SMALLEST = 0.1  # of a design effect, in the jackknife: below 1 it is noise
 
 
@@ -220,7 +221,7 @@ def _estimate(centre: float, variance: float, telling: float, n_items: int, leve
     """exp(centre) and its limits between 1 and n; the whole range where only one rung tells, or leaving out any rung
     changes nothing: so few items flip that no two ever did so together."""
     value = float(np.clip(np.exp(centre), 1, n_items))
-    if telling < LEAST_TELLING or variance < SMALLEST:
+    if telling < LEAST_TELLING or variance < NO_VARIANCE:
         return Estimate(value, 1.0, float(n_items))
     half = min(_half_width(variance, telling, level), 2 * np.log(n_items))
     low, high = np.clip(np.exp([centre - half, centre + half]), 1, n_items)
