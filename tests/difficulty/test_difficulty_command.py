@@ -1,29 +1,19 @@
 """`tasklaws difficulty TABLE --out DIR`."""
 
 import json
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from item_commands import assert_rows_in_any_order_give_the_same, tasklaws
 from populations import table
 
 from shared_data import shared
-from tasklaws import cli
-
-
-def tasklaws(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    monkeypatch.setattr(sys, "argv", ["tasklaws", "difficulty", *arguments])
-    cli.main()
 
 
 def test_it_writes_predictions_difficulties_and_a_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table().to_csv(tmp_path / "table.csv", index=False)
-    table().sample(frac=1, random_state=1).to_csv(tmp_path / "shuffled.csv", index=False)
-    for name in ("table", "shuffled"):
-        tasklaws(monkeypatch, str(tmp_path / f"{name}.csv"), "--last", "2", "--out", str(tmp_path / name))
-    for name in ("predictions.csv", "difficulties.csv", "summary.json"):
-        assert (tmp_path / "table" / name).read_bytes() == (tmp_path / "shuffled" / name).read_bytes()
+    files = ("predictions.csv", "difficulties.csv", "summary.json")
+    assert_rows_in_any_order_give_the_same("difficulty", files, tmp_path, monkeypatch)
 
     summary = json.loads((tmp_path / "table/summary.json").read_text())
     assert summary["held_out"] == ["m4", "m5"]
@@ -58,7 +48,7 @@ def test_a_refusal_is_one_line_and_nothing_is_written(
 ) -> None:
     rows.to_csv(tmp_path / "table.csv", index=False)
     with pytest.raises(SystemExit) as refusal:
-        tasklaws(monkeypatch, str(tmp_path / "table.csv"), "--last", last, "--out", str(tmp_path / "out"))
+        tasklaws(monkeypatch, "difficulty", str(tmp_path / "table.csv"), "--last", last, "--out", str(tmp_path / "out"))
     assert refusal.value.code == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ")
@@ -78,7 +68,7 @@ def test_a_refusal_is_one_line_and_nothing_is_written(
 def test_the_real_sets_are_predicted_as_well_as_was_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, arguments: list[str], given: float, extrapolated: float
 ) -> None:
-    tasklaws(monkeypatch, str(shared(f"items/{name}.csv.gz")), *arguments, "--out", str(tmp_path))
+    tasklaws(monkeypatch, "difficulty", str(shared(f"items/{name}.csv.gz")), *arguments, "--out", str(tmp_path))
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["methods"]["full"]["log_loss"] <= given
     assert summary["methods"]["full"]["log_loss_extrapolated"] <= extrapolated

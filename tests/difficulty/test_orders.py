@@ -1,16 +1,15 @@
 """Orders of difficulty: what is made to order items is found to, and what is not is not."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from item_commands import assert_rows_in_any_order_give_the_same, tasklaws
 from populations import table
 from scipy.stats import kendalltau
 
 from shared_data import ROOT, shared
-from tasklaws import cli
 from tasklaws.difficulty.ladder_items import ladder_items
 from tasklaws.difficulty.orders import ALL, MEASURED, agreement, cluster_index, compare
 from tasklaws.difficulty.rolling import predict
@@ -115,20 +114,11 @@ def test_a_ladder_is_a_table_of_items() -> None:
         ladder_items(scores, {"small": 10.0, "large": 100.0}, items()[:1], people)
 
 
-def orders(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    monkeypatch.setattr(sys, "argv", ["tasklaws", "orders", *arguments])
-    cli.main()
-
-
 def test_the_command_writes_the_same_whatever_the_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table().to_csv(tmp_path / "table.csv", index=False)
-    table().sample(frac=1, random_state=1).to_csv(tmp_path / "shuffled.csv", index=False)
-    for name in ("table", "shuffled"):
-        orders(monkeypatch, str(tmp_path / f"{name}.csv"), "--last", "2", "--out", str(tmp_path / name))
-    for name in ("orders.csv", "agreement.csv", "orders.svg"):
-        assert (tmp_path / "table" / name).read_bytes() == (tmp_path / "shuffled" / name).read_bytes()
+    files = ("orders.csv", "agreement.csv", "orders.svg")
+    assert_rows_in_any_order_give_the_same("orders", files, tmp_path, monkeypatch)
     said = capsys.readouterr().out
     assert "Against no order at all" in said
     assert "Against item response" in said
@@ -139,7 +129,7 @@ def test_too_many_held_out_are_refused_in_one_line(
 ) -> None:
     table().to_csv(tmp_path / "table.csv", index=False)
     with pytest.raises(SystemExit):
-        orders(monkeypatch, str(tmp_path / "table.csv"), "--out", str(tmp_path / "out"))
+        tasklaws(monkeypatch, "orders", str(tmp_path / "table.csv"), "--out", str(tmp_path / "out"))
     assert capsys.readouterr().err == "error: --last 6: 5 models have earlier ones: give 1 to 5\n"
     assert not (tmp_path / "out").exists()
 
