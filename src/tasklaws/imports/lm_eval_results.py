@@ -16,8 +16,8 @@ from tasklaws.imports.chance import ACCURACIES, chance
 from tasklaws.imports.models import known
 from tasklaws.schema import POINT_COLUMNS, is_loss
 
-# What stands among a task's metrics but is none.
-NOTES = {"alias", "name", "sample_len", "sample_count", "samples", " "}
+# What stands among a task's metrics but is none: a metric of such a name would have its filter behind it, as in "name,none".
+NOTES = {"alias", "name", "sample_len", "sample_count", "samples"}
 NAMES = ("peft", "delta", "pretrained", "model", "path", "engine")  # where lm-eval 0.4.13 looks for a model's name
 STEP = re.compile(r"(?:^|[^a-z])(?:global_?)?step[-_]?(\d+)", re.IGNORECASE)
 CHECKPOINT = re.compile(r"(?:(?:global_?)?step|checkpoint)[-_]?(\d+)", re.IGNORECASE)
@@ -48,7 +48,7 @@ def rows(path: Path, document: dict[str, Any]) -> Rows:
             raise TasklawsError(f"{path}: results.{task} is {metrics!r}: it should hold metrics by name")
         for key, value in metrics.items():
             name, _, filtered = key.partition(",")
-            if name in NOTES or name.endswith("_stderr"):
+            if key in NOTES or not name.strip() or name.endswith("_stderr"):
                 continue
             if not _number(value):
                 raise TasklawsError(f"{path}: results.{task}.{key} is {value!r}: it should be a finite number")
