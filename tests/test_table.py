@@ -194,7 +194,7 @@ def same_keys(read: pd.DataFrame, row: dict[str, object]) -> pd.Series:
     return pd.concat(same, axis="columns").all(axis="columns")
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(point(), min_size=1, max_size=6, unique_by=lambda row: tuple(row[key] for key in KEYS)), st.randoms())
 def test_what_was_written_is_read_and_written_the_same(tmp_path_factory, rows, random):
     folder = tmp_path_factory.mktemp("points")

@@ -110,7 +110,7 @@ def small_chain(**knobs):
     return StepChain(**(plain | knobs))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.sampled_from([0.0, 0.05, 0.1]),
     st.sampled_from([0.0, 0.5, 1.0]),

@@ -46,7 +46,7 @@ def test_an_unseen_answer_says_nothing():
     assert difficulties(more, 0.0) == pytest.approx(difficulties(scores, 0.0), abs=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(target=st.floats(0.01, 0.99), chance=st.sampled_from([0.0, 0.25]))
 def test_abilities_hit_their_mean(target, chance):
     difficulty = np.linspace(-3, 3, 50)

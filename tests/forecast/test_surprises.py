@@ -21,7 +21,7 @@ PROBABILITIES = st.lists(st.floats(0.01, 0.99), min_size=2, max_size=6)
 
 
 @given(PROBABILITIES, st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_probabilities_given_the_total_are_those_of_counting(probabilities, data):
     total = data.draw(st.integers(0, len(probabilities)))
     p = np.array(probabilities)
@@ -40,7 +40,7 @@ def test_alike_items_are_binomial_and_hypergeometric():
 
 
 @given(st.floats(-3, 3), st.integers(1, 19))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_given_the_total_it_does_not_matter_how_the_family_was_forecast(shift, total):
     logits = np.linspace(-2, 2, 20)
     found = [each_given_total(at_total(expit(logits + by), 0.0, total), total) for by in (0.0, shift)]

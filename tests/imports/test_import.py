@@ -263,7 +263,6 @@ def test_chance_is_known_only_where_something_tells_it():
     assert chance("arc_easy", "ppl", None) is None
 
 
-@settings(deadline=None)
 @given(st.integers(2, 50_000), st.data())
 def test_the_number_of_items_follows_from_a_standard_error(n, data):
     right = data.draw(st.integers(1, n - 1))
@@ -280,7 +279,7 @@ def test_scores_that_are_no_shares_imply_no_number_of_items():
 names = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=6)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.dictionaries(names, st.dictionaries(names, st.floats(0, 1, allow_subnormal=False), min_size=1), min_size=1))
 @example({"0": {"0": 0.0, "name": 0.0}})  # lm-eval also writes a "name" that is no metric
 def test_every_value_arrives_as_it_was(tmp_path_factory, results):

@@ -30,7 +30,7 @@ CURVES = {  # law, its parameters
     alpha=st.floats(0.2, 0.45),
     beta=st.floats(0.2, 0.45),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_chinchilla_surfaces_are_recovered(floor, size, data, alpha, beta) -> None:
     table = grid_of_models()
     truth = {"E": floor, "A": size, "B": data, "alpha": alpha, "beta": beta}

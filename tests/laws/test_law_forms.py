@@ -26,7 +26,7 @@ def some_theta(law: Law, rng: np.random.Generator) -> np.ndarray:
 
 @EACH_LAW
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_gradient_is_the_derivative_of_the_value(law: Law, seed: int) -> None:
     theta = some_theta(law, np.random.default_rng(seed))
     value, gradient = law.value(theta, INPUTS)
@@ -44,7 +44,7 @@ def test_gradient_is_the_derivative_of_the_value(law: Law, seed: int) -> None:
 
 @EACH_LAW
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_parameters_change_units_with_inputs_and_values(law: Law, seed: int) -> None:
     rng = np.random.default_rng(seed)
     theta = some_theta(law, rng)

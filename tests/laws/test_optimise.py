@@ -52,7 +52,7 @@ def test_newton_goes_down_a_curved_valley_and_away_from_a_saddle() -> None:
 
 
 @given(st.floats(0.5, 2), st.floats(0.02, 0.98))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_objectives_are_0_at_their_target_and_have_the_right_slope(factor: float, p: float) -> None:
     target = np.linspace(0.2, 0.8, 9)[None]
     for objective in (

@@ -30,7 +30,7 @@ def test_chinchillas_budget_asks_for_about_twenty_tokens_a_parameter() -> None:
 
 
 @given(flops=st.floats(1e18, 1e26), served=st.sampled_from([0.0, 1e9, 1e12, 1e14]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_budget_is_spent_and_no_other_split_is_better(flops: float, served: float) -> None:
     plan = plan_for_budget(BESIROGLU, flops, served)
     assert plan.train_flops + plan.serve_flops == pytest.approx(flops)
@@ -45,7 +45,7 @@ def test_a_budget_is_spent_and_no_other_split_is_better(flops: float, served: fl
 
 
 @given(loss=st.floats(1.9, 3.5), served=st.sampled_from([0.0, 1e10, 1e13]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_loss_is_reached_as_cheaply_as_a_search_over_sizes_finds(loss: float, served: float) -> None:
     plan = plan_for_loss(BESIROGLU, loss, served)
     assert plan.loss == pytest.approx(loss)

@@ -69,7 +69,7 @@ def test_equal_programs_run_once(tmp_path: Path, counter: Counter) -> None:
     assert store.judge([]) == []
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.text(st.characters(exclude_categories=[])), st.sampled_from([10**6, 10**7])), max_size=4))
 def test_a_remembered_verdict_is_the_verdict(tmp_path: Path, programs: list[tuple[str, int]]) -> None:
     fresh = [run(*program) for program in programs]

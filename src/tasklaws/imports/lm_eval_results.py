@@ -16,7 +16,7 @@ from tasklaws.imports.chance import ACCURACIES, chance
 from tasklaws.imports.models import known
 from tasklaws.schema import POINT_COLUMNS, is_loss
 
-# What stands among a task's metrics but is none: a metric of such a name would have its filter behind it, as in "name,none".
+# What stands among a task's metrics but is none; a metric of such a name has its filter behind it, as in "name,none".
 NOTES = {"alias", "name", "sample_len", "sample_count", "samples"}
 NAMES = ("peft", "delta", "pretrained", "model", "path", "engine")  # where lm-eval 0.4.13 looks for a model's name
 STEP = re.compile(r"(?:^|[^a-z])(?:global_?)?step[-_]?(\d+)", re.IGNORECASE)
