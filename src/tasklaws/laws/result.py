@@ -13,7 +13,7 @@ from tasklaws.errors import TasklawsError
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.judge import Status
 from tasklaws.laws.law import Array, Law
-from tasklaws.laws.points import FLOOR, Kind, Points
+from tasklaws.laws.points import Kind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,42 +50,6 @@ class Fit:
     def __post_init__(self) -> None:
         self.theta.flags.writeable = False
         self.draws.flags.writeable = False
-
-    @classmethod
-    def of(
-        cls,
-        law: Law,
-        curve: Points,
-        theta: Array,
-        draws: Array,
-        fitted: Array,
-        status: Status,
-        reason: str,
-        at_bounds: tuple[str, ...],
-        objective: float,
-        overdispersion: float,
-        level: float,
-    ) -> Self:
-        loss = curve.kind == "loss"
-        residual = np.log(curve.value / np.maximum(fitted, FLOOR)) if loss else curve.value - fitted
-        ladders = [curve.ladders[number] for number in curve.ladder]
-        table = {"row": curve.index, "ladder": ladders, **curve.x, "value": curve.value, "fitted": fitted}
-        return cls(
-            law=law,
-            kind=curve.kind,
-            chance=curve.chance,
-            ladders=curve.ladders,
-            theta=theta,
-            draws=draws,
-            status=status,
-            reason=reason,
-            at_bounds=at_bounds,
-            points=pd.DataFrame({**table, "residual": residual}),
-            left_out=curve.left_out,
-            objective=objective,
-            overdispersion=overdispersion,
-            level=level,
-        )
 
     @property
     def n_points(self) -> int:
