@@ -73,8 +73,9 @@ class Fit:
         return {name: self.draws[:, ladder, index] for name, (ladder, index) in self._columns.items()}
 
     @cached_property
-    def stderr(self) -> dict[str, float]:
-        """Standard deviation of each parameter over the bootstrap; empty without one."""
+    def stderr(self) -> dict[str, float | None]:
+        """Standard deviation of each parameter over the bootstrap, None where no refit moves it: it is given, on its
+        bound, or left where the search began. Empty without a bootstrap."""
         return {name: spread(draws) for name, draws in self.draws_by_name.items() if len(draws) > 1}
 
     @cached_property
@@ -164,9 +165,11 @@ class Fit:
         ]
         for name, value in self.params.items():
             line = f"  {name} = {value:.6g} {self.units[name]}"
-            if name in self.interval:
+            if (stderr := self.stderr.get(name)) is not None:
                 low, high = self.interval[name]
-                line += f" (stderr {self.stderr[name]:.2g}, {self.level:.0%} {low:.4g} to {high:.4g})"
+                line += f" (stderr {stderr:.2g}, {self.level:.0%} {low:.4g} to {high:.4g})"
+            elif name in self.stderr:
+                line += " (no stderr: every refit of the bootstrap has this value)"
             lines.append(line)
         lines += [f"  on an edge: {edge}" for edge in self.at_bounds]
         lines += [f"  {first} and {second} go together: rank correlation {r:.3f}" for first, second, r in self._tied()]
@@ -188,7 +191,8 @@ class Fit:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types; `from_dict` reads it back. Draws are text, one parameter a string."""
+        """Plain JSON types; `from_dict` reads it back. Draws are text, one parameter a string. A parameter without a
+        standard error has no interval either."""
         return {
             "law": self.law.name,
             "inputs": list(self.law.inputs),
@@ -198,7 +202,9 @@ class Fit:
             "params": self.params,
             "units": self.units,
             "stderr": self.stderr,
-            "interval": {name: list(ends) for name, ends in self.interval.items()},
+            "interval": {
+                name: None if self.stderr[name] is None else list(ends) for name, ends in self.interval.items()
+            },
             "correlations": self.correlations.to_dict(),
             "status": self.status,
             "reason": self.reason,
@@ -248,8 +254,10 @@ class Fit:
         return plot(self, ax)
 
 
-def spread(draws: Array) -> float:
-    """The standard deviation, of numbers whose squares may be too large for a float."""
+def spread(draws: Array) -> float | None:
+    """The standard deviation, of numbers whose squares may be too large for a float; None where all are the same."""
+    if (draws == draws[0]).all():
+        return None
     size = float(np.abs(draws).max()) or 1.0
     return size * float((draws / size).std(ddof=1))
 
