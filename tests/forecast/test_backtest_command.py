@@ -74,7 +74,7 @@ def test_an_interrupted_run_writes_nothing(points, backtest, monkeypatch, tmp_pa
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tasklaws.forecast.command.draw_figures", interrupt)
+    monkeypatch.setattr("tasklaws.forecast.figures.draw_figures", interrupt)
     with pytest.raises(SystemExit):
         backtest(points, *SPLIT)
     assert {path.name for path in tmp_path.iterdir()} == {"table.csv"}
@@ -106,7 +106,7 @@ CASES = [*((shape, SPLIT) for shape in SHAPES), *((shape, WIDE) for shape in ("n
 
 @pytest.mark.parametrize(("shape", "options"), CASES)
 def test_tables_of_every_shape_work(points, backtest, monkeypatch, shape, options):
-    monkeypatch.setattr("tasklaws.forecast.command.draw_figures", lambda *_: None)  # half of the time
+    monkeypatch.setattr("tasklaws.forecast.figures.draw_figures", lambda *_: None)  # half of the time
     made = SHAPES[shape](points)
     if shape == "no parameters" and options is SPLIT:
         options = ["--fit", "train_flops < 1e21", "--holdout", "train_flops > 1e21"]

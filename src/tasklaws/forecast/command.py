@@ -11,7 +11,6 @@ from tasklaws.errors import TasklawsError
 from tasklaws.files import write_json, write_table
 from tasklaws.forecast.backtest import choose_metrics, choose_tasks, rolling_backtest, split_backtest, summarise
 from tasklaws.forecast.baselines import BASELINES
-from tasklaws.forecast.figures import draw_figures
 from tasklaws.forecast.methods import METHODS
 from tasklaws.forecast.rows import BACKWARD, KEYS
 from tasklaws.schema import is_loss
@@ -34,6 +33,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(arguments: Namespace) -> None:
+    from tasklaws.forecast.figures import draw_figures  # matplotlib takes a third of a second, which --help need not
+
     split = (arguments.fit, arguments.holdout)
     if (arguments.rolling is None) == (None in split) or (arguments.rolling is not None and any(split)):
         raise TasklawsError("give either --fit and --holdout, or --rolling K: which models are to be forecast?")
