@@ -10,7 +10,7 @@ import pandas as pd
 
 from tasklaws.errors import TasklawsError
 from tasklaws.files import read_csv, read_text
-from tasklaws.imports.chance import ACCURACIES
+from tasklaws.imports.chance import GUESSABLE
 from tasklaws.imports.lm_eval_results import Rows, describe, is_result, rows, usable
 from tasklaws.imports.models import fill, no_models, read_models
 from tasklaws.schema import POINT_KEYS
@@ -48,7 +48,7 @@ def run(arguments: Namespace) -> None:
     table = complete(pd.concat([fill(table, models) for table in tables]))
     check(table, KNOWN, POINT_KEYS)
     write_points(arguments.out, table)
-    unknown = sorted(table.loc[table["chance"].isna() & table["metric"].isin(ACCURACIES), "task"].unique())
+    unknown = sorted(table.loc[table["chance"].isna() & table["metric"].isin(GUESSABLE), "task"].unique())
     if unknown:
         print(f"chance is unknown for {', '.join(unknown)}: fill in that column where a guess scores more than 0")
     counts = ", ".join(f"{table[column].nunique()} {column}(s)" for column in ("ladder", "model", "task"))
