@@ -55,10 +55,9 @@ def compare(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
     indices = held_out(table, last, records=False)
     sets = [(name, part) for name, part in item_sets(table) if name == ALL or _varies(part.scores[:, indices])]
     asked = [[index for index in indices if not np.isnan(part.scores[:, index]).all()] for _, part in sets]
-    draws = [
-        Draws.of(int(cluster_index(part).max()) + 1, len(each)) for (_, part), each in zip(sets, asked, strict=True)
-    ]
-    jobs = [(sets[at][1], index, draws[at].clusters) for at in range(len(sets)) for index in asked[at]]
+    clusters = [cluster_index(part) for _, part in sets]
+    draws = [Draws.of(int(index.max()) + 1, len(each)) for index, each in zip(clusters, asked, strict=True)]
+    jobs = [(sets[at][1], index, clusters[at], draws[at].clusters) for at in range(len(sets)) for index in asked[at]]
     told = iter(run_each(_foretell, jobs, workers))
     found = [_rows(name, part, [next(told) for _ in asked[at]], draws[at]) for at, (name, part) in enumerate(sets)]
     return pd.DataFrame([row for rows in found for row in rows])[ORDER_COLUMNS]
@@ -127,10 +126,10 @@ def _item_response(table: ItemTable) -> Floats:
     return np.round(fit.offsets(float(levels[best]), float(table.position[best])), DECIMALS)
 
 
-def _foretell(table: ItemTable, index: int, drawn: Floats) -> dict[str, dict[str, Floats]]:
-    """Order -> figure -> (1 + draws,) values of how well it foretells one model."""
+def _foretell(table: ItemTable, index: int, clusters: NDArray[np.intp], drawn: Floats) -> dict[str, dict[str, Floats]]:
+    """Order -> figure -> (1 + draws,) values of how well it foretells one model; `clusters` (N,) of the items."""
     target, human = Target.of(table, index), _human(table)
-    clusters = cluster_index(table)[target.asked]
+    clusters = clusters[target.asked]
     found = {}
     for name, method in ORDERS.items():
         if not method.usable(table):
@@ -154,11 +153,10 @@ def _rows(
         name: {figure: draws.mean(np.stack([each[name][figure] for each in told], axis=1)) for figure in figures}
         for name, figures in told[0].items()
     }
-    n_clusters = int(cluster_index(table).max()) + 1
     rows = []
     for name, drawn in means.items():
         differences = {f"minus_{other}": drawn["log_loss"] - means[other]["log_loss"] for other in REFERENCES}
-        counts = dict(zip(COUNTS, (len(table.items), n_clusters, len(told)), strict=True))
+        counts = dict(zip(COUNTS, (len(table.items), draws.clusters.shape[1], len(told)), strict=True))
         row: dict[str, object] = {"items": items, "order": name, **counts}
         for figure, values in {**drawn, **differences}.items():
             row |= dict(zip((figure, f"{figure}_low", f"{figure}_high"), interval(values), strict=True))
