@@ -158,8 +158,8 @@ EXTRA = f"{HEADER},n_tokens,train_flops,step,is_final,stderr,n_items,chance"
         ([f"{HEADER},n_eff", f"{ROW},few"], ":2: n_eff is 'few': give a number"),
         ([HEADER], ": no rows: give at least one"),
         ([], ": malformed table (No columns to parse from file)"),
-        ([HEADER, ROW, f"{ROW},1"], ": malformed table (Error tokenizing data"),
-        ([HEADER, f"{ROW},1"], ": rows longer than the header"),
+        ([HEADER, ROW, "", f"{ROW},1"], ":4: 6 cells under a header of 5"),
+        ([HEADER, f"{ROW},1"], ":2: 6 cells under a header of 5: remove what is too much"),
         (
             [HEADER.replace("metric", "mtric"), ROW],
             ": no column 'metric': the table needs model, task, metric",

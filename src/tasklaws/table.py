@@ -8,6 +8,7 @@ import pandas as pd
 
 from tasklaws.errors import TasklawsError
 from tasklaws.files import read_csv, write_table
+from tasklaws.rows import REMEDY, read_rows, refuse
 from tasklaws.schema import POINT_COLUMNS, POINT_KEYS, is_loss
 
 TEXTS = ["ladder", "model", "task", "metric"]
@@ -22,7 +23,6 @@ OTHER_NAMES = {
 }
 KNOWN = ["model", "task", "metric", "value"]
 TRUTHS = {text: value for value in (True, False) for text in (str(value), str(value).lower(), str(value).upper())}
-REMEDY = "give a whole CSV (or CSV.gz) table"
 
 
 def read_points(path: Path) -> pd.DataFrame:
@@ -38,7 +38,7 @@ def read_points(path: Path) -> pd.DataFrame:
     """
     table = complete(parse(path, KNOWN))
     unsized = table["n_params"].isna() & table["train_flops"].isna()
-    _refuse(table["n_params"], unsized, "a row needs n_params, or train_flops")
+    refuse(table["n_params"], unsized, "a row needs n_params, or train_flops")
     check(table, KNOWN, POINT_KEYS)
     return table.reset_index(drop=True)
 
@@ -83,35 +83,11 @@ def parse(path: Path, needed: Sequence[str]) -> pd.DataFrame:
     return table.assign(ladder=ladder.fillna(path.name.removesuffix(".gz").removesuffix(".csv")))
 
 
-def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str]) -> pd.DataFrame:
-    """A CSV's rows, each labelled `path:line`, `texts` as text and `numbers` as floats where there are such columns.
-
-    A column of `needed` that is absent, a cell of `numbers` that is none, or no row at all raises TasklawsError.
-    """
-    # Blank lines are read so that they count, and dropped below.
-    table = _labelled(path, read_csv(path, REMEDY, dtype=dict.fromkeys(texts, "str"), skip_blank_lines=False))
-    numbers = [column for column in numbers if column in table]
-    # What pandas takes for no number, or for truth: mostly an error to name, but it may be integers past 64 bits.
-    doubtful = [column for column in numbers if table[column].dtype.kind not in "iuf"]
-    if doubtful:
-        text = _labelled(path, read_csv(path, REMEDY, usecols=doubtful, dtype="str", skip_blank_lines=False))
-        for column in doubtful:
-            table[column] = pd.to_numeric(text[column], errors="coerce")
-            _refuse(text[column], table[column].isna() & text[column].notna(), "give a number")
-    missing = [column for column in needed if column not in table]
-    if missing:
-        raise TasklawsError(f"{path}: no column {missing[0]!r}: the table needs {', '.join(needed)}")
-    table = table.astype(dict.fromkeys(numbers, "float64")).dropna(how="all")
-    if table.empty:
-        raise TasklawsError(f"{path}: no rows: give at least one")
-    return table
-
-
 def complete(table: pd.DataFrame) -> pd.DataFrame:
     """All columns in order, with what follows from the others filled in; raises TasklawsError at a bad `is_final`."""
     table = table.reindex(columns=[*POINT_COLUMNS, *(column for column in table if column not in POINT_COLUMNS)])
     final = table["is_final"].astype("str").fillna("True")
-    _refuse(final, ~final.isin(list(TRUTHS)), "write True or False")
+    refuse(final, ~final.isin(list(TRUTHS)), "write True or False")
     table["is_final"] = final.map(TRUTHS).astype(bool)
     table["train_flops"] = table["train_flops"].fillna(6 * table["n_params"] * table["n_tokens"])
     return table
@@ -121,9 +97,9 @@ def check(table: pd.DataFrame, needed: Sequence[str], keys: Sequence[str]) -> No
     """Raise TasklawsError at the first row that cannot be: one that lacks something `needed`, has a value out of range,
     or has all `keys` of another of a named model. Rows are labelled by where they come from."""
     for column in needed:
-        _refuse(table[column], table[column].isna(), "a result needs one")
+        refuse(table[column], table[column].isna(), "a result needs one")
     for column, bad, remedy in _rules(table):
-        _refuse(table[column], bad, remedy)
+        refuse(table[column], bad, remedy)
     keys = [key for key in keys if key in table]
     twice = table["model"].notna() & table.duplicated(keys)
     if twice.any():
@@ -151,15 +127,3 @@ def _rules(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series, str]]:
         yield "n_eff", (table["n_eff"] < 1) | beyond, "items are worth 1 to n_items independent tasks"
     no_guess = (table["chance"] < 0) | (table["chance"] >= 1)
     yield "chance", no_guess, "a guess scores in [0, 1); leave it empty if unknown"
-
-
-def _labelled(path: Path, table: pd.DataFrame) -> pd.DataFrame:
-    return table.set_axis([f"{path}:{line}" for line in range(2, len(table) + 2)])
-
-
-def _refuse(column: pd.Series, bad: pd.Series, remedy: str) -> None:
-    """Raise TasklawsError with the first row where `bad` holds; rows are labelled by where they come from."""
-    if bad.any():
-        value = column[bad].iloc[0]
-        shown = "empty" if pd.isna(value) else repr(value) if isinstance(value, str) else value
-        raise TasklawsError(f"{column.index[bad][0]}: {column.name} is {shown}: {remedy}")
