@@ -5,29 +5,37 @@ import gzip
 import zlib
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from tasklaws.errors import TasklawsError
 from tasklaws.files import read_csv
 
-REMEDY = "give a whole CSV (or CSV.gz) table"
+
+def read_user_csv(path: Path, **options: Any) -> pd.DataFrame:
+    """Read a CSV (or CSV.gz) that a person gives, with its blank lines, so that row i is line i + 2.
+
+    What cannot be read, and a row longer than the header, raise TasklawsError; `options` go to pandas.read_csv.
+    """
+    if not path.exists():
+        raise TasklawsError(f"{path} does not exist: give the right path")
+    _refuse_long_rows(path)
+    return read_csv(path, "give a whole CSV (or CSV.gz) table", skip_blank_lines=False, **options)
 
 
 def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str]) -> pd.DataFrame:
     """A CSV's rows, each labelled `path:line`, `texts` as text and `numbers` as floats where there are such columns.
 
     A column of `needed` that is absent, a cell of `numbers` that is none, a row longer than the header, or no row at
-    all raises TasklawsError.
+    all raises TasklawsError. Blank rows are left out.
     """
-    refuse_long_rows(path)
-    # Blank lines are read so that they count, and dropped below.
-    table = _labelled(path, read_csv(path, REMEDY, dtype=dict.fromkeys(texts, "str"), skip_blank_lines=False))
+    table = _labelled(path, read_user_csv(path, dtype=dict.fromkeys(texts, "str")))
     numbers = [column for column in numbers if column in table]
     # What pandas takes for no number, or for truth: mostly an error to name, but it may be integers past 64 bits.
     doubtful = [column for column in numbers if table[column].dtype.kind not in "iuf"]
     if doubtful:
-        text = _labelled(path, read_csv(path, REMEDY, usecols=doubtful, dtype="str", skip_blank_lines=False))
+        text = _labelled(path, read_user_csv(path, usecols=doubtful, dtype="str"))
         for column in doubtful:
             table[column] = pd.to_numeric(text[column], errors="coerce")
             refuse(text[column], table[column].isna() & text[column].notna(), "give a number")
@@ -48,7 +56,7 @@ def refuse(column: pd.Series, bad: pd.Series, remedy: str) -> None:
         raise TasklawsError(f"{column.index[bad][0]}: {column.name} is {shown}: {remedy}")
 
 
-def refuse_long_rows(path: Path) -> None:
+def _refuse_long_rows(path: Path) -> None:
     """Raise TasklawsError with the line of the first row of a CSV (or CSV.gz) that has more cells than its header.
 
     pandas takes them, if the first row is one, for rows that begin with a label, and shifts all other cells. A file

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.errors import TasklawsError
-from tasklaws.files import read_csv
-from tasklaws.rows import REMEDY, read_rows, refuse
+from tasklaws.rows import read_rows, read_user_csv, refuse
 
 ATTEMPT_KEYS = ["person", "item"]
 ATTEMPT_NUMBERS = ["seconds", "timeout", "score"]
@@ -25,7 +24,7 @@ def read_attempts(path: Path, items: Collection[str]) -> pd.DataFrame:
     whoever has seen an item does not speak for those who have not. Anything else raises TasklawsError with the value
     and its line, and so does an item that nobody attempted.
     """
-    groups = group_columns(read_csv(path, REMEDY, nrows=0))
+    groups = group_columns(read_user_csv(path, nrows=0))
     table = read_rows(path, [*ATTEMPT_KEYS, "solved", *groups], [*ATTEMPT_NUMBERS, "order"], ATTEMPT_COLUMNS)
     for column in [*ATTEMPT_KEYS, *groups]:
         refuse(table[column], table[column].isna(), "fill it (groups: `unknown` where it is not known)")
