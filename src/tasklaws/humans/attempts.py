@@ -45,7 +45,9 @@ def read_attempts(path: Path, items: Collection[str]) -> pd.DataFrame:
     table = _first(table)
     missing = sorted(set(items) - set(table["item"]))
     if missing:
-        raise TasklawsError(f"{path}: nobody attempted item {missing[0]} ({len(missing)} such): leave out its family")
+        raise TasklawsError(
+            f"{path}: nobody attempted item {missing[0]} ({len(missing)} such): leave it out of the items"
+        )
     return table[[*ATTEMPT_COLUMNS, *groups]].sort_values(ATTEMPT_KEYS, ignore_index=True)
 
 
