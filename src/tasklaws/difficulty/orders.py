@@ -67,7 +67,7 @@ def item_sets(table: ItemTable) -> Iterator[tuple[str, ItemTable]]:
     """All items; those that every order measures, where some lack one; each family of FEWEST_ITEMS in which an order of
     people's varies."""
     yield ALL, table
-    known = np.isfinite(np.array([*_human(table).values()])).all(axis=0)
+    known = np.isfinite(np.reshape([*_human(table).values()], (-1, len(table.items)))).all(axis=0)
     if 0 < known.sum() < len(known):
         yield MEASURED, table.only(known)
     families = table.items["family"].fillna("") if "family" in table.items else pd.Series("", table.items.index)
@@ -75,7 +75,7 @@ def item_sets(table: ItemTable) -> Iterator[tuple[str, ItemTable]]:
         return
     for family in sorted(set(families) - {""}):
         part = table.only((families == family).to_numpy())
-        if len(part.items) >= FEWEST_ITEMS and any(np.nanstd(values) > 0 for values in _human(part).values()):
+        if len(part.items) >= FEWEST_ITEMS and any(_varies(values) for values in _human(part).values()):
             yield family, part
 
 
@@ -106,9 +106,9 @@ def cluster_index(table: ItemTable) -> NDArray[np.intp]:
     return pd.factorize(names)[0].astype(np.intp)
 
 
-def _varies(scores: Floats) -> bool:
-    """Whether some model (column) scored differently on two items."""
-    high, low = np.fmax.reduce(scores, axis=0), np.fmin.reduce(scores, axis=0)
+def _varies(values: Floats) -> bool:
+    """Whether two items differ: `values` (N,), or some column of (N, M); NaN is unknown."""
+    high, low = np.fmax.reduce(values, axis=0), np.fmin.reduce(values, axis=0)
     return bool((high > low).any())
 
 
