@@ -60,6 +60,19 @@ def test_the_interval_holds_the_effective_number_as_often_as_it_says(ladder: Lad
     assert 0.85 <= np.mean(held) <= 0.97
 
 
+@pytest.mark.parametrize("sharing", [15, 30, 45])
+def test_with_few_flips_the_interval_reckons_with_skills_never_seen(sharing: int) -> None:
+    """200 ladders of 8 rungs and 2 seeds, one checkpoint each: a shared skill often flips at no rung at all."""
+    needed, weight = clustered(sharing)
+    rng = np.random.default_rng(200 + sharing)
+    held = []
+    for _ in range(200):
+        cells, truth = simulate(needed, weight, Ladder(tuple(np.linspace(0, 8, 8)), 2), rng)
+        number = effective_number(between_seeds(cells), 0.9).n_eff
+        held.append(number.low <= truth <= number.high)
+    assert np.mean(held) >= 0.9
+
+
 def test_one_shared_skill_is_one_task_and_independent_slips_are_many() -> None:
     rng = np.random.default_rng(0)
     one, truth = simulate(np.ones((40, 1)), np.ones(1), Ladder(tuple(np.linspace(-2, 4, 6)), 3), rng)

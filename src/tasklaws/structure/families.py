@@ -67,13 +67,18 @@ def of_family(
         against = None if design is None else told(against_design, residuals, design, LEVEL)
         row |= {} if against is None else limits("by_design", against.overlap.n_eff)
     # All pairs and not the designed ones alone: models share what no item names (docs/overlap.md, on the nano ladder).
-    # That no two items ever flipped together shows independence only where the limits say so too.
-    if seen is not None and seen.n_rungs >= LEAST_TELLING and (seen.n_eff.value < n_items or seen.n_eff.low > 1):
+    if seen is not None and tells(seen):
         n_eff, taken = seen.n_eff.value, contrast
     else:
         n_eff, taken = designed, "independent items" if design is None else "design"
     row |= {"n_eff": n_eff, "design_effect": n_items / n_eff, "taken_from": taken}
     return row | sharpness(scores, sizes, items, weight, n_eff)
+
+
+def tells(seen: Overlap) -> bool:
+    """Whether more than one rung tells and, where no two items ever flipped together, the limits show independence."""
+    together = seen.n_eff.value < seen.n_items
+    return seen.n_rungs >= LEAST_TELLING and (together or seen.n_eff.low > 1)
 
 
 def observe(scores: pd.DataFrame, sizes: pd.DataFrame) -> tuple[str, Residuals | None, Overlap | None]:

@@ -79,7 +79,7 @@ def effective_number(residuals: Residuals, level: float, other_items: bool = Fal
         left = (residuals.inflation * (total - value) ** 2 - own).sum(axis=1)
         spread += _jackknife(log_number(left, ((count - known - 1) * own).sum(axis=1)))
     centre = float(log_number(covariance.sum(), variance.sum()))
-    return Overlap(n_items, _estimate(centre, spread, telling, n_items, level), telling)
+    return Overlap(n_items, _estimate(centre, spread, telling, value, level), telling)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def against_design(residuals: Residuals, design: Array, level: float) -> Against
 
     share = np.clip(_ratio(product.sum(), scale.sum()), 0, 1 / shared.max())
     spread = _jackknife(log_number(_ratio(*_without_each(product, scale))))
-    number = _estimate(float(log_number(share)), spread, telling, n_items, level)
+    number = _estimate(float(log_number(share)), spread, telling, value, level)
     return AgainstDesign(float(share), Overlap(n_items, number, telling))
 
 
@@ -217,12 +217,18 @@ def _half_width(variance: float, telling: float, level: float) -> float:
     return float(student.ppf((1 + level) / 2, max(telling - 1, 1.0)) * np.sqrt(variance))
 
 
-def _estimate(centre: float, variance: float, telling: float, n_items: int, level: float) -> Estimate:
+def _estimate(centre: float, variance: float, telling: float, residuals: Array, level: float) -> Estimate:
     """exp(centre) and its limits between 1 and n; the whole range where only one rung tells, or leaving out any rung
-    changes nothing: so few items flip that no two ever did so together."""
+    changes nothing: so few items flip that no two ever did so together.
+
+    The design effect d is that of the items seen to flip. The u others may all hang on one skill, whose effect is u:
+    of the whole set it is then ((n - u) d + u^2) / n, and the low limit is no higher than that makes it.
+    """
+    n_items, unseen = len(residuals), int((~residuals.any(axis=1)).sum())
     value = float(np.clip(np.exp(centre), 1, n_items))
     if telling < LEAST_TELLING or variance < NO_VARIANCE:
         return Estimate(value, 1.0, float(n_items))
     half = min(_half_width(variance, telling, level), 2 * np.log(n_items))
     low, high = np.clip(np.exp([centre - half, centre + half]), 1, n_items)
-    return Estimate(value, min(float(low), value), max(float(high), value))
+    together = n_items**2 / ((n_items - unseen) * n_items / low + unseen**2)
+    return Estimate(value, min(float(low), together, value), max(float(high), value))
