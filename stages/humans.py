@@ -14,9 +14,8 @@ def main() -> None:
     items = [item for family in params["humans"]["families"] for item in read_items(ITEMS / f"{family}.jsonl")]
     wanted = params["humans"]["target"]
     target = Target(wanted["group"], wanted["shares"]) if wanted else None
-    out = Path("data/humans")
-    write_summary(Path(params["humans"]["attempts"]), items, params["humans"]["interval"], target, out)
-    print(f"{out}/items.csv: {len(items)} items")
+    attempts, level = Path(params["humans"]["attempts"]), params["humans"]["interval"]
+    print("\n".join(write_summary(attempts, items, level, target, Path("data/humans"))))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from shared_data import shared
 from tasklaws.errors import TasklawsError
-from tasklaws.schema import LOSSES, POINT_COLUMNS
-from tasklaws.table import complete, read_points, write_points
+from tasklaws.schema import LOSSES, METRIC_RANGES, POINT_COLUMNS, is_loss
+from tasklaws.table import complete, read_curves, read_points, write_points
 
 HEADER = "model,task,metric,value,n_params"
 ROW = "m,t,acc,0.5,1000"
@@ -89,6 +89,51 @@ def test_losses_may_exceed_one_but_not_be_negative(tmp_path, metric):
         read_points(table(tmp_path, HEADER, f"m,t,{metric},-7.5,10"))
 
 
+def test_sizes_go_by_other_names_of_which_the_first_counts(tmp_path):
+    read = read_points(table(tmp_path, "model,task,metric,value,params,N,D", "m,t,acc,.5,7,1000,2000"))
+    assert (read["n_params"].item(), read["n_tokens"].item(), read["train_flops"].item()) == (1000, 2000, 12e6)
+    with pytest.raises(TasklawsError, match=r"x.csv:2: N is '1k': give a number"):
+        read_points(table(tmp_path, "model,task,metric,value,N", "m,t,acc,.5,1k"))
+
+
+def test_a_law_needs_no_more_than_values(tmp_path):
+    read = read_curves(table(tmp_path, "N,D,ce", "1000,2000,3.5", "1000,2000,3.6", "1000,,3.7"))
+    assert read["value"].tolist() == [3.5, 3.6, 3.7]
+    assert set(read["metric"]) == {"ce"}
+    assert {"model", "task", "stderr"}.isdisjoint(read)
+    assert read["train_flops"].tolist()[:2] == [12e6, 12e6]
+    learning = read_curves(table(tmp_path, "model,task,metric,value,n_examples", "m,t,ce,3,10", "m,t,ce,2,20"))
+    assert learning["n_tokens"].tolist() == [10, 20]
+    assert read_curves(table(tmp_path, "n_params,value", "10,900"))["value"].tolist() == [900]  # of no known kind
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["n_params,metric,value", "10,acc,57.3"], ":2: value is 57.3: a metric that is no known loss lies in [0, 1]"),
+        (["n_params,loss", "10,-1"], ":2: value is -1.0: a loss is 0 or more"),
+        (["n_params,loss", "10,2", "20,"], ":3: value is empty: a result needs one"),
+        (["n_params,loss", "10,two"], ":2: loss is 'two': give a number"),
+        (["n_params,loss,ce", "10,2,2"], ": no column 'value'"),
+        (
+            ["n_params,loss,model", "10,2,m", "10,3,m"],
+            ":3: same as X:2 (ladder x, model m, metric loss, n_params 10.0)",
+        ),
+    ],
+)
+def test_laws_and_forecasts_refuse_the_same_rows(tmp_path, lines, said):
+    path = table(tmp_path, *lines)
+    with pytest.raises(TasklawsError) as error:
+        read_curves(path)
+    assert str(error.value).startswith(str(path) + said.replace("X", str(path)))
+
+
+def test_every_range_agrees_with_what_counts_as_a_loss():
+    assert {metric: not known.higher_is_better for metric, known in METRIC_RANGES.items()} == {
+        metric: is_loss(metric) for metric in METRIC_RANGES
+    }
+
+
 EXTRA = f"{HEADER},n_tokens,train_flops,step,is_final,stderr,n_items,chance"
 
 
@@ -113,8 +158,8 @@ EXTRA = f"{HEADER},n_tokens,train_flops,step,is_final,stderr,n_items,chance"
         ([f"{HEADER},n_eff", f"{ROW},few"], ":2: n_eff is 'few': give a number"),
         ([HEADER], ": no rows: give at least one"),
         ([], ": malformed table (No columns to parse from file)"),
-        ([HEADER, ROW, f"{ROW},1"], ": malformed table (Error tokenizing data"),
-        ([HEADER, f"{ROW},1"], ": rows longer than the header"),
+        ([HEADER, ROW, "", f"{ROW},1"], ":4: 6 cells under a header of 5"),
+        ([HEADER, f"{ROW},1"], ":2: 6 cells under a header of 5: remove what is too much"),
         (
             [HEADER.replace("metric", "mtric"), ROW],
             ": no column 'metric': the table needs model, task, metric",

@@ -1,22 +1,28 @@
 """Tables of points: a ladder's results as anyone may have them, read, checked and written in one tidy form."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from tasklaws.errors import TasklawsError
-from tasklaws.files import read_csv, write_table
+from tasklaws.files import write_table
+from tasklaws.rows import read_rows, read_user_csv, refuse
 from tasklaws.schema import POINT_COLUMNS, POINT_KEYS, is_loss
 
 TEXTS = ["ladder", "model", "task", "metric"]
 COUNTS = ["n_params", "n_tokens", "step", "n_items"]
 NUMBERS = [*COUNTS, "train_flops", "value", "stderr", "chance"]
-OPTIONAL = ["n_eff"]  # numbers that few tables have: absent, they stay so
+OPTIONAL = ["n_eff", "loss", "weight"]  # numbers that few tables have: absent, they stay so
+SIZES = ["n_params", "n_tokens", "train_flops"]
+OTHER_NAMES = {
+    **dict.fromkeys(("N", "params", "parameters", "model_size"), "n_params"),
+    **dict.fromkeys(("D", "tokens", "training_tokens", "n_examples"), "n_tokens"),
+    **dict.fromkeys(("C", "flops", "FLOPs", "compute"), "train_flops"),
+}
 KNOWN = ["model", "task", "metric", "value"]
 TRUTHS = {text: value for value in (True, False) for text in (str(value), str(value).lower(), str(value).upper())}
-REMEDY = "give a whole CSV (or CSV.gz) table"
 
 
 def read_points(path: Path) -> pd.DataFrame:
@@ -26,12 +32,26 @@ def read_points(path: Path) -> pd.DataFrame:
     absent column means unknown, except that `ladder` is then the file's stem and `is_final` true. Unknown `train_flops`
     (FLOPs) are 6 N D where both are known (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). An untrained checkpoint
     has zero tokens and FLOPs. A column `n_eff` may say how many independent tasks the items
-    are worth. Returned in the order of the file: POINT_COLUMNS (numbers as floats, unknown as NaN), then any others as
-    they are; rows numbered from 0. A row that cannot be so raises TasklawsError with its line and value.
+    are worth. Sizes may go by OTHER_NAMES; without columns `metric` and `value`, one named as a known loss is both.
+    Returned in the order of the file: POINT_COLUMNS (numbers as floats, unknown as NaN), then any others as they are;
+    rows numbered from 0. A row that cannot be so raises TasklawsError with its line and value.
     """
-    table = complete(parse(path))
-    check(table)
+    table = complete(parse(path, KNOWN))
+    unsized = table["n_params"].isna() & table["train_flops"].isna()
+    refuse(table["n_params"], unsized, "a row needs n_params, or train_flops")
+    check(table, KNOWN, POINT_KEYS)
     return table.reset_index(drop=True)
+
+
+def read_curves(path: Path) -> pd.DataFrame:
+    """Read what laws are fitted to: a table as `read_points` takes it, of whose columns only `value` is needed.
+
+    Rows without a model are models of their own; a model may have a row for each size, as on a learning curve. Values
+    of no named metric may be any. Columns without any entry are left out.
+    """
+    table = complete(parse(path, ["value"]))
+    check(table, ["value"], [*POINT_KEYS, *SIZES])
+    return table.dropna(axis="columns", how="all").reset_index(drop=True)
 
 
 def write_points(path: Path, table: pd.DataFrame) -> None:
@@ -45,53 +65,43 @@ def write_points(path: Path, table: pd.DataFrame) -> None:
     write_table(path, table.astype(dict.fromkeys(whole, "Int64"))[[*POINT_COLUMNS, *extra]], keys)
 
 
-def parse(path: Path) -> pd.DataFrame:
-    """A file's rows as they are, each labelled `path:line`: text as text, numbers as floats, ladder the file's stem."""
-    table = read_rows(path, [*TEXTS, "is_final"], [*NUMBERS, *OPTIONAL], KNOWN)
+def parse(path: Path, needed: Sequence[str]) -> pd.DataFrame:
+    """A file's rows, each labelled `path:line`: text as text, numbers as floats, columns by their names here,
+    ladder the file's stem."""
+    header = [str(name) for name in read_user_csv(path, nrows=0)]
+    # Reversed, so that of several names the first counts.
+    names = {new: old for old, new in reversed(OTHER_NAMES.items()) if old in header and new not in header}
+    losses = [name for name in header if is_loss(name)]
+    if len(losses) == 1 and not {"metric", "value"} & set(header):
+        names["value"] = losses[0]
+    numbers = [names.get(column, column) for column in (*NUMBERS, *OPTIONAL)]
+    needed = [names.get(column, column) for column in needed if column != "metric" or "value" not in names]
+    table = read_rows(path, [*TEXTS, "is_final"], numbers, needed).rename(columns={names[new]: new for new in names})
+    if "value" in names:
+        table["metric"] = names["value"]
     ladder = table["ladder"] if "ladder" in table else pd.Series(index=table.index, dtype="str")
     return table.assign(ladder=ladder.fillna(path.name.removesuffix(".gz").removesuffix(".csv")))
-
-
-def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str]) -> pd.DataFrame:
-    """A CSV's rows, each labelled `path:line`, `texts` as text and `numbers` as floats where there are such columns.
-
-    A column of `needed` that is absent, a cell of `numbers` that is none, or no row at all raises TasklawsError.
-    """
-    # Blank lines are read so that they count, and dropped below.
-    table = _labelled(path, read_csv(path, REMEDY, dtype=dict.fromkeys(texts, "str"), skip_blank_lines=False))
-    numbers = [column for column in numbers if column in table]
-    # What pandas takes for no number, or for truth: mostly an error to name, but it may be integers past 64 bits.
-    doubtful = [column for column in numbers if table[column].dtype.kind not in "iuf"]
-    if doubtful:
-        text = _labelled(path, read_csv(path, REMEDY, usecols=doubtful, dtype="str", skip_blank_lines=False))
-        for column in doubtful:
-            table[column] = pd.to_numeric(text[column], errors="coerce")
-            _refuse(text[column], table[column].isna() & text[column].notna(), "give a number")
-    missing = [column for column in needed if column not in table]
-    if missing:
-        raise TasklawsError(f"{path}: no column {missing[0]!r}: the table needs {', '.join(needed)}")
-    table = table.astype(dict.fromkeys(numbers, "float64")).dropna(how="all")
-    if table.empty:
-        raise TasklawsError(f"{path}: no rows: give at least one")
-    return table
 
 
 def complete(table: pd.DataFrame) -> pd.DataFrame:
     """All columns in order, with what follows from the others filled in; raises TasklawsError at a bad `is_final`."""
     table = table.reindex(columns=[*POINT_COLUMNS, *(column for column in table if column not in POINT_COLUMNS)])
     final = table["is_final"].astype("str").fillna("True")
-    _refuse(final, ~final.isin(list(TRUTHS)), "write True or False")
+    refuse(final, ~final.isin(list(TRUTHS)), "write True or False")
     table["is_final"] = final.map(TRUTHS).astype(bool)
     table["train_flops"] = table["train_flops"].fillna(6 * table["n_params"] * table["n_tokens"])
     return table
 
 
-def check(table: pd.DataFrame) -> None:
-    """Raise TasklawsError at the first row that cannot be; rows are labelled by where they come from."""
+def check(table: pd.DataFrame, needed: Sequence[str], keys: Sequence[str]) -> None:
+    """Raise TasklawsError at the first row that cannot be: one that lacks something `needed`, has a value out of range,
+    or has all `keys` of another of a named model. Rows are labelled by where they come from."""
+    for column in needed:
+        refuse(table[column], table[column].isna(), "a result needs one")
     for column, bad, remedy in _rules(table):
-        _refuse(table[column], bad, remedy)
-    keys = [key for key in POINT_KEYS if key in table]
-    twice = table.duplicated(keys)
+        refuse(table[column], bad, remedy)
+    keys = [key for key in keys if key in table]
+    twice = table["model"].notna() & table.duplicated(keys)
     if twice.any():
         group = table.groupby(keys, dropna=False, sort=False).ngroup()
         first, second = table.index[group == group[twice].iloc[0]][:2]
@@ -101,18 +111,15 @@ def check(table: pd.DataFrame) -> None:
 
 def _rules(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series, str]]:
     """What no row may be: the column, where it is so, and the remedy."""
-    for column in KNOWN:
-        yield column, table[column].isna(), "a result needs one"
     for column in [*NUMBERS, *(column for column in OPTIONAL if column in table)]:
         yield column, table[column].isin([np.inf, -np.inf]), "give a finite number, or leave it empty if unknown"
     yield "n_params", table["n_params"] <= 0, "a model's size is positive; leave it empty if unknown"
     for column in ("n_tokens", "train_flops", "step"):
         yield column, table[column] < 0, "give 0 (untrained) or more, or leave it empty if unknown"
-    unsized = table["n_params"].isna() & table["train_flops"].isna()
-    yield "n_params", unsized, "a row needs n_params, or train_flops"
     loss = table["metric"].isin([metric for metric in table["metric"].unique() if is_loss(metric)])
     yield "value", loss & (table["value"] < 0), "a loss is 0 or more"
-    yield "value", ~loss & ~table["value"].between(0, 1), "a metric that is no known loss lies in [0, 1]"
+    score = ~loss & table["metric"].notna()
+    yield "value", score & ~table["value"].between(0, 1), "a metric that is no known loss lies in [0, 1]"
     yield "stderr", table["stderr"] < 0, "a standard error is 0 or more; leave it empty if unknown"
     yield "n_items", table["n_items"] < 1, "give 1 or more, or leave it empty if unknown"
     if "n_eff" in table:
@@ -120,15 +127,3 @@ def _rules(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series, str]]:
         yield "n_eff", (table["n_eff"] < 1) | beyond, "items are worth 1 to n_items independent tasks"
     no_guess = (table["chance"] < 0) | (table["chance"] >= 1)
     yield "chance", no_guess, "a guess scores in [0, 1); leave it empty if unknown"
-
-
-def _labelled(path: Path, table: pd.DataFrame) -> pd.DataFrame:
-    return table.set_axis([f"{path}:{line}" for line in range(2, len(table) + 2)])
-
-
-def _refuse(column: pd.Series, bad: pd.Series, remedy: str) -> None:
-    """Raise TasklawsError with the first row where `bad` holds; rows are labelled by where they come from."""
-    if bad.any():
-        value = column[bad].iloc[0]
-        shown = "empty" if pd.isna(value) else repr(value) if isinstance(value, str) else value
-        raise TasklawsError(f"{column.index[bad][0]}: {column.name} is {shown}: {remedy}")

@@ -1,8 +1,10 @@
 """`tasklaws difficulty TABLE --out DIR`."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from item_commands import assert_rows_in_any_order_give_the_same, tasklaws
@@ -28,6 +30,59 @@ def test_it_writes_predictions_difficulties_and_a_summary(tmp_path: Path, monkey
     assert (difficulties["low"] < difficulties["difficulty"]).all()
     assert (difficulties["difficulty"] < difficulties["high"]).all()
     assert difficulties["difficulty"].corr(difficulties["solved"]) < -0.9
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        (lambda rows: rows["score"].where(rows["model"] != "m5", 1.0), "m5"),
+        (lambda rows: rows["score"].where(~rows["model"].isin(["m4", "m5"]), 0.0), "m4, m5"),
+        (lambda rows: 0.0, "m4, m5"),
+    ],
+)
+def test_all_or_nothing_solved_is_said(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    scores: Callable[[pd.DataFrame], pd.Series | float],
+    said: str,
+) -> None:
+    table().assign(score=scores).to_csv(tmp_path / "table.csv", index=False)
+    tasklaws(monkeypatch, "difficulty", str(tmp_path / "table.csv"), "--last", "2", "--out", str(tmp_path / "out"))
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("all or no")]
+    assert lines == [f"all or no items solved, so that its mean alone gives log loss 0, and no AUC: {said}"]
+
+
+@pytest.mark.parametrize(
+    "mutilated",
+    [
+        table()[["model", "date", "task", "score"]],
+        table(n_models=3),
+        table(n_items=2),
+        table().sample(frac=0.2, random_state=0),
+        table().assign(score=lambda rows: 0.1 + 0.3 * rows["score"]),
+        table().assign(date=lambda rows: rows["date"].where(rows["model"] != "m5", "2050-01-01")),
+        table().assign(date=lambda rows: rows["date"].where(rows["model"] < "m3", "2050-01-01")),
+        table().assign(human_minutes=5.0, family="one", human_attempts=3, human_solved=0),
+        table().assign(family=lambda rows: rows["task"]),
+    ],
+)
+def test_a_poor_table_has_finite_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mutilated: pd.DataFrame
+) -> None:
+    mutilated.to_csv(tmp_path / "table.csv", index=False)
+    tasklaws(monkeypatch, "difficulty", str(tmp_path / "table.csv"), "--last", "1", "--out", str(tmp_path / "out"))
+    for name in ("predictions.csv", "difficulties.csv"):
+        assert np.isfinite(pd.read_csv(tmp_path / "out" / name).select_dtypes("number").to_numpy()).all()
+
+
+def test_fits_that_did_not_settle_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table().to_csv(tmp_path / "table.csv", index=False)
+    monkeypatch.setattr("tasklaws.difficulty.item_response.MAX_ITERATIONS", 1)
+    tasklaws(monkeypatch, "difficulty", str(tmp_path / "table.csv"), "--last", "1", "--out", str(tmp_path / "out"))
+    assert f"4 fits did not settle: not_converged in {tmp_path / 'out'}/summary.json" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,29 @@ def test_sizes_order_models_by_their_logarithm() -> None:
     assert np.diff(checked.position) == pytest.approx(np.log(10))
 
 
-def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "t.csv.gz").write_bytes(b"model,task\n")
-    with pytest.raises(TasklawsError, match="malformed table"):
-        read_items(tmp_path / "t.csv.gz")
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("t.csv.gz", b"model,task\n", "t.csv.gz is not a whole gzip file"),
+        ("t.csv", b"", "t.csv: malformed table"),
+        (
+            "t.csv",
+            b"model,task,date,score\na,x,2020-01-01,1,\nb,x,2021-01-01,0,\n",
+            "t.csv:2: 5 cells under a header of 4",
+        ),
+        ("t.csv", b"model,task,date,score\n\na,x,2020-01-01,1\n\nb,x,2021-01-01,2\n", "t.csv:5: score is 2"),
+        ("t.csv", b"model,task,date,score\na,x,2020-01-01,nan\nb,x,2021-01-01,1\n", "t.csv:2: score is nan"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused_by_its_line(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(TasklawsError) as refusal:
+        read_items(tmp_path / name)
+    assert words in str(refusal.value)
+
+
+def test_names_that_look_like_nothing_are_names(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("model,task,date,score\nNA,007,2020-01-01,1\nnull,007,2021-01-01,0\n")
+    found = read_items(tmp_path / "t.csv")
+    assert found.models == ("NA", "null")
+    assert found.items.index.tolist() == ["007"]

@@ -11,7 +11,7 @@ from scipy.stats import kendalltau
 
 from shared_data import ROOT, shared
 from tasklaws.difficulty.ladder_items import ladder_items
-from tasklaws.difficulty.orders import ALL, MEASURED, agreement, cluster_index, compare
+from tasklaws.difficulty.orders import ALL, MEASURED, ORDER_KEYS, agreement, cluster_index, compare, item_sets
 from tasklaws.difficulty.rolling import predict
 from tasklaws.difficulty.scoring import summarise
 from tasklaws.difficulty.table import ItemTable, check_items, read_items
@@ -83,6 +83,18 @@ def test_families_are_clusters_and_sets_of_items() -> None:
     assert len(set(cluster_index(checked))) == 3
     sets = compare(checked, 2).groupby("items")["n_items"].first()
     assert sets.to_dict() == {ALL: 50, MEASURED: 49, "long": 29, "short": 20}
+
+
+def test_items_of_which_nothing_is_known_are_one_set() -> None:
+    rows = table(n_models=3, n_items=8)[["model", "date", "task", "score"]]
+    found = compare(check_items(rows, "t.csv"), 1)
+    assert found[ORDER_KEYS].to_numpy().tolist() == [[ALL, name] for name in ("constant", "item_response", "full")]
+
+
+def test_families_of_which_nothing_is_known_are_not_compared() -> None:
+    rows = table(n_models=3, n_items=100)
+    rows["human_minutes"] = rows["human_minutes"].where(rows["family"] == "f0")
+    assert [name for name, _ in item_sets(check_items(rows, "t.csv"))] == [ALL, MEASURED, "f0"]
 
 
 def items() -> list[Item]:

@@ -9,7 +9,7 @@ from made_up import SIZES, draw, rises, table
 
 from tasklaws import cli
 from tasklaws.files import read_json
-from tasklaws.forecast.rows import COLUMNS
+from tasklaws.forecast.rows import BACKWARD, COLUMNS
 
 SPLIT = ["--fit", "n_params < 2e9", "--holdout", "n_params > 2e9"]
 ROLLING = ["--rolling", "1", "--min-rungs", "4"]
@@ -74,7 +74,7 @@ def test_an_interrupted_run_writes_nothing(points, backtest, monkeypatch, tmp_pa
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tasklaws.forecast.command.draw_figures", interrupt)
+    monkeypatch.setattr("tasklaws.forecast.figures.draw_figures", interrupt)
     with pytest.raises(SystemExit):
         backtest(points, *SPLIT)
     assert {path.name for path in tmp_path.iterdir()} == {"table.csv"}
@@ -106,7 +106,7 @@ CASES = [*((shape, SPLIT) for shape in SHAPES), *((shape, WIDE) for shape in ("n
 
 @pytest.mark.parametrize(("shape", "options"), CASES)
 def test_tables_of_every_shape_work(points, backtest, monkeypatch, shape, options):
-    monkeypatch.setattr("tasklaws.forecast.command.draw_figures", lambda *_: None)  # half of the time
+    monkeypatch.setattr("tasklaws.forecast.figures.draw_figures", lambda *_: None)  # half of the time
     made = SHAPES[shape](points)
     if shape == "no parameters" and options is SPLIT:
         options = ["--fit", "train_flops < 1e21", "--holdout", "train_flops > 1e21"]
@@ -126,6 +126,18 @@ def test_few_rungs_repeat_the_last_and_say_so(points, backtest, known):
     assert set(forecasts["verdict"]) == {"not enough rungs"}
     assert set(forecasts["method"]) == {"repeat_last"}
     assert (forecasts["upper"] > forecasts["lower"]).all()
+
+
+def test_forecasts_of_smaller_models_are_flagged(points, backtest, capsys):
+    ahead, _ = backtest(points, *SPLIT)
+    assert not ahead["evidence"].str.endswith(BACKWARD).any()
+    assert "largest known" not in capsys.readouterr().out
+    smallest = f"{SIZES[0] * 1.01}"
+    back, _ = backtest(points, "--fit", f"n_params > {smallest}", "--holdout", f"n_params < {smallest}")
+    assert back["evidence"].str.endswith(BACKWARD).all()
+    assert (
+        "3 of 3 forecasts are of models smaller than the largest known one: see `evidence`" in capsys.readouterr().out
+    )
 
 
 def test_early_checkpoints_do_not_count(points, backtest):

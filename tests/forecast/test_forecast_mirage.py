@@ -155,6 +155,17 @@ def test_points_of_several_metrics_are_enough():
     assert list(mirage_points(points_of(stepped(7), 8), 0)["survives"]) == [True, True]
 
 
+def test_a_model_that_is_always_wrong_has_the_items_of_the_others():
+    table = points_of(stepped(7), 8).reset_index(drop=True)
+    exact = table["metric"] == "acc"
+    share = table["value"].where(table["value"] > 0.01, 0.0).clip(0, 1)
+    assert (share[exact] == 0).any()
+    table.loc[exact, "stderr"] = np.sqrt(share * (1 - share) / 1000)
+    table.loc[exact, "value"] = share
+    table["n_items"] = table["n_items"].where(~exact)
+    assert list(mirage_points(table, 0)["survives"]) == [True, True]
+
+
 def test_only_final_checkpoints_count():
     table = points_of(smooth(7), 20)
     early = table.assign(is_final=False, value=table["value"] / 2)

@@ -26,8 +26,8 @@ def test_a_table_is_read_in_one_order_with_its_types(tmp_path):
 
 
 def test_people_and_groups_named_by_numbers_are_names(tmp_path):
-    table = read(tmp_path, ["7,x,30,60,1,1,0", "8,y,60,60,0,0,1"])
-    assert table["person"].tolist() == ["7", "8"]
+    table = read(tmp_path, ["07,x,30,60,1,1,0", "", "8,y,60,60,0,0,1"])
+    assert table["person"].tolist() == ["07", "8"]
     assert table["group_python"].tolist() == ["0", "1"]
 
 
@@ -46,16 +46,21 @@ def test_the_first_attempt_counts(tmp_path):
         ("bob,y,0,60,0,0,no", r":5: seconds is 0\.0: give a time above 0"),
         ("bob,y,6,60,0,1.2,no", r":5: score is 1\.2: divide by the full mark"),
         ("bob,y,6,60,0,-0.1,no", r":5: score is -0\.1: divide by the full mark"),
-        ("bob,z,6,60,0,0,no", r":5: item is z: no such item"),
-        ("bob,y,6,60,maybe,0,no", r":5: solved is maybe: give 1 or 0|:5: solved is nan"),
+        ("bob,z,6,60,0,0,no", r":5: item is 'z': no such item"),
+        ("bob,y,6,60,maybe,0,no", r":5: solved is 'maybe': give 1 or 0"),
+        ("bob,y,6,60,2,0,no", r":5: solved is '2': give 1 or 0"),
+        ("bob,y,6,60,,0,no", r":5: solved is empty: give 1 or 0"),
         ("bob,y,6,60,0,1,no", r":5: score is 1\.0: yet not solved"),
         ("bob,y,6,60,1,0,no", r":5: score is 0\.0: yet solved"),
-        ("bob,y,6,60,0,,no", r":5: score is nan: give a finite value"),
-        ("bob,y,inf,60,0,0,no", r":5: seconds is inf: give a finite value"),
-        (",y,6,60,0,0,no", r":5: person is nan: fill it"),
-        ("bob,y,6,60,0,0,", r":5: group_python is nan: fill it"),
+        ("bob,y,6,60,0,,no", r":5: score is empty: give a finite number"),
+        ("bob,y,inf,60,0,0,no", r":5: seconds is inf: give a finite number"),
+        (",y,6,60,0,0,no", r":5: person is empty: fill it"),
+        ("bob,y,6,60,0,0,", r":5: group_python is empty: fill it"),
         ("bob,y,6,60,0,0,yes", r":5: person bob is both 'no' and 'yes' in group_python"),
-        ("bob,x,12.5,60,0,0,no", r"duplicate row .*'person': 'bob'"),
+        ("bob,x,12.5,60,0,0,no", r":5: person bob attempted item x twice in no order"),
+        ("bob,y,soon,60,0,0,no", r":5: seconds is 'soon': give a number"),
+        ("bob,y,6,inf,0,0,no", r":5: timeout is inf: give a finite number"),
+        ("bob,y,6,60,0,0,no,1", r":5: 8 cells under a header of 7"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_line(tmp_path, row, message):
@@ -75,10 +80,33 @@ def test_an_order_that_is_none_is_refused(tmp_path, order):
         read(tmp_path, rows, HEADER + ",order")
 
 
+def test_attempts_alike_in_all_but_their_order_are_two(tmp_path):
+    rows = ["ann,x,30,60,0,0,yes,1", "ann,x,30,60,0,0,yes,2", "bob,y,9,60,1,1,no,1"]
+    assert read(tmp_path, rows, HEADER + ",order")["person"].tolist() == ["ann", "bob"]
+
+
+def test_a_later_attempt_without_the_first_is_refused(tmp_path):
+    rows = ["ann,x,30,60,1,1,yes,1", "bob,y,9,60,1,1,no,3", "bob,y,9,60,0,0,no,2"]
+    with pytest.raises(TasklawsError, match=":3: person bob attempted item y again without a first time: add the"):
+        read(tmp_path, rows, HEADER + ",order")
+
+
+def test_a_rows_surplus_cell_shifts_no_column(tmp_path):
+    """pandas would take the first cells of such rows for their labels."""
+    with pytest.raises(TasklawsError, match=":2: 8 cells under a header of 7"):
+        read(tmp_path, [f"{row},1" for row in ROWS])
+
+
 def test_the_same_order_twice_is_refused(tmp_path):
     rows = ["ann,x,30,60,1,1,yes,1", "ann,x,40,60,0,0,yes,1"]
     with pytest.raises(TasklawsError, match="person ann attempted item x twice in no order: number them"):
         read(tmp_path, rows, HEADER + ",order")
+
+
+def test_a_broken_table_is_not_the_pipelines_to_remake(tmp_path):
+    with pytest.raises(TasklawsError, match="malformed table") as error:
+        read(tmp_path, ['ann,x,30,60,1,1,"yes'])
+    assert "dvc repro" not in str(error.value)
 
 
 def test_a_missing_column_is_named(tmp_path):

@@ -89,6 +89,14 @@ def test_a_handful_of_people_bound_no_median_from_below(n):
     assert median_seconds(attempts([(60.0, 60, 0)] * 5), 0.9).low == 60
 
 
+def test_one_long_timeout_does_not_bound_the_median_of_people_who_had_a_short_one():
+    few_long = [(60.0, 60, 0)] * 20 + [(600.0, 600, 0)] * 4
+    assert median_seconds(attempts(few_long), 0.9).low == 60
+    assert median_seconds(attempts([*few_long, (600.0, 600, 0)]), 0.9).low == 600
+    assert median_seconds(attempts([*few_long, (30.0, 60, 1)]), 0.9).low == 60
+    assert median_seconds(attempts([*few_long, (90.0, 600, 1)]), 0.9).low == 90
+
+
 def test_pooling_moves_few_successes_towards_the_other_items():
     """0 and 1 of 1,000 beside 98 items of about 3 of 1,000 lie nearer to 3 of 1,000 than alone, in their order."""
     k = np.array([0, 1] + [3] * 90 + [2, 4] * 4, dtype=float)

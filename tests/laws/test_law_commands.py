@@ -86,6 +86,22 @@ def test_plan_takes_a_fit_or_five_numbers(table: Path, tmp_path: Path, capsys: p
     assert "loss          2.2" in capsys.readouterr().out
 
 
+def test_a_parameter_that_no_refit_moves_has_no_standard_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "flat.csv"
+    losses(2.0 + 0 * SIZES).to_csv(path, index=False)
+    words = ("fit", path, "--law", "power", "--replicates", 20)
+    run(*words, "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert found["status"] == "unidentified"
+    assert found["stderr"] == found["interval"] == {"E": None, "A": None, "a": None}
+    run(*words, "--picture", tmp_path / "flat.svg")
+    said = capsys.readouterr().out
+    assert said.count("(no stderr: every refit of the bootstrap has this value)") == 3
+    assert "stderr 0" not in said
+
+
 def test_chinchillas_own_points_are_read_as_published(capsys: pytest.CaptureFixture[str]) -> None:
     run("fit", published("chinchilla_points.csv"), "--law", "chinchilla", "--replicates", 0, "--json")
     found = json.loads(capsys.readouterr().out)

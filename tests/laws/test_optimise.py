@@ -143,3 +143,4 @@ def test_unknown_numbers_of_items_are_worked_out_from_the_stderr() -> None:
     assert read_points(known, form).n_items == pytest.approx([400, 400])
     assert read_points(table, form).n_items == pytest.approx([100, 100])
     assert read_points(table.assign(n_items=[50, np.nan]), form).n_items == pytest.approx([50, 100])
+    assert read_points(table.assign(stderr=[0.9, 0.0]), form).n_items == pytest.approx([1, 100])

@@ -49,23 +49,20 @@ class Basis:
 
     centre: float
     blocks: tuple[str, ...]
-    drift: Directions
-    era: Directions
+    directions: dict[str, Directions]
 
     @classmethod
     def at(cls, levels: Floats, positions: Floats, blocks: tuple[str, ...]) -> "Basis":
         """The basis for models at `levels` and `positions`, each (M,)."""
-        drift, era = Directions.at(levels, "drift"), Directions.at(positions, "era")
-        return cls(float(levels.mean()), blocks, drift, era)
+        places = {"drift": levels, "era": positions}
+        directions = {block: Directions.at(places[block], block) for block in blocks if block in places}
+        return cls(float(levels.mean()), blocks, directions)
 
     def __call__(self, levels: Floats, positions: Floats) -> dict[str, Floats]:
         """Block -> (M, d) values at `levels` and `positions`, each (M,)."""
-        columns = {
-            "level": np.ones((len(levels), 1)),
-            "slope": (levels - self.centre)[:, None],
-            "drift": self.drift(levels),
-            "era": self.era(positions),
-        }
+        columns = {"level": np.ones((len(levels), 1)), "slope": (levels - self.centre)[:, None]}
+        places = {"drift": levels, "era": positions}
+        columns |= {block: directions(places[block]) for block, directions in self.directions.items()}
         return {block: columns[block] for block in self.blocks}
 
 

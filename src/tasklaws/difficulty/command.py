@@ -53,6 +53,11 @@ def run(arguments: Namespace) -> None:
         if figures is not None:
             given, extrapolated = figures["log_loss"], figures["log_loss_extrapolated"]
             print(f"{name:14s} log loss {given:.3f}, with the ability forecast too {extrapolated:.3f}")
+    certain = [origin.model for origin in origins if set(origin.scores) in ({0.0}, {1.0})]
+    if certain:
+        print(f"all or no items solved, so that its mean alone gives log loss 0, and no AUC: {', '.join(certain)}")
+    if summary["not_converged"]:
+        print(f"{len(summary['not_converged'])} fits did not settle: not_converged in {arguments.out}/summary.json")
 
 
 def summary_of(origins: list[Origin], records: bool) -> dict[str, Any]:

@@ -55,10 +55,9 @@ def compare(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
     indices = held_out(table, last, records=False)
     sets = [(name, part) for name, part in item_sets(table) if name == ALL or _varies(part.scores[:, indices])]
     asked = [[index for index in indices if not np.isnan(part.scores[:, index]).all()] for _, part in sets]
-    draws = [
-        Draws.of(int(cluster_index(part).max()) + 1, len(each)) for (_, part), each in zip(sets, asked, strict=True)
-    ]
-    jobs = [(sets[at][1], index, draws[at].clusters) for at in range(len(sets)) for index in asked[at]]
+    clusters = [cluster_index(part) for _, part in sets]
+    draws = [Draws.of(int(index.max()) + 1, len(each)) for index, each in zip(clusters, asked, strict=True)]
+    jobs = [(sets[at][1], index, clusters[at], draws[at].clusters) for at in range(len(sets)) for index in asked[at]]
     told = iter(run_each(_foretell, jobs, workers))
     found = [_rows(name, part, [next(told) for _ in asked[at]], draws[at]) for at, (name, part) in enumerate(sets)]
     return pd.DataFrame([row for rows in found for row in rows])[ORDER_COLUMNS]
@@ -68,7 +67,7 @@ def item_sets(table: ItemTable) -> Iterator[tuple[str, ItemTable]]:
     """All items; those that every order measures, where some lack one; each family of FEWEST_ITEMS in which an order of
     people's varies."""
     yield ALL, table
-    known = np.isfinite(np.array([*_human(table).values()])).all(axis=0)
+    known = np.isfinite(np.reshape([*_human(table).values()], (-1, len(table.items)))).all(axis=0)
     if 0 < known.sum() < len(known):
         yield MEASURED, table.only(known)
     families = table.items["family"].fillna("") if "family" in table.items else pd.Series("", table.items.index)
@@ -76,7 +75,7 @@ def item_sets(table: ItemTable) -> Iterator[tuple[str, ItemTable]]:
         return
     for family in sorted(set(families) - {""}):
         part = table.only((families == family).to_numpy())
-        if len(part.items) >= FEWEST_ITEMS and any(np.nanstd(values) > 0 for values in _human(part).values()):
+        if len(part.items) >= FEWEST_ITEMS and any(_varies(values) for values in _human(part).values()):
             yield family, part
 
 
@@ -107,9 +106,9 @@ def cluster_index(table: ItemTable) -> NDArray[np.intp]:
     return pd.factorize(names)[0].astype(np.intp)
 
 
-def _varies(scores: Floats) -> bool:
-    """Whether some model (column) scored differently on two items."""
-    high, low = np.fmax.reduce(scores, axis=0), np.fmin.reduce(scores, axis=0)
+def _varies(values: Floats) -> bool:
+    """Whether two items differ: `values` (N,), or some column of (N, M); NaN is unknown."""
+    high, low = np.fmax.reduce(values, axis=0), np.fmin.reduce(values, axis=0)
     return bool((high > low).any())
 
 
@@ -127,10 +126,10 @@ def _item_response(table: ItemTable) -> Floats:
     return np.round(fit.offsets(float(levels[best]), float(table.position[best])), DECIMALS)
 
 
-def _foretell(table: ItemTable, index: int, drawn: Floats) -> dict[str, dict[str, Floats]]:
-    """Order -> figure -> (1 + draws,) values of how well it foretells one model."""
+def _foretell(table: ItemTable, index: int, clusters: NDArray[np.intp], drawn: Floats) -> dict[str, dict[str, Floats]]:
+    """Order -> figure -> (1 + draws,) values of how well it foretells one model; `clusters` (N,) of the items."""
     target, human = Target.of(table, index), _human(table)
-    clusters = cluster_index(table)[target.asked]
+    clusters = clusters[target.asked]
     found = {}
     for name, method in ORDERS.items():
         if not method.usable(table):
@@ -154,11 +153,10 @@ def _rows(
         name: {figure: draws.mean(np.stack([each[name][figure] for each in told], axis=1)) for figure in figures}
         for name, figures in told[0].items()
     }
-    n_clusters = int(cluster_index(table).max()) + 1
     rows = []
     for name, drawn in means.items():
         differences = {f"minus_{other}": drawn["log_loss"] - means[other]["log_loss"] for other in REFERENCES}
-        counts = dict(zip(COUNTS, (len(table.items), n_clusters, len(told)), strict=True))
+        counts = dict(zip(COUNTS, (len(table.items), draws.clusters.shape[1], len(told)), strict=True))
         row: dict[str, object] = {"items": items, "order": name, **counts}
         for figure, values in {**drawn, **differences}.items():
             row |= dict(zip((figure, f"{figure}_low", f"{figure}_high"), interval(values), strict=True))

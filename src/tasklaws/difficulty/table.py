@@ -1,7 +1,5 @@
 """Scores of models on items, read from a table and checked: what every part of this package works on."""
 
-import gzip
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasklaws.errors import TasklawsError
+from tasklaws.rows import read_user_csv
 
 Floats = NDArray[np.float64]
 
@@ -17,6 +16,7 @@ REQUIRED = ("model", "task", "score")
 ITEM_NUMBERS = ("human_minutes", "human_attempts", "human_solved", "steps_required", "steps_optional", "chance")
 ITEM_COLUMNS = ("family", "skills", *ITEM_NUMBERS)
 KNOWN = ("suite", *REQUIRED, "attempt", "date", "n_params", *ITEM_COLUMNS)
+TEXTS = ("suite", "model", "task", "attempt", "date", "family", "skills")
 DAYS_A_YEAR = 365.25
 
 
@@ -55,13 +55,11 @@ def read_items(path: Path) -> ItemTable:
 
     Several rows of one model and task are averaged when `attempt` tells them apart. Raises TasklawsError for: a
     missing or an unknown column, a score outside [0, 1], a repeated row, a bad date, a number that is negative or not
-    finite, an item that differs between rows, an item without a score, and fewer than two models.
+    finite, an item that differs between rows, an item without a score, fewer than two models, and a row longer than
+    the header.
     """
-    try:
-        table = pd.read_csv(path, dtype={"model": str, "task": str, "family": str, "skills": str}, low_memory=False)
-    except (ValueError, pd.errors.ParserError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise TasklawsError(f"{path}: malformed table ({error}): give a CSV with a header, gzipped or not") from error
-    return check_items(table, str(path))
+    table = read_user_csv(path, dtype=dict.fromkeys(TEXTS, "str"))
+    return check_items(table.dropna(how="all"), str(path))
 
 
 def check_items(table: pd.DataFrame, source: str) -> ItemTable:
@@ -109,8 +107,8 @@ def _check_columns(table: pd.DataFrame, source: str) -> None:
 
 
 def _line(bad: pd.Series) -> int:
-    """The line, in the file, of the first true row."""
-    return int(np.flatnonzero(bad)[0]) + 2
+    """The line, in the file, of the first true row: rows are numbered from 0, at line 2."""
+    return int(bad.index[int(bad.argmax())]) + 2
 
 
 def _numbers(table: pd.DataFrame, column: str, source: str, high: float = np.inf, positive: bool = False) -> pd.Series:

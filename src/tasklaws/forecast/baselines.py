@@ -61,7 +61,7 @@ class Curve:
 @dataclass(frozen=True)
 class TwoStep:
     """The published two-step method: loss = E + A / N^alpha + B / D^beta, then a logistic of the score in that loss
-    (Bhagia et al. 2024, arXiv 2412.04403, eq. 1 and 2).
+    (Bhagia et al. 2024, arXiv 2412.04403).
 
     The loss is the task's own, or the mean of the validation losses where the table has none of its own."""
 

@@ -11,9 +11,8 @@ from tasklaws.errors import TasklawsError
 from tasklaws.files import write_json, write_table
 from tasklaws.forecast.backtest import choose_metrics, choose_tasks, rolling_backtest, split_backtest, summarise
 from tasklaws.forecast.baselines import BASELINES
-from tasklaws.forecast.figures import draw_figures
 from tasklaws.forecast.methods import METHODS
-from tasklaws.forecast.rows import KEYS
+from tasklaws.forecast.rows import BACKWARD, KEYS
 from tasklaws.schema import is_loss
 from tasklaws.table import read_points
 
@@ -34,6 +33,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(arguments: Namespace) -> None:
+    from tasklaws.forecast.figures import draw_figures  # matplotlib takes a third of a second, which --help need not
+
     split = (arguments.fit, arguments.holdout)
     if (arguments.rolling is None) == (None in split) or (arguments.rolling is not None and any(split)):
         raise TasklawsError("give either --fit and --holdout, or --rolling K: which models are to be forecast?")
@@ -57,6 +58,11 @@ def run(arguments: Namespace) -> None:
     lacking = sorted({method.name for method in (*METHODS, *BASELINES)} - set(methods["method"]))
     if lacking and not all(map(is_loss, metrics)):
         print(f"the table lacks what these need (losses, tokens, chance ...): {', '.join(lacking)}")
+    backward = int(forecasts["evidence"].str.endswith(BACKWARD).sum())
+    if backward:
+        print(
+            f"{backward} of {len(forecasts)} forecasts are of models smaller than the largest known one: see `evidence`"
+        )
     print(f"{len(forecasts)} forecasts: mean error {summary['mae']:.4f}, 90% intervals hold {summary['coverage']:.1%}")
     print(f"{out}: forecasts.csv, methods.csv, summary.json, figures")
 

@@ -14,6 +14,7 @@ from tasklaws.errors import TasklawsError
 from tasklaws.forecast.jump import REPLICATES, Array, Jump, excess_share, shares, sharpest_jump
 from tasklaws.forecast.mirage_noise import Measured, independent_trials, measure
 from tasklaws.forecast.verdict import LEAST_RUNGS, SIGNIFICANCE
+from tasklaws.laws.binomial import binomial_items
 
 EXACT = ("exact_match", "acc", "rc_acc", "multiple_choice_grade")  # right or wrong; of several the first is judged
 KEPT = 0.5  # a jump survives where more than this share of it remains, and is a mirage where less does
@@ -102,9 +103,13 @@ def mirage_points(table: pd.DataFrame, seed: int) -> pd.DataFrame:
             metric: _measure_points(points[metric].reindex(models), metric, rng) for metric in [exact, *metrics]
         }
         right = points[exact].reindex(models)
-        trials = right["n_items"].fillna(right["value"] * (1 - right["value"]) / right["stderr"] ** 2)
+        trials = right["n_items"].to_numpy()
+        trials = np.where(np.isfinite(trials), trials, binomial_items(*right[["value", "stderr"]].to_numpy().T))
+        # Models answer the same items, so one that is always right or wrong has as many as the others.
+        usual = np.median(trials[np.isfinite(trials)]) if np.isfinite(trials).any() else 1.0
+        trials = np.where(np.isfinite(trials), trials, usual)
         x = np.log([size for size, _ in models])
-        for found in _compare_all(x, measured, trials.to_numpy(), [model for _, model in models], rng):
+        for found in _compare_all(x, measured, trials, [model for _, model in models], rng):
             rows.append({"ladder": ladder, "task": task, "exact": exact, **found})
     return pd.DataFrame(rows, columns=POINT_MIRAGE_COLUMNS).astype({"survives": "boolean"})
 

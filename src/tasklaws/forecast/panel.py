@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tasklaws.errors import TasklawsError
 from tasklaws.forecast.links import ARCSINE, LOG, Link
 from tasklaws.forecast.wobble import wobble
+from tasklaws.laws.binomial import binomial_items
 from tasklaws.schema import is_loss
 
 Array = NDArray[np.float64]
@@ -186,7 +187,9 @@ def _cells(rows: pd.DataFrame, column: str, models: pd.Index) -> Array:
 
 def _item_counts(value: Array, stderr: Array, n_items: Array, loss: bool) -> Array:
     """How many items a value is worth: n_items, else as its stderr says, at least 1; of a loss, (value / stderr)^2."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        told = (value / stderr) ** 2 if loss else value * (1 - value) / stderr**2
-    told = np.where(np.isfinite(told) & (told > 0), np.maximum(told, 1.0), UNKNOWN_ITEMS)
-    return told if loss else np.where(np.isfinite(n_items), n_items, told)
+    if loss:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            items = np.maximum((value / stderr) ** 2, 1.0)
+    else:
+        items = np.where(np.isfinite(n_items), n_items, binomial_items(value, stderr))
+    return np.where(np.isfinite(items), items, UNKNOWN_ITEMS)

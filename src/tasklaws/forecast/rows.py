@@ -37,6 +37,7 @@ ON_LINK = ["link_mean", "link_sd", "design_effect", "widening"]
 METHOD_COLUMNS = [*KEYS, "method", "weight", "predicted", "lower", "upper", "log_score"]
 LEVEL = 0.9
 REACH = float(norm.isf((1 - LEVEL) / 2))
+BACKWARD = "; smaller than the largest known model: weights and interval rest on tests that look ahead"
 
 
 def forecast_rows(
@@ -45,7 +46,7 @@ def forecast_rows(
     """Forecasts of the models `targets` from the first `origin` of the history's panel (COLUMNS, and ON_LINK), and what
     each method and baseline says of them (METHOD_COLUMNS). `observed` is what the panel holds, empty where unknown;
     nothing else of a row depends on it, but for `log_score` (nats, on the link scale). A task that no known model was
-    asked has no row.
+    asked has no row. `evidence` ends in BACKWARD where the wanted model is smaller than the largest known one.
     """
     rows: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
@@ -58,6 +59,7 @@ def forecast_rows(
         judgements = judge(known, half)
         on_link = np.column_stack([found.mean, found.width, design_effect(known), found.widening])
         key = common(history, origin, target)
+        backward = BACKWARD if history.panel.size[target] < history.panel.size[:origin].max() else ""
         score = log_score(history, target, found.mean, found.width)
         items = equivalent_items(history.panel.link, predicted, found)
         for row, judgement in enumerate(judgements):
@@ -75,7 +77,7 @@ def forecast_rows(
                     "fit_status": "converged" if enough else "unidentified",
                     "equivalent_items": items[row],
                     "log_score": score[row],
-                    "evidence": judgement.evidence,
+                    "evidence": judgement.evidence + backward,
                     **dict(zip(ON_LINK, on_link[row], strict=True)),
                 }
             )

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.errors import TasklawsError
-from tasklaws.files import read_table
+from tasklaws.rows import read_rows, read_user_csv, refuse
 
 ATTEMPT_KEYS = ["person", "item"]
+ATTEMPT_NUMBERS = ["seconds", "timeout", "score"]
 ATTEMPT_COLUMNS = [*ATTEMPT_KEYS, "seconds", "timeout", "solved", "score"]
 GROUP = "group_"
 
@@ -23,26 +24,30 @@ def read_attempts(path: Path, items: Collection[str]) -> pd.DataFrame:
     whoever has seen an item does not speak for those who have not. Anything else raises TasklawsError with the value
     and its line, and so does an item that nobody attempted.
     """
-    table = read_table(path, ATTEMPT_COLUMNS, ATTEMPT_COLUMNS, ["seconds", "timeout", "score"])
-    groups = group_columns(table)
+    groups = group_columns(read_user_csv(path, nrows=0))
+    table = read_rows(path, [*ATTEMPT_KEYS, "solved", *groups], [*ATTEMPT_NUMBERS, "order"], ATTEMPT_COLUMNS)
     for column in [*ATTEMPT_KEYS, *groups]:
-        _refuse(path, table, column, table[column].isna(), "fill it (groups: `unknown` where it is not known)")
-    table = table.astype(dict.fromkeys([*ATTEMPT_KEYS, *groups], str))
-    table["solved"] = table["solved"].astype(str).str.lower().map({"1": 1, "0": 0, "true": 1, "false": 0})
-    _refuse(path, table, "solved", table["solved"].isna(), "give 1 or 0")
-    table["solved"] = table["solved"].astype(int)
-    seconds, timeout, score, solved = (table[column] for column in ["seconds", "timeout", "score", "solved"])
-    _refuse(path, table, "item", ~table["item"].isin(list(items)), "no such item: give its file, or remove the row")
-    _refuse(path, table, "seconds", seconds <= 0, "give a time above 0")
-    _refuse(path, table, "seconds", seconds > timeout, "above the timeout: score the attempt as it stood then")
-    _refuse(path, table, "score", ~score.between(0, 1), "divide by the full mark: scores lie in [0, 1]")
-    _refuse(path, table, "score", (score == 1) & (solved == 0), "yet not solved: correct one of the two")
-    _refuse(path, table, "score", (score == 0) & (solved == 1), "yet solved: correct one of the two")
-    _refuse_changing_groups(path, table, groups)
-    table = _first(path, table)
+        refuse(table[column], table[column].isna(), "fill it (groups: `unknown` where it is not known)")
+    for column in ATTEMPT_NUMBERS:
+        refuse(table[column], ~np.isfinite(table[column]), "give a finite number")
+    solved = table["solved"].str.lower().map({"1": 1, "0": 0, "true": 1, "false": 0})
+    refuse(table["solved"], solved.isna(), "give 1 or 0")
+    table["solved"] = solved.astype(int)
+    seconds, score = table["seconds"], table["score"]
+    refuse(table["item"], ~table["item"].isin(list(items)), "no such item: give its file, or remove the row")
+    refuse(seconds, seconds <= 0, "give a time above 0")
+    refuse(seconds, seconds > table["timeout"], "above the timeout: score the attempt as it stood then")
+    refuse(score, ~score.between(0, 1), "divide by the full mark: scores lie in [0, 1]")
+    refuse(score, (score == 1) & (table["solved"] == 0), "yet not solved: correct one of the two")
+    refuse(score, (score == 0) & (table["solved"] == 1), "yet solved: correct one of the two")
+    for column in groups:
+        _refuse_changing_group(table, column)
+    table = _first(table)
     missing = sorted(set(items) - set(table["item"]))
     if missing:
-        raise TasklawsError(f"{path}: nobody attempted item {missing[0]} ({len(missing)} such): leave out its family")
+        raise TasklawsError(
+            f"{path}: nobody attempted item {missing[0]} ({len(missing)} such): leave it out of the items"
+        )
     return table[[*ATTEMPT_COLUMNS, *groups]].sort_values(ATTEMPT_KEYS, ignore_index=True)
 
 
@@ -51,35 +56,32 @@ def group_columns(table: pd.DataFrame) -> list[str]:
     return sorted(str(column) for column in table if str(column).startswith(GROUP))
 
 
-def _first(path: Path, table: pd.DataFrame) -> pd.DataFrame:
-    keys = ATTEMPT_KEYS
-    if "order" in table:
-        order = pd.to_numeric(table["order"], errors="coerce")
-        _refuse(path, table, "order", order.isna() | (order % 1 != 0) | (order < 1), "give 1, 2, ...")
-        table = table.assign(order=order)
-        twice, remedy = table.duplicated([*keys, "order"]), "number them 1, 2, ... in `order`"
-    else:
-        twice, remedy = table.duplicated(keys), "add a column `order` (1, 2, ...) or keep one"
-    if twice.any():
-        row = int(np.argmax(twice))
-        person, item = table.loc[row, keys]
-        raise TasklawsError(f"{path}:{row + 2}: person {person} attempted item {item} twice in no order: {remedy}")
-    return table.sort_values("order").drop_duplicates(keys) if "order" in table else table
+def _first(table: pd.DataFrame) -> pd.DataFrame:
+    if "order" not in table:
+        again = table.duplicated(ATTEMPT_KEYS)
+        _refuse_attempt(table, again, "twice in no order: add a column `order` (1, 2, ...) or keep one")
+        return table
+    order = table["order"]
+    refuse(order, order.isna() | (order % 1 != 0) | (order < 1), "give 1, 2, ...")
+    again = table.duplicated([*ATTEMPT_KEYS, "order"])
+    _refuse_attempt(table, again, "twice in no order: number them 1, 2, ... in `order`")
+    headless = table.groupby(ATTEMPT_KEYS)["order"].transform("min") > 1
+    _refuse_attempt(table, headless, "again without a first time: add the attempt of `order` 1, or remove the later")
+    return table[order == 1]
 
 
-def _refuse_changing_groups(path: Path, table: pd.DataFrame, groups: list[str]) -> None:
-    for column in groups:
-        first = table.groupby("person")[column].transform("first")
-        changed = table[column] != first
-        if changed.any():
-            row = int(np.argmax(changed))
-            raise TasklawsError(
-                f"{path}:{row + 2}: person {table['person'][row]} is both {first[row]!r} and {table[column][row]!r} "
-                f"in {column}: give each person one value"
-            )
-
-
-def _refuse(path: Path, table: pd.DataFrame, column: str, bad: pd.Series, remedy: str) -> None:
+def _refuse_attempt(table: pd.DataFrame, bad: pd.Series, what: str) -> None:
     if bad.any():
-        row = int(np.argmax(bad))
-        raise TasklawsError(f"{path}:{row + 2}: {column} is {table[column].iloc[row]}: {remedy}")
+        row = table[bad].iloc[0]
+        raise TasklawsError(f"{row.name}: person {row['person']} attempted item {row['item']} {what}")
+
+
+def _refuse_changing_group(table: pd.DataFrame, column: str) -> None:
+    first = table.groupby("person")[column].transform("first")
+    changed = table[column] != first
+    if changed.any():
+        row = table[changed].iloc[0]
+        raise TasklawsError(
+            f"{row.name}: person {row['person']} is both {first[changed].iloc[0]!r} and {row[column]!r} "
+            f"in {column}: give each person one value"
+        )

@@ -11,7 +11,13 @@ if TYPE_CHECKING:  # SciPy takes a second to import, which the other commands ne
 
 
 def add_parser(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
-    humans = subparsers.add_parser("humans", help="estimate solve rates and times from people's attempts")
+    humans = subparsers.add_parser(
+        "humans",
+        help="estimate solve rates and times from people's attempts",
+        description="Estimate from people's first attempts, with intervals, which share of them solves each item "
+        "within its timeout, how long it takes them and what they score. Writes items.csv (a row an item) and "
+        "groups.csv (a row an item and value of a group). Columns and formulas: docs/humans.md.",
+    )
     humans.add_argument("attempts", type=Path, metavar="ATTEMPTS.csv", help="columns: see docs/humans.md")
     humans.add_argument(
         "--items", type=Path, nargs="+", required=True, metavar="FILE", help="the items, e.g. data/items/addition.jsonl"
@@ -20,8 +26,14 @@ def add_parser(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
     humans.add_argument("--interval", type=float, default=0.9, help="level of the intervals (default %(default)s)")
     humans.add_argument("--out", type=Path, required=True, metavar="DIR", help="for items.csv and groups.csv")
     humans.set_defaults(run=run_humans)
-    people = subparsers.add_parser("people", help="tabulate and draw how many people an estimate needs")
-    people.add_argument("--out", type=Path, required=True, metavar="DIR")
+    people = subparsers.add_parser(
+        "people",
+        help="tabulate and draw how many people an estimate needs",
+        description="Say how many people must attempt an item for a 90% interval of a given width, and how many must "
+        "attempt two items to tell them apart, by solve rate. Writes people_for_width and people_to_tell_apart, each "
+        "as .csv and .svg (docs/humans.md).",
+    )
+    people.add_argument("--out", type=Path, required=True, metavar="DIR", help="directory for the tables and pictures")
     people.set_defaults(run=run_people)
 
 
@@ -31,8 +43,7 @@ def run_humans(arguments: Namespace) -> None:
 
     items = [item for path in arguments.items for item in read_items(path)]
     target = None if arguments.target is None else parse_target(arguments.target)
-    table = write_summary(arguments.attempts, items, arguments.interval, target, arguments.out)
-    print(f"{arguments.out}/items.csv: {len(table)} items")
+    print("\n".join(write_summary(arguments.attempts, items, arguments.interval, target, arguments.out)))
 
 
 def run_people(arguments: Namespace) -> None:

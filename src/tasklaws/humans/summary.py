@@ -19,10 +19,8 @@ ITEM_KEYS = ["item"]
 GROUP_KEYS = ["item", "group", "value"]
 
 
-def write_summary(
-    attempts: Path, items: Sequence[Item], level: float, target: Target | None, out: Path
-) -> pd.DataFrame:
-    """Write items.csv and groups.csv in `out`, from a CSV of attempts, and return the table of items.
+def write_summary(attempts: Path, items: Sequence[Item], level: float, target: Target | None, out: Path) -> list[str]:
+    """Write items.csv and groups.csv in `out`, from a CSV of attempts, and return what to say of them, in lines.
 
     What `read_attempts` or `Target` refuse raises TasklawsError before anything is written.
     """
@@ -36,7 +34,16 @@ def write_summary(
     groups = group_table(table, level)
     write_table(out / "items.csv", summary, ITEM_KEYS)
     write_table(out / "groups.csv", groups, GROUP_KEYS)
-    return summary
+    timeouts = table.groupby("item")["timeout"].nunique()
+    mixed = timeouts.index[timeouts > 1]
+    written = f"{out}/items.csv: {len(summary)} items"
+    if mixed.empty:
+        return [written]
+    return [
+        f"{len(mixed)} of {len(summary)} items (first: {mixed[0]}) have attempts of different timeouts: solve rates "
+        "are within an item's shortest, median times take each attempt's own, mean scores are as handed in",
+        written,
+    ]
 
 
 def item_table(
@@ -44,7 +51,8 @@ def item_table(
 ) -> pd.DataFrame:
     """One row an item of checked attempts; `families` says the family of each item.
 
-    - `timeout` is the item's shortest one; `solve_rate` is the share of people who solved it within that.
+    - `timeout` is the item's shortest one; `solve_rate` is the share of people who solved it within that. `mean_score`
+      is of what each handed in within their own timeout.
     - `pooled_rate` is the same, shrunk towards the other items of the family (`pooling.pooled_rates`).
     - `n_stopped` gave up or handed in what did not solve it; `n_timed_out` had not finished by their timeout.
     - `median_seconds` takes who does not solve for censored, and is empty where it lies above the timeout

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-ACCURACIES = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match")
+GUESSABLE = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match")  # metrics that a guess raises
 
 # One over the number of choices of a question, which lm-eval's results do not hold.
 CHANCE = {
@@ -33,7 +33,7 @@ def chance(task: str, metric: str, choices: Any) -> float | None:
 
     `choices` is `doc_to_choice` of lm-eval's task: a list where all questions have the same. Otherwise CHANCE tells.
     """
-    if metric not in ACCURACIES:
+    if metric not in GUESSABLE:
         return None
     if isinstance(choices, list) and len(choices) > 1:
         return 1 / len(choices)

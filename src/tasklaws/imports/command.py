@@ -10,9 +10,10 @@ import pandas as pd
 
 from tasklaws.errors import TasklawsError
 from tasklaws.files import read_csv, read_text
-from tasklaws.imports.chance import ACCURACIES
+from tasklaws.imports.chance import GUESSABLE
 from tasklaws.imports.lm_eval_results import Rows, describe, is_result, rows, usable
 from tasklaws.imports.models import fill, no_models, read_models
+from tasklaws.schema import POINT_KEYS
 from tasklaws.table import KNOWN, check, complete, parse, write_points
 
 REMEDY = "give a result file of lm-eval, a tidy table, or a directory of them"
@@ -45,9 +46,9 @@ def run(arguments: Namespace) -> None:
     if not tables:
         raise TasklawsError(f"no results in {', '.join(map(str, arguments.paths))}: {REMEDY}")
     table = complete(pd.concat([fill(table, models) for table in tables]))
-    check(table)
+    check(table, KNOWN, POINT_KEYS)
     write_points(arguments.out, table)
-    unknown = sorted(table.loc[table["chance"].isna() & table["metric"].isin(ACCURACIES), "task"].unique())
+    unknown = sorted(table.loc[table["chance"].isna() & table["metric"].isin(GUESSABLE), "task"].unique())
     if unknown:
         print(f"chance is unknown for {', '.join(unknown)}: fill in that column where a guess scores more than 0")
     counts = ", ".join(f"{table[column].nunique()} {column}(s)" for column in ("ladder", "model", "task"))
@@ -61,7 +62,7 @@ def gather(paths: list[Path], out: Path) -> tuple[Rows, list[pd.DataFrame]]:
     for path in _files(paths, out):
         named = path in paths
         if path.name.endswith((".csv", ".csv.gz")) and (named or set(KNOWN) <= set(read_csv(path, REMEDY, nrows=0))):
-            tables.append(complete(parse(path)))
+            tables.append(complete(parse(path, KNOWN)))
         elif path.suffix == ".json" and is_result(document := _document(path)):
             results |= rows(path, document)
         elif named:

@@ -12,9 +12,9 @@ from typing import Any, TypeGuard
 import pandas as pd
 
 from tasklaws.errors import TasklawsError
-from tasklaws.imports.chance import ACCURACIES, chance
+from tasklaws.imports.chance import chance
 from tasklaws.imports.models import known
-from tasklaws.schema import POINT_COLUMNS, is_loss
+from tasklaws.schema import ACCURACIES, POINT_COLUMNS, is_loss
 
 # What stands among a task's metrics but is none; a metric of such a name has its filter behind it, as in "name,none".
 NOTES = {"alias", "name", "sample_len", "sample_count", "samples"}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from tasklaws.errors import TasklawsError
-from tasklaws.table import read_rows
+from tasklaws.rows import read_rows
 
 TEXTS = ["model", "ladder"]
 # n_params without embeddings; n_tokens and train_flops at the end of training.

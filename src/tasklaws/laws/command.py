@@ -7,24 +7,19 @@ from pathlib import Path
 import pandas as pd
 
 from tasklaws.errors import TasklawsError
-from tasklaws.files import read_csv, replacing
+from tasklaws.files import replacing
 from tasklaws.laws.fitting import fit
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import AXES
 from tasklaws.laws.result import Fit
-from tasklaws.schema import LOSSES
+from tasklaws.table import read_curves
 
 KINDS = (".svg", ".png", ".pdf")
-OTHER_NAMES = {
-    "n_params": ("N", "params", "parameters", "model_size"),
-    "n_tokens": ("D", "tokens", "training_tokens", "n_examples"),
-    "train_flops": ("C", "flops", "FLOPs", "compute"),
-}
 
 
 def add_parser(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
     parser = subparsers.add_parser("fit", help="fit one law to a table of observations", description=run_fit.__doc__)
-    parser.add_argument("table", type=Path, metavar="TABLE", help="CSV; its columns are those of observations.csv")
+    parser.add_argument("table", type=Path, metavar="TABLE", help="CSV: value, or loss, and n_params, n_tokens ...")
     parser.add_argument("--law", required=True, choices=list(LAWS), metavar="NAME", help=", ".join(LAWS))
     parser.add_argument("--metric", help="the metric to fit, where the table has several")
     parser.add_argument("--task", help="the task to fit, where the table has several")
@@ -72,18 +67,8 @@ def draw(found: Fit, path: Path) -> Path:
 
 
 def read_observations(path: Path, metric: str | None, task: str | None = None) -> pd.DataFrame:
-    """The observations of a CSV, of one metric and task; a column named as a loss serves as `value` where there is
-    none."""
-    table = read_csv(path, "give a CSV with a header")
-    if table.empty:
-        raise TasklawsError(f"{path}: no rows: give a CSV with observations")
-    names = {old: new for new, others in OTHER_NAMES.items() if new not in table for old in others if old in table}
-    table = table.rename(columns=names)
-    if "value" not in table:
-        losses = [str(name) for name in table if name in LOSSES]
-        if len(losses) != 1:
-            raise TasklawsError(f"{path}: no column 'value': the table has {', '.join(map(str, table.columns))}")
-        table = table.rename(columns={losses[0]: "value"}).assign(metric=losses[0])
+    """The rows of a table (as `read_curves` takes it) of one metric and task; None takes all."""
+    table = read_curves(path)
     for column, wanted in (("metric", metric), ("task", task)):
         if wanted is not None:
             known = table[column].dropna().unique().tolist() if column in table else []

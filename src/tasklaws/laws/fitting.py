@@ -12,7 +12,7 @@ from tasklaws.laws.bootstrap import resample
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.judge import judge
 from tasklaws.laws.law import Array, Law
-from tasklaws.laws.points import Points, choose_axis, read_points, with_compute
+from tasklaws.laws.points import FLOOR, Points, choose_axis, read_points, with_compute
 from tasklaws.laws.result import Fit
 from tasklaws.laws.search import descend, run, search
 
@@ -98,21 +98,33 @@ def fit_batch(law: Law, curves: list[Points], seed: int, replicates: int, level:
     for table, curve in enumerate(curves):
         status, reason, at_bounds = judge(batch, table, theta[table, 0], bool(rested[table, 0]))
         fits.append(
-            Fit.of(
+            Fit(
                 law=law,
-                curve=curve,
+                kind=curve.kind,
+                chance=curve.chance,
+                ladders=curve.ladders,
                 theta=batch.natural(theta[table, 0], table),
                 draws=batch.natural(draws[table], table),
-                fitted=fitted[table][batch.real[table]] * batch.level[table],
                 status=status,
                 reason=reason,
                 at_bounds=at_bounds,
+                points=fitted_points(curve, fitted[table][batch.real[table]] * batch.level[table]),
+                left_out=curve.left_out,
                 objective=max(float(objective[table, 0]), 0.0),
                 overdispersion=float(dispersion[table]),
                 level=level,
             )
         )
     return fits
+
+
+def fitted_points(curve: Points, fitted: Array) -> pd.DataFrame:
+    """Each point beside what the law says there; see `Fit` for the columns."""
+    loss = curve.kind == "loss"
+    residual = np.log(curve.value / np.maximum(fitted, FLOOR)) if loss else curve.value - fitted
+    ladders = [curve.ladders[number] for number in curve.ladder]
+    columns = {"row": curve.index, "ladder": ladders, **curve.x, "value": curve.value, "fitted": fitted}
+    return pd.DataFrame({**columns, "residual": residual})
 
 
 def redraw(

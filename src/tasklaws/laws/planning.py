@@ -71,7 +71,7 @@ def plan_for_budget(surface: Surface, flops: float, tokens_served: float = 0.0) 
 
     Without serving in closed form: N = G (C / 6)^(beta / (alpha + beta)) with G = (alpha A / (beta B))^(1 / (alpha +
     beta)) (Hoffmann et al. 2022, eq. 4). With it, where alpha A N^-alpha = beta B D^-beta (1 + tokens_served / (3
-    D)), which is the condition of Sardana et al. 2023 (arXiv 2401.00448, eq. 3) too."""
+    D)), which also solves the problem of Sardana et al. 2023 (arXiv 2401.00448, eq. 3)."""
     check_positive("the budget in FLOPs", flops)
     check_served(tokens_served)
     if tokens_served == 0:
@@ -91,7 +91,7 @@ def plan_for_budget(surface: Surface, flops: float, tokens_served: float = 0.0) 
 
 
 def plan_for_loss(surface: Surface, loss: float, tokens_served: float = 0.0) -> Plan:
-    """The cheapest training and serving, 6 N D + 2 N tokens_served, that reaches a loss (Sardana et al. 2023, eq. 2).
+    """The cheapest training and serving, 6 N D + 2 N tokens_served, that reaches a loss (Sardana et al. 2023, eq. 3).
 
     A loss at or below the law's floor E raises TasklawsError."""
     check_served(tokens_served)
@@ -204,7 +204,7 @@ def effective_data_transferred(from_scratch: Fit, loss: ArrayLike, n_tokens: Arr
 
 def data_exponent(zipf_exponent: float) -> float:
     """The exponent b of error ~ n^-b where features have Zipf frequencies k^-z: b = (z - 1) / z (Hutter 2021, arXiv
-    2102.04074, eq. 6, with z = 1 + a). An exponent of 1 or less, which no frequencies have, raises TasklawsError."""
+    2102.04074, with z = 1 + a). An exponent of 1 or less, which no frequencies have, raises TasklawsError."""
     if not (np.isfinite(zipf_exponent) and zipf_exponent > 1):
         raise TasklawsError(f"a Zipf exponent of {zipf_exponent}: frequencies need one above 1")
     return (zipf_exponent - 1) / zipf_exponent

@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasklaws.errors import TasklawsError
+from tasklaws.laws.binomial import binomial_items
 from tasklaws.laws.law import AXES, Array, Law
-from tasklaws.schema import ACCURACIES, LOSSES
+from tasklaws.schema import ACCURACIES, is_loss
 
 Kind = Literal["accuracy", "loss"]
 NOMINAL_ITEMS = 100.0  # behind an accuracy of which neither n_items nor stderr is known: all points then weigh the same
@@ -40,13 +41,11 @@ class Points:
 
 
 def metric_kind(metric: str | None, values: Array) -> Kind:
-    """Whether a metric is an accuracy or a loss; one that the schema does not list is an accuracy where all its
-    values lie in [0, 1]."""
-    if metric in ACCURACIES:
-        return "accuracy"
-    if metric in LOSSES:
+    """What the schema says of a metric; of one that it does not list, or without a name, values that all lie in [0, 1]
+    are accuracies, and others are fitted as losses: any positive quantity, such as the tokens of `transfer`."""
+    if metric is not None and is_loss(metric):
         return "loss"
-    return "accuracy" if ((values >= 0) & (values <= 1)).all() else "loss"
+    return "accuracy" if metric in ACCURACIES or ((values >= 0) & (values <= 1)).all() else "loss"
 
 
 def only(table: pd.DataFrame, column: str) -> str | None:
@@ -161,11 +160,9 @@ def most_common(reasons: Iterable[str]) -> str:
 
 
 def known_items(numbers: dict[str, Array], value: Array) -> Array:
-    """n_items, else p (1 - p) / stderr^2, else a nominal number."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        implied = value * (1 - value) / numbers["stderr"] ** 2
-    items = np.where(numbers["n_items"] >= 1, numbers["n_items"], implied)
-    return np.where(np.isfinite(items) & (items >= 1), items, NOMINAL_ITEMS)
+    """n_items, else what stderr says, else a nominal number."""
+    items = np.where(numbers["n_items"] >= 1, numbers["n_items"], binomial_items(value, numbers["stderr"]))
+    return np.where(np.isfinite(items), items, NOMINAL_ITEMS)
 
 
 def clusters(table: pd.DataFrame, inputs: tuple[str, ...]) -> NDArray[np.intp]:

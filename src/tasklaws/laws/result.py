@@ -13,7 +13,7 @@ from tasklaws.errors import TasklawsError
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.judge import Status
 from tasklaws.laws.law import Array, Law
-from tasklaws.laws.points import FLOOR, Kind, Points
+from tasklaws.laws.points import Kind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,42 +51,6 @@ class Fit:
         self.theta.flags.writeable = False
         self.draws.flags.writeable = False
 
-    @classmethod
-    def of(
-        cls,
-        law: Law,
-        curve: Points,
-        theta: Array,
-        draws: Array,
-        fitted: Array,
-        status: Status,
-        reason: str,
-        at_bounds: tuple[str, ...],
-        objective: float,
-        overdispersion: float,
-        level: float,
-    ) -> Self:
-        loss = curve.kind == "loss"
-        residual = np.log(curve.value / np.maximum(fitted, FLOOR)) if loss else curve.value - fitted
-        ladders = [curve.ladders[number] for number in curve.ladder]
-        table = {"row": curve.index, "ladder": ladders, **curve.x, "value": curve.value, "fitted": fitted}
-        return cls(
-            law=law,
-            kind=curve.kind,
-            chance=curve.chance,
-            ladders=curve.ladders,
-            theta=theta,
-            draws=draws,
-            status=status,
-            reason=reason,
-            at_bounds=at_bounds,
-            points=pd.DataFrame({**table, "residual": residual}),
-            left_out=curve.left_out,
-            objective=objective,
-            overdispersion=overdispersion,
-            level=level,
-        )
-
     @property
     def n_points(self) -> int:
         return len(self.points)
@@ -109,8 +73,9 @@ class Fit:
         return {name: self.draws[:, ladder, index] for name, (ladder, index) in self._columns.items()}
 
     @cached_property
-    def stderr(self) -> dict[str, float]:
-        """Standard deviation of each parameter over the bootstrap; empty without one."""
+    def stderr(self) -> dict[str, float | None]:
+        """Standard deviation of each parameter over the bootstrap, None where no refit moves it: it is given, on its
+        bound, or left where the search began. Empty without a bootstrap."""
         return {name: spread(draws) for name, draws in self.draws_by_name.items() if len(draws) > 1}
 
     @cached_property
@@ -200,9 +165,11 @@ class Fit:
         ]
         for name, value in self.params.items():
             line = f"  {name} = {value:.6g} {self.units[name]}"
-            if name in self.interval:
+            if (stderr := self.stderr.get(name)) is not None:
                 low, high = self.interval[name]
-                line += f" (stderr {self.stderr[name]:.2g}, {self.level:.0%} {low:.4g} to {high:.4g})"
+                line += f" (stderr {stderr:.2g}, {self.level:.0%} {low:.4g} to {high:.4g})"
+            elif name in self.stderr:
+                line += " (no stderr: every refit of the bootstrap has this value)"
             lines.append(line)
         lines += [f"  on an edge: {edge}" for edge in self.at_bounds]
         lines += [f"  {first} and {second} go together: rank correlation {r:.3f}" for first, second, r in self._tied()]
@@ -224,7 +191,8 @@ class Fit:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types; `from_dict` reads it back. Draws are text, one parameter a string."""
+        """Plain JSON types; `from_dict` reads it back. Draws are text, one parameter a string. A parameter without a
+        standard error has no interval either."""
         return {
             "law": self.law.name,
             "inputs": list(self.law.inputs),
@@ -234,7 +202,9 @@ class Fit:
             "params": self.params,
             "units": self.units,
             "stderr": self.stderr,
-            "interval": {name: list(ends) for name, ends in self.interval.items()},
+            "interval": {
+                name: None if self.stderr[name] is None else list(ends) for name, ends in self.interval.items()
+            },
             "correlations": self.correlations.to_dict(),
             "status": self.status,
             "reason": self.reason,
@@ -284,8 +254,10 @@ class Fit:
         return plot(self, ax)
 
 
-def spread(draws: Array) -> float:
-    """The standard deviation, of numbers whose squares may be too large for a float."""
+def spread(draws: Array) -> float | None:
+    """The standard deviation, of numbers whose squares may be too large for a float; None where all are the same."""
+    if (draws == draws[0]).all():
+        return None
     size = float(np.abs(draws).max()) or 1.0
     return size * float((draws / size).std(ddof=1))
 

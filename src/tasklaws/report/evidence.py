@@ -26,7 +26,7 @@ Row = dict[str, Any]
 Pair = tuple[str, str]
 CORPUS: Pair = ("corpus", "likelihood")
 CONTINUOUS = ["partial_credit", "brier", "target_bits_per_byte"]
-LOSSES = ["loss_nats", "bits_per_byte"]
+OF_CORPUS = ["loss_nats", "bits_per_byte"]
 MIRAGE_NUMBERS = ["jump_exact", "jump_continuous", "statistic", "p_value", "survives"]  # true and false count as such
 
 
@@ -63,7 +63,7 @@ class Evidence:
     def metrics(self, pair: Pair) -> list[str]:
         """The metrics that the pair was judged by: exact match, then the continuous ones."""
         found = {row["metric"] for row in self.of(pair)}
-        return [metric for metric in ("exact_match", *CONTINUOUS, *LOSSES) if metric in found]
+        return [metric for metric in ("exact_match", *CONTINUOUS, *OF_CORPUS) if metric in found]
 
     def of(self, pair: Pair, metric: str | None = None, final: bool = False) -> list[Row]:
         """The observations of a pair, from the smallest rung up."""

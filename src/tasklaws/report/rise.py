@@ -7,9 +7,9 @@ from statistics import fmean, stdev
 from typing import Literal
 
 from tasklaws.report.evidence import Evidence, Pair, Row
+from tasklaws.schema import is_loss
 
 Shape = Literal["no rise", "step", "pieces", "smooth", "uneven", "too few rungs"]
-LOSSES = ("brier", "target_bits_per_byte", "loss_nats", "bits_per_byte")
 # What each word is taken to mean. They are conventions, printed in the report beside the numbers they rest on.
 RISE = 0.1  # a smaller gain over the ladder is no rise
 STEP_SHARE = 0.5  # a step: this share of the rise, or more, lies between two neighbouring rungs
@@ -66,7 +66,7 @@ def levels(evidence: Evidence, pair: Pair, metric: str) -> list[Level]:
 
 def measure(found: list[Level], metric: str, chance: float = 0.0) -> Rise:
     """Describe the rise of levels that are in order of size; losses are turned over first."""
-    sign = -1.0 if metric in LOSSES else 1.0
+    sign = -1.0 if is_loss(metric) else 1.0
     values = [sign * level.value for level in found]
     floor = chance if metric == "exact_match" else values[0]
     gain = max(values) - floor
@@ -74,7 +74,7 @@ def measure(found: list[Level], metric: str, chance: float = 0.0) -> Rise:
     steps = [(after - before) / scale for before, after in pairwise(values)] or [0.0]
     noise = [2 * math.hypot(before.stderr, after.stderr) / scale for before, after in pairwise(found)] or [0.0]
     climbed = max(values) - values[0]
-    relative = climbed / abs(values[0]) if metric in LOSSES and values[0] else climbed
+    relative = climbed / abs(values[0]) if is_loss(metric) and values[0] else climbed
     rises = relative >= RISE and climbed > 2 * math.hypot(found[0].stderr, found[values.index(max(values))].stderr)
     start, end = (crossing(found, values, floor + share * gain) for share in (0.1, 0.9))
     largest = steps.index(max(steps))

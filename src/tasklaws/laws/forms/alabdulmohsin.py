@@ -70,7 +70,7 @@ def logit_root(wanted: Array, bend: Array) -> Array:
 M3_LAW = M3(
     name="m3",
     formula="b (1/x + g)^c",
-    citation="M3 of Alabdulmohsin et al. 2022, arXiv 2209.06640, eq. 3",
+    citation="M3 of Alabdulmohsin et al. 2022, arXiv 2209.06640",
     inputs=("n_tokens",),
     parameters=(
         Parameter("b", "value at input 1", 1e-8, 1e8, log=True, linear=True),
@@ -81,7 +81,7 @@ M3_LAW = M3(
 M4_LAW = M4(
     name="m4",
     formula="(L - e_inf) / (e_inf + R - L)^a = b x^-c, where e_inf + R = e_0",
-    citation="M4 of Alabdulmohsin et al. 2022, arXiv 2209.06640, eq. 4",
+    citation="M4 of Alabdulmohsin et al. 2022, arXiv 2209.06640",
     inputs=("n_tokens",),
     parameters=(
         Parameter("e_inf", "value", 0.0, 1.0, (0.0, 0.2, 0.5, 0.8), edge=(True, False)),

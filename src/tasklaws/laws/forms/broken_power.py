@@ -48,7 +48,7 @@ def broken_power(n_breaks: int) -> BrokenPower:
     return BrokenPower(
         name="broken_power" + f"_{n_breaks}" * (n_breaks > 1),
         formula="a + b x^-c0 prod_i (1 + (x / d_i)^(1 / f_i))^(-c_i f_i)",
-        citation="Caballero et al. 2023, arXiv 2210.14891, eq. 1",
+        citation="Caballero et al. 2023, arXiv 2210.14891 (BNSL)",
         inputs=("train_flops",),
         parameters=(
             Parameter("a", "value", 0.0, 1.0, linear=True, edge=(True, True)),

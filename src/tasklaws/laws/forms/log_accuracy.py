@@ -46,7 +46,7 @@ class ErrorFromLoss(Law):
 LOG_ACCURACY = LogAccuracy(
     name="log_accuracy",
     formula="chance + (1 - chance) exp(-A x^-a)",
-    citation="Krajewski et al. 2025, arXiv 2512.08894, eq. 1 (accuracy above chance, at fixed tokens per parameter)",
+    citation="Krajewski et al. 2025, arXiv 2512.08894 (at fixed tokens per parameter; chance is ours)",
     inputs=("train_flops",),
     parameters=(
         Parameter("chance", "accuracy", 0.0, 1.0, (0.0, 0.25), edge=(True, True), role="chance"),

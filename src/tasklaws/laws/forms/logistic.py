@@ -52,7 +52,7 @@ class LogisticInLoss(Law):
 LOGISTIC = Logistic(
     name="logistic",
     formula="start + (end - start) / (1 + exp(-k ln(x / m))); start is chance where that is known",
-    citation="Finnveden 2020; Ruan et al. 2024, arXiv 2405.10938, eq. 3 (in log compute, with a floor and a ceiling)",
+    citation="Finnveden 2020; Ruan et al. 2024, arXiv 2405.10938, eq. 2 (in log compute; floor and ceiling are ours)",
     inputs=("train_flops",),
     parameters=(START, END, SLOPE, MIDDLE),
     gives="any",
@@ -76,7 +76,7 @@ INVERSE = replace(
 LOGISTIC_IN_LOSS = LogisticInLoss(
     name="logistic_in_loss",
     formula="start + (end - start) / (1 + exp(k (loss - m)))",
-    citation="Bhagia et al. 2024, arXiv 2412.04403, eq. 2",
+    citation="Bhagia et al. 2024, arXiv 2412.04403, second step (task loss to accuracy)",
     inputs=("loss",),
     parameters=(
         START,

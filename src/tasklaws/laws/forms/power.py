@@ -77,7 +77,7 @@ PURE_POWER = PurePower(
 LEARNING_CURVE = LearningCurve(
     name="learning_curve",
     formula="E + A n^-(a / (1 + a)), features having Zipf frequencies k^-(1 + a)",
-    citation="Hutter 2021, arXiv 2102.04074, eq. 6 (E = 0)",
+    citation="Hutter 2021, arXiv 2102.04074 (Zipf-distributed features; E = 0)",
     inputs=("n_tokens",),
     parameters=(
         FLOOR,
@@ -85,9 +85,5 @@ LEARNING_CURVE = LearningCurve(
         Parameter("a", "1", 1e-3, 100.0, (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 20.0), log=True, shared=True),
     ),
 )
-M1 = replace(
-    PURE_POWER, name="m1", citation="M1 of Alabdulmohsin et al. 2022, arXiv 2209.06640, eq. 1", inputs=("n_tokens",)
-)
-M2 = replace(
-    POWER, name="m2", citation="M2 of Alabdulmohsin et al. 2022, arXiv 2209.06640, eq. 2", inputs=("n_tokens",)
-)
+M1 = replace(PURE_POWER, name="m1", citation="M1 of Alabdulmohsin et al. 2022, arXiv 2209.06640", inputs=("n_tokens",))
+M2 = replace(POWER, name="m2", citation="M2 of Alabdulmohsin et al. 2022, arXiv 2209.06640", inputs=("n_tokens",))
