@@ -18,6 +18,7 @@ def main() -> None:
     params = load_params()
     settings, seed = SetSettings.from_params(params), params["seed"]
     ladder, rungs = params["models"]["name"], list(params["models"]["rungs"])
+    settings.refuse_short(ladder, len(rungs))
     results = Path("results", ladder)
     sets = read_sets()
     scores = read_scores(Path("scores", "overlap", ladder), rungs)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tasklaws import errors
 from tasklaws.config import load_params
+from tasklaws.elicitation import question_of
 from tasklaws.files import write_jsonl, write_table
 from tasklaws.items import ITEMS, read_items
 from tasklaws.ladder.document import read_documents
@@ -15,9 +16,7 @@ from tasklaws.overlap.sets import SET_KEYS, SETS, SetSettings, draw_sets
 def main() -> None:
     params = load_params()
     settings = SetSettings.from_params(params)
-    read = {document.prompt for document in read_documents(Path("data/corpus/train.jsonl"))}
-    # Prompts end in the marker of their elicitation: a question counts as learned in any.
-    learned = frozenset(text.removeprefix("Q: ").rsplit("\n", 1)[0] for text in read)
+    learned = frozenset(question_of(document.prompt) for document in read_documents(Path("data/corpus/train.jsonl")))
     items, table = draw_sets(settings, params["seed"], learned)
     write_jsonl(questions.ITEMS / f"{FAMILY}.jsonl", [item.to_dict() for item in items])
     shots = read_items(ITEMS / f"{FAMILY}.shots.jsonl")

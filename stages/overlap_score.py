@@ -6,11 +6,10 @@ from pathlib import Path
 from tasklaws import errors
 from tasklaws.config import load_params, rung_settings
 from tasklaws.files import write_table
-from tasklaws.harness.score import read_responses, refuse_unanswered, score
+from tasklaws.harness.score import score_rung
 from tasklaws.items import read_items
 from tasklaws.ladder import card
-from tasklaws.overlap.questions import FAMILY, ITEMS
-from tasklaws.sandbox import Verdicts
+from tasklaws.overlap.questions import ASK, FAMILY, ITEMS
 from tasklaws.schema import SCORE_KEYS
 
 
@@ -20,10 +19,9 @@ def main() -> None:
     rung_settings(params, rung)
     ladder = params["models"]["name"]
     items = {item.id: item for item in read_items(ITEMS / f"{FAMILY}.jsonl")}
-    responses = read_responses(Path("responses", "overlap", ladder, f"{rung}.jsonl"), rung)
+    responses = Path("responses", "overlap", ladder, f"{rung}.jsonl")
     finals = [(one.seed, one.step) for one in card.read(Path("models", rung)).checkpoints if one.is_final]
-    refuse_unanswered(rung, responses, items, {FAMILY: ["direct"]}, finals)
-    table = score(rung, responses, items, Verdicts(Path(".work/verdicts"), params["execution"]["workers"]))
+    table = score_rung(rung, responses, items, ASK, finals, params["execution"]["workers"])
     out = Path("scores", "overlap", ladder, f"{rung}.csv")
     write_table(out, table, SCORE_KEYS)
     print(f"{out}: {len(table)} scores")

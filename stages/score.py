@@ -6,10 +6,10 @@ from pathlib import Path
 from tasklaws import errors
 from tasklaws.config import load_params, rung_settings
 from tasklaws.files import write_json, write_table
-from tasklaws.harness.score import read_responses, refuse_unanswered, score
+from tasklaws.harness.score import score_rung
 from tasklaws.items import ITEMS, read_items
 from tasklaws.ladder import card
-from tasklaws.sandbox import Verdicts, engine_id
+from tasklaws.sandbox import engine_id
 from tasklaws.schema import SCORE_KEYS
 
 
@@ -18,12 +18,11 @@ def main() -> None:
     rung = errors.argument(sys.argv)
     ladder, role = params["models"]["name"], rung_settings(params, rung)["role"]
     items = {item.id: item for family in params["elicitation"]["ask"] for item in read_items(ITEMS / f"{family}.jsonl")}
-    responses = read_responses(Path("responses", ladder, f"{rung}.jsonl"), rung)
+    responses = Path("responses", ladder, f"{rung}.jsonl")
     known = card.read(Path("models", rung))
+    ask, workers = params["elicitation"]["ask"], params["execution"]["workers"]
     checkpoints = [(checkpoint.seed, checkpoint.step) for checkpoint in known.checkpoints]
-    refuse_unanswered(rung, responses, items, params["elicitation"]["ask"], checkpoints)
-    verdicts = Verdicts(Path(".work/verdicts"), params["execution"]["workers"])
-    table = score(rung, responses, items, verdicts)
+    table = score_rung(rung, responses, items, ask, checkpoints, workers)
     out = Path("scores", ladder, role, f"{rung}.csv")
     write_table(out, table, SCORE_KEYS)
     made_by = {"card": known.to_dict(), "sandbox": engine_id()}

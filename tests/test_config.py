@@ -242,6 +242,7 @@ def test_dvc_composes_the_same_bytes(ladder, tmp_path):
     [
         (["experiment.exponents=[a]"], "exponents[0] is 'a'"),
         (["experiment.exponents=[1]"], "exponents[0] is 1, not more than 1"),
+        (["experiment.sets.chain.n_rare=3"], "correct it in conf/experiment"),
         (["experiment.sets.overlaps=[1.2]"], "overlaps[0] is 1.2, not 0 to 1"),
         (["models=nano_mini"], "nano_mini has 3 rungs, and forecasts start from experiment.sets.min_rungs 4"),
     ],

@@ -29,6 +29,11 @@ def prompt(question: str, elicitation: Elicitation) -> str:
     return f"Q: {question}{MARKERS[elicitation]}"
 
 
+def question_of(prompt: str) -> str:
+    """The question that a prompt puts, whatever the elicitation."""
+    return prompt.removeprefix("Q: ").rsplit("\n", 1)[0]
+
+
 def target(item: Item, elicitation: Elicitation) -> str:
     """What a right model writes: a space and the answer, or a space and the reference program."""
     return " " + (item.programs[0] if elicitation == "python" else item.answer)

@@ -8,6 +8,7 @@ import pytest
 
 import tiny
 from tasklaws.errors import TasklawsError
+from tasklaws.harness.ask import Asking
 from tasklaws.harness.respond import respond, tasks_of
 from tasklaws.items import read_items
 
@@ -20,11 +21,14 @@ ASK = {
 }
 
 
+def asking(ask, items_dir: Path, batch_size: int = 16, num_fewshot: int = 0) -> Asking:
+    return Asking(ask, items_dir, num_fewshot, "float64", batch_size)
+
+
 @pytest.fixture(autouse=True)
-def place(monkeypatch: pytest.MonkeyPatch, items_dir: Path) -> None:
-    """In the repository's root, where custom_tasks/ lies, with a few items."""
+def place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the repository's root, where custom_tasks/ lies."""
     monkeypatch.chdir(tiny.ROOT)
-    monkeypatch.setenv("TASKLAWS_ITEMS", str(items_dir))
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +36,7 @@ def rows(model_dir, items_dir):
     """What the model says, one item at a time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tiny.ROOT)
-        patch.setenv("TASKLAWS_ITEMS", str(items_dir))
-        return respond(model_dir, ASK, "float64", batch_size=1, num_fewshot=0)
+        return respond(model_dir, asking(ASK, items_dir, batch_size=1))
 
 
 def test_every_item_is_asked_in_every_way(rows, items_dir):
@@ -64,12 +67,12 @@ def test_a_row_holds_what_was_said(rows):
 
 
 @pytest.mark.parametrize("batch_size", [7, 64])
-def test_the_batch_size_does_not_matter(rows, model_dir, batch_size):
-    assert respond(model_dir, ASK, "float64", batch_size, num_fewshot=0) == rows
+def test_the_batch_size_does_not_matter(rows, model_dir, items_dir, batch_size):
+    assert respond(model_dir, asking(ASK, items_dir, batch_size)) == rows
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_what_else_is_asked_and_in_which_order_does_not_matter(rows, model_dir, seed):
+def test_what_else_is_asked_and_in_which_order_does_not_matter(rows, model_dir, items_dir, seed):
     rng = random.Random(seed)
     pairs = [(family, way) for family, ways in ASK.items() for way in ways]
     some = rng.sample(pairs, 3)
@@ -77,13 +80,13 @@ def test_what_else_is_asked_and_in_which_order_does_not_matter(rows, model_dir, 
     for family, way in some:
         ask.setdefault(family, []).append(way)
     expected = [row for row in rows if (row["family"], row["elicitation"]) in some]
-    assert respond(model_dir, ask, "float64", 16, num_fewshot=0) == expected
+    assert respond(model_dir, asking(ask, items_dir)) == expected
 
 
-def test_few_shot_examples_do_not_depend_on_batch_or_company_either(rows, model_dir):
+def test_few_shot_examples_do_not_depend_on_batch_or_company_either(rows, model_dir, items_dir):
     ask = {"addition": ["direct"], "largest_of_four": ["choice"]}
-    both = respond(model_dir, ask, "float64", 1, num_fewshot=3)
-    addition = respond(model_dir, {"addition": ["direct"]}, "float64", 5, num_fewshot=3)
+    both = respond(model_dir, asking(ask, items_dir, 1, num_fewshot=3))
+    addition = respond(model_dir, asking({"addition": ["direct"]}, items_dir, 5, num_fewshot=3))
     assert addition == [row for row in both if row["family"] == "addition"]
     assert addition != [row for row in rows if row["family"] == "addition"], "the examples are read"
 
@@ -109,22 +112,22 @@ def test_a_log_likelihood_is_that_of_the_right_text(rows, model_dir, items_dir):
         assert row["log_likelihood"] == pytest.approx(float(expected), abs=2e-6)
 
 
-def test_asking_runs_no_program(model_dir, monkeypatch):
+def test_asking_runs_no_program(model_dir, items_dir, monkeypatch):
     def refuse(*_):
         raise AssertionError("a program ran while the model was asked")
 
     monkeypatch.setattr("tasklaws.sandbox.run", refuse)
     monkeypatch.setattr("tasklaws.sandbox.runner.run", refuse)
-    assert respond(model_dir, {"sha256_power": ["python"]}, "float64", 16, num_fewshot=0)
+    assert respond(model_dir, asking({"sha256_power": ["python"]}, items_dir))
 
 
 @pytest.mark.parametrize(
     ("ask", "task"),
     [({"subtraction": ["direct"]}, "subtraction_direct"), ({"largest_of_four": ["python"]}, "largest_of_four_python")],
 )
-def test_an_unknown_task_is_named(model_dir, ask, task):
+def test_an_unknown_task_is_named(model_dir, items_dir, ask, task):
     with pytest.raises(TasklawsError, match=f"custom_tasks/ has no task '{task}'"):
-        respond(model_dir, ask, "float64", 1, num_fewshot=0)
+        respond(model_dir, asking(ask, items_dir))
 
 
 def test_every_way_but_choice_is_asked_for_likelihood_too():

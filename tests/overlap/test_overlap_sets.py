@@ -44,10 +44,22 @@ def test_learned_questions_are_marked_and_not_asked():
     assert set(table.loc[table["is_learned"], "item"]) == {items[0].id, items[7].id}
 
 
-def test_longer_chains_are_refused():
-    chain = {**SETTINGS.chain, "lengths": {1: 30, 2: 20}}
-    with pytest.raises(TasklawsError, match=r"lengths is .*give chains of one step"):
-        draw_sets(dataclasses.replace(SETTINGS, chain=chain), 0, frozenset())
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"lengths": {1: 30, 2: 20}}, r"lengths is .*give chains of one step"),
+        ({"n_rare": 3}, r"n_rare.*correct it in conf/experiment"),
+    ],
+)
+def test_chains_that_cannot_be_are_refused(change, said):
+    with pytest.raises(TasklawsError, match=said):
+        draw_sets(dataclasses.replace(SETTINGS, chain=SETTINGS.chain | change), 0, frozenset())
+
+
+def test_a_ladder_that_leaves_nothing_to_forecast_is_refused():
+    SETTINGS.refuse_short("long", SETTINGS.min_rungs + 1)
+    with pytest.raises(TasklawsError, match=r"short has 4 rungs, and forecasts start from .*min_rungs 4"):
+        SETTINGS.refuse_short("short", 4)
 
 
 def test_without_an_experiment_the_remedy_is_told():

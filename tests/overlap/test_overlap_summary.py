@@ -10,7 +10,7 @@ from tasklaws.errors import TasklawsError
 from tasklaws.overlap import sentences
 from tasklaws.overlap.curves import curves
 from tasklaws.overlap.exponents import exponents, predicted_exponent, zipf_sentence
-from tasklaws.overlap.forecasts import forecast_sets, widened
+from tasklaws.overlap.forecasts import forecast_sets
 from tasklaws.overlap.runs import RUN_COLUMNS
 from tasklaws.overlap.summary import Errors, Theory, advantage, limits, rmse, slope, spread, summary_table
 from tasklaws.overlap.tables import CURVE_COLUMNS, SUMMARY_COLUMNS
@@ -86,13 +86,11 @@ def test_the_sentence_follows_from_the_gains(gains, words):
     assert re.search(words, said), said
 
 
-def test_widening_adds_nothing_where_all_items_are_tasks_and_more_the_fewer_there_are():
-    found = threshold_curves(2)
-    made = known_errors(found, 4).drop(columns="n_eff").assign(lower=0.3, upper=0.9, last=0.5, predicted=0.6)
-    width = widened(made, found).assign(width=lambda rows: rows["wide_upper"] - rows["wide_lower"])
-    by_n_eff = width.groupby("n_eff")["width"].mean().sort_index(ascending=False)
-    assert by_n_eff.iloc[0] == pytest.approx(0.6)
-    assert (np.diff(by_n_eff) > 0).all()
+def test_intervals_widen_as_the_engine_does_where_items_share_skills_and_not_where_all_are_tasks():
+    forecasts = forecast_sets(threshold_curves(4, np.array([50.0, 4.0])), 4, 1)
+    wider = (forecasts["wide_upper"] - forecasts["wide_lower"]) - (forecasts["upper"] - forecasts["lower"])
+    assert wider[forecasts["n_eff"] == 50].to_numpy() == pytest.approx(0)
+    assert wider[forecasts["n_eff"] == 4].mean() > 0.02
 
 
 def test_every_set_is_forecast_and_summarised():
@@ -126,8 +124,3 @@ def test_a_known_exponent_comes_back_and_is_set_beside_the_prediction():
     found = exponents(pd.DataFrame(rows, columns=RUN_COLUMNS), 0)
     assert found["exponent"].to_numpy() == pytest.approx([1 / 3, 1 / 2], abs=0.02)
     assert "rises with the Zipf exponent" in zipf_sentence(found)
-
-
-def test_a_ladder_too_short_to_forecast_is_refused():
-    with pytest.raises(TasklawsError, match=r"6 rungs, and forecasts start from min_rungs 6"):
-        forecast_sets(threshold_curves(1), 6, 1)

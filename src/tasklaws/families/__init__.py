@@ -24,10 +24,11 @@ GENERATORS: dict[str, type[Any]] = {
 }
 
 
-def build(families: dict[str, dict[str, Any]]) -> list[Family]:
+def build(families: dict[str, dict[str, Any]], source: str = "conf/families") -> list[Family]:
     """The families of params' `families` key: name -> settings, of which `generator` names the class.
 
-    An unknown generator, and a setting that is missing, unknown or cannot be, raise TasklawsError.
+    An unknown generator, and a setting that is missing, unknown or cannot be, raise TasklawsError, which names their
+    `source`.
     """
     built = []
     for name, settings in families.items():
@@ -35,5 +36,5 @@ def build(families: dict[str, dict[str, Any]]) -> list[Family]:
         if kind not in GENERATORS:
             raise TasklawsError(f"family {name}: unknown generator {kind!r}: there are {', '.join(GENERATORS)}")
         row = {"name": name} | {key: value for key, value in settings.items() if key != "generator"}
-        built.append(typed(GENERATORS[kind], row, f"family {name}", "correct it in conf/families"))
+        built.append(typed(GENERATORS[kind], row, f"family {name}", f"correct it in {source}"))
     return built

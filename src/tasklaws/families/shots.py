@@ -22,7 +22,7 @@ def draw_unreserved(family: Family, rng: random.Random, reserved: frozenset[str]
     for item in itertools.islice(iter(lambda: family.draw(rng), None), TRIES):
         if item.question not in reserved:
             return item
-    raise TasklawsError(f"{family.name}: {TRIES} draws were all eval questions: widen its settings in conf/families")
+    raise TasklawsError(f"{family.name}: {TRIES} draws were all eval questions: widen its settings")
 
 
 def shots(family: Family, families: list[Family], seed: int, count: int) -> list[Item]:

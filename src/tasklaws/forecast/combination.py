@@ -62,6 +62,11 @@ class History:
     _rivals: dict[int, dict[str, Prediction]] = field(default_factory=dict)
     _combined: dict[tuple[int, int], Forecast] = field(default_factory=dict)
 
+    def with_n_eff(self, n_eff: float) -> "History":
+        """The same with items worth `n_eff` independent tasks, on which what single methods say does not depend."""
+        panel = replace(self.panel, n_eff=np.full_like(self.panel.n_eff, n_eff))
+        return History(panel, self._told, self._rivals)
+
     def parts(self, origin: int) -> tuple[Panel, Panel]:
         """The first `origin` models, and all later ones without their results."""
         models = np.arange(len(self.panel.models))

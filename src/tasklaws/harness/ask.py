@@ -9,15 +9,17 @@ from contextlib import redirect_stderr
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from tasklaws.elicitation import TASKS
 from tasklaws.files import read_jsonl, sha256_file, write_jsonl
-from tasklaws.items import ITEMS
 from tasklaws.ladder import card
 from tasklaws.processes import run_each
 from tasklaws.schema import Elicitation
 
 WORK = Path(".work/respond")
+# A model lies in a directory: nothing is fetched, and nothing waits for a network that is not there.
+OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
 @dataclass(frozen=True)
@@ -25,17 +27,23 @@ class Asking:
     """Everything a response depends on besides model and items; `batch_size` changes speed only."""
 
     ask: dict[str, list[Elicitation]]
+    items: Path
     num_fewshot: int
     dtype: str
     batch_size: int
+
+    @classmethod
+    def from_params(cls, params: dict[str, Any], ask: dict[str, list[Elicitation]], items: Path) -> "Asking":
+        """To put the families `ask`, whose items lie in the directory `items`, as params.yaml has it."""
+        shots, dtype = params["elicitation"]["num_fewshot"], params["models"]["dtype"]
+        return cls(ask, items, shots, dtype, params["execution"]["batch_size"])
 
 
 def ask_rung(rung_dir: Path, asking: Asking, out: Path, workers: int, final_only: bool = False) -> None:
     """Ask the checkpoints of a rung and write their responses to `out`, a JSON row for each item and elicitation.
 
-    All checkpoints are asked, or each seed's final one. Items are those of TASKLAWS_ITEMS, or of data/items.
-    `workers` one-thread processes share the checkpoints. Each finished checkpoint is kept under .work/respond, keyed by
-    all that determines its responses, until `out` stands.
+    All checkpoints are asked, or each seed's final one; `workers` one-thread processes share them. Each finished
+    checkpoint is kept under .work/respond, keyed by all that determines its responses, until `out` stands.
     """
     checkpoints = [one for one in card.read(rung_dir).checkpoints if one.is_final or not final_only]
     work = WORK / f"{rung_dir.name}-{_key(rung_dir, asking)}"
@@ -53,6 +61,7 @@ def ask_rung(rung_dir: Path, asking: Asking, out: Path, workers: int, final_only
 
 
 def _ask_checkpoint(rung_dir: Path, checkpoint: card.Checkpoint, asking: Asking, out: Path) -> None:
+    os.environ.update(OFFLINE)
     # Seconds of imports, which the process that only hands out jobs does without.
     import torch
 
@@ -61,17 +70,16 @@ def _ask_checkpoint(rung_dir: Path, checkpoint: card.Checkpoint, asking: Asking,
     torch.set_num_threads(1)
     # lm-eval draws some twenty bars a checkpoint; they and its warnings go to a log beside the work.
     with out.with_suffix(".log").open("w") as log, redirect_stderr(log):
-        rows = respond(rung_dir / checkpoint.path, asking.ask, asking.dtype, asking.batch_size, asking.num_fewshot)
+        rows = respond(rung_dir / checkpoint.path, asking)
     where = {"seed": checkpoint.seed, "step": checkpoint.step}
     write_jsonl(out, [where | row for row in rows])
     print(f"{rung_dir.name}: asked seed {checkpoint.seed} step {checkpoint.step}", file=sys.stderr, flush=True)
 
 
 def _key(rung_dir: Path, asking: Asking) -> str:
-    items = Path(os.environ.get("TASKLAWS_ITEMS", ITEMS))
-    files = sorted(path for folder in (rung_dir, items, TASKS) for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for folder in (rung_dir, asking.items, TASKS) for path in folder.rglob("*") if path.is_file())
     parts = [
-        json.dumps(asdict(asking), sort_keys=True),
+        json.dumps(asdict(asking), sort_keys=True, default=str),
         *(f"{name} {version(name)}" for name in ("lm_eval", "torch", "transformers", "tasklaws")),
         *(f"{path} {sha256_file(path)}" for path in files if "__pycache__" not in path.parts),
     ]

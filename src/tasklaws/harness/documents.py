@@ -25,13 +25,13 @@ def document(item: Item, elicitation: Elicitation) -> dict[str, Any]:
     }
 
 
-def load(family: str, elicitation: Elicitation, **_: Any) -> dict[str, Dataset]:
+def load(family: str, elicitation: Elicitation, items: str = "", **_: Any) -> dict[str, Dataset]:
     """The splits of a task, for lm-eval's `custom_dataset`: `test` is asked, `shots` serves as few-shot examples.
 
-    Items are read from TASKLAWS_ITEMS, or data/items below the working directory. Further keywords are lm-eval's own
-    metadata and are not ours.
+    Items are read from the directory `items`, else that of TASKLAWS_ITEMS, else data/items below the working directory.
+    Further keywords are lm-eval's own metadata and are not ours.
     """
-    directory = Path(os.environ.get("TASKLAWS_ITEMS", ITEMS))
+    directory = Path(items or os.environ.get("TASKLAWS_ITEMS", ITEMS))
     files = {"test": directory / f"{family}.jsonl", "shots": directory / f"{family}.shots.jsonl"}
     return {
         split: Dataset.from_list([document(item, elicitation) for item in read_items(path)])

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from lm_eval.evaluator import evaluate
@@ -15,6 +15,9 @@ from tasklaws.errors import TasklawsError
 from tasklaws.ladder.opening import opening
 from tasklaws.schema import Elicitation
 
+if TYPE_CHECKING:
+    from tasklaws.harness.ask import Asking
+
 DIGITS = 6
 SHOTS_SEED = 1234  # lm-eval's own: `lm_eval --num_fewshot` shows the same examples
 
@@ -25,17 +28,16 @@ def tasks_of(ask: dict[str, list[Elicitation]]) -> list[str]:
     return names + [f"{name}_likelihood" for name in names if not name.endswith("_choice")]
 
 
-def respond(
-    model: Path, ask: dict[str, list[Elicitation]], dtype: str, batch_size: int, num_fewshot: int
-) -> list[dict[str, Any]]:
+def respond(model: Path, asking: "Asking") -> list[dict[str, Any]]:
     """What the model in a directory says to every item: one row an item and elicitation, sorted by them.
 
     A row holds `response` (text) and `log_likelihood` of the right text, or `log_likelihoods` of the choices, in nats,
     rounded to 1e-6. In float64 the rows do not depend on the batch size or on what was asked before. A task that
     custom_tasks/ does not have raises TasklawsError.
     """
-    manager = TaskManager(include_path=str(TASKS), include_defaults=False)
-    tasks = tasks_of(ask)
+    own: Any = {"items": str(asking.items)}  # lm-eval hands it to documents.load
+    manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=own)
+    tasks = tasks_of(asking.ask)
     unknown = [task for task in tasks if task not in manager.all_tasks]
     if unknown:
         raise TasklawsError(
@@ -43,12 +45,13 @@ def respond(
         )
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     with opening(model, "remove it and run `dvc repro`"):
-        language_model = HFLM(pretrained=str(model), device="cpu", dtype=getattr(torch, dtype), batch_size=batch_size)
+        dtype = getattr(torch, asking.dtype)
+        language_model = HFLM(pretrained=str(model), device="cpu", dtype=dtype, batch_size=asking.batch_size)
     # What lm-eval's simple_evaluate(predict_only=True) does, but for its account of the machine, which runs pip.
     loaded = manager.load(tasks)
     for task in loaded["tasks"].values():
         task.override_metric("bypass")
-        task.set_config("num_fewshot", num_fewshot)
+        task.set_config("num_fewshot", asking.num_fewshot)
         task.set_fewshot_seed(SHOTS_SEED)
     output = evaluate(language_model, loaded, bootstrap_iters=0, verbosity="ERROR")
     rows: dict[tuple[str, str, str], dict[str, Any]] = {}

@@ -17,6 +17,24 @@ from tasklaws.schema import SCORE_COLUMNS, Elicitation, Item, Response
 from tasklaws.typed import typed
 
 
+def score_rung(
+    rung: str,
+    responses: Path,
+    items: dict[str, Item],
+    ask: dict[str, list[Elicitation]],
+    checkpoints: Sequence[tuple[int, int]],
+    workers: int,
+) -> pd.DataFrame:
+    """The scores (SCORE_COLUMNS) of what the `checkpoints` (seed, step) of a rung said to `items`, put as `ask` has it.
+
+    Verdicts on programs are kept in .work/verdicts. An item without a response, and one that was not asked, raise
+    TasklawsError.
+    """
+    said = read_responses(responses, rung)
+    refuse_unanswered(rung, said, items, ask, checkpoints)
+    return score(rung, said, items, Verdicts(Path(".work/verdicts"), workers))
+
+
 def read_responses(path: Path, rung: str) -> list[Response]:
     """What the checkpoints of a rung said; a malformed row raises TasklawsError with its number."""
     remedy = f"run `dvc repro --force respond@{rung}`"

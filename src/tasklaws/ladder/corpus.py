@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from tasklaws.elicitation import prompt, split_task, target
+from tasklaws.elicitation import prompt, question_of, split_task, target
 from tasklaws.errors import TasklawsError
 from tasklaws.families import Family
 from tasklaws.families.base import generator
@@ -47,6 +47,6 @@ def refuse_unknown_tasks(families: list[Family], tasks: Iterable[str]) -> None:
 def refuse_leaks(documents: list[Document], reserved: frozenset[str]) -> None:
     """Raise TasklawsError if any document asks a reserved question, whatever the elicitation."""
     for document in documents:
-        question = document.prompt.removeprefix("Q: ").rsplit("\n", 1)[0]
+        question = question_of(document.prompt)
         if question in reserved:
             raise TasklawsError(f"corpus: {question!r} is an eval question: it must not be learned from")

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from tasklaws.errors import TasklawsError
 from tasklaws.overlap.sets import SetSettings
 from tasklaws.typed import DISTINCT, NOT_EMPTY, Rule, typed
 
@@ -24,10 +23,6 @@ def refuse_experiment(params: dict[str, Any]) -> None:
     if not experiment["ladders"]:
         return
     settings = SetSettings.from_params(params)
-    n_rungs = len(params["models"]["rungs"])
-    if n_rungs <= settings.min_rungs:
-        raise TasklawsError(
-            f"{params['models']['name']} has {n_rungs} rungs, and forecasts start from experiment.sets.min_rungs "
-            f"{settings.min_rungs}: take a longer ladder, or lower it in conf/experiment"
-        )
+    settings.families()
+    settings.refuse_short(params["models"]["name"], len(params["models"]["rungs"]))
     typed(Exponents, {"exponents": experiment.get("exponents")}, "experiment", REMEDY)

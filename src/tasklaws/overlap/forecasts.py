@@ -3,28 +3,20 @@
 import numpy as np
 import pandas as pd
 
-from tasklaws.errors import TasklawsError
-from tasklaws.forecast.combination import History
+from tasklaws.forecast.combination import History, forecast
 from tasklaws.forecast.panel import build_panels
-from tasklaws.forecast.rows import REACH, forecast_rows
+from tasklaws.forecast.rows import forecast_rows, interval
 from tasklaws.overlap.tables import BASELINES, FORECAST_COLUMNS, SIZES
 from tasklaws.processes import run_each
-from tasklaws.structure.widening import next_rung_variance
 
 
 def forecast_sets(curves: pd.DataFrame, min_rungs: int, workers: int) -> pd.DataFrame:
     """Rolling-origin forecasts of the next rung (FORECAST_COLUMNS), from `min_rungs` rungs on, with what the baselines
-    say; `wide_lower` and `wide_upper` are the interval with what overlap adds at the designed n_eff. The overlaps are
-    shared by `workers` processes. A ladder of no more than `min_rungs` rungs raises TasklawsError."""
-    n_rungs = curves["rung"].nunique()
-    if n_rungs <= min_rungs:
-        raise TasklawsError(
-            f"{n_rungs} rungs, and forecasts start from min_rungs {min_rungs}: take a longer ladder, or lower it in "
-            "conf/experiment"
-        )
+    say; `wide_lower` and `wide_upper` are the interval once the engine knows the designed n_eff. `workers` processes
+    share the overlaps."""
     jobs = [(curve, min_rungs) for _, curve in curves.groupby("overlap", sort=True)]
     rows = [row for part in run_each(forecast_overlap, jobs, workers) for row in part]
-    return widened(pd.DataFrame(rows), curves)[FORECAST_COLUMNS]
+    return pd.DataFrame(rows, columns=FORECAST_COLUMNS)
 
 
 def forecast_overlap(curves: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]:
@@ -35,9 +27,13 @@ def forecast_overlap(curves: pd.DataFrame, min_rungs: int) -> list[dict[str, obj
 
 def forecast_set(curve: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]:
     history = History(build_panels(points(curve), ["exact_match"])[0])
+    n_eff = float(curve["n_eff"].iloc[0])
+    sharing = history.with_n_eff(n_eff)
     found = []
     for origin in range(min_rungs, len(history.panel.models)):
         (row,), parts = forecast_rows(history, origin, [origin])
+        known = forecast(sharing, origin, origin)
+        wide_lower, _, wide_upper = interval(history.panel.link, known.mean, known.width)
         told = {part["method"]: part["predicted"] for part in parts}
         found.append(
             {
@@ -45,8 +41,11 @@ def forecast_set(curve: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]
                 "set_seed": int(curve["set_seed"].iloc[0]),
                 "n_fit": origin,
                 "rung": row["model"],
+                "n_eff": n_eff,
                 "last": history.panel.value[0, origin - 1],
                 **{name: row[name] for name in ("predicted", "lower", "upper", "observed", "verdict")},
+                "wide_lower": wide_lower[0],
+                "wide_upper": wide_upper[0],
                 **{name: told.get(name, np.nan) for name in BASELINES},
             }
         )
@@ -65,17 +64,3 @@ def points(curve: pd.DataFrame) -> pd.DataFrame:
         ],
         ignore_index=True,
     )
-
-
-def widened(forecasts: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """The forecasts with n_eff and intervals widened by next_rung_variance at n_eff less that at n_items, which the
-    engine counts already."""
-    known = curves[["overlap", "set_seed", "n_eff", "n_items"]].drop_duplicates()
-    table = forecasts.merge(known, on=["overlap", "set_seed"], validate="many_to_one")
-    one = next_rung_variance(table["last"], table["predicted"], 1.0)
-    added = one * (1 / table["n_eff"] - 1 / table["n_items"])
-    for end in ("lower", "upper"):
-        reach = table[end] - table["predicted"]
-        wide = np.sign(reach) * np.hypot(reach, REACH * np.sqrt(np.maximum(added, 0.0)))
-        table[f"wide_{end}"] = np.clip(table["predicted"] + wide, 0.0, 1.0)
-    return table

@@ -2,5 +2,8 @@
 
 from pathlib import Path
 
+from tasklaws.schema import Elicitation
+
 FAMILY = "step_chain"
 ITEMS = Path("data/overlap/items")
+ASK: dict[str, list[Elicitation]] = {FAMILY: ["direct"]}

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import pandas as pd
 
 from tasklaws.errors import TasklawsError
-from tasklaws.families import build
+from tasklaws.families import Family, build
 from tasklaws.files import read_table
 from tasklaws.overlap.questions import FAMILY
 from tasklaws.schema import Item
@@ -40,22 +40,39 @@ class SetSettings:
             raise TasklawsError("params.yaml has no experiment: run `dvc exp run -S experiment=overlap`")
         return typed(cls, found, "params.yaml: experiment.sets", "correct it in conf/experiment")
 
+    def families(self) -> list[Family]:
+        """The chains of every overlap; settings that cannot be raise TasklawsError.
+
+        Chains of more than one step need common skills too, which would leave n_eff below what the overlap says.
+        """
+        if set(self.chain.get("lengths", {})) != {1}:
+            given = self.chain.get("lengths")
+            raise TasklawsError(
+                f"experiment.sets.chain.lengths is {given}: give chains of one step, whose n_eff is what was designed"
+            )
+        return [
+            family
+            for share in self.overlaps
+            for family in build({FAMILY: {**self.chain, "overlap": share}}, "conf/experiment")
+        ]
+
+    def refuse_short(self, ladder: str, n_rungs: int) -> None:
+        """Raise TasklawsError for a ladder that leaves no rung to forecast."""
+        if n_rungs <= self.min_rungs:
+            raise TasklawsError(
+                f"{ladder} has {n_rungs} rungs, and forecasts start from experiment.sets.min_rungs {self.min_rungs}: "
+                "take a longer ladder, or lower it in conf/experiment"
+            )
+
 
 def draw_sets(settings: SetSettings, seed: int, learned: frozenset[str]) -> tuple[list[Item], pd.DataFrame]:
     """Every distinct item once, and the sets (SET_COLUMNS), of which items that are `learned` from are marked.
 
-    The set of overlap o and number s is what step_chain makes of seed + 1 + s, so that none is an item of seed. Chains
-    of more than one step need common skills too, which would leave n_eff below what the overlap says.
+    The set of overlap o and number s is what step_chain makes of seed + 1 + s, so that none is an item of seed.
     """
-    if set(settings.chain.get("lengths", {})) != {1}:
-        given = settings.chain.get("lengths")
-        raise TasklawsError(
-            f"experiment.sets.chain.lengths is {given}: give chains of one step, whose n_eff is what was designed"
-        )
     items: dict[str, Item] = {}
     rows: list[dict[str, Any]] = []
-    for share in settings.overlaps:
-        (family,) = build({FAMILY: {**settings.chain, "overlap": share}})
+    for share, family in zip(settings.overlaps, settings.families(), strict=True):
         for number in range(settings.n_seeds):
             for item in family.items(seed + 1 + number, "test"):
                 asked = item.question not in learned

@@ -9,14 +9,11 @@ from typing import Annotated, Any
 import pandas as pd
 
 from tasklaws.families import build
-from tasklaws.files import write_jsonl
 from tasklaws.ladder import card
-from tasklaws.ladder.corpus import documents
-from tasklaws.ladder.packing import write_encoded
+from tasklaws.ladder.corpus_files import TRAIN, write_corpus
 from tasklaws.ladder.rung import train_rung
-from tasklaws.ladder.tokenizer import encode, train_tokenizer
 from tasklaws.overlap.runs import RUN_COLUMNS
-from tasklaws.settings import TrainSource
+from tasklaws.settings import Corpus, TrainSource
 from tasklaws.typed import DISTINCT, NOT_EMPTY, Count, typed
 
 WORK = Path(".work/zipf")
@@ -52,8 +49,10 @@ def train_runs(exponent: float, settings: ZipfSettings, seed: int, workers: int)
     key = sha256(json.dumps([exponent, vars(settings), seed], sort_keys=True).encode()).hexdigest()[:16]
     work = WORK / f"{exponent:g}-{key}"
     corpus = work / "corpus"
-    if not (corpus / "train.npy").exists():
-        write_corpus(corpus, exponent, settings, seed)
+    if not (corpus / TRAIN).exists():
+        families = build({"chain": {**settings.chain, "zipf": exponent}}, "conf/experiment")
+        drawn = Corpus(settings.n_documents, settings.n_heldout, settings.vocab_size, {"chain_direct": 1.0})
+        write_corpus(corpus, families, drawn, seed, frozenset())
     rows = []
     for n_tokens in settings.n_tokens:
         run = f"zipf{exponent:g}-{n_tokens}"
@@ -65,18 +64,3 @@ def train_runs(exponent: float, settings: ZipfSettings, seed: int, workers: int)
             if one.is_final:
                 rows.append([exponent, n_tokens, one.seed, made.n_params, one.loss_nats])
     return pd.DataFrame(rows, columns=RUN_COLUMNS)
-
-
-def write_corpus(out: Path, exponent: float, settings: ZipfSettings, seed: int) -> None:
-    """Train and held-out documents, tokenizer and, last, the encoded documents."""
-    families = build({"chain": {**settings.chain, "zipf": exponent}})
-    learned: frozenset[str] = frozenset()
-    for name, count in (("train", settings.n_documents), ("heldout", settings.n_heldout)):
-        drawn = list(documents(families, {"chain_direct": 1.0}, count, seed, name, unlike=learned))
-        write_jsonl(out / f"{name}.jsonl", [document.to_dict() for document in drawn])
-        if name == "train":
-            learned = frozenset(document.prompt for document in drawn)
-            train = drawn
-    tokenizer = train_tokenizer(train, settings.vocab_size)
-    tokenizer.save_pretrained(out / "tokenizer")
-    write_encoded(out / "train.npy", encode(train, tokenizer))
