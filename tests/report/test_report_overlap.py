@@ -6,7 +6,9 @@ import pytest
 from tasklaws.errors import TasklawsError
 from tasklaws.files import write_json, write_table
 from tasklaws.overlap import tables
+from tasklaws.overlap.forecasts import forecast_sets
 from tasklaws.overlap.runs import RUN_COLUMNS, RUN_KEYS
+from tasklaws.overlap.summary import Theory, summary_table
 from tasklaws.report import overlap
 
 
@@ -43,6 +45,22 @@ def test_figures_rows_and_sentences_come_from_the_tables(root):
     assert [row["n_eff"] for row in rows] == ["50.0", "1.0"]
     assert "discontinuous 25%" in rows[0]["verdicts"]
     assert overlap.zipf_rows(found)[0]["interval"] == "0.20 to 0.40"
+
+
+def test_a_ladder_that_solves_no_set_is_shown_too(root):
+    """Its curves do not rise: there is no index, and every error is 0."""
+    rungs = [[f"r{rung}", 1000.0 * 2**rung, 1e6, 6e9 * 2**rung] for rung in range(5)]
+    pairs = [(overlap, number) for overlap in (0.0, 1.0) for number in (0, 1)]
+    rows = [[*pair, *rung, 50, 0, 50 - 49 * pair[0], 0.0, 3.0] for pair in pairs for rung in rungs]
+    curves = pd.DataFrame(rows, columns=tables.CURVE_COLUMNS)
+    seen = pd.Series(float("nan"), index=pd.MultiIndex.from_tuples(pairs))
+    made = summary_table(curves, forecast_sets(curves, 3, 1), seen, Theory.of(curves, 3), 0)
+    write_table(root / "results/small/overlap/summary.csv", made, tables.SUMMARY_KEYS)
+    found = overlap.load(root, params(["small"]))
+    assert found is not None
+    assert {row["index"] for row in overlap.overlap_rows(found)} == {"–"}
+    for figure in overlap.draw(found).values():
+        figure.canvas.draw()
 
 
 def test_malformed_files_are_refused(root):

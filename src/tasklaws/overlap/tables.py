@@ -53,7 +53,9 @@ def read_curves(path: Path) -> pd.DataFrame:
 
 
 def read_summary(path: Path) -> pd.DataFrame:
-    unknown = {f"n_eff_seen{end}" for end in ("", "_low", "_high")} | {"mae_logistic", "mae_two_step"}
+    """The table by overlap; what no set tells is empty: an index where none rises, n_eff where no seeds differ."""
+    unknown = {f"{name}{end}" for name in ("index", "n_eff_seen") for end in ("", "_low", "_high")}
+    unknown |= {"mae_logistic", "mae_two_step"}
     needed = [column for column in SUMMARY_COLUMNS if column not in unknown]
     return read_table(path, SUMMARY_COLUMNS, SUMMARY_KEYS, needed, SUMMARY_COLUMNS)
 

@@ -142,7 +142,7 @@ def overlap_rows(experiment: Experiment | None) -> list[dict[str, str]]:
         {
             "overlap": f"{row['overlap']:g}",
             "n_eff": f"{row['n_eff']:.1f}",
-            "seen": f"{row['n_eff_seen']:.1f}" if np.isfinite(row["n_eff_seen"]) else "–",
+            "seen": told(row["n_eff_seen"], 1),
             "forecast": f"{100 * row['mae']:.1f}",
             "naive": f"{100 * row['mae_repeat_last']:.1f}",
             "gain": " to ".join(f"{100 * row[f'advantage{end}']:.1f}" for end in ("_low", "_high")),
@@ -151,11 +151,16 @@ def overlap_rows(experiment: Experiment | None) -> list[dict[str, str]]:
             "coverage": f"{100 * row['coverage']:.0f}%",
             "widened": f"{100 * row['coverage_widened']:.0f}%",
             "width": f"{100 * row['width']:.0f}",
-            "index": f"{row['index']:.2f}",
+            "index": told(row["index"], 2),
             "verdicts": ", ".join(f"{name} {100 * row[name]:.0f}%" for name in VERDICTS if row[name] > 0),
         }
         for _, row in experiment.summary.iloc[::-1].iterrows()
     ]
+
+
+def told(value: float, digits: int) -> str:
+    """A number, or a dash for what no set tells."""
+    return f"{value:.{digits}f}" if np.isfinite(value) else "–"
 
 
 def zipf_rows(experiment: Experiment | None) -> list[dict[str, str]]:
