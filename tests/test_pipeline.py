@@ -150,6 +150,7 @@ OTHER = [
     "models.name=nano_four",
     f"+models.rungs.mini-2k={RUNG}",
     *(f"~elicitation.ask.{family}" for family in ("gauss_sum", "step_chain", "step_chain_shared", "string_edit")),
+    *(f"~elicitation.ask.{family}" for family in ("sha256_power", "addition")),
     "experiment=overlap",
     "experiment.sets.overlaps=[0,1]",
     "experiment.sets.n_seeds=2",
@@ -160,6 +161,7 @@ OTHER = [
     "experiment.zipf.n_tokens=[4096,8192,16384,32768]",
     "experiment.zipf.source.width=8",
     "experiment.zipf.source.heads=1",
+    "experiment.zipf.source.seeds=[0]",
 ]
 
 
