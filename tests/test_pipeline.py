@@ -1,12 +1,14 @@
 """The whole pipeline on the miniature ladder, in a clone: real DVC, training, lm-eval and sandbox."""
 
 import copy
+import json
 import os
 import shutil
 import signal
 import subprocess
 import time
 from contextlib import suppress
+from html import unescape
 from pathlib import Path
 
 import pandas as pd
@@ -139,17 +141,46 @@ def test_a_clone_that_pulled_the_cache_rebuilds_the_same_runs(clone: Clone, tmp_
     other.run("git", "diff", "--exit-code")
 
 
-def test_an_experiment_switches_ladders_and_back(clone: Clone) -> None:
+RUNG = (
+    "{role: fit, source: {kind: train, layers: 3, width: 8, heads: 1, seeds: [0], n_tokens: 204800, rows: 8, "
+    "length: 128, muon_lr: 0.01, adam_lr: 0.009, adam_lr_width: 0.18, checkpoints: []}}"
+)
+OTHER = [
+    "models=nano_mini",
+    "models.name=nano_four",
+    f"+models.rungs.mini-2k={RUNG}",
+    *(f"~elicitation.ask.{family}" for family in ("gauss_sum", "step_chain", "step_chain_shared", "string_edit")),
+    *(f"~elicitation.ask.{family}" for family in ("sha256_power", "addition")),
+    "experiment=overlap",
+    "experiment.sets.overlaps=[0,1]",
+    "experiment.sets.n_seeds=2",
+    "experiment.sets.min_rungs=3",
+    "experiment.exponents=[1.5]",
+    "experiment.zipf.n_documents=400",
+    "experiment.zipf.n_heldout=20",
+    "experiment.zipf.n_tokens=[4096,8192,16384,32768]",
+    "experiment.zipf.source.width=8",
+    "experiment.zipf.source.heads=1",
+    "experiment.zipf.source.seeds=[0]",
+]
+
+
+def test_an_experiment_switches_ladders_runs_its_overlap_sets_and_goes_back(clone: Clone) -> None:
     """`dvc exp run -S` recomposes and runs, `dvc exp show` lists it, going back runs nothing again."""
     page = (clone.path / "reports/index.html").read_bytes()
-    other = ("-S", "models=nano_mini", "-S", "models.name=nano_two", "-S", "~models.rungs.mini-5k")
-    for family in ("gauss_sum", "step_chain", "step_chain_shared", "string_edit"):
-        other += ("-S", f"~elicitation.ask.{family}")
-    said = clone.run("dvc", "exp", "run", "-n", "two", *other)
-    assert "Running stage 'fit@nano_two'" in said
-    assert "Running stage 'model@" not in said
-    assert (clone.path / "reports/index.html").read_bytes() != page
-    assert "two" in clone.run("dvc", "exp", "show", "--csv")
+    said = clone.run("dvc", "exp", "run", "-n", "four", *(word for setting in OTHER for word in ("-S", setting)))
+    ran = [line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage '")]
+    assert [stage for stage in ran if stage.startswith("model@")] == ["model@mini-2k"]
+    assert ran.index("forecast@nano_four") < ran.index("overlap_score@mini-21k"), "no outcome before its forecast"
+    other = unescape((clone.path / "reports/index.html").read_text())
+    results = clone.path / "results/nano_four"
+    assert all(
+        (results / f"figures/overlap-{name}.svg").exists() for name in ("forecast", "theory", "coverage", "zipf")
+    )
+    for file in ("summary", "zipf"):
+        for sentence in json.loads((results / f"overlap/{file}.json").read_text())["sentences"]:
+            assert sentence in other
+    assert "four" in clone.run("dvc", "exp", "show", "--csv")
     assert clone.ran("dvc", "exp", "run", "-S", "models=nano_mini") == []
     assert (clone.path / "reports/index.html").read_bytes() == page
     clone.run("git", "diff", "--exit-code", "params.yaml", "results/nano_mini")

@@ -18,7 +18,7 @@ ELSEWHERE = {
     "make repro": "conftest.py: clone",
     "dvc exp run -S models=pythia_ladder": "test_pythia_pipeline.py",
     "dvc exp run -S models=nano_large": "test_it_composes",
-    "dvc exp run -S experiment=overlap": "test_pipeline_graph.py, tests/overlap",
+    "dvc exp run -S experiment=overlap": "test_pipeline.py: an experiment, tiny",
     "python benchmarks/stages.py": "test_benchmarks_start",
     "python benchmarks/harness.py": "test_benchmarks_start",
     "python benchmarks/sandbox.py": "test_benchmarks_start",

@@ -73,6 +73,54 @@ def test_with_few_flips_the_interval_reckons_with_skills_never_seen(sharing: int
     assert np.mean(held) >= 0.9
 
 
+@pytest.mark.parametrize("sharing", [0, 24, 42])
+def test_two_seeds_of_eight_rungs_bound_the_effective_number(sharing: int) -> None:
+    """200 ladders an overlap; 90% intervals cover 86% or more, and not all, with and without the design.
+
+    Often the shared skill flips at no rung: intervals that forget it hold the truth of 82-90%.
+    """
+    needed, weight = clustered(sharing)
+    design = correlation(overlap(needed, weight))
+    rng = np.random.default_rng(200 + sharing)
+    held = []
+    for _ in range(200):
+        cells, truth = simulate(needed, weight, Ladder(tuple(np.linspace(0, 9, 8)), 2), rng)
+        left = between_seeds(cells)
+        numbers = effective_number(left, 0.9).n_eff, against_design(left, design, 0.9).overlap.n_eff
+        held.append([number.low <= truth * (1 + 1e-9) and truth <= number.high * (1 + 1e-9) for number in numbers])
+    covered = np.mean(held, axis=0)
+    assert covered.min() >= 0.86
+    assert covered.max() < 1
+
+
+def test_items_that_never_flip_may_be_one_task_at_the_low_limit() -> None:
+    """Six items flip independently, four never: without them r = 0 and no spread; the low limit counts 6 + 1 tasks."""
+    rng = np.random.default_rng(4)
+    flips = rng.choice([-1.0, 0.0, 1.0], size=(6, 400))
+    rung = np.repeat(np.arange(40), 10)
+    alone = effective_number(Residuals(flips, rung), 0.9).n_eff
+    found = effective_number(Residuals(np.vstack([flips, np.zeros((4, 400))]), rung), 0.9).n_eff
+    r = (10 / found.low * 10 - 10 - 4 * 3) / (10 * 9 - 4 * 3)  # of the pairs that were seen
+    assert 0 <= r == pytest.approx((6 / alone.low - 1) / 5, abs=0.01)
+    design = np.ones((10, 10))
+    by_design = against_design(Residuals(np.vstack([flips, np.zeros((4, 400))]), rung), design, 0.9).overlap.n_eff
+    assert by_design.low == pytest.approx(found.low, rel=0.05)
+    assert found.low < 5 < found.value
+
+
+def test_the_slope_on_the_design_by_hand() -> None:
+    """Items 0 and 1 share by design (D = 1/2), item 2 with neither; item 1 flips at the first rung only."""
+    design = np.array([[1.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    left = Residuals(np.array([[1.0, 1.0], [0.5, 0.0], [1.0, -1.0]]), np.array([0, 1]))
+    found = against_design(left, design, 0.9)
+    assert found.share == pytest.approx(2 * 0.5 * 0.5 / (0.25 * (1 + 0.25 + 1)))
+    assert found.overlap.n_eff.value == pytest.approx(9 / (3 + found.share))
+    apart = Residuals(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), np.array([0, 1]))  # never at one rung
+    assert against_design(apart, design, 0.9).overlap.n_eff.low == 1
+    with pytest.raises(TasklawsError, match="no item's score differs"):
+        against_design(Residuals(np.array([[0.0, 0], [0, 0], [1, 1]]), np.array([0, 1])), design, 0.9)
+
+
 def test_one_shared_skill_is_one_task_and_independent_slips_are_many() -> None:
     rng = np.random.default_rng(0)
     one, truth = simulate(np.ones((40, 1)), np.ones(1), Ladder(tuple(np.linspace(-2, 4, 6)), 3), rng)

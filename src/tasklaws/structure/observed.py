@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from tasklaws.errors import TasklawsError
@@ -59,7 +60,9 @@ def effective_number(residuals: Residuals, level: float, other_items: bool = Fal
     With residuals e_ic, n_c of them known at cell c, r is sum_c ((sum_i e_ic)^2 - sum_i e_ic^2) / sum_c (n_c - 1) sum_i
     e_ic^2. The interval is a Student interval of ln n_eff with the variance of the jackknife over rungs (with a handful
     of rungs it holds where the bootstrap is too narrow; docs/overlap.md) and, if `other_items`, over items too: this
-    set of items, or others of its kind. Residuals that are all 0, or of one rung, raise TasklawsError.
+    set of items, or others of its kind; it is at least as wide as the error of independent items
+    (`_independent_error`) makes it. Its low limit takes the items that never flipped, of whose correlation nothing
+    was seen, for one task. Residuals that are all 0, or of one rung, raise TasklawsError.
     """
     value, known = _known(residuals)
     n_items = len(value)
@@ -79,7 +82,10 @@ def effective_number(residuals: Residuals, level: float, other_items: bool = Fal
         left = (residuals.inflation * (total - value) ** 2 - own).sum(axis=1)
         spread += _jackknife(log_number(left, ((count - known - 1) * own).sum(axis=1)))
     centre = float(log_number(covariance.sum(), variance.sum()))
-    return Overlap(n_items, _estimate(centre, spread, telling, value, level), telling)
+    everyone = 1 - np.eye(n_items)
+    chance = _independent_error(residuals, everyone) / float(square.sum()) * np.exp(centre) / n_items
+    seen = _estimate(centre, spread, chance, telling, n_items, level)
+    return Overlap(n_items, _with_unseen(seen, value, everyone), telling)
 
 
 @dataclass(frozen=True)
@@ -94,10 +100,14 @@ def against_design(residuals: Residuals, design: Array, level: float) -> Against
     """The effective number when only items that share a skill by design are allowed to be correlated.
 
     r_ij = g D_ij for i != j, with the `design` D, (items, items), from `designed.correlation`. g is the slope of the
-    products e_i e_j on D_ij (Haseman and Elston 1972), between 0 and 1 / max D: sum_c sum_ij D_ij e_ic e_jc / sum_c v_c
-    sum_ij D_ij^2 over i != j, with v_c the mean of e_ic^2; n_eff = n^2 / (n + g sum_ij D_ij). It blinds itself to
-    correlations that were not designed (a run that is better throughout), and is far less noisy for it. A design
-    without overlap raises TasklawsError.
+    products e_i e_j on D_ij (Haseman and Elston 1972), between 0 and 1 / max D: sum_c sum_ij D_ij e_ic e_jc / sum_c
+    sum_ij D_ij^2 e_ic^2 over i != j, so that items that did not flip have no say; n_eff = n^2 / (n + g sum_ij D_ij). It
+    blinds itself to correlations that were not designed (a run that is better throughout), and is far less noisy for
+    it. The interval is a Student interval of asinh(g / g0), as the error of g is g0 near 0 and in proportion to g far
+    above, g0 being that of independent items (`_independent_error`). Its variance is that of the jackknife over rungs,
+    at least that of g0: skills that happen to flip at no rung leave a g near 0 that seems exact. The low limit takes
+    items that never flipped to be correlated as designed. A design without overlap, or of which no item that shares a
+    skill flips, raises TasklawsError.
     """
     shared = design - np.diag(np.diag(design))
     if not shared.any():
@@ -106,19 +116,27 @@ def against_design(residuals: Residuals, design: Array, level: float) -> Against
     n_items = len(value)
     by_rung = _by_rung(residuals)
     product = by_rung((value * (shared @ value)).sum(axis=0) * residuals.inflation)
-    square = (value**2).sum(axis=0)
-    pairs = (known * (shared**2 @ known)).sum(axis=0)
-    scale = by_rung(pairs * square / np.maximum(known.sum(axis=0), 1))
-    telling = _telling(by_rung(square))
+    scale = by_rung((value**2 * (shared**2 @ known)).sum(axis=0))
+    telling = _telling(scale)
+    chance = _independent_error(residuals, shared) / float(scale.sum())
+    unit = chance or 1.0  # no two of a kind flip at one rung: g is 0 whichever rung is left out
 
-    def log_number(share: Array) -> Array:
-        effect = 1 + share * shared.sum() / n_items
-        return np.asarray(np.log(n_items) - np.log(np.maximum(effect, SMALLEST)))
+    def number(share: Array) -> Array:
+        return np.asarray(n_items**2 / (n_items + share * shared.sum()))
 
-    share = np.clip(_ratio(product.sum(), scale.sum()), 0, 1 / shared.max())
-    spread = _jackknife(log_number(_ratio(*_without_each(product, scale))))
-    number = _estimate(float(log_number(share)), spread, telling, value, level)
-    return AgainstDesign(float(share), Overlap(n_items, number, telling))
+    slope = _ratio(product.sum(), scale.sum())
+    share = np.clip(slope, 0, 1 / shared.max())
+    jackknife = _jackknife(np.arcsinh(_ratio(*_without_each(product, scale)) / unit))
+    spread = max(jackknife, chance**2 / (unit**2 + float(slope) ** 2))
+    if telling < LEAST_TELLING or spread < NO_VARIANCE:
+        seen = Estimate(float(number(share)), 1.0, float(n_items))
+    else:
+        half = _half_width(spread, telling, level)
+        one_task = n_items * (n_items - 1) / shared.sum()
+        reach = np.clip(np.arcsinh(slope / unit) + np.array([half, -half]), 0, np.arcsinh(one_task / unit))
+        value_at, low, high = map(float, number(np.array([share, *unit * np.sinh(reach)])))
+        seen = Estimate(value_at, min(low, value_at), max(high, value_at))
+    return AgainstDesign(float(share), Overlap(n_items, _with_unseen(seen, value, shared), telling))
 
 
 def intraclass(residuals: Residuals, groups: Sequence[str], level: float) -> pd.DataFrame:
@@ -217,18 +235,38 @@ def _half_width(variance: float, telling: float, level: float) -> float:
     return float(student.ppf((1 + level) / 2, max(telling - 1, 1.0)) * np.sqrt(variance))
 
 
-def _estimate(centre: float, variance: float, telling: float, residuals: Array, level: float) -> Estimate:
+def _estimate(centre: float, variance: float, least: float, telling: float, n_items: int, level: float) -> Estimate:
     """exp(centre) and its limits between 1 and n; the whole range where only one rung tells, or leaving out any rung
-    changes nothing: so few items flip that no two ever did so together.
-
-    The design effect d is that of the items seen to flip. The u others may all hang on one skill, whose effect is u:
-    of the whole set it is then ((n - u) d + u^2) / n, and the low limit is no higher than that makes it.
-    """
-    n_items, unseen = len(residuals), int((~residuals.any(axis=1)).sum())
+    changes nothing: so few items flip that no two ever did so together. `least` is a standard error known beforehand:
+    rungs that happen to agree seem exact."""
     value = float(np.clip(np.exp(centre), 1, n_items))
     if telling < LEAST_TELLING or variance < NO_VARIANCE:
         return Estimate(value, 1.0, float(n_items))
-    half = min(_half_width(variance, telling, level), 2 * np.log(n_items))
+    half = max(_half_width(variance, telling, level), float(norm.ppf((1 + level) / 2)) * least)
+    half = min(half, 2 * np.log(n_items))
     low, high = np.clip(np.exp([centre - half, centre + half]), 1, n_items)
-    together = n_items**2 / ((n_items - unseen) * n_items / low + unseen**2)
-    return Estimate(value, min(float(low), together, value), max(float(high), value))
+    return Estimate(value, min(float(low), value), max(float(high), value))
+
+
+def _independent_error(residuals: Residuals, shared: Array) -> float:
+    """Standard error of sum_c sum_ij D_ij e_ic e_jc if the residuals of each item at a rung had a sign of their own.
+
+    sqrt(2 sum_rungs sum_ij (D_ij sum_c e_ic e_jc)^2), over the cells c of the rung; D, `shared`, has a zero diagonal.
+    """
+    value, _ = _known(residuals)
+    kin = (value[:, residuals.rung == rung] for rung in np.unique(residuals.rung))
+    return residuals.inflation * float(np.sqrt(2 * sum(((shared * (each @ each.T)) ** 2).sum() for each in kin)))
+
+
+def _with_unseen(seen: Estimate, value: Array, shared: Array) -> Estimate:
+    """The low limit with items that never flipped correlated as in `shared` (zero diagonal), if that is more than g.
+
+    n^2 / (n + g sum D + max(1 - g, 0) sum D over the unseen), g being what the limit says of all pairs. Without it an
+    interval never holds the truth where many items hang on one skill that happened to flip at no rung.
+    """
+    n_items = len(value)
+    unseen = np.isclose(value, 0).all(axis=1)  # a mean over seeds may round
+    hidden = float(shared[np.ix_(unseen, unseen)].sum())
+    correlated = n_items * (n_items / seen.low - 1)
+    more = max(1 - correlated / float(shared.sum()), 0.0) * hidden
+    return Estimate(seen.value, n_items**2 / (n_items + correlated + more), seen.high)
