@@ -151,6 +151,7 @@ OTHER = [
     f"+models.rungs.mini-2k={RUNG}",
     *(f"~elicitation.ask.{family}" for family in ("gauss_sum", "step_chain", "step_chain_shared", "string_edit")),
     *(f"~elicitation.ask.{family}" for family in ("sha256_power", "addition")),
+    "execution.workers=1",
     "experiment=overlap",
     "experiment.sets.overlaps=[0,1]",
     "experiment.sets.n_seeds=2",

@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("py
 
 FEW = [
     "corpus=mini",
+    "execution.workers=1",
     # Giving another dictionary would add to the one that is there.
     *(f"~elicitation.ask.{family}" for family in ("sha256_power", "step_chain", "step_chain_shared", "string_edit")),
     "~elicitation.ask.addition",
