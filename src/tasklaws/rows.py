@@ -18,10 +18,15 @@ def read_user_csv(path: Path, **options: Any) -> pd.DataFrame:
 
     What cannot be read, and a row longer than the header, raise TasklawsError; `options` go to pandas.read_csv.
     """
-    if not path.exists():
-        raise TasklawsError(f"{path} does not exist: give the right path")
+    _refuse_absent(path)
     _refuse_long_rows(path)
-    return read_csv(path, "give a whole CSV (or CSV.gz) table", skip_blank_lines=False, **options)
+    return _read(path, **options)
+
+
+def read_header(path: Path) -> list[str]:
+    """The names of a user's table's columns; a file that cannot be read raises TasklawsError."""
+    _refuse_absent(path)
+    return [str(name) for name in _read(path, nrows=0)]
 
 
 def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str]) -> pd.DataFrame:
@@ -35,7 +40,7 @@ def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str
     # What pandas takes for no number, or for truth: mostly an error to name, but it may be integers past 64 bits.
     doubtful = [column for column in numbers if table[column].dtype.kind not in "iuf"]
     if doubtful:
-        text = _labelled(path, read_user_csv(path, usecols=doubtful, dtype="str"))
+        text = _labelled(path, _read(path, usecols=doubtful, dtype="str"))
         for column in doubtful:
             table[column] = pd.to_numeric(text[column], errors="coerce")
             refuse(text[column], table[column].isna() & text[column].notna(), "give a number")
@@ -54,6 +59,15 @@ def refuse(column: pd.Series, bad: pd.Series, remedy: str) -> None:
         value = column[bad].iloc[0]
         shown = "empty" if pd.isna(value) else repr(value) if isinstance(value, str) else value
         raise TasklawsError(f"{column.index[bad][0]}: {column.name} is {shown}: {remedy}")
+
+
+def _read(path: Path, **options: Any) -> pd.DataFrame:
+    return read_csv(path, "give a whole CSV (or CSV.gz) table", skip_blank_lines=False, **options)
+
+
+def _refuse_absent(path: Path) -> None:
+    if not path.exists():
+        raise TasklawsError(f"{path} does not exist: give the right path")
 
 
 def _refuse_long_rows(path: Path) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from tasklaws.errors import TasklawsError
 from tasklaws.files import write_table
-from tasklaws.rows import read_rows, read_user_csv, refuse
+from tasklaws.rows import read_header, read_rows, refuse
 from tasklaws.schema import POINT_COLUMNS, POINT_KEYS, is_loss
 
 TEXTS = ["ladder", "model", "task", "metric"]
@@ -68,7 +68,7 @@ def write_points(path: Path, table: pd.DataFrame) -> None:
 def parse(path: Path, needed: Sequence[str]) -> pd.DataFrame:
     """A file's rows, each labelled `path:line`: text as text, numbers as floats, columns by their names here,
     ladder the file's stem."""
-    header = [str(name) for name in read_user_csv(path, nrows=0)]
+    header = read_header(path)
     # Reversed, so that of several names the first counts.
     names = {new: old for old, new in reversed(OTHER_NAMES.items()) if old in header and new not in header}
     losses = [name for name in header if is_loss(name)]

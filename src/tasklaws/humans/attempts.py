@@ -1,13 +1,13 @@
 """The attempts table: one row a person and item, from a CSV or from the simulation."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from tasklaws.errors import TasklawsError
-from tasklaws.rows import read_rows, read_user_csv, refuse
+from tasklaws.rows import read_header, read_rows, refuse
 
 ATTEMPT_KEYS = ["person", "item"]
 ATTEMPT_NUMBERS = ["seconds", "timeout", "score"]
@@ -24,7 +24,7 @@ def read_attempts(path: Path, items: Collection[str]) -> pd.DataFrame:
     whoever has seen an item does not speak for those who have not. Anything else raises TasklawsError with the value
     and its line, and so does an item that nobody attempted.
     """
-    groups = group_columns(read_user_csv(path, nrows=0))
+    groups = group_columns(read_header(path))
     table = read_rows(path, [*ATTEMPT_KEYS, "solved", *groups], [*ATTEMPT_NUMBERS, "order"], ATTEMPT_COLUMNS)
     for column in [*ATTEMPT_KEYS, *groups]:
         refuse(table[column], table[column].isna(), "fill it (groups: `unknown` where it is not known)")
@@ -51,9 +51,9 @@ def read_attempts(path: Path, items: Collection[str]) -> pd.DataFrame:
     return table[[*ATTEMPT_COLUMNS, *groups]].sort_values(ATTEMPT_KEYS, ignore_index=True)
 
 
-def group_columns(table: pd.DataFrame) -> list[str]:
+def group_columns(columns: Iterable[object]) -> list[str]:
     """The columns that say which group a person belongs to, sorted."""
-    return sorted(str(column) for column in table if str(column).startswith(GROUP))
+    return sorted(str(column) for column in columns if str(column).startswith(GROUP))
 
 
 def _first(table: pd.DataFrame) -> pd.DataFrame:
