@@ -145,12 +145,12 @@ RUNG = (
     "{role: fit, source: {kind: train, layers: 3, width: 8, heads: 1, seeds: [0], n_tokens: 204800, rows: 8, "
     "length: 128, muon_lr: 0.01, adam_lr: 0.009, adam_lr_width: 0.18, checkpoints: []}}"
 )
+LEFT_OUT = ["sha256_power", "gauss_sum", "step_chain", "step_chain_shared", "addition", "string_edit"]
 OTHER = [
     "models=nano_mini",
     "models.name=nano_four",
     f"+models.rungs.mini-2k={RUNG}",
-    *(f"~elicitation.ask.{family}" for family in ("gauss_sum", "step_chain", "step_chain_shared", "string_edit")),
-    *(f"~elicitation.ask.{family}" for family in ("sha256_power", "addition")),
+    *(f"~elicitation.ask.{family}" for family in LEFT_OUT),
     "execution.workers=1",
     "experiment=overlap",
     "experiment.sets.overlaps=[0,1]",
