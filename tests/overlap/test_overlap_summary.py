@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 
 from tasklaws.errors import TasklawsError
+from tasklaws.forecast.combination import History, forecast
+from tasklaws.forecast.panel import build_panels
 from tasklaws.overlap import sentences
 from tasklaws.overlap.curves import curves
 from tasklaws.overlap.exponents import exponents, predicted_exponent, zipf_sentence
-from tasklaws.overlap.forecasts import forecast_sets
+from tasklaws.overlap.forecasts import forecast_sets, points
 from tasklaws.overlap.runs import RUN_COLUMNS
 from tasklaws.overlap.summary import Errors, Theory, advantage, limits, rmse, slope, spread, summary_table
 from tasklaws.overlap.tables import CURVE_COLUMNS, SUMMARY_COLUMNS
@@ -124,3 +126,17 @@ def test_a_known_exponent_comes_back_and_is_set_beside_the_prediction():
     found = exponents(pd.DataFrame(rows, columns=RUN_COLUMNS), 0)
     assert found["exponent"].to_numpy() == pytest.approx([1 / 3, 1 / 2], abs=0.02)
     assert "rises with the Zipf exponent" in zipf_sentence(found)
+
+
+def test_what_single_methods_say_does_not_depend_on_how_many_tasks_the_items_are_worth():
+    """So that `with_n_eff` may keep it: all is the same in a history that asks every method anew."""
+    curve = threshold_curves(1, np.array([4.0]))
+    kept = History(build_panels(points(curve), ["exact_match"])[0])
+    forecast(kept, 5, 5)
+    anew = History(build_panels(points(curve).assign(n_eff=4.0), ["exact_match"])[0])
+    for name, told in anew.at(5).items():
+        assert told.mean == pytest.approx(kept.at(5)[name].mean, nan_ok=True)
+        assert told.sd == pytest.approx(kept.at(5)[name].sd, nan_ok=True)
+    wide = forecast(kept.with_n_eff(4.0), 5, 5)
+    assert wide.mean == pytest.approx(forecast(anew, 5, 5).mean)
+    assert wide.width == pytest.approx(forecast(anew, 5, 5).width)
