@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import optimize
+from tasklaws.laws.command import read_observations
 
 from tasklaws.laws import LAWS, fit
 from tasklaws.laws.batch import HUBER, Batch, Problem
-from tasklaws.laws.command import read_observations
 from tasklaws.laws.data import read_points
 from tasklaws.laws.fitting import basins, refit, resample
 from tasklaws.laws.optimise import search

@@ -1,12 +1,10 @@
-"""The `tasklaws compose` command: params.yaml from conf/, refused here where any stage would refuse it later."""
+"""params.yaml from conf/, refused here where any stage would refuse it later."""
 
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from tasklaws.core.config import PARAMS, refuse_unset
+from tasklaws.core.config import refuse_unset
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import write_text
 from tasklaws.core.settings import refuse_malformed
 from tasklaws.families import build
 from tasklaws.families.prompts import task_name
@@ -57,14 +55,3 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
     Population.from_params(params["humans"]["population"])
     refuse_experiment(params)
     return OmegaConf.to_yaml(config)
-
-
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("compose", help="write params.yaml from conf/")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="e.g. models=nano_mini")
-    parser.set_defaults(run=run)
-
-
-def run(arguments: Namespace) -> None:
-    write_text(PARAMS, compose(arguments.overrides))
-    print(f"wrote {PARAMS}")

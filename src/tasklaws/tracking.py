@@ -11,14 +11,12 @@ import shutil
 import subprocess
 import time
 import warnings
-from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasklaws.core.config import load_params
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, read_table, records, sha256_file
 from tasklaws.core.schema import OBSERVATION_COLUMNS, OBSERVATION_KEYS, OBSERVATION_NUMBERS
@@ -315,16 +313,3 @@ def store(root: Path) -> Iterator[Any]:
                 f"{database}: {reason[:300]}: stop what else uses it, see that the disk has room, or remove "
                 "it and run `tasklaws track`"
             ) from error
-
-
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("track", help="rebuild MLflow from the pipeline's outputs")
-    parser.set_defaults(run=track)
-
-
-def track(arguments: Namespace) -> None:
-    account, written = rebuild(Path(), load_params())
-    print(
-        f"{account['experiment']}: {len(account['runs'])} runs in {DATABASE}, {written} of them written now; "
-        f"see them with `mlflow ui --backend-store-uri sqlite:///{DATABASE}`"
-    )

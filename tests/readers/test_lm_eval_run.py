@@ -9,10 +9,10 @@ from lm_eval.api.model import LM
 from lm_eval.evaluator import simple_evaluate
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
+from tasklaws.readers.command import run
 
 import tiny
 from tasklaws.points import read_points
-from tasklaws.readers.command import run
 
 MODELS = "model,ladder,n_params,tokens_per_step\nme/longest,mine,1000,50\n"
 

@@ -26,11 +26,21 @@ def read_attempts(path: Path, items: Collection[str]) -> pd.DataFrame:
     """
     groups = group_columns(read_header(path))
     table = read_rows(path, [*ATTEMPT_KEYS, "solved", *groups], [*ATTEMPT_NUMBERS, "order"], ATTEMPT_COLUMNS)
+    return check_attempts(table, items, str(path))
+
+
+def check_attempts(table: pd.DataFrame, items: Collection[str], source: str) -> pd.DataFrame:
+    """The first attempts of `table`, whose rows are labelled by where they stand, checked as `read_attempts` says;
+    `source` names it in the TasklawsError."""
+    missing = [column for column in ATTEMPT_COLUMNS if column not in table]
+    if missing:
+        raise TasklawsError(f"{source}: no column {missing[0]!r}: the table needs {', '.join(ATTEMPT_COLUMNS)}")
+    table, groups = table.copy(), group_columns(table)
     for column in [*ATTEMPT_KEYS, *groups]:
         refuse(table[column], table[column].isna(), "fill it (groups: `unknown` where it is not known)")
     for column in ATTEMPT_NUMBERS:
         refuse(table[column], ~np.isfinite(table[column]), "give a finite number")
-    solved = table["solved"].str.lower().map({"1": 1, "0": 0, "true": 1, "false": 0})
+    solved = table["solved"].astype("str").str.lower().map({"1": 1, "0": 0, "true": 1, "false": 0})
     refuse(table["solved"], solved.isna(), "give 1 or 0")
     table["solved"] = solved.astype(int)
     seconds, score = table["seconds"], table["score"]
@@ -46,7 +56,7 @@ def read_attempts(path: Path, items: Collection[str]) -> pd.DataFrame:
     missing = sorted(set(items) - set(table["item"]))
     if missing:
         raise TasklawsError(
-            f"{path}: nobody attempted item {missing[0]} ({len(missing)} such): leave it out of the items"
+            f"{source}: nobody attempted item {missing[0]} ({len(missing)} such): leave it out of the items"
         )
     return table[[*ATTEMPT_COLUMNS, *groups]].sort_values(ATTEMPT_KEYS, ignore_index=True)
 

@@ -61,7 +61,7 @@ def compare(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
     clusters = [cluster_index(part) for _, part in sets]
     draws = [Draws.of(int(index.max()) + 1, len(each)) for index, each in zip(clusters, asked, strict=True)]
     jobs = [(sets[at][1], index, clusters[at], draws[at].clusters) for at in range(len(sets)) for index in asked[at]]
-    told = iter(run_each(_foretell, jobs, workers))
+    told = iter(run_each(_foretell, jobs, workers, "orders"))
     found = [_rows(name, part, [next(told) for _ in asked[at]], draws[at]) for at, (name, part) in enumerate(sets)]
     return pd.DataFrame([row for rows in found for row in rows])[ORDER_COLUMNS]
 
@@ -165,6 +165,23 @@ def _rows(
             row |= dict(zip((figure, f"{figure}_low", f"{figure}_high"), interval(values), strict=True))
         rows.append(row)
     return rows
+
+
+def report(compared: pd.DataFrame) -> str:
+    """A table for people (each figure with its 90% interval), then `sentences` on all items."""
+
+    def cell(row: pd.Series, figure: str) -> str:
+        if pd.isna(row[figure]):
+            return "-"
+        return f"{row[figure]:.3f} ({row[figure + '_low']:.3f} to {row[figure + '_high']:.3f})"
+
+    shown = compared[["items", "order", "n_items"]].assign(
+        **{
+            figure: [cell(row, figure) for _, row in compared.iterrows()]
+            for figure in ("log_loss", "auc", "tau", "minus_item_response")
+        }
+    )
+    return "\n".join([shown.to_string(index=False), *sentences(compared, ALL)])
 
 
 WORDS = {

@@ -59,6 +59,17 @@ def only(table: pd.DataFrame, column: str) -> str | None:
     return str(found[0]) if len(found) else None
 
 
+def choose(table: pd.DataFrame, task: str | None, metric: str | None) -> pd.DataFrame:
+    """The rows of one task and metric, numbered from 0; None takes all. An unknown name raises TasklawsError."""
+    for column, wanted in (("metric", metric), ("task", task)):
+        if wanted is not None:
+            known = table[column].dropna().unique().tolist() if column in table else []
+            if wanted not in known:
+                raise TasklawsError(f"no {column} {wanted!r}: choose one of {', '.join(map(str, known)) or 'none'}")
+            table = table[table[column] == wanted]
+    return table.reset_index(drop=True)
+
+
 def with_compute(table: pd.DataFrame) -> pd.DataFrame:
     """The table with train_flops = 6 n_params n_tokens where that is not given."""
     if {"n_params", "n_tokens"} <= set(table) and not ("train_flops" in table and table["train_flops"].notna().all()):

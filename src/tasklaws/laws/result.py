@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.result import Result, axes_or_new
 from tasklaws.core.schema import Array
 from tasklaws.laws.data import Kind
 from tasklaws.laws.forms import LAWS
@@ -19,11 +20,12 @@ from tasklaws.laws.status import Status
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
 TIED = 0.95  # a rank correlation from which on the report names two parameters together
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit(Result):
     """One law fitted to one task and metric, on one ladder or several that share exponents.
 
     `theta` (ladders, p) and bootstrap `draws` (replicates, ladders, p) are the formula's parameters in the units of
@@ -249,10 +251,26 @@ class Fit:
             raise TasklawsError(f"malformed fit ({error!r}): write it anew with `tasklaws fit --json`") from error
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw points and law; see laws/plot.py."""
-        from tasklaws.laws.result import plot
-
-        return plot(self, ax)
+        """Draw the points and, for a law of one input, the curve with the interval of its parameters."""
+        ax = axes_or_new(ax)
+        for number, ladder in enumerate(self.ladders):
+            points = self.points[self.points["ladder"] == ladder]
+            look: dict[str, Any] = {"label": ladder or "points", "color": f"C{number}", "markersize": 3}
+            if len(self.law.inputs) > 1:
+                ax.plot(points["fitted"], points["value"], "o", **look)
+                continue
+            ax.plot(points[self.law.inputs[0]], points["value"], "o", **look)
+            draw_curve(self, ax, ladder, f"C{number}")
+        if len(self.law.inputs) > 1:
+            ends = [self.points["value"].min(), self.points["value"].max()]
+            ax.plot(ends, ends, color="0.5", linewidth=1)
+            ax.set_xlabel(f"fitted by {self.law.name}")
+        else:
+            ax.set_xlabel(self.law.inputs[0])
+        ax.set_ylabel(self.kind)
+        ax.set_title(f"{self.law.name}: {self.law.formula}\n{self.status} {self.reason}", fontsize="small")
+        ax.legend(fontsize="small")
+        return ax
 
 
 def spread(draws: Array) -> float | None:
@@ -272,38 +290,6 @@ def named_columns(law: Law, ladders: tuple[str, ...]) -> dict[str, tuple[int, in
         for number, ladder in enumerate(ladders[:1] if single else ladders):
             found[parameter.name if single else f"{parameter.name}[{ladder}]"] = (number, index)
     return found
-
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
-
-
-def plot(fit: Fit, ax: "Axes | None" = None) -> "Axes":
-    """Draw points and, for a law of one input, the curve with the interval of its parameters."""
-    import matplotlib.pyplot as plt
-
-    if ax is None:
-        ax = plt.subplots(layout="constrained")[1]
-    for number, ladder in enumerate(fit.ladders):
-        points = fit.points[fit.points["ladder"] == ladder]
-        look: dict[str, Any] = {"label": ladder or "points", "color": f"C{number}", "markersize": 3}
-        if len(fit.law.inputs) > 1:
-            ax.plot(points["fitted"], points["value"], "o", **look)
-            continue
-        ax.plot(points[fit.law.inputs[0]], points["value"], "o", **look)
-        draw_curve(fit, ax, ladder, f"C{number}")
-    if len(fit.law.inputs) > 1:
-        ends = [fit.points["value"].min(), fit.points["value"].max()]
-        ax.plot(ends, ends, color="0.5", linewidth=1)
-        ax.set_xlabel(f"fitted by {fit.law.name}")
-    else:
-        ax.set_xlabel(fit.law.inputs[0])
-    ax.set_ylabel(fit.kind)
-    ax.set_title(f"{fit.law.name}: {fit.law.formula}\n{fit.status} {fit.reason}", fontsize="small")
-    ax.legend(fontsize="small")
-    return ax
 
 
 def draw_curve(fit: Fit, ax: "Axes", ladder: str, color: str) -> None:

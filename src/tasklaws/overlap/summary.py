@@ -8,10 +8,9 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import SCORE_KEYS, Item
-from tasklaws.overlap.design import correlation, effective_number, needs, overlap
+from tasklaws.overlap.design import correlation, designed_number, needs, overlap
 from tasklaws.overlap.discontinuity import expected_index, observed_index
-from tasklaws.overlap.effective_number import LEAST_TELLING, Estimate, Overlap, against_design
-from tasklaws.overlap.effective_number import effective_number as observed_number
+from tasklaws.overlap.effective_number import LEAST_TELLING, Estimate, Overlap, against_design, observed_number
 from tasklaws.overlap.residuals import Residuals, around_trend, between_seeds, read_cells
 from tasklaws.overlap.table import METRIC, STRUCTURE_COLUMNS
 
@@ -59,7 +58,7 @@ def of_family(
     own = [items[name] for name in names]
     skills = told(needs, own, weight)
     design = None if skills is None else correlation(overlap(*skills))
-    designed = n_items if design is None else effective_number(design)
+    designed = n_items if design is None else designed_number(design)
     row: dict[str, Any] = {"n_items": n_items, "designed": None if design is None else designed}
     contrast, residuals, seen = observe(scores, sizes)
     if seen is not None and residuals is not None:

@@ -1,0 +1,76 @@
+"""What there is to choose from, with a line each: what `tasklaws ls` prints."""
+
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from tasklaws.core.errors import TasklawsError
+
+CONF = Path("conf/models")
+Listed = dict[str, str]
+
+
+def families() -> Listed:
+    """Each family of tasks, and the first line of its file."""
+    from tasklaws.families import GENERATORS
+
+    return {name: _first_line(inspect.getmodule(kind)) for name, kind in GENERATORS.items()}
+
+
+def laws() -> Listed:
+    """Each law, its formula and what it is of."""
+    from tasklaws.laws.forms import LAWS
+
+    return {name: f"{law.formula} (of {', '.join(law.inputs)}; gives {law.gives})" for name, law in LAWS.items()}
+
+
+def ladders() -> Listed:
+    """Each ladder of conf/models and the comment that begins its file; without that folder TasklawsError is raised."""
+    if not CONF.is_dir():
+        raise TasklawsError(f"{CONF} does not exist: run this in the repository's root")
+    found = {}
+    for path in sorted(CONF.glob("*.yaml")):
+        comment = re.match(r"(?:#[^\n]*\n)*", path.read_text(encoding="utf-8"))
+        said = re.sub(r"\n?# ?", " ", comment[0] if comment else "").strip()
+        found[path.stem] = re.split(r"(?<=[a-z)])[.:;] ", said)[0].rstrip(".")
+    return found
+
+
+def methods() -> Listed:
+    """Each way of forecasting that `backtest` compares, and each order of items that `difficulty` does."""
+    from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
+    from tasklaws.forecast.methods import LOSS_METHODS, METHODS
+    from tasklaws.items.methods import METHODS as ITEM_METHODS
+
+    smooth = "a Gaussian process over {}, on the scale {}"
+    found = {
+        method.name: smooth.format(method.axis.__name__.replace("_", " "), type(method.link).__name__)
+        for method in (*METHODS, *LOSS_METHODS)
+    }
+    found |= {method.name: f"baseline: {_first_line(type(method))}" for method in (*BASELINES, *LOSS_BASELINES)}
+    for name, method in ITEM_METHODS.items():
+        used = ", ".join([*method.covariates, *method.groupings, *method.blocks]) or "nothing of the item"
+        found[name] = f"items, by {used}"
+    return found
+
+
+def metrics() -> Listed:
+    """Each metric whose kind is known by its name; any other lies in [0, 1], more being better."""
+    from tasklaws.core.schema import ACCURACIES, LOSSES
+
+    score, loss = "a score in [0, 1], more is better", "a loss of 0 or more, less is better"
+    return dict.fromkeys(sorted(ACCURACIES), score) | dict.fromkeys(sorted(LOSSES), loss)
+
+
+def _first_line(of: object) -> str:
+    return (inspect.getdoc(of) or "").split("\n")[0].rstrip(".")
+
+
+TOPICS: dict[str, Callable[[], Listed]] = {
+    "families": families,
+    "laws": laws,
+    "ladders": ladders,
+    "methods": methods,
+    "metrics": metrics,
+}
