@@ -16,11 +16,9 @@ from tasklaws.core import errors
 from tasklaws.core.errors import TasklawsError
 
 app = typer.Typer(
-    help="Task-based scaling laws: forecast what the next model can do, then check.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
-    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Directory to write to.")]
@@ -32,16 +30,24 @@ PICTURES = (".svg", ".png", ".pdf")
 
 def command(name: str, example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as a command whose help ends in an example."""
-    return app.command(name, epilog=f"Example: {example}", no_args_is_help=False)
+    return app.command(name, epilog=f"Example: {example}")
 
 
-@app.callback(invoke_without_command=True)
-def root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
-    if version:
-        from importlib.metadata import version as version_of
+def print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
 
-        print(f"tasklaws {version_of('tasklaws')}")
+        print(f"tasklaws {version('tasklaws')}")
         raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Task-based scaling laws: forecast what the next model can do, then check."""
 
 
 @command("fit", "tasklaws fit points.csv --law logistic --task addition_direct --metric exact_match")
@@ -63,7 +69,7 @@ def fit(
     ] = None,
     json_: Json = False,
 ) -> None:
-    """Fit one law to the observations of one task and metric, and report it.
+    """Fit one law to one task and metric, and report it.
 
     The JSON is what `tasklaws plan --fit` takes.
     """
@@ -95,7 +101,10 @@ def plan(
     served: Annotated[float, typer.Option(metavar="TOKENS", help="Tokens to be served over its life.")] = 0.0,
     json_: Json = False,
 ) -> None:
-    """Find the compute-optimal n_params and n_tokens for a budget or a loss, with or without the cost of inference."""
+    """Find the best n_params and n_tokens for a budget or a loss.
+
+    The cost is that of training, and of serving where tokens are served.
+    """
     from tasklaws.laws.planning import Surface, plan, read_law
 
     if (fit is None) == (params is None):
@@ -127,9 +136,10 @@ def backtest(
     tasks: Annotated[str, typer.Option(help="Names, separated by commas (default: all).")] = "",
     json_: Json = False,
 ) -> None:
-    """Forecast held-out models of a table, and compare with what they did and with every baseline.
+    """Forecast held-out models of a table, and compare.
 
-    Writes forecasts.csv, methods.csv, summary.json and figures.
+    The forecasts stand beside what the models did and what every baseline says. Writes forecasts.csv, methods.csv,
+    summary.json and figures.
     """
     from tasklaws.core.files import refuse_file, write_json, write_table, written_together
     from tasklaws.forecast import figures
@@ -171,9 +181,10 @@ def difficulty(
     ] = False,
     json_: Json = False,
 ) -> None:
-    """Predict which items each of the last models solves, from all earlier ones, by item response and people's times.
+    """Predict which items each of the last models solves.
 
-    Writes predictions.csv, difficulties.csv (90% intervals) and summary.json (docs/difficulty.md).
+    From all earlier models, by item response and what is known of the items. Writes predictions.csv, difficulties.csv
+    (90% intervals) and summary.json (docs/difficulty.md).
     """
     from tasklaws.core.files import refuse_file, write_json, write_table, written_together
     from tasklaws.items.predictions import predict_items
@@ -197,9 +208,10 @@ def orders(
     last: Last = 6,
     json_: Json = False,
 ) -> None:
-    """Say which order of difficulty foretells the last models best: people's time, solve rate, steps, item response.
+    """Say which order of difficulty foretells models best.
 
-    Writes orders.csv, agreement.csv (90% intervals) and orders.svg (docs/difficulty.md).
+    The orders are people's time, their solve rate, required steps and item response. Writes orders.csv, agreement.csv
+    (90% intervals) and orders.svg (docs/difficulty.md).
     """
     from tasklaws.core.files import records, refuse_file, write_table, written_together
     from tasklaws.items.orders import AGREEMENT_KEYS, ORDER_KEYS, agreement, compare, draw, report
@@ -229,7 +241,7 @@ def humans(
     interval: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.9,
     json_: Json = False,
 ) -> None:
-    """Estimate solve rates, completion times and scores from people's first attempts, with intervals.
+    """Estimate solve rates and times from people's attempts.
 
     Writes items.csv (a row an item) and groups.csv (a row an item and value of a group). Columns and formulas:
     docs/humans.md.
@@ -247,9 +259,10 @@ def humans(
 
 @command("people", "tasklaws people --out people")
 def people(out: Out, json_: Json = False) -> None:
-    """Say how many people must attempt an item, or two to tell them apart, by solve rate.
+    """Say how many people an estimate needs, by solve rate.
 
-    Writes people_for_width and people_to_tell_apart, each as .csv and .svg (docs/humans.md).
+    To attempt an item, and to tell two items apart. Writes people_for_width and people_to_tell_apart, each as .csv and
+    .svg (docs/humans.md).
     """
     from tasklaws.core.files import records, refuse_file, write_table, written_together
     from tasklaws.humans.sample_size import apart_figure, apart_table, width_figure, width_table
@@ -285,7 +298,10 @@ def import_(
     ] = None,
     json_: Json = False,
 ) -> None:
-    """Turn result files of lm-eval and tidy tables into one table of points; at an error nothing is written."""
+    """Turn results of lm-eval and tidy tables into one table.
+
+    At an error nothing is written.
+    """
     from tasklaws.points import write_points
     from tasklaws.readers.merge import merge_results
 
@@ -307,7 +323,10 @@ def sandbox(
     ] = 1_000_000_000,
     json_: Json = False,
 ) -> None:
-    """Run one Python program in the sandbox and print what became of it; one that fails is an outcome too (status 0)."""
+    """Run one Python program in the sandbox.
+
+    Prints what became of it; a program that fails is an outcome too, so that the exit status is 0.
+    """
     from tasklaws.sandbox.runner import run
 
     outcome = run(file.read_bytes().decode("utf-8", "surrogateescape"), fuel)
@@ -350,7 +369,7 @@ def ls(
     topic: Annotated[Topic | None, typer.Argument(help="What to list; without it, how many there are of each.")] = None,
     json_: Json = False,
 ) -> None:
-    """List what there is, with a line each: families, laws, ladders, methods, metrics."""
+    """List families, laws, ladders, methods or metrics."""
     from tasklaws.listing import TOPICS
 
     if topic is None:
@@ -384,24 +403,23 @@ def main() -> None:
 
 
 def _run() -> None:
-    from typer._click.exceptions import UsageError
-
-    root = typer.main.get_command(app)
+    group: Any = typer.main.get_command(app)
     words = sys.argv[1:]
+    path = " ".join(["tasklaws", *(word for word in words[:1] if word in group.commands)])
     try:
-        # Not root.main(): that would print its own errors, and turn an interrupt into one.
-        with root.make_context("tasklaws", expanded(words)) as context:
-            root.invoke(context)
+        # Not group.main(): that would print its own errors, and turn an interrupt into one.
+        with group.make_context("tasklaws", expanded(words)) as context:
+            group.invoke(context)
         sys.stdout.flush()
     except typer.Exit as end:
         raise SystemExit(end.exit_code) from None
-    except UsageError as error:
-        path = error.ctx.command_path if error.ctx else "tasklaws"
-        errors.fail(f"{error.format_message().rstrip('.')}: see `{path} --help`", 2)
+    except typer.TyperException as error:  # wrong usage
+        reason = error.format_message().rstrip(".").replace("Value error, ", "")
+        errors.fail(f"{reason}: see `{path} --help`", error.exit_code)
     except ModuleNotFoundError as error:
         if (error.name or "tasklaws").startswith("tasklaws"):
             raise
-        errors.fail(f"tasklaws {words[0]} needs {error.name}: pip install 'tasklaws[pipeline]'")
+        errors.fail(f"{path} needs {error.name}: pip install 'tasklaws[pipeline]'")
     except BrokenPipeError:
         # Whoever read stdout, as `head` does, has enough: Python's own last flush must not fail too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

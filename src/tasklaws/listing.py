@@ -12,10 +12,10 @@ Listed = dict[str, str]
 
 
 def families() -> Listed:
-    """Each family of tasks, and the first line of its file."""
+    """Each family of tasks, and what its file says first."""
     from tasklaws.families import GENERATORS
 
-    return {name: _first_line(inspect.getmodule(kind)) for name, kind in GENERATORS.items()}
+    return {name: _sentence(inspect.getdoc(inspect.getmodule(kind))) for name, kind in GENERATORS.items()}
 
 
 def laws() -> Listed:
@@ -33,7 +33,7 @@ def ladders() -> Listed:
     for path in sorted(CONF.glob("*.yaml")):
         comment = re.match(r"(?:#[^\n]*\n)*", path.read_text(encoding="utf-8"))
         said = re.sub(r"\n?# ?", " ", comment[0] if comment else "").strip()
-        found[path.stem] = re.split(r"(?<=[a-z)])[.:;] ", said)[0].rstrip(".")
+        found[path.stem] = _sentence(said)
     return found
 
 
@@ -45,10 +45,10 @@ def methods() -> Listed:
 
     smooth = "a Gaussian process over {}, on the scale {}"
     found = {
-        method.name: smooth.format(method.axis.__name__.replace("_", " "), type(method.link).__name__)
+        method.name: smooth.format(method.axis.__name__.replace("_", " "), method.link.name)
         for method in (*METHODS, *LOSS_METHODS)
     }
-    found |= {method.name: f"baseline: {_first_line(type(method))}" for method in (*BASELINES, *LOSS_BASELINES)}
+    found |= {method.name: f"baseline: {_sentence(inspect.getdoc(method))}" for method in (*BASELINES, *LOSS_BASELINES)}
     for name, method in ITEM_METHODS.items():
         used = ", ".join([*method.covariates, *method.groupings, *method.blocks]) or "nothing of the item"
         found[name] = f"items, by {used}"
@@ -63,8 +63,10 @@ def metrics() -> Listed:
     return dict.fromkeys(sorted(ACCURACIES), score) | dict.fromkeys(sorted(LOSSES), loss)
 
 
-def _first_line(of: object) -> str:
-    return (inspect.getdoc(of) or "").split("\n")[0].rstrip(".")
+def _sentence(text: str | None) -> str:
+    """The first sentence of a text's first paragraph, in one line."""
+    paragraph = " ".join((text or "").split("\n\n")[0].split())
+    return re.sub(r"(?<!\.)\.$", "", re.split(r"(?<!\bal)\.\s", paragraph)[0])
 
 
 TOPICS: dict[str, Callable[[], Listed]] = {

@@ -70,8 +70,8 @@ class Backtest(Result):
         seen = self.forecasts.dropna(subset="observed")
         reach = np.maximum([seen["predicted"] - seen["lower"], seen["upper"] - seen["predicted"]], 0.0)
         ax.errorbar(seen["observed"], seen["predicted"], yerr=reach, fmt="o", markersize=3, elinewidth=0.6)
-        ends = [seen[["observed", "predicted"]].min(axis=None), seen[["observed", "predicted"]].max(axis=None)]
-        ax.plot(ends, ends, color="0.5", linewidth=1)
+        ends = seen[["observed", "predicted"]].to_numpy(dtype=float)
+        ax.plot([ends.min(), ends.max()], [ends.min(), ends.max()], color="0.5", linewidth=1)
         ax.set_xlabel("observed")
         ax.set_ylabel("predicted")
         return ax

@@ -189,8 +189,8 @@ def solve_rates(
         raise TasklawsError(f"the level of the intervals is {level}: give a number between 0 and 1")
     if isinstance(attempts, pd.DataFrame):
         labelled = attempts.set_axis([f"attempts: row {row}" for row in attempts.index])
-        names = families if families is not None else labelled["item"].unique() if "item" in labelled else []
-        table = check_attempts(labelled, list(names), "attempts")
+        seen = labelled["item"].dropna().unique() if "item" in labelled else ()
+        table = check_attempts(labelled, list(families or seen), "attempts")
     else:
         if families is None:
             found = read_rows(Path(attempts), ["item"], [], ["item"])["item"]

@@ -126,21 +126,24 @@ def plan(law: Fit | Surface, flops: float | None = None, *, loss: float | None =
     >>> round(best.loss, 3), round(best.n_tokens / best.n_params, 1)
     (2.306, 21.5)
     """
-    if (flops is None) == (loss is None):
-        raise TasklawsError("give either flops (the budget) or loss (to be reached), and not both")
 
     def best(surface: Surface) -> Plan:
-        return plan_for_budget(surface, flops, served) if loss is None else plan_for_loss(surface, loss, served)
+        if flops is not None and loss is None:
+            return plan_for_budget(surface, flops, served)
+        if loss is not None and flops is None:
+            return plan_for_loss(surface, loss, served)
+        raise TasklawsError("give either flops, the budget, or loss, the one to be reached")
 
     if isinstance(law, Surface):
         return best(law)
+    found = best(Surface.of(law))
     draws = []
-    for theta in law.draws[:, 0] if law.law.name == "chinchilla" else ():
+    for theta in law.draws[:, 0]:
         try:
             draws.append(best(Surface(*theta.tolist())))
         except TasklawsError:  # a refit without a surface, or whose floor is above the loss
             continue
-    return replace(best(Surface.of(law)), interval=_interval(draws, law.level), level=law.level)
+    return replace(found, interval=_interval(draws, law.level), level=law.level)
 
 
 def _interval(plans: list[Plan], level: float) -> dict[str, tuple[float, float]]:

@@ -7,7 +7,8 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.overlap.summary import LEVEL, METRIC, observe, tells
+from tasklaws.overlap.summary import LEVEL, observe, tells
+from tasklaws.overlap.table import METRIC
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
