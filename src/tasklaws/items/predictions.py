@@ -84,7 +84,10 @@ def predict_items(scores: pd.DataFrame | ItemTable, last: int = 6, *, records: b
     >>> found.figures["held_out"], found.figures["methods"]["time"]["log_loss"] < 0.4
     (['m4', 'm5'], True)
     """
-    table = scores if isinstance(scores, ItemTable) else check_items(scores.reset_index(drop=True), "scores")
+    if isinstance(scores, ItemTable):
+        table = scores
+    else:  # numbered so that a refusal, which adds 2 for the lines of a file, names the row from 0
+        table = check_items(scores.set_axis(range(-2, len(scores) - 2)), "scores")
     indices = held_out(table, last, records)
     origins = []
     with progress("difficulty", len(indices)) as advance:
