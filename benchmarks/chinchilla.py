@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import optimize
-from tasklaws.laws.command import read_observations
 
 from tasklaws.laws import LAWS, fit
 from tasklaws.laws.batch import HUBER, Batch, Problem
 from tasklaws.laws.data import read_points
 from tasklaws.laws.fitting import basins, refit, resample
 from tasklaws.laws.optimise import search
+from tasklaws.points import read_curves
 
 # ln A, ln B, ln E, alpha, beta: Hoffmann et al. 2022, appendix D.3
 GRID = np.array(
@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=1000)
     arguments = parser.parse_args()
     ladders = arguments.shared / "ladders"
-    table = read_observations(ladders / "chinchilla_points.csv", None)
+    table = read_curves(ladders / "chinchilla_points.csv")
     share = compare(table, arguments.starts)
     time_bootstrap(table, arguments.replicates, share)
     recover()
