@@ -91,7 +91,7 @@ def test_several_items_follow_one_option() -> None:
     assert cli.expanded(["fit", "t", "--law", "power"]) == ["fit", "t", "--law", "power"]
 
 
-@pytest.mark.parametrize("topic", ["families", "laws", "ladders", "methods", "metrics"])
+@pytest.mark.parametrize("topic", ["families", "laws", "ladders", "methods", "metrics", "tables"])
 def test_ls_lists_with_a_line_each(
     topic: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,7 @@ app = typer.Typer(
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Directory to write to.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 Last = Annotated[int, typer.Option(metavar="K", help="Models to hold out.")]
-Topic = Literal["families", "laws", "ladders", "methods", "metrics"]
+Topic = Literal["families", "laws", "ladders", "methods", "metrics", "tables"]
 PICTURES = (".svg", ".png", ".pdf")
 
 
@@ -141,11 +141,11 @@ def backtest(
     The forecasts stand beside what the models did and what every baseline says. Writes forecasts.csv, methods.csv,
     summary.json and figures.
     """
-    from tasklaws.core.files import refuse_file, write_json, write_table, written_together
+    from tasklaws.core.files import refuse_file, write_json, written_together
     from tasklaws.forecast import figures
     from tasklaws.forecast.backtest import backtest
-    from tasklaws.forecast.engine import KEYS
     from tasklaws.points import read_points
+    from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
 
     refuse_file(out)
     chosen = [task for task in tasks.split(",") if task]
@@ -159,8 +159,8 @@ def backtest(
         tasks=chosen,
     )
     with written_together(out) as directory:
-        write_table(directory / "forecasts.csv", found.forecasts, KEYS)
-        write_table(directory / "methods.csv", found.methods, [*KEYS, "method"])
+        BACKTEST_FORECASTS.write(directory / "forecasts.csv", found.forecasts)
+        BACKTEST_METHODS.write(directory / "methods.csv", found.methods)
         figures.draw_figures(directory / "figures", found.forecasts, found.methods)
         write_json(directory / "summary.json", found.to_dict())
     answer(found.to_dict(), f"{found.summary()}\n{out}: forecasts.csv, methods.csv, summary.json, figures", json_)
@@ -186,15 +186,16 @@ def difficulty(
     From all earlier models, by item response and what is known of the items. Writes predictions.csv, difficulties.csv
     (90% intervals) and summary.json (docs/difficulty.md).
     """
-    from tasklaws.core.files import refuse_file, write_json, write_table, written_together
+    from tasklaws.core.files import refuse_file, write_json, written_together
     from tasklaws.items.predictions import predict_items
     from tasklaws.items.table import read_items
+    from tasklaws.tables import DIFFICULTIES, ITEM_PREDICTIONS
 
     refuse_file(out)
     found = predict_items(read_items(table), last, records=records)
     with written_together(out) as directory:
-        write_table(directory / "predictions.csv", found.predictions, ["model", "task", "method"])
-        write_table(directory / "difficulties.csv", found.difficulties, ["task"])
+        ITEM_PREDICTIONS.write(directory / "predictions.csv", found.predictions)
+        DIFFICULTIES.write(directory / "difficulties.csv", found.difficulties)
         write_json(directory / "summary.json", found.to_dict())
     answer(found.to_dict(), f"{found.summary()}\n{out}: predictions.csv, difficulties.csv, summary.json", json_)
 
@@ -213,17 +214,18 @@ def orders(
     The orders are people's time, their solve rate, required steps and item response. Writes orders.csv, agreement.csv
     (90% intervals) and orders.svg (docs/difficulty.md).
     """
-    from tasklaws.core.files import records, refuse_file, write_table, written_together
-    from tasklaws.items.orders import AGREEMENT_KEYS, ORDER_KEYS, agreement, compare, draw, report
+    from tasklaws.core.files import records, refuse_file, written_together
+    from tasklaws.items.orders import agreement, compare, draw, report
     from tasklaws.items.table import read_items
     from tasklaws.plotting import house_style, save
+    from tasklaws.tables import ORDER_AGREEMENT, ORDERS
 
     refuse_file(out)
     items = read_items(table)
     compared, agreed = compare(items, last), agreement(items)
     with written_together(out) as directory, house_style():
-        write_table(directory / "orders.csv", compared, ORDER_KEYS)
-        write_table(directory / "agreement.csv", agreed, AGREEMENT_KEYS)
+        ORDERS.write(directory / "orders.csv", compared)
+        ORDER_AGREEMENT.write(directory / "agreement.csv", agreed)
         save(draw(compared), directory / "orders.svg")
     answer({"orders": records(compared), "agreement": records(agreed)}, report(compared), json_)
 
@@ -264,15 +266,16 @@ def people(out: Out, json_: Json = False) -> None:
     To attempt an item, and to tell two items apart. Writes people_for_width and people_to_tell_apart, each as .csv and
     .svg (docs/humans.md).
     """
-    from tasklaws.core.files import records, refuse_file, write_table, written_together
+    from tasklaws.core.files import records, refuse_file, written_together
     from tasklaws.humans.sample_size import apart_figure, apart_table, width_figure, width_table
     from tasklaws.plotting import house_style, save
+    from tasklaws.tables import PEOPLE_FOR_WIDTH, PEOPLE_TO_TELL_APART
 
     refuse_file(out)
     width, apart = width_table(), apart_table()
     with written_together(out) as directory, house_style():
-        write_table(directory / "people_for_width.csv", width, ["rate", "width"])
-        write_table(directory / "people_to_tell_apart.csv", apart, ["rate", "odds_ratio"])
+        PEOPLE_FOR_WIDTH.write(directory / "people_for_width.csv", width)
+        PEOPLE_TO_TELL_APART.write(directory / "people_to_tell_apart.csv", apart)
         save(width_figure(), directory / "people_for_width.svg")
         save(apart_figure(), directory / "people_to_tell_apart.svg")
     answer(
@@ -369,7 +372,7 @@ def ls(
     topic: Annotated[Topic | None, typer.Argument(help="What to list; without it, how many there are of each.")] = None,
     json_: Json = False,
 ) -> None:
-    """List families, laws, ladders, methods or metrics."""
+    """List families, laws, ladders, methods, metrics or tables."""
     from tasklaws.listing import TOPICS
 
     if topic is None:

@@ -57,10 +57,22 @@ def methods() -> Listed:
 
 def metrics() -> Listed:
     """Each metric whose kind is known by its name; any other lies in [0, 1], more being better."""
-    from tasklaws.core.schema import ACCURACIES, LOSSES
+    from tasklaws.tables import ACCURACIES, LOSSES
 
     score, loss = "a score in [0, 1], more is better", "a loss of 0 or more, less is better"
     return dict.fromkeys(sorted(ACCURACIES), score) | dict.fromkeys(sorted(LOSSES), loss)
+
+
+def tables() -> Listed:
+    """Each kind of table, what a row of it holds, and its columns, those that may be empty in brackets."""
+    from tasklaws import tables
+
+    found = {}
+    for name, table in vars(tables).items():
+        if isinstance(table, tables.Table) and not name.startswith("_"):
+            columns = ", ".join(f"[{each}]" if each in table.optional else each for each in table.columns)
+            found[name.lower()] = f"{table.holds}: {columns}"
+    return found
 
 
 def _sentence(text: str | None) -> str:
@@ -75,4 +87,5 @@ TOPICS: dict[str, Callable[[], Listed]] = {
     "ladders": ladders,
     "methods": methods,
     "metrics": metrics,
+    "tables": tables,
 }

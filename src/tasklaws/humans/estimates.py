@@ -12,11 +12,12 @@ import pandas as pd
 from scipy.stats import CensoredData, ecdf
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_jsonl, read_rows, records, write_table
+from tasklaws.core.files import read_jsonl, read_rows, records
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.core.schema import Item
 from tasklaws.humans.attempts import GROUP, check_attempts, group_columns, read_attempts
 from tasklaws.stats.proportions import Mean, pooled_rates, shared_error
+from tasklaws.tables import HUMAN_ESTIMATES, HUMAN_GROUPS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,10 +103,6 @@ def in_target(strata: pd.DataFrame, target: Target, total: str, squares: str) ->
     return Mean.of(*moments).reweighted([target.shares[value] for value in values])
 
 
-ITEM_KEYS = ["item"]
-GROUP_KEYS = ["item", "group", "value"]
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class SolveRates(Result):
     """What people's attempts say of each item.
@@ -159,8 +156,8 @@ class SolveRates(Result):
 
     def write(self, out: Path) -> None:
         """Write items.csv and groups.csv in `out`."""
-        write_table(out / "items.csv", self.items, ITEM_KEYS)
-        write_table(out / "groups.csv", self.groups, GROUP_KEYS)
+        HUMAN_ESTIMATES.write(out / "items.csv", self.items)
+        HUMAN_GROUPS.write(out / "groups.csv", self.groups)
 
 
 def solve_rates(
@@ -294,8 +291,7 @@ def group_table(attempts: pd.DataFrame, level: float) -> pd.DataFrame:
             {"item": moments["item"], "group": column.removeprefix(GROUP), "value": moments[column]},
         )
         parts.append(pd.concat([keys, _estimates(moments, level)], axis=1))
-    columns = [*GROUP_KEYS, "n_people", "n_solved", *_limits("solve_rate"), *_limits("mean_score")]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    return pd.concat(parts, ignore_index=True) if parts else HUMAN_GROUPS.frame([])
 
 
 def _events(attempts: pd.DataFrame) -> pd.DataFrame:
