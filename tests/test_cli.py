@@ -79,7 +79,7 @@ def test_an_interrupt_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatc
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tasklaws.listing.laws", interrupt)
+    monkeypatch.setattr("tasklaws.listing._laws", interrupt)
     monkeypatch.setitem(sys.modules["tasklaws.listing"].TOPICS, "laws", interrupt)
     assert run("ls", "laws") == 1
     assert capsys.readouterr().err == "error: interrupted: run the same command again to resume\n"

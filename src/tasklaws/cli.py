@@ -51,7 +51,7 @@ def root(
 
 
 @command("fit", "tasklaws fit points.csv --law logistic --task addition_direct --metric exact_match")
-def fit(
+def fit_law(
     table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV: value, or loss, and n_params, n_tokens ...")],
     law: Annotated[str, typer.Option(metavar="NAME", help="The law: `tasklaws ls laws` lists them.")],
     metric: Annotated[str | None, typer.Option(help="The metric to fit, where the table has several.")] = None,
@@ -88,7 +88,7 @@ def fit(
 
 
 @command("plan", "tasklaws plan --params 1.82 482 2085 0.348 0.366 --flops 1e21")
-def plan(
+def plan_model(
     fit: Annotated[
         Path | None, typer.Option(metavar="JSON", help="What `tasklaws fit --law chinchilla --json` printed.")
     ] = None,
@@ -117,7 +117,7 @@ def plan(
 
 
 @command("backtest", "tasklaws backtest points.csv --rolling 1 --metric exact_match --out backtest")
-def backtest(
+def backtest_table(
     table: Annotated[
         Path, typer.Argument(metavar="TABLE", help="CSV of results: ladder, model, sizes, task, metric, value ...")
     ],
@@ -167,7 +167,7 @@ def backtest(
 
 
 @command("difficulty", "tasklaws difficulty items.csv --last 6 --out difficulty")
-def difficulty(
+def predict_difficulty(
     table: Annotated[
         Path,
         typer.Argument(
@@ -201,7 +201,7 @@ def difficulty(
 
 
 @command("orders", "tasklaws orders items.csv --last 6 --out orders")
-def orders(
+def compare_orders(
     table: Annotated[
         Path, typer.Argument(metavar="TABLE", help="CSV as `tasklaws difficulty` takes it (docs/difficulty.md).")
     ],
@@ -231,7 +231,7 @@ def orders(
 
 
 @command("humans", "tasklaws humans attempts.csv --items data/items/addition.jsonl --out humans")
-def humans(
+def estimate_humans(
     attempts: Annotated[Path, typer.Argument(metavar="ATTEMPTS", help="CSV of attempts (docs/humans.md).")],
     items: Annotated[
         list[Path], typer.Option(metavar="FILE...", help="The items, e.g. data/items/addition.jsonl: one or more.")
@@ -260,7 +260,7 @@ def humans(
 
 
 @command("people", "tasklaws people --out people")
-def people(out: Out, json_: Json = False) -> None:
+def tabulate_people(out: Out, json_: Json = False) -> None:
     """Say how many people an estimate needs, by solve rate.
 
     To attempt an item, and to tell two items apart. Writes people_for_width and people_to_tell_apart, each as .csv and
@@ -286,7 +286,7 @@ def people(out: Out, json_: Json = False) -> None:
 
 
 @command("import", "tasklaws import results/ --models models.csv --out points.csv")
-def import_(
+def import_results(
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH...", help="A file, or a directory with all below it: one or more.")
     ],
@@ -319,7 +319,7 @@ def import_(
 
 
 @command("sandbox", "tasklaws sandbox program.py --fuel 300000000 --json")
-def sandbox(
+def run_sandboxed(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The program.")],
     fuel: Annotated[
         int, typer.Option(help="WebAssembly instructions it may take; 1e9 are 0.1 to 0.3 s.")
@@ -339,7 +339,7 @@ def sandbox(
 
 
 @command("compose", "tasklaws compose models=nano_mini")
-def compose(
+def compose_params(
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Hydra overrides, e.g. models=nano_mini.")
     ] = None,
@@ -354,7 +354,7 @@ def compose(
 
 
 @command("track", "tasklaws track")
-def track(json_: Json = False) -> None:
+def rebuild_tracking(json_: Json = False) -> None:
     """Rebuild MLflow from the pipeline's outputs."""
     from tasklaws.core.config import load_params
     from tasklaws.tracking import DATABASE, rebuild
@@ -368,7 +368,7 @@ def track(json_: Json = False) -> None:
 
 
 @command("ls", "tasklaws ls laws")
-def ls(
+def list_topic(
     topic: Annotated[Topic | None, typer.Argument(help="What to list; without it, how many there are of each.")] = None,
     json_: Json = False,
 ) -> None:

@@ -7,37 +7,37 @@ from pathlib import Path
 
 from tasklaws.core.errors import TasklawsError
 
-CONF = Path("conf/models")
+_LADDERS = Path("conf/models")
 Listed = dict[str, str]
 
 
-def families() -> Listed:
+def _families() -> Listed:
     """Each family of tasks, and what its file says first."""
     from tasklaws.families import GENERATORS
 
     return {name: _sentence(inspect.getdoc(inspect.getmodule(kind))) for name, kind in GENERATORS.items()}
 
 
-def laws() -> Listed:
+def _laws() -> Listed:
     """Each law, its formula and what it is of."""
     from tasklaws.laws.forms import LAWS
 
     return {name: f"{law.formula} (of {', '.join(law.inputs)}; gives {law.gives})" for name, law in LAWS.items()}
 
 
-def ladders() -> Listed:
+def _ladders() -> Listed:
     """Each ladder of conf/models and the comment that begins its file; without that folder TasklawsError is raised."""
-    if not CONF.is_dir():
-        raise TasklawsError(f"{CONF} does not exist: run this in the repository's root")
+    if not _LADDERS.is_dir():
+        raise TasklawsError(f"{_LADDERS} does not exist: run this in the repository's root")
     found = {}
-    for path in sorted(CONF.glob("*.yaml")):
+    for path in sorted(_LADDERS.glob("*.yaml")):
         comment = re.match(r"(?:#[^\n]*\n)*", path.read_text(encoding="utf-8"))
         said = re.sub(r"\n?# ?", " ", comment[0] if comment else "").strip()
         found[path.stem] = _sentence(said)
     return found
 
 
-def methods() -> Listed:
+def _methods() -> Listed:
     """Each way of forecasting that `backtest` compares, and each order of items that `difficulty` does."""
     from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
     from tasklaws.forecast.methods import LOSS_METHODS, METHODS
@@ -55,7 +55,7 @@ def methods() -> Listed:
     return found
 
 
-def metrics() -> Listed:
+def _metrics() -> Listed:
     """Each metric whose kind is known by its name; any other lies in [0, 1], more being better."""
     from tasklaws.tables import ACCURACIES, LOSSES
 
@@ -63,7 +63,7 @@ def metrics() -> Listed:
     return dict.fromkeys(sorted(ACCURACIES), score) | dict.fromkeys(sorted(LOSSES), loss)
 
 
-def tables() -> Listed:
+def _tables() -> Listed:
     """Each kind of table, what a row of it holds, and its columns, those that may be empty in brackets."""
     from tasklaws import tables
 
@@ -82,10 +82,10 @@ def _sentence(text: str | None) -> str:
 
 
 TOPICS: dict[str, Callable[[], Listed]] = {
-    "families": families,
-    "laws": laws,
-    "ladders": ladders,
-    "methods": methods,
-    "metrics": metrics,
-    "tables": tables,
+    "families": _families,
+    "laws": _laws,
+    "ladders": _ladders,
+    "methods": _methods,
+    "metrics": _metrics,
+    "tables": _tables,
 }

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
-MOST_CELLS = 100_000  # tasks times models: about a gigabyte
-MOST_WORK = 3e10  # tasks times models to the fourth (a model's origin costs their cube): about an hour
+_MOST_CELLS = 100_000  # tasks times models: about a gigabyte
+_MOST_WORK = 3e10  # tasks times models to the fourth (a model's origin costs their cube): about an hour
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -157,7 +157,7 @@ def panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
     found = build_panels(table, metrics)
     for panel in found:
         n_tasks, n_models = panel.value.shape
-        if n_tasks * n_models > MOST_CELLS or n_tasks * float(n_models) ** 4 > MOST_WORK:
+        if n_tasks * n_models > _MOST_CELLS or n_tasks * float(n_models) ** 4 > _MOST_WORK:
             what = f"{n_tasks} tasks of {n_models} models"
             raise TasklawsError(f"ladder {panel.ladder}: {what} are too many at once: choose tasks, or fewer models")
     return found
@@ -190,7 +190,7 @@ def split_backtest(table: pd.DataFrame, metrics: list[str], fit: str, holdout: s
         raise TasklawsError(
             "nothing to forecast: no task of fit's rows was asked of a model of holdout's in the same ladder"
         )
-    return finished(rows, parts)
+    return _finished(rows, parts)
 
 
 def rolling_backtest(table: pd.DataFrame, metrics: list[str], ahead: int, min_rungs: int) -> Tables:
@@ -211,10 +211,10 @@ def rolling_backtest(table: pd.DataFrame, metrics: list[str], ahead: int, min_ru
         raise TasklawsError(
             f"nothing to forecast: no ladder has more than {most} models, min-rungs is {min_rungs}: {remedy}"
         )
-    return finished(rows, parts)
+    return _finished(rows, parts)
 
 
-def finished(rows: list[dict[str, Any]], parts: list[dict[str, Any]]) -> Tables:
+def _finished(rows: list[dict[str, Any]], parts: list[dict[str, Any]]) -> Tables:
     forecasts, methods = to_tables(rows, parts)
     return forecasts.sort_values(BACKTEST_FORECASTS.keys, ignore_index=True), methods.sort_values(
         [*BACKTEST_FORECASTS.keys, "method"], ignore_index=True
@@ -232,21 +232,23 @@ def summarise(forecasts: pd.DataFrame, methods: pd.DataFrame) -> dict[str, Any]:
     seen = forecasts.dropna(subset="observed")
     told = methods.merge(seen[[*BACKTEST_FORECASTS.keys, "observed"]], on=BACKTEST_FORECASTS.keys)
     return {
-        **figures(seen),
-        "methods": {str(name): figures(part) for name, part in told.groupby("method")},
-        "by_verdict": {str(name): figures(part) for name, part in seen.groupby("verdict")},
+        **error_figures(seen),
+        "methods": {str(name): error_figures(part) for name, part in told.groupby("method")},
+        "by_verdict": {str(name): error_figures(part) for name, part in seen.groupby("verdict")},
         "by_ladder": {
             str(name): {
-                **figures(part),
-                "methods": {str(one): figures(rows) for one, rows in told[told["ladder"] == name].groupby("method")},
+                **error_figures(part),
+                "methods": {
+                    str(one): error_figures(rows) for one, rows in told[told["ladder"] == name].groupby("method")
+                },
             }
             for name, part in seen.groupby("ladder")
         },
-        "by_half": {name: figures(part) for name, part in seen.groupby(seen["task"].map(half))},
+        "by_half": {name: error_figures(part) for name, part in seen.groupby(seen["task"].map(half))},
     }
 
 
-def figures(table: pd.DataFrame) -> dict[str, Any]:
+def error_figures(table: pd.DataFrame) -> dict[str, Any]:
     """The figures of forecasts that have a prediction, an interval and an observation."""
     error = table["predicted"] - table["observed"]
     inside = (table["observed"] >= table["lower"] - 1e-9) & (table["observed"] <= table["upper"] + 1e-9)

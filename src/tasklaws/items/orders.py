@@ -13,7 +13,7 @@ from tasklaws.core.workers import run_each
 from tasklaws.items.ability import Levels
 from tasklaws.items.covariates import SOLVE_RATE, TIME, covariate
 from tasklaws.items.methods import METHODS, FittedMethod, Method
-from tasklaws.items.rolling import Target, held_out
+from tasklaws.items.rolling import HeldOutModel, held_out
 from tasklaws.items.table import ItemTable
 from tasklaws.plotting import LIGHT, panel
 from tasklaws.stats.resampling import Draws, drawn_auc, drawn_log_loss, drawn_tau, interval
@@ -41,8 +41,8 @@ FIGURES = ["log_loss", "auc", "tau", *(f"minus_{name}" for name in REFERENCES)]
 def compare(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
     """Each order on each set of items (`item_sets`): ORDERS.columns, how well it foretells the last models.
 
-    Each of the last models is predicted from all earlier ones, its mean score given (`rolling.Target`), by a fit to the
-    set's items. `log_loss` in nats and `auc` are of the probabilities; `tau` is Kendall's tau-b of the order with the
+    Each of the last models is predicted from all earlier ones, its mean score given (`rolling.HeldOutModel`), by a fit
+    to the set's items. `log_loss` in nats and `auc` are of the probabilities; `tau` is Kendall's tau-b of the order with the
     scores, where time, steps and solve rate order items as people would have it (longer is harder), whichever way the
     fit turned them. All are means over models. `minus_constant` and `minus_item_response` are differences of log loss:
     negative is better. Limits are of 90% intervals by bootstrap over clusters of items (`cluster_index`) and over
@@ -126,7 +126,7 @@ def _item_response(table: ItemTable) -> Array:
 
 def _foretell(table: ItemTable, index: int, clusters: NDArray[np.intp], drawn: Array) -> dict[str, dict[str, Array]]:
     """Order -> figure -> (1 + draws,) values of how well it foretells one model; `clusters` (N,) of the items."""
-    target, human = Target.of(table, index), _human(table)
+    target, human = HeldOutModel.of(table, index), _human(table)
     clusters = clusters[target.asked]
     found = {}
     for name, method in ORDER_METHODS.items():
@@ -214,8 +214,8 @@ def difference(row: pd.Series, reference: str) -> str:
     return f"{row[name]:+.3f} ({row[name + '_low']:+.3f} to {row[name + '_high']:+.3f})"
 
 
-LABELS = {ALL: "all items", MEASURED: "items that every order measures"}
-APART = 0.18
+_LABELS = {ALL: "all items", MEASURED: "items that every order measures"}
+_APART = 0.18
 """Between two sets of items in one row."""
 
 
@@ -224,7 +224,7 @@ def draw(compared: pd.DataFrame) -> Figure:
     names = [name for name in ORDER_METHODS if name in set(compared["order"])]
     figure, axes = panel("What the next models solve, by order of difficulty", left=1.95)
     for (items, label), colour, shift in zip(
-        LABELS.items(), (LIGHT["fit"], LIGHT["forecast"]), (-APART, APART), strict=True
+        _LABELS.items(), (LIGHT["fit"], LIGHT["forecast"]), (-_APART, _APART), strict=True
     ):
         rows = compared[compared["items"] == items].set_index("order")
         if rows.empty:

@@ -67,7 +67,7 @@ def held_out(table: ItemTable, last: int, records: bool) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Target:
+class HeldOutModel:
     """A model to be predicted: the models at earlier positions and their `levels`; the items it was asked (indices
     `asked`), its `scores` (n,) on them; its `place`, the level where its mean score puts it and its position."""
 
@@ -78,7 +78,7 @@ class Target:
     place: tuple[float, float]
 
     @classmethod
-    def of(cls, table: ItemTable, index: int) -> "Target":
+    def of(cls, table: ItemTable, index: int) -> "HeldOutModel":
         """Model `index` of the table."""
         earlier = table.take(np.flatnonzero(table.position < table.position[index]))
         asked = np.flatnonzero(~np.isnan(table.scores[:, index]))
@@ -100,7 +100,7 @@ class Target:
 
 def predict(table: ItemTable, index: int, record: bool) -> Origin:
     """Predict model `index` from all models at earlier positions; `record`: it is known to set a record."""
-    target = Target.of(table, index)
+    target = HeldOutModel.of(table, index)
     forecast = forecast_next(target.earlier.position, target.levels.earlier, target.place[1], record)
     folds = family_folds(table)
     predictions = {}
@@ -133,7 +133,7 @@ def _extrapolated(fitted: FittedMethod, forecast: Forecast, position: float, cha
     return total
 
 
-def _unseen(target: Target, method: Method, explanation: Explanation, folds: NDArray[np.intp]) -> Array:
+def _unseen(target: HeldOutModel, method: Method, explanation: Explanation, folds: NDArray[np.intp]) -> Array:
     """(N,) offsets, each fold's from a fit to the items of the other folds; 0 for a method that explains nothing."""
     offsets = np.zeros(len(folds))
     if not method.covariates and not method.groupings:

@@ -20,8 +20,8 @@ from tasklaws.laws.status import Status
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
-TIED = 0.95  # a rank correlation from which on the report names two parameters together
+_BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
+_TIED = 0.95  # a rank correlation from which on the report names two parameters together
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,7 +79,7 @@ class Fit(Result):
     def stderr(self) -> dict[str, float | None]:
         """Standard deviation of each parameter over the bootstrap, None where no refit moves it: it is given, on its
         bound, or left where the search began. Empty without a bootstrap."""
-        return {name: spread(draws) for name, draws in self.draws_by_name.items() if len(draws) > 1}
+        return {name: _spread(draws) for name, draws in self.draws_by_name.items() if len(draws) > 1}
 
     @cached_property
     def interval(self) -> dict[str, tuple[float, float]]:
@@ -190,7 +190,7 @@ class Fit(Result):
             (str(names[i]), str(names[j]), float(table[i, j]))
             for i in range(len(names))
             for j in range(i + 1, len(names))
-            if abs(table[i, j]) > TIED
+            if abs(table[i, j]) > _TIED
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -273,7 +273,7 @@ class Fit(Result):
         return ax
 
 
-def spread(draws: Array) -> float | None:
+def _spread(draws: Array) -> float | None:
     """The standard deviation, of numbers whose squares may be too large for a float; None where all are the same."""
     if (draws == draws[0]).all():
         return None
@@ -297,10 +297,10 @@ def draw_curve(fit: Fit, ax: "Axes", ladder: str, color: str) -> None:
     low, high = fit.points[axis].min(), fit.points[axis].max()
     straight = axis == "loss"
     if straight:
-        x = np.linspace(max(low - BEYOND * (high - low), low / 2), high, 200)
+        x = np.linspace(max(low - _BEYOND * (high - low), low / 2), high, 200)
     else:
         ax.set_xscale("log")
-        x = np.geomspace(low, high * max((high / low) ** BEYOND, 2.0), 200)
+        x = np.geomspace(low, high * max((high / low) ** _BEYOND, 2.0), 200)
     ax.plot(x, fit.predict(x, ladder), color=color, linewidth=1)
     if len(fit.draws) > 1:
         ax.fill_between(x, *fit.predict_interval(x, ladder), color=color, alpha=0.2, linewidth=0)

@@ -12,7 +12,7 @@ from tasklaws.overlap.summary import LEVEL, observe, tells
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_METRIC = "exact_match"  # as the pipeline names an item's score
+_SCORE = "exact_match"  # as the pipeline names an item's score
 CONTRASTS = {"seeds": "between seeds", "trend": "around a smooth trend in size"}
 
 
@@ -71,18 +71,18 @@ def effective_number(scores: pd.DataFrame, *, score: str = "score") -> Effective
     >>> found.n_items, found.contrast, found.low < 2 < found.high
     (20, 'seeds', True)
     """
-    names = {"model": "rung", "task": "item", score: _METRIC}
+    names = {"model": "rung", "task": "item", score: _SCORE}
     table = scores.rename(columns={old: new for old, new in names.items() if old in scores and new not in scores})
-    for column, other in (("rung", "model"), ("item", "task"), (_METRIC, score)):
+    for column, other in (("rung", "model"), ("item", "task"), (_SCORE, score)):
         if column not in table:
             raise TasklawsError(f"no column {other!r} among {', '.join(map(str, scores))}: the scores need one")
     for column in ("seed", "step"):
         table = table if column in table else table.assign(**{column: 0})
-    table = table.dropna(subset=_METRIC)
+    table = table.dropna(subset=_SCORE)
     keys = ["rung", "seed", "step"]
     sizes = table[[*keys, *({"n_params", "n_tokens"} & set(table))]].drop_duplicates(keys)
     contrast, _, seen = observe(
-        table[[*keys, "item", _METRIC]], sizes.reindex(columns=[*keys, "n_params", "n_tokens"]).fillna(1.0)
+        table[[*keys, "item", _SCORE]], sizes.reindex(columns=[*keys, "n_params", "n_tokens"]).fillna(1.0)
     )
     if seen is None:
         raise TasklawsError(
