@@ -231,9 +231,13 @@ def summarise(forecasts: pd.DataFrame, methods: pd.DataFrame) -> dict[str, Any]:
     verdict, ladder and half; of forecasts with an observation."""
     seen = forecasts.dropna(subset="observed")
     told = methods.merge(seen[[*BACKTEST_FORECASTS.keys, "observed"]], on=BACKTEST_FORECASTS.keys)
+
+    def by_method(rows: pd.DataFrame) -> dict[str, Any]:
+        return {str(name): error_figures(part) for name, part in rows.groupby("method")}
+
     return {
         **error_figures(seen),
-        "methods": {str(name): error_figures(part) for name, part in told.groupby("method")},
+        "methods": by_method(told),
         "by_verdict": {str(name): error_figures(part) for name, part in seen.groupby("verdict")},
         "by_ladder": {
             str(name): {
