@@ -18,8 +18,8 @@ from tasklaws.sandbox.runner import run
 
 NAME = "verdicts.sqlite"
 SCHEMA = "CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, verdict TEXT, sha256 TEXT) WITHOUT ROWID"
-BATCH = 64  # programs between two commits: what a kill can cost
-LOCK_SECONDS = 60.0
+_BATCH = 64  # programs between two commits: what a kill can cost
+_LOCK_SECONDS = 60.0
 
 Result = TypeVar("Result")
 
@@ -40,8 +40,8 @@ class Verdicts:
         verdicts = self._attempt(partial(known, set(keys)))
         missing = [key for key in unique if key not in verdicts]
         with ThreadPoolExecutor(self._workers) as pool:
-            for start in range(0, len(missing), BATCH):
-                batch = missing[start : start + BATCH]
+            for start in range(0, len(missing), _BATCH):
+                batch = missing[start : start + _BATCH]
                 found = dict(zip(batch, pool.map(lambda key: run(*unique[key]), batch), strict=True))
                 verdicts |= found
                 self._attempt(partial(remember, found))
@@ -65,7 +65,7 @@ class Verdicts:
         return TasklawsError(f"{self._path}: {error}: free some space, or see who holds it, then run it again")
 
     def _transact(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
-        with closing(sqlite3.connect(self._path, timeout=LOCK_SECONDS)) as store, store:
+        with closing(sqlite3.connect(self._path, timeout=_LOCK_SECONDS)) as store, store:
             store.execute(SCHEMA)
             return action(store)
 

@@ -11,7 +11,7 @@ from tasklaws.core.schema import Array
 from tasklaws.laws.forms.power import FLOOR
 from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
 
-EXPONENTS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.5)
+_EXPONENTS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.5)
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ CHINCHILLA = Chinchilla(
         FLOOR,
         Parameter("A", "value at n_params = 1", 1e-8, 1e4, log=True, linear=True),
         Parameter("B", "value at n_tokens = 1", 1e-8, 1e4, log=True, linear=True),
-        Parameter("alpha", "1", 0.0, 3.0, EXPONENTS, shared=True, edge=(True, False)),
-        Parameter("beta", "1", 0.0, 3.0, EXPONENTS, shared=True, edge=(True, False)),
+        Parameter("alpha", "1", 0.0, 3.0, _EXPONENTS, shared=True, edge=(True, False)),
+        Parameter("beta", "1", 0.0, 3.0, _EXPONENTS, shared=True, edge=(True, False)),
     ),
 )
 KAPLAN = KaplanJoint(
@@ -115,6 +115,6 @@ OVER_TRAINING = OverTraining(
         FLOOR,
         Parameter("a", "value", 1e-8, 1e4, log=True, linear=True),
         Parameter("b", "value", 1e-8, 1e4, log=True, linear=True),
-        Parameter("eta", "1", 0.0, 2.0, EXPONENTS, shared=True, edge=(True, False)),
+        Parameter("eta", "1", 0.0, 2.0, _EXPONENTS, shared=True, edge=(True, False)),
     ),
 )
