@@ -12,7 +12,7 @@ import yaml
 from synthetic import SMOOTH, Family, Ladder
 
 from tasklaws.forecast.curve_fits import fit_curve, load_fits
-from tasklaws.laws import LawSettings
+from tasklaws.laws.settings import LawSettings
 from tasklaws.tables import CurveKey, is_loss
 
 STAGES = Path(__file__).parents[2] / "stages"

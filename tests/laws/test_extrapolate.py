@@ -6,7 +6,7 @@ import pytest
 from ladders import published
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.laws import fit_many
+from tasklaws.laws.fitting import fit_many
 from tasklaws.laws.learning_curve import _METHODS, extrapolate, extrapolate_many, weighted_median
 
 X = np.geomspace(1e5, 1e8, 25)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json
-from tasklaws.core.schema import Array
 from tasklaws.overlap.discontinuity import index
 from tasklaws.overlap.widening import next_rung_variance
 from tasklaws.tables import SET_SUMMARY, VERDICT_NAMES

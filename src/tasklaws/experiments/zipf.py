@@ -16,7 +16,7 @@ from tasklaws.families import build
 from tasklaws.ladder import card
 from tasklaws.ladder.corpus import TRAIN, write_corpus
 from tasklaws.ladder.rung import train_rung
-from tasklaws.laws import fit
+from tasklaws.laws.fitting import fit
 from tasklaws.tables import ZIPF_EXPONENTS, ZIPF_RUNS
 
 _WORK = Path(".work/zipf")

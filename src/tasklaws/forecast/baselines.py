@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.forecast.axes import chinchilla
-from tasklaws.forecast.methods import Forecaster, Prediction
-from tasklaws.forecast.panel import Panel
-from tasklaws.laws import Fit, fit_many
+from tasklaws.forecast.panel import Forecaster, Panel, Prediction
+from tasklaws.laws.fitting import fit_many
+from tasklaws.laws.result import Fit
 
 _LEAST_POINTS = 3  # fewer: no curve is fitted
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.stats import norm
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.forecast.baselines import RepeatLast, baselines
-from tasklaws.forecast.methods import LOSS_METHODS, METHODS, Forecaster, Prediction, ask, noise_share
+from tasklaws.forecast.methods import LOSS_METHODS, METHODS, ask, noise_share
 from tasklaws.forecast.overlap_width import overlap_sd
-from tasklaws.forecast.panel import Panel
+from tasklaws.forecast.panel import Forecaster, Panel, Prediction
 
 LEAST_RUNGS = 3  # fewer: only the last rung can be repeated
 SHARPNESS = 6.0  # weights go as relative error to the minus this

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.core.workers import run_each
 from tasklaws.items.ability import Levels
 from tasklaws.items.covariates import SOLVE_RATE, TIME, covariate

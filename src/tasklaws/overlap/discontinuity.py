@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
 from tasklaws.overlap.effective_number import Estimate
 from tasklaws.overlap.residuals import Cells
 from tasklaws.stats.jumps import excess_share, smooth_rise

@@ -15,8 +15,8 @@ import pandas as pd
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
 from tasklaws.overlap.residuals import Residuals
 
 LEAST_TELLING = 1.2  # rungs: below, all hangs on one

@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
 
 Labels = NDArray[np.intp]
 ITEM_SD = 3.0  # weak priors, in logits, that keep items and slopes finite where all runs agree

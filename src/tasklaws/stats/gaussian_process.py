@@ -11,7 +11,7 @@ from itertools import product
 
 import numpy as np
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.stats.links import Link
 
 _LEVEL = 4.0  # standard deviation of a curve's level, in logits: hardly a prior

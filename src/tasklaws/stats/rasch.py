@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.stats.links import ARCSINE
 
 ABILITY_SD = 5.0  # weak prior that keeps the ability of a rung that solves nothing, or all, finite

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
 
 _EXPONENTS = (0.1, 0.4, 0.8)
