@@ -56,8 +56,8 @@ def judge(document: dict[str, Any], results: list[Any]) -> dict[str, float]:
     if isinstance(result, tuple):
         return {"target_bits_per_byte": judging.bits_per_byte(result[0], document["target"])}
     if document["elicitation"] == "python":
-        verdict = run(judging.program_of(result), document["fuel"])
-        given = verdict.stdout if verdict.status == "ok" else ""
+        outcome = run(judging.program_of(result), document["fuel"])
+        given = outcome.stdout if outcome.status == "ok" else ""
     else:
         given = judging.answer_of(result)
     return {
