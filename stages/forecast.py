@@ -16,6 +16,7 @@ from tasklaws.forecast.tables import (
     read_observations,
     rungs_of,
 )
+from tasklaws.gate import open_gate
 from tasklaws.structure.table import read_structure, with_effective_number
 
 
@@ -26,15 +27,16 @@ def main() -> None:
     holdout = rungs_of(params, "holdout")
     observations = read_observations(results / "observations_fit.csv", rungs_of(params, "fit"))
     observations = with_effective_number(observations, read_structure(results / "structure.csv", ladder))
-    sizes = read_ladder(results / "before" / "fit.csv", holdout)
+    sizes = read_ladder(results / "ladder.csv", holdout)
     curves = load_fits(results / "fits.json", ladder)
     table, methods = forecast_ladder(observations, sizes)
     items = forecast_ladder_items(curves, table)
     bands = forecast_bands(observations, sizes)
-    write_table(results / "before" / "holdout.csv", table, FORECAST_KEYS)
+    write_table(results / "forecasts.csv", table, FORECAST_KEYS)
     write_table(results / "methods.csv", methods, METHOD_KEYS)
     write_table(results / "bands.csv", bands, BAND_KEYS)
     write_table(results / "item_forecasts.csv", items, ITEM_KEYS)
+    open_gate("holdout", results / "forecasts.csv")  # last: all that is said of the holdout is written
     for row in table.itertuples():
         print(f"{row.rung} {row.family} {row.elicitation} {row.metric}: {row.verdict}: {row.evidence}")
 

@@ -7,14 +7,16 @@ import pandas as pd
 from tasklaws import errors
 from tasklaws.config import load_params
 from tasklaws.files import write_table
+from tasklaws.gate import open_gate
 from tasklaws.ladder.sizes import ladder_rows
 from tasklaws.schema import LADDER_KEYS
 
 
 def main() -> None:
     models = load_params()["models"]
-    out = Path("results", models["name"], "before", "fit.csv")
+    out = Path("results", models["name"], "ladder.csv")
     write_table(out, pd.DataFrame(ladder_rows(models)), LADDER_KEYS)
+    open_gate("fit", out)
     print(f"{out}: {len(models['rungs'])} rungs")
 
 

@@ -38,7 +38,7 @@ def main() -> None:
     ladder = params["models"]["name"]
     results = Path(f"results/{ladder}")
     rungs = rungs_of(params, "holdout")
-    forecasts = read_forecasts(results / "before" / "holdout.csv")
+    forecasts = read_forecasts(results / "forecasts.csv")
     observations = read_observations(results / "observations_holdout.csv", rungs)
     scores = read_final_scores(Path(f"scores/{ladder}/holdout"), rungs, observations)
     everyone = [

@@ -91,9 +91,12 @@ def test_every_fit_rung_comes_before_the_forecast(graph):
 
 
 def test_a_holdout_is_scored_only_after_its_forecast(graph):
+    results = f"results/{graph.params['models']['name']}"
+    gate = f"{results}/gate/holdout.json"
+    assert {gate, f"{results}/forecasts.csv"} <= {str(out) for out in graph.stages["forecast"].outs}
     for rung in graph.rungs("holdout"):
         assert "forecast" in graph.above(f"score@{rung}")
-        assert f"results/{graph.params['models']['name']}/before/holdout.csv" in graph.inputs(f"score@{rung}")
+        assert gate in graph.inputs(f"score@{rung}")
     assert "forecast" in graph.above("observe@holdout")
     for rung in graph.rungs("fit"):
         assert "forecast" not in graph.above(f"score@{rung}")
@@ -213,7 +216,7 @@ def test_holdout_scores_do_not_move_the_forecast_by_a_byte(tmp_path, monkeypatch
     params = yaml.safe_load((tmp_path / "params.yaml").read_text())
     results = tmp_path / "results" / params["models"]["name"]
     names = ("fits.json", "mirage.csv", "structure.csv", "methods.csv", "bands.csv", "item_forecasts.csv")
-    outputs = [results / name for name in (*names, "before/holdout.csv")]
+    outputs = [results / name for name in (*names, "forecasts.csv")]
 
     def forecast() -> list[str]:
         for stage in ("fit", "structure", "forecast"):

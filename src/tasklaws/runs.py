@@ -80,7 +80,7 @@ def collect(root: Path, params: dict[str, Any]) -> list[Run]:
     ]
     needed = [*FORECAST_KEYS, "n_params", "verdict"]
     forecasts = records(
-        read_table(results / "before" / "holdout.csv", FORECAST_COLUMNS, FORECAST_KEYS, needed, FORECAST_NUMBERS)
+        read_table(results / "forecasts.csv", FORECAST_COLUMNS, FORECAST_KEYS, needed, FORECAST_NUMBERS)
     )
     items = hash_files(list((root / "data" / "items").glob("*.jsonl")))
     asking = {key: value for key, value in params.items() if key not in ("laws", "execution")}
@@ -160,7 +160,7 @@ def forecast_run(results: Path, forecasts: Records, tags: dict[str, str]) -> Run
         if isinstance(value, (int, float)) and math.isfinite(value)
     ]
     verdicts = {".".join([*(row[key] for key in PAIR), "verdict"]): row["verdict"] for row in forecasts}
-    names = ["before/holdout.csv", "methods.csv", "validation.csv"]
+    names = ["forecasts.csv", "methods.csv", "validation.csv"]
     names += ["surprises.csv", "surprise_counts.csv", "surprising_skills.csv"]
     tables = [results / name for name in names]
     figures = sorted((results / "figures").glob("*.svg"))

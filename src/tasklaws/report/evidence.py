@@ -159,7 +159,7 @@ def load(root: Path, params: dict[str, Any]) -> Evidence:
         ladder=ladder,
         rungs=dict(sorted(roles.items(), key=lambda pair: sizes[pair[0]])),
         observations=observations,
-        forecasts=records(read_forecasts(results / "before" / "holdout.csv")),
+        forecasts=records(read_forecasts(results / "forecasts.csv")),
         methods=records(read_methods(results / "methods.csv")),
         bands=bands,
         fits={curve.key: curve for curve in load_fits(results / "fits.json", ladder)},
