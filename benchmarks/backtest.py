@@ -17,9 +17,9 @@ import pandas as pd
 
 from tasklaws.forecast.backtest import half, rolling_backtest, split_backtest
 from tasklaws.forecast.baselines import BASELINES
+from tasklaws.forecast.engine import KEYS
 from tasklaws.forecast.methods import METHODS
-from tasklaws.forecast.rows import KEYS
-from tasklaws.table import read_points
+from tasklaws.points import read_points
 
 NAMES = {True: [one.name for one in BASELINES], False: [one.name for one in METHODS]}
 CONTROLS = ("logiqa", "logi_qa", "wsc")

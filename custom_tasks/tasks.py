@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tasklaws.harness.documents import load
+from tasklaws.harness.lm_eval_task import load
 
 __all__ = ["judge", "load"]
 

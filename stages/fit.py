@@ -3,10 +3,10 @@
 from collections import Counter
 from pathlib import Path
 
-from tasklaws import errors
-from tasklaws.config import load_params
-from tasklaws.files import write_table
-from tasklaws.forecast.fits import fit_ladder, save_fits
+from tasklaws.core import errors
+from tasklaws.core.config import load_params
+from tasklaws.core.files import write_table
+from tasklaws.forecast.curve_fits import fit_ladder, save_fits
 from tasklaws.forecast.mirage import MIRAGE_KEYS, mirage_table
 from tasklaws.forecast.tables import read_final_scores, read_observations, rungs_of
 from tasklaws.laws import LawSettings

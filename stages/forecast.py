@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tasklaws import errors
-from tasklaws.config import load_params
-from tasklaws.files import write_table
-from tasklaws.forecast.fits import load_fits
-from tasklaws.forecast.holdout import forecast_bands, forecast_ladder, forecast_ladder_items
+from tasklaws.core import errors
+from tasklaws.core.config import load_params
+from tasklaws.core.files import write_table
+from tasklaws.forecast.curve_fits import load_fits
+from tasklaws.forecast.ladder import forecast_bands, forecast_ladder, forecast_ladder_items
 from tasklaws.forecast.tables import (
     BAND_KEYS,
     FORECAST_KEYS,
@@ -17,7 +17,7 @@ from tasklaws.forecast.tables import (
     rungs_of,
 )
 from tasklaws.gate import open_gate
-from tasklaws.structure.table import read_structure, with_effective_number
+from tasklaws.overlap.table import read_structure, with_effective_number
 
 
 def main() -> None:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasklaws import errors
-from tasklaws.config import load_params
-from tasklaws.files import write_table
+from tasklaws.core import errors
+from tasklaws.core.config import load_params
+from tasklaws.core.files import write_table
+from tasklaws.core.schema import LADDER_KEYS
 from tasklaws.gate import open_gate
-from tasklaws.ladder.sizes import ladder_rows
-from tasklaws.schema import LADDER_KEYS
+from tasklaws.ladder.card import ladder_rows
 
 
 def main() -> None:

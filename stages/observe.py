@@ -3,12 +3,12 @@
 import sys
 from pathlib import Path
 
-from tasklaws import errors
-from tasklaws.config import load_params
-from tasklaws.files import write_table
+from tasklaws.core import errors
+from tasklaws.core.config import load_params
+from tasklaws.core.files import write_table
+from tasklaws.core.schema import OBSERVATION_KEYS, Role
 from tasklaws.harness.observe import observations
 from tasklaws.ladder.card import read_made_by
-from tasklaws.schema import OBSERVATION_KEYS, Role
 from tasklaws.scores import read_scores, refuse_identical
 
 

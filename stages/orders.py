@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasklaws import errors
-from tasklaws.config import load_params
-from tasklaws.difficulty.ladder_items import ladder_items, read_people
-from tasklaws.difficulty.orders import AGREEMENT_KEYS, ORDER_KEYS, agreement, compare
-from tasklaws.files import write_table
+from tasklaws.core import errors
+from tasklaws.core.config import load_params
+from tasklaws.core.files import write_table
+from tasklaws.core.schema import ITEMS, read_items
 from tasklaws.forecast.tables import read_final_scores, read_observations, rungs_of
-from tasklaws.items import ITEMS, read_items
+from tasklaws.items.ladder_items import ladder_items, read_people
+from tasklaws.items.orders import AGREEMENT_KEYS, ORDER_KEYS, agreement, compare
 
 EARLIER = 2
 """Rungs kept to predict the first of the others from: one would say no more than a solve rate of 0 or 1."""

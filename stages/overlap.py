@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from tasklaws import errors
-from tasklaws.config import load_params
-from tasklaws.files import write_json, write_table
+from tasklaws.core import errors
+from tasklaws.core.config import load_params
+from tasklaws.core.files import write_json, write_table
+from tasklaws.experiments import overlap_summary as sentences
+from tasklaws.experiments import tables
+from tasklaws.experiments.overlap_forecasts import curves, forecast_sets, seen_numbers
+from tasklaws.experiments.overlap_sets import SetSettings, read_sets
+from tasklaws.experiments.overlap_summary import Errors, Theory, summary_table
 from tasklaws.forecast.tables import read_ladder
-from tasklaws.overlap import sentences, tables
-from tasklaws.overlap.curves import curves, seen_numbers
-from tasklaws.overlap.forecasts import forecast_sets
-from tasklaws.overlap.sets import SetSettings, read_sets
-from tasklaws.overlap.summary import Errors, Theory, summary_table
 from tasklaws.scores import read_scores
 
 

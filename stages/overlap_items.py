@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-from tasklaws import errors
-from tasklaws.config import load_params
-from tasklaws.elicitation import question_of
-from tasklaws.files import write_jsonl, write_table
-from tasklaws.items import ITEMS, read_items
-from tasklaws.ladder.document import read_documents
-from tasklaws.overlap import questions
-from tasklaws.overlap.questions import FAMILY
-from tasklaws.overlap.sets import SET_KEYS, SETS, SetSettings, draw_sets
+from tasklaws.core import errors
+from tasklaws.core.config import load_params
+from tasklaws.core.files import write_jsonl, write_table
+from tasklaws.core.schema import ITEMS, read_documents, read_items
+from tasklaws.experiments import overlap_sets as questions
+from tasklaws.experiments.overlap_sets import FAMILY, SET_KEYS, SETS, SetSettings, draw_sets
+from tasklaws.families.prompts import question_of
 
 
 def main() -> None:

@@ -3,14 +3,13 @@
 import sys
 from pathlib import Path
 
-from tasklaws import errors
-from tasklaws.config import load_params, rung_settings
-from tasklaws.files import write_table
+from tasklaws.core import errors
+from tasklaws.core.config import load_params, rung_settings
+from tasklaws.core.files import write_table
+from tasklaws.core.schema import SCORE_KEYS, read_items
+from tasklaws.experiments.overlap_sets import ASK, FAMILY, ITEMS
 from tasklaws.harness.score import score_rung
-from tasklaws.items import read_items
 from tasklaws.ladder import card
-from tasklaws.overlap.questions import ASK, FAMILY, ITEMS
-from tasklaws.schema import SCORE_KEYS
 
 
 def main() -> None:

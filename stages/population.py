@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from tasklaws import errors
-from tasklaws.config import load_params
-from tasklaws.files import write_table
+from tasklaws.core import errors
+from tasklaws.core.config import load_params
+from tasklaws.core.files import write_table
+from tasklaws.core.schema import ITEMS, read_items
 from tasklaws.humans.attempts import ATTEMPT_KEYS
 from tasklaws.humans.population import Population, simulate
-from tasklaws.items import ITEMS, read_items
 
 
 def main() -> None:

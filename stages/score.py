@@ -3,14 +3,13 @@
 import sys
 from pathlib import Path
 
-from tasklaws import errors
-from tasklaws.config import load_params, rung_settings
-from tasklaws.files import write_json, write_table
+from tasklaws.core import errors
+from tasklaws.core.config import load_params, rung_settings
+from tasklaws.core.files import write_json, write_table
+from tasklaws.core.schema import ITEMS, SCORE_KEYS, read_items
 from tasklaws.harness.score import score_rung
-from tasklaws.items import ITEMS, read_items
 from tasklaws.ladder import card
 from tasklaws.sandbox import engine_id
-from tasklaws.schema import SCORE_KEYS
 
 
 def main() -> None:

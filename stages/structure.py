@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from tasklaws import errors
-from tasklaws.config import load_params
+from tasklaws.core import errors
+from tasklaws.core.config import load_params
+from tasklaws.core.files import write_table
+from tasklaws.core.schema import ITEMS, read_items
 from tasklaws.families import build
 from tasklaws.families.step_chain import StepChain
-from tasklaws.files import write_table
 from tasklaws.forecast.tables import read_checkpoints, rungs_of
-from tasklaws.items import ITEMS, read_items
+from tasklaws.overlap.design import chain_weights
+from tasklaws.overlap.summary import structure_table
+from tasklaws.overlap.table import STRUCTURE_KEYS
 from tasklaws.scores import read_scores
-from tasklaws.structure.designed import chain_weights
-from tasklaws.structure.families import structure_table
-from tasklaws.structure.table import STRUCTURE_KEYS
 
 
 def main() -> None:

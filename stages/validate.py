@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasklaws import errors
-from tasklaws.config import load_params
-from tasklaws.files import write_json, write_table
-from tasklaws.forecast.check import compare, judge_items, metrics
-from tasklaws.forecast.holdout import to_points
+from tasklaws.core import errors
+from tasklaws.core.config import load_params
+from tasklaws.core.files import write_json, write_table
+from tasklaws.core.schema import ITEMS
+from tasklaws.forecast.ladder import to_points
 from tasklaws.forecast.surprises import (
     COUNT_KEYS,
     SURPRISE_KEYS,
@@ -28,9 +28,9 @@ from tasklaws.forecast.tables import (
     read_observations,
     rungs_of,
 )
-from tasklaws.items import ITEMS
+from tasklaws.forecast.validate import compare, judge_items, metrics
+from tasklaws.points import write_points
 from tasklaws.scores import read_scores, refuse_identical
-from tasklaws.table import write_points
 
 
 def main() -> None:

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from tasklaws import errors
-from tasklaws.config import load_params
-from tasklaws.files import write_json, write_table
-from tasklaws.overlap.exponents import exponents, zipf_sentence
-from tasklaws.overlap.runs import RUN_KEYS, read_runs
-from tasklaws.overlap.tables import ZIPF_KEYS
+from tasklaws.core import errors
+from tasklaws.core.config import load_params
+from tasklaws.core.files import write_json, write_table
+from tasklaws.experiments.tables import ZIPF_KEYS
+from tasklaws.experiments.zipf import RUN_KEYS, exponents, read_runs, zipf_sentence
 
 
 def main() -> None:

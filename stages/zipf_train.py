@@ -3,11 +3,10 @@
 import sys
 from pathlib import Path
 
-from tasklaws import errors
-from tasklaws.config import load_params
-from tasklaws.files import write_table
-from tasklaws.overlap.runs import RUN_KEYS
-from tasklaws.overlap.zipf import ZipfSettings, train_runs
+from tasklaws.core import errors
+from tasklaws.core.config import load_params
+from tasklaws.core.files import write_table
+from tasklaws.experiments.zipf import RUN_KEYS, ZipfSettings, train_runs
 
 
 def main() -> None:

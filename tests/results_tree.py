@@ -14,11 +14,11 @@ import pandas as pd
 import yaml
 
 from tasklaws.compose import compose
+from tasklaws.core.files import write_json, write_jsonl, write_table, write_text
+from tasklaws.core.schema import LADDER_KEYS, SCORE_COLUMNS, SCORE_KEYS, Item
 from tasklaws.families import build
-from tasklaws.files import write_json, write_jsonl, write_table, write_text
 from tasklaws.ladder import card
-from tasklaws.ladder.sizes import ladder_rows
-from tasklaws.schema import LADDER_KEYS, SCORE_COLUMNS, SCORE_KEYS, Item
+from tasklaws.ladder.card import ladder_rows
 
 REPOSITORY = Path(__file__).parents[1]
 SHARES = {0.25: -0.5, 1.0: 0.0}  # checkpoint (share of training) -> decades of size that it is behind

@@ -18,7 +18,7 @@ from dvc.stage import Stage
 
 from dependencies import ROOT, needed, script
 from tasklaws.compose import compose
-from tasklaws.files import sha256_file
+from tasklaws.core.files import sha256_file
 
 LADDERS = sorted(path.stem for path in (ROOT / "conf/models").glob("*.yaml"))
 CONFIGURATIONS = [f"models={ladder}" for ladder in LADDERS] + ["experiment=overlap"]

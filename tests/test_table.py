@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared_data import shared
-from tasklaws.errors import TasklawsError
-from tasklaws.schema import LOSSES, METRIC_RANGES, POINT_COLUMNS, is_loss
-from tasklaws.table import complete, read_curves, read_points, write_points
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import LOSSES, METRIC_RANGES, POINT_COLUMNS, is_loss
+from tasklaws.points import complete, read_curves, read_points, write_points
 
 HEADER = "model,task,metric,value,n_params"
 ROW = "m,t,acc,0.5,1000"

@@ -9,6 +9,7 @@ file too many trains models again for nothing. A stage therefore lists the files
 - what `stages/STAGE.py` imports, and what those files import in turn, at top level and inside functions and classes;
 - the `__init__.py` of every package on the way. Importing `a.b` executes the top level of `a/__init__.py`; what its
   functions import counts only where something of the package itself is imported (`from a import name`);
+- all files of a package whose `__init__.py` imports them by name, with `importlib.import_module`;
 - for stages that hand a file to lm-eval (`EXTRA_ENTRY_POINTS`), what that file imports at top level;
 - nothing under `if TYPE_CHECKING:`.
 
@@ -32,9 +33,10 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 REMEDY = "run `make dependencies`"
-WHOLE_PACKAGES = ("core", "difficulty", "families", "forecast", "laws")
+WHOLE_PACKAGES = ("core", "forecast", "items", "laws")
 # lm-eval calls this file's `load` to get the items. Its scoring function imports when called, and no stage calls it.
 EXTRA_ENTRY_POINTS = {"respond": "custom_tasks/tasks.py", "overlap_respond": "custom_tasks/tasks.py"}
+_IMPORTING_CALLS = ("importlib.import_module", "import_module", "__import__")
 
 
 class DependencyError(Exception):
@@ -81,6 +83,12 @@ def _imported(file: Path, functions: bool, source: Path) -> list[tuple[Path, boo
                 raise DependencyError(f"{file}:{node.lineno}: a relative import: write the module's full name")
             for alias in node.names:
                 found += _module(node.module, alias.name, file, source)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in _IMPORTING_CALLS:
+            if file.name != "__init__.py":
+                raise DependencyError(
+                    f"{file}:{node.lineno}: an import by name: only a package's __init__.py can have it"
+                )
+            found += [(module, True) for module in sorted(file.parent.glob("*.py"))]
     return found
 
 

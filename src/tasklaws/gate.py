@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tasklaws.files import sha256_file, write_json
-from tasklaws.schema import Role
+from tasklaws.core.files import sha256_file, write_json
+from tasklaws.core.schema import Role
 
 
 def open_gate(role: Role, table: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasklaws.errors import TasklawsError
-from tasklaws.files import read_table
-from tasklaws.schema import METRIC_RANGES, SCORE_COLUMNS, SCORE_KEYS, SCORE_NUMBERS
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_table
+from tasklaws.core.schema import METRIC_RANGES, SCORE_COLUMNS, SCORE_KEYS, SCORE_NUMBERS
 
 
 def read_scores(directory: Path, rungs: list[str]) -> pd.DataFrame:

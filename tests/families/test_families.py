@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Item
 from tasklaws.families import GENERATORS, build
-from tasklaws.families.shots import draw_unreserved, reserved_questions, shots
-from tasklaws.sandbox.verdicts import Verdicts
-from tasklaws.schema import Item
+from tasklaws.families.draws import draw_unreserved, reserved_questions, shots
+from tasklaws.sandbox.cache import Verdicts
 
 NAMES = ["sha256_power", "gauss_sum", "step_chain", "step_chain_shared", "addition", "string_edit", "largest_of_four"]
 

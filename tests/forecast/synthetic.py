@@ -9,8 +9,8 @@ import pandas as pd
 import yaml
 
 import tiny
-from tasklaws.files import write_jsonl, write_table
-from tasklaws.schema import (
+from tasklaws.core.files import write_jsonl, write_table
+from tasklaws.core.schema import (
     LADDER_COLUMNS,
     LADDER_KEYS,
     OBSERVATION_COLUMNS,

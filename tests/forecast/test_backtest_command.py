@@ -8,8 +8,8 @@ import pytest
 from made_up import SIZES, draw, rises, table
 
 from tasklaws import cli
-from tasklaws.files import read_json
-from tasklaws.forecast.rows import BACKWARD, COLUMNS
+from tasklaws.core.files import read_json
+from tasklaws.forecast.engine import BACKWARD, COLUMNS
 
 SPLIT = ["--fit", "n_params < 2e9", "--holdout", "n_params > 2e9"]
 ROLLING = ["--rolling", "1", "--min-rungs", "4"]

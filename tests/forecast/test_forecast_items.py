@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasklaws.errors import TasklawsError
-from tasklaws.forecast.check import compare, item_summary, judge_items, log_loss, metrics
-from tasklaws.forecast.items import difficulties, forecast_items, solve_ability
-from tasklaws.forecast.links import ARCSINE
+from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.tables import BASELINE_NAMES
+from tasklaws.forecast.validate import compare, item_summary, judge_items, log_loss, metrics
+from tasklaws.stats.links import ARCSINE
+from tasklaws.stats.rasch import difficulties, forecast_items, solve_ability
 
 
 def known_difficulty(chance, seed=0):

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from shared_data import shared
-from tasklaws.errors import TasklawsError
-from tasklaws.forecast.jump import excess_share, sharpest_jump, smooth_rise
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import SCORE_COLUMNS
 from tasklaws.forecast.mirage import MIRAGE_COLUMNS, POINT_MIRAGE_COLUMNS, mirage_points, mirage_table
 from tasklaws.forecast.mirage_noise import independent_trials
-from tasklaws.schema import SCORE_COLUMNS
-from tasklaws.table import read_points
+from tasklaws.points import read_points
+from tasklaws.stats.jumps import excess_share, sharpest_jump, smooth_rise
 
 SEED_SD = 0.15  # logits by which seeds differ
 ITEM_SD = 0.5

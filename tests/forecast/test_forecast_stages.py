@@ -11,11 +11,11 @@ import pytest
 import yaml
 from synthetic import SMOOTH, Family, Ladder
 
-from tasklaws.files import sha256_file
-from tasklaws.forecast.fits import fit_curve, load_fits
+from tasklaws.core.files import sha256_file
+from tasklaws.core.schema import is_loss
+from tasklaws.forecast.curve_fits import fit_curve, load_fits
 from tasklaws.forecast.tables import Key
 from tasklaws.laws import LawSettings
-from tasklaws.schema import is_loss
 
 STAGES = Path(__file__).parents[2] / "stages"
 RESULTS = Path("results/made_up")

@@ -6,7 +6,7 @@ import pytest
 from made_up import SIZES, draw, rises, table
 
 from tasklaws.forecast.backtest import rolling_backtest, split_backtest
-from tasklaws.forecast.rows import KEYS
+from tasklaws.forecast.engine import KEYS
 
 TOLD = ["observed", "log_score"]
 

@@ -15,11 +15,10 @@ from lm_eval.evaluator import simple_evaluate
 from lm_eval.tasks import TaskManager
 
 import tiny
-from tasklaws.elicitation import prompt, split_task, target
-from tasklaws.errors import TasklawsError
-from tasklaws.harness.documents import document, load
-from tasklaws.items import read_items
-from tasklaws.schema import Item
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Item, read_items
+from tasklaws.families.prompts import prompt, split_task, target
+from tasklaws.harness.lm_eval_task import document, load
 
 TASKS = tiny.ROOT / "custom_tasks"
 LM_EVAL = Path(sys.executable).with_name("lm_eval")

@@ -6,11 +6,11 @@ import re
 import pandas as pd
 import pytest
 
-from tasklaws.errors import TasklawsError
-from tasklaws.files import write_table
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import write_table
+from tasklaws.core.schema import OBSERVATION_COLUMNS, OBSERVATION_KEYS, SCORE_COLUMNS, SCORE_KEYS
 from tasklaws.harness.observe import observations
 from tasklaws.ladder.card import Card, Checkpoint, train_flops
-from tasklaws.schema import OBSERVATION_COLUMNS, OBSERVATION_KEYS, SCORE_COLUMNS, SCORE_KEYS
 from tasklaws.scores import read_scores, refuse_identical
 
 

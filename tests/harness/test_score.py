@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 import tiny
-from tasklaws.errors import TasklawsError
-from tasklaws.files import read_table, write_jsonl, write_table
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_table, write_jsonl, write_table
+from tasklaws.core.schema import SCORE_COLUMNS, SCORE_KEYS, Response
 from tasklaws.harness.score import read_responses, refuse_unanswered, score
 from tasklaws.sandbox import Verdict, Verdicts
-from tasklaws.schema import SCORE_COLUMNS, SCORE_KEYS, Response
 
 GAUSS = {item.question: item for item in tiny.items("gauss_sum")}
 HUNDRED = GAUSS["sum 1..100"]
@@ -35,7 +35,7 @@ class Counting:
 
     def __init__(self, monkeypatch):
         self.programs = []
-        monkeypatch.setattr("tasklaws.sandbox.verdicts.run", self.run)
+        monkeypatch.setattr("tasklaws.sandbox.cache.run", self.run)
 
     def run(self, program, fuel):
         self.programs.append((program, fuel))
@@ -203,7 +203,7 @@ def test_an_impossible_log_likelihood_is_refused(verdicts):
 
 
 def test_a_run_that_hit_the_wall_clock_is_no_score(monkeypatch, verdicts):
-    monkeypatch.setattr("tasklaws.sandbox.verdicts.run", lambda *_: Verdict("invalid", "", "too slow", 0))
+    monkeypatch.setattr("tasklaws.sandbox.cache.run", lambda *_: Verdict("invalid", "", "too slow", 0))
     with pytest.raises(TasklawsError, match=f"the program for {HUNDRED.id} ran into the wall-clock fuse"):
         score("a", [python(HUNDRED, "while True: pass")], ITEMS, verdicts)
 

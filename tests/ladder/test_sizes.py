@@ -6,9 +6,9 @@ import yaml
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from tasklaws.compose import compose
+from tasklaws.core.schema import LADDER_COLUMNS
+from tasklaws.ladder.card import gpt_neox_n_params, ladder_rows, rung_size
 from tasklaws.ladder.heldout import count_params
-from tasklaws.ladder.sizes import gpt_neox_n_params, ladder_rows, rung_size
-from tasklaws.schema import LADDER_COLUMNS
 from tiny import ROOT, SOURCE
 
 

@@ -3,12 +3,12 @@
 import pandas as pd
 import pytest
 
-from tasklaws.errors import TasklawsError
-from tasklaws.files import write_json, write_table
-from tasklaws.overlap import tables
-from tasklaws.overlap.forecasts import forecast_sets
-from tasklaws.overlap.runs import RUN_COLUMNS, RUN_KEYS
-from tasklaws.overlap.summary import Theory, summary_table
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import write_json, write_table
+from tasklaws.experiments import tables
+from tasklaws.experiments.overlap_forecasts import forecast_sets
+from tasklaws.experiments.overlap_summary import Theory, summary_table
+from tasklaws.experiments.zipf import RUN_COLUMNS, RUN_KEYS
 from tasklaws.report import overlap
 
 

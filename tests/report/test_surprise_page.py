@@ -11,8 +11,8 @@ import pytest
 from test_report import FEW, read_page
 
 from results_tree import params_of, write_results
-from tasklaws.errors import TasklawsError
-from tasklaws.files import write_table
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import write_table
 from tasklaws.forecast.surprises import SURPRISE_KEYS
 from tasklaws.report.build import build
 

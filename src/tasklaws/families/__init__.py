@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.typed import typed
 from tasklaws.families.addition import Addition
 from tasklaws.families.base import Family, Split
 from tasklaws.families.gauss_sum import GaussSum
@@ -10,7 +11,6 @@ from tasklaws.families.largest_of_four import LargestOfFour
 from tasklaws.families.sha256_power import Sha256Power
 from tasklaws.families.step_chain import StepChain
 from tasklaws.families.string_edit import StringEdit
-from tasklaws.typed import typed
 
 __all__ = ["GENERATORS", "Family", "Split", "build"]
 

@@ -6,10 +6,10 @@ Example: `482+917` -> `1399`
 import random
 from dataclasses import dataclass
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Elicitation, Item
+from tasklaws.core.typed import Count
 from tasklaws.families.base import Split, generator
-from tasklaws.schema import Elicitation, Item
-from tasklaws.typed import Count
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import math
 import random
 from typing import Literal, Protocol
 
-from tasklaws.schema import Elicitation, Item
+from tasklaws.core.schema import Elicitation, Item
 
 Split = Literal["test", "dev"]
 

@@ -10,9 +10,9 @@ import hashlib
 import random
 from dataclasses import dataclass
 
+from tasklaws.core.schema import Elicitation, Item
+from tasklaws.core.typed import Count
 from tasklaws.families.base import Split, run_seconds
-from tasklaws.schema import Elicitation, Item
-from tasklaws.typed import Count
 
 LETTERS = "abcdef"
 PROGRAM = """import hashlib

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasklaws.errors import TasklawsError
-from tasklaws.forecast.combination import History
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import is_loss
+from tasklaws.forecast.combine import History
+from tasklaws.forecast.engine import KEYS, forecast_rows, to_tables
 from tasklaws.forecast.panel import Panel, build_panels
-from tasklaws.forecast.rows import KEYS, forecast_rows, to_tables
-from tasklaws.schema import is_loss
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
 MOST_CELLS = 100_000  # tasks times models: about a gigabyte

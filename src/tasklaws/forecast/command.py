@@ -7,14 +7,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tasklaws.errors import TasklawsError
-from tasklaws.files import write_json, write_table
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import write_json, write_table
+from tasklaws.core.schema import is_loss
 from tasklaws.forecast.backtest import choose_metrics, choose_tasks, rolling_backtest, split_backtest, summarise
 from tasklaws.forecast.baselines import BASELINES
+from tasklaws.forecast.engine import BACKWARD, KEYS
 from tasklaws.forecast.methods import METHODS
-from tasklaws.forecast.rows import BACKWARD, KEYS
-from tasklaws.schema import is_loss
-from tasklaws.table import read_points
+from tasklaws.points import read_points
 
 
 def add_parser(subparsers: Any) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasklaws.forecast.rows import KEYS, LEVEL
-from tasklaws.report.style import LIGHT, house_style, key_below, key_room, panel, save, short
+from tasklaws.forecast.engine import KEYS, LEVEL
+from tasklaws.plotting import LIGHT, house_style, key_below, key_room, panel, save, short
 
 VERDICTS = {  # in the order of the key
     "lawful": LIGHT["outcome"],

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tasklaws.errors import TasklawsError
-from tasklaws.forecast.jump import REPLICATES, Array, Jump, excess_share, shares, sharpest_jump
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Array
 from tasklaws.forecast.mirage_noise import Measured, independent_trials, measure
 from tasklaws.forecast.verdict import LEAST_RUNGS, SIGNIFICANCE
-from tasklaws.laws.binomial import binomial_items
+from tasklaws.stats.jumps import REPLICATES, Jump, excess_share, shares, sharpest_jump
+from tasklaws.stats.proportions import binomial_items
 
 EXACT = ("exact_match", "acc", "rc_acc", "multiple_choice_grade")  # right or wrong; of several the first is judged
 KEPT = 0.5  # a jump survives where more than this share of it remains, and is a mirage where less does

@@ -6,13 +6,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from tasklaws.errors import TasklawsError
-from tasklaws.files import read_table
-from tasklaws.forecast.conditional import at_forecast, at_total, count_pmf, each_given_total, tails
-from tasklaws.forecast.links import Array
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_table
+from tasklaws.core.schema import Array, Item, read_items
 from tasklaws.forecast.tables import ITEM_KEYS
-from tasklaws.items import read_items
-from tasklaws.schema import Item
+from tasklaws.stats.rasch import at_forecast, at_total, count_pmf, each_given_total, tails
 
 SOLVED, FAILED, EXPECTED = "solved against expectation", "failed against expectation", "as expected"
 SURPRISING = 1.0  # bits: less likely than not

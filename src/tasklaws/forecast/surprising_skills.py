@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from tasklaws.files import read_table
-from tasklaws.forecast.conditional import given_total, tails
-from tasklaws.forecast.links import Array
+from tasklaws.core.files import read_table
+from tasklaws.core.schema import Array
 from tasklaws.forecast.surprises import PAIR, Items
+from tasklaws.stats.rasch import given_total, tails
 
 SKILL_KEYS = [*PAIR, "skill"]
 SKILL_NUMBERS = ["n_items", "n_answers", "solved", "expected", "p_value", "q_value"]

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from tasklaws.errors import TasklawsError
-from tasklaws.files import read_table
-from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
-from tasklaws.schema import (
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_table
+from tasklaws.core.schema import (
     LADDER_COLUMNS,
     LADDER_KEYS,
     METRICS,
@@ -19,6 +18,7 @@ from tasklaws.schema import (
     OBSERVATION_NUMBERS,
     Role,
 )
+from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
 from tasklaws.scores import read_scores
 
 BASELINE_NAMES = list(dict.fromkeys(method.name for method in (*BASELINES, *LOSS_BASELINES)))

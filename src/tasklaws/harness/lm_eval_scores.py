@@ -1,8 +1,11 @@
-"""Scores of one document under the plain `lm_eval` command; the pipeline judges stored responses instead."""
+"""Scores of one document under the plain `lm_eval` command; the pipeline scores stored responses instead.
+
+A file apart from lm_eval_task.py: asking a model loads that one, and is not to be repeated when scoring changes.
+"""
 
 from typing import Any
 
-from tasklaws.harness import judge as judging
+from tasklaws.harness import metrics as judging
 from tasklaws.sandbox import run
 
 

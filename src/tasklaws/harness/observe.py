@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import METRICS, OBSERVATION_COLUMNS, Role
 from tasklaws.ladder.card import Card
-from tasklaws.schema import METRICS, OBSERVATION_COLUMNS, Role
 
 
 def observations(ladder: str, role: Role, scores: pd.DataFrame, cards: list[Card]) -> pd.DataFrame:

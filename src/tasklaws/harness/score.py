@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from tasklaws.elicitation import target
-from tasklaws.errors import TasklawsError
-from tasklaws.files import read_jsonl
-from tasklaws.harness import judge
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_jsonl
+from tasklaws.core.schema import SCORE_COLUMNS, Elicitation, Item, Response
+from tasklaws.core.typed import typed
+from tasklaws.families.prompts import target
+from tasklaws.harness import metrics as judge
 from tasklaws.sandbox import Verdict, Verdicts
-from tasklaws.schema import SCORE_COLUMNS, Elicitation, Item, Response
-from tasklaws.typed import typed
 
 
 def score_rung(

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasklaws.errors import TasklawsError
-from tasklaws.rows import read_header, read_rows, refuse
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_header, read_rows, refuse
 
 ATTEMPT_KEYS = ["person", "item"]
 ATTEMPT_NUMBERS = ["seconds", "timeout", "score"]

@@ -6,14 +6,22 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from tasklaws.files import json_line, sha256_file, write_table, write_text
+from tasklaws.core.files import json_line, sha256_file, write_table, write_text
+from tasklaws.plotting import house_style, save
 from tasklaws.report import orders, overlap
 from tasklaws.report.claims import fuel_limit
-from tasklaws.report.curves import size_curve, token_curve
-from tasklaws.report.evidence import CORPUS, Evidence, load
-from tasklaws.report.inside import digits, fate_bars, fate_map, group_curves, size_lines, steps
+from tasklaws.report.figures import (
+    digits,
+    fate_bars,
+    fate_map,
+    group_curves,
+    size_curve,
+    size_lines,
+    steps,
+    token_curve,
+)
+from tasklaws.report.load import CORPUS, Evidence, load
 from tasklaws.report.page import render
-from tasklaws.report.style import house_style, save
 from tasklaws.report.surprise_page import calibration, render_surprises
 from tasklaws.report.surprises import load_surprises
 from tasklaws.report.tables import CURVE_KEYS, curve_table

@@ -7,11 +7,11 @@ from typing import Literal, TypeVar
 
 from scipy.stats import spearmanr
 
-from tasklaws.report.compare import comparisons, percent
-from tasklaws.report.evidence import Evidence, Pair, Row, size_of
-from tasklaws.report.inside import by_rung, digits, fate, solved_share
-from tasklaws.report.rise import Rise, levels, measure
-from tasklaws.report.style import short
+from tasklaws.plotting import short
+from tasklaws.report.figures import by_rung, digits, fate, solved_share
+from tasklaws.report.load import Evidence, Pair, Row, size_of
+from tasklaws.report.shapes import Rise, levels, measure
+from tasklaws.report.tables import comparisons, percent
 
 Judgement = Literal["shown", "partly shown", "not shown", "cannot be told"]
 Key = TypeVar("Key", bound=Hashable)

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tasklaws.difficulty.ladder_items import read_people
-from tasklaws.difficulty.orders import (
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_table
+from tasklaws.items.ladder_items import read_people
+from tasklaws.items.orders import (
     AGREEMENT_COLUMNS,
     AGREEMENT_KEYS,
     AGREEMENT_NUMBERS,
@@ -21,12 +23,12 @@ from tasklaws.difficulty.orders import (
     ORDER_NUMBERS,
     ORDERS,
     REFERENCES,
+    WORDS,
+    judge,
+    sentences,
 )
-from tasklaws.difficulty.verdicts import WORDS, judge, sentences
-from tasklaws.errors import TasklawsError
-from tasklaws.files import read_table
-from tasklaws.report.evidence import Evidence, Pair
-from tasklaws.report.style import LIGHT, key_below, key_room, log_x, panel, share_y
+from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, share_y
+from tasklaws.report.load import Evidence, Pair
 
 GENERATORS = {
     "sha256_power": "Time grows with the power, what must be known does not. A flat line: time orders nothing here.",

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from tasklaws.files import read_table
-from tasklaws.overlap.runs import RUN_COLUMNS, RUN_KEYS
-from tasklaws.overlap.tables import VERDICTS, read_exponents, read_sentences, read_summary
-from tasklaws.report.style import LIGHT, key_below, key_room, log_x, panel, scale_colour
+from tasklaws.core.files import read_table
+from tasklaws.experiments.tables import VERDICTS, read_exponents, read_sentences, read_summary
+from tasklaws.experiments.zipf import RUN_COLUMNS, RUN_KEYS
+from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, scale_colour
 
 N_EFF = "effective number of tasks, as designed"
 

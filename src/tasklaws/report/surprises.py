@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasklaws.errors import TasklawsError
-from tasklaws.files import records
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import records
+from tasklaws.core.schema import Item, Response
 from tasklaws.forecast.surprises import EXPECTED, FAILED, SOLVED, read_counts, read_surprises
 from tasklaws.forecast.surprising_skills import read_skills
 from tasklaws.harness.score import read_responses
-from tasklaws.report.compare import percent
-from tasklaws.report.evidence import Evidence, Row
-from tasklaws.schema import Item, Response
+from tasklaws.report.load import Evidence, Row
+from tasklaws.report.tables import percent
 
 LONGEST = 160  # characters shown of what a model said
 Asked = tuple[str, str, str]
