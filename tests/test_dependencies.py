@@ -70,13 +70,14 @@ def test_dvc_yaml_lists_what_the_stages_execute():
     dependencies.check(text, dependencies.entries_of_stages(yaml.safe_load(text)["stages"]))
 
 
-def test_training_lists_no_file_that_it_does_not_execute():
+def test_training_lists_no_file_that_it_does_not_execute_and_none_about_families_or_tables():
     """A change of any listed file trains every model again. Only core is listed whole, of which all use nearly all."""
     needed = dependencies.needed("model")
     for entry in dependencies.entries(needed):
         path = dependencies.ROOT / entry
         if path.name != "core":
             assert path in needed or set(path.rglob("*.py")) <= needed, entry
+            assert path.relative_to(dependencies.ROOT / PACKAGE).parts[0] in ("__init__.py", "ladder"), entry
 
 
 def test_asking_lists_what_loads_the_items_and_not_what_scores_them():

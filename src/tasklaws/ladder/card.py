@@ -13,7 +13,6 @@ from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, sha256_file, write_json
-from tasklaws.core.schema import LADDER_COLUMNS
 from tasklaws.core.typed import typed
 
 CARD = "card.json"
@@ -216,10 +215,10 @@ def rung_size(source: dict[str, Any]) -> tuple[int, int]:
 
 
 def ladder_rows(models: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of the ladder table (LADDER_COLUMNS)."""
+    """The rows of the ladder table (tables.LADDER, which is not imported: a change of any table would train again)."""
     rows = []
     for rung, settings in models["rungs"].items():
         n_params, n_tokens = rung_size(settings["source"])
-        values = [models["name"], rung, settings["role"], n_params, n_tokens, train_flops(n_params, n_tokens)]
-        rows.append(dict(zip(LADDER_COLUMNS, values, strict=True)))
+        row = {"ladder": models["name"], "rung": rung, "role": settings["role"], "n_params": n_params}
+        rows.append({**row, "n_tokens": n_tokens, "train_flops": train_flops(n_params, n_tokens)})
     return rows
