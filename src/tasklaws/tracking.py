@@ -79,7 +79,7 @@ def collect(root: Path, params: dict[str, Any]) -> list[Run]:
     observations = [
         row for role in ("fit", "holdout") for row in records(read_checkpoints(results / f"observations_{role}.csv"))
     ]
-    forecasts = records(FORECASTS.read(results / "before" / "holdout.csv"))
+    forecasts = records(FORECASTS.read(results / "forecasts.csv"))
     items = hash_files(list((root / "data" / "items").glob("*.jsonl")))
     asking = {key: value for key, value in params.items() if key not in ("laws", "execution")}
     science = {key: value for key, value in params.items() if key != "execution"}
@@ -158,7 +158,7 @@ def forecast_run(results: Path, forecasts: Records, tags: dict[str, str]) -> Run
         if isinstance(value, (int, float)) and math.isfinite(value)
     ]
     verdicts = {".".join([*(row[key] for key in _PAIR), "verdict"]): row["verdict"] for row in forecasts}
-    names = ["before/holdout.csv", "methods.csv", "validation.csv"]
+    names = ["forecasts.csv", "methods.csv", "validation.csv"]
     names += ["surprises.csv", "surprise_counts.csv", "surprising_skills.csv"]
     tables = [results / name for name in names]
     figures = sorted((results / "figures").glob("*.svg"))
