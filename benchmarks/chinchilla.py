@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from tasklaws.laws import LAWS, fit
 from tasklaws.laws.batch import HUBER, Batch, Problem
 from tasklaws.laws.data import read_points
-from tasklaws.laws.fitting import basins, refit, resample
+from tasklaws.laws.fitting import basins, fit, refit, resample
+from tasklaws.laws.forms import LAWS
 from tasklaws.laws.optimise import search
 from tasklaws.points import read_curves
 

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from ladders import SIZES, accuracies, chinchilla, grid_of_models, losses, published
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.laws import LAWS, Fit, fit, fit_many
+from tasklaws.laws.fitting import fit, fit_many
+from tasklaws.laws.forms import LAWS
+from tasklaws.laws.result import Fit
 from tasklaws.points import read_curves
 
 CURVES = {  # law, its parameters

@@ -242,9 +242,7 @@ def summarise(forecasts: pd.DataFrame, methods: pd.DataFrame) -> dict[str, Any]:
         "by_ladder": {
             str(name): {
                 **error_figures(part),
-                "methods": {
-                    str(one): error_figures(rows) for one, rows in told[told["ladder"] == name].groupby("method")
-                },
+                "methods": by_method(told[told["ladder"] == name]),
             }
             for name, part in seen.groupby("ladder")
         },

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.core.workers import run_each
 from tasklaws.items.ability import Levels
 from tasklaws.items.covariates import SOLVE_RATE, TIME, covariate
@@ -42,10 +42,10 @@ def compare(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
     """Each order on each set of items (`item_sets`): ORDERS.columns, how well it foretells the last models.
 
     Each of the last models is predicted from all earlier ones, its mean score given (`rolling.HeldOutModel`), by a fit
-    to the set's items. `log_loss` in nats and `auc` are of the probabilities; `tau` is Kendall's tau-b of the order with
-    the scores, where time, steps and solve rate order items as people would have it (longer is harder), whichever way the
-    fit turned them. All are means over models. `minus_constant` and `minus_item_response` are differences of log loss:
-    negative is better. Limits are of 90% intervals by bootstrap over clusters of items (`cluster_index`) and over
+    to the set's items. `log_loss` in nats and `auc` are of the probabilities; `tau` is Kendall's tau-b of the order
+    with the scores, where time, steps and solve rate order items as people would have it (longer is harder), whichever
+    way the fit turned them. All are means over models. `minus_constant` and `minus_item_response` are differences of
+    log loss: negative is better. Limits are of 90% intervals by bootstrap over clusters of items (`cluster_index`) and over
     models, the same draws for every order. A figure that does not exist is NaN; a family that each of the last models
     solved whole, or not at all, is left out. The sets are shared by `workers` processes. Raises TasklawsError as
     `held_out` does.

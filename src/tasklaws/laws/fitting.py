@@ -6,20 +6,20 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
+from tasklaws.laws.assess import assess
 from tasklaws.laws.batch import Batch, Mask, Problem, pad
 from tasklaws.laws.data import FLOOR, Points, choose, choose_axis, read_points, with_compute
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law
 from tasklaws.laws.optimise import descend, run, search
 from tasklaws.laws.result import Fit
-from tasklaws.laws.status import judge
 
-_BASINS = 2  # that every bootstrap replicate searches
+BASINS = 2  # that every bootstrap replicate searches
 _APART = 1e-3  # in a search coordinate, from where on two ends are different basins
 _SAME = 0.05  # of the objective: a basin this much worse than the best is no rival to it in a replicate
-_FEW = 2_000  # points that a replicate searches at the most, by taking every k-th
+FEW = 2_000  # points that a replicate searches at the most, by taking every k-th
 
 
 def fit(
@@ -109,7 +109,7 @@ def fit_batch(law: Law, curves: list[Points], seed: int, replicates: int, level:
     draws = redraw(batch, curves, weight, theta, objective, seed, replicates)
     fits = []
     for table, curve in enumerate(curves):
-        status, reason, at_bounds = judge(batch, table, theta[table, 0], bool(rested[table, 0]))
+        status, reason, at_bounds = assess(batch, table, theta[table, 0], bool(rested[table, 0]))
         fits.append(
             Fit(
                 law=law,
@@ -147,7 +147,7 @@ def redraw(
     n_tables, n_points = batch.target.shape
     if not replicates:
         return np.empty((n_tables, 0, batch.bounds.shape[2]))
-    stride = -(-n_points // _FEW)
+    stride = -(-n_points // FEW)
     found = np.empty((n_tables, replicates, batch.bounds.shape[2]))
     for table, curve in enumerate(curves):
         starts = basins(theta[table], objective[table])
@@ -179,7 +179,7 @@ def basins(theta: Array, objective: Array) -> Array:
     kept = [theta[0]]
     for end, value in zip(theta[1:], objective[1:], strict=True):
         rival = value <= objective[0] * (1 + _SAME) + 1e-12
-        if rival and len(kept) < _BASINS and all(np.abs(end - other).max() > _APART for other in kept):
+        if rival and len(kept) < BASINS and all(np.abs(end - other).max() > _APART for other in kept):
             kept.append(end)
     return np.array(kept)
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_text
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.core.schema import Array
 from tasklaws.laws.result import Fit
 
 if TYPE_CHECKING:

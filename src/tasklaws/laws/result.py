@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.core.schema import Array
 from tasklaws.laws.data import Kind
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law

@@ -7,7 +7,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.overlap.summary import LEVEL, observe, tells
+from tasklaws.overlap.summary import OBSERVED_LEVEL, observe, tells
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,13 +36,13 @@ class EffectiveNumber(Result):
         """One sentence, which says whether the number is to be believed."""
         doubt = "" if self.certain else ": too few rungs tell"
         return (
-            f"{self.n_items} items are worth {self.value:.1f} independent tasks ({LEVEL:.0%} {self.low:.1f} to "
+            f"{self.n_items} items are worth {self.value:.1f} independent tasks ({OBSERVED_LEVEL:.0%} {self.low:.1f} to "
             f"{self.high:.1f}), seen {CONTRASTS[self.contrast]} at {self.n_rungs:.1f} rungs{doubt}"
         )
 
     def to_dict(self) -> dict[str, Any]:
         """The fields by name, and `level`."""
-        return {**vars(self), "level": LEVEL}
+        return {**vars(self), "level": OBSERVED_LEVEL}
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the number with its interval between 1 and n_items."""
