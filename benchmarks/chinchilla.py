@@ -19,7 +19,7 @@ import pandas as pd
 from scipy import optimize
 
 from tasklaws.laws.batch import HUBER, Batch, Problem
-from tasklaws.laws.data import read_points
+from tasklaws.laws.data import points_to_fit
 from tasklaws.laws.fitting import basins, fit, refit, resample
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.optimise import search
@@ -121,7 +121,7 @@ def compare(table: pd.DataFrame, n_starts: int) -> float:
 
 def time_bootstrap(table: pd.DataFrame, replicates: int, share: float) -> None:
     law = LAWS["chinchilla"]
-    curve = read_points(table, law)
+    curve = points_to_fit(table, law)
     batch = Batch.of(law, [curve])
     theta, objective, _ = search(batch, np.ones(batch.target.shape))
     value, weight = resample(curve, replicates, seed=0)

@@ -51,7 +51,7 @@ def root(
 
 
 @command("fit", "tasklaws fit points.csv --law logistic --task addition_direct --metric exact_match")
-def fit_law(
+def fit_one_law(
     table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV: value, or loss, and n_params, n_tokens ...")],
     law: Annotated[str, typer.Option(metavar="NAME", help="The law: `tasklaws ls laws` lists them.")],
     metric: Annotated[str | None, typer.Option(help="The metric to fit, where the table has several.")] = None,
@@ -215,7 +215,7 @@ def compare_orders(
     (90% intervals) and orders.svg (docs/difficulty.md).
     """
     from tasklaws.core.files import records, refuse_file, written_together
-    from tasklaws.items.orders import agreement, compare, draw, report
+    from tasklaws.items.orders import agreement, compare, draw_orders, report
     from tasklaws.items.table import read_items
     from tasklaws.plotting import house_style, save
     from tasklaws.tables import ORDER_AGREEMENT, ORDERS
@@ -226,7 +226,7 @@ def compare_orders(
     with written_together(out) as directory, house_style():
         ORDERS.write(directory / "orders.csv", compared)
         ORDER_AGREEMENT.write(directory / "agreement.csv", agreed)
-        save(draw(compared), directory / "orders.svg")
+        save(draw_orders(compared), directory / "orders.svg")
     answer({"orders": records(compared), "agreement": records(agreed)}, report(compared), json_)
 
 

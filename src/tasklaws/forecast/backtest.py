@@ -40,7 +40,7 @@ class Backtest(Result):
     @cached_property
     def figures(self) -> dict[str, Any]:
         """n, mae, rmse, coverage, width and log_score (nats) of all, and by method, verdict, ladder and half."""
-        return summarise(self.forecasts, self.methods)
+        return summarise_backtest(self.forecasts, self.methods)
 
     def summary(self) -> str:
         """What the table lacked, how many forecasts look backward, and how good they were."""
@@ -226,7 +226,7 @@ def half(task: str) -> str:
     return "dev" if zlib.crc32(task.encode()) % 2 == 0 else "test"
 
 
-def summarise(forecasts: pd.DataFrame, methods: pd.DataFrame) -> dict[str, Any]:
+def summarise_backtest(forecasts: pd.DataFrame, methods: pd.DataFrame) -> dict[str, Any]:
     """n, mae, rmse, coverage, width and log_score (nats) of the combination, of each baseline and single method, by
     verdict, ladder and half; of forecasts with an observation."""
     seen = forecasts.dropna(subset="observed")

@@ -45,8 +45,8 @@ def compare(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
     to the set's items. `log_loss` in nats and `auc` are of the probabilities; `tau` is Kendall's tau-b of the order
     with the scores, where time, steps and solve rate order items as people would have it (longer is harder), whichever
     way the fit turned them. All are means over models. `minus_constant` and `minus_item_response` are differences of
-    log loss: negative is better. Limits are of 90% intervals by bootstrap over clusters of items (`cluster_index`) and over
-    models, the same draws for every order. A figure that does not exist is NaN; a family that each of the last models
+    log loss: negative is better. Limits are of 90% intervals by bootstrap over clusters of items (`cluster_index`) and
+    over models, the same draws for every order. A figure that does not exist is NaN; a family that each of the last models
     solved whole, or not at all, is left out. The sets are shared by `workers` processes. Raises TasklawsError as
     `held_out` does.
     """
@@ -215,16 +215,16 @@ def difference(row: pd.Series, reference: str) -> str:
 
 
 _LABELS = {ALL: "all items", MEASURED: "items that every order measures"}
-_APART = 0.18
+_SHIFT = 0.18
 """Between two sets of items in one row."""
 
 
-def draw(compared: pd.DataFrame) -> Figure:
+def draw_orders(compared: pd.DataFrame) -> Figure:
     """Log loss of each order with its 90% interval, on all items and on those that every order measures."""
     names = [name for name in ORDER_METHODS if name in set(compared["order"])]
     figure, axes = panel("What the next models solve, by order of difficulty", left=1.95)
     for (items, label), colour, shift in zip(
-        _LABELS.items(), (LIGHT["fit"], LIGHT["forecast"]), (-_APART, _APART), strict=True
+        _LABELS.items(), (LIGHT["fit"], LIGHT["forecast"]), (-_SHIFT, _SHIFT), strict=True
     ):
         rows = compared[compared["items"] == items].set_index("order")
         if rows.empty:

@@ -89,7 +89,7 @@ def choose_axis(law: Law, table: pd.DataFrame) -> Law:
     return law
 
 
-def read_points(table: pd.DataFrame, law: Law, final: bool = True) -> Points:
+def points_to_fit(table: pd.DataFrame, law: Law, final: bool = True) -> Points:
     """The points of one task and metric that `law` can use.
 
     Checkpoints that were annealed (`is_final`) and those that were not are kept apart: `final` says which of the two

@@ -10,7 +10,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.laws.assess import assess
 from tasklaws.laws.batch import Batch, Mask, Problem, pad
-from tasklaws.laws.data import FLOOR, Points, choose, choose_axis, read_points, with_compute
+from tasklaws.laws.data import FLOOR, Points, choose, choose_axis, points_to_fit, with_compute
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law
 from tasklaws.laws.optimise import descend, run, search
@@ -49,7 +49,7 @@ def fit(
     >>> sizes = [1e6, 3e6, 1e7, 3e7, 1e8]
     >>> table = pd.DataFrame({"n_params": sizes, "metric": "loss", "value": [2 + 50 * n**-0.25 for n in sizes]})
     >>> found = fit(table, "power", replicates=20)
-    >>> found.status, round(found.params["a"], 3), found.predict([1e9]).round(3).tolist()
+    >>> str(found.status), round(found.params["a"], 3), found.predict([1e9]).round(3).tolist()
     ('converged', 0.25, [2.281])
     """
     for name, value in (("seed", seed), ("replicates", replicates)):
@@ -74,7 +74,7 @@ def fit_many(
     form = form.on(axis) if axis is not None else form
     prepared = [with_compute(table) for table in tables]
     chosen = [form if axis is not None else choose_axis(form, table) for table in prepared]
-    points = [read_points(table, one, final) for table, one in zip(prepared, chosen, strict=True)]
+    points = [points_to_fit(table, one, final) for table, one in zip(prepared, chosen, strict=True)]
     groups: dict[tuple[object, ...], list[int]] = {}
     for index, (curve, one) in enumerate(zip(points, chosen, strict=True)):
         size = len(curve.value).bit_length()  # alike ones are padded together

@@ -20,7 +20,7 @@ from tasklaws.laws.status import Status
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
+_CURVE_BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
 _TIED = 0.95  # a rank correlation from which on the report names two parameters together
 
 
@@ -297,10 +297,10 @@ def draw_curve(fit: Fit, ax: "Axes", ladder: str, color: str) -> None:
     low, high = fit.points[axis].min(), fit.points[axis].max()
     straight = axis == "loss"
     if straight:
-        x = np.linspace(max(low - _BEYOND * (high - low), low / 2), high, 200)
+        x = np.linspace(max(low - _CURVE_BEYOND * (high - low), low / 2), high, 200)
     else:
         ax.set_xscale("log")
-        x = np.geomspace(low, high * max((high / low) ** _BEYOND, 2.0), 200)
+        x = np.geomspace(low, high * max((high / low) ** _CURVE_BEYOND, 2.0), 200)
     ax.plot(x, fit.predict(x, ladder), color=color, linewidth=1)
     if len(fit.draws) > 1:
         ax.fill_between(x, *fit.predict_interval(x, ladder), color=color, alpha=0.2, linewidth=0)

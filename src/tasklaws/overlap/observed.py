@@ -35,10 +35,9 @@ class EffectiveNumber(Result):
     def summary(self) -> str:
         """One sentence, which says whether the number is to be believed."""
         doubt = "" if self.certain else ": too few rungs tell"
-        return (
-            f"{self.n_items} items are worth {self.value:.1f} independent tasks ({OBSERVED_LEVEL:.0%} {self.low:.1f} to "
-            f"{self.high:.1f}), seen {CONTRASTS[self.contrast]} at {self.n_rungs:.1f} rungs{doubt}"
-        )
+        limits = f"{OBSERVED_LEVEL:.0%} {self.low:.1f} to {self.high:.1f}"
+        seen = f"seen {CONTRASTS[self.contrast]} at {self.n_rungs:.1f} rungs"
+        return f"{self.n_items} items are worth {self.value:.1f} independent tasks ({limits}), {seen}{doubt}"
 
     def to_dict(self) -> dict[str, Any]:
         """The fields by name, and `level`."""

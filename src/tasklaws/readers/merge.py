@@ -14,7 +14,7 @@ from tasklaws.points import RESULT, check, complete, parse
 from tasklaws.readers.lm_eval import GUESSABLE, Rows, describe, fill, is_result, no_models, read_models, rows, usable
 from tasklaws.tables import POINTS
 
-_REMEDY = "give a result file of lm-eval, a tidy table, or a directory of them"
+_RESULTS_REMEDY = "give a result file of lm-eval, a tidy table, or a directory of them"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ def merge_results(
     if not scores.empty:
         tables.append(describe(scores, known, ladder))
     if not tables:
-        raise TasklawsError(f"no results in {', '.join(map(str, paths))}: {_REMEDY}")
+        raise TasklawsError(f"no results in {', '.join(map(str, paths))}: {_RESULTS_REMEDY}")
     table = complete(pd.concat([fill(table, known) for table in tables]))
     check(table, RESULT, POINTS.keys)
     unknown = sorted(table.loc[table["chance"].isna() & table["metric"].isin(GUESSABLE), "task"].unique())
@@ -56,12 +56,14 @@ def gather(paths: Sequence[Path], besides: Path | None) -> tuple[Rows, list[pd.D
     tables, notes = [], []
     for path in _files(paths, besides):
         named = path in paths
-        if path.name.endswith((".csv", ".csv.gz")) and (named or set(RESULT) <= set(read_csv(path, _REMEDY, nrows=0))):
+        if path.name.endswith((".csv", ".csv.gz")) and (
+            named or set(RESULT) <= set(read_csv(path, _RESULTS_REMEDY, nrows=0))
+        ):
             tables.append(complete(parse(path, RESULT)))
         elif path.suffix == ".json" and is_result(document := _document(path)):
             results |= rows(path, document)
         elif named:
-            raise TasklawsError(f"{path} has no `results` and `config` of lm-eval: {_REMEDY}")
+            raise TasklawsError(f"{path} has no `results` and `config` of lm-eval: {_RESULTS_REMEDY}")
         else:
             notes.append(f"skipped {path}: no results in it")
     return results, tables, notes
@@ -72,7 +74,7 @@ def _files(paths: Sequence[Path], besides: Path | None) -> Iterator[Path]:
     found: dict[Path, Path] = {}
     for path in paths:
         if not path.exists():
-            raise TasklawsError(f"{path} does not exist: {_REMEDY}")
+            raise TasklawsError(f"{path} does not exist: {_RESULTS_REMEDY}")
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file() and (besides is None or file.resolve() != besides.resolve()):
                 found.setdefault(file.resolve(), file)
@@ -82,7 +84,7 @@ def _files(paths: Sequence[Path], besides: Path | None) -> Iterator[Path]:
 def _document(path: Path) -> Any:
     try:
         return json.loads(
-            read_text(path, _REMEDY)
+            read_text(path, _RESULTS_REMEDY)
         )  # NaN and all: lm-eval writes it where a standard error is undefined
     except ValueError as error:
         raise TasklawsError(f"{path}: malformed JSON ({error}): give the whole file, or take it away") from error
