@@ -208,7 +208,7 @@ def test_a_locked_database_is_one_line(root: Path) -> None:
 
 
 def test_two_rebuilds_at_once_wait_for_each_other(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "LOCK_SECONDS", 0.3)
+    monkeypatch.setattr(tracking, "_LOCK_SECONDS", 0.3)
     with tracking.exclusive(root), pytest.raises(TasklawsError, match="another process is rebuilding"):
         rebuild(root, PARAMS)
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, records, sha256_file
+from tasklaws.core.progress import progress
 from tasklaws.ladder.card import read_made_by
 from tasklaws.tables import FORECASTS, read_checkpoints
 
@@ -211,8 +212,10 @@ def reconcile(client: Any, experiment: Any, wanted: dict[str, Run], root: Path) 
             client.delete_run(found.info.run_id)
             shutil.rmtree(root / ARTIFACTS / experiment.name / found.info.run_id, ignore_errors=True)
     commit = commit_tags(root)
-    for content, run in missing.items():
-        write_run(client, experiment.experiment_id, run, {**commit, CONTENT_TAG: content})
+    with progress("track", len(missing)) as advance:
+        for content, run in missing.items():
+            write_run(client, experiment.experiment_id, run, {**commit, CONTENT_TAG: content})
+            advance()
     return len(missing)
 
 

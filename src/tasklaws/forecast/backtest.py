@@ -177,15 +177,17 @@ def split_backtest(table: pd.DataFrame, metrics: list[str], fit: str, holdout: s
     wanted = wanted.merge(learned[asked].drop_duplicates(), on=asked)
     rows: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
-    for panel in panels(pd.concat([learned, wanted]), metrics):
-        of_ladder = wanted.loc[wanted["ladder"] == panel.ladder, "model"]
-        held = np.isin(panel.models, of_ladder.unique().tolist())
-        known = int((~held).sum())
-        if not known or not held.any():
-            continue
-        ordered = panel.select(np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)]))
-        found = forecast_rows(History(ordered), known, range(known, len(held)))
-        rows, parts = rows + found[0], parts + found[1]
+    built = panels(pd.concat([learned, wanted]), metrics)
+    with progress("backtest", len(built)) as advance:
+        for panel in built:
+            of_ladder = wanted.loc[wanted["ladder"] == panel.ladder, "model"]
+            held = np.isin(panel.models, of_ladder.unique().tolist())
+            known = int((~held).sum())
+            if known and held.any():
+                ordered = panel.select(np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)]))
+                found = forecast_rows(History(ordered), known, range(known, len(held)))
+                rows, parts = rows + found[0], parts + found[1]
+            advance()
     if not rows:
         raise TasklawsError(
             "nothing to forecast: no task of fit's rows was asked of a model of holdout's in the same ladder"

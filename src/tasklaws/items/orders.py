@@ -46,8 +46,8 @@ def compare(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
     with the scores, where time, steps and solve rate order items as people would have it (longer is harder), whichever
     way the fit turned them. All are means over models. `minus_constant` and `minus_item_response` are differences of
     log loss: negative is better. Limits are of 90% intervals by bootstrap over clusters of items (`cluster_index`) and
-    over models, the same draws for every order. A figure that does not exist is NaN; a family that each of the last models
-    solved whole, or not at all, is left out. The sets are shared by `workers` processes. Raises TasklawsError as
+    over models, the same draws for every order. A figure that does not exist is NaN; a family that each of the last
+    models solved whole, or not at all, is left out. The sets are shared by `workers` processes. Raises TasklawsError as
     `held_out` does.
     """
     indices = held_out(table, last, records=False)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_csv, read_text
+from tasklaws.core.progress import progress
 from tasklaws.points import RESULT, check, complete, parse
 from tasklaws.readers.lm_eval import GUESSABLE, Rows, describe, fill, is_result, no_models, read_models, rows, usable
 from tasklaws.tables import POINTS
@@ -54,18 +55,19 @@ def gather(paths: Sequence[Path], besides: Path | None) -> tuple[Rows, list[pd.D
     """The rows of lm-eval's files and the tidy tables, all labelled by where they stand; a line a skipped file."""
     results: Rows = {}
     tables, notes = [], []
-    for path in _files(paths, besides):
-        named = path in paths
-        if path.name.endswith((".csv", ".csv.gz")) and (
-            named or set(RESULT) <= set(read_csv(path, _RESULTS_REMEDY, nrows=0))
-        ):
-            tables.append(complete(parse(path, RESULT)))
-        elif path.suffix == ".json" and is_result(document := _document(path)):
-            results |= rows(path, document)
-        elif named:
-            raise TasklawsError(f"{path} has no `results` and `config` of lm-eval: {_RESULTS_REMEDY}")
-        else:
-            notes.append(f"skipped {path}: no results in it")
+    files = list(_files(paths, besides))
+    with progress("import", len(files)) as advance:
+        for path in files:
+            table = path.name.endswith((".csv", ".csv.gz"))
+            if table and (path in paths or set(RESULT) <= set(read_csv(path, _RESULTS_REMEDY, nrows=0))):
+                tables.append(complete(parse(path, RESULT)))
+            elif path.suffix == ".json" and is_result(document := _document(path)):
+                results |= rows(path, document)
+            elif path in paths:
+                raise TasklawsError(f"{path} has no `results` and `config` of lm-eval: {_RESULTS_REMEDY}")
+            else:
+                notes.append(f"skipped {path}: no results in it")
+            advance()
     return results, tables, notes
 
 
