@@ -7,24 +7,21 @@ import random
 from dataclasses import dataclass
 
 from tasklaws.errors import TasklawsError
-from tasklaws.families.base import Split, generator
-from tasklaws.schema import Elicitation, Item
+from tasklaws.families.base import Family, Split, generator
+from tasklaws.schema import Item
 from tasklaws.typed import Count
 
 
 @dataclass(frozen=True)
-class Addition:
+class Addition(Family):
     """`per_length` items for each number of digits, both addends having that many; no pair stands twice.
 
     A pair and its swap count as one question: neither order of a reserved pair enters a corpus, in
     which addends of one digit more are half as frequent. Human seconds: 2, and 2 for each column.
     """
 
-    name: str
-    fuel: Count
     per_length: Count
     largest_length: Count = 6
-    elicitations: tuple[Elicitation, ...] = ("direct", "python")
 
     def __post_init__(self) -> None:
         if self.per_length < 1 or self.largest_length < 1:

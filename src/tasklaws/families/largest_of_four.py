@@ -7,15 +7,16 @@ import itertools
 import math
 import random
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tasklaws.errors import TasklawsError
-from tasklaws.families.base import Split, generator
+from tasklaws.families.base import Family, Split, generator
 from tasklaws.schema import Elicitation, Item
 from tasklaws.typed import Count
 
 
 @dataclass(frozen=True)
-class LargestOfFour:
+class LargestOfFour(Family):
     """`per_length` items for each number of digits from 1 to `largest_length`; the four numbers differ.
 
     The same numbers in another order count as the same question: a corpus has none of them.
@@ -23,11 +24,9 @@ class LargestOfFour:
     Human seconds: 2, and half a second for each digit read.
     """
 
-    name: str
-    fuel: Count
     per_length: Count
     largest_length: Count
-    elicitations: tuple[Elicitation, ...] = ("choice",)
+    elicitations: ClassVar[tuple[Elicitation, ...]] = ("choice",)
 
     def __post_init__(self) -> None:
         if not 0 < self.per_length <= math.comb(10, 4) // 4:

@@ -9,8 +9,9 @@ lower-case ASCII characters), never of the raw digest.
 import hashlib
 import random
 from dataclasses import dataclass
+from typing import ClassVar
 
-from tasklaws.families.base import Split, run_seconds
+from tasklaws.families.base import Family, Split, run_seconds
 from tasklaws.schema import Elicitation, Item
 from tasklaws.typed import Count
 
@@ -22,16 +23,15 @@ print(h)"""
 
 
 @dataclass(frozen=True)
-class Sha256Power:
+class Sha256Power(Family):
     """One hundred items, i = 1..100, on 'abc' (test) or 'cab' (dev); other strings and powers fill the corpus.
 
     Human seconds: 300 to write the program, and the run (see `run_seconds`).
     """
 
-    name: str
-    fuel: Count
     largest_drawn: Count
-    elicitations: tuple[Elicitation, ...] = ("python", "direct")
+    elicitations: ClassVar[tuple[Elicitation, ...]] = ("python", "direct")
+    answer_tokens: ClassVar[int] = 96
 
     def items(self, seed: int, split: Split) -> list[Item]:
         text = {"test": "abc", "dev": "cab"}[split]
@@ -41,9 +41,6 @@ class Sha256Power:
         text = "".join(rng.choice(LETTERS) for _ in range(3))
         digits = rng.randint(1, len(str(self.largest_drawn)))
         return self._item(text, rng.randint(10 ** (digits - 1), min(10**digits - 1, self.largest_drawn)))
-
-    def reserved(self, item: Item) -> frozenset[str]:
-        return frozenset({item.question})
 
     def _item(self, text: str, power: int) -> Item:
         digest = text

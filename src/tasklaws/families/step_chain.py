@@ -9,9 +9,9 @@ import random
 from dataclasses import dataclass, field
 
 from tasklaws.errors import TasklawsError
-from tasklaws.families.base import Split, generator
+from tasklaws.families.base import Family, Split, generator
 from tasklaws.families.operations import COMMON, DIGITS, Operation, rare
-from tasklaws.schema import Elicitation, Item
+from tasklaws.schema import Item
 from tasklaws.typed import Count, Natural, Share
 
 PROBES = ("0123", "9071", "4486", "2750")
@@ -19,7 +19,7 @@ TRIES = 20_000
 
 
 @dataclass(frozen=True)
-class StepChain:
+class StepChain(Family):
     """Chains in which every item needs one rare skill besides common ones.
 
     - `lengths`: number of steps -> number of items of that length; in a corpus lengths are as frequent as here.
@@ -36,8 +36,6 @@ class StepChain:
     Human seconds: 5, and 6 for each step.
     """
 
-    name: str
-    fuel: Count
     lengths: dict[Count, Count]
     optional_share: Share
     ordered_share: Share
@@ -45,7 +43,6 @@ class StepChain:
     overlap: Share
     n_rare: Count
     shared_rank: Natural | None = None
-    elicitations: tuple[Elicitation, ...] = ("direct", "python")
     skills: tuple[Operation, ...] = field(init=False)
     frequencies: tuple[float, ...] = field(init=False)
 
@@ -89,9 +86,6 @@ class StepChain:
         (length,) = rng.choices(list(self.lengths), list(self.lengths.values()))
         value = "".join(rng.choice("0123456789") for _ in range(DIGITS))
         return self._item(value, tuple(rng.choices(self.skills, self.frequencies, k=length)))
-
-    def reserved(self, item: Item) -> frozenset[str]:
-        return frozenset({item.question})
 
     def _n_sharing(self) -> int:
         return round(math.sqrt(self.overlap) * sum(self.lengths.values()))

@@ -7,8 +7,8 @@ import random
 from dataclasses import dataclass
 
 from tasklaws.errors import TasklawsError
-from tasklaws.families.base import Split, generator
-from tasklaws.schema import Elicitation, Item
+from tasklaws.families.base import Family, Split, generator
+from tasklaws.schema import Item
 from tasklaws.typed import Count
 
 LETTERS = "ABCDEFGH"
@@ -38,18 +38,15 @@ def edit(name: str, text: str) -> str:
 
 
 @dataclass(frozen=True)
-class StringEdit:
+class StringEdit(Family):
     """`per_cell` items for each edit and each length from `shortest` to `longest`; letters may repeat.
 
     Human seconds: 3, and 1 for each letter, 2 when sorting.
     """
 
-    name: str
-    fuel: Count
     per_cell: Count
     shortest: Count
     longest: Count
-    elicitations: tuple[Elicitation, ...] = ("direct", "python")
 
     def __post_init__(self) -> None:
         if not 1 <= self.shortest <= self.longest or not 0 < 4 * self.per_cell <= len(LETTERS) ** self.shortest:
@@ -73,9 +70,6 @@ class StringEdit:
     def draw(self, rng: random.Random) -> Item:
         length = rng.randint(self.shortest, self.longest)
         return self._item(rng.choice(list(PROGRAMS)), "".join(rng.choice(LETTERS) for _ in range(length)))
-
-    def reserved(self, item: Item) -> frozenset[str]:
-        return frozenset({item.question})
 
     def _item(self, name: str, text: str) -> Item:
         return Item(
