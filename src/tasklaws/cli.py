@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser
 
-from tasklaws import compose, errors, tracking
+from tasklaws import compose, errors, scaffold, tracking
 from tasklaws.difficulty import command as difficulty
 from tasklaws.difficulty import orders_command as orders
 from tasklaws.forecast import command as backtest
@@ -18,5 +18,6 @@ def main() -> None:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for part in (backtest, compose, difficulty, fit, humans, imports, orders, plan, sandbox, tracking):
         part.add_parser(subparsers)
+    scaffold.add_parsers(subparsers)
     arguments = parser.parse_args()
     errors.run(lambda: arguments.run(arguments))

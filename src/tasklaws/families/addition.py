@@ -1,6 +1,12 @@
-"""The sum of two whole numbers of 1 to 6 digits, asked directly.
+"""The sum of two whole numbers of 1 to 6 digits.
 
 Example: `482+917` -> `1399`
+
+Score: each further digit is one more step of the same kind; the share solved is expected to rise with model size over a
+long range. Under `python` it asks only for copying two numbers.
+
+Source: not from the essays; long addition is the usual probe of arithmetic in language models, and the family of
+ordinary difficulty beside the two extreme ones of "Thinking Out Loud: Task-based Scaling Laws" (2024-10-09).
 """
 
 import random

@@ -1,6 +1,12 @@
 """The sum of 1..n: a loop passes until the budget ends it, n(n+1)/2 always does.
 
 Example: `sum 1..100` -> `5050`
+
+Score: it rises in pieces, if the essay is right: a model that cannot write a program solves none, one that writes the
+loop solves the n below the budget (up to about 10^5), one that knows the formula solves all. A budget counts
+instructions, not seconds, so the middle piece ends at the same n on every machine.
+
+Source: the second example of "Thinking Out Loud: Task-based Scaling Laws" (2024-10-09).
 """
 
 import math

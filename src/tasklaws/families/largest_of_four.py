@@ -1,6 +1,10 @@
 """Which of four numbers is the largest: multiple choice, scored by log-likelihood.
 
 Example: `largest 37 12 58 40` -> `58`, chance 1/4
+
+Score: a guess is right one time in four. `partial_credit` and `brier` move before the first item is solved.
+
+Source: not from the essays; made for this repository, as a family whose score does not begin at 0.
 """
 
 import itertools

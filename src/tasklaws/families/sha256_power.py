@@ -4,6 +4,13 @@ Example: `sha256^2('abc')` -> `dfe7a23fefeea519e9bbfdd1a6be94c4b2e4529dd6b7cbea8
 
 The first hash is SHA-256 of the UTF-8 text; each further one is SHA-256 of the previous *hex digest text* (64
 lower-case ASCII characters), never of the raw digest.
+
+Score: all hundred items need the same skill: whoever can write the program for one i can write it for every i, as far
+as i is copied right. So the share of items solved is expected to be a step in model size, 0 or 1, although human time
+grows with i. Under `direct` a model would have to compute SHA-256 itself; 0 is expected at any size.
+
+Source: the first example of "On Task Based Scaling Laws" (100 tasks, "Return the {i}th sha256 hash of the input string
+'abc'") and of "Thinking Out Loud: Task-based Scaling Laws" (2024-10-09).
 """
 
 import hashlib

@@ -1,6 +1,18 @@
 """Named operations applied one after the other to four digits, with knobs for what makes tasks overlap.
 
 Example: `3815 rev inc` -> `6294`
+
+Some operations are common (`rev`, `inc`, `sort`, ...), and each item needs one rare operation that only knowing helps
+with (`va`: a fixed choice of four places). Some steps can be skipped, such as a `rev` before a `sort`; some items
+depend on the order of the steps, others do not.
+
+Score: at overlap 0 (`step_chain`) each item needs another rare skill, learned at another point, so the share solved is
+expected to rise smoothly. At overlap 1 (`step_chain_shared`) all items stand or fall with one, so it is expected to be
+closer to a step. The two differ in overlap alone.
+
+Source: required and optional, ordered and unordered steps are what "Thinking Out Loud: Task-based Scaling Laws"
+(2024-10-09) asks of tasks "with a bit more realism"; overlap is what "On Task Based Scaling Laws" holds to decide
+whether a law can be found.
 """
 
 import itertools

@@ -1,6 +1,11 @@
 """One edit of a short string of capital letters: copy, reverse, sort, ...
 
 Example: `reverse BDAC` -> `CADB`
+
+Score: seven skills of unlike difficulty: some edits are had by small models, others by larger ones.
+
+Source: not from the essays; made for this repository, as a family of short and diverse tasks (what "On Task Based
+Scaling Laws" asks about under "less pathologically constructed tasks").
 """
 
 import random
