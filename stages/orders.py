@@ -6,7 +6,7 @@ import pandas as pd
 
 from tasklaws import errors
 from tasklaws.config import load_params
-from tasklaws.difficulty.ladder_items import ladder_items, read_people
+from tasklaws.difficulty.ladder_items import families_without_people, ladder_items, read_people
 from tasklaws.difficulty.orders import AGREEMENT_KEYS, ORDER_KEYS, agreement, compare
 from tasklaws.files import write_table
 from tasklaws.forecast.tables import read_final_scores, read_observations, rungs_of
@@ -29,12 +29,15 @@ def main() -> None:
         sizes |= dict(zip(observations["rung"], observations["n_params"].astype(float), strict=True))
     families = params["elicitation"]["ask"]
     items = [item for family in families for item in read_items(ITEMS / f"{family}.jsonl")]
-    table = ladder_items(pd.concat(scores), sizes, items, read_people(Path("data/humans/items.csv")))
+    people = read_people(Path("data/humans/items.csv"))
+    table = ladder_items(pd.concat(scores), sizes, items, people)
     compared = compare(table, max(len(table.models) - EARLIER, 1), params["execution"]["workers"])
     agreed = agreement(table)
     write_table(results / "orders.csv", compared, ORDER_KEYS)
     write_table(results / "orders_agreement.csv", agreed, AGREEMENT_KEYS)
     print(f"{results}/orders.csv: {len(table.items)} items, {len(table.models)} models")
+    for family in families_without_people(items, people):
+        print(f"{family} has no people: of its items no solve rate is known")
 
 
 if __name__ == "__main__":

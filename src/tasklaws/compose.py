@@ -4,6 +4,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tasklaws.config import PARAMS, refuse_unset
 from tasklaws.elicitation import task_name
 from tasklaws.errors import TasklawsError
@@ -65,5 +67,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(arguments: Namespace) -> None:
-    write_text(PARAMS, compose(arguments.overrides))
+    text = compose(arguments.overrides)
+    write_text(PARAMS, text)
     print(f"wrote {PARAMS}")
+    for gap in refuse_malformed(yaml.safe_load(text), str(PARAMS)).gaps():
+        print(f"note: {gap}")

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tasklaws.elicitation import split_task
 from tasklaws.errors import TasklawsError
 from tasklaws.files import read_table, records
 from tasklaws.forecast.check import VALIDATION_COLUMNS, VALIDATION_NUMBERS
@@ -36,7 +37,8 @@ class Evidence:
 
     `rungs` maps each rung to its role, in order of size. `bands` are the forecast along size, `methods` what each
     method said of the holdout, `mirage` the mirage check, `structure` how many tasks families are worth. `scores` are
-    the exact matches of final checkpoints. `settings` maps a family to its settings.
+    the exact matches of final checkpoints. `settings` maps a family to its settings. `unlearned` are the families of
+    which no document of the corpus is, where rungs were trained on it.
     """
 
     ladder: str
@@ -52,6 +54,7 @@ class Evidence:
     scores: list[Row]
     items: dict[str, Item]
     settings: dict[str, dict[str, Any]]
+    unlearned: list[str]
 
     @cached_property
     def pairs(self) -> list[Pair]:
@@ -149,6 +152,8 @@ def load(root: Path, params: dict[str, Any]) -> Evidence:
         raise TasklawsError(f"item {strangers[0]} was scored and is not in {root / ITEMS}: run `dvc repro`")
     sizes = {row["rung"]: row["n_params"] for row in observations}
     roles = {rung: entry["role"] for rung, entry in params["models"]["rungs"].items() if rung in sizes}
+    trained = any(entry["source"]["kind"] == "train" for entry in params["models"]["rungs"].values())
+    learned = {split_task(task)[0] for task in params["corpus"]["mixture"]}
     bands: dict[Key, list[Row]] = {}
     for row in records(read_bands(results / "bands.csv")):
         bands.setdefault(Key(row["family"], row["elicitation"], row["metric"]), []).append(row)
@@ -169,4 +174,5 @@ def load(root: Path, params: dict[str, Any]) -> Evidence:
         scores=scores,
         items=items,
         settings=settings,
+        unlearned=[family for family in settings if trained and family not in learned],
     )
