@@ -11,9 +11,9 @@ import yaml
 
 from tasklaws.compose import CONF, compose
 from tasklaws.errors import TasklawsError
-from tasklaws.families import Family, build, generators
+from tasklaws.families import build, generators
 from tasklaws.files import read_text, write_text
-from tasklaws.harness.task_files import stale_task_files, write_task_files
+from tasklaws.harness.task_files import stale_task_files, task_files, write_task_files
 
 _HERE = Path(__file__).parent
 _LAST = "  - _self_\n"
@@ -134,12 +134,7 @@ def new_family(name: str, root: Path) -> list[Path]:
     importlib.invalidate_caches()
     generators.cache_clear()
     families = build(sets | yaml.safe_load(read_text(entry))["families"]["sets"])
-    return [code, entry, listed, *write_task_files(families, root)]
-
-
-def configured_families(root: Path) -> list[Family]:
-    """The families of conf/ below `root`, in its default composition."""
-    return build(yaml.safe_load(compose([], root / CONF))["families"]["sets"])
+    return [code, entry, listed, *write_task_files(task_files(families), root)]
 
 
 def add_parsers(subparsers: Any) -> None:
@@ -159,8 +154,8 @@ def _run_new_family(arguments: Namespace) -> None:
 
 
 def _run_custom_tasks(arguments: Namespace) -> None:
-    families = configured_families(Path())
-    written = write_task_files(families, Path())
+    files = task_files(build(yaml.safe_load(compose([]))["families"]["sets"]))
+    written = write_task_files(files, Path())
     print(*(f"wrote {path}" for path in written) if written else ["custom_tasks/ is as the families have it"], sep="\n")
-    for path in stale_task_files(families, Path()):
+    for path in stale_task_files(files, Path()):
         print(f"{path} belongs to no family of conf/: remove it")

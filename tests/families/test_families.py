@@ -101,6 +101,21 @@ def test_shots_are_never_items(families):
         assert not reserved & {item.question for item in kept}
 
 
+def test_two_families_in_one_file_are_refused(monkeypatch):
+    from tasklaws.families import addition
+
+    second = type("Second", (addition.Addition,), {"__module__": addition.__name__})
+    monkeypatch.setattr(addition, "Second", second, raising=False)
+    with pytest.raises(TasklawsError, match=r"addition.py defines Addition and Second: one a file"):
+        generators.__wrapped__()
+
+
+def test_an_item_s_own_question_is_reserved_whatever_its_family_says(families, monkeypatch):
+    family = families["string_edit"]
+    monkeypatch.setattr(type(family), "reserved", lambda self, item: frozenset())
+    assert {item.question for item in family.items(0, "test")} <= reserved_questions([family], 0)
+
+
 def test_an_exhausted_family_is_named(families):
     class Stuck:
         name = "stuck"

@@ -38,7 +38,7 @@ class Family(ABC):
         """One more instance, for a corpus or as a few-shot example; it may happen to be an item."""
 
     def reserved(self, item: Item) -> frozenset[str]:
-        """The questions that give an item away: no corpus, and no few-shot example, has one of them."""
+        """Questions that give an item away, besides its own: no corpus, and no few-shot example, has one of them."""
         return frozenset({item.question})
 
 

@@ -3,7 +3,7 @@
 import inspect
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -36,18 +36,18 @@ def task_files(families: Sequence[Family]) -> dict[Path, str]:
     return found
 
 
-def write_task_files(families: Sequence[Family], root: Path) -> list[Path]:
-    """Write those of `task_files` that differ from what stands in custom_tasks/ below `root`; their paths."""
-    wanted = {root / TASKS / path: text for path, text in task_files(families).items()}
+def write_task_files(files: Mapping[Path, str], root: Path) -> list[Path]:
+    """Write those `files` that differ from what stands in custom_tasks/ below `root`; their paths."""
+    wanted = {root / TASKS / path: text for path, text in files.items()}
     changed = {path: text for path, text in wanted.items() if not path.is_file() or read_text(path) != text}
     for path, text in changed.items():
         write_text(path, text)
     return list(changed)
 
 
-def stale_task_files(families: Sequence[Family], root: Path) -> list[Path]:
-    """The files in folders of custom_tasks/ that no family has."""
-    wanted = {root / TASKS / path for path in task_files(families)}
+def stale_task_files(files: Mapping[Path, str], root: Path) -> list[Path]:
+    """The pages and task files in folders of custom_tasks/ that are not among `files`."""
+    wanted = {root / TASKS / path for path in files}
     return sorted(path for path in (root / TASKS).glob("*/*") if path.suffix in (".yaml", ".md") and path not in wanted)
 
 
