@@ -19,13 +19,11 @@ import pandas as pd
 from scipy import optimize
 
 from tasklaws.laws import LAWS, fit
-from tasklaws.laws.batch import Batch, Problem
-from tasklaws.laws.bootstrap import resample
+from tasklaws.laws.batch import HUBER, Batch, Problem
 from tasklaws.laws.command import read_observations
-from tasklaws.laws.fitting import basins, refit
-from tasklaws.laws.objective import HUBER
-from tasklaws.laws.points import read_points
-from tasklaws.laws.search import search
+from tasklaws.laws.data import read_points
+from tasklaws.laws.fitting import basins, refit, resample
+from tasklaws.laws.optimise import search
 
 # ln A, ln B, ln E, alpha, beta: Hoffmann et al. 2022, appendix D.3
 GRID = np.array(

@@ -17,14 +17,14 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from tasklaws.difficulty.ability import Levels
-from tasklaws.difficulty.basis import Basis
-from tasklaws.difficulty.covariates import Explanation
-from tasklaws.difficulty.item_response import fit_item_response
-from tasklaws.difficulty.methods import ATTENUATION, BLOCKS, METHODS, FittedMethod
-from tasklaws.difficulty.rolling import held_out, predict
-from tasklaws.difficulty.scoring import log_loss, summarise
-from tasklaws.difficulty.table import ItemTable, read_items
+from tasklaws.items.ability import Levels
+from tasklaws.items.covariates import Explanation
+from tasklaws.items.irt import Basis, fit_item_response
+from tasklaws.items.methods import ATTENUATION, BLOCKS, METHODS, FittedMethod
+from tasklaws.items.rolling import held_out, predict
+from tasklaws.items.scoring import summarise
+from tasklaws.items.table import ItemTable, read_items
+from tasklaws.stats.scores import log_loss
 
 ITEMS = Path(__file__).parent.parent.parent / "shared/items"
 

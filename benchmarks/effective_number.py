@@ -14,12 +14,13 @@ import argparse
 import numpy as np
 from sklearn.covariance import ledoit_wolf  # type: ignore[import-untyped]  # comes with lm_eval
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Array
 from tasklaws.families.step_chain import StepChain
-from tasklaws.structure.cells import Residuals, between_seeds
-from tasklaws.structure.designed import Array, chain_weights, correlation, needs, overlap
-from tasklaws.structure.observed import Estimate, against_design, effective_number
-from tasklaws.structure.simulate import Ladder, simulate
+from tasklaws.overlap.design import chain_weights, correlation, needs, overlap
+from tasklaws.overlap.effective_number import Estimate, against_design, effective_number
+from tasklaws.overlap.residuals import Residuals, between_seeds
+from tasklaws.overlap.simulate import Ladder, simulate
 
 KINDS = ("all pairs", "by design")
 FIGURES = ("ratio", "within 15%", "covers", "width")

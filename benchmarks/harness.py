@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tasklaws.config import load_params
-from tasklaws.files import read_json, write_json
+from tasklaws.core.config import load_params
+from tasklaws.core.files import read_json, write_json
 
 BIN = Path(sys.executable).parent
 

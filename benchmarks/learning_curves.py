@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.laws import fit_many
-from tasklaws.laws.extrapolate import extrapolate_many
+from tasklaws.laws.learning_curve import extrapolate_many
 
 RIVALS = {"M1": "m1", "M2": "m2", "M3": "m3", "M4": "m4", "broken power law": "broken_power"}
 PUBLISHED = pd.DataFrame(  # Alabdulmohsin et al. 2022, over all 92 curves; "last": run on the same

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from tasklaws import errors
-from tasklaws.config import load_params
+from tasklaws.core import errors
+from tasklaws.core.config import load_params
+from tasklaws.core.schema import ITEMS, read_items
+from tasklaws.core.settings import Corpus
 from tasklaws.families import build
-from tasklaws.items import ITEMS, read_items
-from tasklaws.ladder.corpus_files import write_corpus
-from tasklaws.settings import Corpus
+from tasklaws.ladder.corpus import write_corpus
 
 OUT = Path("data/corpus")
 

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from tasklaws import errors
-from tasklaws.config import load_params
-from tasklaws.humans.summary import write_summary
-from tasklaws.humans.target import Target
-from tasklaws.items import ITEMS, read_items
+from tasklaws.core import errors
+from tasklaws.core.config import load_params
+from tasklaws.core.schema import ITEMS, read_items
+from tasklaws.humans.estimates import Target, write_summary
 
 
 def main() -> None:

@@ -1,11 +1,11 @@
 """Write the items of every family, and some other instances of it as few-shot examples."""
 
-from tasklaws import errors
-from tasklaws.config import load_params
+from tasklaws.core import errors
+from tasklaws.core.config import load_params
+from tasklaws.core.files import write_jsonl
+from tasklaws.core.schema import ITEMS
 from tasklaws.families import build
-from tasklaws.families.shots import shots
-from tasklaws.files import write_jsonl
-from tasklaws.items import ITEMS
+from tasklaws.families.draws import shots
 
 
 def main() -> None:

@@ -4,9 +4,9 @@ import os
 import sys
 from pathlib import Path
 
-from tasklaws import errors
-from tasklaws.config import load_params, rung_settings
-from tasklaws.ladder.document import read_documents
+from tasklaws.core import errors
+from tasklaws.core.config import load_params, rung_settings
+from tasklaws.core.schema import read_documents
 
 CORPUS = Path("data/corpus")
 

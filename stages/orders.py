@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasklaws import errors
-from tasklaws.config import load_params
-from tasklaws.difficulty.ladder_items import families_without_people, ladder_items, read_people
-from tasklaws.difficulty.orders import AGREEMENT_KEYS, ORDER_KEYS, agreement, compare
-from tasklaws.files import write_table
-from tasklaws.forecast.tables import read_final_scores, read_observations, rungs_of
-from tasklaws.items import ITEMS, read_items
+from tasklaws.core import errors
+from tasklaws.core.config import load_params, rungs_of
+from tasklaws.core.schema import ITEMS, read_items
+from tasklaws.items.ladder_items import families_without_people, ladder_items
+from tasklaws.items.orders import agreement, compare
+from tasklaws.tables import ORDER_AGREEMENT, ORDERS, read_final_scores, read_human_estimates, read_observations
 
 EARLIER = 2
 """Rungs kept to predict the first of the others from: one would say no more than a solve rate of 0 or 1."""
@@ -29,12 +28,12 @@ def main() -> None:
         sizes |= dict(zip(observations["rung"], observations["n_params"].astype(float), strict=True))
     families = params["elicitation"]["ask"]
     items = [item for family in families for item in read_items(ITEMS / f"{family}.jsonl")]
-    people = read_people(Path("data/humans/items.csv"))
+    people = read_human_estimates(Path("data/humans/items.csv"))
     table = ladder_items(pd.concat(scores), sizes, items, people)
     compared = compare(table, max(len(table.models) - EARLIER, 1), params["execution"]["workers"])
     agreed = agreement(table)
-    write_table(results / "orders.csv", compared, ORDER_KEYS)
-    write_table(results / "orders_agreement.csv", agreed, AGREEMENT_KEYS)
+    ORDERS.write(results / "orders.csv", compared)
+    ORDER_AGREEMENT.write(results / "orders_agreement.csv", agreed)
     print(f"{results}/orders.csv: {len(table.items)} items, {len(table.models)} models")
     for family in families_without_people(items, people):
         print(f"{family} has no people: of its items no solve rate is known")

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tasklaws.config import load_params
-from tasklaws.errors import run
+from tasklaws.core.config import load_params
+from tasklaws.core.errors import run
 from tasklaws.report.build import build
 
 

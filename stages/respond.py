@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from tasklaws import errors
-from tasklaws.config import load_params, rung_settings
+from tasklaws.core import errors
+from tasklaws.core.config import load_params, rung_settings
+from tasklaws.core.schema import ITEMS
 from tasklaws.harness.ask import Asking, ask_rung
-from tasklaws.items import ITEMS
 
 
 def main() -> None:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from tasklaws.config import load_params
-from tasklaws.errors import run
-from tasklaws.files import write_json
+from tasklaws.core.config import load_params
+from tasklaws.core.errors import run
+from tasklaws.core.files import write_json
 from tasklaws.tracking import rebuild
 
 

@@ -18,7 +18,7 @@ import yaml
 
 import tiny
 from results_tree import params_of, write_results
-from tasklaws.files import sha256_file
+from tasklaws.core.files import sha256_file
 
 
 def params() -> dict[str, Any]:

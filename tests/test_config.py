@@ -12,10 +12,10 @@ import yaml
 from dvc.utils.hydra import compose_and_dump
 
 from tasklaws.compose import compose
-from tasklaws.config import load_params, refuse_unset, rung_settings
-from tasklaws.errors import TasklawsError
+from tasklaws.core.config import load_params, refuse_unset, rung_settings
+from tasklaws.core.errors import TasklawsError
 from tasklaws.families import build
-from tasklaws.ladder.sizes import ladder_rows
+from tasklaws.ladder.card import ladder_rows
 from tasklaws.laws import LawSettings
 
 ROOT = Path(__file__).parents[1]

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tasklaws.errors import TasklawsError, run
+from tasklaws.core.errors import TasklawsError, run
 
 
 def raising(error):

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasklaws.errors import TasklawsError
-from tasklaws.files import (
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import (
     read_json,
     read_jsonl,
     read_table,

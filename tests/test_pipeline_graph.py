@@ -19,7 +19,7 @@ from dvc.stage import Stage
 
 from first_party import ROOT, imported
 from tasklaws.compose import compose
-from tasklaws.files import sha256_file
+from tasklaws.core.files import sha256_file
 
 LADDERS = sorted(path.stem for path in (ROOT / "conf/models").glob("*.yaml"))
 CONFIGURATIONS = [f"models={ladder}" for ladder in LADDERS] + ["experiment=overlap"]
@@ -88,7 +88,7 @@ def needed(stage: str) -> Iterator[Path]:
     yield from imported(script(stage))
     # lm-eval calls custom_tasks/tasks.py, which reads documents; it judges nothing here.
     if stage in ("respond", "overlap_respond"):
-        documents = ROOT / "src/tasklaws/harness/documents.py"
+        documents = ROOT / "src/tasklaws/harness/lm_eval_task.py"
         yield documents
         yield from imported(documents)
 
@@ -127,7 +127,7 @@ def test_custom_tasks_need_no_other_file_of_ours():
     """respond lists custom_tasks/ and what its tasks.py loads items with; a further import belongs there too."""
     tree = ast.parse((ROOT / "custom_tasks/tasks.py").read_text())
     names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert names == {"typing", "tasklaws.harness.documents", "tasklaws.harness.lm_eval_scores"}
+    assert names == {"typing", "tasklaws.harness.lm_eval_task"}
 
 
 def test_no_holdout_comes_before_the_forecast(graph):

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tasklaws.processes import run_each
+from tasklaws.core.workers import run_each
 
 PROGRAM = """
 import os, signal, sys, time
 from pathlib import Path
-from tasklaws import errors
-from tasklaws.processes import run_each
+from tasklaws.core import errors
+from tasklaws.core.workers import run_each
 
 def work(number):
     Path(f"pid{number}").write_text(str(os.getpid()))

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from clone import Clone
-from tasklaws.files import write_jsonl
-from tasklaws.ladder.document import Document
+from tasklaws.core.files import write_jsonl
+from tasklaws.core.schema import Document
 
 if TYPE_CHECKING:
     from hub_server import Hub

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import tiny
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
 from tasklaws.scaffold import new_family
 
 # Run in the copy, whose own package it imports: the last line printed is JSON.
@@ -19,9 +19,9 @@ TRY = """
 import json, yaml
 from lm_eval.tasks import TaskManager
 from tasklaws.families import build
-from tasklaws.families.shots import draw_unreserved, reserved_questions, shots
+from tasklaws.families.draws import draw_unreserved, reserved_questions, shots
 from tasklaws.ladder.corpus import documents
-from tasklaws.sandbox.verdicts import Verdicts
+from tasklaws.sandbox.cache import Verdicts
 from pathlib import Path
 params = yaml.safe_load(open("params.yaml").read())
 families = build(params["families"]["sets"])

@@ -20,10 +20,9 @@ import pytest
 
 from results_tree import finish, params_of, write_results
 from tasklaws import tracking
-from tasklaws.errors import TasklawsError
-from tasklaws.files import read_json
-from tasklaws.runs import collect, flatten, metric_name
-from tasklaws.tracking import CONTENT_TAG, rebuild
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_json
+from tasklaws.tracking import CONTENT_TAG, collect, flatten, metric_name, rebuild
 
 FAMILIES = ("sha256_power", "largest_of_four")
 PARAMS = params_of("nano_mini", FAMILIES)

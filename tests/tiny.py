@@ -6,13 +6,12 @@ from typing import Any
 
 import yaml
 
-from tasklaws.elicitation import task_name
+from tasklaws.core.files import write_jsonl
+from tasklaws.core.schema import Document, Item
 from tasklaws.families import Family, build
-from tasklaws.families.shots import shots
-from tasklaws.files import write_jsonl
+from tasklaws.families.draws import shots
+from tasklaws.families.prompts import task_name
 from tasklaws.ladder.corpus import documents
-from tasklaws.ladder.document import Document
-from tasklaws.schema import Item
 
 ROOT = Path(__file__).parents[1]
 SOURCE: dict[str, Any] = {

@@ -2,14 +2,15 @@
 
 from argparse import ArgumentParser
 
-from tasklaws import compose, errors, scaffold, tracking
-from tasklaws.difficulty import command as difficulty
-from tasklaws.difficulty import orders_command as orders
+from tasklaws import compose, scaffold, tracking
+from tasklaws.core import errors
 from tasklaws.forecast import command as backtest
 from tasklaws.humans import command as humans
-from tasklaws.imports import command as imports
+from tasklaws.items import command as difficulty
+from tasklaws.items import orders_command as orders
 from tasklaws.laws import command as fit
 from tasklaws.laws import plan_command as plan
+from tasklaws.readers import command as imports
 from tasklaws.sandbox import command as sandbox
 
 

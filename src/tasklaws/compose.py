@@ -6,14 +6,14 @@ from typing import Any
 
 import yaml
 
-from tasklaws.config import PARAMS, refuse_unset
-from tasklaws.elicitation import task_name
-from tasklaws.errors import TasklawsError
+from tasklaws.core.config import PARAMS, refuse_unset
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import write_text
+from tasklaws.core.settings import refuse_malformed
 from tasklaws.families import build
-from tasklaws.files import write_text
+from tasklaws.families.prompts import task_name
 from tasklaws.ladder.corpus import refuse_unknown_tasks
 from tasklaws.laws import LawSettings
-from tasklaws.settings import refuse_malformed
 
 CONF = Path("conf")
 
@@ -29,9 +29,10 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    from tasklaws.experiments.overlap_sets import refuse_experiment
+
     # SciPy and pandas take half a second, which other commands need not.
     from tasklaws.humans.population import Population
-    from tasklaws.overlap.check import refuse_experiment
 
     if not (conf / "config.yaml").is_file():
         raise TasklawsError(f"{conf}/config.yaml does not exist: run this in the repository's root")

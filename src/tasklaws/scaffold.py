@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from tasklaws.compose import CONF, compose
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_text, write_text
 from tasklaws.families import build, generators
-from tasklaws.files import read_text, write_text
 from tasklaws.harness.task_files import stale_task_files, task_files, write_task_files
 
 _HERE = Path(__file__).parent
@@ -30,10 +30,10 @@ Source: say here where the family is from.
 import random
 from dataclasses import dataclass
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Item
+from tasklaws.core.typed import Count
 from tasklaws.families.base import Family, Split, generator
-from tasklaws.schema import Item
-from tasklaws.typed import Count
 
 
 @dataclass(frozen=True)

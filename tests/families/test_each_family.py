@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
 from tasklaws.families.operations import COMMON, rare
 from tasklaws.families.step_chain import StepChain
 from tasklaws.sandbox import run

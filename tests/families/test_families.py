@@ -7,11 +7,11 @@ import random
 import pytest
 
 import tiny
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Item
 from tasklaws.families import build, generators
-from tasklaws.families.shots import draw_unreserved, reserved_questions, shots
-from tasklaws.sandbox.verdicts import Verdicts
-from tasklaws.schema import Item
+from tasklaws.families.draws import draw_unreserved, reserved_questions, shots
+from tasklaws.sandbox.cache import Verdicts
 
 NAMES = [family.name for family in tiny.families()]
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from made_up import SIZES, draw, panel, rises
 
-from tasklaws.forecast import combination
-from tasklaws.forecast.combination import History, combine, forecast
+from tasklaws.forecast import combine as combination
+from tasklaws.forecast.combine import History, combine, forecast
 from tasklaws.forecast.methods import Prediction
 
 

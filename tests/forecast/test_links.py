@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasklaws.forecast.links import ARCSINE, LOG, LOG_LOG, LOGIT
+from tasklaws.stats.links import ARCSINE, LOG, LOG_LOG, LOGIT
 
 SCORES = (LOGIT, ARCSINE, LOG_LOG)
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tasklaws.forecast import mixture
-from tasklaws.forecast.links import LOGIT
+from tasklaws.stats import gaussian_process as mixture
+from tasklaws.stats.links import LOGIT
 
 X = np.linspace(0, 7, 8)[None]
 NEW = np.array([[8.0, 9.0]])

@@ -6,9 +6,9 @@ import pytest
 from made_up import SIZES, draw, panel, rises, table
 
 from tasklaws.forecast.backtest import rolling_backtest
-from tasklaws.forecast.combination import History, forecast
-from tasklaws.forecast.overlap import design_effect, overlap_sd
-from tasklaws.forecast.rows import ON_LINK, forecast_rows
+from tasklaws.forecast.combine import History, forecast
+from tasklaws.forecast.engine import ON_LINK, forecast_rows
+from tasklaws.forecast.overlap_width import design_effect, overlap_sd
 
 LONG = np.geomspace(1e7, 3e9, 8)
 RISE = np.linspace(0.2, 0.8, 6)

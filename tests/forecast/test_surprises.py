@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import binom, hypergeom
 
-from tasklaws.errors import TasklawsError
-from tasklaws.forecast.conditional import at_forecast, at_total, count_pmf, each_given_total, given_total
-from tasklaws.forecast.links import ARCSINE
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Item
 from tasklaws.forecast.surprises import conditional_answers, count_surprises, surprises
 from tasklaws.forecast.surprising_skills import surprising_skills
-from tasklaws.schema import Item
+from tasklaws.stats.links import ARCSINE
+from tasklaws.stats.rasch import at_forecast, at_total, count_pmf, each_given_total, given_total
 
 PROBABILITIES = st.lists(st.floats(0.01, 0.99), min_size=2, max_size=6)
 

@@ -11,11 +11,11 @@ from scipy.stats import kendalltau
 
 from shared_data import shared
 from tasklaws.forecast.backtest import rolling_backtest
-from tasklaws.forecast.combination import History, forecast
+from tasklaws.forecast.combine import History, forecast
+from tasklaws.forecast.engine import interval
 from tasklaws.forecast.panel import SIZES, build_panels
-from tasklaws.forecast.rows import interval
 from tasklaws.forecast.verdict import judge
-from tasklaws.table import read_points
+from tasklaws.points import read_points
 
 CONTROLS = ("logiqa", "logi_qa", "wsc")
 NARROW = 0.01  # the half-width of a forecast so sure that it never stands in the way of `lawful`

@@ -15,12 +15,11 @@ from lm_eval.evaluator import simple_evaluate
 from lm_eval.tasks import TaskManager
 
 import tiny
-from tasklaws.elicitation import prompt, split_task, target
-from tasklaws.errors import TasklawsError
-from tasklaws.harness.documents import document, load
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Item, read_items
+from tasklaws.families.prompts import prompt, split_task, target
+from tasklaws.harness.lm_eval_task import document, load
 from tasklaws.harness.task_files import stale_task_files, task_files
-from tasklaws.items import read_items
-from tasklaws.schema import Item
 
 TASKS = tiny.ROOT / "custom_tasks"
 LM_EVAL = Path(sys.executable).with_name("lm_eval")
@@ -209,7 +208,7 @@ def test_missing_items_are_named(manager, tmp_path, monkeypatch):
 
 def test_the_judge_runs_a_program_in_the_sandbox():
     """What process_results calls, on a response that is right, one that is wrong and one that never ends."""
-    from tasklaws.harness.lm_eval_scores import judge
+    from tasklaws.harness.lm_eval_task import judge
 
     item = next(each for each in tiny.items("gauss_sum") if each.question == "sum 1..100")
     asked = document(item, "python")
@@ -221,7 +220,7 @@ def test_the_judge_runs_a_program_in_the_sandbox():
 
 
 def test_the_judge_scores_a_choice():
-    from tasklaws.harness.lm_eval_scores import judge
+    from tasklaws.harness.lm_eval_task import judge
 
     item = tiny.items("largest_of_four")[0]
     asked = document(item, "choice")

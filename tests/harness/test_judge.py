@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tasklaws.errors import TasklawsError
-from tasklaws.harness import judge
+from tasklaws.core.errors import TasklawsError
+from tasklaws.harness import metrics as judge
 
 likely = st.floats(-1e4, 0.0)
 answers = st.text(min_size=1).map(str.strip).filter(bool)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import tiny
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import read_items
 from tasklaws.harness.ask import Asking
 from tasklaws.harness.respond import respond, tasks_of
-from tasklaws.items import read_items
 
 # Families of long and of short prompts, in every way of asking.
 ASK = {
@@ -95,7 +95,7 @@ def test_a_log_likelihood_is_that_of_the_right_text(rows, model_dir, items_dir):
     """Against the model itself, one token after the other."""
     import torch
 
-    from tasklaws.elicitation import prompt, target
+    from tasklaws.families.prompts import prompt, target
     from tasklaws.ladder.heldout import load
 
     tokenizer, model = load(model_dir, torch.float64)

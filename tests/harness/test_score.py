@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 import tiny
-from tasklaws.errors import TasklawsError
-from tasklaws.files import read_table, write_jsonl, write_table
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_table, write_jsonl
+from tasklaws.core.schema import Response
 from tasklaws.harness.score import read_responses, refuse_unanswered, score
 from tasklaws.sandbox import Verdict, Verdicts
-from tasklaws.schema import SCORE_COLUMNS, SCORE_KEYS, Response
+from tasklaws.tables import SCORES
 
 GAUSS = {item.question: item for item in tiny.items("gauss_sum")}
 HUNDRED = GAUSS["sum 1..100"]
@@ -35,7 +36,7 @@ class Counting:
 
     def __init__(self, monkeypatch):
         self.programs = []
-        monkeypatch.setattr("tasklaws.sandbox.verdicts.run", self.run)
+        monkeypatch.setattr("tasklaws.sandbox.cache.run", self.run)
 
     def run(self, program, fuel):
         self.programs.append((program, fuel))
@@ -139,9 +140,9 @@ def test_scores_can_be_written_and_read(verdicts, tmp_path):
         row(CHOICE, "choice", log_likelihoods=[-1.0, -2.0, -3.0, -4.0]),
     ]
     table = score("a", rows, ITEMS, verdicts)
-    assert list(table) == SCORE_COLUMNS
-    write_table(tmp_path / "a.csv", table, SCORE_KEYS)
-    again = read_table(tmp_path / "a.csv", SCORE_COLUMNS, SCORE_KEYS, SCORE_KEYS)
+    assert list(table) == SCORES.columns
+    SCORES.write(tmp_path / "a.csv", table)
+    again = read_table(tmp_path / "a.csv", SCORES.columns, SCORES.keys, SCORES.keys)
     assert again["brier"].notna().sum() == again["status"].notna().sum() == 1
 
 
@@ -203,7 +204,7 @@ def test_an_impossible_log_likelihood_is_refused(verdicts):
 
 
 def test_a_run_that_hit_the_wall_clock_is_no_score(monkeypatch, verdicts):
-    monkeypatch.setattr("tasklaws.sandbox.verdicts.run", lambda *_: Verdict("invalid", "", "too slow", 0))
+    monkeypatch.setattr("tasklaws.sandbox.cache.run", lambda *_: Verdict("invalid", "", "too slow", 0))
     with pytest.raises(TasklawsError, match=f"the program for {HUNDRED.id} ran into the wall-clock fuse"):
         score("a", [python(HUNDRED, "while True: pass")], ITEMS, verdicts)
 

@@ -3,8 +3,8 @@
 import dataclasses
 
 import tiny
+from tasklaws.core.schema import Item
 from tasklaws.families.base import run_seconds
-from tasklaws.schema import Item
 
 
 def sha256(power: int) -> Item:

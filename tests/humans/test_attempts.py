@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
 from tasklaws.humans.attempts import read_attempts
 
 HEADER = "person,item,seconds,timeout,solved,score,group_python"

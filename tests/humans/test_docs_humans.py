@@ -10,12 +10,10 @@ from essay import gauss, sha256
 from scipy.stats import binomtest
 
 import tiny
-from tasklaws.humans.intervals import Mean
-from tasklaws.humans.people import easier_rate, genuine_share, people_for_width, people_to_tell_apart
-from tasklaws.humans.pooling import pooled_rates, shared_error
+from tasklaws.humans.estimates import Target, item_table
 from tasklaws.humans.population import Population, simulate
-from tasklaws.humans.summary import item_table
-from tasklaws.humans.target import Target
+from tasklaws.humans.sample_size import easier_rate, genuine_share, people_for_width, people_to_tell_apart
+from tasklaws.stats.proportions import Mean, pooled_rates, shared_error
 
 PAGE = (tiny.ROOT / "docs/humans.md").read_text()
 TEXT = " ".join(PAGE.split())

@@ -11,7 +11,7 @@ import yaml
 
 import tiny
 from tasklaws.cli import main
-from tasklaws.files import write_jsonl, write_table
+from tasklaws.core.files import write_jsonl, write_table
 from tasklaws.humans.population import Population, simulate
 
 FAMILIES = ("addition", "gauss_sum")

@@ -8,12 +8,10 @@ import pytest
 import yaml
 
 import tiny
-from tasklaws.humans.intervals import Mean
-from tasklaws.humans.pooling import pooled_rates
+from tasklaws.core.schema import Item
+from tasklaws.humans.estimates import Target, group_table, item_table
 from tasklaws.humans.population import Population, simulate
-from tasklaws.humans.summary import group_table, item_table
-from tasklaws.humans.target import Target
-from tasklaws.schema import Item
+from tasklaws.stats.proportions import Mean, pooled_rates
 
 N_POPULATIONS = 250
 TARGET = Target("python", {"yes": 0.1, "no": 0.9})

@@ -7,12 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from tasklaws.errors import TasklawsError
-from tasklaws.humans.completion import median_seconds
-from tasklaws.humans.intervals import Mean
-from tasklaws.humans.pooling import pooled_rates, shared_error
-from tasklaws.humans.summary import group_table, item_table
-from tasklaws.humans.target import Target
+from tasklaws.core.errors import TasklawsError
+from tasklaws.humans.estimates import Target, group_table, item_table, median_seconds
+from tasklaws.stats.proportions import Mean, pooled_rates, shared_error
 
 scores = st.lists(st.floats(0, 1), min_size=1, max_size=60)
 

@@ -8,19 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from tasklaws.errors import TasklawsError
-from tasklaws.humans.figures import apart_figure, width_figure
-from tasklaws.humans.intervals import Mean
-from tasklaws.humans.people import (
+from tasklaws.core.errors import TasklawsError
+from tasklaws.humans.sample_size import (
     RATES,
     WIDTHS,
+    apart_figure,
     apart_table,
     easier_rate,
     genuine_share,
     people_for_width,
     people_to_tell_apart,
+    width_figure,
     width_table,
 )
+from tasklaws.stats.proportions import Mean
 
 
 def width(rate, n):

@@ -9,8 +9,8 @@ import yaml
 from essay import gauss, sha256
 
 import tiny
-from tasklaws.errors import TasklawsError
-from tasklaws.files import write_table
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import write_table
 from tasklaws.humans.attempts import read_attempts
 from tasklaws.humans.population import Population, simulate
 

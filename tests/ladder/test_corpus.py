@@ -7,11 +7,11 @@ from collections import Counter
 import pytest
 
 import tiny
-from tasklaws.elicitation import split_task
-from tasklaws.errors import TasklawsError
-from tasklaws.families.shots import reserved_questions
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Document
+from tasklaws.families.draws import reserved_questions
+from tasklaws.families.prompts import split_task
 from tasklaws.ladder.corpus import documents, refuse_leaks
-from tasklaws.ladder.document import Document
 
 FAMILIES = list(tiny.families())
 MIXTURE = {"addition_direct": 3.0, "gauss_sum_python": 1.0, "largest_of_four_choice": 1.0}

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from hub_server import stand_in
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
 from tasklaws.ladder.heldout import count_config_params, count_params, heldout_loss, load
 
 DOCUMENTS = [

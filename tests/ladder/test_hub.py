@@ -13,12 +13,11 @@ import pytest
 import yaml
 
 from hub_server import FORMS, LADDER, Fault, Hub, Revision
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
 from tasklaws.ladder import card
 from tasklaws.ladder import hub as hub_rungs
-from tasklaws.ladder.card import Card
+from tasklaws.ladder.card import Card, gpt_neox_n_params
 from tasklaws.ladder.heldout import heldout_loss
-from tasklaws.ladder.sizes import gpt_neox_n_params
 
 pytestmark = pytest.mark.network
 
@@ -139,7 +138,7 @@ def test_matching_weights_give_no_warning(tmp_path: Path, hub: Hub, capsys: pyte
 SCRIPT = """
 import sys
 from pathlib import Path
-from tasklaws import errors
+from tasklaws.core import errors
 from tasklaws.ladder import hub
 source, documents, out, work = {source!r}, {documents!r}, Path({out!r}), Path({work!r})
 errors.run(lambda: print(hub.fetch("pythia-70m", source, documents, out, work).commit))

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
 from tasklaws.ladder.packing import IGNORED, Batch, Encoded, batches, read_encoded, write_encoded
 
 LENGTH = 16

@@ -8,8 +8,8 @@ import yaml
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from hub_server import LADDER
+from tasklaws.ladder.card import gpt_neox_n_params
 from tasklaws.ladder.heldout import count_params
-from tasklaws.ladder.sizes import gpt_neox_n_params
 
 RUNGS: dict[str, dict[str, Any]] = yaml.safe_load(LADDER.read_text())["rungs"]
 # What Biderman et al. 2023 publish: n_params, n_params_total, vocabulary.

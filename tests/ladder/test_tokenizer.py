@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tiny
-from tasklaws.elicitation import prompt, split_task, target
+from tasklaws.families.prompts import prompt, split_task, target
 from tasklaws.ladder.corpus import documents
 from tasklaws.ladder.tokenizer import END, UNKNOWN, load_tokenizer, train_tokenizer
 

@@ -15,12 +15,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import tiny
-from tasklaws.files import read_jsonl, sha256_file
+from tasklaws.core.files import read_jsonl, sha256_file
+from tasklaws.core.schema import Document
 from tasklaws.ladder import card, heldout, train
-from tasklaws.ladder.document import Document
+from tasklaws.ladder.card import gpt_neox_n_params
 from tasklaws.ladder.packing import batches
 from tasklaws.ladder.rung import train_rung
-from tasklaws.ladder.sizes import gpt_neox_n_params
 from tasklaws.ladder.tokenizer import encode, load_tokenizer
 from tasklaws.ladder.train import Recipe, Training, build_model
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from ladders import published
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
 from tasklaws.laws import fit_many
-from tasklaws.laws.extrapolate import METHODS, extrapolate, extrapolate_many, weighted_median
+from tasklaws.laws.learning_curve import METHODS, extrapolate, extrapolate_many, weighted_median
 
 X = np.geomspace(1e5, 1e8, 25)
 AHEAD = np.array([1.3e8, 2e8])

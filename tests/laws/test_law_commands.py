@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from ladders import SIZES, chinchilla, grid_of_models, losses, published
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
 from tasklaws.laws import command, plan_command
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ladders import SIZES, accuracies, chinchilla, grid_of_models, losses, published
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
 from tasklaws.laws import LAWS, Fit, fit, fit_many
 from tasklaws.laws.command import read_observations
 

@@ -8,11 +8,9 @@ from hypothesis import strategies as st
 from ladders import SIZES, accuracies, losses
 
 from tasklaws.laws import LAWS
-from tasklaws.laws.batch import Batch, Problem
-from tasklaws.laws.objective import deviance, huber_log
-from tasklaws.laws.optimise import minimise
-from tasklaws.laws.points import metric_kind, read_points
-from tasklaws.laws.search import solve_linear, starts
+from tasklaws.laws.batch import Batch, Problem, deviance, huber_log
+from tasklaws.laws.data import metric_kind, read_points
+from tasklaws.laws.optimise import minimise, solve_linear, starts
 
 ONES = np.ones((1, 9))
 

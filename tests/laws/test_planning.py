@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ladders import SIZES, losses
 from scipy.optimize import minimize_scalar
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
 from tasklaws.laws import fit
 from tasklaws.laws.planning import (
     Surface,

@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 
 from results_tree import params_of, write_results
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
 from tasklaws.report.build import build
 from tasklaws.report.claims import claims
-from tasklaws.report.evidence import Evidence, load
-from tasklaws.report.workings import weights
+from tasklaws.report.load import Evidence, load
+from tasklaws.report.tables import weights
 
 FEW = ("gauss_sum", "largest_of_four", "sha256_power")
 

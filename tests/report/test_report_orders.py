@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from results_tree import params_of, write_results
-from tasklaws.report.evidence import load
+from tasklaws.report.load import load
 from tasklaws.report.orders import OrderEvidence, figures, section
 from tasklaws.report.orders import load as load_orders
 

@@ -1,4 +1,4 @@
-"""tasklaws.report.rise: shapes whose truth is known."""
+"""tasklaws.report.shapes: shapes whose truth is known."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasklaws.report.rise import Level, measure
+from tasklaws.report.shapes import Level, measure
 
 
 def levels(values: list[float], decades: float = 0.5, stderr: float = 0.001) -> list[Level]:

@@ -1,8 +1,8 @@
-"""tasklaws.report.style: what every figure shares."""
+"""tasklaws.plotting: what every figure shares."""
 
 from pathlib import Path
 
-from tasklaws.report.style import COLOURS, house_style, inline, letters, panel, save, short
+from tasklaws.plotting import COLOURS, house_style, inline, letters, panel, save, short
 
 
 def drawn(path: Path) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
 from tasklaws.sandbox import Sandbox, run
 from tasklaws.sandbox.runner import MAX_FUEL, MAX_OUTPUT_BYTES, MAX_PROGRAM_BYTES
 

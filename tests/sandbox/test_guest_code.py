@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from wasmtime.component import Component
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
 from tasklaws.sandbox import Sandbox
 from tasklaws.sandbox.guest_code import GUEST, new_engine, precompiled, private_directory, read_guest
 

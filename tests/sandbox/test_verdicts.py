@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasklaws.errors import TasklawsError
-from tasklaws.sandbox import Verdict, Verdicts, run, verdicts
-from tasklaws.sandbox.verdicts import BATCH, NAME
+from tasklaws.core.errors import TasklawsError
+from tasklaws.sandbox import Verdict, Verdicts, run
+from tasklaws.sandbox import cache as verdicts
+from tasklaws.sandbox.cache import BATCH, NAME
 
 FUEL = 100_000_000
 PROGRAMS = [(f"print({n})", FUEL) for n in range(5)]

@@ -6,9 +6,9 @@ import inspect
 import pkgutil
 from typing import Any
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.typed import typed
 from tasklaws.families.base import Family, Split
-from tasklaws.typed import typed
 
 __all__ = ["Family", "Split", "build", "generators"]
 

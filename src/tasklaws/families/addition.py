@@ -12,10 +12,10 @@ ordinary difficulty beside the two extreme ones of "Thinking Out Loud: Task-base
 import random
 from dataclasses import dataclass
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Item
+from tasklaws.core.typed import Count
 from tasklaws.families.base import Family, Split, generator
-from tasklaws.schema import Item
-from tasklaws.typed import Count
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ import math
 import random
 from dataclasses import dataclass
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Item
+from tasklaws.core.typed import Count, Share
 from tasklaws.families.base import Family, Split, run_seconds
-from tasklaws.schema import Item
-from tasklaws.typed import Count, Share
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ import random
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Elicitation, Item
+from tasklaws.core.typed import Count
 from tasklaws.families.base import Family, Split, generator
-from tasklaws.schema import Elicitation, Item
-from tasklaws.typed import Count
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ import random
 from dataclasses import dataclass
 from typing import ClassVar
 
+from tasklaws.core.schema import Elicitation, Item
+from tasklaws.core.typed import Count
 from tasklaws.families.base import Family, Split, run_seconds
-from tasklaws.schema import Elicitation, Item
-from tasklaws.typed import Count
 
 LETTERS = "abcdef"
 PROGRAM = """import hashlib

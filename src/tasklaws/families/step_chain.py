@@ -20,11 +20,11 @@ import math
 import random
 from dataclasses import dataclass, field
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Item
+from tasklaws.core.typed import Count, Natural, Share
 from tasklaws.families.base import Family, Split, generator
 from tasklaws.families.operations import COMMON, DIGITS, Operation, rare
-from tasklaws.schema import Item
-from tasklaws.typed import Count, Natural, Share
 
 PROBES = ("0123", "9071", "4486", "2750")
 TRIES = 20_000

@@ -11,10 +11,10 @@ Scaling Laws" asks about under "less pathologically constructed tasks").
 import random
 from dataclasses import dataclass
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Item
+from tasklaws.core.typed import Count
 from tasklaws.families.base import Family, Split, generator
-from tasklaws.schema import Item
-from tasklaws.typed import Count
 
 LETTERS = "ABCDEFGH"
 PROGRAMS = {

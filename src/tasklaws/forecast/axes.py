@@ -10,10 +10,11 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from tasklaws.forecast import mixture
-from tasklaws.forecast.links import ARCSINE, LOG, Array
+from tasklaws.core.schema import Array
 from tasklaws.forecast.panel import Panel
 from tasklaws.laws import LAWS, fit_many
+from tasklaws.stats import gaussian_process as mixture
+from tasklaws.stats.links import ARCSINE, LOG
 
 Places = tuple[Array, Array]
 Axis = Callable[[Panel, Panel], Places | None]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tasklaws.core.schema import Array
 from tasklaws.forecast.axes import chinchilla
-from tasklaws.forecast.links import Array
 from tasklaws.forecast.methods import Forecaster, Prediction
 from tasklaws.forecast.panel import Panel
 from tasklaws.laws import Fit, fit_many

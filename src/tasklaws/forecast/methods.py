@@ -7,9 +7,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tasklaws.forecast import axes, mixture
-from tasklaws.forecast.links import ARCSINE, LOG, LOG_LOG, LOGIT, Array, Link
+from tasklaws.core.schema import Array
+from tasklaws.forecast import axes
 from tasklaws.forecast.panel import Panel
+from tasklaws.stats import gaussian_process as mixture
+from tasklaws.stats.links import ARCSINE, LOG, LOG_LOG, LOGIT, Link
 
 UNSHARED = 0.3  # share of sampling noise that models do not share, where no checkpoints tell
 LEAST_SHARE = 0.05

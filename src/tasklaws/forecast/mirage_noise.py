@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasklaws.forecast.jump import REPLICATES, Array
+from tasklaws.core.schema import Array
+from tasklaws.stats.jumps import REPLICATES
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasklaws.errors import TasklawsError
-from tasklaws.forecast.links import ARCSINE, LOG, Link
-from tasklaws.forecast.wobble import wobble
-from tasklaws.laws.binomial import binomial_items
-from tasklaws.schema import is_loss
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Array
+from tasklaws.forecast.checkpoint_noise import wobble
+from tasklaws.stats.links import ARCSINE, LOG, Link
+from tasklaws.stats.proportions import binomial_items
+from tasklaws.tables import is_loss
 
-Array = NDArray[np.float64]
 UNKNOWN_ITEMS = 10_000.0  # of a score without n_items and stderr: as if its sampling noise hardly mattered
 PROBABILITIES = ("rc_soft", "probability")  # the probability given to the right answer, where a table has one
 SIZES = ("n_params", "n_tokens", "train_flops")

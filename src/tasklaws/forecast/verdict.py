@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import expit
 from scipy.stats import chi2, kendalltau, norm
 
-from tasklaws.forecast.links import Array
+from tasklaws.core.schema import Array
 from tasklaws.forecast.panel import Panel
 
 Verdict = Literal["lawful", "no signal", "discontinuous", "non-monotone", "not enough rungs"]

@@ -11,11 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tasklaws.elicitation import TASKS
-from tasklaws.files import read_jsonl, sha256_file, write_jsonl
+from tasklaws.core.files import read_jsonl, sha256_file, write_jsonl
+from tasklaws.core.schema import Elicitation
+from tasklaws.core.workers import run_each
+from tasklaws.families.prompts import TASKS
 from tasklaws.ladder import card
-from tasklaws.processes import run_each
-from tasklaws.schema import Elicitation
 
 WORK = Path(".work/respond")
 # A model lies in a directory: nothing is fetched, and nothing waits for a network that is not there.

@@ -10,10 +10,10 @@ from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
-from tasklaws.elicitation import TASKS, task_name
-from tasklaws.errors import TasklawsError
-from tasklaws.ladder.opening import opening
-from tasklaws.schema import Elicitation
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import opening
+from tasklaws.core.schema import Elicitation
+from tasklaws.families.prompts import TASKS, task_name
 
 if TYPE_CHECKING:
     from tasklaws.harness.ask import Asking

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from tasklaws.elicitation import TASKS, UNTIL, prompt, target, task_name
+from tasklaws.core.files import read_text, write_text
+from tasklaws.core.schema import Elicitation
 from tasklaws.families import Family
-from tasklaws.files import read_text, write_text
-from tasklaws.schema import METRIC_RANGES, Elicitation
+from tasklaws.families.prompts import TASKS, UNTIL, prompt, target, task_name
+from tasklaws.tables import is_loss
 
 _WRITTEN = ("exact_match", "partial_credit")
 _LIKELIHOOD = ("target_bits_per_byte",)
@@ -24,7 +25,7 @@ def task_files(families: Sequence[Family]) -> dict[Path, str]:
     a folder with `_group.yaml`, `README.md` and one file a task.
 
     A task asks for a text (`<family>_<elicitation>`), for its likelihood (`..._likelihood`), or for a choice; what
-    stops a model is in `elicitation.UNTIL` and the family's `answer_tokens` and `program_tokens`.
+    stops a model is in `prompts.UNTIL` and the family's `answer_tokens` and `program_tokens`.
     """
     found = {Path("_group.yaml"): _group("tasklaws", [f"tasklaws_{family.name}" for family in families])}
     for family in families:
@@ -80,8 +81,7 @@ def _task(family: Family, elicitation: Elicitation, task: str, output: list[str]
             *output[1:],
             "metric_list:",
             *(
-                f"  - {{metric: {name}, aggregation: mean, higher_is_better: "
-                f"{str(METRIC_RANGES[name].higher_is_better).lower()}}}"
+                f"  - {{metric: {name}, aggregation: mean, higher_is_better: {json.dumps(not is_loss(name))}}}"
                 for name in metrics
             ),
             "",

@@ -4,10 +4,10 @@ from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
 
 if TYPE_CHECKING:  # SciPy takes a second to import, which the other commands need not
-    from tasklaws.humans.target import Target
+    from tasklaws.humans.estimates import Target
 
 
 def add_parser(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
@@ -38,8 +38,8 @@ def add_parser(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
 
 
 def run_humans(arguments: Namespace) -> None:
-    from tasklaws.humans.summary import write_summary
-    from tasklaws.items import read_items
+    from tasklaws.core.schema import read_items
+    from tasklaws.humans.estimates import write_summary
 
     items = [item for path in arguments.items for item in read_items(path)]
     target = None if arguments.target is None else parse_target(arguments.target)
@@ -47,10 +47,9 @@ def run_humans(arguments: Namespace) -> None:
 
 
 def run_people(arguments: Namespace) -> None:
-    from tasklaws.files import write_table
-    from tasklaws.humans.figures import apart_figure, width_figure
-    from tasklaws.humans.people import apart_table, width_table
-    from tasklaws.report.style import house_style, save
+    from tasklaws.core.files import write_table
+    from tasklaws.humans.sample_size import apart_figure, apart_table, width_figure, width_table
+    from tasklaws.plotting import house_style, save
 
     write_table(arguments.out / "people_for_width.csv", width_table(), ["rate", "width"])
     write_table(arguments.out / "people_to_tell_apart.csv", apart_table(), ["rate", "odds_ratio"])
@@ -62,7 +61,7 @@ def run_people(arguments: Namespace) -> None:
 
 def parse_target(text: str) -> "Target":
     """`python:yes=.1,no=.9` as a Target; anything else raises TasklawsError."""
-    from tasklaws.humans.target import Target
+    from tasklaws.humans.estimates import Target
 
     group, _, shares = text.partition(":")
     pairs = [pair.partition("=") for pair in shares.split(",")]

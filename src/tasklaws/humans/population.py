@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Array, Item
 from tasklaws.humans.attempts import GROUP
-from tasklaws.schema import Item
 
-Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 

@@ -1,13 +1,18 @@
 """The corpus a ladder is trained on: other instances of the same formats, none of them asked."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-from tasklaws.elicitation import prompt, question_of, split_task, target
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import write_jsonl
+from tasklaws.core.schema import Document
+from tasklaws.core.settings import Corpus
 from tasklaws.families import Family
 from tasklaws.families.base import generator
-from tasklaws.families.shots import draw_unreserved, reserved_questions
-from tasklaws.ladder.document import Document
+from tasklaws.families.draws import draw_unreserved, reserved_questions
+from tasklaws.families.prompts import prompt, question_of, split_task, target
+from tasklaws.ladder.packing import write_encoded
+from tasklaws.ladder.tokenizer import encode, train_tokenizer
 
 
 def documents(
@@ -50,3 +55,23 @@ def refuse_leaks(documents: list[Document], reserved: frozenset[str]) -> None:
         question = question_of(document.prompt)
         if question in reserved:
             raise TasklawsError(f"corpus: {question!r} is an eval question: it must not be learned from")
+
+
+TRAIN = "train.npy"
+
+
+def write_corpus(out: Path, families: list[Family], settings: Corpus, seed: int, asked: frozenset[str]) -> None:
+    """Write train.jsonl, heldout.jsonl, tokenizer/ and, last, train.npy.
+
+    No held-out document is one of train.jsonl; one that asks a question that is `asked` raises TasklawsError.
+    """
+    mixture = settings.mixture
+    train = list(documents(families, mixture, settings.n_documents, seed, "train"))
+    learned = frozenset(document.prompt for document in train)
+    heldout = list(documents(families, mixture, settings.n_heldout, seed, "heldout", unlike=learned))
+    for name, drawn in (("train", train), ("heldout", heldout)):
+        refuse_leaks(drawn, asked)
+        write_jsonl(out / f"{name}.jsonl", [document.to_dict() for document in drawn])
+    tokenizer = train_tokenizer(train, settings.vocab_size)
+    tokenizer.save_pretrained(out / "tokenizer")
+    write_encoded(out / TRAIN, encode(train, tokenizer))

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from tasklaws.errors import TasklawsError
-from tasklaws.ladder.opening import opening
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import opening
 
 
 class HeldoutLoss(NamedTuple):

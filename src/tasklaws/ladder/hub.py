@@ -9,19 +9,31 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx2
 from huggingface_hub import constants, get_cached_repo_tree, snapshot_download
+from huggingface_hub.errors import (
+    CachedRepoTreeNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 
-from tasklaws.errors import TasklawsError
-from tasklaws.files import read_json, replacing, sha256_file, write_json
-from tasklaws.ladder import card, hub_errors
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_json, replacing, sha256_file, write_json
+from tasklaws.core.typed import typed
+from tasklaws.ladder import card
+from tasklaws.ladder import hub as hub_errors
 from tasklaws.ladder.card import Card, Checkpoint
 from tasklaws.ladder.heldout import count_config_params, heldout_loss
-from tasklaws.typed import typed
 
 WORK = Path(".work/hub")
 # All that a GPT-NeoX, or another causal model with a fast tokenizer, may need beside its weights.
@@ -226,3 +238,49 @@ def _move(staged: Path, out: Path, aside: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
         out.rename(aside)
     staged.rename(out)
+
+
+@contextmanager
+def one_line(repo: str, revision: str, endpoint: str) -> Iterator[None]:
+    """Turn what huggingface_hub raises into a TasklawsError; what this machine's disk refuses passes."""
+    try:
+        yield
+    except (
+        OSError,  # with it HfHubHTTPError and LocalEntryNotFoundError
+        CachedRepoTreeNotFoundError,
+        HFValidationError,
+        httpx2.HTTPError,
+        httpx2.InvalidURL,
+        json.JSONDecodeError,
+    ) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        # The client hides the cause where it looked into its cache for want of an answer.
+        cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) and error.__cause__ else error
+        reason = next(iter(str(cause).strip().splitlines()), type(cause).__name__)
+        remedy = _remedy(cause, repo, endpoint)
+        raise TasklawsError(f"cannot fetch {repo} at {revision} from {endpoint} ({reason}): {remedy}") from error
+
+
+def _remedy(error: BaseException, repo: str, endpoint: str) -> str:
+    if isinstance(error, GatedRepoError):
+        return f"the repository is gated: accept its terms at {endpoint}/{repo} and set HF_TOKEN"
+    if isinstance(error, RepositoryNotFoundError):
+        return "no such repository, or a private one: correct `repo` in conf/models, or set HF_TOKEN"
+    if isinstance(error, RevisionNotFoundError):
+        return "no such revision: correct `steps` or `revision` in conf/models"
+    if isinstance(error, HfHubHTTPError) and error.response.status_code in (401, 403):
+        return "set HF_TOKEN to one that may read it"
+    if isinstance(error, HfHubHTTPError):
+        return "run it again later, or set HF_ENDPOINT to a mirror"
+    if isinstance(error, HFValidationError):
+        return "correct `repo` or `revision` in conf/models"
+    if isinstance(error, (httpx2.InvalidURL, httpx2.UnsupportedProtocol, json.JSONDecodeError)):
+        return "that is not a hub: correct HF_ENDPOINT"
+    unreachable = (httpx2.HTTPError, LocalEntryNotFoundError, ConnectionError, CachedRepoTreeNotFoundError)
+    if isinstance(error, unreachable):
+        return (
+            f"{constants.HF_HUB_CACHE} does not hold it all: connect to the network,"
+            " or set HF_ENDPOINT to a mirror, and run it again"
+        )
+    return "run it again"

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tasklaws.errors import TasklawsError
-from tasklaws.files import replacing
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import replacing
 
 IGNORED = -100
 

@@ -8,9 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tasklaws.files import sha256_file
+from tasklaws.core.files import sha256_file
+from tasklaws.core.workers import run_each
 from tasklaws.ladder.card import Card, Checkpoint, hash_weights, train_flops, write
-from tasklaws.processes import run_each
 
 WORK = Path(".work/train")
 
@@ -57,8 +57,8 @@ def _train_seed(rung: str, source: dict[str, Any], seed: int, corpus: Path, work
     # Seconds of imports, which the process that only hands out jobs does without.
     import torch
 
+    from tasklaws.core.schema import read_documents
     from tasklaws.ladder import packing, train
-    from tasklaws.ladder.document import read_documents
     from tasklaws.ladder.heldout import count_config_params, heldout_loss
     from tasklaws.ladder.tokenizer import load_tokenizer
 

@@ -7,8 +7,8 @@ from typing import Any
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from tasklaws.ladder.document import Document
-from tasklaws.ladder.opening import opening
+from tasklaws.core.files import opening
+from tasklaws.core.schema import Document
 from tasklaws.ladder.packing import Encoded
 
 END = "<|end|>"

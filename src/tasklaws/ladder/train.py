@@ -13,8 +13,8 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, GPTNeoXConfig, PreTrainedTokenizerFast
 
-from tasklaws.errors import TasklawsError
-from tasklaws.files import replacing
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import replacing
 from tasklaws.ladder.packing import IGNORED, Batch, Encoded, batches
 
 WARMUP = 0.02
@@ -52,7 +52,7 @@ class Recipe:
 
     @classmethod
     def from_source(cls, source: dict[str, Any]) -> "Recipe":
-        """The recipe of a rung's source, which tasklaws.settings.TrainSource has checked."""
+        """The recipe of a rung's source, which tasklaws.core.settings.TrainSource has checked."""
         fields = {key: source[key] for key in cls.__dataclass_fields__ if key != "checkpoints"}
         return cls(**fields, checkpoints=tuple(source["checkpoints"]))
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasklaws.errors import TasklawsError
-from tasklaws.files import replacing
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import replacing
 from tasklaws.laws.fitting import fit
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import AXES
 from tasklaws.laws.result import Fit
-from tasklaws.table import read_curves
+from tasklaws.points import read_curves
 
 KINDS = (".svg", ".png", ".pdf")
 

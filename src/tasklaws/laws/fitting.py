@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Array
 from tasklaws.laws.batch import Batch, Mask, Problem, pad
-from tasklaws.laws.bootstrap import resample
+from tasklaws.laws.data import FLOOR, Points, choose_axis, read_points, with_compute
 from tasklaws.laws.forms import LAWS
-from tasklaws.laws.judge import judge
-from tasklaws.laws.law import Array, Law
-from tasklaws.laws.points import FLOOR, Points, choose_axis, read_points, with_compute
+from tasklaws.laws.law import Law
+from tasklaws.laws.optimise import descend, run, search
 from tasklaws.laws.result import Fit
-from tasklaws.laws.search import descend, run, search
+from tasklaws.laws.status import judge
 
 BASINS = 2  # that every bootstrap replicate searches
 APART = 1e-3  # in a search coordinate, from where on two ends are different basins
@@ -189,3 +189,23 @@ def overdispersion(batch: Batch, theta: Array) -> Array:
         if degrees > 0 and excess(0.0) > 0:
             found[table] = brentq(excess, 0.0, 1.0) if excess(1.0) < 0 else 1.0
     return found
+
+
+def resample(curve: Points, replicates: int, seed: int) -> tuple[Array, Array]:
+    """Values and weights of `replicates` resampled curves, each of shape (replicates, n).
+
+    Rungs (models, with all their points) get exponential weights (Bayesian bootstrap, Rubin 1981): drawing six rungs
+    with replacement would leave the laws unidentified in most replicates. Values are drawn binomially (accuracies) or
+    with their stderr (losses; where that is unknown they stay)."""
+    rng = np.random.default_rng(seed)
+    n_rungs = int(curve.cluster.max()) + 1
+    weight = rng.exponential(size=(replicates, n_rungs))
+    weight *= n_rungs / weight.sum(axis=1, keepdims=True)
+    shape = (replicates, len(curve.value))
+    if curve.kind == "accuracy":
+        items = np.maximum(np.round(curve.n_items), 1).astype(int)
+        value = rng.binomial(items, curve.value, shape) / items
+    else:
+        relative = np.where(np.isfinite(curve.stderr), curve.stderr, 0.0) / curve.value
+        value = np.maximum(curve.value * np.exp(relative * rng.standard_normal(shape)), FLOOR)
+    return value, weight[:, curve.cluster]

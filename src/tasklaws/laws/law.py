@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Array
 
-Array = NDArray[np.float64]
 Inputs = Mapping[str, Array]
 Gives = Literal["loss", "accuracy", "any"]
 Role = Literal["", "chance", "above chance", "below chance"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tasklaws.errors import TasklawsError
-from tasklaws.files import read_text
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_text
 from tasklaws.laws.planning import Plan, Surface, plan_for_budget, plan_for_loss
 from tasklaws.laws.result import Fit
 

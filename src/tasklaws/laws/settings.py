@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.typed import DISTINCT, at_least, typed
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import AXES
-from tasklaws.typed import DISTINCT, at_least, typed
 
 Names = Annotated[tuple[str, ...], DISTINCT]
 

@@ -1,1 +1,1 @@
-"""The overlap experiment: sets of items that differ in overlap alone, and corpora that differ in Zipf exponent."""
+"""Overlap of tasks: how many independent tasks a set is worth, and what that does to its curve along a ladder."""

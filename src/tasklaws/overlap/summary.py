@@ -1,158 +1,152 @@
-"""Forecast errors against overlap, and against what independent thresholds would give without any free parameter."""
+"""Of every family under every elicitation: how many independent tasks it is worth and how sharp its curve is."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from tasklaws.overlap.tables import SUMMARY_COLUMNS, VERDICTS
-from tasklaws.structure.discontinuity import index
-from tasklaws.structure.widening import next_rung_variance
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Item
+from tasklaws.overlap.design import correlation, effective_number, needs, overlap
+from tasklaws.overlap.discontinuity import expected_index, observed_index
+from tasklaws.overlap.effective_number import LEAST_TELLING, Estimate, Overlap, against_design
+from tasklaws.overlap.effective_number import effective_number as observed_number
+from tasklaws.overlap.residuals import Residuals, around_trend, between_seeds, read_cells
+from tasklaws.tables import EFFECTIVE_NUMBERS, SCORES
 
-Array = NDArray[np.float64]
-REPLICATES = 2_000
+T = TypeVar("T")
+_METRIC = "exact_match"
 LEVEL = 0.9
 
 
-@dataclass(frozen=True, eq=False)
-class Errors:
-    """Forecast less outcome of the combination and of the naive forecast (the last rung's value), each (overlaps, sets,
-    targets); `n_eff` (overlaps), the mean of its sets."""
-
-    overlaps: Array
-    n_eff: Array
-    forecast: Array
-    naive: Array
-
-    @classmethod
-    def of(cls, forecasts: pd.DataFrame) -> "Errors":
-        """From the table of forecasts, in which every set has the same targets."""
-        table = forecasts.sort_values(["overlap", "set_seed", "n_fit"])
-        overlaps = np.unique(table["overlap"])
-        shape = (len(overlaps), table["set_seed"].nunique(), table["n_fit"].nunique())
-        off = [(table[name] - table["observed"]).to_numpy().reshape(shape) for name in ("predicted", "repeat_last")]
-        number = table["n_eff"].to_numpy().reshape(shape).mean(axis=(1, 2))
-        return cls(overlaps, number, *off)
-
-    def redrawn(self, seed: int) -> "Errors":
-        """Bootstrap replicates in a leading axis: sets are drawn again by their seed, the same for all overlaps, as
-        sets of one seed share their items. Rungs are not drawn: the ladder's own luck is in no interval."""
-        count = self.forecast.shape[1]
-        draw = np.random.default_rng(seed).integers(count, size=(REPLICATES, count))
-        parts = [np.moveaxis(part[:, draw], 1, 0) for part in (self.forecast, self.naive)]
-        return Errors(self.overlaps, self.n_eff, *parts)
-
-
-def mae(off: Array) -> Array:
-    return np.asarray(np.abs(off).mean(axis=(-2, -1)))
-
-
-def rmse(off: Array) -> Array:
-    return np.asarray(np.sqrt((off**2).mean(axis=(-2, -1))))
-
-
-def spread(off: Array) -> Array:
-    """How far sets differ in their error: its standard deviation over sets of one overlap and target, root mean square
-    over targets. What all sets have in common (the forecast misjudges the mean curve) is not in it."""
-    return np.asarray(np.sqrt(off.var(axis=-2, ddof=1).mean(axis=-1)))
-
-
-def advantage(errors: Errors) -> Array:
-    """By how much the naive mean absolute error exceeds the forecast's."""
-    return mae(errors.naive) - mae(errors.forecast)
-
-
-def slope(n_eff: Array, error: Array) -> Array:
-    """Least-squares slope of ln error on ln n_eff."""
-    x = np.log(n_eff) - np.log(n_eff).mean()
-    return np.asarray(np.log(np.maximum(error, 1e-9)) @ x / (x @ x))
-
-
-@dataclass(frozen=True)
-class Theory:
-    """What independent thresholds leave open when the mean curve over all sets is known: `step` is the mean over
-    targets of next_rung_variance at n_eff 1, `rise` that of the squared rise, from which the naive forecast suffers."""
-
-    step: float
-    rise: float
-
-    @classmethod
-    def of(cls, curves: pd.DataFrame, min_rungs: int) -> "Theory":
-        """From the mean over all sets of one overlap, and over overlaps, at each rung."""
-        mean = curves.groupby("train_flops")["value"].mean().sort_index().to_numpy()
-        last, after = mean[min_rungs - 1 : -1], mean[min_rungs:]
-        return cls(float(next_rung_variance(last, after, 1.0).mean()), float(((after - last) ** 2).mean()))
-
-    def error(self, n_eff: Array) -> Array:
-        """Root mean square error of the best forecast: sqrt(step / n_eff)."""
-        return np.asarray(np.sqrt(self.step / n_eff))
-
-    def naive(self, n_eff: Array) -> Array:
-        """That of the last rung's value: sqrt(rise + step / n_eff)."""
-        return np.asarray(np.sqrt(self.rise + self.step / n_eff))
-
-
-def limits(draws: Array) -> tuple[Array, Array]:
-    low, high = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return low, high
-
-
-def summary_table(
-    curves: pd.DataFrame, forecasts: pd.DataFrame, seen: pd.Series, theory: Theory, seed: int
+def structure_table(
+    scores: pd.DataFrame, sizes: pd.DataFrame, items: Mapping[str, Item], weights: Mapping[str, Mapping[str, float]]
 ) -> pd.DataFrame:
-    """One row (SUMMARY_COLUMNS) for each overlap, with bootstrap intervals over the sets' seeds; of `index` and
-    `n_eff_seen` the middle of the sets and the limits within which 90% of them lie."""
-    errors = Errors.of(forecasts)
-    again = errors.redrawn(seed)
-    columns: dict[str, Any] = {"overlap": errors.overlaps, "n_eff": errors.n_eff}
-    columns["n_sets"] = errors.forecast.shape[1]
-    measured = {
-        "mae": (mae(errors.forecast), mae(again.forecast)),
-        "mae_repeat_last": (mae(errors.naive), mae(again.naive)),
-        "advantage": (advantage(errors), advantage(again)),
-        "rmse": (rmse(errors.forecast), rmse(again.forecast)),
-        "spread": (spread(errors.forecast), spread(again.forecast)),
-    }
-    for name, (value, draws) in measured.items():
-        columns[name] = value
-        columns[f"{name}_low"], columns[f"{name}_high"] = limits(draws)
-    columns |= between_sets("index", set_indices(curves)) | between_sets("n_eff_seen", seen)
-    columns["rmse_repeat_last"] = rmse(errors.naive)
-    columns["theory"], columns["theory_repeat_last"] = theory.error(errors.n_eff), theory.naive(errors.n_eff)
-    table = forecasts.assign(
-        mae_logistic=(forecasts["logistic"] - forecasts["observed"]).abs(),
-        mae_two_step=(forecasts["two_step"] - forecasts["observed"]).abs(),
-        coverage=inside(forecasts, "lower", "upper"),
-        coverage_widened=inside(forecasts, "wide_lower", "wide_upper"),
-        width=forecasts["upper"] - forecasts["lower"],
-        width_widened=forecasts["wide_upper"] - forecasts["wide_lower"],
-        **{verdict: forecasts["verdict"] == verdict for verdict in VERDICTS},
-    )
-    by_overlap = table.groupby("overlap", sort=True)
-    for name in ("mae_logistic", "mae_two_step", "coverage", "coverage_widened", "width", "width_widened", *VERDICTS):
-        columns[name] = by_overlap[name].mean().to_numpy(dtype=float)
-    return pd.DataFrame(columns)[SUMMARY_COLUMNS]
+    """One row a family and elicitation of the fit rungs' `scores`, without its ladder (tables.EFFECTIVE_NUMBERS).
+
+    `sizes` has rung, seed, step, is_final, n_params and n_tokens of every checkpoint; `weights` those of the skills of
+    a family, all alike where it has none. What cannot be told is empty: no error. An item that `items` lacks raises
+    TasklawsError.
+    """
+    strangers = scores.loc[~scores["item"].isin(list(items)), "item"]
+    if len(strangers):
+        raise TasklawsError(f"item {strangers.iloc[0]} was scored and is not in data/items: run `dvc repro`")
+    keys = ["rung", "seed", "step"]
+    both = scores[keys].drop_duplicates().merge(sizes[keys], how="left", on=keys, indicator=True)
+    lacking = both[both["_merge"] == "left_only"]
+    if len(lacking):
+        what = " ".join(f"{key} {lacking[key].iloc[0]}" for key in keys)
+        raise TasklawsError(f"{what} was scored and has no observation: run `dvc repro observe`")
+    order = sizes.groupby("rung")["n_params"].max().sort_values(kind="stable")
+    place = {rung: f"{index:04}" for index, rung in enumerate(order.index)}
+    by_size = scores.assign(rung=scores["rung"].map(place)).sort_values(SCORES.keys)
+    sizes = sizes.assign(rung=sizes["rung"].map(place))
+    found = []
+    for (family, elicitation), own in by_size.groupby(["family", "elicitation"], sort=True):
+        row = {"family": family, "elicitation": elicitation}
+        found.append(row | of_family(own.dropna(subset=_METRIC), sizes, items, weights.get(str(family))))
+    return pd.DataFrame(found).reindex(columns=EFFECTIVE_NUMBERS.columns)
 
 
-def inside(forecasts: pd.DataFrame, lower: str, upper: str) -> pd.Series:
-    observed = forecasts["observed"]
-    return (observed >= forecasts[lower] - 1e-9) & (observed <= forecasts[upper] + 1e-9)
+def of_family(
+    scores: pd.DataFrame, sizes: pd.DataFrame, items: Mapping[str, Item], weight: Mapping[str, float] | None
+) -> dict[str, Any]:
+    """The row of one family under one elicitation; its rungs are named in order of size."""
+    names = sorted(scores["item"].unique())
+    n_items = len(names)
+    if n_items < 2:
+        return {"n_items": n_items, "n_eff": n_items, "design_effect": 1.0, "taken_from": "independent items"}
+    own = [items[name] for name in names]
+    skills = told(needs, own, weight)
+    design = None if skills is None else correlation(overlap(*skills))
+    designed = n_items if design is None else effective_number(design)
+    row: dict[str, Any] = {"n_items": n_items, "designed": None if design is None else designed}
+    contrast, residuals, seen = observe(scores, sizes)
+    if seen is not None and residuals is not None:
+        row |= {"contrast": contrast} | limits("observed", seen.n_eff)
+        against = None if design is None else told(against_design, residuals, design, LEVEL)
+        row |= {} if against is None else limits("by_design", against.overlap.n_eff)
+    # All pairs and not the designed ones alone: models share what no item names (docs/overlap.md, on the nano ladder).
+    if seen is not None and tells(seen):
+        n_eff, taken = seen.n_eff.value, contrast
+    else:
+        n_eff, taken = designed, "independent items" if design is None else "design"
+    row |= {"n_eff": n_eff, "design_effect": n_items / n_eff, "taken_from": taken}
+    return row | sharpness(scores, sizes, items, weight, n_eff)
 
 
-def set_indices(curves: pd.DataFrame) -> pd.Series:
-    """The discontinuity index of every set's curve; NaN where it does not rise."""
-    found = {}
-    for key, curve in curves.sort_values("train_flops").groupby(["overlap", "set_seed"], sort=True):
-        value = curve["value"].to_numpy(dtype=float)
-        rises = np.ptp(value) > 0
-        found[key] = float(index(np.log(curve["n_params"].to_numpy(dtype=float)), value)) if rises else np.nan
-    return pd.Series(found)
+def tells(seen: Overlap) -> bool:
+    """Whether more than one rung tells and, where no two items ever flipped together, the limits show independence."""
+    together = seen.n_eff.value < seen.n_items
+    return seen.n_rungs >= LEAST_TELLING and (together or seen.n_eff.low > 1)
 
 
-def between_sets(name: str, values: pd.Series) -> dict[str, Array]:
-    """Median and the limits of 90% of the sets, by overlap."""
-    by_overlap = values.groupby(level=0, sort=True)
-    levels = {"": 0.5, "_low": (1 - LEVEL) / 2, "_high": (1 + LEVEL) / 2}
-    return {f"{name}{end}": by_overlap.quantile(level).to_numpy(dtype=float) for end, level in levels.items()}
+def observe(scores: pd.DataFrame, sizes: pd.DataFrame) -> tuple[str, Residuals | None, Overlap | None]:
+    """The effective number of the first contrast that more than one rung tells: between seeds, then around a trend in
+    ln n_params and ln n_tokens; where none does, that of seeds if it exists. None of scores that never change."""
+    cells = read_cells(scores, _METRIC)
+    if not (np.ptp(cells.score, axis=1) > 0).any():
+        return "", None, None
+    keys = ["rung", "seed", "step"]
+    x = scores[keys].drop_duplicates().sort_values(keys).merge(sizes, how="left", on=keys)[["n_params", "n_tokens"]]
+    logs = np.log(np.maximum(x.to_numpy(dtype=float), 1.0))
+    logs = logs[:, np.ptp(logs, axis=0) > 0]
+    found = []
+    contrasts: list[tuple[str, Callable[[], Residuals]]] = [("seeds", lambda: between_seeds(cells))]
+    if logs.shape[1]:
+        contrasts.append(("trend", lambda: around_trend(cells, logs)))
+    for name, contrast in contrasts:
+        residuals = told(contrast)
+        seen = None if residuals is None else told(observed_number, residuals, LEVEL)
+        if seen is not None:
+            found.append((name, residuals, seen))
+            if seen.n_rungs >= LEAST_TELLING:
+                return found[-1]
+    return found[0] if found else ("", None, None)
+
+
+def sharpness(
+    scores: pd.DataFrame,
+    sizes: pd.DataFrame,
+    items: Mapping[str, Item],
+    weight: Mapping[str, float] | None,
+    n_eff: float,
+) -> dict[str, float]:
+    """The discontinuity index of the final checkpoints along ln n_params, and what n_eff thresholds would show."""
+    keys = ["rung", "seed", "step"]
+    final = scores.merge(sizes.loc[sizes["is_final"], [*keys, "n_params"]], on=keys)
+    by_rung = final.groupby("rung")["n_params"].max()
+    if by_rung.nunique() < 3:
+        return {}
+    ln_size = np.log(by_rung.to_numpy(dtype=float))
+    curve = final.groupby("rung")[_METRIC].mean().to_numpy(dtype=float)
+    group = groups([items[name] for name in sorted(final["item"].unique())], weight)
+    seen = told(observed_index, read_cells(final, _METRIC), ln_size, group, LEVEL, 0)
+    due = told(expected_index, ln_size, curve, n_eff, LEVEL, 0)
+    return (limits("index", seen) if seen else {}) | (limits("expected_index", due) if due else {})
+
+
+def groups(items: Sequence[Item], weight: Mapping[str, float] | None) -> list[str]:
+    """The skill that each item hangs on: the heaviest, of equals the one that fewest items name, then by name."""
+    count: dict[str, int] = {}
+    for item in items:
+        for skill in item.skills:
+            count[skill] = count.get(skill, 0) + 1
+    heavy = weight or {}
+    return [
+        min(item.skills, key=lambda skill: (-heavy.get(skill, 0.0), count[skill], skill), default=item.id)
+        for item in items
+    ]
+
+
+def told(function: Callable[..., T], *arguments: Any) -> T | None:
+    """What a function says; None where it says, by TasklawsError, that the rungs at hand cannot tell."""
+    try:
+        return function(*arguments)
+    except TasklawsError:
+        return None
+
+
+def limits(name: str, estimate: Estimate) -> dict[str, float]:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}

@@ -6,18 +6,29 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tasklaws.report import orders, rise
+from tasklaws.plotting import inline, letters, repeated, short
+from tasklaws.report import orders
+from tasklaws.report import shapes as rise
 from tasklaws.report.claims import claims, describe, rise_of
-from tasklaws.report.compare import comparisons, headline, percent
-from tasklaws.report.curves import LABELS
-from tasklaws.report.evidence import Evidence, Pair
+from tasklaws.report.figures import LABELS
+from tasklaws.report.load import Evidence, Pair
 from tasklaws.report.overlap import Experiment, overlap_rows, zipf_rows
-from tasklaws.report.structure import worth_rows, worth_sentences
-from tasklaws.report.style import inline, letters, repeated, short
 from tasklaws.report.surprises import Surprises, surprise_blocks
-from tasklaws.report.tables import forecast_rows, ladder_rows, shape_rows, verdict_rows
+from tasklaws.report.tables import (
+    comparisons,
+    forecast_rows,
+    headline,
+    ladder_rows,
+    law_rows,
+    mirage_rows,
+    percent,
+    shape_rows,
+    verdict_rows,
+    weights,
+    worth_rows,
+    worth_sentences,
+)
 from tasklaws.report.template import template
-from tasklaws.report.workings import law_rows, mirage_rows, weights
 
 TOP_SURPRISES = 8
 

@@ -10,13 +10,13 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from scipy.stats import beta, norm
 
-from tasklaws.forecast.links import ARCSINE
 from tasklaws.forecast.surprises import EXPECTED
-from tasklaws.report.compare import percent
-from tasklaws.report.evidence import Evidence, Row
-from tasklaws.report.style import LIGHT, inline, letters, panel, share_y
+from tasklaws.plotting import LIGHT, inline, letters, panel, share_y
+from tasklaws.report.load import Evidence, Row
 from tasklaws.report.surprises import Surprises, holdouts_of, surprise_blocks
+from tasklaws.report.tables import percent
 from tasklaws.report.template import template
+from tasklaws.stats.links import ARCSINE
 
 EDGES = (0.0, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 1.0)
 FALSE_DISCOVERIES = 0.1

@@ -1,18 +1,100 @@
 """The report's tables, and the tidy one that `dvc plots show` draws."""
 
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 import pandas as pd
 
-from tasklaws.report.compare import Comparison, percent
-from tasklaws.report.curves import SHARES
-from tasklaws.report.evidence import CONTINUOUS, CORPUS, Evidence
-from tasklaws.report.rise import Rise
-from tasklaws.report.style import short
-from tasklaws.schema import is_loss
+from tasklaws.forecast.curve_fits import FittedLaw
+from tasklaws.plotting import short
+from tasklaws.report.figures import SHARES
+from tasklaws.report.load import CONTINUOUS, CORPUS, Evidence, Row
+from tasklaws.report.shapes import Rise
+from tasklaws.tables import BASELINE_NAMES, CURVES, CurveKey, is_loss
 
-CURVE_KEYS = ["curve", "metric", "role", "n_params", "seed"]
+SAME = (
+    *("family", "elicitation", "metric", "rung", "verdict", "method", "equivalent_items"),
+    *("predicted", "lower", "upper", "observed"),
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One forecast and its outcome; `error` and `baselines` are absolute differences in the metric's unit."""
+
+    family: str
+    elicitation: str
+    metric: str
+    rung: str
+    verdict: str
+    method: str
+    equivalent_items: float
+    predicted: float
+    lower: float
+    upper: float
+    observed: float
+    inside: bool
+    error: float
+    baselines: dict[str, float]
+
+    @property
+    def best_baseline(self) -> float | None:
+        return min(self.baselines.values(), default=None)
+
+
+def comparisons(evidence: Evidence) -> list[Comparison]:
+    """Every forecast with its outcome, families in the order of params."""
+    order = {pair: index for index, pair in enumerate(evidence.pairs)}
+    found = [
+        Comparison(
+            **{key: row[key] for key in SAME},
+            inside=bool(row["inside"]),
+            error=row["abs_error"],
+            baselines={name: row[f"abs_error_{name}"] for name in BASELINE_NAMES if f"abs_error_{name}" in row},
+        )
+        for row in evidence.validation
+    ]
+    return sorted(found, key=lambda row: (order.get((row.family, row.elicitation), -1), row.metric))
+
+
+def percent(share: float) -> str:
+    """0.123 -> `12%`; only nothing is 0%, only everything is 100%."""
+    if 0 < share < 0.005:
+        return "<1%"
+    if 0.995 < share < 1:
+        return ">99%"
+    return f"{100 * share:.0f}%"
+
+
+def points(share: float) -> str:
+    """0.0284 -> `2.8 points`: an error of a share, in hundredths of the scale."""
+    return f"{100 * share:.1f} points"
+
+
+def headline(rows: list[Comparison]) -> str:
+    """One sentence on how well the exact-match forecasts did."""
+    rows = [row for row in rows if row.metric == "exact_match"]
+    if not rows:
+        return "No forecast could be made on this ladder."
+    inside = sum(row.inside for row in rows)
+    against = [row for row in rows if row.best_baseline is not None]
+    won = sum(row.error < (row.best_baseline or 0.0) for row in against)
+    tied = sum(row.error == row.best_baseline for row in against)
+    usual = points(fmean(row.error for row in rows))
+    return (
+        f"Of {len(rows)} shares solved that were forecast, {inside} came out inside the 90% interval. The "
+        f"mean error was {usual}; of the baselines: {', '.join(baseline_errors(rows))}. The forecast was closer than "
+        f"the best of them, picked in hindsight, for {won} of {len(against)} curves and tied with it for {tied}."
+    )
+
+
+def baseline_errors(rows: list[Comparison]) -> list[str]:
+    """The mean error of every baseline that all of the rows have."""
+    names = [name for name in BASELINE_NAMES if all(name in row.baselines for row in rows)]
+    return [f"{name.replace('_', ' ')} {points(fmean(row.baselines[name] for row in rows))}" for name in names]
+
+
 SHORT = {
     "exact_match": "exact match",
     "partial_credit": "partial credit",
@@ -154,4 +236,190 @@ def curve_table(evidence: Evidence) -> pd.DataFrame:
                             "value": forecast[role],
                         }
                     )
-    return pd.DataFrame(rows, columns=[*CURVE_KEYS, "value"])
+    return pd.DataFrame(rows, columns=[*CURVES.keys, "value"])
+
+
+TAKEN = {"seeds": "between seeds", "trend": "around a trend", "design": "design only"}
+
+
+def worth_rows(evidence: Evidence) -> Rows:
+    """One row a family and elicitation, in the order of params; what cannot be told is a dash."""
+    return [
+        {
+            "pair": " · ".join((row["family"], row["elicitation"])),
+            "n_items": f"{row['n_items']:.0f}",
+            "designed": decimals(row, "designed"),
+            "observed": estimate(row, "observed", 1),
+            "by_design": estimate(row, "by_design", 1),
+            "taken_from": TAKEN.get(row["taken_from"], row["taken_from"]),
+            "design_effect": f"{row['design_effect']:.1f}",
+            "widening": "–" if (wider := widening(evidence, row)) is None else f"× {wider:.2f}",
+            "index": estimate(row, "index", 2),
+            "expected_index": estimate(row, "expected_index", 2),
+        }
+        for row in ordered(evidence)
+    ]
+
+
+def ordered(evidence: Evidence) -> list[Row]:
+    order = {pair: index for index, pair in enumerate(evidence.pairs)}
+    return sorted(evidence.structure, key=lambda row: order.get((row["family"], row["elicitation"]), len(order)))
+
+
+def decimals(row: Row, name: str, digits: int = 1) -> str:
+    return f"{row[name]:.{digits}f}" if name in row else "–"
+
+
+def estimate(row: Row, name: str, digits: int) -> str:
+    """`4.2 (1.0 to 19.5)`."""
+    if name not in row:
+        return "–"
+    value, low, high = (decimals(row, name + end, digits) for end in ("", "_low", "_high"))
+    return f"{value} ({low} to {high})"
+
+
+def widening(evidence: Evidence, row: Row) -> float | None:
+    """By what factor overlap widened the forecast of the share solved."""
+    told = evidence.forecast((row["family"], row["elicitation"]), "exact_match")
+    return None if told is None else float(told["widening"])
+
+
+def worth_sentences(evidence: Evidence) -> list[str]:
+    """What the table says: the extremes, how often the design fits, where a curve is a step beyond its tasks."""
+    rows = ordered(evidence)
+    if not rows:
+        return []
+    least, most = (choose(rows, key=lambda row: row["n_eff"] / row["n_items"]) for choose in (min, max))
+    said = [
+        f"The items of {name(least)} hang together most: {least['n_items']:.0f} are worth {least['n_eff']:.1f} tasks; "
+        f"those of {name(most)} least: {most['n_items']:.0f} are worth {most['n_eff']:.1f}."
+    ]
+    both = [row for row in rows if "observed" in row and "designed" in row]
+    if both:
+        inside = [row for row in both if row["observed_low"] <= row["designed"] <= row["observed_high"]]
+        width = [row for row in both if row["observed_high"] >= 0.99 * row["n_items"] and row["observed_low"] <= 1.01]
+        said.append(
+            f"What the skills that items name would make of them lies within the 90% limits of what is seen in "
+            f"{len(inside)} of {len(both)} families"
+            + (f"; in {len(width)} of them the limits say nothing." if width else ".")
+        )
+    shown = [row for row in rows if "index" in row and "expected_index" in row]
+    if shown:
+        steeper = [row for row in shown if row["index"] > row["expected_index_high"]]
+        named = f" ({', '.join(map(name, steeper))})" if steeper else ""
+        said.append(
+            f"In {len(steeper)} of {len(shown)} families{named} the curve is more of a step than so many independent "
+            "tasks on a smooth rise would show in 95% of draws."
+        )
+    wider = [(factor, row) for row in rows if (factor := widening(evidence, row)) is not None]
+    if wider:
+        factor, row = max(wider, key=lambda pair: pair[0])
+        said.append(f"Of all shares solved, overlap widens the interval of {name(row)} most: by {percent(factor - 1)}.")
+    return said
+
+
+def name(row: Row) -> str:
+    return f"{row['family']} {row['elicitation']}"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Each method's weight in, and forecast of, several curves; its mean error on the holdout where it forecast all."""
+
+    curves: tuple[str, ...]
+    rows: Rows
+
+
+def weights(evidence: Evidence, metric: str) -> Weights:
+    """The methods that the combination mixes under one metric (the last holdout rung's), the weightiest first."""
+    curves = [pair for pair in [*evidence.pairs, CORPUS] if evidence.forecast(pair, metric)]
+    told: dict[str, dict[int, Row]] = {}
+    for place, pair in enumerate(curves):
+        for row in evidence.methods_of(pair, metric):
+            told.setdefault(row["method"], {})[place] = row
+    observed = {
+        place: seen for place, pair in enumerate(curves) if (seen := evidence.outcome(pair, metric)) is not None
+    }
+    used = {name: by_curve for name, by_curve in told.items() if any(row["weight"] for row in by_curve.values())}
+    used = dict(sorted(used.items(), key=lambda pair: (-sum(row["weight"] for row in pair[1].values()), pair[0])))
+    return Weights(
+        tuple(" · ".join(pair) for pair in curves),
+        [
+            {
+                "method": name.replace("_", " "),
+                "cells": [cell(by_curve.get(place), metric) for place in range(len(curves))],
+                "error": mean_error(by_curve, observed, metric),
+            }
+            for name, by_curve in used.items()
+        ],
+    )
+
+
+def cell(row: Row | None, metric: str) -> tuple[str, str]:
+    """A method's weight and its forecast."""
+    return ("–", "") if row is None else (percent(row["weight"]), number(row["predicted"], metric))
+
+
+def mean_error(by_curve: dict[int, Row], observed: dict[int, float], metric: str) -> str:
+    if not observed or set(observed) - set(by_curve):
+        return "–"
+    found = fmean(abs(by_curve[place]["predicted"] - seen) for place, seen in observed.items())
+    return points(found) if metric in SHARES else error(found, metric)
+
+
+def law_rows(evidence: Evidence) -> Rows:
+    """One row a law fitted to a share solved or to the held-out loss: how its fit ended, and its parameters."""
+    found = []
+    for pair, metric in [*((pair, "exact_match") for pair in evidence.pairs), (CORPUS, "loss_nats")]:
+        curve = evidence.fits.get(CurveKey(*pair, metric))
+        for law in curve.laws if curve else ():
+            found.append(
+                {
+                    "pair": " · ".join(pair),
+                    "law": law.law.replace("_", " "),
+                    "status": law.status.replace("_", " "),
+                    "reason": law.reason,
+                    "params": parameters(law),
+                    "misfit": "–" if law.misfit is None else misfit(law.misfit, metric),
+                }
+            )
+    return found
+
+
+def parameters(law: FittedLaw) -> list[str]:
+    """Each parameter with its interval: `k 1.1 (0.9 to 1.3)`."""
+    return [
+        f"{name} {one.value:.3g}" + (f" ({one.lower:.3g} to {one.upper:.3g})" if one.upper > one.lower else "")
+        for name, one in law.parameters.items()
+    ]
+
+
+def misfit(value: float, metric: str) -> str:
+    """Of a loss the residuals are those of its logarithm, which are about relative ones."""
+    return percent(value) if is_loss(metric) else error(value, metric)
+
+
+def survival(row: Row) -> str:
+    if "statistic" not in row:
+        return "no jump"
+    return {True: "survives", False: "mirage", None: "undecided"}[row.get("survives")]
+
+
+def mirage_rows(evidence: Evidence) -> Rows:
+    """One row a family, elicitation and continuous metric: does the jump survive?"""
+    order = {pair: index for index, pair in enumerate(evidence.pairs)}
+    rows = sorted(evidence.mirage, key=lambda row: order.get((row["family"], row["elicitation"]), -1))
+    return [
+        {
+            "pair": f"{row['family']} · {row['elicitation']}",
+            "metric": SHORT.get(row["metric"], row["metric"]),
+            **{
+                name: f"{row[name]:.2f}" if name in row else "–"
+                for name in ("jump_exact", "jump_continuous", "statistic")
+            },
+            "p_value": f"{row['p_value']:.2g}" if "p_value" in row else "–",
+            "survives": survival(row),
+            "evidence": row["evidence"],
+        }
+        for row in rows
+    ]

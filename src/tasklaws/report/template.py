@@ -3,7 +3,7 @@
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from tasklaws.report.style import css_variables
+from tasklaws.plotting import css_variables
 
 
 def template(name: str) -> Template:

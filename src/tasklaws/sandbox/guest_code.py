@@ -12,8 +12,8 @@ from pathlib import Path
 from wasmtime import Config, Engine, WasmtimeError, _ffi
 from wasmtime.component import Component
 
-from tasklaws.errors import TasklawsError
-from tasklaws.files import replacing
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import replacing
 
 WASMTIME = version("wasmtime")
 GUEST = Path(__file__).parent / "guest.wasm.xz"

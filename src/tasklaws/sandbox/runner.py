@@ -10,10 +10,10 @@ from pathlib import Path
 from wasmtime import Engine, Store, WasmtimeError
 from wasmtime.component import Linker
 
-from tasklaws.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError
 from tasklaws.sandbox import guest_code
 from tasklaws.sandbox.guest_code import MAX_MEMORY_BYTES, MAX_OUTPUT_BYTES
-from tasklaws.sandbox.verdict import Status, Verdict
+from tasklaws.sandbox.outcome import Status, Verdict
 
 FUSE_SECONDS = 120.0  # 1e9 fuel takes 0.1 to 0.3 s, so this fires only when the machine stands still
 TICK_SECONDS = 0.25

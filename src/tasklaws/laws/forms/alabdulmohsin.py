@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, log_expit
 
-from tasklaws.laws.law import Array, Inputs, Law, Parameter, columns, stack
+from tasklaws.core.schema import Array
+from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
 
 NEWTON_STEPS = 60
 SMALLEST = 1e-100  # share of the way between the ends: keeps the gradient finite

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from tasklaws.laws.law import Array, Inputs, Law, Parameter, columns, stack
+from tasklaws.core.schema import Array
+from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
 
 
 @dataclass(frozen=True)

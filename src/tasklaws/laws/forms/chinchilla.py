@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from tasklaws.core.schema import Array
 from tasklaws.laws.forms.power import FLOOR
-from tasklaws.laws.law import Array, Inputs, Law, Parameter, columns, stack
+from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
 
 EXPONENTS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.5)
 

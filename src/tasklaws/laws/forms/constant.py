@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasklaws.laws.law import Array, Inputs, Law, Parameter
+from tasklaws.core.schema import Array
+from tasklaws.laws.law import Inputs, Law, Parameter
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from tasklaws.core.schema import Array
 from tasklaws.laws.forms.power import EXPONENTS
-from tasklaws.laws.law import Array, Inputs, Law, Parameter, columns, stack
+from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit
 
-from tasklaws.laws.law import Array, Inputs, Law, Parameter, columns, stack
+from tasklaws.core.schema import Array
+from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
 
 START = Parameter("start", "value", 0.0, 1.0, linear=True, edge=(True, True), role="chance")
 END = Parameter("end", "value", 0.0, 1.0, linear=True, edge=(True, True), role="above chance")

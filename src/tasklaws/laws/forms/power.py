@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tasklaws.laws.law import Array, Inputs, Law, Parameter, columns, stack
+from tasklaws.core.schema import Array
+from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
 
 EXPONENTS = (0.01, 0.03, 0.1, 0.2, 0.35, 0.55, 0.8, 1.2, 1.8, 2.6)
 FLOOR = Parameter("E", "value", 0.0, 1.0, linear=True, edge=(True, True))

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tasklaws.core.schema import Array
 from tasklaws.laws.forms.logistic import END, START
-from tasklaws.laws.law import Array, Inputs, Law, Parameter, columns, stack
+from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from tasklaws.laws.law import Array, Inputs, Law, Parameter, columns, stack
+from tasklaws.core.schema import Array
+from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
 
 EXPONENTS = (0.1, 0.4, 0.8)
 

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tasklaws.files import replacing, sha256_file
+from tasklaws.core.files import replacing, sha256_file
 
 HERE = Path(__file__).resolve().parent
 TARGET = HERE.parent / "guest.wasm.xz"

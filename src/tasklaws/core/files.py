@@ -1,0 +1,297 @@
+"""Reading and writing: files appear whole or not at all, tables in one byte-stable form."""
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+import numpy as np
+import pandas as pd
+
+from tasklaws.core.errors import TasklawsError
+
+FLOAT_FORMAT = "%.10g"
+REMAKE = "remove it and run `dvc repro`"  # the remedy for a file that the pipeline made
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside `path` and rename it to `path` once the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically, keys sorted; NaN and infinity raise TasklawsError."""
+    write_text(path, json_line(path, value, indent=2) + "\n")
+
+
+def json_line(path: Path, value: Any, indent: int | None = None) -> str:
+    try:
+        return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=indent)
+    except ValueError as error:
+        raise TasklawsError(f"{path}: {error}: leave a missing value out instead") from error
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; a missing or malformed file raises TasklawsError."""
+    try:
+        return json.loads(read_text(path), parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise TasklawsError(f"{path}: malformed JSON ({error}): {REMAKE}") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def read_text(path: Path) -> str:
+    """Read UTF-8 text; a missing or undecodable file raises TasklawsError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise TasklawsError(f"{path} does not exist: run `dvc repro` (or give the right path)") from error
+    except UnicodeDecodeError as error:
+        raise TasklawsError(f"{path} is not UTF-8 text ({error.reason}): {REMAKE}") from error
+
+
+def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
+    """Write one JSON object a line, atomically."""
+    write_text(path, "".join(json_line(path, row) + "\n" for row in rows))
+
+
+def read_jsonl(path: Path) -> list[Any]:
+    """Read one JSON object a line; a malformed line raises TasklawsError with its number."""
+    rows = []
+    # Not splitlines(): JSON strings may hold the other characters that it takes for the end of a line.
+    lines = read_text(path).split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(json.loads(line, parse_constant=_refuse_constant))
+        except ValueError as error:
+            raise TasklawsError(f"{path}:{number}: malformed JSON: remove the file and run `dvc repro`") from error
+    return rows
+
+
+def write_table(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
+    """Write a CSV (or CSV.gz) atomically: rows sorted by `keys`, floats to ten digits.
+
+    Duplicate keys raise TasklawsError.
+    """
+    refuse_duplicates(path, table, keys)
+    text = table.sort_values(keys, kind="stable").to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+    with replacing(path) as file:
+        file.write(gzip.compress(text.encode(), mtime=0) if path.suffix == ".gz" else text.encode())
+
+
+def read_csv(path: Path, remedy: str, **options: Any) -> pd.DataFrame:
+    """Read a CSV (or CSV.gz), empty cells as missing; what cannot be read raises TasklawsError, ending in `remedy`.
+
+    `options` go to pandas.read_csv.
+    """
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".gz":
+            data = gzip.decompress(data)
+        header = next(csv.reader([data.decode("utf-8-sig").split("\n", 1)[0].rstrip("\r")]), [])
+        # In one piece: by default pandas guesses a column's type for each part of a large file apart.
+        table: pd.DataFrame = pd.read_csv(
+            io.BytesIO(data), keep_default_na=False, na_values=[""], low_memory=False, **options
+        )
+    except FileNotFoundError as error:
+        raise TasklawsError(f"{path} does not exist: run `dvc repro` (or give the right path)") from error
+    except UnicodeDecodeError as error:
+        raise TasklawsError(f"{path} is not UTF-8 text ({error.reason}): {remedy}") from error
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise TasklawsError(f"{path} is not a whole gzip file ({error}): {remedy}") from error
+    except (ValueError, csv.Error) as error:  # pandas' ParserError is a ValueError
+        raise TasklawsError(f"{path}: malformed table ({str(error).strip()}): {remedy}") from error
+    if not isinstance(table.index, pd.RangeIndex):
+        raise TasklawsError(f"{path}: rows longer than the header: {remedy}")
+    twice = [column for place, column in enumerate(header) if column in header[:place]]
+    if twice:
+        raise TasklawsError(f"{path}: column {twice[0]!r} appears twice: {remedy}")
+    return table
+
+
+def read_table(
+    path: Path, columns: list[str], keys: list[str], required: list[str], numbers: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Read a CSV that must have `columns`, unique `keys`, and finite values in every cell of `required`.
+
+    Cells outside `required` may be empty, which means unknown; those of `numbers`, where it is given, hold nothing
+    but numbers, and all others text. Anything else raises TasklawsError with the value.
+    """
+    text = {column: str for column in columns if numbers and column not in numbers}
+    table = read_csv(path, REMAKE, dtype=text)
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise TasklawsError(f"{path}: no column {missing[0]!r}: the table needs {', '.join(columns)}")
+    for column in columns:
+        numeric = column in numbers if numbers else None
+        bad = np.flatnonzero(_bad_cells(table[column], column in required, numeric))
+        if bad.size:
+            raise TasklawsError(f"{path}:{bad[0] + 2}: {column} is {table[column].iloc[bad[0]]}: give a finite value")
+    refuse_duplicates(path, table, keys)
+    return table
+
+
+def _bad_cells(column: pd.Series, required: bool, numeric: bool | None) -> pd.Series:
+    """Where a cell says NaN or infinity, or text in a column of numbers; in a required one also where it is empty.
+
+    Whether the column is one of numbers is guessed where that is None: a required one in which some cell is a number.
+    """
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    if pd.api.types.is_numeric_dtype(column):
+        bad = numbers.isin([np.inf, -np.inf])
+    else:
+        bad = column.astype(str).str.lower().eq("nan") & column.notna()
+    if required:
+        bad |= column.isna()
+    if numeric or (numeric is None and required and numbers.notna().any()):
+        bad |= numbers.isna() & column.notna()
+    return bad
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as dictionaries, without their empty cells."""
+    return [
+        {str(column): value for column, value in row.items() if not pd.isna(value)} for row in table.to_dict("records")
+    ]
+
+
+def refuse_duplicates(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
+    twice = table.duplicated(keys)
+    if twice.any():
+        row = table.loc[twice, keys].iloc[0].to_dict()
+        raise TasklawsError(f"{path}: duplicate row {row}: keep one row for each {', '.join(keys)}")
+
+
+def sha256_file(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_user_csv(path: Path, **options: Any) -> pd.DataFrame:
+    """Read a CSV (or CSV.gz) that a person gives, with its blank lines, so that row i is line i + 2.
+
+    What cannot be read, and a row longer than the header, raise TasklawsError; `options` go to pandas.read_csv.
+    """
+    _refuse_absent(path)
+    _refuse_long_rows(path)
+    return _read(path, **options)
+
+
+def read_header(path: Path) -> list[str]:
+    """The names of a user's table's columns; a file that cannot be read raises TasklawsError."""
+    _refuse_absent(path)
+    return [str(name) for name in _read(path, nrows=0)]
+
+
+def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str]) -> pd.DataFrame:
+    """A CSV's rows, each labelled `path:line`, `texts` as text and `numbers` as floats where there are such columns.
+
+    A column of `needed` that is absent, a cell of `numbers` that is none, a row longer than the header, or no row at
+    all raises TasklawsError. Blank rows are left out.
+    """
+    table = _labelled(path, read_user_csv(path, dtype=dict.fromkeys(texts, "str")))
+    numbers = [column for column in numbers if column in table]
+    # What pandas takes for no number, or for truth: mostly an error to name, but it may be integers past 64 bits.
+    doubtful = [column for column in numbers if table[column].dtype.kind not in "iuf"]
+    if doubtful:
+        text = _labelled(path, _read(path, usecols=doubtful, dtype="str"))
+        for column in doubtful:
+            table[column] = pd.to_numeric(text[column], errors="coerce")
+            refuse(text[column], table[column].isna() & text[column].notna(), "give a number")
+    missing = [column for column in needed if column not in table]
+    if missing:
+        raise TasklawsError(f"{path}: no column {missing[0]!r}: the table needs {', '.join(needed)}")
+    table = table.astype(dict.fromkeys(numbers, "float64")).dropna(how="all")
+    if table.empty:
+        raise TasklawsError(f"{path}: no rows: give at least one")
+    return table
+
+
+def refuse(column: pd.Series, bad: pd.Series, remedy: str) -> None:
+    """Raise TasklawsError with the first row where `bad` holds; rows are labelled by where they come from."""
+    if bad.any():
+        value = column[bad].iloc[0]
+        shown = "empty" if pd.isna(value) else repr(value) if isinstance(value, str) else value
+        raise TasklawsError(f"{column.index[bad][0]}: {column.name} is {shown}: {remedy}")
+
+
+def _read(path: Path, **options: Any) -> pd.DataFrame:
+    return read_csv(path, "give a whole CSV (or CSV.gz) table", skip_blank_lines=False, **options)
+
+
+def _refuse_absent(path: Path) -> None:
+    if not path.exists():
+        raise TasklawsError(f"{path} does not exist: give the right path")
+
+
+def _refuse_long_rows(path: Path) -> None:
+    """Raise TasklawsError with the line of the first row of a CSV (or CSV.gz) that has more cells than its header.
+
+    pandas takes them, if the first row is one, for rows that begin with a label, and shifts all other cells. A file
+    that cannot be read is left to `files.read_csv` to name.
+    """
+    unzipped = gzip.open if path.suffix == ".gz" else open
+    with (
+        suppress(OSError, EOFError, zlib.error, csv.Error),
+        unzipped(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file,
+    ):
+        rows = csv.reader(file)
+        width = len(next(rows, []))
+        for row in rows:
+            if len(row) > width:
+                raise TasklawsError(
+                    f"{path}:{rows.line_num}: {len(row)} cells under a header of {width}: "
+                    "remove what is too much, or quote a cell that has a comma"
+                )
+
+
+def _labelled(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    return table.set_axis([f"{path}:{line}" for line in range(2, len(table) + 2)])
+
+
+@contextmanager
+def opening(directory: Path, remedy: str) -> Iterator[None]:
+    """Turn any failure of the block, which loads `directory` and does no more, into a TasklawsError."""
+    try:
+        yield
+    except TasklawsError:
+        raise
+    # All of them, as the tokenizers library raises Exception itself, and a missing key is a KeyError or worse.
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise TasklawsError(f"{directory} does not load ({reason}): {remedy}") from error

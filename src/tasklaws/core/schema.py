@@ -1,0 +1,114 @@
+"""The nouns of the experiment as frozen types, and the columns of every table."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_jsonl
+from tasklaws.core.settings import Elicitation as Elicitation
+from tasklaws.core.settings import Role as Role
+from tasklaws.core.typed import NOT_EMPTY, Count, Natural, Rule, typed
+
+# Named here as everywhere else, and defined where training needs no more than them.
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question of a family.
+
+    `answer` is the exact text that solves it. `programs` are Python programs that print the answer: the reference
+    first, then shorter ones that skip the optional steps. `n_required` and `n_optional` count its steps; the optional
+    ones can be skipped without changing the answer. `order_matters` says whether some reordering of the steps gives
+    another answer. `human_seconds` is what the family's stated model says a person needs who knows no shortcut.
+    `fuel` is the sandbox budget of a program for it. `chance` is the score of a guess. `choices` is empty unless the
+    item is multiple choice, and then holds `answer`.
+    """
+
+    id: str
+    family: str
+    question: str
+    answer: str
+    skills: tuple[str, ...]
+    n_required: Natural
+    n_optional: Natural
+    order_matters: bool
+    human_seconds: Annotated[float, Rule("0 or more", lambda seconds: seconds >= 0)]
+    fuel: Count
+    chance: Annotated[float, Rule("0 or more and below 1", lambda chance: 0 <= chance < 1)]
+    programs: Annotated[tuple[str, ...], NOT_EMPTY]
+    choices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.choices and self.answer not in self.choices:
+            raise TasklawsError(f"answer is {self.answer!r}, which is none of the choices")
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, row: Any, where: str = "item") -> "Item":
+        """The item that `to_dict` gave; a malformed one raises TasklawsError with `where` it stands."""
+        return typed(cls, row, where, "run `dvc repro items`")
+
+
+@dataclass(frozen=True)
+class Response:
+    """What one checkpoint said to one item.
+
+    A choice has `log_likelihoods` of its choices, anything else the `response` and the `log_likelihood` of the right
+    text, in nats.
+    """
+
+    seed: Natural
+    step: Natural
+    family: str
+    elicitation: Elicitation
+    item: str
+    response: str | None = None
+    log_likelihood: float | None = None
+    log_likelihoods: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        due = {"log_likelihoods"} if self.elicitation == "choice" else {"response", "log_likelihood"}
+        for name in ("response", "log_likelihood", "log_likelihoods"):
+            if (getattr(self, name) is not None) != (name in due):
+                raise TasklawsError(f"a {self.elicitation} response {'lacks' if name in due else 'has'} {name}")
+
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Document:
+    """One prompt with the text that follows it; only the target's tokens are learned and count in the loss."""
+
+    family: str
+    elicitation: str
+    prompt: str
+    target: Annotated[str, NOT_EMPTY]
+
+    def to_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def read_documents(path: Path) -> list[Document]:
+    """The documents of a file; a malformed row raises TasklawsError with its number."""
+    remedy = "run `dvc repro --force corpus`"
+    return [typed(Document, row, f"{path}:{number}", remedy) for number, row in enumerate(read_jsonl(path), 1)]
+
+
+ITEMS = Path("data/items")
+
+
+def read_items(path: Path) -> list[Item]:
+    """The items of a file; a malformed row or an id that stands twice raises TasklawsError."""
+    items = [Item.from_dict(row, f"{path}:{number}") for number, row in enumerate(read_jsonl(path), 1)]
+    if len({item.id for item in items}) < len(items):
+        raise TasklawsError(f"{path}: an item id stands twice: run `dvc repro items`")
+    if not items:
+        raise TasklawsError(f"{path} holds no items: run `dvc repro items`")
+    return items

@@ -1,0 +1,1 @@
+"""Experiments beside the ladder: item sets that differ in overlap alone, corpora that differ in Zipf exponent."""

@@ -1,0 +1,287 @@
+"""Forecast errors against overlap, and against what independent thresholds would give without any free parameter."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_json
+from tasklaws.core.schema import Array
+from tasklaws.overlap.discontinuity import index
+from tasklaws.overlap.widening import next_rung_variance
+from tasklaws.tables import SET_SUMMARY, VERDICT_NAMES
+
+REPLICATES = 2_000
+LEVEL = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """Forecast less outcome of the combination and of the naive forecast (the last rung's value), each (overlaps, sets,
+    targets); `n_eff` (overlaps), the mean of its sets."""
+
+    overlaps: Array
+    n_eff: Array
+    forecast: Array
+    naive: Array
+
+    @classmethod
+    def of(cls, forecasts: pd.DataFrame) -> "Errors":
+        """From the table of forecasts, in which every set has the same targets."""
+        table = forecasts.sort_values(["overlap", "set_seed", "n_fit"])
+        overlaps = np.unique(table["overlap"])
+        shape = (len(overlaps), table["set_seed"].nunique(), table["n_fit"].nunique())
+        off = [(table[name] - table["observed"]).to_numpy().reshape(shape) for name in ("predicted", "repeat_last")]
+        number = table["n_eff"].to_numpy().reshape(shape).mean(axis=(1, 2))
+        return cls(overlaps, number, *off)
+
+    def redrawn(self, seed: int) -> "Errors":
+        """Bootstrap replicates in a leading axis: sets are drawn again by their seed, the same for all overlaps, as
+        sets of one seed share their items. Rungs are not drawn: the ladder's own luck is in no interval."""
+        count = self.forecast.shape[1]
+        draw = np.random.default_rng(seed).integers(count, size=(REPLICATES, count))
+        parts = [np.moveaxis(part[:, draw], 1, 0) for part in (self.forecast, self.naive)]
+        return Errors(self.overlaps, self.n_eff, *parts)
+
+
+def mae(off: Array) -> Array:
+    return np.asarray(np.abs(off).mean(axis=(-2, -1)))
+
+
+def rmse(off: Array) -> Array:
+    return np.asarray(np.sqrt((off**2).mean(axis=(-2, -1))))
+
+
+def spread(off: Array) -> Array:
+    """How far sets differ in their error: its standard deviation over sets of one overlap and target, root mean square
+    over targets. What all sets have in common (the forecast misjudges the mean curve) is not in it."""
+    return np.asarray(np.sqrt(off.var(axis=-2, ddof=1).mean(axis=-1)))
+
+
+def advantage(errors: Errors) -> Array:
+    """By how much the naive mean absolute error exceeds the forecast's."""
+    return mae(errors.naive) - mae(errors.forecast)
+
+
+def slope(n_eff: Array, error: Array) -> Array:
+    """Least-squares slope of ln error on ln n_eff."""
+    x = np.log(n_eff) - np.log(n_eff).mean()
+    return np.asarray(np.log(np.maximum(error, 1e-9)) @ x / (x @ x))
+
+
+@dataclass(frozen=True)
+class Theory:
+    """What independent thresholds leave open when the mean curve over all sets is known: `step` is the mean over
+    targets of next_rung_variance at n_eff 1, `rise` that of the squared rise, from which the naive forecast suffers."""
+
+    step: float
+    rise: float
+
+    @classmethod
+    def of(cls, curves: pd.DataFrame, min_rungs: int) -> "Theory":
+        """From the mean over all sets of one overlap, and over overlaps, at each rung."""
+        mean = curves.groupby("train_flops")["value"].mean().sort_index().to_numpy()
+        last, after = mean[min_rungs - 1 : -1], mean[min_rungs:]
+        return cls(float(next_rung_variance(last, after, 1.0).mean()), float(((after - last) ** 2).mean()))
+
+    def error(self, n_eff: Array) -> Array:
+        """Root mean square error of the best forecast: sqrt(step / n_eff)."""
+        return np.asarray(np.sqrt(self.step / n_eff))
+
+    def naive(self, n_eff: Array) -> Array:
+        """That of the last rung's value: sqrt(rise + step / n_eff)."""
+        return np.asarray(np.sqrt(self.rise + self.step / n_eff))
+
+
+def limits(draws: Array) -> tuple[Array, Array]:
+    low, high = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return low, high
+
+
+def summary_table(
+    curves: pd.DataFrame, forecasts: pd.DataFrame, seen: pd.Series, theory: Theory, seed: int
+) -> pd.DataFrame:
+    """One row (tables.SET_SUMMARY) for each overlap, with bootstrap intervals over the sets' seeds; of `index` and
+    `n_eff_seen` the middle of the sets and the limits within which 90% of them lie."""
+    errors = Errors.of(forecasts)
+    again = errors.redrawn(seed)
+    columns: dict[str, Any] = {"overlap": errors.overlaps, "n_eff": errors.n_eff}
+    columns["n_sets"] = errors.forecast.shape[1]
+    measured = {
+        "mae": (mae(errors.forecast), mae(again.forecast)),
+        "mae_repeat_last": (mae(errors.naive), mae(again.naive)),
+        "advantage": (advantage(errors), advantage(again)),
+        "rmse": (rmse(errors.forecast), rmse(again.forecast)),
+        "spread": (spread(errors.forecast), spread(again.forecast)),
+    }
+    for name, (value, draws) in measured.items():
+        columns[name] = value
+        columns[f"{name}_low"], columns[f"{name}_high"] = limits(draws)
+    columns |= between_sets("index", set_indices(curves)) | between_sets("n_eff_seen", seen)
+    columns["rmse_repeat_last"] = rmse(errors.naive)
+    columns["theory"], columns["theory_repeat_last"] = theory.error(errors.n_eff), theory.naive(errors.n_eff)
+    table = forecasts.assign(
+        mae_logistic=(forecasts["logistic"] - forecasts["observed"]).abs(),
+        mae_two_step=(forecasts["two_step"] - forecasts["observed"]).abs(),
+        coverage=inside(forecasts, "lower", "upper"),
+        coverage_widened=inside(forecasts, "wide_lower", "wide_upper"),
+        width=forecasts["upper"] - forecasts["lower"],
+        width_widened=forecasts["wide_upper"] - forecasts["wide_lower"],
+        **{verdict: forecasts["verdict"] == verdict for verdict in VERDICT_NAMES},
+    )
+    by_overlap = table.groupby("overlap", sort=True)
+    for name in (
+        "mae_logistic",
+        "mae_two_step",
+        "coverage",
+        "coverage_widened",
+        "width",
+        "width_widened",
+        *VERDICT_NAMES,
+    ):
+        columns[name] = by_overlap[name].mean().to_numpy(dtype=float)
+    return pd.DataFrame(columns)[SET_SUMMARY.columns]
+
+
+def inside(forecasts: pd.DataFrame, lower: str, upper: str) -> pd.Series:
+    observed = forecasts["observed"]
+    return (observed >= forecasts[lower] - 1e-9) & (observed <= forecasts[upper] + 1e-9)
+
+
+def set_indices(curves: pd.DataFrame) -> pd.Series:
+    """The discontinuity index of every set's curve; NaN where it does not rise."""
+    found = {}
+    for key, curve in curves.sort_values("train_flops").groupby(["overlap", "set_seed"], sort=True):
+        value = curve["value"].to_numpy(dtype=float)
+        rises = np.ptp(value) > 0
+        found[key] = float(index(np.log(curve["n_params"].to_numpy(dtype=float)), value)) if rises else np.nan
+    return pd.Series(found)
+
+
+def between_sets(name: str, values: pd.Series) -> dict[str, Array]:
+    """Median and the limits of 90% of the sets, by overlap."""
+    by_overlap = values.groupby(level=0, sort=True)
+    levels = {"": 0.5, "_low": (1 - LEVEL) / 2, "_high": (1 + LEVEL) / 2}
+    return {f"{name}{end}": by_overlap.quantile(level).to_numpy(dtype=float) for end, level in levels.items()}
+
+
+THEORY_SLOPE = -0.5  # independent thresholds
+
+
+def slopes(errors: Errors, seed: int) -> dict[str, dict[str, float]]:
+    """The slope of ln error on ln n_eff of each kind of error, with its bootstrap limits."""
+    again = errors.redrawn(seed)
+    found = {}
+    for name, kind in (("mae", mae), ("rmse", rmse), ("spread", spread)):
+        low, high = limits(slope(errors.n_eff, kind(again.forecast)))
+        value = float(slope(errors.n_eff, kind(errors.forecast)))
+        found[name] = {"slope": round(value, 6), "low": round(float(low), 6), "high": round(float(high), 6)}
+    return found
+
+
+def crossing(errors: Errors, seed: int) -> dict[str, Any]:
+    """The n_eff at which the forecast's advantage, straight in ln n_eff between overlaps, first falls to 0 (absent if
+    it never does), and the share of bootstrap replicates in which it never does."""
+    draws = [first_zero(errors.n_eff, one) for one in advantage(errors.redrawn(seed))]
+    found: dict[str, Any] = {"share_never": round(float(np.isnan(draws).mean()), 4)}
+    here = first_zero(errors.n_eff, advantage(errors))
+    if not np.isnan(here):
+        low, high = limits(np.array(draws))
+        found |= {"n_eff": here, "low": float(low), "high": float(high)}
+    return found
+
+
+def first_zero(n_eff: np.ndarray, gain: np.ndarray) -> float:
+    """The first zero of `gain` along falling n_eff; NaN if it stays above 0."""
+    below = np.flatnonzero(gain <= 0)
+    if not len(below):
+        return float("nan")
+    place = int(below[0])
+    if place == 0:
+        return float(n_eff[0])
+    before, after = np.log(n_eff[place - 1]), np.log(n_eff[place])
+    share = gain[place - 1] / (gain[place - 1] - gain[place])
+    return float(np.exp(before + share * (after - before)))
+
+
+def naive_sentence(summary: pd.DataFrame, errors: Errors, cross: dict[str, Any], ladder: str) -> str:
+    """Where the forecast of the next rung is better than the last rung's value, and where it cannot be told to be."""
+    better = summary["advantage_low"] > 0
+    first, last = summary.iloc[0], summary.iloc[-1]
+    by_target = np.abs(errors.naive).mean(axis=(0, 1)) - np.abs(errors.forecast).mean(axis=(0, 1))
+    rungs = (
+        f"; over all sets it is better at {int((by_target > 0).sum())} of the {len(by_target)} rungs forecast, and no "
+        "interval holds that these few rungs could have been others"
+    )
+    if better.all():
+        return (
+            f"On {ladder} the forecast of the next rung is better than the last rung's value at every overlap from "
+            f"{first['overlap']:g} to {last['overlap']:g}: by {gain(first)} at n_eff {first['n_eff']:.3g} and by "
+            f"{gain(last)} at n_eff {last['n_eff']:.3g} (mean absolute error, 90% interval over sets){rungs}."
+        )
+    if not better.any():
+        return (
+            f"On {ladder} the forecast of the next rung is at no overlap better than the last rung's value: it gains "
+            f"{gain(first)} at n_eff {first['n_eff']:.3g} and {gain(last)} at n_eff {last['n_eff']:.3g}{rungs}."
+        )
+    place = int(np.flatnonzero(~better)[0])
+    worst = summary.iloc[place]
+    again = [f"{row['overlap']:g}" for _, row in summary[place:].iterrows() if row["advantage_low"] > 0]
+    where = f" (at {', '.join(again)} it is again)" if again else ""
+    at = "no zero"
+    if "n_eff" in cross:
+        at = f"a zero at n_eff {cross['n_eff']:.2g} ({cross['low']:.2g} to {cross['high']:.2g})"
+    until = "at overlap 0 already" if place == 0 else f"from overlap {worst['overlap']:g} on"
+    return (
+        f"On {ladder} the forecast of the next rung cannot be told to be better than the last rung's value {until} "
+        f"(n_eff {worst['n_eff']:.3g} and below: it gains {gain(worst)}){where}; its gain has {at}, and none at all in "
+        f"{cross['share_never']:.0%} of redrawn sets{rungs}."
+    )
+
+
+def gain(row: pd.Series) -> str:
+    low, middle, high = (100 * float(row[f"advantage{end}"]) for end in ("_low", "", "_high"))
+    return f"{middle:.1f} points ({low:.1f} to {high:.1f})"
+
+
+def theory_sentence(summary: pd.DataFrame, found: dict[str, dict[str, float]]) -> str:
+    """Whether errors fall with n_eff as independent thresholds say."""
+    parts = []
+    for name, words in (("spread", "What differs between sets of one overlap"), ("rmse", "the whole error")):
+        one = found[name]
+        fits = one["low"] <= THEORY_SLOPE <= one["high"]
+        parts.append(
+            f"{words} goes as n_eff^{one['slope']:.2f} ({one['low']:.2f} to {one['high']:.2f}), "
+            f"{'compatible' if fits else 'not compatible'} with the -1/2 of independent thresholds"
+        )
+    first, last = summary.iloc[0], summary.iloc[-1]
+    size = (
+        f"without a free parameter they predict {100 * first['theory']:.1f} points at n_eff {first['n_eff']:.3g} and "
+        f"{100 * last['theory']:.1f} at {last['n_eff']:.3g}; sets differ by {100 * first['spread']:.1f} and "
+        f"{100 * last['spread']:.1f}"
+    )
+    return f"{'; '.join(parts)}; {size}."
+
+
+def interval_sentence(summary: pd.DataFrame) -> str:
+    """How the 90% intervals held at both ends, and what widening them by the designed n_eff did."""
+    first, last = summary.iloc[0], summary.iloc[-1]
+    return (
+        f"The 90% intervals held {first['coverage']:.0%} of outcomes at overlap {first['overlap']:g} and "
+        f"{last['coverage']:.0%} at {last['overlap']:g}; widened by the designed n_eff {first['coverage_widened']:.0%} "
+        f"and {last['coverage_widened']:.0%}, with {last['width_widened'] / last['width']:.2f} times the width."
+    )
+
+
+def read_sentences(path: Path) -> list[str]:
+    """The sentences of a summary.json; another content raises TasklawsError."""
+    found: Any = read_json(path)
+    sentences = found.get("sentences") if isinstance(found, dict) else None
+    if not isinstance(sentences, list) or not all(isinstance(one, str) for one in sentences):
+        raise TasklawsError(
+            f"{path}: sentences is {sentences!r:.80}, not a list of text: remove it and run `dvc repro`"
+        )
+    return sentences

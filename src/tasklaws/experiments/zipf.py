@@ -1,0 +1,120 @@
+"""Hutter's question: small runs on corpora that differ in nothing but the Zipf exponent of their skills."""
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.settings import Corpus, TrainSource
+from tasklaws.core.typed import DISTINCT, NOT_EMPTY, Count, typed
+from tasklaws.families import build
+from tasklaws.ladder import card
+from tasklaws.ladder.corpus import TRAIN, write_corpus
+from tasklaws.ladder.rung import train_rung
+from tasklaws.laws import fit
+from tasklaws.tables import ZIPF_EXPONENTS, ZIPF_RUNS
+
+WORK = Path(".work/zipf")
+
+
+@dataclass(frozen=True)
+class ZipfSettings:
+    """`experiment.zipf` of params.yaml: the corpora, and a run of `source` for each of `n_tokens`."""
+
+    n_documents: Count
+    n_heldout: Count
+    vocab_size: Count
+    n_tokens: Annotated[tuple[Count, ...], NOT_EMPTY, DISTINCT]
+    chain: dict[str, Any]
+    source: dict[str, Any]
+
+    @classmethod
+    def from_params(cls, params: dict[str, Any]) -> "ZipfSettings":
+        """Read them; a value that cannot be raises TasklawsError."""
+        remedy = "correct it in conf/experiment"
+        found = typed(cls, params["experiment"].get("zipf"), "params.yaml: experiment.zipf", remedy)
+        for n_tokens in found.n_tokens:
+            typed(TrainSource, {**found.source, "n_tokens": n_tokens}, "params.yaml: experiment.zipf.source", remedy)
+        return found
+
+
+def train_runs(exponent: float, settings: ZipfSettings, seed: int, workers: int) -> pd.DataFrame:
+    """The held-out loss of every run on the corpus of one exponent (tables.ZIPF_RUNS).
+
+    Each number of tokens is a run of its own, annealed to its end: checkpoints of one run would not be. Finished runs
+    are kept below .work/zipf, keyed by corpus and recipe, so that a killed stage goes on where it was.
+    """
+    key = sha256(json.dumps([exponent, vars(settings), seed], sort_keys=True).encode()).hexdigest()[:16]
+    work = WORK / f"{exponent:g}-{key}"
+    corpus = work / "corpus"
+    if not (corpus / TRAIN).exists():
+        families = build({"chain": {**settings.chain, "zipf": exponent}}, "conf/experiment")
+        drawn = Corpus(settings.n_documents, settings.n_heldout, settings.vocab_size, {"chain_direct": 1.0})
+        write_corpus(corpus, families, drawn, seed, frozenset())
+    rows = []
+    for n_tokens in settings.n_tokens:
+        run = f"zipf{exponent:g}-{n_tokens}"
+        out = work / run
+        if not (out / card.CARD).exists():
+            train_rung(run, {**settings.source, "n_tokens": n_tokens}, corpus, out, workers)
+        made = card.read(out)
+        for one in made.checkpoints:
+            if one.is_final:
+                rows.append([exponent, n_tokens, one.seed, made.n_params, one.loss_nats])
+    return ZIPF_RUNS.frame(rows)
+
+
+def read_runs(folder: Path, exponents: list[float]) -> pd.DataFrame:
+    """The runs of every exponent; a missing or malformed table and a loss that is not above 0 raise TasklawsError."""
+    tables = [ZIPF_RUNS.read(folder / f"{one:g}.csv") for one in exponents]
+    runs = pd.concat(tables, ignore_index=True)
+    bad = runs[~(runs["loss_nats"] > 0)]
+    if len(bad):
+        raise TasklawsError(f"{folder}: loss_nats is {bad['loss_nats'].iloc[0]}: run `dvc repro --force zipf_train`")
+    return runs
+
+
+REPLICATES = 200
+
+
+def predicted_exponent(zipf: float) -> float:
+    """a / (1 + a) for skills of frequency k^-(1 + a): the exponent of error in data (Hutter 2021, arXiv 2102.04074;
+    Michaud et al. 2023, arXiv 2303.13506, section 2), for a zipf exponent above 1 and endlessly many skills."""
+    return (zipf - 1) / zipf
+
+
+def exponents(runs: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """One row (tables.ZIPF_EXPONENTS) for each Zipf exponent: E + A D^-a fitted to the losses of all runs.
+
+    `low` and `high` are the 90% bootstrap interval of a, in which numbers of tokens are resampled with all their seeds;
+    E is the `floor`."""
+    rows = []
+    for zipf in sorted(set(runs["zipf"].astype(float))):
+        own = runs[runs["zipf"] == zipf]
+        table = pd.DataFrame({"n_tokens": own["n_tokens"], "value": own["loss_nats"], "metric": "loss_nats"})
+        found = fit(table, "power", axis="n_tokens", seed=seed, replicates=REPLICATES)
+        low, high = found.interval["a"]
+        rows.append([zipf, predicted_exponent(zipf), found.params["a"], low, high, found.params["E"], found.status])
+    return ZIPF_EXPONENTS.frame(rows)
+
+
+def zipf_sentence(table: pd.DataFrame) -> str:
+    """Whether the loss exponent moves with the corpus's Zipf exponent as predicted."""
+    rows = table.sort_values("zipf")
+    told = ", ".join(
+        f"{row['exponent']:.2f} ({row['low']:.2f} to {row['high']:.2f}; predicted {row['predicted']:.2f}) at "
+        f"{row['zipf']:g}"
+        for _, row in rows.iterrows()
+    )
+    held = int(((rows["low"] <= rows["predicted"]) & (rows["predicted"] <= rows["high"])).sum())
+    rising = bool((np.diff(rows["exponent"]) > 0).all())
+    order = "it rises with the Zipf exponent, as predicted" if rising else "it does not rise with it throughout"
+    return (
+        f"The exponent of held-out loss in training tokens is {told}: the prediction lies in {held} of {len(rows)} "
+        f"90% intervals, and {order}."
+    )

@@ -1,1 +1,0 @@
-"""Results as other tools leave them, turned into one table of points."""

@@ -1,0 +1,149 @@
+"""Ability as a function of date or size: a trend with its own error, to say where the next model will be."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+from scipy.special import expit, logit, softmax
+
+from tasklaws.core.schema import Array
+from tasklaws.items.covariates import Explanation
+from tasklaws.items.irt import fit_item_response
+from tasklaws.items.table import ItemTable
+from tasklaws.stats.rasch import ability_for_mean
+
+LEVEL_SD, DRIFT_SD = 5.0, 3.0
+"""Prior standard deviations, in logits: of a level, and of the change over the span of the models seen."""
+WALK_SD, NOISE_SD, FACTOR = 0.5, 0.3, 2.0
+"""Medians of the priors on the random walk's spread over that span and on a model's own deviation, uncertain by
+FACTOR."""
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
+STEP, STEPS = 0.3, 3.0
+"""How far a record lies above the one before, in logits, before any was seen, and how many steps that is worth."""
+FEWEST = 3
+"""Models needed before the first forecast by which a choice between ways is judged."""
+RECENT = 20
+"""How many of the latest models judge it: enough for the choice, and long tables stay quick."""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Where models stand on one set of items, whatever share of them each was asked: `earlier` (M,) are logits of the
+    mean solve probability over all items, from a 1PL fit that fills the gaps; `offsets` (N,) the items' log odds in
+    that fit."""
+
+    earlier: Array
+    offsets: Array
+
+    @classmethod
+    def of(cls, table: ItemTable) -> "Levels":
+        """The levels of a table's models."""
+        n_items, n_models = table.scores.shape
+        level = np.ones((n_models, 1))
+        fit = fit_item_response(table.scores, Explanation(np.zeros((n_items, 0)), {}), {"level": level}, table.chance)
+        offsets = fit.offsets(np.ones(1))
+        return cls(logit(expit(fit.ability + offsets[:, None]).mean(axis=0)), offsets)
+
+    def given_mean(self, mean: float, asked: NDArray[np.intp], chance: Array) -> float:
+        """The level of another model, from its mean score over the items it was asked; finite: half an item from none
+        and all."""
+        ability = ability_for_mean(self.offsets[asked], chance[asked], mean)
+        half_an_item = 0.5 / len(self.offsets)
+        return float(logit(np.clip(expit(ability + self.offsets).mean(), half_an_item, 1 - half_an_item)))
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A normal forecast of a new model's level."""
+
+    mean: float
+    stderr: float
+
+
+def forecast_level(positions: Array, levels: Array, at: float) -> Forecast:
+    """Forecast the level of a model at position `at` from earlier models' positions and levels (M,).
+
+        level_m = start + drift position_m + walk(position_m) + deviation_m
+
+    with normal start, drift and deviations and a Brownian walk: a straight line as far as the models keep to one, the
+    latest levels where they do not (a Gaussian process; Harvey 1989, the local linear trend). It is averaged over the
+    spreads of walk and deviations, by their log-normal priors (on a Gauss-Hermite grid) times marginal likelihood: few
+    models do not tell them, and leaving that out makes the error too small. The standard error is of one new model,
+    its deviation included.
+    """
+    span = float(np.ptp(positions)) or 1.0
+    x, new = (positions - positions.min()) / span, (at - positions.min()) / span
+    centre = float(levels.mean())
+    y = levels - centre
+    every = np.append(x, new)
+    straight = LEVEL_SD**2 + DRIFT_SD**2 * np.outer(every, every)
+    common = np.minimum(every[:, None], every[None])
+    log_weights, means, variances = [], [], []
+    for (walk_node, walk_weight), (noise_node, noise_weight) in product(zip(NODES, WEIGHTS, strict=True), repeat=2):
+        walk, noise = WALK_SD * FACTOR**walk_node, NOISE_SD * FACTOR**noise_node
+        covariance = straight + walk**2 * common + noise**2 * np.eye(len(every))
+        factor = cho_factor(covariance[:-1, :-1], lower=True)
+        known, cross = cho_solve(factor, y), cho_solve(factor, covariance[:-1, -1])
+        likelihood = -y @ known / 2 - np.log(np.diagonal(factor[0])).sum()
+        log_weights.append(likelihood + np.log(walk_weight * noise_weight))
+        means.append(y @ cross)
+        variances.append(covariance[-1, -1] - covariance[-1, :-1] @ cross)
+    weights = softmax(log_weights)
+    mean = weights @ np.array(means)
+    variance = weights @ (np.array(variances) + (np.array(means) - mean) ** 2)
+    return Forecast(centre + float(mean), float(np.sqrt(variance)))
+
+
+def record_setters(positions: Array, means: Array) -> NDArray[np.bool_]:
+    """(M,) whose mean reaches or exceeds that of every model before it, in order of position, then as given."""
+    order = np.argsort(positions, kind="stable")
+    best = np.maximum.accumulate(means[order])
+    records = np.empty(len(means), bool)
+    records[order] = means[order] >= best
+    return records
+
+
+def forecast_frontier(positions: Array, levels: Array, at: float) -> Forecast:
+    """`forecast_level` from the record setters only."""
+    frontier = record_setters(positions, levels)
+    return forecast_level(positions[frontier], levels[frontier], at)
+
+
+def forecast_record(positions: Array, levels: Array, at: float) -> Forecast:
+    """Forecast the next record from earlier ones in order (M,), whenever it comes: a step up from the last.
+
+    Steps are exponential, their rate with a gamma prior of STEPS steps of mean STEP; the predictive distribution of a
+    step is then Lomax, and its mean and standard deviation are returned.
+    """
+    steps = np.diff(levels)
+    shape, scale = STEPS + len(steps), (STEPS - 1) * STEP + steps.sum()
+    mean = scale / (shape - 1)
+    return Forecast(float(levels[-1] + mean), float(mean * np.sqrt(shape / (shape - 2))))
+
+
+def forecast_next(positions: Array, levels: Array, at: float, record: bool) -> Forecast:
+    """Forecast the next model's level: from all earlier models or from their record setters, by a trend; of a model
+    known to set a record, from the record setters, by a trend or by the steps between records.
+
+    Whichever of the two forecast the earlier models better, each from those before it (mean log density); the first
+    where there are too few. Most sets hold a few weak models beside a moving frontier.
+    """
+    order = np.argsort(positions, kind="stable")
+    positions, levels = positions[order], levels[order]
+    ways = (forecast_level, forecast_frontier)
+    if record:
+        frontier = record_setters(positions, levels)
+        positions, levels, ways = positions[frontier], levels[frontier], (forecast_level, forecast_record)
+    densities: list[list[float]] = [[] for _ in ways]
+    for index in range(len(positions))[-RECENT:]:
+        before = positions < positions[index]
+        if before.sum() < FEWEST:
+            continue
+        for way, kept in zip(ways, densities, strict=True):
+            forecast = way(positions[before], levels[before], float(positions[index]))
+            z = (levels[index] - forecast.mean) / forecast.stderr
+            kept.append(-z * z / 2 - np.log(forecast.stderr))
+    better = bool(densities[0] and np.mean(densities[1]) > np.mean(densities[0]))
+    return ways[better](positions, levels, at)

@@ -1,0 +1,225 @@
+"""Orders of difficulty, compared: people's time, their solve rate, steps, item response; by agreement, by forecast."""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from tasklaws.core.schema import Array
+from tasklaws.core.workers import run_each
+from tasklaws.items.ability import Levels
+from tasklaws.items.covariates import SOLVE_RATE, TIME, covariate
+from tasklaws.items.methods import METHODS, FittedMethod, Method
+from tasklaws.items.rolling import Target, held_out
+from tasklaws.items.table import ItemTable
+from tasklaws.plotting import LIGHT, panel
+from tasklaws.stats.resampling import Draws, drawn_auc, drawn_log_loss, drawn_tau, interval
+from tasklaws.tables import ORDER_AGREEMENT, ORDERS
+
+STEPS = "log_steps_required"
+EASINESS = {"time": (TIME, -1), "solve_rate": (SOLVE_RATE, 1), "steps": (STEPS, -1)}
+"""What people or the task say of an item, and which way is easier: fixed beforehand, not fitted."""
+ORDER_METHODS = {
+    **{name: METHODS[name] for name in ("constant", "time", "solve_rate")},
+    "steps": Method(covariates=(STEPS,)),
+    **{name: METHODS[name] for name in ("item_response", "full")},
+}
+ALL, MEASURED = "all", "measured"
+FEWEST_ITEMS = 20
+"""Families with fewer items are not compared by themselves: an interval over a dozen items says nothing."""
+REFERENCES = ("constant", "item_response")
+DECIMALS = 6
+"""Offsets closer than this are one: items with the same answers differ by what the optimiser left."""
+
+COUNTS = ["n_items", "n_clusters", "n_models"]
+FIGURES = ["log_loss", "auc", "tau", *(f"minus_{name}" for name in REFERENCES)]
+
+
+def compare(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
+    """Each order on each set of items (`item_sets`): ORDERS.columns, how well it foretells the last models.
+
+    Each of the last models is predicted from all earlier ones, its mean score given (`rolling.Target`), by a fit to the
+    set's items. `log_loss` in nats and `auc` are of the probabilities; `tau` is Kendall's tau-b of the order with the
+    scores, where time, steps and solve rate order items as people would have it (longer is harder), whichever way the
+    fit turned them. All are means over models. `minus_constant` and `minus_item_response` are differences of log loss:
+    negative is better. Limits are of 90% intervals by bootstrap over clusters of items (`cluster_index`) and over
+    models, the same draws for every order. A figure that does not exist is NaN; a family that each of the last models
+    solved whole, or not at all, is left out. The sets are shared by `workers` processes. Raises TasklawsError as
+    `held_out` does.
+    """
+    indices = held_out(table, last, records=False)
+    sets = [(name, part) for name, part in item_sets(table) if name == ALL or _varies(part.scores[:, indices])]
+    asked = [[index for index in indices if not np.isnan(part.scores[:, index]).all()] for _, part in sets]
+    clusters = [cluster_index(part) for _, part in sets]
+    draws = [Draws.of(int(index.max()) + 1, len(each)) for index, each in zip(clusters, asked, strict=True)]
+    jobs = [(sets[at][1], index, clusters[at], draws[at].clusters) for at in range(len(sets)) for index in asked[at]]
+    told = iter(run_each(_foretell, jobs, workers))
+    found = [_rows(name, part, [next(told) for _ in asked[at]], draws[at]) for at, (name, part) in enumerate(sets)]
+    return pd.DataFrame([row for rows in found for row in rows])[ORDERS.columns]
+
+
+def item_sets(table: ItemTable) -> Iterator[tuple[str, ItemTable]]:
+    """All items; those that every order measures, where some lack one; each family of FEWEST_ITEMS in which an order of
+    people's varies."""
+    yield ALL, table
+    known = np.isfinite(np.reshape([*_human(table).values()], (-1, len(table.items)))).all(axis=0)
+    if 0 < known.sum() < len(known):
+        yield MEASURED, table.only(known)
+    families = table.items["family"].fillna("") if "family" in table.items else pd.Series("", table.items.index)
+    if families.nunique() < 2:
+        return
+    for family in sorted(set(families) - {""}):
+        part = table.only((families == family).to_numpy())
+        if len(part.items) >= FEWEST_ITEMS and any(_varies(values) for values in _human(part).values()):
+            yield family, part
+
+
+def agreement(table: ItemTable) -> pd.DataFrame:
+    """Kendall's tau-b between any two orders of each set's items, with 90% intervals by bootstrap
+    over clusters of items.
+
+    Item response is fitted to all models here, for one like the best: what the models as a whole show.
+    """
+    rows = []
+    for name, part in item_sets(table):
+        found = {**_human(part), "item_response": _item_response(part)}
+        clusters = cluster_index(part)
+        weights = Draws.of(int(clusters.max()) + 1, 1).clusters
+        for order, other in combinations(found, 2):
+            known = np.isfinite(found[order]) & np.isfinite(found[other])
+            tau = interval(drawn_tau(found[order], found[other], clusters, weights))
+            rows.append((name, order, other, int(known.sum()), *tau))
+    return ORDER_AGREEMENT.frame(rows)
+
+
+def cluster_index(table: ItemTable) -> NDArray[np.intp]:
+    """(N,) the cluster of each item: its family where there are several, for items of a family are not independent;
+    else itself. An item without a family is by itself."""
+    names = table.items.index.to_series()
+    if "family" in table.items and table.items["family"].nunique(dropna=False) > 1:
+        names = ("family " + table.items["family"]).fillna(names)
+    return pd.factorize(names)[0].astype(np.intp)
+
+
+def _varies(values: Array) -> bool:
+    """Whether two items differ: `values` (N,), or some column of (N, M); NaN is unknown."""
+    high, low = np.fmax.reduce(values, axis=0), np.fmin.reduce(values, axis=0)
+    return bool((high > low).any())
+
+
+def _human(table: ItemTable) -> dict[str, Array]:
+    """(N,) easiness by each of EASINESS that the table has."""
+    found = {name: covariate(table.items, column) for name, (column, _) in EASINESS.items()}
+    return {name: EASINESS[name][1] * values for name, values in found.items() if values is not None}
+
+
+def _item_response(table: ItemTable) -> Array:
+    """(N,) easiness as all models of the table show it, for one like the best."""
+    levels, method = Levels.of(table).earlier, ORDER_METHODS["item_response"]
+    fit = FittedMethod.to(table, levels, method, method.explanation(table))
+    best = int(levels.argmax())
+    return np.round(fit.offsets(float(levels[best]), float(table.position[best])), DECIMALS)
+
+
+def _foretell(table: ItemTable, index: int, clusters: NDArray[np.intp], drawn: Array) -> dict[str, dict[str, Array]]:
+    """Order -> figure -> (1 + draws,) values of how well it foretells one model; `clusters` (N,) of the items."""
+    target, human = Target.of(table, index), _human(table)
+    clusters = clusters[target.asked]
+    found = {}
+    for name, method in ORDER_METHODS.items():
+        if not method.usable(table):
+            continue
+        offsets = target.fit(method, method.explanation(table)).offsets(*target.place)
+        given = np.round(target.given(offsets), DECIMALS + 3)
+        order = human[name][target.asked] if name in human else np.round(offsets[target.asked], DECIMALS)
+        found[name] = {
+            "log_loss": drawn_log_loss(target.scores, given, clusters, drawn),
+            "auc": drawn_auc(target.scores, given, clusters, drawn),
+            "tau": drawn_tau(order, target.scores, clusters, drawn),
+        }
+    return found
+
+
+def _rows(
+    items: str, table: ItemTable, told: list[dict[str, dict[str, Array]]], draws: Draws
+) -> list[dict[str, object]]:
+    """The rows of one set of items: what every order tells of each model, averaged."""
+    means = {
+        name: {figure: draws.mean(np.stack([each[name][figure] for each in told], axis=1)) for figure in figures}
+        for name, figures in told[0].items()
+    }
+    rows = []
+    for name, drawn in means.items():
+        differences = {f"minus_{other}": drawn["log_loss"] - means[other]["log_loss"] for other in REFERENCES}
+        counts = dict(zip(COUNTS, (len(table.items), draws.clusters.shape[1], len(told)), strict=True))
+        row: dict[str, object] = {"items": items, "order": name, **counts}
+        for figure, values in {**drawn, **differences}.items():
+            row |= dict(zip((figure, f"{figure}_low", f"{figure}_high"), interval(values), strict=True))
+        rows.append(row)
+    return rows
+
+
+WORDS = {
+    "constant": "no order at all",
+    "time": "people's time",
+    "solve_rate": "the share of people who solve",
+    "steps": "required steps",
+    "item_response": "item response",
+    "full": "all of them together",
+}
+
+
+def sentences(compared: pd.DataFrame, items: str) -> list[str]:
+    """One sentence a reference (no order, item response): which orders foretell one set of items better, which worse,
+    and which the data do not tell apart from it; with the differences of log loss and their intervals."""
+    rows = compared[compared["items"] == items]
+    found = []
+    for reference in REFERENCES:
+        groups: dict[str, list[str]] = {"better": [], "worse": [], "not told apart": []}
+        for _, row in rows[~rows["order"].isin(["constant", reference])].iterrows():
+            groups[judge(row, reference)].append(f"{WORDS[row['order']]} {difference(row, reference)}")
+        said = "; ".join(f"{verdict}: {', '.join(names)}" for verdict, names in groups.items() if names)
+        found.append(f"Against {WORDS[reference]} (log loss in nats, 90% interval): {said}.")
+    return found
+
+
+def judge(row: pd.Series, reference: str) -> str:
+    """Better, worse, or not told apart."""
+    low, high = row[f"minus_{reference}_low"], row[f"minus_{reference}_high"]
+    return "better" if high < 0 else "worse" if low > 0 else "not told apart"
+
+
+def difference(row: pd.Series, reference: str) -> str:
+    name = f"minus_{reference}"
+    return f"{row[name]:+.3f} ({row[name + '_low']:+.3f} to {row[name + '_high']:+.3f})"
+
+
+LABELS = {ALL: "all items", MEASURED: "items that every order measures"}
+APART = 0.18
+"""Between two sets of items in one row."""
+
+
+def draw(compared: pd.DataFrame) -> Figure:
+    """Log loss of each order with its 90% interval, on all items and on those that every order measures."""
+    names = [name for name in ORDER_METHODS if name in set(compared["order"])]
+    figure, axes = panel("What the next models solve, by order of difficulty", left=1.95)
+    for (items, label), colour, shift in zip(
+        LABELS.items(), (LIGHT["fit"], LIGHT["forecast"]), (-APART, APART), strict=True
+    ):
+        rows = compared[compared["items"] == items].set_index("order")
+        if rows.empty:
+            continue
+        shown = [name for name in names if name in rows.index]
+        places = [names.index(name) + shift for name in shown]
+        rows = rows.loc[shown]
+        axes.hlines(places, rows["log_loss_low"], rows["log_loss_high"], color=colour, linewidth=2, alpha=0.5)
+        axes.plot(rows["log_loss"], places, "o", color=colour, label=f"{label} ({rows['n_items'].iloc[0]})")
+    axes.set_yticks(range(len(names)), [WORDS[name] for name in names])
+    axes.invert_yaxis()
+    axes.set_xlim(left=0)
+    axes.set_xlabel("log loss, nats (mean score given; 90% interval)")
+    axes.legend(loc="best")
+    return figure

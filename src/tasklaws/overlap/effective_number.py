@@ -1,0 +1,271 @@
+"""Overlap observed: how far items are solved together beyond the common trend, and how many independent tasks remain.
+
+All estimates are ratios of sums over cells, sum of covariances to sum of variances: the moment estimator of a mean
+correlation, in which cells at which nothing flips do not count. A shrunk covariance matrix would not do: Ledoit and
+Wolf's shrinks towards independence and so raises the effective number, the more the fewer runs there are; shrunk
+towards a constant correlation it would leave the mean correlation as it is. What helps with few runs is to know which
+items may share a skill: `against_design`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+from scipy.stats import t as student
+
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Array
+from tasklaws.overlap.residuals import Residuals
+
+LEAST_TELLING = 1.2  # rungs: below, all hangs on one
+NO_VARIANCE = 1e-9  # of ln n_eff by jackknife: what rounding leaves of none
+SMALLEST = 0.1  # of a design effect, in the jackknife: below 1 it is noise
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and its limits; `low` and `high` are the whole range where too few rungs tell."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """The mean correlation of items, what it makes of their number, and how many rungs tell it."""
+
+    n_items: int
+    n_eff: Estimate
+    n_rungs: float  # as many rungs of equal weight tell as much
+
+    @property
+    def design_effect(self) -> Estimate:
+        """n / n_eff."""
+        return Estimate(*(self.n_items / each for each in (self.n_eff.value, self.n_eff.high, self.n_eff.low)))
+
+    @property
+    def correlation(self) -> Estimate:
+        """(design effect - 1) / (n - 1)."""
+        effect = self.design_effect
+        return Estimate(*((each - 1) / (self.n_items - 1) for each in (effect.value, effect.low, effect.high)))
+
+
+def effective_number(residuals: Residuals, level: float, other_items: bool = False) -> Overlap:
+    """n / (1 + (n - 1) r), r the mean correlation of two items, between 1 and n.
+
+    With residuals e_ic, n_c of them known at cell c, r is sum_c ((sum_i e_ic)^2 - sum_i e_ic^2) / sum_c (n_c - 1) sum_i
+    e_ic^2. The interval is a Student interval of ln n_eff with the variance of the jackknife over rungs (with a handful
+    of rungs it holds where the bootstrap is too narrow; docs/overlap.md) and, if `other_items`, over items too: this
+    set of items, or others of its kind; it is at least as wide as the error of independent items
+    (`_independent_error`) makes it. Its low limit takes the items that never flipped, of whose correlation nothing
+    was seen, for one task. Residuals that are all 0, or of one rung, raise TasklawsError.
+    """
+    value, known = _known(residuals)
+    n_items = len(value)
+    by_rung = _by_rung(residuals)
+    total, square, count = value.sum(axis=0), (value**2).sum(axis=0), known.sum(axis=0)
+    covariance = by_rung(residuals.inflation * total**2 - square)
+    variance = by_rung((count - 1) * square)
+    telling = _telling(by_rung(square))
+
+    def log_number(covariance: Array, variance: Array) -> Array:
+        effect = 1 + (n_items - 1) * _ratio(covariance, variance)
+        return np.asarray(np.log(n_items) - np.log(np.maximum(effect, SMALLEST)))
+
+    spread = _jackknife(log_number(*_without_each(covariance, variance)))
+    if other_items:
+        own = square - value**2
+        left = (residuals.inflation * (total - value) ** 2 - own).sum(axis=1)
+        spread += _jackknife(log_number(left, ((count - known - 1) * own).sum(axis=1)))
+    centre = float(log_number(covariance.sum(), variance.sum()))
+    everyone = 1 - np.eye(n_items)
+    chance = _independent_error(residuals, everyone) / float(square.sum()) * np.exp(centre) / n_items
+    seen = _estimate(centre, spread, chance, telling, n_items, level)
+    return Overlap(n_items, _with_unseen(seen, value, everyone), telling)
+
+
+@dataclass(frozen=True)
+class AgainstDesign:
+    """How much of the designed correlation shows (0: none, 1: all of it), and the effective number that follows."""
+
+    share: float
+    overlap: Overlap
+
+
+def against_design(residuals: Residuals, design: Array, level: float) -> AgainstDesign:
+    """The effective number when only items that share a skill by design are allowed to be correlated.
+
+    r_ij = g D_ij for i != j, with the `design` D, (items, items), from `designed.correlation`. g is the slope of the
+    products e_i e_j on D_ij (Haseman and Elston 1972), between 0 and 1 / max D: sum_c sum_ij D_ij e_ic e_jc / sum_c
+    sum_ij D_ij^2 e_ic^2 over i != j, so that items that did not flip have no say; n_eff = n^2 / (n + g sum_ij D_ij). It
+    blinds itself to correlations that were not designed (a run that is better throughout), and is far less noisy for
+    it. The interval is a Student interval of asinh(g / g0), as the error of g is g0 near 0 and in proportion to g far
+    above, g0 being that of independent items (`_independent_error`). Its variance is that of the jackknife over rungs,
+    at least that of g0: skills that happen to flip at no rung leave a g near 0 that seems exact. The low limit takes
+    items that never flipped to be correlated as designed. A design without overlap, or of which no item that shares a
+    skill flips, raises TasklawsError.
+    """
+    shared = design - np.diag(np.diag(design))
+    if not shared.any():
+        raise TasklawsError("no two items share a skill by design: take effective_number")
+    value, known = _known(residuals)
+    n_items = len(value)
+    by_rung = _by_rung(residuals)
+    product = by_rung((value * (shared @ value)).sum(axis=0) * residuals.inflation)
+    scale = by_rung((value**2 * (shared**2 @ known)).sum(axis=0))
+    telling = _telling(scale)
+    chance = _independent_error(residuals, shared) / float(scale.sum())
+    unit = chance or 1.0  # no two of a kind flip at one rung: g is 0 whichever rung is left out
+
+    def number(share: Array) -> Array:
+        return np.asarray(n_items**2 / (n_items + share * shared.sum()))
+
+    slope = _ratio(product.sum(), scale.sum())
+    share = np.clip(slope, 0, 1 / shared.max())
+    jackknife = _jackknife(np.arcsinh(_ratio(*_without_each(product, scale)) / unit))
+    spread = max(jackknife, chance**2 / (unit**2 + float(slope) ** 2))
+    if telling < LEAST_TELLING or spread < NO_VARIANCE:
+        seen = Estimate(float(number(share)), 1.0, float(n_items))
+    else:
+        half = _half_width(spread, telling, level)
+        one_task = n_items * (n_items - 1) / shared.sum()
+        reach = np.clip(np.arcsinh(slope / unit) + np.array([half, -half]), 0, np.arcsinh(one_task / unit))
+        value_at, low, high = map(float, number(np.array([share, *unit * np.sinh(reach)])))
+        seen = Estimate(value_at, min(low, value_at), max(high, value_at))
+    return AgainstDesign(float(share), Overlap(n_items, _with_unseen(seen, value, shared), telling))
+
+
+def intraclass(residuals: Residuals, groups: Sequence[str], level: float) -> pd.DataFrame:
+    """The mean correlation of two items of one group (family), for each group, for all, and between groups.
+
+    Columns group, n_items, correlation, low, high; the last rows are "within" (pairs of any one group) and "between"
+    (pairs of two; of one group only, absent). sum of cov_ij over the pairs, per pair, to the mean variance of the
+    items concerned. Groups of one item, or whose residuals are all 0, are absent.
+    """
+    names, group = np.unique(np.array(groups), return_inverse=True)
+    member = (group == np.arange(len(names))[:, None]).astype(float)
+    value, known = _known(residuals)
+    rung_sums = _by_rung(residuals)
+    total, square, count = member @ value, member @ value**2, member @ known  # (groups, cells)
+    _telling(rung_sums(square.sum(axis=0)))
+    product = residuals.inflation * total**2 - square
+    pairs = count * (count - 1)
+    size = member.sum(axis=1).astype(int)
+    kinds = [
+        (str(name), size[row], product[row], pairs[row] * square[row] / np.maximum(count[row], 1))
+        for row, name in enumerate(names)
+        if size[row] > 1
+    ]
+    mean_square = square.sum(axis=0) / np.maximum(count.sum(axis=0), 1)
+    if kinds:
+        several = size > 1
+        of_several = square[several].sum(axis=0) / np.maximum(count[several].sum(axis=0), 1)
+        within = pairs[several].sum(axis=0) * of_several
+        kinds.append(("within", size[several].sum(), product[several].sum(axis=0), within))
+    if len(names) > 1:
+        across = residuals.inflation * (total.sum(axis=0) ** 2 - (total**2).sum(axis=0))
+        n_across = count.sum(axis=0) ** 2 - (count**2).sum(axis=0)
+        kinds.append(("between", size.sum(), across, n_across * mean_square))
+    rows = []
+    for name, n_items, covariance, variance in kinds:
+        by_rung = rung_sums(covariance), rung_sums(variance)
+        if by_rung[1].any():
+            found = float(_ratio(by_rung[0].sum(), by_rung[1].sum()))
+            telling = _telling(by_rung[1])
+            half = _half_width(_jackknife(_ratio(*_without_each(*by_rung))), telling, level)
+            limits = (max(found - half, -1.0), min(found + half, 1.0)) if telling >= LEAST_TELLING else (-1.0, 1.0)
+            rows.append([name, int(n_items), found, *limits])
+    return pd.DataFrame(rows, columns=["group", "n_items", "correlation", "low", "high"])
+
+
+def grouped_number(sizes: Array, within: float, between: float = 0.0) -> float:
+    """n^2 / sum of correlations for groups of these sizes: `within` any one, `between` any two (Kish 1965).
+
+    Correlations around a free ability are known relative to `between` only: pass (within - between) / (1 - between).
+    """
+    n_items = float(sizes.sum())
+    same = float((sizes**2).sum())
+    return n_items**2 / (n_items + max(within, 0.0) * (same - n_items) + max(between, 0.0) * (n_items**2 - same))
+
+
+def _by_rung(residuals: Residuals) -> Callable[[Array], Array]:
+    """Sums, over the cells of each rung, of values by cell. One rung raises TasklawsError."""
+    rungs, place = np.unique(residuals.rung, return_inverse=True)
+    if len(rungs) < 2:
+        raise TasklawsError("one rung: overlap seen along a ladder needs two or more")
+    return lambda values: np.bincount(place, values, minlength=len(rungs)).astype(float)
+
+
+def _known(residuals: Residuals) -> tuple[Array, Array]:
+    """The residuals with 0 where unknown, and 1 where known."""
+    known = np.isfinite(residuals.value)
+    return np.where(known, residuals.value, 0.0), known.astype(float)
+
+
+def _telling(square: Array) -> float:
+    """How many rungs of equal weight tell as much: (sum v)^2 / sum v^2; no residual at all raises TasklawsError."""
+    if not square.any():
+        raise TasklawsError(
+            "no item's score differs between seeds or from the trend: give more seeds, checkpoints, or rungs nearer to "
+            "where the items are learned"
+        )
+    return float(square.sum() ** 2 / (square**2).sum())
+
+
+def _without_each(*sums: Array) -> tuple[Array, ...]:
+    return tuple(values.sum() - values for values in sums)
+
+
+def _ratio(covariance: Array, variance: Array) -> Array:
+    """A correlation; 0 where there is no variance."""
+    return np.asarray(covariance / np.where(variance > 0, variance, np.inf))
+
+
+def _jackknife(left_out: Array) -> float:
+    """Variance of a statistic from its values without each one unit (Tukey 1958)."""
+    count = len(left_out)
+    return float((count - 1) / count * ((left_out - left_out.mean()) ** 2).sum())
+
+
+def _half_width(variance: float, telling: float, level: float) -> float:
+    return float(student.ppf((1 + level) / 2, max(telling - 1, 1.0)) * np.sqrt(variance))
+
+
+def _estimate(centre: float, variance: float, least: float, telling: float, n_items: int, level: float) -> Estimate:
+    """exp(centre) and its limits between 1 and n; the whole range where only one rung tells, or leaving out any rung
+    changes nothing: so few items flip that no two ever did so together. `least` is a standard error known beforehand:
+    rungs that happen to agree seem exact."""
+    value = float(np.clip(np.exp(centre), 1, n_items))
+    if telling < LEAST_TELLING or variance < NO_VARIANCE:
+        return Estimate(value, 1.0, float(n_items))
+    half = max(_half_width(variance, telling, level), float(norm.ppf((1 + level) / 2)) * least)
+    half = min(half, 2 * np.log(n_items))
+    low, high = np.clip(np.exp([centre - half, centre + half]), 1, n_items)
+    return Estimate(value, min(float(low), value), max(float(high), value))
+
+
+def _independent_error(residuals: Residuals, shared: Array) -> float:
+    """Standard error of sum_c sum_ij D_ij e_ic e_jc if the residuals of each item at a rung had a sign of their own.
+
+    sqrt(2 sum_rungs sum_ij (D_ij sum_c e_ic e_jc)^2), over the cells c of the rung; D, `shared`, has a zero diagonal.
+    """
+    value, _ = _known(residuals)
+    kin = (value[:, residuals.rung == rung] for rung in np.unique(residuals.rung))
+    return residuals.inflation * float(np.sqrt(2 * sum(((shared * (each @ each.T)) ** 2).sum() for each in kin)))
+
+
+def _with_unseen(seen: Estimate, value: Array, shared: Array) -> Estimate:
+    """The low limit with items that never flipped correlated as in `shared` (zero diagonal), if that is more than g.
+
+    n^2 / (n + g sum D + max(1 - g, 0) sum D over the unseen), g being what the limit says of all pairs. Without it an
+    interval never holds the truth where many items hang on one skill that happened to flip at no rung.
+    """
+    n_items = len(value)
+    unseen = np.isclose(value, 0).all(axis=1)  # a mean over seeds may round
+    hidden = float(shared[np.ix_(unseen, unseen)].sum())
+    correlated = n_items * (n_items / seen.low - 1)
+    more = max(1 - correlated / float(shared.sum()), 0.0) * hidden
+    return Estimate(seen.value, n_items**2 / (n_items + correlated + more), seen.high)

@@ -1,0 +1,1 @@
+"""Other tools' results, turned into one table of points."""

@@ -1,0 +1,135 @@
+"""How a score rises along a ladder, in numbers: where, how wide, how suddenly, with what plateaus."""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean, stdev
+from typing import Literal
+
+from tasklaws.report.load import Evidence, Pair, Row
+from tasklaws.tables import is_loss
+
+Shape = Literal["no rise", "step", "pieces", "smooth", "uneven", "too few rungs"]
+# What each word is taken to mean. They are conventions, printed in the report beside the numbers they rest on.
+RISE = 0.1  # a smaller gain over the ladder is no rise
+STEP_SHARE = 0.5  # a step: this share of the rise, or more, lies between two neighbouring rungs
+PIECE_SHARE = 0.2  # a piece: a run of rising rungs that makes up this share of the rise
+FLAT_SHARE = 0.05  # a plateau: neighbours within the rise that differ by less than this share of it
+MIN_RUNGS = 4
+
+
+@dataclass(frozen=True)
+class Level:
+    """The mean over seeds of one rung and its standard error (items, and seeds where there are two or more)."""
+
+    rung: str
+    n_params: float
+    value: float
+    stderr: float
+
+
+@dataclass(frozen=True)
+class Rise:
+    """`gain` is the best level less the floor: chance, or for a metric without chance level what the smallest rung had.
+
+    `width` is the decades of n_params from 10% to 90% of the gain, None where nothing rises; `width_is_bound` says
+    that the smallest rung is past the 10% already, so it is at least that. `jump` is the largest gain between
+    neighbours, as a share of the whole, from rung `before` to rung `after`; `drop` the largest fall, likewise.
+    `plateaus` counts flat pairs of neighbours with a piece of the rise on either side.
+    """
+
+    levels: tuple[Level, ...]
+    gain: float
+    width: float | None
+    width_is_bound: bool
+    jump: float
+    before: str
+    after: str
+    drop: float
+    plateaus: int
+    shape: Shape
+
+
+def levels(evidence: Evidence, pair: Pair, metric: str) -> list[Level]:
+    """The rungs of a pair's final scores, from the smallest up."""
+    groups: dict[str, list[Row]] = {}
+    for row in evidence.of(pair, metric, final=True):
+        groups.setdefault(row["rung"], []).append(row)
+    found = []
+    for rung, rows in groups.items():
+        values = [row["value"] for row in rows]
+        within = fmean(row.get("stderr", 0.0) ** 2 for row in rows)
+        between = stdev(values) ** 2 if len(values) > 1 else 0.0
+        found.append(Level(rung, rows[0]["n_params"], fmean(values), math.sqrt(max(within, between) / len(values))))
+    return found
+
+
+def measure(found: list[Level], metric: str, chance: float = 0.0) -> Rise:
+    """Describe the rise of levels that are in order of size; losses are turned over first."""
+    sign = -1.0 if is_loss(metric) else 1.0
+    values = [sign * level.value for level in found]
+    floor = chance if metric == "exact_match" else values[0]
+    gain = max(values) - floor
+    scale = gain if gain > 0 else 1.0
+    steps = [(after - before) / scale for before, after in pairwise(values)] or [0.0]
+    noise = [2 * math.hypot(before.stderr, after.stderr) / scale for before, after in pairwise(found)] or [0.0]
+    climbed = max(values) - values[0]
+    relative = climbed / abs(values[0]) if is_loss(metric) and values[0] else climbed
+    rises = relative >= RISE and climbed > 2 * math.hypot(found[0].stderr, found[values.index(max(values))].stderr)
+    start, end = (crossing(found, values, floor + share * gain) for share in (0.1, 0.9))
+    largest = steps.index(max(steps))
+    plateaus = count_plateaus(steps, noise)
+    return Rise(
+        levels=tuple(found),
+        gain=gain,
+        width=end - start if rises else None,
+        width_is_bound=values[0] > floor + 0.1 * gain,
+        jump=steps[largest],
+        before=found[largest].rung,
+        after=found[min(largest + 1, len(found) - 1)].rung,
+        drop=max(0.0, -min(steps)),
+        plateaus=plateaus,
+        shape=shape(len(found), rises, steps, noise, plateaus),
+    )
+
+
+def crossing(found: list[Level], values: list[float], wanted: float) -> float:
+    """log10 n_params at which the values first reach `wanted`, linear between rungs."""
+    logs = [math.log10(level.n_params) for level in found]
+    for index, value in enumerate(values):
+        if value >= wanted:
+            if index == 0:
+                return logs[0]
+            share = (wanted - values[index - 1]) / (value - values[index - 1])
+            return logs[index - 1] + share * (logs[index] - logs[index - 1])
+    return logs[-1]
+
+
+def count_plateaus(steps: list[float], noise: list[float]) -> int:
+    """Flat pairs of neighbours that have a piece of the rise before and another after them.
+
+    Flat means also: below the mean step of the rungs that rise by more than the doubt (two standard errors) about it.
+    """
+    rising = [change for change in steps if change > FLAT_SHARE]
+    usual = fmean(rising) if rising else 0.0
+    return sum(
+        abs(change) <= FLAT_SHARE
+        and usual - change > doubt
+        and sum(steps[:index]) >= PIECE_SHARE
+        and sum(steps[index + 1 :]) >= PIECE_SHARE
+        for index, (change, doubt) in enumerate(zip(steps, noise, strict=True))
+    )
+
+
+def shape(n_rungs: int, rises: bool, steps: list[float], noise: list[float], plateaus: int) -> Shape:
+    """The one word for a rise, by the conventions above."""
+    if n_rungs < MIN_RUNGS:
+        return "too few rungs"
+    if not rises:
+        return "no rise"
+    if round(max(steps), 2) >= STEP_SHARE:
+        return "step"
+    if plateaus:
+        return "pieces"
+    falls = any(-change > max(doubt, FLAT_SHARE) for change, doubt in zip(steps, noise, strict=True))
+    return "uneven" if falls else "smooth"

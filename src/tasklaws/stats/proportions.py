@@ -1,0 +1,164 @@
+"""Intervals of a solve rate or a mean score, alone, by stratum, and reweighted to a target population."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize
+from scipy.special import betaln, expit, logit
+from scipy.stats import beta, betabinom
+
+from tasklaws.core.schema import Array
+
+
+@dataclass(frozen=True)
+class Mean:
+    """What is known of means in [0, 1]: for each the estimate, and mean and variance of its posterior (one shape).
+
+    The posterior is that of the Bayesian bootstrap (Rubin 1981) with half a person who scored 0 and half a person
+    who scored 1 put to the n who were seen: with N = n + 1, `centre` = (sum s + 1/2) / N and
+    `variance` = ((sum s^2 + 1/2) / N - centre^2) / (N + 1). For scores of 0 and 1 its Beta of equal mean and variance
+    is exactly Beta(k + 1/2, n - k + 1/2), so the interval is Jeffreys'; a score of 0.17 counts as 0.17 of a success
+    and, as it varies less than a coin, narrows the interval.
+    """
+
+    estimate: Array
+    centre: Array
+    variance: Array
+
+    @classmethod
+    def of(cls, n: ArrayLike, total: ArrayLike, squares: ArrayLike) -> "Mean":
+        """From the number of scores, their sum and the sum of their squares; n >= 1 (counts k: total = squares = k)."""
+        count, total, squares = (np.asarray(value, dtype=float) for value in (n, total, squares))
+        centre = (total + 0.5) / (count + 1)
+        variance = ((squares + 0.5) / (count + 1) - centre**2) / (count + 2)
+        return cls(total / count, centre, variance)
+
+    def interval(self, level: float) -> tuple[Array, Array]:
+        """Equal-tailed limits, the estimate among them; 0 is one where every score is 0, and 1 where every score is 1.
+
+        The equal-tailed Jeffreys interval, closed at the ends, covers close to its level on average over rates, for
+        few people as for many; the exact one (Clopper-Pearson) covers more, Wald's less (Brown, Cai, DasGupta 2001).
+        """
+        low, high = beta_interval(self.centre, self.variance, level)
+        low = np.where(self.estimate <= 0, 0.0, np.minimum(low, self.estimate))
+        return low, np.where(self.estimate >= 1, 1.0, np.maximum(high, self.estimate))
+
+    def reweighted(self, shares: ArrayLike) -> "Mean":
+        """Post-stratified over the last axis, the strata: sum W m, variance sum W^2 v, for `shares` W that sum to 1."""
+        weights = np.asarray(shares, dtype=float)
+        return Mean(
+            np.asarray(self.estimate @ weights),
+            np.asarray(self.centre @ weights),
+            np.asarray(self.variance @ weights**2),
+        )
+
+
+def beta_interval(centre: Array, variance: Array, level: float) -> tuple[Array, Array]:
+    """Equal-tailed limits of the Beta distribution with this mean and variance."""
+    precision = centre * (1 - centre) / variance - 1
+    tail = (1 - level) / 2
+    first, second = centre * precision, (1 - centre) * precision
+    return np.asarray(beta.ppf(tail, first, second)), np.asarray(beta.ppf(1 - tail, first, second))
+
+
+MOST_SHARED = 0.99  # of items that the very same people solve there is nothing to compare
+
+
+def pooled_rates(k: Array, n: Array, level: float, shared: float = 0.0) -> tuple[Array, Array, Array]:
+    """Mean and limits of each item's rate when the rates of all items are draws from one Beta distribution.
+
+    k_i ~ Binomial(n_i, p_i), p_i ~ Beta(mu nu, (1 - mu) nu), mu ~ Beta(1/2, 1/2), and nu with the uniform shrinkage
+    prior m / (m + nu)^2, m the median number of people (Christiansen and Morris 1997). Given mu and nu the posterior is
+    Beta(mu nu + k, (1 - mu) nu + n - k), of mean (k + mu nu) / (n + nu); mu and nu are summed over a grid, so that the
+    limits carry their uncertainty; a Beta of the same mean and variance gives the limits. Shape of each: (items,).
+
+    `shared` is the correlation between the errors of two items' counts (`shared_error`). It is 0 where each item had
+    people of its own. The same people at all items tell little of the level, however many items there are, and much
+    of the differences: the items are compared as if n / (1 - shared) people had attempted each, and then the variance
+    of the level, shared p (1 - p) / n, is added.
+    """
+    kinds, where = np.unique(np.stack([k, n]), axis=1, return_inverse=True)
+    k, n = kinds / (1 - shared)
+    mu, nu, weight = _grid(k, n, np.bincount(where.ravel()))
+    first = mu * nu
+    given = (first[:, None] + k) / (nu[:, None] + n)
+    centre = weight @ given
+    variance = weight @ (given * (1 - given) / (nu[:, None] + n + 1)) + weight @ (given - centre) ** 2
+    variance += shared * centre * (1 - centre) / (n * (1 - shared))
+    low, high = beta_interval(centre, variance, level)
+    return centre[where.ravel()], low[where.ravel()], high[where.ravel()]
+
+
+def shared_error(solved: pd.DataFrame) -> float:
+    """The mean correlation, at least 0, between the errors of two items' solve rates that comes of common people.
+
+    `solved` has a row an attempt: person, item, in_time. With r_ij = (y_ij - p_i) / sqrt(p_i (1 - p_i)) of person j at
+    item i it is sum r_ij r_kj over people and pairs of items, divided by the sum of sqrt(n_i n_k) over those pairs.
+    Items that all or none solved tell nothing of it.
+    """
+    people, items = (pd.factorize(solved[column])[0] for column in ("person", "item"))
+    y = solved["in_time"].to_numpy(float)
+    rate = (np.bincount(items, y) / np.bincount(items))[items]
+    mixed = (rate > 0) & (rate < 1)
+    residual = (y - rate)[mixed] / np.sqrt(rate * (1 - rate))[mixed]
+    n = np.bincount(items[mixed])
+    pairs = np.sqrt(n).sum() ** 2 - n.sum()
+    common = (np.bincount(people[mixed], residual) ** 2).sum() - (residual**2).sum()
+    return float(np.clip(common / pairs, 0, MOST_SHARED)) if np.count_nonzero(n) > 1 else 0.0
+
+
+def _grid(k: Array, n: Array, counts: NDArray[np.intp]) -> tuple[Array, Array, Array]:
+    """Values of mu and nu and the posterior weight of each pair, from items of which `counts` have the same k and n.
+
+    For each nu the values of mu lie within six standard errors, in log odds, of the mean rate: an item counts there as
+    n (1 + nu) / (n + nu) people, one where items differ widely and all n where they are alike.
+    """
+    scale = float(np.median(n))
+    nu = np.exp(np.linspace(np.log(scale) - 7, np.log(scale) + 7, 57))[:, None]
+    people = counts * n * (1 + nu) / (n + nu)
+    total = people.sum(axis=1, keepdims=True) + 1
+    mean = ((people * k / n).sum(axis=1, keepdims=True) + 0.5) / total
+    error = 1 / np.sqrt(mean * (1 - mean) * total)
+    mu = expit(logit(mean) + error * np.linspace(-6, 6, 41))
+    prior = np.log(mu * (1 - mu)) / 2 + np.log(nu) - 2 * np.log(scale + nu) + np.log(error)
+    nu = np.broadcast_to(nu, mu.shape).ravel()
+    mu = mu.ravel()
+    first, second = mu * nu, (1 - mu) * nu
+    likelihood = betaln(first[:, None] + k, second[:, None] + n - k) - betaln(first, second)[:, None]
+    log = prior.ravel() + likelihood @ counts
+    weight = np.exp(log - log.max())
+    return mu, nu, weight / weight.sum()
+
+
+STRENGTH = 4.0
+"""Median of the prior on a + b, in attempts: about as many people as a task of METR's has."""
+
+
+def shrunk_solve_rates(solved: Array, attempts: Array) -> Array:
+    """The posterior mean of each item's solve rate, (solved + a) / (attempts + a + b).
+
+    `solved` and `attempts` are (N,) counts. The beta prior's a and b maximise the beta-binomial likelihood of all
+    items times a log-normal prior on a + b, without which items that all agree would make it infinite. (Gelman et
+    al., Bayesian Data Analysis, 3rd ed., section 5.3.)
+    """
+
+    def cost(parameters: Array) -> float:
+        share, strength = 1 / (1 + np.exp(-parameters[0])), np.exp(parameters[1])
+        likelihood = np.sum(betabinom.logpmf(solved, attempts, share * strength, (1 - share) * strength))
+        return float(-likelihood + parameters[0] ** 2 / 8 + (parameters[1] - np.log(STRENGTH)) ** 2 / 2)
+
+    found = minimize(cost, np.array([0.0, np.log(STRENGTH)]), method="L-BFGS-B", bounds=[(-8, 8), (-3, 7)]).x
+    share, strength = 1 / (1 + np.exp(-found[0])), np.exp(found[1])
+    rates: Array = (solved + share * strength) / (attempts + strength)
+    return rates
+
+
+def binomial_items(value: Array, stderr: Array) -> Array:
+    """How many right-or-wrong items a share p with a standard error is worth: p (1 - p) / stderr^2, at least 1.
+
+    NaN where that says nothing: either is unknown, stderr is 0, or p is 0 or 1."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        items = value * (1 - value) / stderr**2
+    return np.where(np.isfinite(items) & (items > 0), np.maximum(items, 1.0), np.nan)

@@ -1,1 +1,0 @@
-"""Overlap of tasks: how many independent tasks a set is worth, and what that does to its curve along a ladder."""

@@ -1,0 +1,140 @@
+"""Known truths come back: independent thresholds give the slope -1/2, and the sentences say what the numbers say."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasklaws.core.errors import TasklawsError
+from tasklaws.experiments import overlap_summary as sentences
+from tasklaws.experiments.overlap_forecasts import curves, forecast_sets, points
+from tasklaws.experiments.overlap_summary import Errors, Theory, advantage, limits, rmse, slope, spread, summary_table
+from tasklaws.experiments.zipf import exponents, predicted_exponent, zipf_sentence
+from tasklaws.forecast.combine import History, forecast
+from tasklaws.forecast.panel import build_panels
+from tasklaws.tables import SET_CURVES, SET_SUMMARY, ZIPF_RUNS
+
+N_EFF = np.array([50.0, 16.0, 5.0, 1.0])
+MEAN = np.array([0.1, 0.25, 0.4, 0.55, 0.7, 0.85])  # of all sets at each rung
+
+
+def threshold_curves(n_sets: int, n_effs: np.ndarray = N_EFF) -> pd.DataFrame:
+    """Sets of n_eff independent thresholds each, which fall where the mean curve rises."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for place, n_eff in enumerate(n_effs):
+        for number in range(n_sets):
+            draws = rng.random(int(n_eff))
+            for rung, share in enumerate(MEAN):
+                size = 1000.0 * 2**rung
+                row = [place / 10, number, f"r{rung}", size, 1e6, 6e6 * size, 50, 0, n_eff, (draws < share).mean()]
+                rows.append([*row, 3 - 2 * share])
+    return SET_CURVES.frame(rows)
+
+
+def known_errors(found: pd.DataFrame, min_rungs: int) -> pd.DataFrame:
+    """Forecasts of who knows the mean curve and each set's last value."""
+    rows = []
+    for (overlap, number), curve in found.groupby(["overlap", "set_seed"]):
+        value = curve["value"].to_numpy()
+        for n_fit in range(min_rungs, len(value)):
+            last = value[n_fit - 1]
+            rise = (MEAN[n_fit] - MEAN[n_fit - 1]) / (1 - MEAN[n_fit - 1])
+            row = [overlap, number, n_fit, curve["n_eff"].iloc[0], last + (1 - last) * rise, value[n_fit], last]
+            rows.append(row)
+    names = ["overlap", "set_seed", "n_fit", "n_eff", "predicted", "observed", "repeat_last"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_independent_thresholds_give_the_theory_and_its_slope():
+    found = threshold_curves(400)
+    errors = Errors.of(known_errors(found, 2))
+    theory = Theory.of(found, 2)
+    assert rmse(errors.forecast) == pytest.approx(theory.error(N_EFF), rel=0.1)
+    assert rmse(errors.naive) == pytest.approx(theory.naive(N_EFF), rel=0.1)
+    assert slope(errors.n_eff, spread(errors.forecast)) == pytest.approx(-0.5, abs=0.05)
+    low, high = limits(slope(errors.n_eff, rmse(errors.redrawn(0).forecast)))
+    assert low < -0.5 < high
+
+
+def test_slope_of_a_power_is_its_exponent():
+    assert slope(N_EFF, 0.3 * N_EFF**-0.37) == pytest.approx(-0.37)
+
+
+def table(gains: list[float], half: float = 0.01) -> tuple[pd.DataFrame, Errors]:
+    forecast = np.full((4, 6, 2), 0.1)
+    naive = forecast + np.array(gains)[:, None, None]
+    errors = Errors(np.array([0, 0.1, 0.3, 1.0]), N_EFF, forecast, naive)
+    gain = advantage(errors)
+    columns = {"overlap": errors.overlaps, "n_eff": N_EFF, "advantage": gain}
+    return pd.DataFrame(columns | {"advantage_low": gain - half, "advantage_high": gain + half}), errors
+
+
+@pytest.mark.parametrize(
+    ("gains", "words"),
+    [
+        ([0.05, 0.04, 0.03, 0.02], "better than the last rung's value at every overlap from 0 to 1"),
+        ([0.0, -0.01, 0.0, -0.02], "at no overlap better"),
+        ([0.05, 0.03, -0.03, -0.05], r"from overlap 0.3 on \(n_eff 5 and below.*a zero at n_eff 8.9"),
+        ([0.05, -0.03, 0.05, -0.05], r"from overlap 0.1 on .*\(at 0.3 it is again\)"),
+    ],
+)
+def test_the_sentence_follows_from_the_gains(gains, words):
+    summary, errors = table(gains)
+    said = sentences.naive_sentence(summary, errors, sentences.crossing(errors, 0), "made_up")
+    assert re.search(words, said), said
+
+
+def test_intervals_widen_as_the_engine_does_where_items_share_skills_and_not_where_all_are_tasks():
+    forecasts = forecast_sets(threshold_curves(4, np.array([50.0, 4.0])), 4, 1)
+    wider = (forecasts["wide_upper"] - forecasts["wide_lower"]) - (forecasts["upper"] - forecasts["lower"])
+    assert wider[forecasts["n_eff"] == 50].to_numpy() == pytest.approx(0)
+    assert wider[forecasts["n_eff"] == 4].mean() > 0.02
+
+
+def test_every_set_is_forecast_and_summarised():
+    found = threshold_curves(2, np.array([20.0, 2.0]))
+    forecasts = forecast_sets(found, 5, 1)
+    assert len(forecasts) == 2 * 2
+    seen = pd.Series(5.0, index=found.groupby(["overlap", "set_seed"]).size().index)
+    summary = summary_table(found, forecasts, seen, Theory.of(found, 5), 0)
+    assert list(summary.columns) == SET_SUMMARY.columns
+    assert (summary["theory"].diff().dropna() > 0).all()
+    text = sentences.theory_sentence(summary, sentences.slopes(Errors.of(forecasts), 0))
+    assert "independent thresholds" in text
+
+
+def test_a_curve_needs_every_score():
+    sets = pd.DataFrame({"overlap": 0.0, "set_seed": 0, "item": ["a", "b"], "skill": ["x", "y"], "is_learned": False})
+    scores = pd.DataFrame({"rung": "r", "item": ["a"], "exact_match": 1.0, "target_bits_per_byte": 0.1})
+    sizes = pd.DataFrame({"rung": ["r"], "n_params": 1, "n_tokens": 1, "train_flops": 6.0})
+    with pytest.raises(TasklawsError, match=r"item.* of set 0 of overlap 0.* no score: .*overlap_score@r"):
+        curves(sets, scores, sizes)
+
+
+def test_a_known_exponent_comes_back_and_is_set_beside_the_prediction():
+    tokens = np.repeat([2.0**17, 2.0**18, 2.0**19, 2.0**20, 2.0**21], 2)
+    rows = []
+    for zipf in (1.5, 2.0):
+        loss = 0.1 + 100 * tokens ** -predicted_exponent(zipf)
+        rows += [
+            [zipf, int(n), index % 2, 100, value] for index, (n, value) in enumerate(zip(tokens, loss, strict=True))
+        ]
+    found = exponents(ZIPF_RUNS.frame(rows), 0)
+    assert found["exponent"].to_numpy() == pytest.approx([1 / 3, 1 / 2], abs=0.02)
+    assert "rises with the Zipf exponent" in zipf_sentence(found)
+
+
+def test_what_single_methods_say_does_not_depend_on_how_many_tasks_the_items_are_worth():
+    """So that `with_n_eff` may keep it: all is the same in a history that asks every method anew."""
+    curve = threshold_curves(1, np.array([4.0]))
+    kept = History(build_panels(points(curve), ["exact_match"])[0])
+    forecast(kept, 5, 5)
+    anew = History(build_panels(points(curve).assign(n_eff=4.0), ["exact_match"])[0])
+    for name, told in anew.at(5).items():
+        assert told.mean == pytest.approx(kept.at(5)[name].mean, nan_ok=True)
+        assert told.sd == pytest.approx(kept.at(5)[name].sd, nan_ok=True)
+    wide = forecast(kept.with_n_eff(4.0), 5, 5)
+    assert wide.mean == pytest.approx(forecast(anew, 5, 5).mean)
+    assert wide.width == pytest.approx(forecast(anew, 5, 5).width)
