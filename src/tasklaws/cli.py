@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser
 
-from tasklaws import compose, scaffold, tracking
+from tasklaws import compose, tracking
 from tasklaws.core import errors
 from tasklaws.forecast import command as backtest
 from tasklaws.humans import command as humans
@@ -19,6 +19,5 @@ def main() -> None:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for part in (backtest, compose, difficulty, fit, humans, imports, orders, plan, sandbox, tracking):
         part.add_parser(subparsers)
-    scaffold.add_parsers(subparsers)
     arguments = parser.parse_args()
     errors.run(lambda: arguments.run(arguments))

@@ -12,7 +12,7 @@ import yaml
 
 import tiny
 from tasklaws.core.errors import TasklawsError
-from tasklaws.scaffold import new_family
+from tasklaws.harness.scaffold import new_family
 
 # Run in the copy, whose own package it imports: the last line printed is JSON.
 TRY = """
@@ -118,5 +118,5 @@ def test_a_name_that_cannot_be_is_refused_in_a_line(made: Path, name: str, said:
 def test_another_clone_is_not_written_to(made: Path, tmp_path: Path) -> None:
     for root in (made, tmp_path):
         with pytest.raises(TasklawsError, match="is not the clone that tasklaws runs from"):
-            new_family("product", root)
+            new_family("product", root, {})
     assert list(tmp_path.iterdir()) == []

@@ -1,21 +1,19 @@
-"""Writing a new family of tasks that works from the start, and the files of custom_tasks/ that follow from all."""
+"""Writing a new family of tasks, which works from the start."""
 
 import importlib
 import keyword
 import re
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tasklaws.compose import CONF, compose
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_text, write_text
 from tasklaws.families import build, generators
-from tasklaws.harness.task_files import stale_task_files, task_files, write_task_files
+from tasklaws.harness.task_files import task_files, write_task_files
 
-_HERE = Path(__file__).parent
+_FAMILIES = Path(__file__).parents[1] / "families"
 _LAST = "  - _self_\n"
 
 _FAMILY = '''"""A number of 2 to 4 digits times one digit.
@@ -109,20 +107,22 @@ humans:        # how the made-up people do it (src/tasklaws/humans/population.py
 """
 
 
-def new_family(name: str, root: Path) -> list[Path]:
+def new_family(name: str, root: Path, sets: dict[str, dict[str, Any]]) -> list[Path]:
     """Write a family that works, to be edited: src/tasklaws/families/NAME.py, conf/families/NAME.yaml, its line in
-    conf/families/default.yaml, and its files in custom_tasks/; all below `root`. Returns the paths written.
+    conf/families/default.yaml, and its files in custom_tasks/; all below `root`. Returns the paths written. `sets` are
+    the families that conf/ has (families.sets).
 
     A name that is taken or no lower-case identifier, and a `root` that is not the repository this package runs from,
     raise TasklawsError before anything is written.
     """
-    code, entry = root / "src/tasklaws/families" / f"{name}.py", root / CONF / "families" / f"{name}.yaml"
-    listed = root / CONF / "families/default.yaml"
+    code, entry = root / "src/tasklaws/families" / f"{name}.py", root / "conf/families" / f"{name}.yaml"
+    listed = root / "conf/families/default.yaml"
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise TasklawsError(f"no family can be called {name!r}: give a lower-case Python name, such as multiplication")
-    if not code.parent.is_dir() or not code.parent.samefile(_HERE / "families"):
-        raise TasklawsError(f"{root.resolve()} is not the clone that tasklaws runs from ({_HERE}): run it in that root")
-    sets = yaml.safe_load(compose([], root / CONF))["families"]["sets"]
+    if not code.parent.is_dir() or not code.parent.samefile(_FAMILIES):
+        raise TasklawsError(
+            f"{root.resolve()} is not the clone that tasklaws runs from ({_FAMILIES}): run it in that root"
+        )
     for path in (code, entry):
         if path.exists() or name in sets:
             raise TasklawsError(f"there is a {name} already ({path if path.exists() else listed}): give another name")
@@ -135,27 +135,3 @@ def new_family(name: str, root: Path) -> list[Path]:
     generators.cache_clear()
     families = build(sets | yaml.safe_load(read_text(entry))["families"]["sets"])
     return [code, entry, listed, *write_task_files(task_files(families), root)]
-
-
-def add_parsers(subparsers: Any) -> None:
-    family = subparsers.add_parser("new-family", help="write a new family of tasks, to be edited")
-    family.add_argument("name", help="a lower-case Python name, such as multiplication")
-    family.set_defaults(run=_run_new_family)
-    tasks = subparsers.add_parser("custom-tasks", help="write custom_tasks/ from the families")
-    tasks.set_defaults(run=_run_custom_tasks)
-
-
-def _run_new_family(arguments: Namespace) -> None:
-    code, entry, *others = new_family(arguments.name, Path())
-    print(f"wrote {code}: what is asked; edit it\nwrote {entry}: its settings; edit them")
-    print(*(f"wrote {path}" for path in others), sep="\n")
-    print("after each edit of the code: tasklaws custom-tasks")
-    print("then: tasklaws compose models=nano_mini && dvc repro")
-
-
-def _run_custom_tasks(arguments: Namespace) -> None:
-    files = task_files(build(yaml.safe_load(compose([]))["families"]["sets"]))
-    written = write_task_files(files, Path())
-    print(*(f"wrote {path}" for path in written) if written else ["custom_tasks/ is as the families have it"], sep="\n")
-    for path in stale_task_files(files, Path()):
-        print(f"{path} belongs to no family of conf/: remove it")
