@@ -345,12 +345,42 @@ def compose_params(
     ] = None,
 ) -> None:
     """Write params.yaml from conf/."""
-    from tasklaws.compose import compose
+    from tasklaws.compose import compose, gaps
     from tasklaws.core.config import PARAMS
     from tasklaws.core.files import write_text
 
-    write_text(PARAMS, compose(overrides or []))
-    print(f"wrote {PARAMS}")
+    text = compose(overrides or [])
+    write_text(PARAMS, text)
+    print("\n".join([f"wrote {PARAMS}", *(f"note: {gap}" for gap in gaps(text))]))
+
+
+@command("new-family", "tasklaws new-family multiplication")
+def write_new_family(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A lower-case Python name, such as multiplication.")],
+) -> None:
+    """Write a new family of tasks, to be edited."""
+    from tasklaws.compose import family_sets
+    from tasklaws.harness.scaffold import new_family
+
+    code, entry, *others = new_family(name, Path(), family_sets())
+    print(f"wrote {code}: what is asked; edit it\nwrote {entry}: its settings; edit them")
+    print(*(f"wrote {path}" for path in others), sep="\n")
+    print("after each edit of the code: tasklaws custom-tasks")
+    print("then: tasklaws compose models=nano_mini && dvc repro")
+
+
+@command("custom-tasks", "tasklaws custom-tasks")
+def write_custom_tasks() -> None:
+    """Write custom_tasks/ from the families."""
+    from tasklaws.compose import family_sets
+    from tasklaws.families import build
+    from tasklaws.harness.task_files import stale_task_files, task_files, write_task_files
+
+    files = task_files(build(family_sets()))
+    written = write_task_files(files, Path())
+    print(*(f"wrote {path}" for path in written) if written else ["custom_tasks/ is as the families have it"], sep="\n")
+    for path in stale_task_files(files, Path()):
+        print(f"{path} belongs to no family of conf/: remove it")
 
 
 @command("track", "tasklaws track")

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from tasklaws.core.config import refuse_unset
+import yaml
+
+from tasklaws.core.config import PARAMS, refuse_unset
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import refuse_malformed
 from tasklaws.families import build
@@ -55,3 +57,14 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
     Population.from_params(params["humans"]["population"])
     refuse_experiment(params)
     return OmegaConf.to_yaml(config)
+
+
+def gaps(params: str) -> list[str]:
+    """What the composed params.yaml leaves out, in lines: families without people, or without documents."""
+    return list(refuse_malformed(yaml.safe_load(params), str(PARAMS)).gaps())
+
+
+def family_sets() -> dict[str, dict[str, Any]]:
+    """families.sets of the default experiment: each family's settings by its name."""
+    sets: dict[str, dict[str, Any]] = yaml.safe_load(compose([]))["families"]["sets"]
+    return sets

@@ -13,9 +13,9 @@ Listed = dict[str, str]
 
 def _families() -> Listed:
     """Each family of tasks, and what its file says first."""
-    from tasklaws.families import GENERATORS
+    from tasklaws.families import generators
 
-    return {name: _sentence(inspect.getdoc(inspect.getmodule(kind))) for name, kind in GENERATORS.items()}
+    return {name: _sentence(inspect.getdoc(inspect.getmodule(kind))) for name, kind in generators().items()}
 
 
 def _laws() -> Listed:
