@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params
 from tasklaws.core.files import write_table
+from tasklaws.core.settings import load
 from tasklaws.forecast.curve_fits import load_fits
 from tasklaws.forecast.ladder import forecast_bands, forecast_ladder, forecast_ladder_items
 from tasklaws.forecast.tables import (
@@ -14,17 +14,16 @@ from tasklaws.forecast.tables import (
     METHOD_KEYS,
     read_ladder,
     read_observations,
-    rungs_of,
 )
 from tasklaws.overlap.table import read_structure, with_effective_number
 
 
 def main() -> None:
-    params = load_params()
-    ladder = params["models"]["name"]
+    settings = load()
+    ladder = settings.models.name
     results = Path(f"results/{ladder}")
-    holdout = rungs_of(params, "holdout")
-    observations = read_observations(results / "observations_fit.csv", rungs_of(params, "fit"))
+    holdout = settings.models.rungs_of("holdout")
+    observations = read_observations(results / "observations_fit.csv", settings.models.rungs_of("fit"))
     observations = with_effective_number(observations, read_structure(results / "structure.csv", ladder))
     sizes = read_ladder(results / "before" / "fit.csv", holdout)
     curves = load_fits(results / "fits.json", ladder)

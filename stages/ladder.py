@@ -5,17 +5,17 @@ from pathlib import Path
 import pandas as pd
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params
 from tasklaws.core.files import write_table
 from tasklaws.core.schema import LADDER_KEYS
+from tasklaws.core.settings import load
 from tasklaws.ladder.card import ladder_rows
 
 
 def main() -> None:
-    models = load_params()["models"]
-    out = Path("results", models["name"], "before", "fit.csv")
+    models = load().models
+    out = Path("results", models.name, "before", "fit.csv")
     write_table(out, pd.DataFrame(ladder_rows(models)), LADDER_KEYS)
-    print(f"{out}: {len(models['rungs'])} rungs")
+    print(f"{out}: {len(models.rungs)} rungs")
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params
 from tasklaws.core.files import write_table
 from tasklaws.core.schema import ITEMS, read_items
+from tasklaws.core.settings import load
 from tasklaws.families import build
 from tasklaws.families.step_chain import StepChain
-from tasklaws.forecast.tables import read_checkpoints, rungs_of
+from tasklaws.forecast.tables import read_checkpoints
 from tasklaws.overlap.design import chain_weights
 from tasklaws.overlap.summary import structure_table
 from tasklaws.overlap.table import STRUCTURE_KEYS
@@ -16,15 +16,15 @@ from tasklaws.scores import read_scores
 
 
 def main() -> None:
-    params = load_params()
-    ladder = params["models"]["name"]
-    rungs = rungs_of(params, "fit")
+    settings = load()
+    ladder = settings.models.name
+    rungs = settings.models.rungs_of("fit")
     results = Path(f"results/{ladder}")
     sizes = read_checkpoints(results / "observations_fit.csv").drop_duplicates(["rung", "seed", "step"])
     scores = read_scores(Path(f"scores/{ladder}/fit"), rungs)
     families = sorted(scores["family"].unique())
     items = {item.id: item for family in families for item in read_items(ITEMS / f"{family}.jsonl")}
-    chains = [family for family in build(params["families"]["sets"]) if isinstance(family, StepChain)]
+    chains = [family for family in build(settings.families.sets) if isinstance(family, StepChain)]
     table = structure_table(scores, sizes, items, {chain.name: chain_weights(chain) for chain in chains})
     write_table(results / "structure.csv", table.assign(ladder=ladder), STRUCTURE_KEYS)
     for row in table.itertuples():

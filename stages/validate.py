@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params
 from tasklaws.core.files import write_json, write_table
 from tasklaws.core.schema import ITEMS
+from tasklaws.core.settings import load
 from tasklaws.forecast.ladder import to_points
 from tasklaws.forecast.surprises import (
     COUNT_KEYS,
@@ -26,7 +26,6 @@ from tasklaws.forecast.tables import (
     read_item_forecasts,
     read_methods,
     read_observations,
-    rungs_of,
 )
 from tasklaws.forecast.validate import compare, judge_items, metrics
 from tasklaws.points import write_points
@@ -34,15 +33,15 @@ from tasklaws.scores import read_scores, refuse_identical
 
 
 def main() -> None:
-    params = load_params()
-    ladder = params["models"]["name"]
+    settings = load()
+    ladder = settings.models.name
     results = Path(f"results/{ladder}")
-    rungs = rungs_of(params, "holdout")
+    rungs = settings.models.rungs_of("holdout")
     forecasts = read_forecasts(results / "before" / "holdout.csv")
     observations = read_observations(results / "observations_holdout.csv", rungs)
     scores = read_final_scores(Path(f"scores/{ladder}/holdout"), rungs, observations)
     everyone = [
-        read_scores(Path(f"scores/{ladder}/fit"), rungs_of(params, "fit")),
+        read_scores(Path(f"scores/{ladder}/fit"), settings.models.rungs_of("fit")),
         read_scores(Path(f"scores/{ladder}/holdout"), rungs),
     ]
     refuse_identical(pd.concat(everyone))

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.typed import typed
 from tasklaws.families.addition import Addition
 from tasklaws.families.base import Family, Split
 from tasklaws.families.gauss_sum import GaussSum
@@ -25,7 +25,7 @@ GENERATORS: dict[str, type[Any]] = {
 
 
 def build(families: dict[str, dict[str, Any]], source: str = "conf/families") -> list[Family]:
-    """The families of params' `families` key: name -> settings, of which `generator` names the class.
+    """The families of `settings.families.sets`: name -> settings, of which `generator` names the class.
 
     An unknown generator, and a setting that is missing, unknown or cannot be, raise TasklawsError, which names their
     `source`.
@@ -36,5 +36,5 @@ def build(families: dict[str, dict[str, Any]], source: str = "conf/families") ->
         if kind not in GENERATORS:
             raise TasklawsError(f"family {name}: unknown generator {kind!r}: there are {', '.join(GENERATORS)}")
         row = {"name": name} | {key: value for key, value in settings.items() if key != "generator"}
-        built.append(typed(GENERATORS[kind], row, f"family {name}", f"correct it in {source}"))
+        built.append(read(GENERATORS[kind], row, f"family {name}", f"correct it in {source}"))
     return built

@@ -6,9 +6,8 @@ Example: `482+917` -> `1399`
 import random
 from dataclasses import dataclass
 
-from tasklaws.core.errors import TasklawsError
+from tasklaws.core.checked import Count
 from tasklaws.core.schema import Elicitation, Item
-from tasklaws.core.typed import Count
 from tasklaws.families.base import Split, generator
 
 
@@ -25,12 +24,6 @@ class Addition:
     per_length: Count
     largest_length: Count = 6
     elicitations: tuple[Elicitation, ...] = ("direct", "python")
-
-    def __post_init__(self) -> None:
-        if self.per_length < 1 or self.largest_length < 1:
-            raise TasklawsError(
-                f"{self.name}: per_length {self.per_length}, largest_length {self.largest_length}: give 1 or more"
-            )
 
     def items(self, seed: int, split: Split) -> list[Item]:
         items = []

@@ -8,9 +8,9 @@ import math
 import random
 from dataclasses import dataclass
 
+from tasklaws.core.checked import Count
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Elicitation, Item
-from tasklaws.core.typed import Count
 from tasklaws.families.base import Split, generator
 
 

@@ -10,8 +10,8 @@ import hashlib
 import random
 from dataclasses import dataclass
 
+from tasklaws.core.checked import Count
 from tasklaws.core.schema import Elicitation, Item
-from tasklaws.core.typed import Count
 from tasklaws.families.base import Split, run_seconds
 
 LETTERS = "abcdef"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,6 @@ from tasklaws.core.schema import (
     OBSERVATION_COLUMNS,
     OBSERVATION_KEYS,
     OBSERVATION_NUMBERS,
-    Role,
 )
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
 from tasklaws.scores import read_scores
@@ -62,15 +61,6 @@ class Key(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.family} {self.elicitation} {self.metric}"
-
-
-def rungs_of(params: dict[str, Any], role: Role) -> list[str]:
-    """The rungs of `role` in params.yaml, in its order; none raises TasklawsError."""
-    rungs = params["models"]["rungs"]
-    found = [str(name) for name, rung in rungs.items() if rung["role"] == role]
-    if not found:
-        raise TasklawsError(f"ladder {params['models']['name']} has no rung of role {role}: give one in conf/models")
-    return found
 
 
 def read_ladder(path: Path, rungs: list[str]) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from tasklaws.core.schema import (
     Item,
     read_items,
 )
+from tasklaws.core.settings import Settings
 from tasklaws.forecast.curve_fits import FittedCurve, load_fits
 from tasklaws.forecast.mirage import MIRAGE_COLUMNS, MIRAGE_KEYS
 from tasklaws.forecast.tables import FORECAST_KEYS, Key, read_bands, read_forecasts, read_methods
@@ -126,30 +127,29 @@ def size_of(item: Item) -> int:
     return int(numbers[0]) if numbers else item.n_required + item.n_optional
 
 
-def load(root: Path, params: dict[str, Any]) -> Evidence:
-    """Read the ladder named in params; a missing or malformed file raises TasklawsError."""
-    ladder = params["models"]["name"]
+def load(root: Path, settings: Settings) -> Evidence:
+    """Read the ladder of the settings; a missing or malformed file raises TasklawsError."""
+    ladder = settings.models.name
     results = root / "results" / ladder
     observations: list[Row] = []
     needed = [*OBSERVATION_KEYS, "is_final", "n_params", "n_tokens", "train_flops", "value"]
     for role in ("fit", "holdout"):
         path = results / f"observations_{role}.csv"
         table = read_table(path, OBSERVATION_COLUMNS, OBSERVATION_KEYS, needed, OBSERVATION_NUMBERS)
-        observations += records(table[table["rung"].isin(list(params["models"]["rungs"]))])
+        observations += records(table[table["rung"].isin(list(settings.models.rungs))])
     final = {(row["rung"], row["seed"], row["step"]) for row in observations if row["is_final"]}
     scores: list[Row] = []
-    for rung, entry in params["models"]["rungs"].items():
-        for row in records(read_scores(root / "scores" / ladder / entry["role"], [rung])):
+    for rung, entry in settings.models.rungs.items():
+        for row in records(read_scores(root / "scores" / ladder / entry.role, [rung])):
             if (row["rung"], row["seed"], row["step"]) in final and "exact_match" in row:
                 scores.append(row)
-    settings = params["families"]["sets"]
-    every = [item for family in settings for item in read_items(root / ITEMS / f"{family}.jsonl")]
+    every = [item for family in settings.families.sets for item in read_items(root / ITEMS / f"{family}.jsonl")]
     items = {item.id: item for item in every}
     strangers = [row["item"] for row in scores if row["item"] not in items]
     if strangers:
         raise TasklawsError(f"item {strangers[0]} was scored and is not in {root / ITEMS}: run `dvc repro`")
     sizes = {row["rung"]: row["n_params"] for row in observations}
-    roles = {rung: entry["role"] for rung, entry in params["models"]["rungs"].items() if rung in sizes}
+    roles = {rung: entry.role for rung, entry in settings.models.rungs.items() if rung in sizes}
     bands: dict[Key, list[Row]] = {}
     for row in records(read_bands(results / "bands.csv")):
         bands.setdefault(Key(row["family"], row["elicitation"], row["metric"]), []).append(row)
@@ -169,5 +169,5 @@ def load(root: Path, params: dict[str, Any]) -> Evidence:
         structure=records(read_structure(results / "structure.csv", ladder)),
         scores=scores,
         items=items,
-        settings=settings,
+        settings=settings.families.sets,
     )
