@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import chdir
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -24,8 +25,8 @@ from tasklaws.core.files import sha256_file
 def params() -> dict[str, Any]:
     """One rung for each role, asked two families."""
     found = params_of("nano_mini", ("addition", "largest_of_four"))
-    source = {**tiny.SOURCE, "n_tokens": 4 * tiny.SOURCE["rows"] * tiny.SOURCE["length"]}
-    source |= {"seeds": [0], "checkpoints": []}
+    few = 4 * tiny.SOURCE.rows * tiny.SOURCE.length
+    source = {**asdict(tiny.SOURCE), "n_tokens": few, "seeds": [0], "checkpoints": []}
     found["models"]["rungs"] = {"one": {"role": "fit", "source": source}, "two": {"role": "holdout", "source": source}}
     return found
 

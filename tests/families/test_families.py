@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
 from tasklaws.families import GENERATORS, build
@@ -45,7 +46,7 @@ def test_items_are_whole_and_distinct(families, name):
         assert 0 <= item.chance < 1
         assert item.n_required >= 1
         assert item.n_optional >= 0
-        assert Item.from_dict(json.loads(json.dumps(item.to_dict()))) == item
+        assert read(Item, json.loads(json.dumps(item.to_dict())), "item", "") == item
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,9 +12,9 @@ import yaml
 from synthetic import SMOOTH, Family, Ladder
 
 from tasklaws.core.schema import is_loss
+from tasklaws.core.settings import Laws
 from tasklaws.forecast.curve_fits import fit_curve, load_fits
 from tasklaws.forecast.tables import Key
-from tasklaws.laws import LawSettings
 
 STAGES = Path(__file__).parents[2] / "stages"
 RESULTS = Path("results/made_up")
@@ -236,7 +236,7 @@ def test_fits_say_how_each_law_ended(finished):
 def test_a_law_that_cannot_be_fitted_says_why():
     row = {"family": "f", "elicitation": "direct", "metric": "brier", "value": 0.0, "rung": "r", "seed": 0}
     table = pd.DataFrame([{**row, "train_flops": 1e9, "n_params": 1e3, "n_tokens": 1e5, "chance": None}])
-    curve = fit_curve(Key("f", "direct", "brier"), table, pd.DataFrame(), LawSettings((), ("power",), 50), 0)
+    curve = fit_curve(Key("f", "direct", "brier"), table, pd.DataFrame(), Laws((), ("power",), 50), 0)
     assert curve.laws[0].status == "failed"
     assert "loss not above 0" in curve.laws[0].reason
 

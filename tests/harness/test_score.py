@@ -9,8 +9,8 @@ import pytest
 import tiny
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_table, write_jsonl, write_table
-from tasklaws.core.schema import SCORE_COLUMNS, SCORE_KEYS, Response
-from tasklaws.harness.score import read_responses, refuse_unanswered, score
+from tasklaws.core.schema import SCORE_COLUMNS, SCORE_KEYS, Response, read_responses
+from tasklaws.harness.score import refuse_unanswered, score
 from tasklaws.sandbox import Verdict, Verdicts
 
 GAUSS = {item.question: item for item in tiny.items("gauss_sum")}

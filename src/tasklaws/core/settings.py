@@ -282,10 +282,9 @@ class OverlapSets:
     chain: dict[str, Any]
 
     def __post_init__(self) -> None:
-        if set(self.chain.get("lengths", {})) != {1}:
-            raise TasklawsError(
-                f"chain.lengths is {self.chain.get('lengths')}: give chains of one step, whose n_eff is as designed"
-            )
+        lengths = self.chain.get("lengths")
+        if not isinstance(lengths, dict) or set(lengths) != {1}:
+            raise TasklawsError(f"chain.lengths is {lengths}: give chains of one step, whose n_eff is as designed")
 
 
 @dataclass(frozen=True)
