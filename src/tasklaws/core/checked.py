@@ -124,15 +124,15 @@ def _checking(names: list[str]) -> Callable[[Any, Callable[[Any], Any]], Any]:
 
 def _said(error: "ErrorDetails", value: Any) -> str:
     """What is wrong with `value`, in plain words."""
-    name, place = "", list(error["loc"])
+    name, above, place = "", "", list(error["loc"])
     last = place.pop() if error["type"] == "missing" else None
     for step in place:
         if step == "[key]":
-            name = f"a key of {name.rpartition('.')[0]}"
+            name = f"a key of {above}"
         elif isinstance(value, list | tuple) and isinstance(step, int):
             name, value = f"{name}[{step}]", value[step]
         elif step in value:
-            name, value = f"{name}.{step}" if name else str(step), value[step]
+            name, above, value = f"{name}.{step}" if name else str(step), name, value[step]
         # else the kind of a source, whose name pydantic puts here
     about: Mapping[str, Any] = error.get("ctx", {})
     cause = about.get("error")
