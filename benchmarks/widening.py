@@ -18,10 +18,9 @@ from tasklaws.families import build
 from tasklaws.families.step_chain import StepChain
 from tasklaws.forecast.backtest import figures, rolling_backtest
 from tasklaws.forecast.ladder import to_points
-from tasklaws.forecast.tables import read_checkpoints
 from tasklaws.overlap.design import chain_weights
 from tasklaws.overlap.summary import structure_table
-from tasklaws.scores import read_scores
+from tasklaws.tables import read_checkpoints, read_scores
 
 METRICS = ["exact_match", "partial_credit"]
 LEAST = 3  # rungs at the first origin: fewer are never forecast by more than repetition

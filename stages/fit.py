@@ -4,11 +4,10 @@ from collections import Counter
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.files import write_table
 from tasklaws.core.settings import load
 from tasklaws.forecast.curve_fits import fit_ladder, save_fits
-from tasklaws.forecast.mirage import MIRAGE_KEYS, mirage_table
-from tasklaws.forecast.tables import read_final_scores, read_observations
+from tasklaws.forecast.mirage import mirage_table
+from tasklaws.tables import MIRAGE, read_final_scores, read_observations
 
 
 def main() -> None:
@@ -21,7 +20,7 @@ def main() -> None:
     mirage = mirage_table(scores, observations[["rung", "n_params"]].drop_duplicates(), settings.seed)
     path = Path(f"results/{ladder}/fits.json")
     save_fits(path, ladder, curves)
-    write_table(path.with_name("mirage.csv"), mirage, MIRAGE_KEYS)
+    MIRAGE.write(path.with_name("mirage.csv"), mirage)
     ended = Counter(law.status for curve in curves for law in curve.laws)
     print(f"{path}: {len(curves)} curves, laws {', '.join(f'{status} {n}' for status, n in sorted(ended.items()))}")
 

@@ -5,16 +5,15 @@ from pathlib import Path
 import pandas as pd
 
 from tasklaws.core import errors
-from tasklaws.core.files import write_table
-from tasklaws.core.schema import LADDER_KEYS
 from tasklaws.core.settings import load
 from tasklaws.ladder.card import ladder_rows
+from tasklaws.tables import LADDER
 
 
 def main() -> None:
     models = load().models
     out = Path("results", models.name, "before", "fit.csv")
-    write_table(out, pd.DataFrame(ladder_rows(models)), LADDER_KEYS)
+    LADDER.write(out, pd.DataFrame(ladder_rows(models)))
     print(f"{out}: {len(models.rungs)} rungs")
 
 

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.files import write_table
 from tasklaws.core.settings import load
-from tasklaws.experiments.zipf import RUN_KEYS, train_runs
+from tasklaws.experiments.zipf import train_runs
+from tasklaws.tables import ZIPF_RUNS
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
     exponent = float(errors.argument(sys.argv))
     runs = train_runs(exponent, settings.experiment.zipf_runs, settings.seed, settings.execution.workers)
     out = Path("data/zipf", f"{exponent:g}.csv")
-    write_table(out, runs, RUN_KEYS)
+    ZIPF_RUNS.write(out, runs)
     print(f"{out}: {len(runs)} runs")
 
 

@@ -154,7 +154,7 @@ def test_settings_are_frozen_and_no_number_is_changed():
     humans = settings.raw["humans"]
     assert Settings.of({**settings.raw, "humans": {**humans, "target": {}}}).humans.target is None
     target = {"group": "python", "shares": {True: 1.0}}
-    with pytest.raises(TasklawsError, match="a key of humans.target.shares is True, not text"):
+    with pytest.raises(TasklawsError, match=r"a key of humans\.target\.shares is True, not text"):
         Settings.of({**settings.raw, "humans": {**humans, "target": target}})
 
 

@@ -19,16 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_json, read_table, records, sha256_file
-from tasklaws.core.schema import OBSERVATION_COLUMNS, OBSERVATION_KEYS, OBSERVATION_NUMBERS
+from tasklaws.core.files import read_json, records, sha256_file
+from tasklaws.tables import FORECASTS, read_checkpoints
 
 if TYPE_CHECKING:  # pydantic takes time to import, which other commands need not wait for
     from tasklaws.core.settings import Settings
 
 PAIR = ["family", "elicitation", "metric"]
-FORECAST_KEYS = ["rung", *PAIR]
-FORECAST_NUMBERS = ["n_params", "predicted", "lower", "upper"]
-FORECAST_COLUMNS = [*FORECAST_KEYS, *FORECAST_NUMBERS, "method", "fit_status", "verdict"]
 OTHER_CHARACTERS = re.compile(r"[^\w\-. :/]", re.ASCII)
 Records = list[dict[str, Any]]
 
@@ -80,20 +77,10 @@ def collect(root: Path, settings: "Settings") -> list[Run]:
     """The runs of the ladder in `settings`, from outputs under `root`: one a rung, then `fit` and `forecast`."""
     ladder = settings.models.name
     results, scores = root / "results" / ladder, root / "scores" / ladder
-    needed = [*OBSERVATION_KEYS, "n_params", "value", "n_tokens", "train_flops"]
     observations = [
-        row
-        for role in ("fit", "holdout")
-        for row in records(
-            read_table(
-                results / f"observations_{role}.csv", OBSERVATION_COLUMNS, OBSERVATION_KEYS, needed, OBSERVATION_NUMBERS
-            )
-        )
+        row for role in ("fit", "holdout") for row in records(read_checkpoints(results / f"observations_{role}.csv"))
     ]
-    needed = [*FORECAST_KEYS, "n_params", "verdict"]
-    forecasts = records(
-        read_table(results / "before" / "holdout.csv", FORECAST_COLUMNS, FORECAST_KEYS, needed, FORECAST_NUMBERS)
-    )
+    forecasts = records(FORECASTS.read(results / "before" / "holdout.csv"))
     items = hash_files(list((root / "data" / "items").glob("*.jsonl")))
     asking = {key: value for key, value in settings.raw.items() if key not in ("laws", "execution")}
     science = {key: value for key, value in settings.raw.items() if key != "execution"}

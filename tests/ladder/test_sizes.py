@@ -6,10 +6,10 @@ import yaml
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from tasklaws.compose import compose
-from tasklaws.core.schema import LADDER_COLUMNS
 from tasklaws.core.settings import Models, Settings, gpt_neox_n_params
 from tasklaws.ladder.card import ladder_rows
 from tasklaws.ladder.heldout import count_params
+from tasklaws.tables import LADDER
 from tiny import ROOT, SOURCE
 
 
@@ -68,5 +68,5 @@ def test_the_ladder_table_follows_from_the_configuration(ladder):
     rows = ladder_rows(models(ladder))
     assert [row["rung"] for row in rows] == list(models(ladder).rungs)
     for row in rows:
-        assert list(row) == LADDER_COLUMNS
+        assert list(row) == LADDER.columns
         assert row["train_flops"] == 6 * row["n_params"] * row["n_tokens"]

@@ -10,11 +10,10 @@ import pandas as pd
 from tasklaws.core.checked import Natural, Share, read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, write_json
-from tasklaws.core.schema import is_loss
 from tasklaws.core.settings import Laws
-from tasklaws.forecast.tables import Key, by_key
 from tasklaws.laws import fit, refuse_unfit
 from tasklaws.stats.rasch import difficulties
+from tasklaws.tables import CurveKey, by_curve, is_loss
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,8 @@ class FittedCurve:
             raise TasklawsError(f"{self.key} lacks its chance or the difficulty of its items")
 
     @property
-    def key(self) -> Key:
-        return Key(self.family, self.elicitation, self.metric)
+    def key(self) -> CurveKey:
+        return CurveKey(self.family, self.elicitation, self.metric)
 
 
 @dataclass(frozen=True)
@@ -80,10 +79,10 @@ def fit_ladder(observations: pd.DataFrame, scores: pd.DataFrame, laws: Laws, see
     A law that does not exist, or gives no loss and is to be fitted to losses, raises TasklawsError.
     """
     refuse_unfit(laws)
-    return [fit_curve(key, table, scores, laws, seed) for key, table in by_key(observations)]
+    return [fit_curve(key, table, scores, laws, seed) for key, table in by_curve(observations)]
 
 
-def fit_curve(key: Key, table: pd.DataFrame, scores: pd.DataFrame, laws: Laws, seed: int) -> FittedCurve:
+def fit_curve(key: CurveKey, table: pd.DataFrame, scores: pd.DataFrame, laws: Laws, seed: int) -> FittedCurve:
     names = laws.losses if is_loss(key.metric) else laws.scores
     chance = table["chance"].mean() if table["chance"].notna().any() else None
     difficulty = None

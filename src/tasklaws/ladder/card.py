@@ -14,7 +14,7 @@ from typing import Any
 from tasklaws.core.checked import read as _read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, sha256_file, write_json
-from tasklaws.core.schema import LADDER_COLUMNS, train_flops
+from tasklaws.core.schema import train_flops
 from tasklaws.core.settings import Models
 
 CARD = "card.json"
@@ -197,10 +197,15 @@ def _refuse_checkpoints(card: Card) -> None:
 
 
 def ladder_rows(models: Models) -> list[dict[str, Any]]:
-    """The rows of the ladder table (LADDER_COLUMNS)."""
-    rows = []
-    for name, rung in models.rungs.items():
-        n_params, n_tokens = rung.source.n_params, rung.source.n_tokens
-        values = [models.name, name, rung.role, n_params, n_tokens, train_flops(n_params, n_tokens)]
-        rows.append(dict(zip(LADDER_COLUMNS, values, strict=True)))
-    return rows
+    """The size and budget of every rung (tables.LADDER), from the configuration alone."""
+    return [
+        {
+            "ladder": models.name,
+            "rung": name,
+            "role": rung.role,
+            "n_params": rung.source.n_params,
+            "n_tokens": rung.source.n_tokens,
+            "train_flops": train_flops(rung.source.n_params, rung.source.n_tokens),
+        }
+        for name, rung in models.rungs.items()
+    ]
