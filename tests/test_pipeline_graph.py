@@ -214,7 +214,12 @@ def constants(stage: str) -> set[str]:
 
 
 # What a method of the settings looks at.
-METHODS = {("rung",): ("models", "rungs"), ("models", "rungs_of"): ("models", "rungs")}
+METHODS = {
+    ("models", "rungs_of"): ("models", "rungs"),
+    ("experiment", "overlap_sets", "min_rungs"): ("experiment", "sets", "min_rungs"),
+    ("experiment", "overlap_sets"): ("experiment", "sets"),
+    ("experiment", "zipf_runs"): ("experiment", "zipf"),
+}
 
 
 def chains(stage: str) -> set[tuple[str, ...]]:
@@ -225,7 +230,10 @@ def chains(stage: str) -> set[tuple[str, ...]]:
         while isinstance(node, ast.Attribute):
             keys.insert(0, node.attr)
             node = node.value
-        of_settings = isinstance(node, ast.Name) and node.id == "settings"
+        of_rung = isinstance(node, ast.Call) and ast.unparse(node.func) == "settings.rung"
+        if keys and of_rung:
+            found.add(("models", "rungs", "*", *keys))
+        of_settings = isinstance(node, ast.Name) and node.id == "settings" and keys != ["rung"]  # a method, as above
         of_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "load"
         if keys and (of_settings or of_call):
             found.add(METHODS.get(tuple(keys), tuple(keys)))
