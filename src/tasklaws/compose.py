@@ -48,7 +48,7 @@ def _refuse(params: Any) -> None:
     from tasklaws.families import build
     from tasklaws.families.prompts import task_name
     from tasklaws.ladder.corpus import refuse_unknown_tasks
-    from tasklaws.laws import refuse_unfit
+    from tasklaws.laws.forms import refuse_unfit
 
     settings = Settings.of(params, "composed configuration")
     families = build(settings.families.sets)

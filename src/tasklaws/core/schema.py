@@ -4,14 +4,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tasklaws.core.checked import NOT_EMPTY, Count, Natural, NotNegative, Rule, read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_jsonl
 
-Array = NDArray[np.float64]
 Role = Literal["fit", "holdout"]
 Elicitation = Literal["direct", "python", "choice"]
 T = TypeVar("T")

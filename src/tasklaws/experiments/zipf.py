@@ -15,10 +15,10 @@ from tasklaws.families import build
 from tasklaws.ladder import card
 from tasklaws.ladder.corpus import TRAIN, write_corpus
 from tasklaws.ladder.rung import train_rung
-from tasklaws.laws import fit
+from tasklaws.laws.fitting import fit
 from tasklaws.tables import ZIPF_EXPONENTS, ZIPF_RUNS
 
-WORK = Path(".work/zipf")
+_WORK = Path(".work/zipf")
 
 
 def train_runs(exponent: float, settings: ZipfRuns, seed: int, workers: int) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def train_runs(exponent: float, settings: ZipfRuns, seed: int, workers: int) -> 
     are kept below .work/zipf, keyed by corpus and recipe, so that a killed stage goes on where it was.
     """
     key = sha256(json.dumps([exponent, asdict(settings), seed], sort_keys=True).encode()).hexdigest()[:16]
-    work = WORK / f"{exponent:g}-{key}"
+    work = _WORK / f"{exponent:g}-{key}"
     corpus = work / "corpus"
     if not (corpus / TRAIN).exists():
         families = build({"chain": {**settings.chain, "zipf": exponent}}, "conf/experiment")
@@ -57,7 +57,7 @@ def read_runs(folder: Path, exponents: Sequence[float]) -> pd.DataFrame:
     return runs
 
 
-REPLICATES = 200
+_REPLICATES = 200
 
 
 def predicted_exponent(zipf: float) -> float:
@@ -75,9 +75,10 @@ def exponents(runs: pd.DataFrame, seed: int) -> pd.DataFrame:
     for zipf in sorted(set(runs["zipf"].astype(float))):
         own = runs[runs["zipf"] == zipf]
         table = pd.DataFrame({"n_tokens": own["n_tokens"], "value": own["loss_nats"], "metric": "loss_nats"})
-        found = fit(table, "power", axis="n_tokens", seed=seed, replicates=REPLICATES)
+        found = fit(table, "power", axis="n_tokens", seed=seed, replicates=_REPLICATES)
         low, high = found.interval["a"]
-        rows.append([zipf, predicted_exponent(zipf), found.params["a"], low, high, found.params["E"], found.status])
+        exponent, floor = (found.params[name] for name in ("a", "E"))
+        rows.append([zipf, predicted_exponent(zipf), exponent, low, high, floor, found.status])
     return ZIPF_EXPONENTS.frame(rows)
 
 

@@ -11,7 +11,8 @@ from tasklaws.core.checked import Natural, Share, read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, write_json
 from tasklaws.core.settings import Laws
-from tasklaws.laws import fit, refuse_unfit
+from tasklaws.laws.fitting import fit
+from tasklaws.laws.forms import refuse_unfit
 from tasklaws.stats.rasch import difficulties
 from tasklaws.tables import CurveKey, by_curve, is_loss
 
@@ -105,7 +106,7 @@ def fit_law(name: str, table: pd.DataFrame, replicates: int, seed: int) -> Fitte
         for parameter, value in found.params.items()
     }
     misfit = shortened(float(np.sqrt(np.mean(found.points["residual"] ** 2))))
-    return FittedLaw(name, found.status, found.reason, found.law.inputs, found.n_points, estimates, misfit)
+    return FittedLaw(name, found.status.value, found.reason, found.law.inputs, found.n_points, estimates, misfit)
 
 
 def shortened(value: float) -> float:
