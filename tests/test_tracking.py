@@ -232,7 +232,7 @@ def test_a_moved_store_is_refused(root: Path, tmp_path_factory: pytest.TempPathF
 def test_a_rung_without_observations_is_named(root: Path) -> None:
     path = root / "results" / "nano_mini" / "observations_holdout.csv"
     path.write_text(path.read_text().splitlines()[0] + "\n")
-    with pytest.raises(TasklawsError, match="observations_holdout.csv: .*run `dvc repro observe`"):
+    with pytest.raises(TasklawsError, match=r"observations_holdout\.csv: .*run `dvc repro observe`"):
         rebuild(root, SETTINGS)
 
 
