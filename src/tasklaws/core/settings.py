@@ -361,6 +361,9 @@ class Settings:
         strangers = [family for family in self.elicitation.ask if family not in self.families.sets]
         if strangers:
             raise TasklawsError(f"elicitation.ask has {strangers[0]!r}, which families.sets lacks")
+        strangers = [family for family in self.humans.families if family not in self.families.sets]
+        if strangers:
+            raise TasklawsError(f"humans.families has {strangers[0]!r}, which families.sets lacks")
         if self.experiment.ladders:
             count, least = len(self.models.rungs), self.experiment.overlap_sets.min_rungs
             if count <= least:
@@ -383,6 +386,18 @@ class Settings:
         if name not in rungs:
             raise TasklawsError(f"no rung {name!r} in ladder {self.models.name}: it has {', '.join(rungs)}")
         return rungs[name]
+
+    def gaps(self) -> list[str]:
+        """What each family goes without, a line each: nobody asks it, no document is of it, nobody attempts it."""
+        learned = {task.rpartition("_")[0] for task in self.corpus.mixture}
+        lacks = {
+            "is not asked (elicitation.ask)": self.elicitation.ask,
+            "is not in the corpus (corpus.mixture)": learned,
+            "has no people (humans.families)": self.humans.families,
+        }
+        return [
+            f"{family} {what}" for family in self.families.sets for what, there in lacks.items() if family not in there
+        ]
 
 
 def load(path: Path = PARAMS) -> Settings:

@@ -37,9 +37,7 @@ def respond(model: Path, settings: Settings, ask: Ask, items: Path) -> list[dict
     tasks = tasks_of(ask)
     unknown = [task for task in tasks if task not in manager.all_tasks]
     if unknown:
-        raise TasklawsError(
-            f"custom_tasks/ has no task {unknown[0]!r}: add its YAML, or leave it out of conf/elicitation"
-        )
+        raise TasklawsError(f"custom_tasks/ has no task {unknown[0]!r}: run `tasklaws custom-tasks`")
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     with opening(model, "remove it and run `dvc repro`"):
         dtype = getattr(torch, settings.models.dtype)
