@@ -58,7 +58,7 @@ FAULTS = (
         "src/tasklaws/core/files.py",
         "    with replacing(path) as file:\n        file.write(text.encode())\n",
         "    path.parent.mkdir(parents=True, exist_ok=True)\n    path.write_bytes(text.encode())\n",
-        ("tests/test_files.py",),
+        ("tests/test_files.py::test_a_kill_in_the_middle_of_a_write_leaves_the_old_file",),
     ),
     Fault(
         "a hostile program may flood the host with output",
@@ -79,7 +79,7 @@ FAULTS = (
         "src/tasklaws/core/files.py",
         'text = table.sort_values(keys, kind="stable").to_csv(',
         "text = table.to_csv(",
-        ("tests/test_files.py",),
+        ("tests/test_files.py::test_a_table_is_byte_stable_whatever_the_order_of_its_rows",),
     ),
 )
 
