@@ -116,7 +116,7 @@ def test_a_shuffled_axis_is_never_lawful(n_rungs, n_tasks):
     assert found == 0
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_a_shuffled_axis_is_never_lawful_with_the_forecasts_made_on_it():
     found = count = 0
     for seed in range(25):
