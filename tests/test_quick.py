@@ -1,4 +1,4 @@
-"""What `make quick` leaves out is what needs a slow library; what `make faults` puts in is still there to be changed."""
+"""`make quick` leaves out what needs a slow library; what `make faults` changes is still there to be changed."""
 
 import pytest
 
