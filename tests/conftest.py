@@ -40,7 +40,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long tests first, each for itself, then those of a file together, whose fixtures are then made once."""
+    """Long tests first, each for itself, then those of a file together, whose fixtures are then made once.
+
+    Of the longest, those first that need no finished clone: one worker makes it while another goes on with them.
+    """
     if config.getoption("quick"):
         slow = [item for item in items if NOT_QUICK & {mark.name for mark in item.iter_markers()}]
         config.hook.pytest_deselected(items=slow)
@@ -48,7 +51,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if not item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    items.sort(key=lambda item: 2 - len({"slow", "pipeline"} & {mark.name for mark in item.iter_markers()}))
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    if item.get_closest_marker("pipeline"):
+        return 1 if "clone" in getattr(item, "fixturenames", ()) else 0
+    return 2 if item.get_closest_marker("slow") else 3
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,6 @@ import pytest
 from clone import ROOT, Clone
 from tasklaws.compose import compose
 
-pytestmark = [pytest.mark.slow, pytest.mark.pipeline]
-
 # Commands that take long or need the world outside are run elsewhere: here with what runs them.
 ELSEWHERE = {
     "make test": "this very run",
@@ -46,6 +44,8 @@ def commands() -> list[str]:
     ]
 
 
+@pytest.mark.slow
+@pytest.mark.pipeline
 def test_every_command_of_the_readme_runs(clone: Clone) -> None:
     (clone.path / "program.py").write_text("print(6 * 7)")
     run = []
@@ -74,6 +74,7 @@ def test_it_composes() -> None:
 BENCHMARKS = ["stages", "harness", "sandbox", "backtest", "chinchilla", "learning_curves", "difficulty"]
 
 
+@pytest.mark.slow
 def test_benchmarks_start() -> None:
     # In one process, which imports torch once; away from the programs' own names for themselves, nothing is run.
     code = "import runpy, sys; [runpy.run_path(path, run_name='imported') for path in sys.argv[1:]]"
