@@ -49,7 +49,7 @@ FAULTS = (
         "dvc.yaml",
         "    - src/tasklaws/humans/population.py\n",
         "",
-        ("tests/test_pipeline_graph.py",),
+        ("tests/test_dependencies.py",),
     ),
     Fault(
         "a kill in the middle of a write leaves half a file",

@@ -10,7 +10,8 @@ import pandas as pd
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, write_json
 from tasklaws.core.typed import Natural, Share, typed
-from tasklaws.laws import LawSettings, fit
+from tasklaws.laws.fitting import fit
+from tasklaws.laws.settings import LawSettings
 from tasklaws.stats.rasch import difficulties
 from tasklaws.tables import CurveKey, by_curve, is_loss
 
@@ -102,7 +103,7 @@ def fit_law(name: str, table: pd.DataFrame, replicates: int, seed: int) -> Fitte
         for parameter, value in found.params.items()
     }
     misfit = shortened(float(np.sqrt(np.mean(found.points["residual"] ** 2))))
-    return FittedLaw(name, found.status, found.reason, found.law.inputs, found.n_points, estimates, misfit)
+    return FittedLaw(name, found.status.value, found.reason, found.law.inputs, found.n_points, estimates, misfit)
 
 
 def shortened(value: float) -> float:
