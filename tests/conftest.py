@@ -61,6 +61,13 @@ def _place(item: pytest.Item) -> int:
 
 
 @pytest.fixture(scope="session")
+def not_quick(pytestconfig: pytest.Config) -> None:
+    """For a fixture that takes long: the tests that use it are skipped among the quick ones."""
+    if pytestconfig.getoption("quick"):
+        pytest.skip("not quick: what it needs takes long to make")
+
+
+@pytest.fixture(scope="session")
 def pythia_stand_ins() -> dict[str, dict[str, Revision]]:
     """Tiny stand-ins for every repository and step of conf/models/pythia_ladder.yaml."""
     from hub_server import pythia

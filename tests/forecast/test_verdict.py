@@ -148,6 +148,7 @@ def table(name):
     return read_points(shared(f"ladders/{name}.csv.gz"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pythia", "gadre"])
 def test_shuffled_real_ladders_are_never_lawful(name):
     rng = np.random.default_rng(0)
