@@ -25,7 +25,7 @@ FEW = ("gauss_sum", "largest_of_four", "sha256_power")
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def full(not_quick: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """The default ladder with every family, reported."""
     root = tmp_path_factory.mktemp("full")
     params = params_of("nano_ladder")
