@@ -13,7 +13,7 @@ from tasklaws.core.schema import is_loss
 from tasklaws.core.typed import Natural, Share, typed
 from tasklaws.forecast.tables import Key, by_key
 from tasklaws.laws import LawSettings, fit
-from tasklaws.stats.rasch import difficulties
+from tasklaws.stats.rasch import fit_rasch
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def fit_curve(key: Key, table: pd.DataFrame, scores: pd.DataFrame, settings: Law
     if key.metric == "exact_match":
         own = scores[(scores["family"] == key.family) & (scores["elicitation"] == key.elicitation)]
         solved = own.pivot(index="item", columns=["rung", "seed"], values=key.metric).sort_index()
-        hardness = difficulties(solved.to_numpy(dtype=float), chance or 0.0)
+        hardness = fit_rasch(solved.to_numpy(dtype=float), chance or 0.0).difficulty
         difficulty = {str(item): round(float(value), 6) for item, value in zip(solved.index, hardness, strict=True)}
     laws = tuple(fit_law(name, table.assign(model=table["rung"]), settings.replicates, seed) for name in names)
     return FittedCurve(*key, laws=laws, chance=None if chance is None else float(chance), difficulty=difficulty)
