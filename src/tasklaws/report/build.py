@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from tasklaws.core.files import json_line, sha256_file, write_table, write_text
+from tasklaws.core.files import json_line, sha256_file, write_text
 from tasklaws.plotting import house_style, save
 from tasklaws.report import orders, overlap
 from tasklaws.report.claims import fuel_limit
@@ -24,7 +24,8 @@ from tasklaws.report.load import CORPUS, Evidence, load
 from tasklaws.report.page import render
 from tasklaws.report.surprise_page import calibration, render_surprises
 from tasklaws.report.surprises import load_surprises
-from tasklaws.report.tables import CURVE_KEYS, curve_table
+from tasklaws.report.tables import curve_table
+from tasklaws.tables import CURVES
 
 PARAMS = ("models", "families", "elicitation", "laws", "experiment", "seed")
 
@@ -51,7 +52,7 @@ def build(root: Path, params: dict[str, Any]) -> None:
             save(figure, results / "figures" / f"{name}.svg")
     for stale in set((results / "figures").glob("*.svg")) - {results / "figures" / f"{name}.svg" for name in figures}:
         stale.unlink()
-    write_table(results / "plots" / "curves.csv", curve_table(evidence), CURVE_KEYS)
+    CURVES.write(results / "plots" / "curves.csv", curve_table(evidence))
     svgs = {name: (results / "figures" / f"{name}.svg").read_text(encoding="utf-8") for name in figures}
     pages = {
         "index.html": render(evidence, order_evidence, surprising, experiment, svgs, provenance(root, params)),

@@ -14,7 +14,7 @@ from tasklaws.report.shapes import Rise, levels, measure
 from tasklaws.report.tables import comparisons, percent
 
 Judgement = Literal["shown", "partly shown", "not shown", "cannot be told"]
-Key = TypeVar("Key", bound=Hashable)
+Group = TypeVar("Group", bound=Hashable)
 NONE, MOST, ALL = 0.05, 0.5, 0.95
 
 
@@ -104,8 +104,8 @@ def hash_row(evidence: Evidence, rung: str, rows: list[Row], labels: list[str]) 
     return (rung, *(percent(solved_share(groups[label])) if label in groups else "–" for label in labels), ran)
 
 
-def grouped(rows: list[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:
-    groups: dict[Key, list[Row]] = {}
+def grouped(rows: list[Row], key: Callable[[Row], Group]) -> dict[Group, list[Row]]:
+    groups: dict[Group, list[Row]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return groups

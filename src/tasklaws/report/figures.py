@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from tasklaws.core.schema import Item
-from tasklaws.forecast.tables import Key
 from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, scale_colour, share_y
 from tasklaws.report.load import CORPUS, Evidence, Pair, Row, size_of
+from tasklaws.tables import CurveKey
 
 LABELS = {
     "exact_match": "solved (exact match)",
@@ -97,7 +97,7 @@ def draw_forecast(axes: Axes, forecast: Row) -> None:
 
 
 def draw_band(axes: Axes, evidence: Evidence, pair: Pair, metric: str) -> None:
-    band = evidence.bands.get(Key(*pair, metric), [])
+    band = evidence.bands.get(CurveKey(*pair, metric), [])
     seen = [row["n_params"] for row in evidence.of(pair, metric, final=True) if row["role"] == "fit"]
     if not band or not seen:
         return

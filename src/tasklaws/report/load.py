@@ -7,28 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_table, records
-from tasklaws.core.schema import (
-    ITEMS,
-    OBSERVATION_COLUMNS,
-    OBSERVATION_KEYS,
-    OBSERVATION_NUMBERS,
-    Item,
-    read_items,
-)
+from tasklaws.core.files import records
+from tasklaws.core.schema import ITEMS, Item, read_items
 from tasklaws.forecast.curve_fits import FittedCurve, load_fits
-from tasklaws.forecast.mirage import MIRAGE_COLUMNS, MIRAGE_KEYS
-from tasklaws.forecast.tables import FORECAST_KEYS, Key, read_bands, read_forecasts, read_methods
-from tasklaws.forecast.validate import VALIDATION_COLUMNS, VALIDATION_NUMBERS
-from tasklaws.overlap.table import read_structure
-from tasklaws.scores import read_scores
+from tasklaws.tables import (
+    BANDS,
+    FORECASTS,
+    METHOD_FORECASTS,
+    MIRAGE,
+    OBSERVATIONS,
+    VALIDATION,
+    CurveKey,
+    read_effective_numbers,
+    read_scores,
+)
 
 Row = dict[str, Any]
 Pair = tuple[str, str]
 CORPUS: Pair = ("corpus", "likelihood")
 CONTINUOUS = ["partial_credit", "brier", "target_bits_per_byte"]
 OF_CORPUS = ["loss_nats", "bits_per_byte"]
-MIRAGE_NUMBERS = ["jump_exact", "jump_continuous", "statistic", "p_value", "survives"]  # true and false count as such
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,8 @@ class Evidence:
     observations: list[Row]
     forecasts: list[Row]
     methods: list[Row]
-    bands: dict[Key, list[Row]]
-    fits: dict[Key, FittedCurve]
+    bands: dict[CurveKey, list[Row]]
+    fits: dict[CurveKey, FittedCurve]
     mirage: list[Row]
     validation: list[Row]
     structure: list[Row]
@@ -91,13 +89,13 @@ class Evidence:
         """What each method said of that rung."""
         told = self.forecast(pair, metric) or {"rung": None}
         key = (told["rung"], *pair, metric)
-        return [row for row in self.methods if tuple(row[name] for name in FORECAST_KEYS[1:]) == key]
+        return [row for row in self.methods if tuple(row[name] for name in FORECASTS.keys[1:]) == key]
 
     def outcome(self, pair: Pair, metric: str) -> float | None:
         """What that rung did."""
         told = self.forecast(pair, metric) or {"rung": None}
         key = (told["rung"], *pair, metric)
-        rows = [row for row in self.validation if tuple(row[name] for name in FORECAST_KEYS[1:]) == key]
+        rows = [row for row in self.validation if tuple(row[name] for name in FORECASTS.keys[1:]) == key]
         return float(rows[0]["observed"]) if rows else None
 
     def scores_of(self, pair: Pair) -> list[Row]:
@@ -131,10 +129,9 @@ def load(root: Path, params: dict[str, Any]) -> Evidence:
     ladder = params["models"]["name"]
     results = root / "results" / ladder
     observations: list[Row] = []
-    needed = [*OBSERVATION_KEYS, "is_final", "n_params", "n_tokens", "train_flops", "value"]
     for role in ("fit", "holdout"):
         path = results / f"observations_{role}.csv"
-        table = read_table(path, OBSERVATION_COLUMNS, OBSERVATION_KEYS, needed, OBSERVATION_NUMBERS)
+        table = OBSERVATIONS.read(path)
         observations += records(table[table["rung"].isin(list(params["models"]["rungs"]))])
     final = {(row["rung"], row["seed"], row["step"]) for row in observations if row["is_final"]}
     scores: list[Row] = []
@@ -150,23 +147,22 @@ def load(root: Path, params: dict[str, Any]) -> Evidence:
         raise TasklawsError(f"item {strangers[0]} was scored and is not in {root / ITEMS}: run `dvc repro`")
     sizes = {row["rung"]: row["n_params"] for row in observations}
     roles = {rung: entry["role"] for rung, entry in params["models"]["rungs"].items() if rung in sizes}
-    bands: dict[Key, list[Row]] = {}
-    for row in records(read_bands(results / "bands.csv")):
-        bands.setdefault(Key(row["family"], row["elicitation"], row["metric"]), []).append(row)
-    mirage = read_table(results / "mirage.csv", MIRAGE_COLUMNS, MIRAGE_KEYS, [*MIRAGE_KEYS, "evidence"], MIRAGE_NUMBERS)
-    needed = [*FORECAST_KEYS, "predicted", "observed", "inside", "verdict", "abs_error"]
-    validation = read_table(results / "validation.csv", VALIDATION_COLUMNS, FORECAST_KEYS, needed, VALIDATION_NUMBERS)
+    bands: dict[CurveKey, list[Row]] = {}
+    for row in records(BANDS.read(results / "bands.csv")):
+        bands.setdefault(CurveKey(row["family"], row["elicitation"], row["metric"]), []).append(row)
+    mirage = MIRAGE.read(results / "mirage.csv")
+    validation = VALIDATION.read(results / "validation.csv")
     return Evidence(
         ladder=ladder,
         rungs=dict(sorted(roles.items(), key=lambda pair: sizes[pair[0]])),
         observations=observations,
-        forecasts=records(read_forecasts(results / "before" / "holdout.csv")),
-        methods=records(read_methods(results / "methods.csv")),
+        forecasts=records(FORECASTS.read(results / "before" / "holdout.csv")),
+        methods=records(METHOD_FORECASTS.read(results / "methods.csv")),
         bands=bands,
         fits={curve.key: curve for curve in load_fits(results / "fits.json", ladder)},
         mirage=records(mirage),
         validation=records(validation),
-        structure=records(read_structure(results / "structure.csv", ladder)),
+        structure=records(read_effective_numbers(results / "structure.csv", ladder)),
         scores=scores,
         items=items,
         settings=settings,

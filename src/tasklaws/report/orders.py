@@ -11,24 +11,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_table
-from tasklaws.items.ladder_items import read_people
-from tasklaws.items.orders import (
-    AGREEMENT_COLUMNS,
-    AGREEMENT_KEYS,
-    AGREEMENT_NUMBERS,
-    ALL,
-    ORDER_COLUMNS,
-    ORDER_KEYS,
-    ORDER_NUMBERS,
-    ORDERS,
-    REFERENCES,
-    WORDS,
-    judge,
-    sentences,
-)
+from tasklaws.items.orders import ALL, ORDER_METHODS, REFERENCES, WORDS, judge, sentences
 from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, share_y
 from tasklaws.report.load import Evidence, Pair
+from tasklaws.tables import ORDER_AGREEMENT, ORDERS, read_human_estimates
 
 GENERATORS = {
     "sha256_power": "Time grows with the power, what must be known does not. A flat line: time orders nothing here.",
@@ -58,20 +44,13 @@ def load(root: Path, evidence: Evidence) -> OrderEvidence:
     """Read what the stages orders and humans wrote; a missing or malformed file, one without the whole of the items or
     without an item that was scored, raises TasklawsError."""
     results, path = root / "results" / evidence.ladder, root / "data" / "humans" / "items.csv"
-    always = [name for name in ORDER_NUMBERS if not name.startswith(("auc", "tau"))]
-    people = read_people(path)
+    people = read_human_estimates(path)
     strangers = [row["item"] for row in evidence.scores if row["item"] not in people.index]
     if strangers:
         raise TasklawsError(f"{path} lacks item {strangers[0]}, which was scored: run `dvc repro humans`")
     found = OrderEvidence(
-        read_table(results / "orders.csv", ORDER_COLUMNS, ORDER_KEYS, [*ORDER_KEYS, *always], ORDER_NUMBERS),
-        read_table(
-            results / "orders_agreement.csv",
-            AGREEMENT_COLUMNS,
-            AGREEMENT_KEYS,
-            [*AGREEMENT_KEYS, "n_items"],
-            AGREEMENT_NUMBERS,
-        ),
+        ORDERS.read(results / "orders.csv"),
+        ORDER_AGREEMENT.read(results / "orders_agreement.csv"),
         people,
     )
     sets = found.compared.groupby("items")["order"].agg(frozenset)
@@ -91,7 +70,7 @@ def section(evidence: Evidence, orders: OrderEvidence) -> dict[str, Any]:
         "n_models": int(every["n_models"]),
         "n_clusters": int(every["n_clusters"]),
         "sentences": sentences(compared, ALL),
-        "columns": [WORDS[name] for name in ORDERS],
+        "columns": [WORDS[name] for name in ORDER_METHODS],
         "rows": [_row(compared[compared["items"] == name], name) for name in sets],
         "agreement": _agreement(orders.agreement),
         "unknown_medians": int(orders.people["median_seconds"].isna().sum()),
@@ -111,7 +90,9 @@ def section(evidence: Evidence, orders: OrderEvidence) -> dict[str, Any]:
 def _row(rows: pd.DataFrame, name: str) -> dict[str, Any]:
     """One set of items: for each order its log loss, interval, tau, and whether it beats having no order."""
     by_order = {str(row["order"]): row for _, row in rows.iterrows()}
-    cells: list[dict[str, Any] | None] = [None if order not in by_order else _cell(by_order[order]) for order in ORDERS]
+    cells: list[dict[str, Any] | None] = [
+        None if order not in by_order else _cell(by_order[order]) for order in ORDER_METHODS
+    ]
     return {"items": name, "n": int(rows["n_items"].iloc[0]), "cells": cells}
 
 

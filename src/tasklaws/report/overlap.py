@@ -10,10 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from tasklaws.core.files import read_table
-from tasklaws.experiments.tables import VERDICTS, read_exponents, read_sentences, read_summary
-from tasklaws.experiments.zipf import RUN_COLUMNS, RUN_KEYS
+from tasklaws.experiments.overlap_summary import read_sentences
 from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, scale_colour
+from tasklaws.tables import SET_SUMMARY, VERDICT_NAMES, ZIPF_EXPONENTS, ZIPF_RUNS
 
 N_EFF = "effective number of tasks, as designed"
 
@@ -35,10 +34,10 @@ def load(root: Path, params: dict[str, Any]) -> Experiment | None:
         return None
     folder = root / "results" / ladder / "overlap"
     return Experiment(
-        summary=read_summary(folder / "summary.csv").sort_values("n_eff"),
+        summary=SET_SUMMARY.read(folder / "summary.csv").sort_values("n_eff"),
         sentences=read_sentences(folder / "summary.json") + read_sentences(folder / "zipf.json"),
-        exponents=read_exponents(folder / "zipf.csv"),
-        runs=read_table(folder / "zipf_runs.csv", RUN_COLUMNS, RUN_KEYS, RUN_COLUMNS, RUN_COLUMNS),
+        exponents=ZIPF_EXPONENTS.read(folder / "zipf.csv"),
+        runs=ZIPF_RUNS.read(folder / "zipf_runs.csv"),
     )
 
 
@@ -152,7 +151,7 @@ def overlap_rows(experiment: Experiment | None) -> list[dict[str, str]]:
             "widened": f"{100 * row['coverage_widened']:.0f}%",
             "width": f"{100 * row['width']:.0f}",
             "index": told(row["index"], 2),
-            "verdicts": ", ".join(f"{name} {100 * row[name]:.0f}%" for name in VERDICTS if row[name] > 0),
+            "verdicts": ", ".join(f"{name} {100 * row[name]:.0f}%" for name in VERDICT_NAMES if row[name] > 0),
         }
         for _, row in experiment.summary.iloc[::-1].iterrows()
     ]

@@ -6,8 +6,8 @@ from itertools import pairwise
 from statistics import fmean, stdev
 from typing import Literal
 
-from tasklaws.core.schema import is_loss
 from tasklaws.report.load import Evidence, Pair, Row
+from tasklaws.tables import is_loss
 
 Shape = Literal["no rise", "step", "pieces", "smooth", "uneven", "too few rungs"]
 # What each word is taken to mean. They are conventions, printed in the report beside the numbers they rest on.

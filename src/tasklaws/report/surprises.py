@@ -8,11 +8,11 @@ from typing import Any
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import records
 from tasklaws.core.schema import Item, Response
-from tasklaws.forecast.surprises import EXPECTED, FAILED, SOLVED, read_counts, read_surprises
-from tasklaws.forecast.surprising_skills import read_skills
+from tasklaws.forecast.surprises import EXPECTED, FAILED, SOLVED
 from tasklaws.harness.score import read_responses
 from tasklaws.report.load import Evidence, Row
 from tasklaws.report.tables import percent
+from tasklaws.tables import SURPRISE_COUNTS, SURPRISES, SURPRISING_SKILLS
 
 LONGEST = 160  # characters shown of what a model said
 Asked = tuple[str, str, str]
@@ -40,7 +40,7 @@ def load_surprises(root: Path, evidence: Evidence) -> Surprises:
     """Read the tables of surprises and what was said; a malformed file, or an item without a response, raises
     TasklawsError."""
     results = root / "results" / evidence.ladder
-    items = [row for row in records(read_surprises(results / "surprises.csv")) if row["rung"] in evidence.rungs]
+    items = [row for row in records(SURPRISES.read(results / "surprises.csv")) if row["rung"] in evidence.rungs]
     strangers = [row["item"] for row in items if row["item"] not in evidence.items]
     if strangers:
         raise TasklawsError(f"item {strangers[0]} is a surprise and not in data/items: run `dvc repro validate`")
@@ -56,8 +56,8 @@ def load_surprises(root: Path, evidence: Evidence) -> Surprises:
             )
     return Surprises(
         items=sorted(items, key=lambda row: row["rank"]),
-        counts=records(read_counts(results / "surprise_counts.csv")),
-        skills=records(read_skills(results / "surprising_skills.csv")),
+        counts=records(SURPRISE_COUNTS.read(results / "surprise_counts.csv")),
+        skills=records(SURPRISING_SKILLS.read(results / "surprising_skills.csv")),
         said=said,
     )
 

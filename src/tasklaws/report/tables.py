@@ -6,13 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from tasklaws.core.schema import is_loss
 from tasklaws.forecast.curve_fits import FittedLaw
-from tasklaws.forecast.tables import BASELINE_NAMES, Key
 from tasklaws.plotting import short
 from tasklaws.report.figures import SHARES
 from tasklaws.report.load import CONTINUOUS, CORPUS, Evidence, Row
 from tasklaws.report.shapes import Rise
+from tasklaws.tables import BASELINE_NAMES, CURVES, CurveKey, is_loss
 
 SAME = (
     *("family", "elicitation", "metric", "rung", "verdict", "method", "equivalent_items"),
@@ -96,7 +95,6 @@ def baseline_errors(rows: list[Comparison]) -> list[str]:
     return [f"{name.replace('_', ' ')} {points(fmean(row.baselines[name] for row in rows))}" for name in names]
 
 
-CURVE_KEYS = ["curve", "metric", "role", "n_params", "seed"]
 SHORT = {
     "exact_match": "exact match",
     "partial_credit": "partial credit",
@@ -238,7 +236,7 @@ def curve_table(evidence: Evidence) -> pd.DataFrame:
                             "value": forecast[role],
                         }
                     )
-    return pd.DataFrame(rows, columns=[*CURVE_KEYS, "value"])
+    return pd.DataFrame(rows, columns=[*CURVES.keys, "value"])
 
 
 TAKEN = {"seeds": "between seeds", "trend": "around a trend", "design": "design only"}
@@ -373,7 +371,7 @@ def law_rows(evidence: Evidence) -> Rows:
     """One row a law fitted to a share solved or to the held-out loss: how its fit ended, and its parameters."""
     found = []
     for pair, metric in [*((pair, "exact_match") for pair in evidence.pairs), (CORPUS, "loss_nats")]:
-        curve = evidence.fits.get(Key(*pair, metric))
+        curve = evidence.fits.get(CurveKey(*pair, metric))
         for law in curve.laws if curve else ():
             found.append(
                 {
