@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.special import logit
 
 from tasklaws.core.schema import Array
-from tasklaws.stats.proportions import shrunk_solve_rates
+from tasklaws.stats.proportions import pooled_means
 
 TIME = "log_minutes"
 SOLVE_RATE = "logit_solve_rate"
@@ -62,7 +62,7 @@ def covariate(items: pd.DataFrame, name: str) -> Array | None:
         solved, attempts = items["human_solved"].to_numpy(float), items["human_attempts"].to_numpy(float)
         known = np.isfinite(attempts)
         rates = np.full(len(items), np.nan)
-        rates[known] = logit(shrunk_solve_rates(solved[known], attempts[known]))
+        rates[known] = logit(pooled_means(solved[known], attempts[known]))
         return rates
     column = {TIME: "human_minutes"}.get(name, name.removeprefix("log_"))
     if column not in items:
