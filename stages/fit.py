@@ -18,7 +18,7 @@ def main() -> None:
     observations = read_observations(Path(f"results/{ladder}/observations_fit.csv"), rungs)
     scores = read_final_scores(Path(f"scores/{ladder}/fit"), rungs, observations)
     curves = fit_ladder(observations, scores, LawSettings.from_params(params), params["seed"])
-    mirage = mirage_table(scores, observations[["rung", "n_params"]].drop_duplicates(), params["seed"])
+    mirage = mirage_table(scores, observations[["rung", "train_flops"]].drop_duplicates(), params["seed"])
     path = Path(f"results/{ladder}/fits.json")
     save_fits(path, ladder, curves)
     MIRAGE.write(path.with_name("mirage.csv"), mirage)

@@ -308,8 +308,8 @@ def worth_sentences(evidence: Evidence) -> list[str]:
         steeper = [row for row in shown if row["index"] > row["expected_index_high"]]
         named = f" ({', '.join(map(name, steeper))})" if steeper else ""
         said.append(
-            f"In {len(steeper)} of {len(shown)} families{named} the curve is more of a step than so many independent "
-            "tasks on a smooth rise would show in 95% of draws."
+            f"In {len(steeper)} of {len(shown)} families{named} the sharpest gap makes up more of the rise than it "
+            "would with so many independent tasks on a smooth rise, in 95% of draws. That alone is no step."
         )
     wider = [(factor, row) for row in rows if (factor := widening(evidence, row)) is not None]
     if wider:

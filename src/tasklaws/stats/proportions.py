@@ -149,3 +149,16 @@ def binomial_items(value: Array, stderr: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         items = value * (1 - value) / stderr**2
     return np.where(np.isfinite(items) & (items > 0), np.maximum(items, 1.0), np.nan)
+
+
+_UNKNOWN_ITEMS = 10_000.0  # of a score without n_items and stderr: as if its sampling noise hardly mattered
+
+
+def items_worth(value: Array, stderr: Array, n_items: Array, loss: bool) -> Array:
+    """How many items a value is worth: n_items, else as its stderr says, at least 1; of a loss, (value / stderr)^2."""
+    if loss:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            items = np.maximum((value / stderr) ** 2, 1.0)
+    else:
+        items = np.where(np.isfinite(n_items), n_items, binomial_items(value, stderr))
+    return np.where(np.isfinite(items), items, _UNKNOWN_ITEMS)
