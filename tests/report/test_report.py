@@ -127,7 +127,7 @@ def test_every_family_has_its_figures(full: tuple[Path, dict[str, Any]]) -> None
 
 def test_verdicts_stand_on_the_page(full: tuple[Path, dict[str, Any]]) -> None:
     root, _ = full
-    forecasts = pd.read_csv(root / "results" / "nano_ladder" / "before" / "holdout.csv")
+    forecasts = pd.read_csv(root / "results" / "nano_ladder" / "forecasts.csv")
     text = page(root)
     for verdict in forecasts["verdict"].unique():
         assert f">{verdict}</span>" in text

@@ -10,7 +10,8 @@ import pandas as pd
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, write_json
 from tasklaws.core.typed import Natural, Share, typed
-from tasklaws.laws import LawSettings, fit
+from tasklaws.laws.fitting import fit
+from tasklaws.laws.settings import LawSettings
 from tasklaws.stats.rasch import fit_rasch
 from tasklaws.tables import CurveKey, by_curve, is_loss
 

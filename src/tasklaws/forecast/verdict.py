@@ -6,14 +6,14 @@ from typing import Literal
 import numpy as np
 from scipy.stats import kendalltau, norm
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.forecast.panel import Panel
 from tasklaws.stats.jumps import LEAST_SIZES, SIGMA, SIGNIFICANCE, Step, find_step, mean_by_size, sampling_p_value
 from tasklaws.stats.links import ARCSINE, LOG
 
 Verdict = Literal["lawful", "no signal", "discontinuous", "non-monotone", "not enough rungs"]
 ORDER = 0.6  # Kendall's tau between a curve and size from which on the relationship counts as consistent
-RISE = 3.0  # the rise over the known rungs, in half-widths of the forecast's interval
+_RISE = 3.0  # the rise over the known rungs, in half-widths of the forecast's interval
 PRECISE = 0.05  # the widest half-width of a forecast that is of use: 5 points of score, or 5% of a loss
 AGREED = 0.7  # the same between size and what all tasks of the ladder share
 DEEP = 0.25  # a turn this deep, as a share of a curve's range, counts however consistent the rest is
@@ -100,7 +100,7 @@ def judge_task(seen: Seen, half_width: float, agreed: float) -> Judgement:
         return Judgement("no signal", f"{whole}; of this task {tau:+.2f}")
     rise = trend(seen)
     precision = f"forecast +-{half_width:.3g}, the known rungs differ by {rise:.3g}; {told}"
-    if half_width > PRECISE or rise < RISE * half_width:
+    if half_width > PRECISE or rise < _RISE * half_width:
         return Judgement("not enough rungs", f"a trend, but too few rungs or items to place the next one: {precision}")
     return Judgement("lawful", precision)
 

@@ -104,7 +104,7 @@ def provenance(root: Path, params: dict[str, Any]) -> list[tuple[str, str]]:
         results / "fits.json",
         results / "mirage.csv",
         results / "structure.csv",
-        results / "before" / "holdout.csv",
+        results / "forecasts.csv",
         results / "methods.csv",
         results / "bands.csv",
         *(results / name for name in ("surprises.csv", "surprise_counts.csv", "surprising_skills.csv")),

@@ -156,7 +156,7 @@ def load(root: Path, params: dict[str, Any]) -> Evidence:
         ladder=ladder,
         rungs=dict(sorted(roles.items(), key=lambda pair: sizes[pair[0]])),
         observations=observations,
-        forecasts=records(FORECASTS.read(results / "before" / "holdout.csv")),
+        forecasts=records(FORECASTS.read(results / "forecasts.csv")),
         methods=records(METHOD_FORECASTS.read(results / "methods.csv")),
         bands=bands,
         fits={curve.key: curve for curve in load_fits(results / "fits.json", ladder)},

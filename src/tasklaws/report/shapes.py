@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.forecast.verdict import seen, step
 from tasklaws.report.load import Evidence, Pair, Row
 from tasklaws.stats.proportions import items_worth

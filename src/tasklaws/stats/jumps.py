@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import expit
 from scipy.stats import chi2
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 
 REPLICATES = 4_000
 _SLOPE = 2 * np.log(49)  # logits of a rise from 2% to 98%

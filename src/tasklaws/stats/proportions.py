@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaln, expit, logit
 from scipy.stats import beta
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.stats.links import ARCSINE
 
 _ABILITY_SD = 10.0  # weak prior, in logits, that keeps the ability of one who solves nothing, or all, finite
