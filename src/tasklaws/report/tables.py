@@ -389,8 +389,8 @@ def law_rows(evidence: Evidence) -> Rows:
 def parameters(law: FittedLaw) -> list[str]:
     """Each parameter with its interval: `k 1.1 (0.9 to 1.3)`."""
     return [
-        f"{name} {one.value:.3g}" + (f" ({one.lower:.3g} to {one.upper:.3g})" if one.upper > one.lower else "")
-        for name, one in law.parameters.items()
+        f"{name} {value:.3g}" + (" ({:.3g} to {:.3g})".format(*law.interval[name]) if name in law.interval else "")
+        for name, value in law.params.items()
     ]
 
 
