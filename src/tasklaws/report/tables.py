@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from tasklaws.forecast.curve_fits import FittedLaw
+from tasklaws.overlap.summary import worth
 from tasklaws.plotting import short
 from tasklaws.report.figures import SHARES
 from tasklaws.report.load import CONTINUOUS, CORPUS, Evidence, Row
@@ -291,8 +292,7 @@ def worth_sentences(evidence: Evidence) -> list[str]:
         return []
     least, most = (choose(rows, key=lambda row: row["n_eff"] / row["n_items"]) for choose in (min, max))
     said = [
-        f"The items of {name(least)} hang together most: {least['n_items']:.0f} are worth {least['n_eff']:.1f} tasks; "
-        f"those of {name(most)} least: {most['n_items']:.0f} are worth {most['n_eff']:.1f}."
+        f"The items of {name(least)} hang together most: {worth(least)}. Those of {name(most)} least: {worth(most)}."
     ]
     both = [row for row in rows if "observed" in row and "designed" in row]
     if both:
