@@ -144,7 +144,7 @@ def points_of(p, length, n_items=1000):
     models = [f"m{i}" for i in range(len(p))]
     one = {"ladder": "l", "model": models, "n_params": n_params, "is_final": True, "task": "t", "n_items": n_items}
     table = pd.concat([pd.DataFrame({**one, "metric": metric, "value": value}) for metric, value in values.items()])
-    return table.assign(stderr=np.nan, train_flops=np.nan)
+    return table.assign(stderr=np.nan, train_flops=np.nan, chance=np.nan)
 
 
 def test_points_of_several_metrics_are_enough():
