@@ -100,7 +100,7 @@ def fit_law(name: str, table: pd.DataFrame, replicates: int, seed: int) -> Fitte
         found = fit(table, name, replicates=replicates, seed=seed)
     except TasklawsError as error:
         return FittedLaw(name, "failed", str(error))
-    return typed(FittedLaw, _kept(found.to_dict(whole=False)), name, "this is a fault of tasklaws")
+    return read(FittedLaw, _kept(found.to_dict(whole=False)), name, "this is a fault of tasklaws")
 
 
 def _kept(value: Any) -> Any:
