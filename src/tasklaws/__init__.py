@@ -28,7 +28,7 @@ _MODULES = {
     "Plan": "laws.planning",
     "SolveRates": "humans.estimates",
     "Surface": "laws.planning",
-    "Target": "humans.estimates",
+    "Target": "core.settings",
     "TasklawsError": "core.errors",
     "backtest": "forecast.backtest",
     "effective_number": "overlap.observed",

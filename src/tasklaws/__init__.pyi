@@ -1,8 +1,8 @@
 from tasklaws.core.errors import TasklawsError as TasklawsError
+from tasklaws.core.settings import Target as Target
 from tasklaws.forecast.backtest import Backtest as Backtest
 from tasklaws.forecast.backtest import backtest as backtest
 from tasklaws.humans.estimates import SolveRates as SolveRates
-from tasklaws.humans.estimates import Target as Target
 from tasklaws.humans.estimates import solve_rates as solve_rates
 from tasklaws.items.predictions import ItemPredictions as ItemPredictions
 from tasklaws.items.predictions import predict_items as predict_items

@@ -345,13 +345,12 @@ def compose_params(
     ] = None,
 ) -> None:
     """Write params.yaml from conf/."""
-    from tasklaws.compose import compose, gaps
-    from tasklaws.core.config import PARAMS
+    from tasklaws.compose import compose
     from tasklaws.core.files import write_text
+    from tasklaws.core.settings import PARAMS, load
 
-    text = compose(overrides or [])
-    write_text(PARAMS, text)
-    print("\n".join([f"wrote {PARAMS}", *(f"note: {gap}" for gap in gaps(text))]))
+    write_text(PARAMS, compose(overrides or []))
+    print("\n".join([f"wrote {PARAMS}", *(f"note: {gap}" for gap in load().gaps())]))
 
 
 @command("new-family", "tasklaws new-family multiplication")
@@ -386,10 +385,10 @@ def write_custom_tasks() -> None:
 @command("track", "tasklaws track")
 def rebuild_tracking(json_: Json = False) -> None:
     """Rebuild MLflow from the pipeline's outputs."""
-    from tasklaws.core.config import load_params
+    from tasklaws.core.settings import load
     from tasklaws.tracking import DATABASE, rebuild
 
-    account, written = rebuild(Path(), load_params())
+    account, written = rebuild(Path(), load())
     text = (
         f"{account['experiment']}: {len(account['runs'])} runs in {DATABASE}, {written} of them written now; "
         f"see them with `mlflow ui --backend-store-uri sqlite:///{DATABASE}`"

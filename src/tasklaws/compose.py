@@ -5,13 +5,7 @@ from typing import Any
 
 import yaml
 
-from tasklaws.core.config import PARAMS, refuse_unset
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.settings import refuse_malformed
-from tasklaws.families import build
-from tasklaws.families.prompts import task_name
-from tasklaws.ladder.corpus import refuse_unknown_tasks
-from tasklaws.laws.settings import LawSettings
 
 CONF = Path("conf")
 
@@ -26,11 +20,6 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
-
-    from tasklaws.experiments.overlap_sets import refuse_experiment
-
-    # SciPy and pandas take half a second, which other commands need not.
-    from tasklaws.humans.population import Population
 
     if not (conf / "config.yaml").is_file():
         raise TasklawsError(f"{conf}/config.yaml does not exist: run this in the repository's root")
@@ -47,24 +36,30 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
         raise TasklawsError(
             f"cannot compose {overrides}: {reason}: the ladders are {ladders}; the experiments {experiments}"
         ) from error
-    refuse_unset(params, "composed configuration")
-    refuse_malformed(params, "composed configuration")
-    families = build(params["families"]["sets"])
-    asked = [task_name(family, way) for family, ways in params["elicitation"]["ask"].items() for way in ways]
-    for tasks in (params["corpus"]["mixture"], asked):
-        refuse_unknown_tasks(families, tasks)
-    LawSettings.from_params(params)
-    Population.from_params(params["humans"]["population"])
-    refuse_experiment(params)
+    _refuse(params)
     return OmegaConf.to_yaml(config)
 
 
-def gaps(params: str) -> list[str]:
-    """What the composed params.yaml leaves out, in lines: families without people, or without documents."""
-    return list(refuse_malformed(yaml.safe_load(params), str(PARAMS)).gaps())
-
-
-def family_sets() -> dict[str, dict[str, Any]]:
+def family_sets() -> Any:
     """families.sets of the default experiment: each family's settings by its name."""
-    sets: dict[str, dict[str, Any]] = yaml.safe_load(compose([]))["families"]["sets"]
-    return sets
+    return yaml.safe_load(compose([]))["families"]["sets"]
+
+
+def _refuse(params: Any) -> None:
+    """Raise TasklawsError for what any stage would refuse."""
+    # SciPy, pandas and pydantic take a second, which other commands need not.
+    from tasklaws.core.settings import Settings
+    from tasklaws.experiments.overlap_sets import chains
+    from tasklaws.families import build
+    from tasklaws.families.prompts import task_name
+    from tasklaws.ladder.corpus import refuse_unknown_tasks
+    from tasklaws.laws.forms import refuse_unfit
+
+    settings = Settings.of(params, "composed configuration")
+    families = build(settings.families.sets)
+    asked = [task_name(family, way) for family, ways in settings.elicitation.ask.items() for way in ways]
+    for tasks in (settings.corpus.mixture, asked):
+        refuse_unknown_tasks(families, tasks)
+    refuse_unfit(settings.laws)
+    if settings.experiment.ladders:
+        chains(settings.experiment.overlap_sets)

@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import CensoredData, ecdf
 
+from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_jsonl, read_rows, records
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.core.schema import Item
+from tasklaws.core.settings import Target
 from tasklaws.humans.attempts import GROUP, check_attempts, group_columns, read_attempts
 from tasklaws.stats.proportions import Mean, pooled_rates, shared_error
 from tasklaws.tables import HUMAN_ESTIMATES, HUMAN_GROUPS
@@ -67,27 +69,15 @@ def _crossing(survival: Any) -> float | None:
     return float(survival.quantiles[below[0]]) if below.size else None
 
 
-@dataclass(frozen=True)
-class Target:
-    """The population that estimates are to speak for: which share of it has each value of one group."""
-
-    group: str
-    shares: Mapping[str, float]
-
-    def __post_init__(self) -> None:
-        shares = list(self.shares.values())
-        if not shares or min(shares) < 0 or not math.isclose(sum(shares), 1, abs_tol=1e-6):
-            raise TasklawsError(f"target shares of {self.group} are {dict(self.shares)}: give shares that sum to 1")
-
-    def refuse_unknown(self, attempts: pd.DataFrame) -> None:
-        """Raise TasklawsError unless the attempts have the group, and people of each of its values and no other."""
-        if GROUP + self.group not in attempts:
-            raise TasklawsError(f"target: no column {GROUP}{self.group} in the attempts: add it, or give no target")
-        seen, wanted = set(attempts[GROUP + self.group]), {value for value, share in self.shares.items() if share > 0}
-        for value in sorted(seen - set(self.shares)):
-            raise TasklawsError(f"target: no share of {self.group} {value!r}: give one (0 where it is not to count)")
-        for value in sorted(wanted - seen):
-            raise TasklawsError(f"target: no attempt by anyone of {self.group} {value!r}: leave out its share")
+def refuse_unknown(target: Target, attempts: pd.DataFrame) -> None:
+    """Raise TasklawsError unless the attempts have the target's group, people of each of its values, and no other."""
+    if GROUP + target.group not in attempts:
+        raise TasklawsError(f"target: no column {GROUP}{target.group} in the attempts: add it, or give no target")
+    seen, wanted = set(attempts[GROUP + target.group]), {value for value, share in target.shares.items() if share > 0}
+    for value in sorted(seen - set(target.shares)):
+        raise TasklawsError(f"target: no share of {target.group} {value!r}: give one (0 where it is not to count)")
+    for value in sorted(wanted - seen):
+        raise TasklawsError(f"target: no attempt by anyone of {target.group} {value!r}: leave out its share")
 
 
 def in_target(strata: pd.DataFrame, target: Target, total: str, squares: str) -> Mean:
@@ -196,7 +186,7 @@ def solve_rates(
     if families is None:
         families = dict.fromkeys(table["item"], "items")
     if target is not None:
-        target.refuse_unknown(table)
+        refuse_unknown(target, table)
     timeouts = table.groupby("item")["timeout"].nunique()
     mixed = tuple(map(str, timeouts.index[timeouts > 1]))
     return SolveRates(item_table(table, families, level, target), group_table(table, level), level, mixed)
@@ -233,9 +223,10 @@ def parse_target(text: str) -> Target:
     group, _, shares = text.partition(":")
     pairs = [pair.partition("=") for pair in shares.split(",")]
     try:
-        return Target(group, {value: float(share) for value, _, share in pairs})
+        given = {value: float(share) for value, _, share in pairs}
     except ValueError as error:
         raise TasklawsError(f"target is {text!r}: write it like python:yes=.1,no=.9") from error
+    return read(Target, {"group": group, "shares": given}, "target", "give shares that sum to 1")
 
 
 def item_table(
