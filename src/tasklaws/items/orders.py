@@ -12,8 +12,8 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.workers import run_each
 from tasklaws.items.ability import Levels
 from tasklaws.items.covariates import SOLVE_RATE, TIME, covariate
-from tasklaws.items.methods import METHODS, FittedMethod, Method
-from tasklaws.items.rolling import Target, held_out
+from tasklaws.items.methods import ITEM_METHODS, FittedMethod, ItemMethod
+from tasklaws.items.rolling import HeldOutModel, held_out
 from tasklaws.items.table import ItemTable
 from tasklaws.plotting import LIGHT, panel
 from tasklaws.stats.resampling import Draws, drawn_auc, drawn_log_loss, drawn_tau, interval
@@ -23,9 +23,9 @@ STEPS = "log_steps_required"
 EASINESS = {"time": (TIME, -1), "solve_rate": (SOLVE_RATE, 1), "steps": (STEPS, -1)}
 """What people or the task say of an item, and which way is easier: fixed beforehand, not fitted."""
 ORDER_METHODS = {
-    **{name: METHODS[name] for name in ("constant", "time", "solve_rate")},
-    "steps": Method(covariates=(STEPS,)),
-    **{name: METHODS[name] for name in ("item_response", "full")},
+    **{name: ITEM_METHODS[name] for name in ("constant", "time", "solve_rate")},
+    "steps": ItemMethod(covariates=(STEPS,)),
+    **{name: ITEM_METHODS[name] for name in ("item_response", "full")},
 }
 ALL, MEASURED = "all", "measured"
 FEWEST_ITEMS = 20
@@ -126,7 +126,7 @@ def _item_response(table: ItemTable) -> Array:
 
 def _foretell(table: ItemTable, index: int, clusters: NDArray[np.intp], drawn: Array) -> dict[str, dict[str, Array]]:
     """Order -> figure -> (1 + draws,) values of how well it foretells one model; `clusters` (N,) of the items."""
-    target, human = Target.of(table, index), _human(table)
+    target, human = HeldOutModel.of(table, index), _human(table)
     clusters = clusters[target.asked]
     found = {}
     for name, method in ORDER_METHODS.items():
@@ -198,7 +198,7 @@ def difference(row: pd.Series, reference: str) -> str:
 
 
 _LABELS = {ALL: "all items", MEASURED: "items that every order measures"}
-_APART = 0.18
+_SET_OFFSET = 0.18
 """Between two sets of items in one row."""
 
 
@@ -207,7 +207,7 @@ def draw(compared: pd.DataFrame) -> Figure:
     names = [name for name in ORDER_METHODS if name in set(compared["order"])]
     figure, axes = panel("What the next models solve, by order of difficulty", left=1.95)
     for (items, label), colour, shift in zip(
-        _LABELS.items(), (LIGHT["fit"], LIGHT["forecast"]), (-_APART, _APART), strict=True
+        _LABELS.items(), (LIGHT["fit"], LIGHT["forecast"]), (-_SET_OFFSET, _SET_OFFSET), strict=True
     ):
         rows = compared[compared["items"] == items].set_index("order")
         if rows.empty:

@@ -288,7 +288,7 @@ def named_columns(law: Law, ladders: tuple[str, ...]) -> dict[str, tuple[int, in
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
+_CURVE_REACH = 0.5  # the curve goes on past the largest point by this share of the range of log x
 
 
 def plot(fit: Fit, ax: "Axes | None" = None) -> "Axes":
@@ -322,10 +322,10 @@ def draw_curve(fit: Fit, ax: "Axes", ladder: str, color: str) -> None:
     low, high = fit.points[axis].min(), fit.points[axis].max()
     straight = axis == "loss"
     if straight:
-        x = np.linspace(max(low - _BEYOND * (high - low), low / 2), high, 200)
+        x = np.linspace(max(low - _CURVE_REACH * (high - low), low / 2), high, 200)
     else:
         ax.set_xscale("log")
-        x = np.geomspace(low, high * max((high / low) ** _BEYOND, 2.0), 200)
+        x = np.geomspace(low, high * max((high / low) ** _CURVE_REACH, 2.0), 200)
     ax.plot(x, fit.predict(x, ladder), color=color, linewidth=1)
     if len(fit.draws) > 1:
         ax.fill_between(x, *fit.predict_interval(x, ladder), color=color, alpha=0.2, linewidth=0)

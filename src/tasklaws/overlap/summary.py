@@ -17,7 +17,7 @@ from tasklaws.tables import EFFECTIVE_NUMBERS, SCORES
 
 _T = TypeVar("_T")
 _METRIC = "exact_match"
-_LEVEL = 0.9
+_NUMBER_LEVEL = 0.9
 _SEEN = {"seeds": "between seeds", "trend": "around a trend"}
 
 
@@ -66,7 +66,7 @@ def of_family(
     contrast, residuals, seen = observe(scores, sizes)
     if seen is not None and residuals is not None:
         row |= {"contrast": contrast} | limits("observed", seen.n_eff)
-        against = None if design is None else told(against_design, residuals, design, _LEVEL)
+        against = None if design is None else told(against_design, residuals, design, _NUMBER_LEVEL)
         row |= {} if against is None else limits("by_design", against.overlap.n_eff)
     # All pairs and not the designed ones alone: models share what no item names (docs/overlap.md, on the nano ladder).
     if seen is not None and tells(seen):
@@ -113,7 +113,7 @@ def observe(scores: pd.DataFrame, sizes: pd.DataFrame) -> tuple[str, Residuals |
         contrasts.append(("trend", lambda: around_trend(cells, logs)))
     for name, contrast in contrasts:
         residuals = told(contrast)
-        seen = None if residuals is None else told(observed_number, residuals, _LEVEL)
+        seen = None if residuals is None else told(observed_number, residuals, _NUMBER_LEVEL)
         if seen is not None:
             found.append((name, residuals, seen))
             if seen.n_rungs >= LEAST_TELLING:
@@ -137,8 +137,8 @@ def sharpness(
     ln_size = np.log(by_rung.to_numpy(dtype=float))
     curve = final.groupby("rung")[_METRIC].mean().to_numpy(dtype=float)
     group = groups([items[name] for name in sorted(final["item"].unique())], weight)
-    seen = told(observed_index, read_cells(final, _METRIC), ln_size, group, _LEVEL, 0)
-    due = told(expected_index, ln_size, curve, n_eff, _LEVEL, 0)
+    seen = told(observed_index, read_cells(final, _METRIC), ln_size, group, _NUMBER_LEVEL, 0)
+    due = told(expected_index, ln_size, curve, n_eff, _NUMBER_LEVEL, 0)
     return (limits("index", seen) if seen else {}) | (limits("expected_index", due) if due else {})
 
 
