@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+import tiny
 from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
