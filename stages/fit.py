@@ -17,7 +17,7 @@ def main() -> None:
     observations = read_observations(Path(f"results/{ladder}/observations_fit.csv"), rungs)
     scores = read_final_scores(Path(f"scores/{ladder}/fit"), rungs, observations)
     curves = fit_ladder(observations, scores, settings.laws, settings.seed)
-    mirage = mirage_table(scores, observations[["rung", "n_params"]].drop_duplicates(), settings.seed)
+    mirage = mirage_table(scores, observations[["rung", "train_flops"]].drop_duplicates(), settings.seed)
     path = Path(f"results/{ladder}/fits.json")
     save_fits(path, ladder, curves)
     MIRAGE.write(path.with_name("mirage.csv"), mirage)
