@@ -8,7 +8,8 @@ from tasklaws.core.settings import load
 from tasklaws.families import build
 from tasklaws.families.step_chain import StepChain
 from tasklaws.overlap.design import chain_weights
-from tasklaws.overlap.summary import structure_table, worth
+from tasklaws.overlap.effective_number import worth
+from tasklaws.overlap.summary import structure_table
 from tasklaws.tables import EFFECTIVE_NUMBERS, read_checkpoints, read_scores
 
 
