@@ -95,7 +95,7 @@ def draw(evidence: Evidence) -> dict[str, Figure]:
 
 def provenance(root: Path, params: dict[str, Any]) -> list[tuple[str, str]]:
     """What the page was made from: the parameters that bear on it and its inputs, with their SHA-256."""
-    used = {key: params[key] for key in PARAMS}
+    used = {key: params[key] for key in PARAMS} | {"corpus.mixture": params["corpus"]["mixture"]}
     digest = hashlib.sha256(json_line(Path("params.yaml"), used).encode()).hexdigest()
     results = root / "results" / params["models"]["name"]
     names = [
@@ -113,5 +113,5 @@ def provenance(root: Path, params: dict[str, Any]) -> list[tuple[str, str]]:
         root / "data" / "humans" / "items.csv",
         *sorted((root / "data" / "items" / f"{family}.jsonl") for family in params["families"]["sets"]),
     ]
-    own = (f"params.yaml: {', '.join(PARAMS)}", digest)
+    own = (f"params.yaml: {', '.join(used)}", digest)
     return [own, *((path.relative_to(root).as_posix(), sha256_file(path)) for path in names)]

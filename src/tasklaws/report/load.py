@@ -9,6 +9,7 @@ from typing import Any
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import records
 from tasklaws.core.schema import ITEMS, Item, read_items
+from tasklaws.families.prompts import split_task
 from tasklaws.forecast.curve_fits import FittedCurve, load_fits
 from tasklaws.tables import (
     BANDS,
@@ -35,7 +36,8 @@ class Evidence:
 
     `rungs` maps each rung to its role, in order of size. `bands` are the forecast along size, `methods` what each
     method said of the holdout, `mirage` the mirage check, `structure` how many tasks families are worth. `scores` are
-    the exact matches of final checkpoints. `settings` maps a family to its settings.
+    the exact matches of final checkpoints. `settings` maps a family to its settings. `unlearned` are the families of
+    which no document of the corpus is, where rungs were trained on it.
     """
 
     ladder: str
@@ -51,6 +53,7 @@ class Evidence:
     scores: list[Row]
     items: dict[str, Item]
     settings: dict[str, dict[str, Any]]
+    unlearned: list[str]
 
     @cached_property
     def pairs(self) -> list[Pair]:
@@ -147,6 +150,8 @@ def load(root: Path, params: dict[str, Any]) -> Evidence:
         raise TasklawsError(f"item {strangers[0]} was scored and is not in {root / ITEMS}: run `dvc repro`")
     sizes = {row["rung"]: row["n_params"] for row in observations}
     roles = {rung: entry["role"] for rung, entry in params["models"]["rungs"].items() if rung in sizes}
+    trained = any(entry["source"]["kind"] == "train" for entry in params["models"]["rungs"].values())
+    learned = {split_task(task)[0] for task in params["corpus"]["mixture"]}
     bands: dict[CurveKey, list[Row]] = {}
     for row in records(BANDS.read(results / "bands.csv")):
         bands.setdefault(CurveKey(row["family"], row["elicitation"], row["metric"]), []).append(row)
@@ -166,4 +171,5 @@ def load(root: Path, params: dict[str, Any]) -> Evidence:
         scores=scores,
         items=items,
         settings=settings,
+        unlearned=[family for family in settings if trained and family not in learned],
     )

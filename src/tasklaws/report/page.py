@@ -131,6 +131,7 @@ def family_blocks(evidence: Evidence, figures: set[str]) -> list[dict[str, Any]]
             {
                 "family": family,
                 "n_items": len(items),
+                "learned": family not in evidence.unlearned,
                 "question": example.question if example else "",
                 "answer": example.answer if example else "",
                 "pairs": [(pair, figure_names(evidence, pair, figures)) for pair in pairs],
