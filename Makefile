@@ -23,10 +23,11 @@ test: $(READY) ## install what is missing, then lint, check types and run all te
 pytest: $(READY)
 	pytest -n 2 --dist loadgroup
 
-check: $(READY) ## lint and check types
+check: $(READY) ## lint, check types and who imports whom
 	ruff check
 	ruff format --check
 	mypy
+	lint-imports --no-cache --no-logo
 
 dependencies: $(READY) ## write the code dependencies of dvc.yaml from the imports
 	python tools/dependencies.py
