@@ -62,7 +62,7 @@ def held_out(table: ItemTable, last: int, records: bool) -> list[int]:
         raise TasklawsError("all models are at one date or size: nothing is earlier, so nothing can be predicted")
     if not 1 <= last <= len(chosen):
         kind = "record-setting models" if records else "models"
-        raise TasklawsError(f"--last {last}: {len(chosen)} {kind} have earlier ones: give 1 to {len(chosen)}")
+        raise TasklawsError(f"last is {last}: {len(chosen)} {kind} have earlier ones: give 1 to {len(chosen)}")
     return [int(index) for index in chosen[-last:]]
 
 

@@ -55,7 +55,7 @@ class Overlap:
         return Estimate(*((each - 1) / (self.n_items - 1) for each in (effect.value, effect.low, effect.high)))
 
 
-def effective_number(residuals: Residuals, level: float, other_items: bool = False) -> Overlap:
+def observed_number(residuals: Residuals, level: float, other_items: bool = False) -> Overlap:
     """n / (1 + (n - 1) r), r the mean correlation of two items, between 1 and n.
 
     With residuals e_ic, n_c of them known at cell c, r is sum_c ((sum_i e_ic)^2 - sum_i e_ic^2) / sum_c (n_c - 1) sum_i
@@ -112,7 +112,7 @@ def against_design(residuals: Residuals, design: Array, level: float) -> Against
     """
     shared = design - np.diag(np.diag(design))
     if not shared.any():
-        raise TasklawsError("no two items share a skill by design: take effective_number")
+        raise TasklawsError("no two items share a skill by design: take observed_number")
     value, known = _known(residuals)
     n_items = len(value)
     by_rung = _by_rung(residuals)

@@ -8,16 +8,15 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.overlap.design import correlation, effective_number, needs, overlap
+from tasklaws.overlap.design import correlation, designed_number, needs, overlap
 from tasklaws.overlap.discontinuity import expected_index, observed_index
-from tasklaws.overlap.effective_number import LEAST_TELLING, Estimate, Overlap, against_design
-from tasklaws.overlap.effective_number import effective_number as observed_number
+from tasklaws.overlap.effective_number import LEAST_TELLING, Estimate, Overlap, against_design, observed_number
 from tasklaws.overlap.residuals import Residuals, around_trend, between_seeds, read_cells
 from tasklaws.tables import EFFECTIVE_NUMBERS, SCORES
 
 _T = TypeVar("_T")
 _METRIC = "exact_match"
-_NUMBER_LEVEL = 0.9
+OBSERVED_LEVEL = 0.9
 
 
 def structure_table(
@@ -60,12 +59,12 @@ def of_family(
     own = [items[name] for name in names]
     skills = told(needs, own, weight)
     design = None if skills is None else correlation(overlap(*skills))
-    designed = n_items if design is None else effective_number(design)
+    designed = n_items if design is None else designed_number(design)
     row: dict[str, Any] = {"n_items": n_items, "designed": None if design is None else designed}
     contrast, residuals, seen = observe(scores, sizes)
     if seen is not None and residuals is not None:
         row |= {"contrast": contrast} | limits("observed", seen.n_eff)
-        against = None if design is None else told(against_design, residuals, design, _NUMBER_LEVEL)
+        against = None if design is None else told(against_design, residuals, design, OBSERVED_LEVEL)
         row |= {} if against is None else limits("by_design", against.overlap.n_eff)
     # All pairs and not the designed ones alone: models share what no item names (docs/overlap.md, on the nano ladder).
     if seen is not None and tells(seen):
@@ -98,7 +97,7 @@ def observe(scores: pd.DataFrame, sizes: pd.DataFrame) -> tuple[str, Residuals |
         contrasts.append(("trend", lambda: around_trend(cells, logs)))
     for name, contrast in contrasts:
         residuals = told(contrast)
-        seen = None if residuals is None else told(observed_number, residuals, _NUMBER_LEVEL)
+        seen = None if residuals is None else told(observed_number, residuals, OBSERVED_LEVEL)
         if seen is not None:
             found.append((name, residuals, seen))
             if seen.n_rungs >= LEAST_TELLING:
@@ -122,8 +121,8 @@ def sharpness(
     ln_size = np.log(by_rung.to_numpy(dtype=float))
     curve = final.groupby("rung")[_METRIC].mean().to_numpy(dtype=float)
     group = groups([items[name] for name in sorted(final["item"].unique())], weight)
-    seen = told(observed_index, read_cells(final, _METRIC), ln_size, group, _NUMBER_LEVEL, 0)
-    due = told(expected_index, ln_size, curve, n_eff, _NUMBER_LEVEL, 0)
+    seen = told(observed_index, read_cells(final, _METRIC), ln_size, group, OBSERVED_LEVEL, 0)
+    due = told(expected_index, ln_size, curve, n_eff, OBSERVED_LEVEL, 0)
     return (limits("index", seen) if seen else {}) | (limits("expected_index", due) if due else {})
 
 
