@@ -49,7 +49,7 @@ def fit(
     >>> sizes = [1e6, 3e6, 1e7, 3e7, 1e8]
     >>> table = pd.DataFrame({"n_params": sizes, "metric": "loss", "value": [2 + 50 * n**-0.25 for n in sizes]})
     >>> found = fit(table, "power", replicates=20)
-    >>> str(found.status), round(found.params["a"], 3), found.predict([1e9]).round(3).tolist()
+    >>> str(found.status), round(found.params.get("a"), 3), found.predict([1e9]).round(3).tolist()
     ('converged', 0.25, [2.281])
     """
     for name, value in (("seed", seed), ("replicates", replicates)):

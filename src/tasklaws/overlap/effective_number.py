@@ -276,7 +276,6 @@ def _with_unseen(seen: Estimate, value: Array, shared: Array) -> Estimate:
 def worth(row: Mapping[str, Any]) -> str:
     """How many tasks the items of a row are worth, whether that is seen or designed, and the limits of what is seen:
     `137 items are worth 2.1 tasks by design; seen are 137 (90%: 1 to 137)`."""
-
     observed, designed = (row.get(name, np.nan) for name in ("observed", "designed"))
     limits = "" if pd.isna(observed) else f"(90%: {row['observed_low']:.3g} to {row['observed_high']:.3g})"
     start = f"{row['n_items']:.0f} items are worth {row['n_eff']:.3g} tasks"
