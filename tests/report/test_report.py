@@ -15,6 +15,8 @@ import pytest
 
 from results_tree import params_of, write_results
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.settings import Settings
+from tasklaws.overlap.summary import worth
 from tasklaws.report.build import build
 from tasklaws.report.claims import claims
 from tasklaws.report.load import Evidence, load
@@ -24,13 +26,13 @@ FEW = ("gauss_sum", "largest_of_four", "sha256_power")
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def full(not_quick: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """The default ladder with every family, reported."""
     root = tmp_path_factory.mktemp("full")
     params = params_of("nano_ladder")
     write_results(root, params)
-    build(root, params)
-    return root, params
+    build(root, Settings.of(params))
+    return root, Settings.of(params)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     root = tmp_path_factory.mktemp("mini")
     params = params_of("nano_mini", FEW)
     write_results(root, params)
-    return root, params
+    return root, Settings.of(params)
 
 
 def page(root: Path) -> str:
@@ -109,9 +111,9 @@ def test_every_colour_of_a_figure_has_a_dark_one(full: tuple[Path, dict[str, Any
 
 
 def test_every_family_has_its_figures(full: tuple[Path, dict[str, Any]]) -> None:
-    root, params = full
+    root, settings = full
     figures = {path.stem for path in (root / "results" / "nano_ladder" / "figures").glob("*.svg")}
-    for family, elicitations in params["elicitation"]["ask"].items():
+    for family, elicitations in settings.elicitation.ask.items():
         for elicitation in elicitations:
             assert f"{family}-{elicitation}-exact_match" in figures
             assert f"{family}-{elicitation}-target_bits_per_byte" in figures
@@ -157,8 +159,8 @@ def test_what_families_are_worth_stands_on_the_page(full: tuple[Path, dict[str, 
     for row in seen.itertuples():
         assert f'<td class="n">{row.observed:.1f} ({row.observed_low:.1f} to {row.observed_high:.1f})</td>' in text
     least = table.loc[(table["n_eff"] / table["n_items"]).idxmin()]
-    said = f"The items of {least['family']} {least['elicitation']} hang together most: {least['n_items']} are worth"
-    assert f"{said} {least['n_eff']:.1f} tasks" in text
+    said = f"The items of {least['family']} {least['elicitation']} hang together most: {worth(least.to_dict())}."
+    assert escape(said, quote=False) in text
     assert "results/nano_ladder/structure.csv" in text
 
 

@@ -10,19 +10,27 @@ from tasklaws.report.shapes import Level, measure
 
 
 def levels(values: list[float], decades: float = 0.5, stderr: float = 0.001) -> list[Level]:
-    return [Level(f"r{index}", 10 ** (3 + decades * index), value, stderr) for index, value in enumerate(values)]
+    sizes = [10 ** (3 + decades * index) for index in range(len(values))]
+    return [
+        Level(f"r{index}", size, 6e6 * size, value, stderr, 1000.0)
+        for index, (size, value) in enumerate(zip(sizes, values, strict=True))
+    ]
 
 
 @pytest.mark.parametrize(
     ("values", "shape"),
     [
         ([0, 0, 0, 1, 1, 1], "step"),
-        ([0, 0, 0.5, 0.5, 0.5, 0.92, 1], "step"),
+        ([0, 0, 0.5, 0.5, 0.5, 0.92, 1], "pieces"),
+        ([0.5, 0.5, 0.5, 0.9, 0.9, 0.9], "step"),
+        ([0.9, 0.9, 0.9, 0.5, 0.5, 0.5], "step"),
+        ([0, 0.02, 0.12, 0.5, 0.88, 0.98, 1], "smooth"),
         ([0, 0.2, 0.4, 0.41, 0.42, 0.7, 1], "pieces"),
         ([0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9], "smooth"),
         ([0, 0.3, 0.6, 0.3, 0.6, 0.9, 1], "uneven"),
         ([0.3, 0.31, 0.29, 0.3], "no rise"),
-        ([0.98, 1, 1, 1], "no rise"),
+        ([0.985, 0.99, 0.99, 0.995], "no rise"),
+        ([0.98, 1, 1, 1], "step"),
         ([0, 1, 1], "too few rungs"),
     ],
 )

@@ -54,7 +54,8 @@ def describe(rise: Rise) -> str:
     return (
         f"From {ends} to {percent(best.value)} at {best.rung}. Going from 10% to 90% of the rise takes "
         f"{width_text(rise)} of n_params; the largest jump between neighbouring rungs, {rise.before} to "
-        f"{rise.after}, makes up {percent(rise.jump)} of it. In one word: {rise.shape}."
+        f"{rise.after}, makes up {percent(rise.jump)} of it. In one word: {rise.shape}"
+        f"{', made by the held-out rungs: the fit rungs alone show none' if rise.unseen else ''}."
     )
 
 
@@ -89,7 +90,7 @@ def hash_step(evidence: Evidence, pair: Pair) -> Claim | None:
         "sha256 iterated: one step",
         "Small models solve none of the hundred tasks; from some size on a model solves all of them, for who can "
         "write the loop for one can write it for every one.",
-        "cannot be told" if rise.shape in ("too few rungs", "no rise") else judgement,
+        "cannot be told" if rise.shape == "too few rungs" or rise.width is None else judgement,
         findings,
         ("rung", *(f"solved, {label}" for label in labels), "failures that ran, wrong hash"),
         tuple(hash_row(evidence, rung, rows, labels) for rung, rows in by_rung(evidence, scores).items()),
@@ -141,7 +142,7 @@ def sum_pieces(evidence: Evidence, pair: Pair) -> Claim | None:
         "Sum of 1..n: pieces",
         "Small models solve nothing, middling ones loop and solve every n up to their budget, large ones know "
         "Gauss's formula and solve all.",
-        "cannot be told" if rise.shape == "no rise" else judgement,
+        "cannot be told" if rise.width is None else judgement,
         findings,
         ("rung", "solved below the limit", "solved above it", "out of fuel above it"),
         tuple((rung, *map(percent, shares)) for rung, shares in stages.items()),

@@ -112,8 +112,9 @@ def conventions() -> str:
     """The meaning of each shape, with its thresholds."""
     flat, piece = percent(rise.FLAT_SHARE), percent(rise.PIECE_SHARE)
     return (
-        f"A curve rises if it gains at least {percent(rise.RISE)} and more than two standard errors. A step: at least "
-        f"{percent(rise.STEP_SHARE)} of the rise lies between two neighbouring rungs. Pieces: not a step, but a pair "
+        f"A curve rises if it gains at least {percent(rise.RISE)} and more than two standard errors. A step, "
+        "of whatever height: two levels with one jump between neighbouring rungs tell the curve better than any smooth "
+        "rise; it is the rule by which a verdict is discontinuous. Pieces: not a step, but a pair "
         f"of neighbours that gain at most {flat} of the rise, and less than the others by more than two standard "
         f"errors, has at least {piece} of it before and after. Uneven: it falls on the way by more than {flat} and two "
         f"standard errors. Smooth: none of these. Fewer than {rise.MIN_RUNGS} rungs have no shape."

@@ -6,13 +6,17 @@ from itertools import pairwise
 from statistics import fmean, stdev
 from typing import Literal
 
+import numpy as np
+
+from tasklaws.core.arrays import Array
+from tasklaws.forecast.verdict import seen, step
 from tasklaws.report.load import Evidence, Pair, Row
+from tasklaws.stats.proportions import items_worth
 from tasklaws.tables import is_loss
 
 Shape = Literal["no rise", "step", "pieces", "smooth", "uneven", "too few rungs"]
 # What each word is taken to mean. They are conventions, printed in the report beside the numbers they rest on.
 RISE = 0.1  # a smaller gain over the ladder is no rise
-STEP_SHARE = 0.5  # a step: this share of the rise, or more, lies between two neighbouring rungs
 PIECE_SHARE = 0.2  # a piece: a run of rising rungs that makes up this share of the rise
 FLAT_SHARE = 0.05  # a plateau: neighbours within the rise that differ by less than this share of it
 MIN_RUNGS = 4
@@ -20,12 +24,16 @@ MIN_RUNGS = 4
 
 @dataclass(frozen=True)
 class Level:
-    """The mean over seeds of one rung and its standard error (items, and seeds where there are two or more)."""
+    """The mean over seeds of one rung and its standard error (items, and seeds where there are two or more); `n_items`
+    is how many items the mean is worth, as a verdict counts them, `fit` whether a verdict saw the rung."""
 
     rung: str
     n_params: float
+    train_flops: float
     value: float
     stderr: float
+    n_items: float
+    fit: bool = True
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,9 @@ class Rise:
     `width` is the decades of n_params from 10% to 90% of the gain, None where nothing rises; `width_is_bound` says
     that the smallest rung is past the 10% already, so it is at least that. `jump` is the largest gain between
     neighbours, as a share of the whole, from rung `before` to rung `after`; `drop` the largest fall, likewise.
-    `plateaus` counts flat pairs of neighbours with a piece of the rise on either side.
+    `plateaus` counts flat pairs of neighbours with a piece of the rise on either side. What a verdict calls
+    discontinuous is a step: the rule is the verdict's (`forecast.verdict.step`), among all rungs or among the fit rungs
+    alone. `unseen` says that a step came with the held-out rungs, which no verdict could know.
     """
 
     levels: tuple[Level, ...]
@@ -48,6 +58,7 @@ class Rise:
     drop: float
     plateaus: int
     shape: Shape
+    unseen: bool
 
 
 def levels(evidence: Evidence, pair: Pair, metric: str) -> list[Level]:
@@ -60,8 +71,31 @@ def levels(evidence: Evidence, pair: Pair, metric: str) -> list[Level]:
         values = [row["value"] for row in rows]
         within = fmean(row.get("stderr", 0.0) ** 2 for row in rows)
         between = stdev(values) ** 2 if len(values) > 1 else 0.0
-        found.append(Level(rung, rows[0]["n_params"], fmean(values), math.sqrt(max(within, between) / len(values))))
+        value, stderr, n_items = (_mean(rows, column) for column in ("value", "stderr", "n_items"))
+        found.append(
+            Level(
+                rung=rung,
+                n_params=rows[0]["n_params"],
+                train_flops=rows[0]["train_flops"],
+                value=fmean(values),
+                stderr=math.sqrt(max(within, between) / len(values)),
+                n_items=float(items_worth(value, stderr, n_items, is_loss(metric))),
+                fit=evidence.rungs[rung] == "fit",
+            )
+        )
     return found
+
+
+def _mean(rows: list[Row], column: str) -> Array:
+    return np.array(fmean([row[column] for row in rows if column in row] or [math.nan]))
+
+
+def makes_step(found: list[Level], metric: str, chance: float) -> bool:
+    """Whether these levels make a step: the verdict's rule."""
+    value, n_items, flops = (
+        np.array([getattr(level, name) for level in found]) for name in ("value", "n_items", "train_flops")
+    )
+    return step(seen(np.log(np.maximum(flops, 1.0)), value, n_items, chance, is_loss(metric))) is not None
 
 
 def measure(found: list[Level], metric: str, chance: float = 0.0) -> Rise:
@@ -79,6 +113,8 @@ def measure(found: list[Level], metric: str, chance: float = 0.0) -> Rise:
     start, end = (crossing(found, values, floor + share * gain) for share in (0.1, 0.9))
     largest = steps.index(max(steps))
     plateaus = count_plateaus(steps, noise)
+    known = makes_step([level for level in found if level.fit], metric, chance)
+    any_step = known or makes_step(found, metric, chance)
     return Rise(
         levels=tuple(found),
         gain=gain,
@@ -89,7 +125,8 @@ def measure(found: list[Level], metric: str, chance: float = 0.0) -> Rise:
         after=found[min(largest + 1, len(found) - 1)].rung,
         drop=max(0.0, -min(steps)),
         plateaus=plateaus,
-        shape=shape(len(found), rises, steps, noise, plateaus),
+        shape="step" if any_step else shape(len(found), rises, steps, noise, plateaus),
+        unseen=any_step and not known,
     )
 
 
@@ -122,13 +159,11 @@ def count_plateaus(steps: list[float], noise: list[float]) -> int:
 
 
 def shape(n_rungs: int, rises: bool, steps: list[float], noise: list[float], plateaus: int) -> Shape:
-    """The one word for a rise, by the conventions above."""
+    """The one word for a rise that is no step, by the conventions above."""
     if n_rungs < MIN_RUNGS:
         return "too few rungs"
     if not rises:
         return "no rise"
-    if round(max(steps), 2) >= STEP_SHARE:
-        return "step"
     if plateaus:
         return "pieces"
     falls = any(-change > max(doubt, FLAT_SHARE) for change, doubt in zip(steps, noise, strict=True))

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from tasklaws.forecast.curve_fits import FittedLaw
+from tasklaws.overlap.summary import worth
 from tasklaws.plotting import short
 from tasklaws.report.figures import SHARES
 from tasklaws.report.load import CONTINUOUS, CORPUS, Evidence, Row
@@ -291,8 +292,7 @@ def worth_sentences(evidence: Evidence) -> list[str]:
         return []
     least, most = (choose(rows, key=lambda row: row["n_eff"] / row["n_items"]) for choose in (min, max))
     said = [
-        f"The items of {name(least)} hang together most: {least['n_items']:.0f} are worth {least['n_eff']:.1f} tasks; "
-        f"those of {name(most)} least: {most['n_items']:.0f} are worth {most['n_eff']:.1f}."
+        f"The items of {name(least)} hang together most: {worth(least)}. Those of {name(most)} least: {worth(most)}."
     ]
     both = [row for row in rows if "observed" in row and "designed" in row]
     if both:
@@ -308,8 +308,8 @@ def worth_sentences(evidence: Evidence) -> list[str]:
         steeper = [row for row in shown if row["index"] > row["expected_index_high"]]
         named = f" ({', '.join(map(name, steeper))})" if steeper else ""
         said.append(
-            f"In {len(steeper)} of {len(shown)} families{named} the curve is more of a step than so many independent "
-            "tasks on a smooth rise would show in 95% of draws."
+            f"In {len(steeper)} of {len(shown)} families{named} the sharpest gap makes up more of the rise than it "
+            "would with so many independent tasks on a smooth rise, in 95% of draws. That alone is no step."
         )
     wider = [(factor, row) for row in rows if (factor := widening(evidence, row)) is not None]
     if wider:
@@ -389,8 +389,8 @@ def law_rows(evidence: Evidence) -> Rows:
 def parameters(law: FittedLaw) -> list[str]:
     """Each parameter with its interval: `k 1.1 (0.9 to 1.3)`."""
     return [
-        f"{name} {one.value:.3g}" + (f" ({one.lower:.3g} to {one.upper:.3g})" if one.upper > one.lower else "")
-        for name, one in law.parameters.items()
+        f"{name} {value:.3g}" + (" ({:.3g} to {:.3g})".format(*law.interval[name]) if name in law.interval else "")
+        for name, value in law.params.items()
     ]
 
 
