@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from tasklaws.core.config import load_params
 from tasklaws.core.errors import run
+from tasklaws.core.settings import load
 from tasklaws.report.build import build
 
 
 def main() -> None:
-    build(Path(), load_params())
+    build(Path(), load())
 
 
 if __name__ == "__main__":

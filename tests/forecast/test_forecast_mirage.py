@@ -194,7 +194,7 @@ REPEATS = 100
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [4, 7])
+@pytest.mark.parametrize("count", [pytest.param(4, marks=pytest.mark.heavy), 7])
 def test_mirages_and_steps_are_found_at_the_stated_rates(count):
     mirages = [mirage_table(scores_of(smooth(count), 20, np.random.default_rng(i)), sizes(count), i) for i in range(40)]
     assert (pd.concat(mirages)["survives"] == False).mean() >= 0.9  # noqa: E712

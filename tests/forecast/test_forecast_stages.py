@@ -12,9 +12,9 @@ import yaml
 from synthetic import SMOOTH, Family, Ladder
 
 from tasklaws.core.files import sha256_file
+from tasklaws.core.settings import Laws
 from tasklaws.forecast.curve_fits import fit_curve, load_fits
 from tasklaws.laws.fitting import fit
-from tasklaws.laws.settings import LawSettings
 from tasklaws.tables import CurveKey, is_loss
 
 STAGES = Path(__file__).parents[2] / "stages"
@@ -259,7 +259,7 @@ def test_fits_json_and_a_fit_have_one_form(finished):
 def test_a_law_that_cannot_be_fitted_says_why():
     row = {"family": "f", "elicitation": "direct", "metric": "brier", "value": 0.0, "rung": "r", "seed": 0}
     table = pd.DataFrame([{**row, "train_flops": 1e9, "n_params": 1e3, "n_tokens": 1e5, "chance": None}])
-    curve = fit_curve(CurveKey("f", "direct", "brier"), table, pd.DataFrame(), LawSettings((), ("power",), 50), 0)
+    curve = fit_curve(CurveKey("f", "direct", "brier"), table, pd.DataFrame(), Laws((), ("power",), 50), 0)
     assert curve.laws[0].status == "failed"
     assert "loss not above 0" in curve.laws[0].reason
 

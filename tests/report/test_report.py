@@ -15,6 +15,7 @@ import pytest
 
 from results_tree import params_of, write_results
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.settings import Settings
 from tasklaws.overlap.effective_number import worth
 from tasklaws.report.build import build
 from tasklaws.report.claims import claims
@@ -25,13 +26,13 @@ FEW = ("gauss_sum", "largest_of_four", "sha256_power")
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def full(not_quick: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """The default ladder with every family, reported."""
     root = tmp_path_factory.mktemp("full")
     params = params_of("nano_ladder")
     write_results(root, params)
-    build(root, params)
-    return root, params
+    build(root, Settings.of(params))
+    return root, Settings.of(params)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     root = tmp_path_factory.mktemp("mini")
     params = params_of("nano_mini", FEW)
     write_results(root, params)
-    return root, params
+    return root, Settings.of(params)
 
 
 def page(root: Path) -> str:
@@ -110,9 +111,9 @@ def test_every_colour_of_a_figure_has_a_dark_one(full: tuple[Path, dict[str, Any
 
 
 def test_every_family_has_its_figures(full: tuple[Path, dict[str, Any]]) -> None:
-    root, params = full
+    root, settings = full
     figures = {path.stem for path in (root / "results" / "nano_ladder" / "figures").glob("*.svg")}
-    for family, elicitations in params["elicitation"]["ask"].items():
+    for family, elicitations in settings.elicitation.ask.items():
         for elicitation in elicitations:
             assert f"{family}-{elicitation}-exact_match" in figures
             assert f"{family}-{elicitation}-target_bits_per_byte" in figures

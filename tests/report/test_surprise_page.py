@@ -12,6 +12,7 @@ from test_report import FEW, read_page
 
 from results_tree import params_of, write_results
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.settings import Settings
 from tasklaws.report.build import build
 from tasklaws.tables import SURPRISES
 
@@ -23,8 +24,8 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     root = tmp_path_factory.mktemp("surprising")
     params = params_of("nano_mini", FEW)
     write_results(root, params)
-    build(root, params)
-    return root, params
+    build(root, Settings.of(params))
+    return root, Settings.of(params)
 
 
 def page(root: Path) -> str:

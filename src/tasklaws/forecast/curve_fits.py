@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from tasklaws.core.checked import Natural, Share, read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, write_json
-from tasklaws.core.typed import Natural, Share, typed
+from tasklaws.core.settings import Laws
 from tasklaws.laws.fitting import fit
-from tasklaws.laws.settings import LawSettings
+from tasklaws.laws.forms import refuse_unfit
 from tasklaws.stats.rasch import fit_rasch
 from tasklaws.tables import CurveKey, by_curve, is_loss
 
@@ -72,15 +73,17 @@ class Fits:
     curves: tuple[FittedCurve, ...]
 
 
-def fit_ladder(observations: pd.DataFrame, scores: pd.DataFrame, settings: LawSettings, seed: int) -> list[FittedCurve]:
-    """Fit every curve of the final `observations` of the fit rungs; `scores` are the items' behind them."""
-    return [fit_curve(key, table, scores, settings, seed) for key, table in by_curve(observations)]
+def fit_ladder(observations: pd.DataFrame, scores: pd.DataFrame, laws: Laws, seed: int) -> list[FittedCurve]:
+    """Fit every curve of the final `observations` of the fit rungs; `scores` are the items' behind them.
+
+    A law that does not exist, or gives no loss and is to be fitted to losses, raises TasklawsError.
+    """
+    refuse_unfit(laws)
+    return [fit_curve(key, table, scores, laws, seed) for key, table in by_curve(observations)]
 
 
-def fit_curve(
-    key: CurveKey, table: pd.DataFrame, scores: pd.DataFrame, settings: LawSettings, seed: int
-) -> FittedCurve:
-    names = settings.losses if is_loss(key.metric) else settings.scores
+def fit_curve(key: CurveKey, table: pd.DataFrame, scores: pd.DataFrame, laws: Laws, seed: int) -> FittedCurve:
+    names = laws.losses if is_loss(key.metric) else laws.scores
     chance = table["chance"].mean() if table["chance"].notna().any() else None
     difficulty = None
     if key.metric == "exact_match":
@@ -88,8 +91,8 @@ def fit_curve(
         solved = own.pivot(index="item", columns=["rung", "seed"], values=key.metric).sort_index()
         hardness = fit_rasch(solved.to_numpy(dtype=float), chance or 0.0).difficulty
         difficulty = {str(item): round(float(value), 6) for item, value in zip(solved.index, hardness, strict=True)}
-    laws = tuple(fit_law(name, table.assign(model=table["rung"]), settings.replicates, seed) for name in names)
-    return FittedCurve(*key, laws=laws, chance=None if chance is None else float(chance), difficulty=difficulty)
+    fitted = tuple(fit_law(name, table.assign(model=table["rung"]), laws.replicates, seed) for name in names)
+    return FittedCurve(*key, laws=fitted, chance=None if chance is None else float(chance), difficulty=difficulty)
 
 
 def fit_law(name: str, table: pd.DataFrame, replicates: int, seed: int) -> FittedLaw:
@@ -97,7 +100,7 @@ def fit_law(name: str, table: pd.DataFrame, replicates: int, seed: int) -> Fitte
         found = fit(table, name, replicates=replicates, seed=seed)
     except TasklawsError as error:
         return FittedLaw(name, "failed", str(error))
-    return typed(FittedLaw, _kept(found.to_dict(whole=False)), name, "this is a fault of tasklaws")
+    return read(FittedLaw, _kept(found.to_dict(whole=False)), name, "this is a fault of tasklaws")
 
 
 def _kept(value: Any) -> Any:
@@ -115,7 +118,7 @@ def save_fits(path: Path, ladder: str, curves: list[FittedCurve]) -> None:
 
 def load_fits(path: Path, ladder: str) -> tuple[FittedCurve, ...]:
     """Read fits.json; another ladder's, or a malformed one, raises TasklawsError."""
-    found = typed(Fits, read_json(path), str(path), "run `dvc repro fit`")
+    found = read(Fits, read_json(path), str(path), "run `dvc repro fit`")
     if found.ladder != ladder:
         raise TasklawsError(f"{path} holds the fits of {found.ladder}, not of {ladder}: run `dvc repro fit`")
     return found.curves

@@ -9,9 +9,8 @@ from typing import Any
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_jsonl
-from tasklaws.core.schema import Elicitation, Item, Response
-from tasklaws.core.typed import typed
+from tasklaws.core.schema import Item, Response, read_responses
+from tasklaws.core.settings import Ask
 from tasklaws.families.prompts import target
 from tasklaws.harness import metrics
 from tasklaws.sandbox import Outcome, OutcomeCache
@@ -22,7 +21,7 @@ def score_rung(
     rung: str,
     responses: Path,
     items: dict[str, Item],
-    ask: dict[str, list[Elicitation]],
+    ask: Ask,
     checkpoints: Sequence[tuple[int, int]],
     workers: int,
 ) -> pd.DataFrame:
@@ -34,12 +33,6 @@ def score_rung(
     said = read_responses(responses, rung)
     refuse_unanswered(rung, said, items, ask, checkpoints)
     return score(rung, said, items, OutcomeCache(Path(".work/outcomes"), workers))
-
-
-def read_responses(path: Path, rung: str) -> list[Response]:
-    """What the checkpoints of a rung said; a malformed row raises TasklawsError with its number."""
-    remedy = f"run `dvc repro --force respond@{rung}`"
-    return [typed(Response, row, f"{path}:{number}", remedy) for number, row in enumerate(read_jsonl(path), 1)]
 
 
 def score(rung: str, responses: Sequence[Response], items: dict[str, Item], outcomes: OutcomeCache) -> pd.DataFrame:
@@ -67,7 +60,7 @@ def refuse_unanswered(
     rung: str,
     responses: Sequence[Response],
     items: dict[str, Item],
-    ask: dict[str, list[Elicitation]],
+    ask: Ask,
     checkpoints: Sequence[tuple[int, int]],
 ) -> None:
     """Raise TasklawsError unless every (seed, step) of `checkpoints` answered every item in every way, and no more."""

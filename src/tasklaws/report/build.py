@@ -2,11 +2,11 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from tasklaws.core.files import json_line, sha256_file, write_text
+from tasklaws.core.settings import Settings
 from tasklaws.plotting import house_style, save
 from tasklaws.report import orders, overlap
 from tasklaws.report.claims import fuel_limit
@@ -30,16 +30,16 @@ from tasklaws.tables import CURVES
 PARAMS = ("models", "families", "elicitation", "laws", "experiment", "seed")
 
 
-def build(root: Path, params: dict[str, Any]) -> None:
+def build(root: Path, settings: Settings) -> None:
     """Write results/L/figures/*.svg, results/L/plots/curves.csv, reports/index.html and reports/surprises.html
     below `root`.
 
     A missing or malformed input raises TasklawsError before anything is written.
     """
-    evidence = load(root, params)
+    evidence = load(root, settings)
     surprising = load_surprises(root, evidence)
     order_evidence = orders.load(root, evidence)
-    experiment = overlap.load(root, params)
+    experiment = overlap.load(root, settings)
     results = root / "results" / evidence.ladder
     with house_style():
         figures = (
@@ -55,7 +55,7 @@ def build(root: Path, params: dict[str, Any]) -> None:
     CURVES.write(results / "plots" / "curves.csv", curve_table(evidence))
     svgs = {name: (results / "figures" / f"{name}.svg").read_text(encoding="utf-8") for name in figures}
     pages = {
-        "index.html": render(evidence, order_evidence, surprising, experiment, svgs, provenance(root, params)),
+        "index.html": render(evidence, order_evidence, surprising, experiment, svgs, provenance(root, settings)),
         "surprises.html": render_surprises(evidence, surprising, svgs),
     }
     for name, text in pages.items():
@@ -93,11 +93,11 @@ def draw(evidence: Evidence) -> dict[str, Figure]:
     return figures
 
 
-def provenance(root: Path, params: dict[str, Any]) -> list[tuple[str, str]]:
+def provenance(root: Path, settings: Settings) -> list[tuple[str, str]]:
     """What the page was made from: the parameters that bear on it and its inputs, with their SHA-256."""
-    used = {key: params[key] for key in PARAMS} | {"corpus.mixture": params["corpus"]["mixture"]}
+    used = {key: settings.raw[key] for key in PARAMS} | {"corpus.mixture": settings.raw["corpus"]["mixture"]}
     digest = hashlib.sha256(json_line(Path("params.yaml"), used).encode()).hexdigest()
-    results = root / "results" / params["models"]["name"]
+    results = root / "results" / settings.models.name
     names = [
         results / "observations_fit.csv",
         results / "observations_holdout.csv",
@@ -111,7 +111,7 @@ def provenance(root: Path, params: dict[str, Any]) -> list[tuple[str, str]]:
         results / "orders.csv",
         results / "orders_agreement.csv",
         root / "data" / "humans" / "items.csv",
-        *sorted((root / "data" / "items" / f"{family}.jsonl") for family in params["families"]["sets"]),
+        *sorted((root / "data" / "items" / f"{family}.jsonl") for family in settings.families.sets),
     ]
     own = (f"params.yaml: {', '.join(used)}", digest)
     return [own, *((path.relative_to(root).as_posix(), sha256_file(path)) for path in names)]

@@ -9,6 +9,7 @@ from typing import Any
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import records
 from tasklaws.core.schema import ITEMS, Item, read_items
+from tasklaws.core.settings import Settings, TrainSource
 from tasklaws.families.prompts import split_task
 from tasklaws.forecast.curve_fits import FittedCurve, load_fits
 from tasklaws.tables import (
@@ -127,31 +128,30 @@ def size_of(item: Item) -> int:
     return int(numbers[0]) if numbers else item.n_required + item.n_optional
 
 
-def load(root: Path, params: dict[str, Any]) -> Evidence:
-    """Read the ladder named in params; a missing or malformed file raises TasklawsError."""
-    ladder = params["models"]["name"]
+def load(root: Path, settings: Settings) -> Evidence:
+    """Read the ladder of the settings; a missing or malformed file raises TasklawsError."""
+    ladder = settings.models.name
     results = root / "results" / ladder
     observations: list[Row] = []
     for role in ("fit", "holdout"):
         path = results / f"observations_{role}.csv"
         table = OBSERVATIONS.read(path)
-        observations += records(table[table["rung"].isin(list(params["models"]["rungs"]))])
+        observations += records(table[table["rung"].isin(list(settings.models.rungs))])
     final = {(row["rung"], row["seed"], row["step"]) for row in observations if row["is_final"]}
     scores: list[Row] = []
-    for rung, entry in params["models"]["rungs"].items():
-        for row in records(read_scores(root / "scores" / ladder / entry["role"], [rung])):
+    for rung, entry in settings.models.rungs.items():
+        for row in records(read_scores(root / "scores" / ladder / entry.role, [rung])):
             if (row["rung"], row["seed"], row["step"]) in final and "exact_match" in row:
                 scores.append(row)
-    settings = params["families"]["sets"]
-    every = [item for family in settings for item in read_items(root / ITEMS / f"{family}.jsonl")]
+    every = [item for family in settings.families.sets for item in read_items(root / ITEMS / f"{family}.jsonl")]
     items = {item.id: item for item in every}
     strangers = [row["item"] for row in scores if row["item"] not in items]
     if strangers:
         raise TasklawsError(f"item {strangers[0]} was scored and is not in {root / ITEMS}: run `dvc repro`")
     sizes = {row["rung"]: row["n_params"] for row in observations}
-    roles = {rung: entry["role"] for rung, entry in params["models"]["rungs"].items() if rung in sizes}
-    trained = any(entry["source"]["kind"] == "train" for entry in params["models"]["rungs"].values())
-    learned = {split_task(task)[0] for task in params["corpus"]["mixture"]}
+    roles = {rung: entry.role for rung, entry in settings.models.rungs.items() if rung in sizes}
+    trained = any(isinstance(rung.source, TrainSource) for rung in settings.models.rungs.values())
+    learned = {split_task(task)[0] for task in settings.corpus.mixture}
     bands: dict[CurveKey, list[Row]] = {}
     for row in records(BANDS.read(results / "bands.csv")):
         bands.setdefault(CurveKey(row["family"], row["elicitation"], row["metric"]), []).append(row)
@@ -170,6 +170,6 @@ def load(root: Path, params: dict[str, Any]) -> Evidence:
         structure=records(read_effective_numbers(results / "structure.csv", ladder)),
         scores=scores,
         items=items,
-        settings=settings,
-        unlearned=[family for family in settings if trained and family not in learned],
+        settings=settings.families.sets,
+        unlearned=[family for family in settings.families.sets if trained and family not in learned],
     )

@@ -7,9 +7,8 @@ from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import records
-from tasklaws.core.schema import Item, Response
+from tasklaws.core.schema import Item, Response, read_responses
 from tasklaws.forecast.surprises import EXPECTED, FAILED, SOLVED
-from tasklaws.harness.score import read_responses
 from tasklaws.report.load import Evidence, Row
 from tasklaws.report.tables import percent
 from tasklaws.tables import SURPRISE_COUNTS, SURPRISES, SURPRISING_SKILLS
