@@ -8,9 +8,9 @@ import pytest
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.overlap.effective_number import observed_number
+from tasklaws.overlap.effective_number import observed_number, worth
 from tasklaws.overlap.residuals import between_seeds, read_cells
-from tasklaws.overlap.summary import structure_table, worth
+from tasklaws.overlap.summary import structure_table
 from tasklaws.tables import EFFECTIVE_NUMBERS, read_effective_numbers, with_effective_number
 
 BLANK = Item("", "f", "", "a", ("own",), 1, 0, False, 1.0, 1, 0.0, ("",))

@@ -12,7 +12,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.workers import run_each
 from tasklaws.items.ability import Levels
 from tasklaws.items.covariates import SOLVE_RATE, TIME, covariate
-from tasklaws.items.methods import METHODS, FittedMethod, Method
+from tasklaws.items.methods import ITEM_METHODS, FittedMethod, ItemMethod
 from tasklaws.items.rolling import HeldOutModel, held_out
 from tasklaws.items.table import ItemTable
 from tasklaws.plotting import LIGHT, panel
@@ -23,9 +23,9 @@ STEPS = "log_steps_required"
 EASINESS = {"time": (TIME, -1), "solve_rate": (SOLVE_RATE, 1), "steps": (STEPS, -1)}
 """What people or the task say of an item, and which way is easier: fixed beforehand, not fitted."""
 ORDER_METHODS = {
-    **{name: METHODS[name] for name in ("constant", "time", "solve_rate")},
-    "steps": Method(covariates=(STEPS,)),
-    **{name: METHODS[name] for name in ("item_response", "full")},
+    **{name: ITEM_METHODS[name] for name in ("constant", "time", "solve_rate")},
+    "steps": ItemMethod(covariates=(STEPS,)),
+    **{name: ITEM_METHODS[name] for name in ("item_response", "full")},
 }
 ALL, MEASURED = "all", "measured"
 FEWEST_ITEMS = 20
@@ -215,7 +215,7 @@ def difference(row: pd.Series, reference: str) -> str:
 
 
 _LABELS = {ALL: "all items", MEASURED: "items that every order measures"}
-_SHIFT = 0.18
+_SET_OFFSET = 0.18
 """Between two sets of items in one row."""
 
 
@@ -224,7 +224,7 @@ def draw_orders(compared: pd.DataFrame) -> Figure:
     names = [name for name in ORDER_METHODS if name in set(compared["order"])]
     figure, axes = panel("What the next models solve, by order of difficulty", left=1.95)
     for (items, label), colour, shift in zip(
-        _LABELS.items(), (LIGHT["fit"], LIGHT["forecast"]), (-_SHIFT, _SHIFT), strict=True
+        _LABELS.items(), (LIGHT["fit"], LIGHT["forecast"]), (-_SET_OFFSET, _SET_OFFSET), strict=True
     ):
         rows = compared[compared["items"] == items].set_index("order")
         if rows.empty:

@@ -11,7 +11,7 @@ from scipy.stats import norm
 from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.items.ability import Levels
-from tasklaws.items.methods import METHODS, FittedMethod
+from tasklaws.items.methods import ITEM_METHODS, FittedMethod
 from tasklaws.items.rolling import Origin, held_out, predict
 from tasklaws.items.scoring import DEFINITIONS, summarise
 from tasklaws.items.table import ItemTable, check_items
@@ -152,7 +152,7 @@ def difficulties_of(table: ItemTable) -> pd.DataFrame:
     In logits: a model of that level has even odds at difficulty 0. Items that no model has solved have one too.
     """
     levels = Levels.of(table).earlier
-    fitted = FittedMethod.to(table, levels, METHODS["full"], METHODS["full"].explanation(table))
+    fitted = FittedMethod.to(table, levels, ITEM_METHODS["full"], ITEM_METHODS["full"].explanation(table))
     best = int(levels.argmax())
     where = float(levels[best]), float(table.position[best])
     difficulty = -fitted.offsets(*where) - fitted.fit.ability[best]

@@ -17,7 +17,7 @@ from tasklaws.laws.optimise import descend, run, search
 from tasklaws.laws.result import Fit
 
 BASINS = 2  # that every bootstrap replicate searches
-_APART = 1e-3  # in a search coordinate, from where on two ends are different basins
+_BASIN_DISTANCE = 1e-3  # in a search coordinate, from where on two ends are different basins
 _SAME = 0.05  # of the objective: a basin this much worse than the best is no rival to it in a replicate
 FEW = 2_000  # points that a replicate searches at the most, by taking every k-th
 
@@ -49,7 +49,7 @@ def fit(
     >>> sizes = [1e6, 3e6, 1e7, 3e7, 1e8]
     >>> table = pd.DataFrame({"n_params": sizes, "metric": "loss", "value": [2 + 50 * n**-0.25 for n in sizes]})
     >>> found = fit(table, "power", replicates=20)
-    >>> str(found.status), round(found.params["a"], 3), found.predict([1e9]).round(3).tolist()
+    >>> str(found.status), round(found.params.get("a"), 3), found.predict([1e9]).round(3).tolist()
     ('converged', 0.25, [2.281])
     """
     for name, value in (("seed", seed), ("replicates", replicates)):
@@ -179,7 +179,7 @@ def basins(theta: Array, objective: Array) -> Array:
     kept = [theta[0]]
     for end, value in zip(theta[1:], objective[1:], strict=True):
         rival = value <= objective[0] * (1 + _SAME) + 1e-12
-        if rival and len(kept) < BASINS and all(np.abs(end - other).max() > _APART for other in kept):
+        if rival and len(kept) < BASINS and all(np.abs(end - other).max() > _BASIN_DISTANCE for other in kept):
             kept.append(end)
     return np.array(kept)
 

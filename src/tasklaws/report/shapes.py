@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from tasklaws.core.arrays import Array
-from tasklaws.forecast.verdict import seen, step
+from tasklaws.forecast.verdict import seen_curve, step
 from tasklaws.report.load import Evidence, Pair, Row
 from tasklaws.stats.proportions import items_worth
 from tasklaws.tables import is_loss
@@ -95,7 +95,7 @@ def makes_step(found: list[Level], metric: str, chance: float) -> bool:
     value, n_items, flops = (
         np.array([getattr(level, name) for level in found]) for name in ("value", "n_items", "train_flops")
     )
-    return step(seen(np.log(np.maximum(flops, 1.0)), value, n_items, chance, is_loss(metric))) is not None
+    return step(seen_curve(np.log(np.maximum(flops, 1.0)), value, n_items, chance, is_loss(metric))) is not None
 
 
 def measure(found: list[Level], metric: str, chance: float = 0.0) -> Rise:

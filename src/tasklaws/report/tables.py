@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from tasklaws.forecast.curve_fits import FittedLaw
-from tasklaws.overlap.summary import worth
+from tasklaws.overlap.effective_number import worth
 from tasklaws.plotting import short
 from tasklaws.report.figures import SHARES
 from tasklaws.report.load import CONTINUOUS, CORPUS, Evidence, Row
