@@ -10,7 +10,7 @@ NOISE = 1e-4
 
 
 def told(z, axis=X, target=NEW, noise=NOISE):
-    found = mixture.forecast(axis, target, np.atleast_2d(z), np.full(np.atleast_2d(z).shape, noise), LOGIT)
+    found = mixture.predict_targets(axis, target, np.atleast_2d(z), np.full(np.atleast_2d(z).shape, noise), LOGIT)
     mean = np.einsum("tk,tks->ts", found.weight, found.mean)
     return mean, np.einsum("tk,tks->ts", found.weight, found.variance + (found.mean - mean[:, None]) ** 2)
 
@@ -39,8 +39,8 @@ def test_a_noisy_task_is_shrunk_to_what_others_do():
     noisy = np.where(np.arange(8) == 7, 0.5, 0.0) + rng.normal(0, 0.02, 8)
     variance = np.full((13, 8), 4e-4)
     variance[-1] = 0.09
-    alone = mixture.forecast(X, NEW, noisy[None], variance[-1:], LOGIT)
-    beside = mixture.forecast(X, NEW, np.vstack([flat, noisy]), variance, LOGIT)
+    alone = mixture.predict_targets(X, NEW, noisy[None], variance[-1:], LOGIT)
+    beside = mixture.predict_targets(X, NEW, np.vstack([flat, noisy]), variance, LOGIT)
     first, second = (np.einsum("k,ks->s", found.weight[-1], found.mean[-1])[1] for found in (alone, beside))
     assert abs(second) < 0.8 * abs(first)
 
@@ -53,7 +53,7 @@ def test_order_and_batches_of_tasks_do_not_matter(monkeypatch):
     moved, spread = told(z[order])
     assert moved == pytest.approx(mean[order], abs=1e-9)
     assert spread == pytest.approx(variance[order], abs=1e-9)
-    monkeypatch.setattr(mixture, "BATCH", 200)
+    monkeypatch.setattr(mixture, "_MOST_ENTRIES", 200)
     parted, _ = told(z)
     assert parted == pytest.approx(mean, abs=1e-9)
 

@@ -86,7 +86,7 @@ def ability(known: Panel, wanted: Panel) -> Places | None:
     component = np.linalg.svd(z, full_matrices=False)[2][0]
     sign = np.sign(component @ (places[0][0] - places[0][0].mean())) or 1.0
     theta = sign * component[None] * np.std(places[0]) / np.std(component)
-    found = mixture.forecast(*places, theta, np.full_like(theta, 1e-4), LOG)
+    found = mixture.predict_targets(*places, theta, np.full_like(theta, 1e-4), LOG)
     told = np.einsum("tk,tks->ts", found.weight, found.mean)
     return rescaled(known, theta, told)
 

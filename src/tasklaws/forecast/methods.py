@@ -29,7 +29,7 @@ class Method:
             return None
         z = self.link.of(known.value, known.n_items)
         noise = noise_share(known)[:, None] * self.link.variance(steadied(known), known.n_items)
-        found = mixture.forecast(*places, z, noise, self.link)
+        found = mixture.predict_targets(*places, z, noise, self.link)
         return to_prediction(found, self.link, known.link)
 
 

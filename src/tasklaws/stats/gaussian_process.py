@@ -55,7 +55,7 @@ class Mixture:
     evidence: float
 
 
-def forecast(axis: Array, target: Array, z: Array, variance: Array, link: Link) -> Mixture:
+def predict_targets(axis: Array, target: Array, z: Array, variance: Array, link: Link) -> Mixture:
     """Forecast every task at the targets.
 
     `axis` (tasks or 1, points) and `target` (tasks or 1, targets) are in e-folds of compute; `z` (tasks, points) with

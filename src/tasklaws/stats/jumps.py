@@ -1,7 +1,7 @@
 """Is it a step? And if not, how sharply does a score rise along a ladder?
 
-`find_step` is the one rule for a step: two levels with one jump between them, which tell all that the rungs show and do
-it better than any smooth rise. A verdict is `discontinuous`, the report says `step`, and the mirage check speaks of a
+`find_step` is the one rule for a step: two levels with one jump between them, which explain what the rungs show
+better than any smooth rise does. A verdict is `discontinuous`, the report says `step`, and the mirage check speaks of a
 step where it finds one, and nowhere else. How sharp a rise is, is a number (`excess_share`), with a test against a rise
 that takes the whole ladder (`sharpest_jump`): a sharp rise may well take several rungs, and then it is no step.
 

@@ -12,6 +12,11 @@ NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)  # Gauss-Hermite qua
 LEAST = 1e-6  # a smaller loss counts as this one, so that its logarithm exists
 
 
+def half_item_away(share: Array, n_items: Array | float) -> Array:
+    """(n p + 1/2) / (n + 1): n items cannot show a probability of 0 or 1 (Jeffreys)."""
+    return np.asarray((n_items * share + 0.5) / (n_items + 1))
+
+
 @dataclass(frozen=True)
 class Link:
     """A monotone scale z of a value: `unit` is how much of z is worth one logit half-way up."""
@@ -25,16 +30,14 @@ class Link:
             return np.asarray(np.log(np.maximum(value, LEAST)))
         if self.name == "arcsine":
             return np.asarray(2 * np.arcsin(np.sqrt(np.clip(value, 0.0, 1.0))))
-        inside = (n_items * value + 0.5) / (n_items + 1)
+        inside = half_item_away(value, n_items)
         if self.name == "logit":
             return np.asarray(np.log(inside / (1 - inside)))
         return np.asarray(-np.log(-np.log(inside)))
 
     def variance(self, value: Array, n_items: Array | float) -> Array:
         """Variance of z by the sampling of items, at the value p: p (1 - p) / n_items times (dz / dp)^2."""
-        if self.name == "log":
-            return np.asarray(1 / np.asarray(n_items, dtype=float) + 0 * value)
-        if self.name == "arcsine":
+        if self.name in ("log", "arcsine"):
             return np.asarray(1 / np.asarray(n_items, dtype=float) + 0 * value)
         if self.name == "logit":
             return np.asarray(1 / (n_items * value * (1 - value)))

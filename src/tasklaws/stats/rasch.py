@@ -13,7 +13,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
-from tasklaws.stats.links import ARCSINE
+from tasklaws.stats.links import ARCSINE, half_item_away
 
 _ABILITY_SD = 10.0  # weak prior, in logits, that keeps the ability of one who solves nothing, or all, finite
 _SPREAD_SETTLED = 1e-3  # when to stop learning the spread: the change of its logarithm in one step
@@ -100,40 +100,38 @@ def ability_for_mean(difficulty: Array, chance: Array | float, mean: Array | flo
 def forecast_items(difficulty: Array, chance: float, mean: float, sd: float) -> Array:
     """Each item's probability at a new rung, averaged over the family's forecast, which is normal on the arcsine scale;
     the items' mean is its median (but at least half an item away from 0 and 1, and not below chance)."""
-    items = len(difficulty)
-    target = smooth(ARCSINE.inverse(np.array([mean])), items)
-    ability = ability_for_mean(difficulty, chance, smooth(ARCSINE.inverse(mean + sd * _QUANTILES), items))
+    ability = _forecast_abilities(difficulty, chance, mean, sd)
     mixed = expit(ability[:, None] - difficulty).mean(axis=0)
-    hardness = -logit(np.clip(mixed, 1e-12, 1 - 1e-12))
-    shift = ability_for_mean(hardness, chance, target)
-    return np.asarray(chance + (1 - chance) * expit(shift - hardness))
+    typical = -logit(np.clip(mixed, 1e-12, 1 - 1e-12))
+    median = half_item_away(ARCSINE.inverse(np.array([mean])), len(difficulty))
+    return solve_probability(ability_for_mean(typical, chance, median), typical, chance)
 
 
-def smooth(share: Array, n_items: int) -> Array:
-    """(n p + 1/2) / (n + 1): n items cannot show a probability of 0 or 1 (Jeffreys)."""
-    return np.asarray((n_items * share + 0.5) / (n_items + 1))
+def _forecast_abilities(difficulty: Array, chance: float, mean: float, sd: float) -> Array:
+    """Equally likely abilities, given that the family's mean is N(mean, sd^2) on the arcsine scale."""
+    means = half_item_away(ARCSINE.inverse(mean + sd * _QUANTILES), len(difficulty))
+    return ability_for_mean(difficulty, chance, means)
 
 
-def hardness(probability: Array, chance: float) -> Array:
+def _difficulty(probability: Array, chance: float) -> Array:
     """Difficulties (logits, at ability 0) that give these probabilities."""
     return np.asarray(-logit(np.clip((probability - chance) / (1 - chance), _NEAR, 1 - _NEAR)))
 
 
 def at_total(probability: Array, chance: float, total: int) -> Array:
     """The same items' probabilities at the ability whose mean is `total` of them (smoothed by half an item)."""
-    hard = hardness(probability, chance)
-    ability = ability_for_mean(hard, chance, smooth(np.array([total / len(hard)]), len(hard)))
-    return np.asarray(chance + (1 - chance) * expit(ability - hard))
+    difficulty = _difficulty(probability, chance)
+    mean = half_item_away(np.array([total / len(difficulty)]), len(difficulty))
+    return solve_probability(ability_for_mean(difficulty, chance, mean), difficulty, chance)
 
 
 def at_forecast(probability: Array, chance: float, mean: float, sd: float) -> Array:
     """The items' probabilities (ability by item) at equally likely abilities; their mean over these is `probability`.
 
     The abilities are those of a family mean that is normal on the arcsine scale, N(mean, sd^2)."""
-    hard = hardness(probability, chance)
-    ability = ability_for_mean(hard, chance, smooth(ARCSINE.inverse(mean + sd * _QUANTILES), len(hard)))
-    easy = ability_for_mean(-ability, chance, np.clip(probability, chance + _NEAR, 1 - _NEAR))
-    return np.asarray(chance + (1 - chance) * expit(ability[:, None] + easy))
+    ability = _forecast_abilities(_difficulty(probability, chance), chance, mean, sd)
+    easiness = ability_for_mean(-ability, chance, np.clip(probability, chance + _NEAR, 1 - _NEAR))
+    return solve_probability(ability[:, None], -easiness, chance)
 
 
 def count_pmf(probability: Array) -> Array:
@@ -163,12 +161,12 @@ def each_given_total(probability: Array, total: int) -> Array:
     found = np.zeros(len(probability))
     for place in range(len(probability) - 1, -1, -1):
         one = probability[place]
-        found[place] = one * coefficient(before[place], after, total - 1) / all_of_them
+        found[place] = one * _coefficient(before[place], after, total - 1) / all_of_them
         after = np.convolve(after, [1 - one, one])
     return np.clip(found, 0.0, 1.0)
 
 
-def coefficient(one: Array, other: Array, at: int) -> float:
+def _coefficient(one: Array, other: Array, at: int) -> float:
     """The coefficient of x^at in the product of two polynomials."""
     low, high = max(0, at - len(other) + 1), min(at, len(one) - 1)
     return float(one[low : high + 1] @ other[at - high : at - low + 1][::-1]) if low <= high else 0.0

@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasklaws.core.arrays import Array
-from tasklaws.stats.scores import SMALLEST
+from tasklaws.stats.scores import cross_entropy
 
 _REPLICATES = 1000
-LEVELS = (0.05, 0.95)
-"""Ends of a 90% interval."""
+_LEVELS = (0.05, 0.95)  # ends of a 90% interval
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,13 @@ def interval(draws: Array) -> tuple[float, float, float]:
     """The figure on the data, and the 90% interval of its draws that have one."""
     if np.isnan(draws[0]):
         return float("nan"), float("nan"), float("nan")
-    low, high = np.nanquantile(draws[1:], LEVELS)
+    low, high = np.nanquantile(draws[1:], _LEVELS)
     return float(draws[0]), float(low), float(high)
 
 
 def drawn_log_loss(scores: Array, probabilities: Array, clusters: NDArray[np.intp], weights: Array) -> Array:
     """(B,) mean cross entropy in nats of one model's scores (n,), `clusters` (n,) drawn by `weights` (B, G)."""
-    p = np.clip(probabilities, SMALLEST, 1 - SMALLEST)
-    losses = -(scores * np.log(p) + (1 - scores) * np.log1p(-p))
-    totals = np.bincount(clusters, losses, weights.shape[1])
+    totals = np.bincount(clusters, cross_entropy(scores, probabilities), weights.shape[1])
     counts = np.bincount(clusters, minlength=weights.shape[1])
     return _ratio(weights @ totals, weights @ counts)
 
