@@ -11,7 +11,7 @@ from tasklaws.core.settings import load
 from tasklaws.forecast.ladder import to_points
 from tasklaws.forecast.surprises import conditional_answers, count_surprises, read_all_items, surprises
 from tasklaws.forecast.surprising_skills import surprising_skills
-from tasklaws.forecast.validate import compare, judge_items, metrics
+from tasklaws.forecast.validate import compare_forecasts, compare_items, metrics
 from tasklaws.points import write_points
 from tasklaws.tables import (
     FORECASTS,
@@ -42,8 +42,8 @@ def main() -> None:
     ]
     refuse_identical(pd.concat(everyone))
     methods = METHOD_FORECASTS.read(results / "methods.csv")
-    validation = compare(forecasts, observations)
-    items = judge_items(ITEM_FORECASTS.read(results / "item_forecasts.csv"), forecasts, scores)
+    validation = compare_forecasts(forecasts, observations)
+    items = compare_items(ITEM_FORECASTS.read(results / "item_forecasts.csv"), forecasts, scores)
     known = read_all_items(ITEMS, sorted(set(items["family"])))
     answers = conditional_answers(items, known)
     surprising = surprises(answers, forecasts, known)

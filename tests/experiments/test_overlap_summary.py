@@ -132,9 +132,9 @@ def test_what_single_methods_say_does_not_depend_on_how_many_tasks_the_items_are
     kept = History(build_panels(points(curve), ["exact_match"])[0])
     forecast(kept, 5, 5)
     anew = History(build_panels(points(curve).assign(n_eff=4.0), ["exact_match"])[0])
-    for name, told in anew.at(5).items():
-        assert told.mean == pytest.approx(kept.at(5)[name].mean, nan_ok=True)
-        assert told.sd == pytest.approx(kept.at(5)[name].sd, nan_ok=True)
+    for name, found in anew.by_method(5).items():
+        assert found.mean == pytest.approx(kept.by_method(5)[name].mean, nan_ok=True)
+        assert found.sd == pytest.approx(kept.by_method(5)[name].sd, nan_ok=True)
     wide = forecast(kept.with_n_eff(4.0), 5, 5)
     assert wide.mean == pytest.approx(forecast(anew, 5, 5).mean)
     assert wide.width == pytest.approx(forecast(anew, 5, 5).width)

@@ -57,7 +57,7 @@ def panel(value, sizes=None, n_items=500, tokens=20.0, chance=np.nan, losses=Tru
         n_items=np.full(value.shape, float(n_items)),
         n_eff=np.full(value.shape, float(n_eff)),
         chance=np.full(value.shape, chance),
-        wobble=np.full(value.shape, np.nan),
+        checkpoint_noise=np.full(value.shape, np.nan),
         others=(("web", "loss"),) if losses else (),
-        beside=loss[None] if losses else np.empty((0, n_models)),
+        other_values=loss[None] if losses else np.empty((0, n_models)),
     )

@@ -21,8 +21,8 @@ def parts(ladder, known=5):
     "axis", [axes.size, axes.reducible_loss, axes.validation_loss, axes.ability], ids=lambda axis: axis.__name__
 )
 def test_larger_models_lie_further_on(ladder, axis):
-    seen, told = axis(*parts(ladder))
-    assert (np.diff(np.concatenate([seen, told], axis=1)) > 0).all()
+    of_known, of_wanted = axis(*parts(ladder))
+    assert (np.diff(np.concatenate([of_known, of_wanted], axis=1)) > 0).all()
 
 
 def test_reducible_loss_is_that_of_the_published_law():
@@ -41,7 +41,7 @@ def test_an_axis_without_its_inputs_is_none(ladder):
     tokenless = replace(known, n_tokens=unknown)
     assert axes.reducible_loss(tokenless, wanted) is None
     assert axes.validation_loss(tokenless, wanted) is None
-    assert axes.validation_loss(replace(known, beside=known.beside * np.nan), wanted) is None
+    assert axes.validation_loss(replace(known, other_values=known.other_values * np.nan), wanted) is None
     assert axes.validation_loss(*parts(ladder, 4)) is None
     assert axes.task_loss(known, wanted) is None
     assert axes.ability(known.of_tasks(np.array([True, True, False])), wanted) is None

@@ -6,7 +6,7 @@ from made_up import panel
 from scipy.special import expit
 
 from tasklaws.forecast.baselines import BASELINES, Chance, Curve, RepeatLast, TwoStep
-from tasklaws.forecast.methods import METHODS, ask
+from tasklaws.forecast.methods import METHODS, predictions
 
 PLACES = np.arange(8)
 
@@ -14,7 +14,7 @@ PLACES = np.arange(8)
 def says(forecaster, value, known=6, **options):
     ladder = panel(value, **options)
     models = np.arange(len(ladder.models))
-    found = ask([forecaster], ladder.select(models[:known]), ladder.select(models[known:]).without_results())
+    found = predictions([forecaster], ladder.select(models[:known]), ladder.select(models[known:]).without_results())
     return ladder.link.inverse(found[forecaster.name].mean) if found else None
 
 

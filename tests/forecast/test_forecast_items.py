@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.forecast.validate import compare, item_summary, judge_items, log_loss, metrics
+from tasklaws.forecast.validate import compare_forecasts, compare_items, item_figures, log_loss_bits, metrics
 from tasklaws.stats.links import ARCSINE
 from tasklaws.stats.rasch import ability_for_mean, fit_rasch, forecast_items
 from tasklaws.tables import BASELINE_NAMES
@@ -81,8 +81,8 @@ def test_item_forecasts_beat_the_family_mean():
         truth, scores = known_difficulty(0.0, seed)
         probability = forecast_items(fit_rasch(scores).difficulty, 0.0, float(ARCSINE.of(np.array(0.85), 80)), 0.1)
         seen = (np.random.default_rng(seed).random(80) < 1 / (1 + np.exp(truth - 2.2))).astype(float)
-        ours.append(log_loss(probability, seen).mean())
-        constant.append(log_loss(np.full(80, 0.85), seen).mean())
+        ours.append(log_loss_bits(probability, seen).mean())
+        constant.append(log_loss_bits(np.full(80, 0.85), seen).mean())
     assert np.mean(ours) < 0.95 * np.mean(constant)
 
 
@@ -98,8 +98,8 @@ def tables():
     return items, forecasts, scores
 
 
-def test_item_summary_compares_with_the_family():
-    found = item_summary(judge_items(*tables()))
+def test_item_figures_compare_with_the_family():
+    found = item_figures(compare_items(*tables()))
     assert found["n"] == 3
     assert found["log_loss_family_mean"] == pytest.approx(1)
     assert found["brier_family_mean"] == pytest.approx(0.25)
@@ -111,7 +111,7 @@ def test_an_item_that_was_never_forecast_is_named():
     with pytest.raises(
         TasklawsError, match="f direct c was scored at big but never forecast: run `dvc repro forecast`"
     ):
-        judge_items(items[items["item"] != "c"], forecasts, scores)
+        compare_items(items[items["item"] != "c"], forecasts, scores)
 
 
 def row_of(metric, **values):
@@ -136,7 +136,7 @@ def test_compare_averages_seeds_and_scores_on_the_link():
     )
     seen = [{**KEYS, "metric": "exact_match", "value": value} for value in (0.7, 0.9)]
     seen.append({**KEYS, "metric": "target_bits_per_byte", "value": 2.0})
-    found = compare(table, pd.DataFrame(seen)).set_index("metric")
+    found = compare_forecasts(table, pd.DataFrame(seen)).set_index("metric")
     assert found["observed"].tolist() == pytest.approx([0.8, 2.0])
     assert found["n_seeds"].tolist() == [2, 1]
     assert found["inside"].tolist() == [False, True]
@@ -153,7 +153,7 @@ def test_a_baseline_that_lacks_a_row_has_no_mean_error():
     table = pd.DataFrame([row_of("exact_match", **told, logistic=0.6), row_of("exact_match", **told) | {"family": "g"}])
     seen = pd.DataFrame([{**KEYS, "family": family, "metric": "exact_match", "value": 0.5} for family in "fg"])
     methods = table.assign(weight=0.5)[[*KEYS, "metric", "method", "weight", "predicted"]]
-    found = metrics(compare(table, seen), methods.assign(method="compute"), pd.DataFrame())
+    found = metrics(compare_forecasts(table, seen), methods.assign(method="compute"), pd.DataFrame())
     assert found["exact_match"]["mae_repeat_last"] == pytest.approx(0.1)
     assert "mae_logistic" not in found["exact_match"]
     assert found["methods"] == {"compute": {"mae": 0.0, "weight": 0.5}}

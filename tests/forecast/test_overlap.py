@@ -7,8 +7,8 @@ from made_up import SIZES, draw, panel, rises, table
 
 from tasklaws.forecast.backtest import rolling_backtest
 from tasklaws.forecast.combine import History, forecast
-from tasklaws.forecast.engine import ON_LINK, forecast_rows
-from tasklaws.forecast.overlap_width import design_effect, overlap_sd
+from tasklaws.forecast.engine import forecast_tables
+from tasklaws.forecast.overlap_width import overlap_sd, panel_design_effect
 
 LONG = np.geomspace(1e7, 3e9, 8)
 RISE = np.linspace(0.2, 0.8, 6)
@@ -44,7 +44,7 @@ def test_a_certain_forecast_at_an_end_or_of_no_change_adds_nothing(last: float, 
 def test_the_largest_known_model_that_says_one_has_the_effective_number() -> None:
     known = panel([RISE, RISE], n_items=100)
     known.n_eff[0, :3] = [10, 20, 50]
-    assert design_effect(known).tolist() == [2, 1]
+    assert panel_design_effect(known).tolist() == [2, 1]
 
 
 def test_nothing_changes_without_or_between_known_models() -> None:
@@ -58,10 +58,9 @@ def test_nothing_changes_without_or_between_known_models() -> None:
     order = np.array([0, 1, 2, 4, 5, 3])  # forecast a model among the known ones
     inside = forecast(History(panel([RISE, RISE**2], n_eff=2).select(order)), 5, 5)
     assert (inside.widening == 1).all()
-    rows, _ = forecast_rows(overlapping, 5, [5])
-    told = pd.DataFrame(rows)[ON_LINK]
-    assert told["design_effect"].tolist() == [250, 250]
-    np.testing.assert_allclose(told["link_sd"], after.width)
+    found, _ = forecast_tables(overlapping, 5, [5])
+    assert found["design_effect"].tolist() == [250, 250]
+    np.testing.assert_allclose(found["link_sd"], after.width)
 
 
 @pytest.mark.heavy

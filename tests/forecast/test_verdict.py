@@ -12,10 +12,11 @@ from scipy.stats import kendalltau
 from shared_data import shared
 from tasklaws.forecast.backtest import rolling_backtest
 from tasklaws.forecast.combine import History, forecast
-from tasklaws.forecast.engine import interval
-from tasklaws.forecast.panel import SIZES, build_panels
-from tasklaws.forecast.verdict import judge
+from tasklaws.forecast.engine import value_interval
+from tasklaws.forecast.panel import build_panels
+from tasklaws.forecast.verdict import panel_verdicts
 from tasklaws.points import read_points
+from tasklaws.tables import SIZES
 
 CONTROLS = ("logiqa", "logi_qa", "wsc")
 NARROW = 0.01  # the half-width of a forecast so sure that it never stands in the way of `lawful`
@@ -27,7 +28,7 @@ def verdicts(make, count=30, n_items=500, **options):
     for seed in range(count):
         rng = np.random.default_rng(seed)
         known = panel([draw(rng, make(rng), n_items)], n_items=n_items, losses=False, **options)
-        found[judge(known, np.array([NARROW]))[0].verdict] += 1
+        found[panel_verdicts(known, np.array([NARROW]))[0].verdict] += 1
     return found
 
 
@@ -74,19 +75,19 @@ def test_inverse_then_rising_is_non_monotone_however_far_it_rises(n_rungs):
 
 def test_a_steady_fall_may_be_lawful_and_says_so():
     known = panel([expit(1.5 - 0.4 * np.arange(8))], n_items=2000, losses=False)
-    found = judge(known, np.array([NARROW]))[0]
+    found = panel_verdicts(known, np.array([NARROW]))[0]
     assert found.verdict == "lawful"
     assert "tau with size -1.00" in found.evidence
 
 
 def test_four_rungs_in_order_may_be_luck():
-    found = judge(panel([[0.1, 0.3, 0.5, 0.7]], n_items=2000, losses=False), np.array([NARROW]))[0]
+    found = panel_verdicts(panel([[0.1, 0.3, 0.5, 0.7]], n_items=2000, losses=False), np.array([NARROW]))[0]
     assert found.verdict == "not enough rungs"
 
 
 def test_a_forecast_that_is_too_wide_is_not_lawful():
     known = panel([expit(0.4 * np.arange(8) - 1.5)], n_items=2000, losses=False)
-    assert judge(known, np.array([0.1]))[0].verdict == "not enough rungs"
+    assert panel_verdicts(known, np.array([0.1]))[0].verdict == "not enough rungs"
 
 
 def shuffles(ladder, rng, count):
@@ -100,7 +101,7 @@ def shuffles(ladder, rng, count):
 
 
 def lawful(known):
-    return sum(one.verdict == "lawful" for one in judge(known, np.full(len(known.tasks), NARROW)))
+    return sum(one.verdict == "lawful" for one in panel_verdicts(known, np.full(len(known.tasks), NARROW)))
 
 
 @pytest.mark.parametrize("n_rungs", [5, 6, 8, 12])
@@ -126,8 +127,8 @@ def test_a_shuffled_axis_is_never_lawful_with_the_forecasts_made_on_it():
         for known in shuffles(ladder.select(np.arange(6)), rng, 8):
             mixed = panel(np.hstack([known.value, ladder.value[:, 6:]]), sizes, losses=False)
             told = forecast(History(mixed), 6, 6)
-            lower, _, upper = interval(mixed.link, told.mean, told.width)
-            found += sum(one.verdict == "lawful" for one in judge(known, (upper - lower) / 2))
+            lower, _, upper = value_interval(mixed.link, told.mean, told.width)
+            found += sum(one.verdict == "lawful" for one in panel_verdicts(known, (upper - lower) / 2))
             count += 1
     assert count == 200
     assert found == 0

@@ -6,7 +6,7 @@ from scipy.special import expit
 
 from tasklaws.forecast.mirage import mirage_points
 from tasklaws.forecast.panel import build_panels
-from tasklaws.forecast.verdict import judge
+from tasklaws.forecast.verdict import panel_verdicts
 from tasklaws.report.shapes import Level, measure
 
 N_ITEMS = 400
@@ -49,7 +49,7 @@ def test_report_mirage_check_and_verdict_agree_on_every_step() -> None:
     table = points(curves, 0.25)
     fit = table[table["model"] != f"m{N_FIT}"]
     panel = build_panels(fit, ["acc"])[0]
-    verdicts = [one.verdict for one in judge(panel, np.full(N_CURVES, 0.01))]
+    verdicts = [one.verdict for one in panel_verdicts(panel, np.full(N_CURVES, 0.01))]
     checked = mirage_points(fit, 0).set_index("task")
     levels = [
         [

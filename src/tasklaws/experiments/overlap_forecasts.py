@@ -6,7 +6,7 @@ import pandas as pd
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.workers import run_each
 from tasklaws.forecast.combine import History, forecast
-from tasklaws.forecast.engine import forecast_rows, interval
+from tasklaws.forecast.engine import forecast_tables, value_interval
 from tasklaws.forecast.panel import build_panels
 from tasklaws.overlap.effective_number import observed_number
 from tasklaws.overlap.residuals import between_seeds, read_cells
@@ -87,10 +87,11 @@ def forecast_set(curve: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]
     sharing = history.with_n_eff(n_eff)
     found = []
     for origin in range(min_rungs, len(history.panel.models)):
-        (row,), parts = forecast_rows(history, origin, [origin])
+        table, methods = forecast_tables(history, origin, [origin])
+        (row,) = table.to_dict("records")
         known = forecast(sharing, origin, origin)
-        wide_lower, _, wide_upper = interval(history.panel.link, known.mean, known.width)
-        told = {part["method"]: part["predicted"] for part in parts}
+        wide_lower, _, wide_upper = value_interval(history.panel.link, known.mean, known.width)
+        by_method = methods.set_index("method")["predicted"]
         found.append(
             {
                 "overlap": float(curve["overlap"].iloc[0]),
@@ -102,7 +103,7 @@ def forecast_set(curve: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]
                 **{name: row[name] for name in ("predicted", "lower", "upper", "observed", "verdict")},
                 "wide_lower": wide_lower[0],
                 "wide_upper": wide_upper[0],
-                **{name: told.get(name, np.nan) for name in _BASELINES},
+                **{name: by_method.get(name, np.nan) for name in _BASELINES},
             }
         )
     return found

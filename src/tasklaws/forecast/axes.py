@@ -1,7 +1,7 @@
 """Axes: what may stand for a model's scale in a forecast, in e-folds of compute.
 
-Each takes the models that are known and those to be forecast (of whom only the sizes are read) and returns the places
-of both, (tasks or 1, models); None where the table lacks what the axis needs.
+Each takes the known models and the wanted ones (of which only the sizes are read) and returns the places of both,
+(tasks or 1, models); None where the table lacks what the axis needs.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.arrays import Array
-from tasklaws.forecast.panel import Panel
+from tasklaws.forecast.panel import Panel, size_column
 from tasklaws.laws.fitting import fit_many
 from tasklaws.laws.forms import LAWS
 from tasklaws.stats import gaussian_process as mixture
@@ -19,58 +19,61 @@ from tasklaws.stats.links import ARCSINE, LOG
 
 Places = tuple[Array, Array]
 Axis = Callable[[Panel, Panel], Places | None]
-LEAST_MODELS = 5  # fewer: no surface is fitted to their losses
-PUBLISHED = np.array([[[0.0, 482.0, 2085.0, 0.348, 0.366]]])  # E (left out), A, B, alpha, beta
+_LEAST_MODELS = 5  # fewer: no surface is fitted to their losses
+_PUBLISHED = np.array([[[0.0, 482.0, 2085.0, 0.348, 0.366]]])  # E (left out), A, B, alpha, beta
 
 
 def size(known: Panel, wanted: Panel) -> Places | None:
     """ln of training compute, or of parameters where it is unknown."""
-    by_compute = all(np.isfinite(part.train_flops).all() for part in (known, wanted))
-    places = [np.log(np.maximum(part.train_flops if by_compute else part.n_params, 1.0)) for part in (known, wanted)]
-    return places[0][None], places[1][None]
+    column = size_column(known, wanted)
+    first, second = (np.log(np.maximum(getattr(part, column), 1.0))[None] for part in (known, wanted))
+    return first, second
 
 
 def reducible_loss(known: Panel, wanted: Panel) -> Places | None:
     """-ln of the reducible loss A / N^alpha + B / D^beta with the published parameters of Chinchilla's law
     (Besiroglu et al. 2024, arXiv 2404.10102): what N and D are worth before any loss of this ladder is known."""
-    if not all(np.isfinite([part.n_params, part.n_tokens]).all() for part in (known, wanted)):
+    if not _sizes_known(known, wanted):
         return None
-    sizes = [{"n_params": part.n_params, "n_tokens": part.n_tokens} for part in (known, wanted)]
-    seen, told = (-np.log(LAWS["chinchilla"].value(PUBLISHED, one)[0]) for one in sizes)
-    return rescaled(known, seen, told)
+    value = LAWS["chinchilla"].value
+    return _rescaled(known, *(-np.log(value(_PUBLISHED, _sizes(part))[0]) for part in (known, wanted)))
 
 
 @lru_cache(maxsize=1)  # for the methods that share it
 def validation_loss(known: Panel, wanted: Panel) -> Places | None:
     """-ln of the validation losses, averaged; of wanted models as forecast by a Chinchilla surface for each loss."""
     whole = np.isfinite(known.validation_loss).all(axis=1)
-    return loss_places(known, wanted, known.validation_loss[whole], average=True)
+    places = _loss_places(known, wanted, known.validation_loss[whole])
+    return places and _rescaled(known, *(part.mean(axis=0, keepdims=True) for part in places))
 
 
 @lru_cache(maxsize=1)
 def task_loss(known: Panel, wanted: Panel) -> Places | None:
     """-ln of each task's own loss; of wanted models as forecast by a Chinchilla surface."""
-    return loss_places(known, wanted, known.task_loss, average=False)
+    places = _loss_places(known, wanted, known.task_loss)
+    return places and _rescaled(known, *places)
 
 
-def loss_places(known: Panel, wanted: Panel, losses: Array, average: bool) -> Places | None:
-    sizes = [part.n_params for part in (known, wanted)] + [part.n_tokens for part in (known, wanted)]
-    if not len(losses) or len(known.models) < LEAST_MODELS or not all(np.isfinite(part).all() for part in sizes):
+def _sizes(panel: Panel) -> dict[str, Array]:
+    return {"n_params": panel.n_params, "n_tokens": panel.n_tokens}
+
+
+def _sizes_known(*panels: Panel) -> bool:
+    return all(np.isfinite([panel.n_params, panel.n_tokens]).all() for panel in panels)
+
+
+def _loss_places(known: Panel, wanted: Panel, losses: Array) -> Places | None:
+    if not len(losses) or len(known.models) < _LEAST_MODELS or not _sizes_known(known, wanted):
         return None
     if not np.isfinite(losses).all() or np.any(losses <= 0):
         return None
-    seen, told = -np.log(losses), -np.log(chinchilla(known, wanted, losses))
-    if average:
-        seen, told = seen.mean(axis=0, keepdims=True), told.mean(axis=0, keepdims=True)
-    return rescaled(known, seen, told)
+    return -np.log(losses), -np.log(chinchilla(known, wanted, losses))
 
 
 def chinchilla(known: Panel, wanted: Panel, losses: Array) -> Array:
     """The losses (rows, wanted models) that a Chinchilla surface fitted to each row of `losses` forecasts."""
-    sizes = {"n_params": known.n_params, "n_tokens": known.n_tokens}
-    tables = [pd.DataFrame({**sizes, "value": row, "metric": "loss"}) for row in losses]
-    at = {"n_params": wanted.n_params, "n_tokens": wanted.n_tokens}
-    return np.stack([fit.predict(at) for fit in fit_many(tables, "chinchilla", replicates=0)])
+    tables = [pd.DataFrame({**_sizes(known), "value": row, "metric": "loss"}) for row in losses]
+    return np.stack([fit.predict(_sizes(wanted)) for fit in fit_many(tables, "chinchilla", replicates=0)])
 
 
 @lru_cache(maxsize=1)
@@ -87,14 +90,13 @@ def ability(known: Panel, wanted: Panel) -> Places | None:
     sign = np.sign(component @ (places[0][0] - places[0][0].mean())) or 1.0
     theta = sign * component[None] * np.std(places[0]) / np.std(component)
     found = mixture.predict_targets(*places, theta, np.full_like(theta, 1e-4), LOG)
-    told = np.einsum("tk,tks->ts", found.weight, found.mean)
-    return rescaled(known, theta, told)
+    return _rescaled(known, theta, np.einsum("tk,tks->ts", found.weight, found.mean))
 
 
-def rescaled(known: Panel, seen: Array, told: Array) -> Places | None:
+def _rescaled(known: Panel, of_known: Array, of_wanted: Array) -> Places | None:
     """Places stretched so that the known models spread as far as in ln size."""
-    spread = seen.std(axis=1, keepdims=True)
+    spread = of_known.std(axis=1, keepdims=True)
     if not (spread > 0).all():
         return None
     scale = max(float(known.size.std()), 1e-9) / spread
-    return seen * scale, told * scale
+    return of_known * scale, of_wanted * scale

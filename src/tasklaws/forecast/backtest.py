@@ -1,7 +1,7 @@
 """The backtest of a table: forecasts of held-out models, compared with what they did and with every baseline."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,15 +14,16 @@ from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.baselines import BASELINES
 from tasklaws.forecast.combine import History
-from tasklaws.forecast.engine import BACKWARD, forecast_rows, to_tables
+from tasklaws.forecast.engine import BACKWARD, forecast_tables, is_inside
 from tasklaws.forecast.methods import METHODS
 from tasklaws.forecast.panel import Panel, build_panels
-from tasklaws.tables import BACKTEST_FORECASTS, is_loss
+from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS, is_loss
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
+Figures = dict[str, Any]  # JSON: numbers by name, and such of parts by their name
 _MOST_CELLS = 100_000  # tasks times models: about a gigabyte
 _MOST_WORK = 3e10  # tasks times models to the fourth (a model's origin costs their cube): about an hour
 
@@ -32,13 +33,13 @@ class Backtest(Result):
     """Forecasts of held-out models beside what they did.
 
     `forecasts` has a row a ladder, task, metric and held-out model: predicted, lower and upper (90%), observed,
-    verdict, evidence. `methods` has what each single method and baseline said of the same."""
+    verdict, evidence. `methods` has the same of each single method and baseline."""
 
     forecasts: pd.DataFrame
     methods: pd.DataFrame
 
     @cached_property
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> Figures:
         """n, mae, rmse, coverage, width and log_score (nats) of all, and by method, verdict, ladder and half."""
         return summarise_backtest(self.forecasts, self.methods)
 
@@ -60,17 +61,17 @@ class Backtest(Result):
             worth = "none has an observation to compare with"
         return "\n".join([*lines, f"{count} forecasts: {worth}"])
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Figures:
         """`figures`, in plain JSON types; the rows are `forecasts` and `methods`."""
         return self.figures
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw predicted values with their 90% intervals against observed ones."""
         ax = axes_or_new(ax)
-        seen = self.forecasts.dropna(subset="observed")
-        reach = np.maximum([seen["predicted"] - seen["lower"], seen["upper"] - seen["predicted"]], 0.0)
-        ax.errorbar(seen["observed"], seen["predicted"], yerr=reach, fmt="o", markersize=3, elinewidth=0.6)
-        ends = seen[["observed", "predicted"]].to_numpy(dtype=float)
+        known = self.forecasts.dropna(subset="observed")
+        reach = np.maximum([known["predicted"] - known["lower"], known["upper"] - known["predicted"]], 0.0)
+        ax.errorbar(known["observed"], known["predicted"], yerr=reach, fmt="o", markersize=3, elinewidth=0.6)
+        ends = known[["observed", "predicted"]].to_numpy(dtype=float)
         ax.plot([ends.min(), ends.max()], [ends.min(), ends.max()], color="0.5", linewidth=1)
         ax.set_xlabel("observed")
         ax.set_ylabel("predicted")
@@ -110,15 +111,15 @@ def backtest(
     for name, value in (("rolling", rolling), ("min_rungs", min_rungs)):
         if value is not None and value < 1:
             raise TasklawsError(f"{name.replace('_', '-')} is {value}: give 1 or more")
-    metrics = choose_metrics(table, metric)
-    table = choose_tasks(table, list(tasks), metrics)
+    metrics = _choose_metrics(table, metric)
+    table = _choose_tasks(table, tasks, metrics)
     if fit is not None and holdout is not None:
         return Backtest(*split_backtest(table, metrics, fit, holdout))
     assert rolling is not None
     return Backtest(*rolling_backtest(table, metrics, rolling, min_rungs))
 
 
-def choose_metrics(table: pd.DataFrame, metric: str | None) -> list[str]:
+def _choose_metrics(table: pd.DataFrame, metric: str | None) -> list[str]:
     """The metric asked for; else all scores of the table, or all losses where it has no score."""
     found = sorted(map(str, table["metric"].unique()))
     if metric is not None:
@@ -128,7 +129,7 @@ def choose_metrics(table: pd.DataFrame, metric: str | None) -> list[str]:
     return [name for name in found if not is_loss(name)] or found
 
 
-def choose_tasks(table: pd.DataFrame, tasks: list[str], metrics: list[str]) -> pd.DataFrame:
+def _choose_tasks(table: pd.DataFrame, tasks: Sequence[str], metrics: list[str]) -> pd.DataFrame:
     """The table without other tasks' rows of `metrics` (their losses still serve); an unknown task raises."""
     if not tasks:
         return table
@@ -138,7 +139,7 @@ def choose_tasks(table: pd.DataFrame, tasks: list[str], metrics: list[str]) -> p
     return table[table["task"].isin(tasks) | ~table["metric"].isin(metrics)]
 
 
-def matching(table: pd.DataFrame, query: str, name: str) -> pd.Series:
+def _matching(table: pd.DataFrame, query: str, name: str) -> pd.Series:
     """The rows that a pandas query over the columns matches; one that is no query, or matches none, raises."""
     try:
         found = table.eval(query)
@@ -152,7 +153,7 @@ def matching(table: pd.DataFrame, query: str, name: str) -> pd.Series:
     return found
 
 
-def panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
+def _panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
     """The panels of a table; a ladder too large to be forecast at once raises."""
     found = build_panels(table, metrics)
     for panel in found:
@@ -168,58 +169,53 @@ def split_backtest(table: pd.DataFrame, metrics: list[str], fit: str, holdout: s
 
     A model on both sides raises; of held-out rows nothing but the sizes is used, and what is asked of them is what the
     fit rows of their ladder hold."""
-    learned, wanted = table[matching(table, fit, "fit")], table[matching(table, holdout, "holdout")]
+    learned, wanted = table[_matching(table, fit, "fit")], table[_matching(table, holdout, "holdout")]
     both = learned[["ladder", "model"]].drop_duplicates().merge(wanted[["ladder", "model"]].drop_duplicates())
     if len(both):
         ladder, model = both.iloc[0]
         raise TasklawsError(f"model {model} of {ladder} is in both fit and holdout: hold out whole models")
     asked = ["ladder", "task", "metric"]
     wanted = wanted.merge(learned[asked].drop_duplicates(), on=asked)
-    rows: list[dict[str, Any]] = []
-    parts: list[dict[str, Any]] = []
-    built = panels(pd.concat([learned, wanted]), metrics)
-    with progress("backtest", len(built)) as advance:
-        for panel in built:
-            of_ladder = wanted.loc[wanted["ladder"] == panel.ladder, "model"]
-            held = np.isin(panel.models, of_ladder.unique().tolist())
-            known = int((~held).sum())
-            if known and held.any():
-                ordered = panel.select(np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)]))
-                found = forecast_rows(History(ordered), known, range(known, len(held)))
-                rows, parts = rows + found[0], parts + found[1]
-            advance()
-    if not rows:
+    jobs = []
+    for panel in _panels(pd.concat([learned, wanted]), metrics):
+        of_ladder = wanted.loc[wanted["ladder"] == panel.ladder, "model"]
+        ordered, n_known = panel.held_last(of_ladder.unique().tolist())
+        if 0 < n_known < len(ordered.models):
+            jobs.append((History(ordered), n_known, range(n_known, len(ordered.models))))
+    if not jobs:
         raise TasklawsError(
             "nothing to forecast: no task of fit's rows was asked of a model of holdout's in the same ladder"
         )
-    return _finished(rows, parts)
+    return _forecast_all(jobs, len(jobs))
 
 
 def rolling_backtest(table: pd.DataFrame, metrics: list[str], ahead: int, min_rungs: int) -> Tables:
     """For every origin from `min_rungs` on: from the smallest models, forecast the next `ahead`."""
-    rows: list[dict[str, Any]] = []
-    parts: list[dict[str, Any]] = []
-    built = panels(table, metrics)
-    most = max((len(panel.models) for panel in built), default=0)
-    with progress("backtest", sum(max(len(panel.models) - min_rungs, 0) for panel in built)) as advance:
-        for panel in built:
-            history = History(panel)
-            for origin in range(min_rungs, len(panel.models)):
-                found = forecast_rows(history, origin, range(origin, min(origin + ahead, len(panel.models))))
-                rows, parts = rows + found[0], parts + found[1]
-                advance()
-    if not rows:
+    panels = _panels(table, metrics)
+    most = max((len(panel.models) for panel in panels), default=0)
+    if most <= min_rungs:
         remedy = "give a smaller min-rungs" if most > 1 else "give at least two models of one ladder"
         raise TasklawsError(
             f"nothing to forecast: no ladder has more than {most} models, min-rungs is {min_rungs}: {remedy}"
         )
-    return _finished(rows, parts)
+    jobs = (
+        (history, origin, range(origin, min(origin + ahead, len(history.panel.models))))
+        for history in map(History, panels)
+        for origin in range(min_rungs, len(history.panel.models))
+    )
+    return _forecast_all(jobs, sum(max(len(panel.models) - min_rungs, 0) for panel in panels))
 
 
-def _finished(rows: list[dict[str, Any]], parts: list[dict[str, Any]]) -> Tables:
-    forecasts, methods = to_tables(rows, parts)
-    return forecasts.sort_values(BACKTEST_FORECASTS.keys, ignore_index=True), methods.sort_values(
-        [*BACKTEST_FORECASTS.keys, "method"], ignore_index=True
+def _forecast_all(jobs: Iterable[tuple[History, int, range]], count: int) -> Tables:
+    """The tables of `forecast_tables` for `count` histories, origins and targets, sorted."""
+    found = []
+    with progress("backtest", count) as advance:
+        for job in jobs:
+            found.append(forecast_tables(*job))
+            advance()
+    forecasts, methods = (pd.concat(part) for part in zip(*found, strict=True))
+    return BACKTEST_FORECASTS.pick(forecasts).sort_values(BACKTEST_FORECASTS.keys, ignore_index=True), (
+        BACKTEST_METHODS.pick(methods).sort_values(BACKTEST_METHODS.keys, ignore_index=True)
     )
 
 
@@ -228,38 +224,34 @@ def half(task: str) -> str:
     return "dev" if zlib.crc32(task.encode()) % 2 == 0 else "test"
 
 
-def summarise_backtest(forecasts: pd.DataFrame, methods: pd.DataFrame) -> dict[str, Any]:
+def summarise_backtest(forecasts: pd.DataFrame, methods: pd.DataFrame) -> Figures:
     """n, mae, rmse, coverage, width and log_score (nats) of the combination, of each baseline and single method, by
     verdict, ladder and half; of forecasts with an observation."""
-    seen = forecasts.dropna(subset="observed")
-    told = methods.merge(seen[[*BACKTEST_FORECASTS.keys, "observed"]], on=BACKTEST_FORECASTS.keys)
-
-    def by_method(rows: pd.DataFrame) -> dict[str, Any]:
-        return {str(name): error_figures(part) for name, part in rows.groupby("method")}
-
+    known = forecasts.dropna(subset="observed")
+    by_method = methods.merge(known[[*BACKTEST_FORECASTS.keys, "observed"]], on=BACKTEST_FORECASTS.keys)
+    by_ladder = _figures_by(known, "ladder")
+    for name, figures in by_ladder.items():
+        figures["methods"] = _figures_by(by_method[by_method["ladder"] == name], "method")
     return {
-        **error_figures(seen),
-        "methods": by_method(told),
-        "by_verdict": {str(name): error_figures(part) for name, part in seen.groupby("verdict")},
-        "by_ladder": {
-            str(name): {
-                **error_figures(part),
-                "methods": by_method(told[told["ladder"] == name]),
-            }
-            for name, part in seen.groupby("ladder")
-        },
-        "by_half": {name: error_figures(part) for name, part in seen.groupby(seen["task"].map(half))},
+        **error_figures(known),
+        "methods": _figures_by(by_method, "method"),
+        "by_verdict": _figures_by(known, "verdict"),
+        "by_ladder": by_ladder,
+        "by_half": _figures_by(known, known["task"].map(half)),
     }
 
 
-def error_figures(table: pd.DataFrame) -> dict[str, Any]:
+def _figures_by(table: pd.DataFrame, by: "str | pd.Series") -> dict[str, Figures]:
+    return {str(name): error_figures(part) for name, part in table.groupby(by)}
+
+
+def error_figures(table: pd.DataFrame) -> Figures:
     """The figures of forecasts that have a prediction, an interval and an observation."""
     error = table["predicted"] - table["observed"]
-    inside = (table["observed"] >= table["lower"] - 1e-9) & (table["observed"] <= table["upper"] + 1e-9)
     found = {
         "mae": error.abs().mean(),
         "rmse": np.sqrt((error**2).mean()),
-        "coverage": inside.mean(),
+        "coverage": is_inside(table).mean(),
         "interval_width": (table["upper"] - table["lower"]).mean(),
         "log_score": table["log_score"].mean(),
     }

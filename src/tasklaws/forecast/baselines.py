@@ -1,6 +1,5 @@
-"""What needs no science, and what is published: the forecasts that ours has to beat."""
+"""Baselines: the last rung, chance, and published methods, which the combination has to beat."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +7,8 @@ import pandas as pd
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.axes import chinchilla
-from tasklaws.forecast.panel import Forecaster, Panel, Prediction
+from tasklaws.forecast.panel import Forecaster, Panel, Prediction, size_column
 from tasklaws.laws.fitting import fit_many
-from tasklaws.laws.result import Fit
 
 _FEWEST_POINTS = 3  # fewer: no curve is fitted
 
@@ -26,10 +24,10 @@ class RepeatLast:
         z = known.link.of(known.value, known.n_items)
         last = np.array([row[np.isfinite(row)][-1] if np.isfinite(row).any() else np.nan for row in z])
         moves = np.diff(z, axis=1) ** 2
-        seen = np.isfinite(moves)
-        usual = float(moves[seen].mean()) if seen.any() else known.link.unit**2
-        sd = np.sqrt((np.where(seen, moves, 0.0).sum(axis=1) + usual) / (seen.sum(axis=1) + 1))
-        return spread_out(wanted, last, sd)
+        there = np.isfinite(moves)
+        usual = float(moves[there].mean()) if there.any() else known.link.unit**2
+        sd = np.sqrt((np.where(there, moves, 0.0).sum(axis=1) + usual) / (there.sum(axis=1) + 1))
+        return _same_for_all(wanted, last, sd)
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Chance:
     def __call__(self, known: Panel, wanted: Panel) -> Prediction | None:
         if known.loss or not np.isfinite(known.guess).any():
             return None
-        return spread_out(wanted, known.link.of(known.guess, np.inf), np.zeros(len(known.tasks)))
+        return _same_for_all(wanted, known.link.of(known.guess, np.inf), np.zeros(len(known.tasks)))
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,8 @@ class Curve:
     name: str
 
     def __call__(self, known: Panel, wanted: Panel) -> Prediction | None:
-        law = "power" if known.loss else "logistic"
-        axis = "train_flops" if all(np.isfinite(part.train_flops).all() for part in (known, wanted)) else "n_params"
-        points = {"train_flops": wanted.train_flops, "n_params": wanted.n_params}[axis]
-        return fitted(known, law, {axis: points}, {}, axis)
+        axis = size_column(known, wanted)
+        return _fitted(known, "power" if known.loss else "logistic", {axis: getattr(wanted, axis)}, {}, axis)
 
 
 @dataclass(frozen=True)
@@ -77,43 +73,37 @@ class TwoStep:
                 return None
             losses = np.repeat(known.validation_loss[whole].mean(axis=0, keepdims=True), len(known.tasks), axis=0)
         rows, inverse = np.unique(losses, axis=0, return_inverse=True)
-        told = chinchilla(known, wanted, rows)
-        return fitted(known, "logistic_in_loss", {"loss": told[inverse.ravel()]}, {"loss": losses}, None)
+        expected = chinchilla(known, wanted, rows)[inverse.ravel()]
+        return _fitted(known, "logistic_in_loss", {"loss": expected}, {"loss": losses}, None)
 
 
 BASELINES: tuple[Forecaster, ...] = (RepeatLast(), Chance(), Curve("logistic"), TwoStep())
 LOSS_BASELINES: tuple[Forecaster, ...] = (RepeatLast(), Curve("power"))
 
 
-def baselines(panel: Panel) -> Sequence[Forecaster]:
-    return LOSS_BASELINES if panel.loss else BASELINES
-
-
-def spread_out(wanted: Panel, mean: Array, sd: Array) -> Prediction:
-    """The same for every wanted model."""
+def _same_for_all(wanted: Panel, mean: Array, sd: Array) -> Prediction:
     count = len(wanted.models)
     return Prediction(np.repeat(mean[:, None], count, axis=1), np.repeat(sd[:, None], count, axis=1))
 
 
-def fitted(
+def _fitted(
     known: Panel, law: str, at: dict[str, Array], inputs: dict[str, Array], axis: str | None
 ) -> Prediction | None:
-    """A law fitted to each task with enough points; its sd is that of the residuals."""
-    enough = np.isfinite(known.value).sum(axis=1) >= _FEWEST_POINTS
-    if not enough.any():
+    """A law fitted to each task with enough points; its sd is the root mean square of the residuals on the link."""
+    rows = np.flatnonzero(np.isfinite(known.value).sum(axis=1) >= _FEWEST_POINTS)
+    if not len(rows):
         return None
-    rows = np.flatnonzero(enough)
-    fits = fit_many([task_table(known, int(row), inputs) for row in rows], law, axis=axis, replicates=0)
-    count = next(iter(at.values())).shape[-1]
-    mean, sd = np.full((2, len(known.tasks), count), np.nan)
+    fits = fit_many([_task_table(known, int(row), inputs) for row in rows], law, axis=axis, replicates=0)
+    mean, sd = np.full((2, len(known.tasks), next(iter(at.values())).shape[-1]), np.nan)
     for row, found in zip(rows, fits, strict=True):
         points = {name: values[row] if values.ndim == 2 else values for name, values in at.items()}
+        value, curve = (known.link.of(found.points[name].to_numpy(dtype=float), np.inf) for name in ("value", "fitted"))
         mean[row] = known.link.of(found.predict(points), np.inf)
-        sd[row] = residual_sd(known, found)
+        sd[row] = np.sqrt(np.mean((value - curve) ** 2))
     return Prediction(mean, sd)
 
 
-def task_table(known: Panel, row: int, inputs: dict[str, Array]) -> pd.DataFrame:
+def _task_table(known: Panel, row: int, inputs: dict[str, Array]) -> pd.DataFrame:
     columns = {"n_params": known.n_params, "n_tokens": known.n_tokens, "train_flops": known.train_flops}
     columns |= {"value": known.value[row], "n_items": known.n_items[row]}
     columns |= {name: values[row] for name, values in inputs.items()}
@@ -121,9 +111,3 @@ def task_table(known: Panel, row: int, inputs: dict[str, Array]) -> pd.DataFrame
     if np.isfinite(known.guess[row]):
         table["chance"] = known.guess[row]
     return table.dropna(axis=1, how="all").dropna(subset="value")
-
-
-def residual_sd(known: Panel, found: Fit) -> float:
-    """Root mean square of a fit's residuals on the panel's link scale."""
-    seen, fitted_ = (known.link.of(found.points[name].to_numpy(dtype=float), np.inf) for name in ("value", "fitted"))
-    return float(np.sqrt(np.mean((seen - fitted_) ** 2)))

@@ -2,29 +2,29 @@
 
 At an origin the first rungs are known and later ones forecast. Every pair of an origin and a later rung within the
 known rungs is a test that needs no held-out result. Pairs count by how alike their gap in ln size is to that of the
-forecast at hand, and by how recent they are.
+forecast in question, and by how recent they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
-from tasklaws.forecast.baselines import RepeatLast, baselines
-from tasklaws.forecast.methods import LOSS_METHODS, METHODS, ask, noise_share
+from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES, RepeatLast
+from tasklaws.forecast.methods import LOSS_METHODS, METHODS, noise_share, predictions
 from tasklaws.forecast.overlap_width import overlap_sd
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction
 
 LEAST_RUNGS = 3  # fewer: only the last rung can be repeated
-SHARPNESS = 6.0  # weights go as relative error to the minus this
-OWN = 10.0  # a task's own errors count as much as all tasks' once it has this weight of pairs
-EVEN = 2.0  # and equal weights as much as errors at this weight of pairs
-ALIKE = 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
+_SHARPNESS = 6.0  # weights go as relative error to the minus this
+_OWN = 10.0  # a task's own errors count as much as all tasks' once it has this weight of pairs
+_EVEN = 2.0  # and equal weights as much as errors at this weight of pairs
+_ALIKE = 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
 _FADING = 0.92  # weight of a pair for each rung that it is older
-BELIEF = 20.0  # weight of the belief that intervals are right as they are
-LEAST_ERROR = 0.002  # two errors this far apart are hardly different
+_BELIEF = 20.0  # weight of the belief that intervals are right as they are
+_LEAST_ERROR = 0.002  # two errors this far apart are hardly different
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class Forecast:
 
     @property
     def width(self) -> Array:
-        """Standard deviation of what will be seen."""
+        """Standard deviation of the observation."""
         return np.asarray(self.scale * np.hypot(np.hypot(self.sd, self.noise), self.overlap))
 
     @property
@@ -55,35 +55,40 @@ class Forecast:
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """What every method says of the later models of a panel when only the first so many are known."""
+    """Predictions of the later models of a panel when only the first so many are known, each computed once."""
 
     panel: Panel
-    _told: dict[int, dict[str, Prediction]] = field(default_factory=dict)
-    _rivals: dict[int, dict[str, Prediction]] = field(default_factory=dict)
+    _by_method: dict[int, dict[str, Prediction]] = field(default_factory=dict)
+    _by_baseline: dict[int, dict[str, Prediction]] = field(default_factory=dict)
     _combined: dict[tuple[int, int], Forecast] = field(default_factory=dict)
 
     def with_n_eff(self, n_eff: float) -> "History":
-        """The same with items worth `n_eff` independent tasks, on which what single methods say does not depend."""
+        """The same with items worth `n_eff` independent tasks, on which predictions of single methods do not depend."""
         panel = replace(self.panel, n_eff=np.full_like(self.panel.n_eff, n_eff))
-        return History(panel, self._told, self._rivals)
+        return History(panel, self._by_method, self._by_baseline)
 
-    def parts(self, origin: int) -> tuple[Panel, Panel]:
-        """The first `origin` models, and all later ones without their results."""
-        models = np.arange(len(self.panel.models))
-        return self.panel.select(models[:origin]), self.panel.select(models[origin:]).without_results()
+    def known(self, origin: int) -> Panel:
+        """The first `origin` models."""
+        return self.panel.select(np.arange(origin))
 
-    def at(self, origin: int) -> dict[str, Prediction]:
-        """Forecasts of all models from number `origin` on, by each method that the table allows."""
-        if origin not in self._told:
+    def _predictions(self, of: Sequence[Forecaster], origin: int) -> dict[str, Prediction]:
+        """Of all later models, from the first `origin` and the later ones' sizes."""
+        later = self.panel.select(np.arange(origin, len(self.panel.models))).without_results()
+        return predictions(of, self.known(origin), later)
+
+    def by_method(self, origin: int) -> dict[str, Prediction]:
+        """Predictions of all models from number `origin` on, by each method that the table allows."""
+        if origin not in self._by_method:
             methods = forecasters(self.panel) if origin >= LEAST_RUNGS else (RepeatLast(),)
-            self._told[origin] = ask(methods, *self.parts(origin))
-        return self._told[origin]
+            self._by_method[origin] = self._predictions(methods, origin)
+        return self._by_method[origin]
 
-    def rivals(self, origin: int) -> dict[str, Prediction]:
+    def by_baseline(self, origin: int) -> dict[str, Prediction]:
         """The same by each baseline that the table allows; all but repeat_last have no part in the combination."""
-        if origin not in self._rivals:
-            self._rivals[origin] = ask(baselines(self.panel), *self.parts(origin))
-        return self._rivals[origin]
+        if origin not in self._by_baseline:
+            baselines = LOSS_BASELINES if self.panel.loss else BASELINES
+            self._by_baseline[origin] = self._predictions(baselines, origin)
+        return self._by_baseline[origin]
 
     def combined(self, origin: int, target: int) -> Forecast:
         """The combination before its interval is scaled."""
@@ -96,82 +101,78 @@ def forecasters(panel: Panel) -> Sequence[Forecaster]:
     return (*(LOSS_METHODS if panel.loss else METHODS), RepeatLast())
 
 
-def sampling(panel: Panel, n_known: int) -> Array:
+def sampling(known: Panel) -> Array:
     """Standard deviation of a new value's sampling on the link scale, by task; as the known models' items say, of which
     the new model answers the same."""
-    known = panel.select(np.arange(n_known))
     items = np.where(np.isfinite(known.value), known.n_items, np.nan)
     found = np.full(len(items), np.nan)
     found[known.asked] = 1 / np.sqrt(np.nanmedian(items[known.asked], axis=1))
     return np.asarray(found * np.sqrt(noise_share(known)))
 
 
-def gap(panel: Panel, origin: int, target: int) -> float:
+def _gap(panel: Panel, origin: int, target: int) -> float:
     """How far a target lies beyond the largest known model, in ln size."""
     return max(float(panel.size[target] - panel.size[:origin].max()), 0.0)
 
 
 def combine(history: History, origin: int, target: int) -> Forecast:
     """Forecast model number `target` from the first `origin`."""
-    panel = history.panel
-    told = history.at(origin)
-    names = tuple(told)
-    place = target - origin
-    mean = np.stack([told[name].mean[:, place] for name in names])
-    spread = np.stack([told[name].sd[:, place] for name in names])
-    weights, tests = method_weights(history, origin, target, names)
+    by_method = history.by_method(origin)
+    names, place = tuple(by_method), target - origin
+    mean = np.stack([by_method[name].mean[:, place] for name in names])
+    spread = np.stack([by_method[name].sd[:, place] for name in names])
+    weights, tests = _method_weights(history, origin, target, names)
+    middle, sd = mix(weights, mean, spread)
+    known = history.known(origin)
+    # A target among the known models is pinned by both its neighbours: overlap adds nothing.
+    beyond = _gap(history.panel, origin, target) > 0
+    overlap = overlap_sd(known, middle, sd) if beyond else np.zeros_like(middle)
+    return Forecast(middle, sd, sampling(known), overlap, np.ones_like(middle), weights, names, tests)
+
+
+def mix(weights: Array, mean: Array, sd: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation of a mixture over the first axis."""
     middle = (weights * mean).sum(axis=0)
-    sd = np.sqrt((weights * (spread**2 + (mean - middle) ** 2)).sum(axis=0))
-    noise, overlap = sampling(panel, origin), overlapping(panel, origin, target, middle, sd)
-    return Forecast(middle, sd, noise, overlap, np.ones_like(middle), weights, names, tests)
+    return middle, np.sqrt((weights * (sd**2 + (mean - middle) ** 2)).sum(axis=0))
 
 
-def overlapping(panel: Panel, origin: int, target: int, mean: Array, sd: Array) -> Array:
-    """`overlap_sd` of a target beyond the known models; none of one among them, which both its neighbours pin."""
-    if gap(panel, origin, target) == 0:
-        return np.zeros_like(mean)
-    return overlap_sd(panel.select(np.arange(origin)), mean, sd)
-
-
-def pairs(panel: Panel, origin: int, target: int) -> list[tuple[int, int, float]]:
-    """(earlier origin, later rung, weight) of the tests that the first `origin` models allow."""
-    here = np.log1p(gap(panel, origin, target))
-    found = []
+def _pairs(panel: Panel, origin: int, target: int) -> Iterator[tuple[int, int, float]]:
+    """(earlier origin, later rung, weight) of the tests that the first `origin` models allow, less the lightest."""
+    here = np.log1p(_gap(panel, origin, target))
     for start in range(LEAST_RUNGS, origin):
         for rung in range(start, origin):
-            apart = (np.log1p(gap(panel, start, rung)) - here) / ALIKE
-            found.append((start, rung, float(np.exp(-0.5 * apart**2)) * _FADING ** (origin - 1 - rung)))
-    return found
+            apart = (np.log1p(_gap(panel, start, rung)) - here) / _ALIKE
+            weight = float(np.exp(-0.5 * apart**2)) * _FADING ** (origin - 1 - rung)
+            if weight >= 1e-3:
+                yield start, rung, weight
 
 
-def method_weights(history: History, origin: int, target: int, names: tuple[str, ...]) -> tuple[Array, int]:
-    """Weights (methods, tasks): relative error to the minus SHARPNESS, a task's own shrunk to that of all tasks."""
+def _method_weights(history: History, origin: int, target: int, names: tuple[str, ...]) -> tuple[Array, int]:
+    """Weights (methods, tasks): relative error to the minus _SHARPNESS, a task's own shrunk to that of all tasks."""
     panel = history.panel
     total = np.zeros((len(names), len(panel.tasks)))
     count = np.zeros(len(panel.tasks))
     tests = 0
-    for start, rung, weight in pairs(panel, origin, target):
-        told = history.at(start)
-        if weight < 1e-3 or not all(name in told for name in names):
+    for start, rung, weight in _pairs(panel, origin, target):
+        by_method = history.by_method(start)
+        if not all(name in by_method for name in names):
             continue
         value = panel.value[:, rung]
-        guess = np.stack([told[name].mean[:, rung - start] for name in names])
-        error = (
-            np.abs(guess - panel.link.of(value, np.inf)) if panel.loss else np.abs(panel.link.inverse(guess) - value)
-        )
-        seen = np.isfinite(error).all(axis=0)
-        total[:, seen] += weight * error[:, seen]
-        count += weight * seen
-        tests += bool(seen.any())
+        guess = np.stack([by_method[name].mean[:, rung - start] for name in names])
+        error = np.abs(guess - panel.link.of(value, np.inf) if panel.loss else panel.link.inverse(guess) - value)
+        known = np.isfinite(error).all(axis=0)
+        total[:, known] += weight * error[:, known]
+        count += weight * known
+        tests += bool(known.any())
     if not tests:
         return np.full_like(total, 1 / len(names)), 0
     error = total / np.maximum(count, 1e-12)
-    relative = error / (error.mean(axis=0) + LEAST_ERROR)
+    relative = error / (error.mean(axis=0) + _LEAST_ERROR)
     tested = count > 0
     of_all = np.average(relative[:, tested], axis=1, weights=count[tested])[:, None]
-    score = (count * relative + OWN * of_all) / (count + OWN)
-    score = (count * score + EVEN) / (count + EVEN)
-    raw = np.maximum(score, 1e-3) ** -SHARPNESS
+    score = (count * relative + _OWN * of_all) / (count + _OWN)
+    score = (count * score + _EVEN) / (count + _EVEN)
+    raw = np.maximum(score, 1e-3) ** -_SHARPNESS
     return raw / raw.sum(axis=0), tests
 
 
@@ -180,20 +181,20 @@ def forecast(history: History, origin: int, target: int) -> Forecast:
     panel = history.panel
     found = history.combined(origin, target)
     sizes = norm.isf((1 - (np.arange(50) + 0.5) / 50) / 2)
-    residuals, weights = [sizes], [np.full(50, BELIEF / 50)]
-    for start, rung, weight in pairs(panel, origin, target):
-        if weight < 1e-3 or rung - start > 2:
+    residuals, weights = [sizes], [np.full(50, _BELIEF / 50)]
+    for start, rung, weight in _pairs(panel, origin, target):
+        if rung - start > 2:
             continue
         earlier = history.combined(start, rung)
         off = np.abs(panel.link.of(panel.value[:, rung], panel.n_items[:, rung]) - earlier.mean) / earlier.width
         off = off[np.isfinite(off)]
         residuals.append(off)
         weights.append(np.full(len(off), weight))
-    scale = weighted_quantile(np.concatenate(residuals), np.concatenate(weights), 0.9) / norm.isf(0.05)
+    scale = _weighted_quantile(np.concatenate(residuals), np.concatenate(weights), 0.9) / norm.isf(0.05)
     return replace(found, scale=np.full_like(found.mean, scale))
 
 
-def weighted_quantile(values: Array, weights: Array, level: float) -> float:
+def _weighted_quantile(values: Array, weights: Array, level: float) -> float:
     order = np.argsort(values)
     reached = np.cumsum(weights[order]) / weights.sum()
     return float(values[order][np.searchsorted(reached, level)])

@@ -1,52 +1,47 @@
-"""Figures of a backtest: predicted against observed, the combination beside every rival, and coverage."""
+"""Figures of a backtest: predicted against observed, the combination against every other method, and coverage."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from tasklaws.forecast.engine import LEVEL
+from tasklaws.forecast.engine import LEVEL, is_inside
 from tasklaws.plotting import LIGHT, house_style, key_below, key_room, panel, save, short
 from tasklaws.tables import BACKTEST_FORECASTS
 
-VERDICTS = {  # in the order of the key
+_COLOURS = {  # of the verdicts, in the order of the key
     "lawful": LIGHT["outcome"],
     "not enough rungs": LIGHT["fit"],
     "discontinuous": LIGHT["forecast"],
     "non-monotone": LIGHT["scale6"],
     "no signal": LIGHT["chance"],
 }
-COMBINATION = "combination"
 
 
 def draw_figures(directory: Path, forecasts: pd.DataFrame, methods: pd.DataFrame) -> None:
     """Write predicted.svg, errors.svg and coverage.svg (byte-stable) from the two tables of a backtest."""
-    seen = forecasts.dropna(subset="observed")
+    known = forecasts.dropna(subset="observed")
     with house_style():
-        draw_predicted(directory / "predicted.svg", seen)
-        draw_errors(
-            directory / "errors.svg",
-            seen,
-            methods.merge(seen[[*BACKTEST_FORECASTS.keys, "observed"]], on=BACKTEST_FORECASTS.keys),
-        )
-        draw_coverage(directory / "coverage.svg", seen)
+        _draw_predicted(directory / "predicted.svg", known)
+        _draw_errors(directory / "errors.svg", known, methods)
+        _draw_coverage(directory / "coverage.svg", known)
 
 
-def draw_predicted(path: Path, seen: pd.DataFrame) -> None:
-    found = [name for name in VERDICTS if (seen["verdict"] == name).any()]
+def _draw_predicted(path: Path, known: pd.DataFrame) -> None:
+    found = [name for name in _COLOURS if (known["verdict"] == name).any()]
     figure, axes = panel("Predicted and observed, 90% intervals", **key_room(len(found)))
-    ends = seen[["observed", "predicted"]].to_numpy(dtype=float)
+    ends = known[["observed", "predicted"]].to_numpy(dtype=float)
     axes.axline((ends.min(), ends.min()), slope=1, color=LIGHT["muted"], linewidth=0.8)
     handles = []
     for place, name in enumerate(found):
-        part = seen[seen["verdict"] == name]
-        below, above = part["predicted"] - part["lower"], part["upper"] - part["predicted"]
+        part = known[known["verdict"] == name]
+        reach = np.maximum([part["predicted"] - part["lower"], part["upper"] - part["predicted"]], 0.0)
         bars = axes.errorbar(
             part["observed"],
             part["predicted"],
-            yerr=np.maximum([below, above], 0.0),
+            yerr=reach,
             fmt="o",
-            color=VERDICTS[name],
+            color=_COLOURS[name],
             markersize=2.5,
             elinewidth=0.6,
             alpha=0.7,
@@ -59,13 +54,14 @@ def draw_predicted(path: Path, seen: pd.DataFrame) -> None:
     save(figure, path)
 
 
-def draw_errors(path: Path, seen: pd.DataFrame, told: pd.DataFrame) -> None:
-    """Mean absolute error by ladder, the combination first; a rival that speaks of fewer forecasts is set against the
+def _draw_errors(path: Path, known: pd.DataFrame, methods: pd.DataFrame) -> None:
+    """Mean absolute error by ladder, the combination first; a method that makes fewer forecasts is compared with the
     combination's error on the same ones."""
-    own = seen.assign(method=COMBINATION, error=(seen["predicted"] - seen["observed"]).abs())
-    rivals = told.assign(error=(told["predicted"] - told["observed"]).abs())
-    rivals = rivals.merge(own[[*BACKTEST_FORECASTS.keys, "error"]], on=BACKTEST_FORECASTS.keys, suffixes=("", "_own"))
-    means = rivals.groupby(["method", "ladder"])[["error", "error_own"]].mean().reset_index()
+    keys = BACKTEST_FORECASTS.keys
+    own = known.assign(method="combination", error=(known["predicted"] - known["observed"]).abs())
+    single = methods.merge(own[[*keys, "observed", "error"]].rename(columns={"error": "error_own"}), on=keys)
+    single["error"] = (single["predicted"] - single["observed"]).abs()
+    means = single.groupby(["method", "ladder"])[["error", "error_own"]].mean().reset_index()
     means["ratio"] = means["error"] / np.maximum(means["error_own"], 1e-12)
     ratio = means.pivot(index="method", columns="ladder", values="ratio").sort_index()
     figure, axes = panel("Error relative to ours", height=1.1 + 0.22 * len(ratio), left=2.05)
@@ -84,10 +80,9 @@ def draw_errors(path: Path, seen: pd.DataFrame, told: pd.DataFrame) -> None:
     save(figure, path)
 
 
-def draw_coverage(path: Path, seen: pd.DataFrame) -> None:
+def _draw_coverage(path: Path, known: pd.DataFrame) -> None:
     """Share of outcomes inside the 90% interval by ladder, with two standard errors of independent forecasts."""
-    inside = seen["observed"].between(seen["lower"] - 1e-9, seen["upper"] + 1e-9)
-    share = inside.groupby(seen["ladder"]).agg(["mean", "size"])
+    share = is_inside(known).groupby(known["ladder"]).agg(["mean", "size"])
     figure, axes = panel("Inside the 90% interval", height=1.1 + 0.3 * len(share), left=2.3)
     spread = 2 * np.sqrt(LEVEL * (1 - LEVEL) / share["size"])
     ends = [np.minimum(spread, share["mean"]), np.minimum(spread, 1 - share["mean"])]

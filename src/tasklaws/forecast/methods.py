@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast import axes
@@ -12,8 +11,8 @@ from tasklaws.forecast.panel import Forecaster, Panel, Prediction
 from tasklaws.stats import gaussian_process as mixture
 from tasklaws.stats.links import ARCSINE, LOG, LOG_LOG, LOGIT, NODE_WEIGHTS, NODES, Link
 
-UNSHARED = 0.3  # share of sampling noise that models do not share, where no checkpoints tell
-LEAST_SHARE = 0.05
+_UNSHARED = 0.3  # share of sampling noise that models do not share, where there are no checkpoints
+_LEAST_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,9 @@ class Method:
         if places is None:
             return None
         z = self.link.of(known.value, known.n_items)
-        noise = noise_share(known)[:, None] * self.link.variance(steadied(known), known.n_items)
+        noise = noise_share(known)[:, None] * self.link.variance(_steadied(known), known.n_items)
         found = mixture.predict_targets(*places, z, noise, self.link)
-        return to_prediction(found, self.link, known.link)
+        return _to_prediction(found, self.link, known.link)
 
 
 METHODS = (
@@ -56,40 +55,37 @@ LOSS_METHODS = (
 def noise_share(panel: Panel) -> Array:
     """How much of the sampling noise of items differs from one model to the next, by task, shape (tasks,).
 
-    Models answer the same items, so most of it is common to all. Late checkpoints show how much is not (`wobble`):
-    their variance as a share of sampling's, averaged over models and two models' worth of the ladder's median."""
-    ratio = panel.wobble * panel.n_items
-    seen = np.isfinite(ratio)
-    if not seen.any():
-        return np.full(len(panel.tasks), UNSHARED)
-    usual = max(float(np.median(ratio[seen])), LEAST_SHARE)
-    share = (np.where(seen, ratio, 0.0).sum(axis=1) + 2 * usual) / (seen.sum(axis=1) + 2)
-    return np.asarray(np.maximum(share, LEAST_SHARE))
+    Models answer the same items, so most of it is common to all. Late checkpoints show how much is not: their variance
+    as a share of sampling's, averaged over models and two models' worth of the ladder's median."""
+    ratio = panel.checkpoint_noise * panel.n_items
+    known = np.isfinite(ratio)
+    if not known.any():
+        return np.full(len(panel.tasks), _UNSHARED)
+    usual = max(float(np.median(ratio[known])), _LEAST_SHARE)
+    share = (np.where(known, ratio, 0.0).sum(axis=1) + 2 * usual) / (known.sum(axis=1) + 2)
+    return np.asarray(np.maximum(share, _LEAST_SHARE))
 
 
-def ask(forecasters: Sequence[Forecaster], known: Panel, wanted: Panel) -> dict[str, Prediction]:
-    """What each forecaster that can says of all tasks; of those that no known model was asked it is NaN, and nothing
-    depends on them."""
+def predictions(forecasters: Sequence[Forecaster], known: Panel, wanted: Panel) -> dict[str, Prediction]:
+    """Predictions by forecaster, of those that the table allows; NaN for tasks without observations, on which no other
+    prediction depends."""
     asked = known.asked
-    found = {}
-    if asked.any():
-        parts = known.of_tasks(asked), wanted.of_tasks(asked)  # the same for all: axes remember what they made of them
-        for forecaster in forecasters:
-            told = forecaster(*parts)
-            if told is not None:
-                found[forecaster.name] = scattered(told, asked)
+    found: dict[str, Prediction] = {}
+    if not asked.any():
+        return found
+    parts = known.of_tasks(asked), wanted.of_tasks(asked)  # the same for all: axes cache by them
+    for forecaster in forecasters:
+        some = forecaster(*parts)
+        if some is not None:
+            mean, sd = np.full((2, len(asked), some.mean.shape[1]), np.nan)
+            mean[asked], sd[asked] = some.mean, some.sd
+            found[forecaster.name] = Prediction(mean, sd)
     return found
 
 
-def scattered(told: Prediction, asked: NDArray[np.bool_]) -> Prediction:
-    mean, sd = np.full((2, len(asked), told.mean.shape[1]), np.nan)
-    mean[asked], sd[asked] = told.mean, told.sd
-    return Prediction(mean, sd)
-
-
-def steadied(panel: Panel) -> Array:
-    """Values shrunk towards the task's mean by 20 items, and half an item away from 0 and 1: what their sampling noise
-    is computed at."""
+def _steadied(panel: Panel) -> Array:
+    """Values at which to compute their sampling noise: shrunk towards the task's mean by 20 items, and half an item
+    away from 0 and 1."""
     if panel.loss:
         return panel.value
     count = np.where(np.isfinite(panel.value), panel.n_items, np.nan)
@@ -98,7 +94,7 @@ def steadied(panel: Panel) -> Array:
     return np.asarray(np.clip(inside, 0.5 / panel.n_items, 1 - 0.5 / panel.n_items))
 
 
-def to_prediction(found: mixture.Mixture, link: Link, scale: Link) -> Prediction:
+def _to_prediction(found: mixture.Mixture, link: Link, scale: Link) -> Prediction:
     """Mean and standard deviation of the mixture on the panel's own scale (Gauss-Hermite quadrature)."""
     mean, variance = np.empty((2, len(found.mean), found.mean.shape[2]))
     for row, weight in enumerate(found.weight):  # one by one, for the sake of memory

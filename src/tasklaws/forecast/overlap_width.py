@@ -8,17 +8,16 @@ from tasklaws.overlap.widening import next_rung_variance
 from tasklaws.stats.links import NODE_WEIGHTS, NODES
 
 
-def latest(cells: Array) -> Array:
+def _latest(cells: Array) -> Array:
     """Of each task the entry of the largest model that has one, shape (tasks,); NaN where none has."""
-    seen = np.isfinite(cells)
-    last = seen.shape[1] - 1 - np.argmax(seen[:, ::-1], axis=1)
+    last = cells.shape[1] - 1 - np.argmax(np.isfinite(cells)[:, ::-1], axis=1)
     return np.asarray(cells[np.arange(len(cells)), last])
 
 
-def design_effect(known: Panel) -> Array:
+def panel_design_effect(known: Panel) -> Array:
     """Items by the number of independent tasks that they are worth (Kish 1965), of each task, as the largest known
     model that says one has it; 1, independent items, where none does."""
-    found = latest(known.n_items / known.n_eff)
+    found = _latest(known.n_items / known.n_eff)
     return np.where(np.isfinite(found), np.maximum(found, 1.0), 1.0)
 
 
@@ -31,11 +30,11 @@ def overlap_sd(known: Panel, mean: Array, sd: Array) -> Array:
     standard deviation s at a value p goes to the link by the chord from p - s to p + s inside [0, 1], as the link's
     slope has no bound at 0 and 1.
     """
-    effect = design_effect(known)
+    effect = panel_design_effect(known)
     if (effect == 1).all():
         return np.zeros(len(mean))
-    last = latest(known.value)[:, None]
-    spare = (effect - 1) / latest(known.n_items)  # 1 / n_eff - 1 / n_items
+    last = _latest(known.value)[:, None]
+    spare = (effect - 1) / _latest(known.n_items)  # 1 / n_eff - 1 / n_items
     value = known.link.inverse(mean[:, None] + sd[:, None] * NODES)
     spread = np.sqrt(next_rung_variance(last, value, 1.0) * spare[:, None])
     low, high = np.clip(value - spread, 0, 1), np.clip(value + spread, 0, 1)

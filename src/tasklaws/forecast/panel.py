@@ -1,5 +1,6 @@
 """A panel: the results of one ladder as arrays, tasks by models, small models first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -10,26 +11,26 @@ from numpy.typing import NDArray
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.forecast.checkpoint_noise import wobble
 from tasklaws.stats.links import ARCSINE, LOG, Link
 from tasklaws.stats.proportions import items_worth
-from tasklaws.tables import is_loss
+from tasklaws.tables import SIZES, is_loss
 
-PROBABILITIES = ("rc_soft", "probability")  # the probability given to the right answer, where a table has one
-SIZES = ("n_params", "n_tokens", "train_flops")
-OF_CELLS = ("value", "n_items", "n_eff", "chance", "wobble", "beside")
+_PROBABILITIES = ("rc_soft", "probability")  # the probability given to the right answer, where a table has one
+_BY_TASK = ("value", "n_items", "n_eff", "chance", "checkpoint_noise")
+_BY_MODEL = (*_BY_TASK, "other_values")
+_LATE = 2 / 3  # checkpoints from this share of a model's training on count as late
 
 
 @dataclass(frozen=True, eq=False)
 class Panel:
     """One kind of metric (scores or losses) of one ladder.
 
-    `tasks` are (task, metric) pairs; `value`, `n_items`, `n_eff`, `chance` and `wobble` have a row for each and a
-    column for each of `models`, which are sorted by `size`; NaN where unknown. `n_eff` is how many independent tasks
-    the items are worth, as far as it is known at that model; where it is not, they count as independent. `wobble` is
-    the variance of a late checkpoint's value around its neighbours' trend, on the link scale. `others` are the pairs of
-    the ladder whose metric is a loss or the probability of the right answer, and `beside` their values: what may stand
-    for a model's scale.
+    `tasks` are (task, metric) pairs; `value`, `n_items`, `n_eff`, `chance` and `checkpoint_noise` have a row for each
+    and a column for each of `models`, which are sorted by `size`; NaN where unknown. `n_eff` is how many independent
+    tasks the items are worth, as far as it is known at that model; where it is not, they count as independent.
+    `checkpoint_noise` is the variance of a late checkpoint's value around its neighbours' trend, on the link scale.
+    `others` are the pairs of the ladder whose metric is a loss or the probability of the right answer, and
+    `other_values` their values: what may stand for a model's scale.
     """
 
     ladder: str
@@ -43,9 +44,9 @@ class Panel:
     n_items: Array
     n_eff: Array
     chance: Array
-    wobble: Array
+    checkpoint_noise: Array
     others: tuple[tuple[str, str], ...]
-    beside: Array
+    other_values: Array
 
     @property
     def link(self) -> Link:
@@ -55,8 +56,7 @@ class Panel:
     @cached_property
     def size(self) -> Array:
         """ln train_flops where it is known of every model, else ln n_params (ln is 0 of an untrained model)."""
-        known = np.isfinite(self.train_flops).all()
-        return np.asarray(np.log(np.maximum(self.train_flops if known else self.n_params, 1.0)))
+        return np.asarray(np.log(np.maximum(getattr(self, size_column(self)), 1.0)))
 
     @cached_property
     def guess(self) -> Array:
@@ -68,22 +68,20 @@ class Panel:
         """Losses that are of no task of the panel, one a row."""
         own = {task for task, _ in self.tasks}
         rows = [row for row, (task, metric) in enumerate(self.others) if is_loss(metric) and task not in own]
-        return self.beside[rows]
+        return self.other_values[rows]
 
     @cached_property
     def task_loss(self) -> Array:
         """The loss that each task's right answer had: another loss of the task, else -log of the answer's probability
         (of several, that which most models have, then the first by name); NaN where there is none."""
         found = np.full(self.value.shape, np.nan)
+        known = np.isfinite(self.other_values).sum(axis=1)
         for index, (task, metric) in enumerate(self.tasks):
             rows = [row for row, (of, name) in enumerate(self.others) if of == task and name != metric]
             if rows:
-                known = np.isfinite(self.beside[rows]).sum(axis=1)
-                order = [(not is_loss(self.others[row][1]), -known[place]) for place, row in enumerate(rows)]
-                best = rows[min(range(len(rows)), key=order.__getitem__)]
-                value = self.beside[best]
-                loss = is_loss(self.others[best][1])
-                found[index] = value if loss else -np.log(np.clip(value, 1e-9, 1.0)) + 1e-9
+                best = min(rows, key=lambda row: (not is_loss(self.others[row][1]), -known[row]))
+                value = self.other_values[best]
+                found[index] = value if is_loss(self.others[best][1]) else -np.log(np.clip(value, 1e-9, 1.0)) + 1e-9
         return found
 
     @cached_property
@@ -93,19 +91,29 @@ class Panel:
 
     def of_tasks(self, wanted: NDArray[np.bool_]) -> "Panel":
         """The panel of some of its tasks."""
-        of_task = {name: getattr(self, name)[wanted] for name in ("value", "n_items", "n_eff", "chance", "wobble")}
+        of_task = {name: getattr(self, name)[wanted] for name in _BY_TASK}
         tasks = tuple(task for task, yes in zip(self.tasks, wanted, strict=True) if yes)
         return replace(self, tasks=tasks, **of_task)
 
     def select(self, models: NDArray[np.intp]) -> "Panel":
         """The panel of some of its models, by their index."""
         of_model = {name: getattr(self, name)[models] for name in SIZES}
-        of_cell = {name: getattr(self, name)[:, models] for name in OF_CELLS}
+        of_cell = {name: getattr(self, name)[:, models] for name in _BY_MODEL}
         return replace(self, models=tuple(self.models[index] for index in models), **of_model, **of_cell)
+
+    def held_last(self, models: Sequence[str]) -> tuple["Panel", int]:
+        """The panel with these models behind all others, and how many others there are."""
+        held = np.isin(self.models, list(models))
+        return self.select(np.argsort(held, kind="stable")), int((~held).sum())
 
     def without_results(self) -> "Panel":
         """The panel in which nothing but the sizes is known of its models: what a forecast of them may see."""
-        return replace(self, **{name: np.full_like(getattr(self, name), np.nan) for name in OF_CELLS})
+        return replace(self, **{name: np.full_like(getattr(self, name), np.nan) for name in _BY_MODEL})
+
+
+def size_column(*panels: Panel) -> str:
+    """`train_flops` where it is known of every model of the panels, else `n_params`."""
+    return "train_flops" if all(np.isfinite(panel.train_flops).all() for panel in panels) else "n_params"
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +139,7 @@ def build_panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
     and one of those that are losses.
 
     Of each model the final checkpoint counts (the last one where none is final), averaged over seeds. Other metrics
-    of the table serve as what is known beside: losses of the same task, losses of no task of the panel.
+    of the table are the panel's `others`: losses of the same task, losses of no task of the panel.
     """
     panels = []
     if "n_eff" not in table:
@@ -161,16 +169,15 @@ def _finals(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _panel(ladder: str, loss: bool, own: pd.DataFrame, rows: pd.DataFrame, checkpoints: pd.DataFrame) -> Panel:
-    sizes = rows.groupby("model")[list(SIZES)].max()
-    sizes = sizes.loc[sorted(set(own["model"]))]
+    sizes = rows.groupby("model")[list(SIZES)].max().loc[sorted(set(own["model"]))]
     if sizes["train_flops"].isna().any() and sizes["n_params"].isna().any():
         lacking = sizes.index[sizes["n_params"].isna()][0]
         raise TasklawsError(
             f"ladder {ladder}: model {lacking} lacks n_params, others train_flops: give one of all models"
         )
     by = "train_flops" if sizes["train_flops"].notna().all() else "n_params"
-    sizes = sizes.rename_axis("model").reset_index().sort_values([by, "n_params", "model"]).set_index("model")
-    beside = rows[rows["metric"].isin([name for name in rows["metric"].unique() if stands_beside(name)])]
+    sizes = sizes.rename_axis("model").sort_values([by, "n_params", "model"])
+    others = rows[[is_loss(metric) or metric in _PROBABILITIES for metric in rows["metric"]]]
     value, stderr, n_items = (_cells(own, column, sizes.index) for column in ("value", "stderr", "n_items"))
     return Panel(
         ladder=ladder,
@@ -182,14 +189,28 @@ def _panel(ladder: str, loss: bool, own: pd.DataFrame, rows: pd.DataFrame, check
         n_items=items_worth(value, stderr, n_items, loss),
         n_eff=np.full_like(value, np.nan) if loss else _cells(own, "n_eff", sizes.index),
         chance=_cells(own, "chance", sizes.index),
-        wobble=wobble(checkpoints, _pairs(own), sizes.index, LOG if loss else ARCSINE),
-        others=_pairs(beside),
-        beside=_cells(beside, "value", sizes.index),
+        checkpoint_noise=_checkpoint_noise(checkpoints, _pairs(own), sizes.index, LOG if loss else ARCSINE),
+        others=_pairs(others),
+        other_values=_cells(others, "value", sizes.index),
     )
 
 
-def stands_beside(metric: str) -> bool:
-    return is_loss(metric) or metric in PROBABILITIES
+def _checkpoint_noise(
+    checkpoints: pd.DataFrame, tasks: tuple[tuple[str, str], ...], models: pd.Index, link: Link
+) -> Array:
+    """Variance of late checkpoints of each task and model, by second differences: (z1 - 2 z2 + z3)^2 / 6 on average,
+    which no steady growth adds to (von Neumann's successive differences, once more differenced).
+
+    The final checkpoint is left out: it is annealed, the others are not."""
+    keys = ["task", "metric", "model"]
+    known = checkpoints.dropna(subset="step")
+    late = known[known["step"] >= _LATE * known.groupby(keys)["step"].transform("max")]
+    late = late.groupby([*keys, "step"], sort=True)["value"].mean().reset_index()
+    found = {}
+    for key, part in late.groupby(keys):
+        bends = np.diff(link.of(part["value"].to_numpy(dtype=float), np.inf), n=2)
+        found[key] = float((bends**2).mean() / 6) if len(bends) else np.nan
+    return np.array([[found.get((*task, model), np.nan) for model in models] for task in tasks])
 
 
 def _pairs(rows: pd.DataFrame) -> tuple[tuple[str, str], ...]:

@@ -1,7 +1,5 @@
 """The forecast against what the holdout did: one row a forecast, and the figures that sum it up."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
@@ -11,16 +9,17 @@ from tasklaws.stats.links import ARCSINE, LOG
 from tasklaws.tables import BASELINE_NAMES, FORECASTS, ITEM_FORECASTS, VALIDATION, is_loss
 
 _CURVE = FORECASTS.keys[1:]
-_ERRORS = {"forecast": "abs_error", **{name: f"abs_error_{name}" for name in BASELINE_NAMES}}
-CERTAIN = 1e-6  # a probability this close to 0 or 1 counts as this close
+_PAIR = ITEM_FORECASTS.keys[:3]
+_CERTAIN = 1e-6  # a probability this close to 0 or 1 counts as this close
 
 
-def compare(forecasts: pd.DataFrame, observations: pd.DataFrame) -> pd.DataFrame:
+def compare_forecasts(forecasts: pd.DataFrame, observations: pd.DataFrame) -> pd.DataFrame:
     """The forecasts with what was observed (mean over seeds); a forecast without its observation raises TasklawsError.
 
     `error` is predicted - observed; `log_score` the log density (nats) of the observed on the scale on which the
     forecast is normal."""
-    table = forecasts.merge(seen(observations), on=_CURVE, how="left", validate="one_to_one")
+    means = observations.groupby(_CURVE)["value"].agg(observed="mean", n_seeds="size").reset_index()
+    table = forecasts.merge(means, on=_CURVE, how="left", validate="one_to_one")
     lacking = table["observed"].isna()
     if lacking.any():
         row = table[lacking].iloc[0]
@@ -36,81 +35,75 @@ def compare(forecasts: pd.DataFrame, observations: pd.DataFrame) -> pd.DataFrame
     table["abs_error"] = table["error"].abs()
     for name in BASELINE_NAMES:
         table[f"abs_error_{name}"] = (table[name] - observed).abs()
-    return table[VALIDATION.columns]
+    return VALIDATION.pick(table)
 
 
-def seen(observations: pd.DataFrame) -> pd.DataFrame:
-    return observations.groupby(_CURVE)["value"].agg(observed="mean", n_seeds="size").reset_index()
-
-
-def metrics(validation: pd.DataFrame, methods: pd.DataFrame, items: pd.DataFrame) -> dict[str, Any]:
+def metrics(validation: pd.DataFrame, methods: pd.DataFrame, items: pd.DataFrame) -> dict[str, object]:
     """The figures for `dvc metrics show`: by metric, by family (exact match), by single method, by verdict, and of the
     items.
 
-    `validation` comes from `compare`, `methods` are what each method said, `items` come from `judge_items`. What cannot
-    be computed is left out."""
+    `validation` comes from `compare_forecasts`, `items` from `compare_items`, `methods` are the forecasts of each. What
+    cannot be computed is left out."""
     solved = validation[validation["metric"] == "exact_match"]
     corpus = validation[(validation["metric"] == "loss_nats") & (validation["family"] == "corpus")]
-    found: dict[str, Any] = {"all": {"n": len(validation), **sharpness(validation)}}
+    found: dict[str, object] = {"all": {"n": len(validation), **_interval_figures(validation)}}
     if len(solved):
-        found["exact_match"] = summary(solved)
-        found["methods"] = by_method(solved, methods)
-        found["by_verdict"] = {str(name): summary(part) for name, part in solved.groupby("verdict")}
+        found["exact_match"] = _error_figures(solved)
+        found["methods"] = _figures_by_method(solved, methods)
+        found["by_verdict"] = {str(name): _error_figures(part) for name, part in solved.groupby("verdict")}
         found["families"] = {
-            f"{row['family']}_{row['elicitation']}@{row['rung']}": rounded(
-                {name: float(row[name]) for name in ("predicted", "observed", "error", "repeat_last")}
+            f"{row['family']}_{row['elicitation']}@{row['rung']}": _rounded(
+                {name: row[name] for name in ("predicted", "observed", "error", "repeat_last")}
             )
             for _, row in solved.iterrows()
         }
     if len(corpus):
-        found["loss_nats"] = summary(corpus)
+        found["loss_nats"] = _error_figures(corpus)
     if len(items):
-        found["items"] = item_summary(items)
+        found["items"] = item_figures(items)
     return found
 
 
-def by_method(solved: pd.DataFrame, methods: pd.DataFrame) -> dict[str, Any]:
+def _figures_by_method(solved: pd.DataFrame, methods: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Mean absolute error of every method that forecast all of these curves, and its mean weight in the combination."""
     both = methods.merge(solved[[*_CURVE, "observed"]], on=_CURVE)
-    both["error"] = (both["predicted"] - both["observed"]).abs()
+    both["mae"] = (both["predicted"] - both["observed"]).abs()
     return {
-        str(name): rounded({"mae": float(part["error"].mean()), "weight": float(part["weight"].mean())})
+        str(name): _rounded(dict(part[["mae", "weight"]].mean()))
         for name, part in both.groupby("method")
         if len(part) == len(solved)
     }
 
 
-def summary(table: pd.DataFrame) -> dict[str, Any]:
-    """Mean absolute error of the forecast and of each baseline that has one for every row, and `sharpness`."""
-    errors = {f"mae_{method}": float(table[column].mean(skipna=False)) for method, column in _ERRORS.items()}
+def _error_figures(table: pd.DataFrame) -> dict[str, float]:
+    """Mean absolute error of the forecast and of each baseline that has one for every row, and `_interval_figures`."""
+    columns = {"forecast": "abs_error", **{name: f"abs_error_{name}" for name in BASELINE_NAMES}}
+    errors = {f"mae_{name}": table[column].mean(skipna=False) for name, column in columns.items()}
     known = {name: value for name, value in errors.items() if np.isfinite(value)}
-    return {"n": len(table), **rounded(known), **sharpness(table)}
+    return {"n": len(table), **_rounded(known), **_interval_figures(table)}
 
 
-def sharpness(table: pd.DataFrame) -> dict[str, float]:
-    """How many outcomes came out inside the intervals, how wide these are, and the mean log score."""
-    width = (table["upper"] - table["lower"]).mean()
-    return rounded(
+def _interval_figures(table: pd.DataFrame) -> dict[str, float]:
+    """The share of outcomes inside the intervals, how wide these are, and the mean log score."""
+    return _rounded(
         {
-            "coverage": float(table["inside"].astype(float).mean()),
-            "interval_width": float(width),
-            "log_score": float(table["log_score"].mean()),
+            "coverage": table["inside"].astype(float).mean(),
+            "interval_width": (table["upper"] - table["lower"]).mean(),
+            "log_score": table["log_score"].mean(),
         }
     )
 
 
-def rounded(values: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 6) for name, value in values.items()}
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(float(value), 6) for name, value in values.items()}
 
 
-def judge_items(item_forecasts: pd.DataFrame, forecasts: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    """One row a holdout answer: its `probability`, the family's (`family_probability`, the same for each of
-    its items), and `solved`; a score without a forecast raises TasklawsError."""
-    family = forecasts.loc[forecasts["metric"] == "exact_match", [*ITEM_FORECASTS.keys[:3], "predicted"]]
+def compare_items(item_forecasts: pd.DataFrame, forecasts: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """One row a holdout answer: its `probability`, the family's (`family_probability`, the same for each of its items),
+    and `solved`; a score without a forecast raises TasklawsError."""
+    family = forecasts.loc[forecasts["metric"] == "exact_match", [*_PAIR, "predicted"]]
     answers = scores.loc[scores["exact_match"].notna(), [*ITEM_FORECASTS.keys, "seed", "exact_match"]]
-    table = answers.merge(item_forecasts, on=ITEM_FORECASTS.keys, how="left").merge(
-        family, on=ITEM_FORECASTS.keys[:3], how="left"
-    )
+    table = answers.merge(item_forecasts, on=ITEM_FORECASTS.keys, how="left").merge(family, on=_PAIR, how="left")
     lacking = table["probability"].isna() | table["predicted"].isna()
     if lacking.any():
         row = table[lacking].iloc[0]
@@ -119,19 +112,19 @@ def judge_items(item_forecasts: pd.DataFrame, forecasts: pd.DataFrame, scores: p
     return table.rename(columns={"predicted": "family_probability", "exact_match": "solved"})
 
 
-def item_summary(items: pd.DataFrame) -> dict[str, Any]:
-    """Log-loss (bits an answer) and Brier score of the items' probabilities, and of the family's for each of
-    its items."""
+def item_figures(items: pd.DataFrame) -> dict[str, float]:
+    """Log loss (bits an answer) and Brier score of the items' probabilities, and of the family's for each of its
+    items."""
     solved = items["solved"].to_numpy(dtype=float)
-    found: dict[str, Any] = {"n": len(items)}
+    found: dict[str, float] = {"n": len(items)}
     for name, column in (("forecast", "probability"), ("family_mean", "family_probability")):
         guess = items[column].to_numpy(dtype=float)
-        found |= rounded({f"log_loss_{name}": float(log_loss(guess, solved).mean())})
-        found |= rounded({f"brier_{name}": float(((guess - solved) ** 2).mean())})
+        bits, brier = log_loss_bits(guess, solved).mean(), ((guess - solved) ** 2).mean()
+        found |= _rounded({f"log_loss_{name}": bits, f"brier_{name}": brier})
     return found
 
 
-def log_loss(probability: np.ndarray, solved: np.ndarray) -> np.ndarray:
-    """-log2 of the probability of what was seen; a fractional score counts as that share of a success."""
-    inside = np.clip(probability, CERTAIN, 1 - CERTAIN)
+def log_loss_bits(probability: np.ndarray, solved: np.ndarray) -> np.ndarray:
+    """-log2 of the probability of what happened; a fractional score counts as that share of a success."""
+    inside = np.clip(probability, _CERTAIN, 1 - _CERTAIN)
     return np.asarray(-solved * np.log2(inside) - (1 - solved) * np.log2(1 - inside))
