@@ -9,8 +9,13 @@ from tasklaws.core.files import write_json
 from tasklaws.core.schema import ITEMS
 from tasklaws.core.settings import load
 from tasklaws.forecast.ladder import to_points
-from tasklaws.forecast.surprises import conditional_answers, count_surprises, read_all_items, surprises
-from tasklaws.forecast.surprising_skills import surprising_skills
+from tasklaws.forecast.surprises import (
+    conditional_answers,
+    count_surprises,
+    read_all_items,
+    surprises,
+    surprising_skills,
+)
 from tasklaws.forecast.validate import compare_forecasts, compare_items, metrics
 from tasklaws.points import write_points
 from tasklaws.tables import (

@@ -9,8 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from shared_data import shared
 from tasklaws.core.errors import TasklawsError
-from tasklaws.forecast.mirage import mirage_points, mirage_table
-from tasklaws.forecast.mirage_noise import independent_trials
+from tasklaws.forecast.mirage import independent_trials, mirage_points, mirage_table
 from tasklaws.points import read_points
 from tasklaws.stats.jumps import excess_share, sharpest_jump, smooth_rise
 from tasklaws.tables import MIRAGE, POINT_MIRAGE, SCORES

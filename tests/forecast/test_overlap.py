@@ -6,9 +6,8 @@ import pytest
 from made_up import SIZES, draw, panel, rises, table
 
 from tasklaws.forecast.backtest import rolling_backtest
-from tasklaws.forecast.combine import History, forecast
+from tasklaws.forecast.combine import History, forecast, overlap_sd, panel_design_effect
 from tasklaws.forecast.engine import forecast_tables
-from tasklaws.forecast.overlap_width import overlap_sd, panel_design_effect
 
 LONG = np.geomspace(1e7, 3e9, 8)
 RISE = np.linspace(0.2, 0.8, 6)

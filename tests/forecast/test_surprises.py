@@ -12,8 +12,7 @@ from scipy.stats import binom, hypergeom
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.forecast.surprises import conditional_answers, count_surprises, surprises
-from tasklaws.forecast.surprising_skills import surprising_skills
+from tasklaws.forecast.surprises import conditional_answers, count_surprises, surprises, surprising_skills
 from tasklaws.stats.links import ARCSINE
 from tasklaws.stats.rasch import at_forecast, at_total, count_pmf, each_given_total, given_total
 

@@ -14,7 +14,7 @@ from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.baselines import BASELINES
 from tasklaws.forecast.combine import History
-from tasklaws.forecast.engine import BACKWARD, forecast_tables, is_inside
+from tasklaws.forecast.engine import BACKWARD, forecast_tables, interval_figures, rounded
 from tasklaws.forecast.methods import METHODS
 from tasklaws.forecast.panel import Panel, build_panels
 from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS, is_loss
@@ -66,15 +66,11 @@ class Backtest(Result):
         return self.figures
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw predicted values with their 90% intervals against observed ones."""
+        """Draw predicted values with their 90% intervals against observed ones, coloured by verdict."""
+        from tasklaws.forecast.figures import draw_predicted
+
         ax = axes_or_new(ax)
-        known = self.forecasts.dropna(subset="observed")
-        reach = np.maximum([known["predicted"] - known["lower"], known["upper"] - known["predicted"]], 0.0)
-        ax.errorbar(known["observed"], known["predicted"], yerr=reach, fmt="o", markersize=3, elinewidth=0.6)
-        ends = known[["observed", "predicted"]].to_numpy(dtype=float)
-        ax.plot([ends.min(), ends.max()], [ends.min(), ends.max()], color="0.5", linewidth=1)
-        ax.set_xlabel("observed")
-        ax.set_ylabel("predicted")
+        draw_predicted(ax, self.forecasts.dropna(subset="observed"))
         return ax
 
 
@@ -248,11 +244,5 @@ def _figures_by(table: pd.DataFrame, by: "str | pd.Series") -> dict[str, Figures
 def error_figures(table: pd.DataFrame) -> Figures:
     """The figures of forecasts that have a prediction, an interval and an observation."""
     error = table["predicted"] - table["observed"]
-    found = {
-        "mae": error.abs().mean(),
-        "rmse": np.sqrt((error**2).mean()),
-        "coverage": is_inside(table).mean(),
-        "interval_width": (table["upper"] - table["lower"]).mean(),
-        "log_score": table["log_score"].mean(),
-    }
-    return {"n": len(table), **{name: round(float(value), 6) for name, value in found.items() if np.isfinite(value)}}
+    found = {"mae": error.abs().mean(), "rmse": np.sqrt((error**2).mean())}
+    return {"n": len(table), **rounded(found), **interval_figures(table)}

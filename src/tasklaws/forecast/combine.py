@@ -14,8 +14,9 @@ from scipy.stats import norm
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES, RepeatLast
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS, noise_share, predictions
-from tasklaws.forecast.overlap_width import overlap_sd
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction
+from tasklaws.overlap.widening import next_rung_variance
+from tasklaws.stats.links import NODE_WEIGHTS, NODES
 
 LEAST_RUNGS = 3  # fewer: only the last rung can be repeated
 _SHARPNESS = 6.0  # weights go as relative error to the minus this
@@ -58,37 +59,32 @@ class History:
     """Predictions of the later models of a panel when only the first so many are known, each computed once."""
 
     panel: Panel
-    _by_method: dict[int, dict[str, Prediction]] = field(default_factory=dict)
-    _by_baseline: dict[int, dict[str, Prediction]] = field(default_factory=dict)
+    _predicted: dict[tuple[str, int], dict[str, Prediction]] = field(default_factory=dict)
     _combined: dict[tuple[int, int], Forecast] = field(default_factory=dict)
 
     def with_n_eff(self, n_eff: float) -> "History":
         """The same with items worth `n_eff` independent tasks, on which predictions of single methods do not depend."""
         panel = replace(self.panel, n_eff=np.full_like(self.panel.n_eff, n_eff))
-        return History(panel, self._by_method, self._by_baseline)
+        return History(panel, self._predicted)
 
     def known(self, origin: int) -> Panel:
         """The first `origin` models."""
         return self.panel.select(np.arange(origin))
 
-    def _predictions(self, of: Sequence[Forecaster], origin: int) -> dict[str, Prediction]:
-        """Of all later models, from the first `origin` and the later ones' sizes."""
-        later = self.panel.select(np.arange(origin, len(self.panel.models))).without_results()
-        return predictions(of, self.known(origin), later)
-
     def by_method(self, origin: int) -> dict[str, Prediction]:
         """Predictions of all models from number `origin` on, by each method that the table allows."""
-        if origin not in self._by_method:
-            methods = forecasters(self.panel) if origin >= LEAST_RUNGS else (RepeatLast(),)
-            self._by_method[origin] = self._predictions(methods, origin)
-        return self._by_method[origin]
+        return self._predict("methods", origin, forecasters(self.panel) if origin >= LEAST_RUNGS else (RepeatLast(),))
 
     def by_baseline(self, origin: int) -> dict[str, Prediction]:
         """The same by each baseline that the table allows; all but repeat_last have no part in the combination."""
-        if origin not in self._by_baseline:
-            baselines = LOSS_BASELINES if self.panel.loss else BASELINES
-            self._by_baseline[origin] = self._predictions(baselines, origin)
-        return self._by_baseline[origin]
+        return self._predict("baselines", origin, LOSS_BASELINES if self.panel.loss else BASELINES)
+
+    def _predict(self, kind: str, origin: int, of: Sequence[Forecaster]) -> dict[str, Prediction]:
+        """From the first `origin` models and the later ones' sizes."""
+        if (kind, origin) not in self._predicted:
+            later = self.panel.select(np.arange(origin, len(self.panel.models))).without_results()
+            self._predicted[kind, origin] = predictions(of, self.known(origin), later)
+        return self._predicted[kind, origin]
 
     def combined(self, origin: int, target: int) -> Forecast:
         """The combination before its interval is scaled."""
@@ -113,6 +109,40 @@ def sampling(known: Panel) -> Array:
 def _gap(panel: Panel, origin: int, target: int) -> float:
     """How far a target lies beyond the largest known model, in ln size."""
     return max(float(panel.size[target] - panel.size[:origin].max()), 0.0)
+
+
+def _latest(cells: Array) -> Array:
+    """Of each task the entry of the largest model that has one, shape (tasks,); NaN where none has."""
+    last = cells.shape[1] - 1 - np.argmax(np.isfinite(cells)[:, ::-1], axis=1)
+    return np.asarray(cells[np.arange(len(cells)), last])
+
+
+def panel_design_effect(known: Panel) -> Array:
+    """Items by the number of independent tasks that they are worth (Kish 1965), of each task, as the largest known
+    model that says one has it; 1, independent items, where none does."""
+    found = _latest(known.n_items / known.n_eff)
+    return np.where(np.isfinite(found), np.maximum(found, 1.0), 1.0)
+
+
+def overlap_sd(known: Panel, mean: Array, sd: Array) -> Array:
+    """Standard deviation that overlap adds to forecasts N(mean, sd^2) of the next rung, (tasks,), on the link scale.
+
+    Which tasks are learned next is drawn from n_eff of them and not from n_items: `next_rung_variance` at n_eff less
+    that at n_items, given that the same items had the last known value. It is averaged over what the forecast holds
+    possible: at the predicted value alone it would be 0 where that repeats the last one, as if nothing could change. A
+    standard deviation s at a value p goes to the link by the chord from p - s to p + s inside [0, 1], as the link's
+    slope has no bound at 0 and 1.
+    """
+    effect = panel_design_effect(known)
+    if (effect == 1).all():
+        return np.zeros(len(mean))
+    last = _latest(known.value)[:, None]
+    spare = (effect - 1) / _latest(known.n_items)  # 1 / n_eff - 1 / n_items
+    value = known.link.inverse(mean[:, None] + sd[:, None] * NODES)
+    spread = np.sqrt(next_rung_variance(last, value, 1.0) * spare[:, None])
+    low, high = np.clip(value - spread, 0, 1), np.clip(value + spread, 0, 1)
+    chord = (known.link.of(high, np.inf) - known.link.of(low, np.inf)) / np.where(high > low, high - low, 1.0)
+    return np.asarray(np.sqrt((spread * chord) ** 2 @ (NODE_WEIGHTS / NODE_WEIGHTS.sum())))
 
 
 def combine(history: History, origin: int, target: int) -> Forecast:

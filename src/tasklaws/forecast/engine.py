@@ -1,14 +1,13 @@
 """Forecasts as tables: one row a task and wanted model, and one for each method behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
-from tasklaws.forecast.combine import LEAST_RUNGS, Forecast, History, forecast, sampling
-from tasklaws.forecast.overlap_width import panel_design_effect
+from tasklaws.forecast.combine import LEAST_RUNGS, Forecast, History, forecast, panel_design_effect, sampling
 from tasklaws.forecast.panel import Panel
 from tasklaws.forecast.verdict import panel_verdicts
 from tasklaws.stats.links import Link
@@ -93,3 +92,15 @@ def value_interval(link: Link, mean: Array, width: Array) -> tuple[Array, Array,
 def is_inside(table: pd.DataFrame) -> pd.Series:
     """Whether `observed` lies in the interval, ends included."""
     return table["observed"].between(table["lower"] - 1e-9, table["upper"] + 1e-9)
+
+
+def interval_figures(table: pd.DataFrame) -> dict[str, float]:
+    """The share of outcomes inside the intervals, how wide these are, and the mean log score (nats)."""
+    width = table["upper"] - table["lower"]
+    figures = {"coverage": is_inside(table), "interval_width": width, "log_score": table["log_score"]}
+    return rounded({name: values.mean() for name, values in figures.items()})
+
+
+def rounded(figures: Mapping[str, float]) -> dict[str, float]:
+    """Figures to six digits, without those that could not be computed."""
+    return {name: round(float(value), 6) for name, value in figures.items() if np.isfinite(value)}

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
 
 from tasklaws.forecast.engine import LEVEL, is_inside
 from tasklaws.plotting import LIGHT, house_style, key_below, key_room, panel, save, short
@@ -22,36 +24,35 @@ def draw_figures(directory: Path, forecasts: pd.DataFrame, methods: pd.DataFrame
     """Write predicted.svg, errors.svg and coverage.svg (byte-stable) from the two tables of a backtest."""
     known = forecasts.dropna(subset="observed")
     with house_style():
-        _draw_predicted(directory / "predicted.svg", known)
+        figure, axes = panel("Predicted and observed, 90% intervals", **key_room(known["verdict"].nunique()))
+        drawn = draw_predicted(axes, known)
+        key_below(figure, list(drawn.values()), list(drawn))
+        save(figure, directory / "predicted.svg")
         _draw_errors(directory / "errors.svg", known, methods)
         _draw_coverage(directory / "coverage.svg", known)
 
 
-def _draw_predicted(path: Path, known: pd.DataFrame) -> None:
-    found = [name for name in _COLOURS if (known["verdict"] == name).any()]
-    figure, axes = panel("Predicted and observed, 90% intervals", **key_room(len(found)))
+def draw_predicted(axes: Axes, known: pd.DataFrame) -> dict[str, ErrorbarContainer]:
+    """Predicted values with their intervals against observed ones, coloured by verdict; what was drawn by verdict."""
     ends = known[["observed", "predicted"]].to_numpy(dtype=float)
     axes.axline((ends.min(), ends.min()), slope=1, color=LIGHT["muted"], linewidth=0.8)
-    handles = []
-    for place, name in enumerate(found):
+    drawn: dict[str, ErrorbarContainer] = {}
+    for name in [name for name in _COLOURS if (known["verdict"] == name).any()]:
         part = known[known["verdict"] == name]
-        reach = np.maximum([part["predicted"] - part["lower"], part["upper"] - part["predicted"]], 0.0)
-        bars = axes.errorbar(
+        drawn[name] = axes.errorbar(
             part["observed"],
             part["predicted"],
-            yerr=reach,
+            yerr=np.maximum([part["predicted"] - part["lower"], part["upper"] - part["predicted"]], 0.0),
             fmt="o",
             color=_COLOURS[name],
             markersize=2.5,
             elinewidth=0.6,
             alpha=0.7,
-            zorder=3 - 0.1 * place,
+            zorder=3 - 0.1 * len(drawn),
         )
-        handles.append(bars)
     axes.set_xlabel("observed")
     axes.set_ylabel("predicted")
-    key_below(figure, handles, found)
-    save(figure, path)
+    return drawn
 
 
 def _draw_errors(path: Path, known: pd.DataFrame, methods: pd.DataFrame) -> None:

@@ -4,7 +4,7 @@ Wei et al. 2022 show abilities that emerge; Schaeffer et al. 2023 show that a me
 answer makes a jump of smooth progress. docs/mirage.md explains the test.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,6 @@ import pandas as pd
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.forecast.mirage_noise import Measured, independent_trials, measure
 from tasklaws.forecast.verdict import seen_curve, step
 from tasklaws.stats.jumps import (
     LEAST_SIZES,
@@ -27,32 +26,40 @@ from tasklaws.stats.jumps import (
 from tasklaws.stats.proportions import binomial_items, items_worth
 from tasklaws.tables import MIRAGE, POINT_MIRAGE
 
-EXACT = ("exact_match", "acc", "rc_acc", "multiple_choice_grade")  # right or wrong; of several the first is judged
-KEPT = 0.5  # a jump survives where more than this share of it remains, and is a mirage where less does
+_EXACT = ("exact_match", "acc", "rc_acc", "multiple_choice_grade")  # right or wrong; of several the first is judged
+_KEPT = 0.5  # a jump survives where more than this share of it remains, and is a mirage where less does
 
 
-def byte_probability(bits: Array) -> Array:
+def _byte_probability(bits: Array) -> Array:
     return np.asarray(np.exp2(-bits))
 
 
-def less_half(loss: Array) -> Array:
+def _less_half(loss: Array) -> Array:
     return np.asarray(1 - loss / 2)
 
 
 # Scales in [0, 1] on which more is better. Bits per byte become the geometric mean probability of a byte: unlike the
 # probability of the whole answer it does not sharpen with the answer's length, and unlike a log likelihood it does not
 # count progress among the hopeless as most of the rise.
-CONTINUOUS: dict[str, Callable[[Array], Array]] = {
+_CONTINUOUS: dict[str, Callable[[Array], Array]] = {
     "partial_credit": np.asarray,
     "rc_soft": np.asarray,
-    "target_bits_per_byte": byte_probability,
-    "rc_bpb": byte_probability,
-    "bits_per_byte": byte_probability,
-    "bpb": byte_probability,
-    "brier": less_half,
-    "brier_score": less_half,
+    "target_bits_per_byte": _byte_probability,
+    "rc_bpb": _byte_probability,
+    "bits_per_byte": _byte_probability,
+    "bpb": _byte_probability,
+    "brier": _less_half,
+    "brier_score": _less_half,
 }
-RESULTS = ["step", "jump_exact", "jump_continuous", "statistic", "p_value", "survives", "evidence"]
+_CHECK = {"step": "boolean", "survives": "boolean"}  # True, False or unknown
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A metric along a ladder: its values, and draws of them that its noise could have given."""
+
+    value: Array  # (rungs)
+    draws: Array  # (replicates, rungs)
 
 
 def mirage_table(scores: pd.DataFrame, sizes: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -69,22 +76,22 @@ def mirage_table(scores: pd.DataFrame, sizes: pd.DataFrame, seed: int) -> pd.Dat
     size = _sizes(scores, sizes)
     rows = []
     for (family, elicitation), group in scores.groupby(["family", "elicitation"], sort=True):
-        metrics = [EXACT[0], *(metric for metric in CONTINUOUS if metric in group and group[metric].notna().any())]
+        metrics = [_EXACT[0], *(metric for metric in _CONTINUOUS if metric in group and group[metric].notna().any())]
         responses = _responses(group, size, metrics)
+        arrays = list(responses.values())
         rng = np.random.default_rng(seed)
         x = np.log(size[list(responses)].to_numpy(dtype=float))
-        measured = dict(zip(metrics, measure(list(responses.values()), rng), strict=True))
-        trials = independent_trials(list(responses.values()))
-        n_items = np.full(len(x), float(next(iter(responses.values())).shape[2]))
-        made = step(seen_curve(x, measured[EXACT[0]].value, n_items, float(group["chance"].mean()), loss=False))
-        for found in _compare_all(x, measured, trials, made, list(responses), rng):
-            rows.append({"family": family, "elicitation": elicitation, **found})
-    return MIRAGE.frame(rows).astype({"step": "boolean", "survives": "boolean"})
+        measured = dict(zip(metrics, _measure_responses(arrays, rng), strict=True))
+        n_items = np.full(len(x), float(arrays[0].shape[2]))
+        found = step(seen_curve(x, measured[_EXACT[0]].value, n_items, float(group["chance"].mean()), loss=False))
+        for row in _compare(x, measured, independent_trials(arrays), found, list(responses), rng):
+            rows.append({"family": family, "elicitation": elicitation, **row})
+    return MIRAGE.frame(rows).astype(_CHECK)
 
 
 def mirage_points(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     """The mirage check of a table of points (tables.POINTS): one row a ladder, task and continuous metric that stands
-    beside one of EXACT for the same final checkpoints; other tasks have no row.
+    beside one of _EXACT for the same final checkpoints; other tasks have no row.
 
     As `mirage_table`, but the noise is Gaussian with each point's `stderr` (where empty, at most sqrt(y (1 - y) /
     n_items) on a scale in [0, 1]), independent between metrics and models: that models differ by luck of training is
@@ -96,103 +103,85 @@ def mirage_points(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     final = final.assign(size=final["train_flops"].where(known, final["n_params"].fillna(final["train_flops"])))
     rows = []
     for (ladder, task), group in final.groupby(["ladder", "task"], sort=True):
-        exact = next((metric for metric in EXACT if (group["metric"] == metric).any()), None)
-        metrics = [metric for metric in CONTINUOUS if (group["metric"] == metric).any()]
-        if exact is None or not metrics:
+        by_metric = dict(tuple(group.groupby("metric")))
+        exact = next((metric for metric in _EXACT if metric in by_metric), None)
+        continuous = [metric for metric in _CONTINUOUS if metric in by_metric]
+        if exact is None or not continuous:
             continue
-        means = group.groupby(["metric", "size", "model"])[["value", "stderr", "n_items", "chance"]].mean()
-        points = {
-            str(metric): one.droplevel("metric")
-            for metric, one in means.groupby("metric")
-            if metric in [exact, *metrics]
-        }
+        columns = ["value", "stderr", "n_items", "chance"]
+        points = {name: by_metric[name].groupby(["size", "model"])[columns].mean() for name in (exact, *continuous)}
         models = sorted(set.intersection(*(set(one.index) for one in points.values())))
         if not models:
             continue
         rng = np.random.default_rng(seed)
-        measured = {
-            metric: _measure_points(points[metric].reindex(models), metric, rng) for metric in [exact, *metrics]
-        }
-        right = points[exact].reindex(models)
-        trials = right["n_items"].to_numpy()
-        trials = np.where(np.isfinite(trials), trials, binomial_items(*right[["value", "stderr"]].to_numpy().T))
+        measured = {name: _measure_points(one.reindex(models), name, rng) for name, one in points.items()}
+        value, stderr, n_items, chance = points[exact].reindex(models).to_numpy().T
+        trials = np.where(np.isfinite(n_items), n_items, binomial_items(value, stderr))
         # Models answer the same items, so one that is always right or wrong has as many as the others.
         usual = np.median(trials[np.isfinite(trials)]) if np.isfinite(trials).any() else 1.0
         trials = np.where(np.isfinite(trials), trials, usual)
         x = np.log([size for size, _ in models])
-        value, stderr, n_items = right[["value", "stderr", "n_items"]].to_numpy().T
-        n_items = items_worth(value, stderr, n_items, loss=False)
-        made = step(seen_curve(x, value, n_items, float(right["chance"].mean()), loss=False))
-        for found in _compare_all(x, measured, trials, made, [model for _, model in models], rng):
-            rows.append({"ladder": ladder, "task": task, "exact": exact, **found})
-    return POINT_MIRAGE.frame(rows).astype({"step": "boolean", "survives": "boolean"})
+        guess = float(pd.Series(chance).mean())
+        found = step(seen_curve(x, value, items_worth(value, stderr, n_items, loss=False), guess, loss=False))
+        for row in _compare(x, measured, trials, found, [model for _, model in models], rng):
+            rows.append({"ladder": ladder, "task": task, "exact": exact, **row})
+    return POINT_MIRAGE.frame(rows).astype(_CHECK)
 
 
-def _compare_all(
+def _compare(
     x: Array,
     measured: dict[str, Measured],
     trials: Array,
     step: FoundStep | None,
     names: list[str],
     rng: np.random.Generator,
-) -> list[dict[str, object]]:
-    """`metric` and RESULTS of every metric but the first of `measured`, the exact one, which makes that `step`."""
+) -> Iterator[dict[str, object]]:
+    """`metric` and the check of every metric but the first of `measured`, the exact one, which makes that `step`."""
     (exact_name, exact), *others = measured.items()
     n_sizes = len(np.unique(x))
     if n_sizes < LEAST_SIZES:
         few = f"{n_sizes} rungs of different size, {LEAST_SIZES} are needed"
-        return [{"metric": metric, "evidence": few} for metric, _ in others]
-    up = step is not None and step.rise > 0
-    place = int(np.searchsorted(x, step.before, side="right")) - 1 if step is not None and up else None
+        for metric, _ in others:
+            yield {"metric": metric, "evidence": few}
+        return
+    place = int(np.searchsorted(x, step.before, side="right")) - 1 if step is not None and step.rise > 0 else None
     jump = sharpest_jump(x, exact.value, trials, rng, place)
-    kind = "" if step is None else "; a step" if up else "; a step down"
-    told = (
+    kind = "" if step is None else "; a step down" if place is None else "; a step"
+    exact_evidence = (
         f"{exact_name} makes {jump.share:.0%} of its rise between {names[jump.place]} and {names[jump.place + 1]} "
         f"(excess {jump.excess:.2f}, p = {jump.p_value:.2g} against a smooth rise{kind})"
     )
-    found = []
     for metric, continuous in others:
-        there = float(excess_share(x, continuous.value)[jump.place])
+        excess = float(excess_share(x, continuous.value)[jump.place])
         row: dict[str, object] = {"metric": metric, "step": step is not None}
-        row |= {"jump_exact": jump.excess, "jump_continuous": there}
-        if jump.p_value > SIGNIFICANCE and not up:
-            found.append(row | {"evidence": f"no jump: {told}"})
+        row |= {"jump_exact": jump.excess, "jump_continuous": excess}
+        if jump.p_value > SIGNIFICANCE and place is None:
+            yield row | {"evidence": f"no jump: {exact_evidence}"}
             continue
-        remainder = remaining(x, exact, continuous, jump)
-        survives = remainder.share > KEPT if remainder.p_value <= SIGNIFICANCE else None
+        remains = excess / jump.excess
+        p_value, lower, upper = _test_remainder(x, exact, continuous, jump)
+        survives = remains > _KEPT if p_value <= SIGNIFICANCE else None
         verdict = {True: "the jump survives", False: "a mirage", None: "undecided"}[survives]
         share = float(shares(continuous.value)[jump.place])
         evidence = (
-            f"{verdict}: {told}; {metric} makes {share:.0%} of its own there (excess {there:.2f}): "
-            f"{remainder.share:.0%} of the jump remains ({remainder.lower:.0%} to {remainder.upper:.0%}; "
-            f"p = {remainder.p_value:.2g} that half does)"
+            f"{verdict}: {exact_evidence}; {metric} makes {share:.0%} of its own there (excess {excess:.2f}): "
+            f"{remains:.0%} of the jump remains ({lower:.0%} to {upper:.0%}; p = {p_value:.2g} that half does)"
         )
-        tested = {"statistic": remainder.share, "p_value": remainder.p_value, "survives": survives}
-        found.append(row | tested | {"evidence": evidence})
-    return found
+        yield row | {"statistic": remains, "p_value": p_value, "survives": survives, "evidence": evidence}
 
 
-@dataclass(frozen=True)
-class Remainder:
-    """The share of exact match's jump that remains under a continuous metric, with its 95% interval."""
+def _test_remainder(x: Array, exact: Measured, continuous: Measured, jump: Jump) -> tuple[float, float, float]:
+    """Two-sided p-value of _KEPT, and the 95% interval, of the share of exact match's jump that remains.
 
-    share: float
-    lower: float
-    upper: float
-    p_value: float  # two-sided, of KEPT
-
-
-def remaining(x: Array, exact: Measured, continuous: Measured, jump: Jump) -> Remainder:
-    """The ratio of the two excess shares in the gap of `jump`, and by how many paired draws of both it is on the other
-    side of KEPT (percentile bootstrap of the difference, which stays finite where a draw has no jump)."""
+    The share is the ratio of the two excess shares in the gap of `jump`; p counts the paired draws of both for which it
+    is on the other side of _KEPT (percentile bootstrap of the difference, which stays finite where a draw has no jump).
+    """
     drawn_exact, drawn = (excess_share(x, one.draws)[:, jump.place] for one in (exact, continuous))
-    beyond = drawn - KEPT * drawn_exact
+    beyond = drawn - _KEPT * drawn_exact
     tail = min(int((beyond <= 0).sum()), int((beyond >= 0).sum()))
-    p_value = min(1.0, 2 * (1 + tail) / (len(beyond) + 1))
     jumps = drawn_exact > 0
     lower, upper = np.quantile(drawn[jumps] / drawn_exact[jumps], [SIGNIFICANCE / 2, 1 - SIGNIFICANCE / 2])
-    there = float(excess_share(x, continuous.value)[jump.place])
-    return Remainder(there / jump.excess, float(lower), float(upper), p_value)
+    return min(1.0, 2 * (1 + tail) / (len(beyond) + 1)), float(lower), float(upper)
 
 
 def _sizes(scores: pd.DataFrame, sizes: pd.DataFrame) -> pd.Series:
@@ -221,7 +210,7 @@ def _responses(group: pd.DataFrame, size: pd.Series, metrics: list[str]) -> dict
 
 
 def _scaled(metric: str, value: Array) -> Array:
-    return CONTINUOUS[metric](value) if metric in CONTINUOUS else value
+    return _CONTINUOUS[metric](value) if metric in _CONTINUOUS else value
 
 
 def _measure_points(points: pd.DataFrame, metric: str, rng: np.random.Generator) -> Measured:
@@ -236,3 +225,44 @@ def _measure_points(points: pd.DataFrame, metric: str, rng: np.random.Generator)
     measured = _scaled(metric, value + np.nan_to_num(points["stderr"].to_numpy()) * normal)
     bound = on_scale + np.sqrt(np.clip(on_scale * (1 - on_scale), 0, None) / points["n_items"].to_numpy()) * normal
     return Measured(on_scale, np.where(points["stderr"].isna(), bound, measured))
+
+
+def _measure_responses(responses: list[Array], rng: np.random.Generator) -> list[Measured]:
+    """Every metric's means, and draws: items resampled, the same ones for all rungs and metrics; the means of seeds
+    moved by Gaussian multiples of their own deviations, the same ones for all metrics. `responses` of each rung are
+    (metrics, seeds, items)."""
+    items = responses[0].shape[2]
+    weights = rng.multinomial(items, np.full(items, 1 / items), REPLICATES) / items
+    draws = []
+    for one, moved in zip(responses, _seed_noise(responses), strict=True):
+        multipliers = rng.standard_normal((REPLICATES, one.shape[1]))
+        draws.append(weights @ one.mean(axis=1).T + multipliers @ moved.T)
+    value, drawn = np.array([one.mean(axis=(1, 2)) for one in responses]), np.stack(draws, axis=1)
+    return [Measured(value[:, metric], drawn[:, :, metric]) for metric in range(value.shape[1])]
+
+
+def _seed_noise(responses: list[Array]) -> list[Array]:
+    """(metrics, seeds) of each rung: deviations of seeds from its mean, scaled so that their squares sum to the
+    variance of that mean. What answers to single items add to it, over all rungs, is taken off: items bring it."""
+    deviations = [one.mean(axis=2) - one.mean(axis=(1, 2))[:, None] for one in responses]
+    freedom = [max(one.shape[1] - 1, 1) for one in responses]  # a single seed deviates by 0
+    between = sum((d**2).sum(axis=1) / free for d, free in zip(deviations, freedom, strict=True))
+    answers = sum(
+        (one - one.mean(axis=1, keepdims=True)).var(axis=2).sum(axis=1) / free / one.shape[2]
+        for one, free in zip(responses, freedom, strict=True)
+    )
+    kept = np.sqrt(np.clip(1 - answers / np.where(between > 0, between, np.inf), 0, 1))
+    return [kept[:, None] * d / np.sqrt(d.shape[1] * free) for d, free in zip(deviations, freedom, strict=True)]
+
+
+def independent_trials(responses: list[Array]) -> Array:
+    """How many independent answers each rung's exact match is worth: fewer than were given where seeds differ more
+    than chance makes them."""
+    between, chance = 0.0, 0.0
+    for one in responses:
+        rates = one[0].mean(axis=1)
+        if len(rates) > 1:
+            between += rates.var(ddof=1)
+            chance += rates.mean() * (1 - rates.mean()) / one.shape[2]
+    excess = max(1.0, between / chance) if chance > 0 else 1.0
+    return np.array([one.shape[1] * one.shape[2] / excess for one in responses])

@@ -5,6 +5,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.forecast.engine import interval_figures, is_inside, rounded
 from tasklaws.stats.links import ARCSINE, LOG
 from tasklaws.tables import BASELINE_NAMES, FORECASTS, ITEM_FORECASTS, VALIDATION, is_loss
 
@@ -30,7 +31,7 @@ def compare_forecasts(forecasts: pd.DataFrame, observations: pd.DataFrame) -> pd
     on_link = np.where(loss, LOG.of(observed, np.inf), ARCSINE.of(observed, np.inf))
     table["n_seeds"] = table["n_seeds"].astype(int)
     table["error"] = table["predicted"] - observed
-    table["inside"] = (observed >= table["lower"] - 1e-9) & (observed <= table["upper"] + 1e-9)
+    table["inside"] = is_inside(table)
     table["log_score"] = norm.logpdf(on_link, table["link_mean"], np.maximum(table["link_sd"], 1e-6))
     table["abs_error"] = table["error"].abs()
     for name in BASELINE_NAMES:
@@ -46,13 +47,13 @@ def metrics(validation: pd.DataFrame, methods: pd.DataFrame, items: pd.DataFrame
     cannot be computed is left out."""
     solved = validation[validation["metric"] == "exact_match"]
     corpus = validation[(validation["metric"] == "loss_nats") & (validation["family"] == "corpus")]
-    found: dict[str, object] = {"all": {"n": len(validation), **_interval_figures(validation)}}
+    found: dict[str, object] = {"all": {"n": len(validation), **interval_figures(validation)}}
     if len(solved):
         found["exact_match"] = _error_figures(solved)
         found["methods"] = _figures_by_method(solved, methods)
         found["by_verdict"] = {str(name): _error_figures(part) for name, part in solved.groupby("verdict")}
         found["families"] = {
-            f"{row['family']}_{row['elicitation']}@{row['rung']}": _rounded(
+            f"{row['family']}_{row['elicitation']}@{row['rung']}": rounded(
                 {name: row[name] for name in ("predicted", "observed", "error", "repeat_last")}
             )
             for _, row in solved.iterrows()
@@ -69,33 +70,17 @@ def _figures_by_method(solved: pd.DataFrame, methods: pd.DataFrame) -> dict[str,
     both = methods.merge(solved[[*_CURVE, "observed"]], on=_CURVE)
     both["mae"] = (both["predicted"] - both["observed"]).abs()
     return {
-        str(name): _rounded(dict(part[["mae", "weight"]].mean()))
+        str(name): rounded(dict(part[["mae", "weight"]].mean()))
         for name, part in both.groupby("method")
         if len(part) == len(solved)
     }
 
 
 def _error_figures(table: pd.DataFrame) -> dict[str, float]:
-    """Mean absolute error of the forecast and of each baseline that has one for every row, and `_interval_figures`."""
+    """Mean absolute error of the forecast and of each baseline that has one for every row, and `interval_figures`."""
     columns = {"forecast": "abs_error", **{name: f"abs_error_{name}" for name in BASELINE_NAMES}}
     errors = {f"mae_{name}": table[column].mean(skipna=False) for name, column in columns.items()}
-    known = {name: value for name, value in errors.items() if np.isfinite(value)}
-    return {"n": len(table), **_rounded(known), **_interval_figures(table)}
-
-
-def _interval_figures(table: pd.DataFrame) -> dict[str, float]:
-    """The share of outcomes inside the intervals, how wide these are, and the mean log score."""
-    return _rounded(
-        {
-            "coverage": table["inside"].astype(float).mean(),
-            "interval_width": (table["upper"] - table["lower"]).mean(),
-            "log_score": table["log_score"].mean(),
-        }
-    )
-
-
-def _rounded(values: dict[str, float]) -> dict[str, float]:
-    return {name: round(float(value), 6) for name, value in values.items()}
+    return {"n": len(table), **rounded(errors), **interval_figures(table)}
 
 
 def compare_items(item_forecasts: pd.DataFrame, forecasts: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
@@ -120,7 +105,7 @@ def item_figures(items: pd.DataFrame) -> dict[str, float]:
     for name, column in (("forecast", "probability"), ("family_mean", "family_probability")):
         guess = items[column].to_numpy(dtype=float)
         bits, brier = log_loss_bits(guess, solved).mean(), ((guess - solved) ** 2).mean()
-        found |= _rounded({f"log_loss_{name}": bits, f"brier_{name}": brier})
+        found |= rounded({f"log_loss_{name}": bits, f"brier_{name}": brier})
     return found
 
 
