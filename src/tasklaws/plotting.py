@@ -37,11 +37,11 @@ COLOURS = {
     "scale6": ("#0f3a6c", "#d3e7fc"),
 }
 LIGHT = {name: pair[0] for name, pair in COLOURS.items()}
-N_SCALE = 7
-LETTER = re.compile(r'<path id="(?P<id>DejaVu[^"]*)"[^>]*/>\n?')
-WIDTH = 4.7
+_N_SCALE = 7
+_LETTER = re.compile(r'<path id="(?P<id>DejaVu[^"]*)"[^>]*/>\n?')
+_WIDTH = 4.7
 
-RC: dict[Any, Any] = {
+_RC: dict[Any, Any] = {
     "svg.hashsalt": "tasklaws",
     "svg.fonttype": "path",
     "path.simplify": False,
@@ -52,23 +52,17 @@ RC: dict[Any, Any] = {
     "axes.titleweight": "bold",
     "axes.titlepad": 8.0,
     "axes.labelsize": 9.5,
-    "axes.labelcolor": LIGHT["muted"],
-    "axes.edgecolor": LIGHT["muted"],
+    **dict.fromkeys(("axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), LIGHT["muted"]),
     "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": LIGHT["grid"],
     "grid.linewidth": 0.8,
-    "xtick.color": LIGHT["muted"],
-    "ytick.color": LIGHT["muted"],
     "text.color": LIGHT["ink"],
-    "figure.facecolor": LIGHT["paper"],
-    "axes.facecolor": LIGHT["paper"],
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "legend.facecolor"), LIGHT["paper"]),
     "legend.frameon": True,
     "legend.framealpha": 0.8,
-    "legend.facecolor": LIGHT["paper"],
     "legend.edgecolor": "none",
     "legend.fontsize": 8.5,
     "lines.linewidth": 1.8,
@@ -77,22 +71,22 @@ RC: dict[Any, Any] = {
 
 def house_style() -> AbstractContextManager[None]:
     """In this context figures are drawn and saved."""
-    return matplotlib.rc_context(RC)
+    return matplotlib.rc_context(_RC)
 
 
 def panel(title: str, height: float = 3.3, left: float = 0.68, bottom: float = 0.56) -> tuple[Figure, Axes]:
     """One figure with one pair of axes; its height and the margins `left` and `bottom` are in inches."""
-    figure = Figure(figsize=(WIDTH, height))
+    figure = Figure(figsize=(_WIDTH, height))
     # Margins in inches; a layout engine would draw everything twice to find them.
     right, top = 0.22, 0.36
-    axes = figure.add_axes((left / WIDTH, bottom / height, 1 - (left + right) / WIDTH, 1 - (bottom + top) / height))
+    axes = figure.add_axes((left / _WIDTH, bottom / height, 1 - (left + right) / _WIDTH, 1 - (bottom + top) / height))
     axes.set_title(title)
     return figure, axes
 
 
 def scale_colour(position: int, count: int) -> str:
     """The colour of the rung at `position` of `count`, from small (pale) to large (strong)."""
-    return LIGHT[f"scale{round(position * (N_SCALE - 1) / max(count - 1, 1))}"]
+    return LIGHT[f"scale{round(position * (_N_SCALE - 1) / max(count - 1, 1))}"]
 
 
 def short(number: float) -> str:
@@ -158,7 +152,7 @@ def inline(svg: str, name: str, title: str) -> str:
 
     Letters keep the ids that they have in every figure, and are left out: the page defines them once (`letters`).
     """
-    svg = LETTER.sub("", svg[svg.index("<svg") :])
+    svg = _LETTER.sub("", svg[svg.index("<svg") :])
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'href="#(?!DejaVu)', f'href="#{name}-', svg).replace("url(#", f"url(#{name}-")
     head = re.compile(r'<svg\b([^>]*?) width="[^"]*" height="[^"]*"([^>]*)>')
@@ -178,13 +172,12 @@ def repeated(svg: str, name: str, title: str) -> str:
 
 def letters(svgs: list[str]) -> str:
     """The definitions of every letter in the figures, each once, as an SVG that takes no room."""
-    found = {match["id"]: match[0].strip() for svg in svgs for match in LETTER.finditer(svg)}
+    found = {match["id"]: match[0].strip() for svg in svgs for match in _LETTER.finditer(svg)}
     paths = "\n".join(found[identity] for identity in sorted(found))
     return f'<svg width="0" height="0" style="position:absolute" aria-hidden="true"><defs>\n{paths}\n</defs></svg>'
 
 
 def css_variables() -> tuple[str, str]:
     """The colours as CSS declarations: for a light and for a dark page."""
-    light = " ".join(f"--{name}: {pair[0]};" for name, pair in COLOURS.items())
-    dark = " ".join(f"--{name}: {pair[1]};" for name, pair in COLOURS.items())
+    light, dark = (" ".join(f"--{name}: {pair[page]};" for name, pair in COLOURS.items()) for page in (0, 1))
     return light, dark

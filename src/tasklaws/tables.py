@@ -171,13 +171,6 @@ MIRAGE = _table(
     texts="evidence",
     optional=_MIRAGE,
 )
-POINT_MIRAGE = _table(
-    "the same check on anybody's results",
-    keys="ladder task exact metric",
-    numbers=_MIRAGE,
-    texts="evidence",
-    optional=_MIRAGE,
-)
 SURPRISES = _table(
     "an item that the holdout solved or failed, and how far against expectation",
     keys="rank",

@@ -7,12 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from shared_data import shared
 from tasklaws.core.errors import TasklawsError
-from tasklaws.forecast.mirage import independent_trials, mirage_points, mirage_table
-from tasklaws.points import read_points
+from tasklaws.forecast.mirage import independent_trials, mirage_table
 from tasklaws.stats.jumps import excess_share, sharpest_jump, smooth_rise
-from tasklaws.tables import MIRAGE, POINT_MIRAGE, SCORES
+from tasklaws.tables import MIRAGE, SCORES
 
 SEED_SD = 0.15  # logits by which seeds differ
 ITEM_SD = 0.5
@@ -135,58 +133,6 @@ def test_rungs_without_common_items_are_refused():
     scores.loc[scores["rung"] == "r00", "item"] += "x"
     with pytest.raises(TasklawsError, match="f direct has 0 items that every rung answered"):
         mirage_table(scores, sizes(4), 0)
-
-
-def points_of(p, length, n_items=1000):
-    values = {"acc": p**length, "partial_credit": p, "bpb": -np.log2(p)}
-    n_params = sizes(len(p))["n_params"]
-    models = [f"m{i}" for i in range(len(p))]
-    one = {"ladder": "l", "model": models, "n_params": n_params, "is_final": True, "task": "t", "n_items": n_items}
-    table = pd.concat([pd.DataFrame({**one, "metric": metric, "value": value}) for metric, value in values.items()])
-    return table.assign(stderr=np.nan, train_flops=np.nan, chance=np.nan)
-
-
-def test_points_of_several_metrics_are_enough():
-    table = mirage_points(points_of(smooth(7), 20), 0)
-    assert list(table.columns) == POINT_MIRAGE.columns
-    assert list(table["metric"]) == ["partial_credit", "bpb"]
-    assert list(table["survives"]) == [False, False]
-    assert list(mirage_points(points_of(stepped(7), 8), 0)["survives"]) == [True, True]
-
-
-def test_a_model_that_is_always_wrong_has_the_items_of_the_others():
-    table = points_of(stepped(7), 8).reset_index(drop=True)
-    exact = table["metric"] == "acc"
-    share = table["value"].where(table["value"] > 0.01, 0.0).clip(0, 1)
-    assert (share[exact] == 0).any()
-    table.loc[exact, "stderr"] = np.sqrt(share * (1 - share) / 1000)
-    table.loc[exact, "value"] = share
-    table["n_items"] = table["n_items"].where(~exact)
-    assert list(mirage_points(table, 0)["survives"]) == [True, True]
-
-
-def test_only_final_checkpoints_count():
-    table = points_of(smooth(7), 20)
-    early = table.assign(is_final=False, value=table["value"] / 2)
-    pd.testing.assert_frame_equal(mirage_points(pd.concat([table, early]), 0), mirage_points(table, 0))
-
-
-def test_tasks_without_two_kinds_of_metric_have_no_row():
-    table = points_of(smooth(7), 20)
-    assert mirage_points(table[table["metric"] == "acc"], 0).empty
-    assert mirage_points(table[table["metric"] != "acc"], 0).empty
-
-
-def test_points_without_noise_are_refused():
-    with pytest.raises(TasklawsError, match=r"m0 .size 1000.: acc has neither stderr nor n_items"):
-        mirage_points(points_of(smooth(7), 20, n_items=np.nan), 0)
-
-
-def test_olmo_tasks_do_not_jump():
-    table = read_points(shared("ladders/olmo_ladder.csv.gz"))
-    found = mirage_points(table[table["model"].str.endswith("-10xC")], 0)
-    assert found["task"].nunique() == 10
-    assert found["survives"].isna().all()
 
 
 REPEATS = 100

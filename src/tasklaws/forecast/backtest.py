@@ -14,9 +14,10 @@ from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.baselines import BASELINES
 from tasklaws.forecast.combine import History
-from tasklaws.forecast.engine import BACKWARD, forecast_tables, interval_figures, rounded
+from tasklaws.forecast.engine import BACKWARD, forecast_tables
 from tasklaws.forecast.methods import METHODS
 from tasklaws.forecast.panel import Panel, build_panels
+from tasklaws.stats.scores import interval_figures, rounded
 from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS, is_loss
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _MOST_WORK = 3e10  # tasks times models to the fourth (a model's origin costs th
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Backtest(Result):
-    """Forecasts of held-out models beside what they did.
+    """Forecasts of held-out models, with what they did.
 
     `forecasts` has a row a ladder, task, metric and held-out model: predicted, lower and upper (90%), observed,
     verdict, evidence. `methods` has the same of each single method and baseline."""
@@ -41,7 +42,7 @@ class Backtest(Result):
     @cached_property
     def figures(self) -> Figures:
         """n, mae, rmse, coverage, width and log_score (nats) of all, and by method, verdict, ladder and half."""
-        return summarise_backtest(self.forecasts, self.methods)
+        return _figures(self.forecasts, self.methods)
 
     def summary(self) -> str:
         """What the table lacked, how many forecasts look backward, and how good they were."""
@@ -220,7 +221,7 @@ def half(task: str) -> str:
     return "dev" if zlib.crc32(task.encode()) % 2 == 0 else "test"
 
 
-def summarise_backtest(forecasts: pd.DataFrame, methods: pd.DataFrame) -> Figures:
+def _figures(forecasts: pd.DataFrame, methods: pd.DataFrame) -> Figures:
     """n, mae, rmse, coverage, width and log_score (nats) of the combination, of each baseline and single method, by
     verdict, ladder and half; of forecasts with an observation."""
     known = forecasts.dropna(subset="observed")

@@ -1,6 +1,6 @@
 """Forecasts as tables: one row a task and wanted model, and one for each method behind it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,17 +11,17 @@ from tasklaws.forecast.combine import LEAST_RUNGS, Forecast, History, forecast, 
 from tasklaws.forecast.panel import Panel
 from tasklaws.forecast.verdict import panel_verdicts
 from tasklaws.stats.links import Link
+from tasklaws.stats.scores import LEVEL
 from tasklaws.tables import SIZES
 
-LEVEL = 0.9
 _REACH = float(norm.isf((1 - LEVEL) / 2))
 BACKWARD = "; smaller than the largest known model: weights and interval rest on tests that look ahead"
 
 
 def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Forecasts of the models `targets` from the first `origin` of the history's panel (the columns of
-    BACKTEST_FORECASTS, and link_mean, link_sd, design_effect and widening), and what each method and baseline says of
-    them (those of BACKTEST_METHODS).
+    BACKTEST_FORECASTS, and link_mean, link_sd, design_effect and widening), and those of each method and baseline (the
+    columns of BACKTEST_METHODS).
 
     `observed` is what the panel holds, empty where unknown; nothing else of a row depends on it, but for `log_score`
     (nats, on the link scale). A task that no known model was asked has no row. `evidence` ends in BACKWARD where the
@@ -57,7 +57,7 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
 
 
 def _method_table(history: History, origin: int, target: int, found: Forecast) -> pd.DataFrame:
-    """What every single method and baseline says by itself, its interval not scaled by backtest."""
+    """The forecasts of every single method and baseline, their intervals not scaled by backtest."""
     noise = sampling(history.known(origin))
     weights = dict(zip(found.methods, found.weights, strict=True))
     tables = []
@@ -87,20 +87,3 @@ def _with_interval(panel: Panel, origin: int, target: int, mean: Array, width: A
 def value_interval(link: Link, mean: Array, width: Array) -> tuple[Array, Array, Array]:
     """Lower end, prediction and upper end on the scale of values."""
     return link.inverse(mean - _REACH * width), link.inverse(mean), link.inverse(mean + _REACH * width)
-
-
-def is_inside(table: pd.DataFrame) -> pd.Series:
-    """Whether `observed` lies in the interval, ends included."""
-    return table["observed"].between(table["lower"] - 1e-9, table["upper"] + 1e-9)
-
-
-def interval_figures(table: pd.DataFrame) -> dict[str, float]:
-    """The share of outcomes inside the intervals, how wide these are, and the mean log score (nats)."""
-    width = table["upper"] - table["lower"]
-    figures = {"coverage": is_inside(table), "interval_width": width, "log_score": table["log_score"]}
-    return rounded({name: values.mean() for name, values in figures.items()})
-
-
-def rounded(figures: Mapping[str, float]) -> dict[str, float]:
-    """Figures to six digits, without those that could not be computed."""
-    return {name: round(float(value), 6) for name, value in figures.items() if np.isfinite(value)}

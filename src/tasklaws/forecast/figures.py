@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 
-from tasklaws.forecast.engine import LEVEL, is_inside
 from tasklaws.plotting import LIGHT, house_style, key_below, key_room, panel, save, short
+from tasklaws.stats.scores import LEVEL, is_inside
 from tasklaws.tables import BACKTEST_FORECASTS
 
 _COLOURS = {  # of the verdicts, in the order of the key

@@ -23,10 +23,8 @@ from tasklaws.stats.jumps import (
     shares,
     sharpest_jump,
 )
-from tasklaws.stats.proportions import binomial_items, items_worth
-from tasklaws.tables import MIRAGE, POINT_MIRAGE
+from tasklaws.tables import MIRAGE
 
-_EXACT = ("exact_match", "acc", "rc_acc", "multiple_choice_grade")  # right or wrong; of several the first is judged
 _KEPT = 0.5  # a jump survives where more than this share of it remains, and is a mirage where less does
 
 
@@ -43,15 +41,9 @@ def _less_half(loss: Array) -> Array:
 # count progress among the hopeless as most of the rise.
 _CONTINUOUS: dict[str, Callable[[Array], Array]] = {
     "partial_credit": np.asarray,
-    "rc_soft": np.asarray,
     "target_bits_per_byte": _byte_probability,
-    "rc_bpb": _byte_probability,
-    "bits_per_byte": _byte_probability,
-    "bpb": _byte_probability,
     "brier": _less_half,
-    "brier_score": _less_half,
 }
-_CHECK = {"step": "boolean", "survives": "boolean"}  # True, False or unknown
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,56 +68,18 @@ def mirage_table(scores: pd.DataFrame, sizes: pd.DataFrame, seed: int) -> pd.Dat
     size = _sizes(scores, sizes)
     rows = []
     for (family, elicitation), group in scores.groupby(["family", "elicitation"], sort=True):
-        metrics = [_EXACT[0], *(metric for metric in _CONTINUOUS if metric in group and group[metric].notna().any())]
+        continuous = [metric for metric in _CONTINUOUS if metric in group and group[metric].notna().any()]
+        metrics = ["exact_match", *continuous]
         responses = _responses(group, size, metrics)
         arrays = list(responses.values())
         rng = np.random.default_rng(seed)
         x = np.log(size[list(responses)].to_numpy(dtype=float))
         measured = dict(zip(metrics, _measure_responses(arrays, rng), strict=True))
         n_items = np.full(len(x), float(arrays[0].shape[2]))
-        found = step(seen_curve(x, measured[_EXACT[0]].value, n_items, float(group["chance"].mean()), loss=False))
+        found = step(seen_curve(x, measured["exact_match"].value, n_items, float(group["chance"].mean()), loss=False))
         for row in _compare(x, measured, independent_trials(arrays), found, list(responses), rng):
             rows.append({"family": family, "elicitation": elicitation, **row})
-    return MIRAGE.frame(rows).astype(_CHECK)
-
-
-def mirage_points(table: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The mirage check of a table of points (tables.POINTS): one row a ladder, task and continuous metric that stands
-    beside one of _EXACT for the same final checkpoints; other tasks have no row.
-
-    As `mirage_table`, but the noise is Gaussian with each point's `stderr` (where empty, at most sqrt(y (1 - y) /
-    n_items) on a scale in [0, 1]), independent between metrics and models: that models differ by luck of training is
-    not in it. Sizes are `train_flops`, or `n_params` where a model of the ladder lacks them. A point without `stderr`
-    and `n_items` raises TasklawsError.
-    """
-    final = table[table["is_final"].astype(bool)]
-    known = final["train_flops"].notna().groupby(final["ladder"]).transform("all")
-    final = final.assign(size=final["train_flops"].where(known, final["n_params"].fillna(final["train_flops"])))
-    rows = []
-    for (ladder, task), group in final.groupby(["ladder", "task"], sort=True):
-        by_metric = dict(tuple(group.groupby("metric")))
-        exact = next((metric for metric in _EXACT if metric in by_metric), None)
-        continuous = [metric for metric in _CONTINUOUS if metric in by_metric]
-        if exact is None or not continuous:
-            continue
-        columns = ["value", "stderr", "n_items", "chance"]
-        points = {name: by_metric[name].groupby(["size", "model"])[columns].mean() for name in (exact, *continuous)}
-        models = sorted(set.intersection(*(set(one.index) for one in points.values())))
-        if not models:
-            continue
-        rng = np.random.default_rng(seed)
-        measured = {name: _measure_points(one.reindex(models), name, rng) for name, one in points.items()}
-        value, stderr, n_items, chance = points[exact].reindex(models).to_numpy().T
-        trials = np.where(np.isfinite(n_items), n_items, binomial_items(value, stderr))
-        # Models answer the same items, so one that is always right or wrong has as many as the others.
-        usual = np.median(trials[np.isfinite(trials)]) if np.isfinite(trials).any() else 1.0
-        trials = np.where(np.isfinite(trials), trials, usual)
-        x = np.log([size for size, _ in models])
-        guess = float(pd.Series(chance).mean())
-        found = step(seen_curve(x, value, items_worth(value, stderr, n_items, loss=False), guess, loss=False))
-        for row in _compare(x, measured, trials, found, [model for _, model in models], rng):
-            rows.append({"ladder": ladder, "task": task, "exact": exact, **row})
-    return POINT_MIRAGE.frame(rows).astype(_CHECK)
+    return MIRAGE.frame(rows).astype({"step": "boolean", "survives": "boolean"})
 
 
 def _compare(
@@ -136,8 +90,9 @@ def _compare(
     names: list[str],
     rng: np.random.Generator,
 ) -> Iterator[dict[str, object]]:
-    """`metric` and the check of every metric but the first of `measured`, the exact one, which makes that `step`."""
-    (exact_name, exact), *others = measured.items()
+    """`metric` and the check of every metric but exact match, the first of `measured`, which makes that `step`."""
+    exact, *_ = measured.values()
+    others = list(measured.items())[1:]
     n_sizes = len(np.unique(x))
     if n_sizes < LEAST_SIZES:
         few = f"{n_sizes} rungs of different size, {LEAST_SIZES} are needed"
@@ -148,7 +103,7 @@ def _compare(
     jump = sharpest_jump(x, exact.value, trials, rng, place)
     kind = "" if step is None else "; a step down" if place is None else "; a step"
     exact_evidence = (
-        f"{exact_name} makes {jump.share:.0%} of its rise between {names[jump.place]} and {names[jump.place + 1]} "
+        f"exact_match makes {jump.share:.0%} of its rise between {names[jump.place]} and {names[jump.place + 1]} "
         f"(excess {jump.excess:.2f}, p = {jump.p_value:.2g} against a smooth rise{kind})"
     )
     for metric, continuous in others:
@@ -211,20 +166,6 @@ def _responses(group: pd.DataFrame, size: pd.Series, metrics: list[str]) -> dict
 
 def _scaled(metric: str, value: Array) -> Array:
     return _CONTINUOUS[metric](value) if metric in _CONTINUOUS else value
-
-
-def _measure_points(points: pd.DataFrame, metric: str, rng: np.random.Generator) -> Measured:
-    """`value` (rungs) on its scale, and Gaussian draws of it."""
-    unknown = points["stderr"].isna() & points["n_items"].isna()
-    if unknown.any():
-        size, model = unknown.index[unknown][0]
-        raise TasklawsError(f"{model} (size {size:g}): {metric} has neither stderr nor n_items: give one")
-    value = points["value"].to_numpy()
-    on_scale = _scaled(metric, value)
-    normal = rng.standard_normal((REPLICATES, len(value)))
-    measured = _scaled(metric, value + np.nan_to_num(points["stderr"].to_numpy()) * normal)
-    bound = on_scale + np.sqrt(np.clip(on_scale * (1 - on_scale), 0, None) / points["n_items"].to_numpy()) * normal
-    return Measured(on_scale, np.where(points["stderr"].isna(), bound, measured))
 
 
 def _measure_responses(responses: list[Array], rng: np.random.Generator) -> list[Measured]:

@@ -15,7 +15,7 @@ from tasklaws.tables import ITEM_FORECASTS, SURPRISE_COUNTS, SURPRISES, SURPRISI
 SOLVED, FAILED, EXPECTED = "solved against expectation", "failed against expectation", "as expected"
 _SURPRISING = 1.0  # bits: less likely than not
 _THRESHOLDS = (1.0, 3.0, 5.0)
-_PAIR = ITEM_FORECASTS.keys[:3]
+_FAMILY_OF_RUNG = ITEM_FORECASTS.keys[:3]
 
 Items = dict[tuple[str, str], Item]
 
@@ -27,7 +27,7 @@ def conditional_answers(answers: pd.DataFrame, items: Items) -> pd.DataFrame:
     if strangers:
         raise TasklawsError(f"item {min(strangers)[1]} was scored and is not in data/items: run `dvc repro`")
     parts = []
-    for _, part in answers.sort_values([*ITEM_FORECASTS.keys, "seed"]).groupby([*_PAIR, "seed"], sort=True):
+    for _, part in answers.sort_values([*ITEM_FORECASTS.keys, "seed"]).groupby([*_FAMILY_OF_RUNG, "seed"], sort=True):
         solved = part["solved"].to_numpy(dtype=float) >= 0.5
         total = int(solved.sum())
         probability = at_total(part["probability"].to_numpy(dtype=float), _chance_of(part, items), total)
@@ -49,9 +49,9 @@ def surprises(answers: pd.DataFrame, forecasts: pd.DataFrame, items: Items) -> p
     `probability` is the forecast, `expected` the mean of the seeds' probabilities given their totals. An item of no
     more than one bit is `as expected`. `skills` are space-separated."""
     solved_shares = forecasts[forecasts["metric"] == "exact_match"]
-    on_link = {tuple(row[:3]): row[3:] for row in solved_shares[[*_PAIR, "link_mean", "link_sd"]].to_numpy()}
+    on_link = {tuple(row[:3]): row[3:] for row in solved_shares[[*_FAMILY_OF_RUNG, "link_mean", "link_sd"]].to_numpy()}
     rows = []
-    for pair, part in answers.groupby(_PAIR, sort=True):
+    for pair, part in answers.groupby(_FAMILY_OF_RUNG, sort=True):
         own = part.drop_duplicates("item")
         mean, sd = on_link[pair]
         shared = at_forecast(own["probability"].to_numpy(dtype=float), _chance_of(part, items), float(mean), float(sd))
@@ -109,7 +109,7 @@ def surprising_skills(answers: pd.DataFrame, items: Items) -> pd.DataFrame:
     smaller tail, `q_value` its Benjamini-Hochberg correction over the skills of the rung. A skill of which the totals
     leave nothing open (a family that solved nothing, or all) is left out."""
     rows = []
-    for pair, part in answers.groupby(_PAIR, sort=True):
+    for pair, part in answers.groupby(_FAMILY_OF_RUNG, sort=True):
         needed = {item: items[str(pair[1]), str(item)].skills for item in part["item"].unique()}
         for skill in sorted({skill for skills in needed.values() for skill in skills}):
             inside = part["item"].map(lambda item, skill=skill, needed=needed: skill in needed[item])

@@ -5,12 +5,11 @@ import pandas as pd
 from scipy.stats import norm
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.forecast.engine import interval_figures, is_inside, rounded
 from tasklaws.stats.links import ARCSINE, LOG
+from tasklaws.stats.scores import interval_figures, is_inside, rounded
 from tasklaws.tables import BASELINE_NAMES, FORECASTS, ITEM_FORECASTS, VALIDATION, is_loss
 
 _CURVE = FORECASTS.keys[1:]
-_PAIR = ITEM_FORECASTS.keys[:3]
 _CERTAIN = 1e-6  # a probability this close to 0 or 1 counts as this close
 
 
@@ -86,9 +85,10 @@ def _error_figures(table: pd.DataFrame) -> dict[str, float]:
 def compare_items(item_forecasts: pd.DataFrame, forecasts: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """One row a holdout answer: its `probability`, the family's (`family_probability`, the same for each of its items),
     and `solved`; a score without a forecast raises TasklawsError."""
-    family = forecasts.loc[forecasts["metric"] == "exact_match", [*_PAIR, "predicted"]]
+    keys = ITEM_FORECASTS.keys[:3]
+    family = forecasts.loc[forecasts["metric"] == "exact_match", [*keys, "predicted"]]
     answers = scores.loc[scores["exact_match"].notna(), [*ITEM_FORECASTS.keys, "seed", "exact_match"]]
-    table = answers.merge(item_forecasts, on=ITEM_FORECASTS.keys, how="left").merge(family, on=_PAIR, how="left")
+    table = answers.merge(item_forecasts, on=ITEM_FORECASTS.keys, how="left").merge(family, on=keys, how="left")
     lacking = table["probability"].isna() | table["predicted"].isna()
     if lacking.any():
         row = table[lacking].iloc[0]

@@ -15,7 +15,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.stats.links import Link
 
 _LEVEL_PRIOR = 4.0  # standard deviation of a curve's level, in logits: hardly a prior
-MISSING = 1e8  # noise of a point that is not there
+_MISSING = 1e8  # noise of a point that is not there
 _ROUNDS = 60
 
 
@@ -31,15 +31,15 @@ class Kernel:
     noise: float
 
 
-SLOPES = (0.0, 0.05, 0.15, 0.45)
-NOISES = (0.01, 0.05, 0.2)
-SHAPES = (  # bend, reach, walk
+_SLOPES = (0.0, 0.05, 0.15, 0.45)
+_NOISES = (0.01, 0.05, 0.2)
+_SHAPES = (  # bend, reach, walk
     (0.0, 1.0, 0.0),
     *((bend, reach, 0.0) for bend, reach in product((0.1, 0.3, 0.9), (1.5, 6.0))),
     *((0.0, 1.0, walk) for walk in (0.05, 0.15, 0.4)),
 )
 KERNELS = tuple(
-    Kernel(slope, bend, reach, walk, noise) for noise, (bend, reach, walk), slope in product(NOISES, SHAPES, SLOPES)
+    Kernel(slope, bend, reach, walk, noise) for noise, (bend, reach, walk), slope in product(_NOISES, _SHAPES, _SLOPES)
 )
 _MOST_ENTRIES = 4_000_000  # entries of the covariances that are held at once
 
@@ -79,10 +79,10 @@ def condition(axis: Array, target: Array, z: Array, variance: Array, unit: float
     of Sherman and Morrison, K^-1 y - (s K^-1 x) (x' K^-1 y) / (1 + s x' K^-1 x).
     """
     n_tasks, n_points = z.shape
-    seen = np.isfinite(z)
-    noise = np.where(seen, variance, MISSING)
-    level = np.nansum(np.where(seen, z, 0.0) / noise, axis=1, keepdims=True) / (1 / noise).sum(axis=1, keepdims=True)
-    residual = np.where(seen, z - level, 0.0)
+    known_z = np.isfinite(z)
+    noise = np.where(known_z, variance, _MISSING)
+    level = np.nansum(np.where(known_z, z, 0.0) / noise, axis=1, keepdims=True) / (1 / noise).sum(axis=1, keepdims=True)
+    residual = np.where(known_z, z - level, 0.0)
     places = np.concatenate([axis, target], axis=1)
     places = places - axis.mean(axis=1, keepdims=True)
     line = np.broadcast_to(places, (n_tasks, places.shape[1]))
@@ -90,7 +90,7 @@ def condition(axis: Array, target: Array, z: Array, variance: Array, unit: float
     likelihood = np.empty((n_tasks, len(KERNELS)))
     mean, spread = np.empty((2, n_tasks, len(KERNELS), target.shape[1]))
     diagonal = np.arange(n_points)
-    for index in range(0, len(KERNELS), len(SLOPES)):
+    for index in range(0, len(KERNELS), len(_SLOPES)):
         kernel = KERNELS[index]
         full = covariance(kernel, places, unit)
         extra = (unit * kernel.noise) ** 2
@@ -105,7 +105,7 @@ def condition(axis: Array, target: Array, z: Array, variance: Array, unit: float
         left = prior - (cross * by_new).sum(axis=1)  # variance of the new points without a slope
         shift = x_new - (cross * by_x[:, :, None]).sum(axis=1)  # what a slope of 1 adds to them
         straight = level + (cross * by_y[:, :, None]).sum(axis=1)
-        for place, slope in enumerate(SLOPES, index):
+        for place, slope in enumerate(_SLOPES, index):
             drawn = (unit * slope) ** 2
             share = drawn / (1 + drawn * x_x)
             likelihood[:, place] = -0.5 * (y_y - share * x_y**2 + log_det + np.log1p(drawn * x_x))

@@ -40,7 +40,7 @@ class Mean:
         The equal-tailed Jeffreys interval, closed at the ends, covers close to its level on average over rates, for
         few people as for many; the exact one (Clopper-Pearson) covers more, Wald's less (Brown, Cai, DasGupta 2001).
         """
-        low, high = beta_interval(self.centre, self.variance, level)
+        low, high = _beta_interval(self.centre, self.variance, level)
         low = np.where(self.estimate <= 0, 0.0, np.minimum(low, self.estimate))
         return low, np.where(self.estimate >= 1, 1.0, np.maximum(high, self.estimate))
 
@@ -54,7 +54,7 @@ class Mean:
         )
 
 
-def beta_interval(centre: Array, variance: Array, level: float) -> tuple[Array, Array]:
+def _beta_interval(centre: Array, variance: Array, level: float) -> tuple[Array, Array]:
     """Equal-tailed limits of the Beta distribution with this mean and variance."""
     precision = centre * (1 - centre) / variance - 1
     tail = (1 - level) / 2
@@ -62,7 +62,7 @@ def beta_interval(centre: Array, variance: Array, level: float) -> tuple[Array, 
     return np.asarray(beta.ppf(tail, first, second)), np.asarray(beta.ppf(1 - tail, first, second))
 
 
-MOST_SHARED = 0.99  # of items that the very same people solve there is nothing to compare
+_MOST_SHARED = 0.99  # of items that the very same people solve there is nothing to compare
 
 
 def pooled_rates(k: Array, n: Array, level: float, shared: float = 0.0) -> tuple[Array, Array, Array]:
@@ -79,7 +79,7 @@ def pooled_rates(k: Array, n: Array, level: float, shared: float = 0.0) -> tuple
     of the level, shared p (1 - p) / n, is added.
     """
     centre, variance = _pooled(k, n, shared)
-    low, high = beta_interval(centre, variance, level)
+    low, high = _beta_interval(centre, variance, level)
     return centre, low, high
 
 
@@ -103,7 +103,7 @@ def shared_error(solved: pd.DataFrame) -> float:
     n = np.bincount(items[mixed])
     pairs = np.sqrt(n).sum() ** 2 - n.sum()
     common = (np.bincount(people[mixed], residual) ** 2).sum() - (residual**2).sum()
-    return float(np.clip(common / pairs, 0, MOST_SHARED)) if np.count_nonzero(n) > 1 else 0.0
+    return float(np.clip(common / pairs, 0, _MOST_SHARED)) if np.count_nonzero(n) > 1 else 0.0
 
 
 def _pooled(k: Array, n: Array, shared: float) -> tuple[Array, Array]:
