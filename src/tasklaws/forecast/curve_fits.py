@@ -1,19 +1,13 @@
-"""What the fit rungs' curves look like, as one JSON file: laws fitted to each, and how hard each item is."""
+"""fits.json: the laws fitted to each curve of the fit rungs, and how hard each item is."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
-
 from tasklaws.core.checked import Natural, Share, read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, write_json
-from tasklaws.core.settings import Laws
-from tasklaws.laws.fitting import fit
-from tasklaws.laws.forms import refuse_unfit
-from tasklaws.stats.rasch import fit_rasch
-from tasklaws.tables import CurveKey, by_curve, is_loss
+from tasklaws.tables import CurveKey
 
 
 @dataclass(frozen=True)
@@ -73,47 +67,17 @@ class Fits:
     curves: tuple[FittedCurve, ...]
 
 
-def fit_ladder(observations: pd.DataFrame, scores: pd.DataFrame, laws: Laws, seed: int) -> list[FittedCurve]:
-    """Fit every curve of the final `observations` of the fit rungs; `scores` are the items' behind them.
-
-    A law that does not exist, or gives no loss and is to be fitted to losses, raises TasklawsError.
-    """
-    refuse_unfit(laws)
-    return [fit_curve(key, table, scores, laws, seed) for key, table in by_curve(observations)]
-
-
-def fit_curve(key: CurveKey, table: pd.DataFrame, scores: pd.DataFrame, laws: Laws, seed: int) -> FittedCurve:
-    names = laws.losses if is_loss(key.metric) else laws.scores
-    chance = table["chance"].mean() if table["chance"].notna().any() else None
-    difficulty = None
-    if key.metric == "exact_match":
-        own = scores[(scores["family"] == key.family) & (scores["elicitation"] == key.elicitation)]
-        solved = own.pivot(index="item", columns=["rung", "seed"], values=key.metric).sort_index()
-        hardness = fit_rasch(solved.to_numpy(dtype=float), chance or 0.0).difficulty
-        difficulty = {str(item): round(float(value), 6) for item, value in zip(solved.index, hardness, strict=True)}
-    fitted = tuple(fit_law(name, table.assign(model=table["rung"]), laws.replicates, seed) for name in names)
-    return FittedCurve(*key, laws=fitted, chance=None if chance is None else float(chance), difficulty=difficulty)
-
-
-def fit_law(name: str, table: pd.DataFrame, replicates: int, seed: int) -> FittedLaw:
-    try:
-        found = fit(table, name, replicates=replicates, seed=seed)
-    except TasklawsError as error:
-        return FittedLaw(name, "failed", str(error))
-    return read(FittedLaw, _kept(found.to_dict(whole=False)), name, "this is a fault of tasklaws")
-
-
-def _kept(value: Any) -> Any:
-    """Without what is None, and numbers to eight digits: what arithmetic on another machine may well agree on."""
+def plain_numbers(value: Any) -> Any:
+    """JSON without what is None, numbers to eight digits, on which arithmetic on another machine may well agree."""
     if isinstance(value, dict):
-        return {name: _kept(one) for name, one in value.items() if one is not None}
+        return {name: plain_numbers(one) for name, one in value.items() if one is not None}
     if isinstance(value, (list, tuple)):
-        return [_kept(one) for one in value]
+        return [plain_numbers(one) for one in value]
     return float(f"{value:.8g}") if isinstance(value, float) else value
 
 
 def save_fits(path: Path, ladder: str, curves: list[FittedCurve]) -> None:
-    write_json(path, {"ladder": ladder, "curves": [_kept(asdict(curve)) for curve in curves]})
+    write_json(path, {"ladder": ladder, "curves": [plain_numbers(asdict(curve)) for curve in curves]})
 
 
 def load_fits(path: Path, ladder: str) -> tuple[FittedCurve, ...]:
