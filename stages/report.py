@@ -4,11 +4,11 @@ from pathlib import Path
 
 from tasklaws.core.config import load_params
 from tasklaws.core.errors import run
-from tasklaws.report.build import build
+from tasklaws.report.build import build_report
 
 
 def main() -> None:
-    build(Path(), load_params())
+    build_report(Path(), load_params())
 
 
 if __name__ == "__main__":

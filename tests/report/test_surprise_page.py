@@ -14,7 +14,7 @@ from results_tree import params_of, write_results
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_table
 from tasklaws.forecast.surprises import SURPRISE_KEYS
-from tasklaws.report.build import build
+from tasklaws.report.build import build_report
 
 RESULTS = Path("results/nano_mini")
 
@@ -24,7 +24,7 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     root = tmp_path_factory.mktemp("surprising")
     params = params_of("nano_mini", FEW)
     write_results(root, params)
-    build(root, params)
+    build_report(root, params)
     return root, params
 
 
@@ -64,7 +64,7 @@ def test_no_surprise_says_so(mini: tuple[Path, dict[str, Any]], tmp_path: Path) 
     shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
     table = pd.read_csv(tmp_path / RESULTS / "surprises.csv", keep_default_na=False)
     write_table(tmp_path / RESULTS / "surprises.csv", table.assign(surprise="as expected"), SURPRISE_KEYS)
-    build(tmp_path, mini[1])
+    build_report(tmp_path, mini[1])
     assert page(tmp_path).count("<p>None.</p>") == 2
 
 
@@ -77,5 +77,5 @@ def test_a_response_that_is_missing_is_named(mini: tuple[Path, dict[str, Any]], 
     path.write_text("".join(line for line in lines if f'"{item}"' not in line))
     (tmp_path / "reports" / "surprises.html").unlink()
     with pytest.raises(TasklawsError, match=f"rung mini-21k has no .* response to {re.escape(item)}: run"):
-        build(tmp_path, mini[1])
+        build_report(tmp_path, mini[1])
     assert not (tmp_path / "reports" / "surprises.html").exists()

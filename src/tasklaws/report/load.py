@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_table, records
+from tasklaws.core.files import read_table
 from tasklaws.core.schema import (
     ITEMS,
     OBSERVATION_COLUMNS,
@@ -16,106 +18,159 @@ from tasklaws.core.schema import (
     Item,
     read_items,
 )
-from tasklaws.forecast.curve_fits import FittedCurve, load_fits
+from tasklaws.forecast.curve_fits import load_fits
 from tasklaws.forecast.mirage import MIRAGE_COLUMNS, MIRAGE_KEYS
-from tasklaws.forecast.tables import FORECAST_KEYS, Key, read_bands, read_forecasts, read_methods
+from tasklaws.forecast.tables import FORECAST_KEYS, read_bands, read_forecasts, read_methods
 from tasklaws.forecast.validate import VALIDATION_COLUMNS, VALIDATION_NUMBERS
 from tasklaws.overlap.table import read_structure
 from tasklaws.scores import read_scores
 
-Row = dict[str, Any]
-Pair = tuple[str, str]
-CORPUS: Pair = ("corpus", "likelihood")
+Task = tuple[str, str]
+"""A family and an elicitation."""
+CORPUS: Task = ("corpus", "likelihood")
 CONTINUOUS = ["partial_credit", "brier", "target_bits_per_byte"]
-OF_CORPUS = ["loss_nats", "bits_per_byte"]
+METRICS_IN_ORDER = ["exact_match", *CONTINUOUS, "loss_nats", "bits_per_byte"]
 MIRAGE_NUMBERS = ["jump_exact", "jump_continuous", "statistic", "p_value", "survives"]  # true and false count as such
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """One ladder's results, as rows in which an empty cell is absent.
+@dataclass(frozen=True, eq=False)
+class Results:
+    """One ladder's results; an empty cell is NaN.
 
-    `rungs` maps each rung to its role, in order of size. `bands` are the forecast along size, `methods` what each
-    method said of the holdout, `mirage` the mirage check, `structure` how many tasks families are worth. `scores` are
-    the exact matches of final checkpoints. `settings` maps a family to its settings.
+    `rungs` maps each rung to its role, in order of size; `tasks` are those that were asked, families in the order of
+    params, and `families` their settings. All tables but `bands` and `methods` are in these orders. `observations` are
+    those of all checkpoints; `scores` the exact matches of final ones, with the item's `size`, `n_digits` of it, and
+    `human_seconds`; `items` is indexed by item. `laws` has a row a curve and law, whose `parameters` map a name to an
+    `Estimate`.
     """
 
     ladder: str
     rungs: dict[str, str]
-    observations: list[Row]
-    forecasts: list[Row]
-    methods: list[Row]
-    bands: dict[Key, list[Row]]
-    fits: dict[Key, FittedCurve]
-    mirage: list[Row]
-    validation: list[Row]
-    structure: list[Row]
-    scores: list[Row]
-    items: dict[str, Item]
-    settings: dict[str, dict[str, Any]]
+    tasks: list[Task]
+    families: dict[str, dict[str, Any]]
+    items: pd.DataFrame
+    scores: pd.DataFrame
+    observations: pd.DataFrame
+    forecasts: pd.DataFrame
+    validation: pd.DataFrame
+    methods: pd.DataFrame
+    bands: pd.DataFrame
+    laws: pd.DataFrame
+    mirage: pd.DataFrame
+    structure: pd.DataFrame
 
-    @cached_property
-    def pairs(self) -> list[Pair]:
-        """Every (family, elicitation) that was asked, families in the order of params."""
-        order = {family: index for index, family in enumerate(self.settings)}
-        found = {(row["family"], row["elicitation"]) for row in self.observations} - {CORPUS}
-        return sorted(found, key=lambda pair: (order.get(pair[0], len(order)), pair))
+    @property
+    def holdouts(self) -> list[str]:
+        return [rung for rung, role in self.rungs.items() if role == "holdout"]
 
-    def metrics(self, pair: Pair) -> list[str]:
-        """The metrics that the pair was judged by: exact match, then the continuous ones."""
-        found = {row["metric"] for row in self.of(pair)}
-        return [metric for metric in ("exact_match", *CONTINUOUS, *OF_CORPUS) if metric in found]
+    @property
+    def n_params(self) -> dict[str, float]:
+        """The size of each rung, from the smallest up."""
+        return {str(rung): float(size) for rung, size in _sizes(self.observations).items()}
 
-    def of(self, pair: Pair, metric: str | None = None, final: bool = False) -> list[Row]:
-        """The observations of a pair, from the smallest rung up."""
-        return [
-            row
-            for row in self._by_pair.get(pair, [])
-            if (metric is None or row["metric"] == metric) and (row["is_final"] or not final)
-        ]
+    def metrics(self, task: Task) -> list[str]:
+        """The metrics that the task was scored by: exact match, then the continuous ones."""
+        found = set(of_task(self.observations, task)["metric"])
+        return [metric for metric in METRICS_IN_ORDER if metric in found]
 
-    @cached_property
-    def _by_pair(self) -> dict[Pair, list[Row]]:
-        found: dict[Pair, list[Row]] = {}
-        size = {rung: index for index, rung in enumerate(self.rungs)}
-        for row in sorted(self.observations, key=lambda row: (size[row["rung"]], row["seed"], row["step"])):
-            found.setdefault((row["family"], row["elicitation"]), []).append(row)
-        return found
+    def observed(self, task: Task, metric: str, final: bool = True) -> pd.DataFrame:
+        """The observations of a curve, of final checkpoints or of all."""
+        rows = of_task(self.observations, task, metric)
+        return rows[rows["is_final"]] if final else rows
 
-    def forecast(self, pair: Pair, metric: str) -> Row | None:
+    def forecast(self, task: Task, metric: str) -> "pd.Series[Any] | None":
         """The forecast of the (last) holdout rung, if one was made."""
-        rows = [row for row in self.forecasts if (row["family"], row["elicitation"]) == pair]
-        return next((row for row in reversed(rows) if row["metric"] == metric), None)
-
-    def methods_of(self, pair: Pair, metric: str) -> list[Row]:
-        """What each method said of that rung."""
-        told = self.forecast(pair, metric) or {"rung": None}
-        key = (told["rung"], *pair, metric)
-        return [row for row in self.methods if tuple(row[name] for name in FORECAST_KEYS[1:]) == key]
-
-    def outcome(self, pair: Pair, metric: str) -> float | None:
-        """What that rung did."""
-        told = self.forecast(pair, metric) or {"rung": None}
-        key = (told["rung"], *pair, metric)
-        rows = [row for row in self.validation if tuple(row[name] for name in FORECAST_KEYS[1:]) == key]
-        return float(rows[0]["observed"]) if rows else None
-
-    def scores_of(self, pair: Pair) -> list[Row]:
-        return self._scores_by_pair.get(pair, [])
-
-    @cached_property
-    def _scores_by_pair(self) -> dict[Pair, list[Row]]:
-        found: dict[Pair, list[Row]] = {}
-        for row in self.scores:
-            found.setdefault((row["family"], row["elicitation"]), []).append(row)
-        return found
+        rows = of_task(self.forecasts, task, metric)
+        return None if rows.empty else rows.iloc[-1]
 
     def made_by(self, generator: str) -> list[str]:
         """The families that one generator made."""
-        return [name for name, settings in self.settings.items() if settings.get("generator") == generator]
+        return [name for name, settings in self.families.items() if settings.get("generator") == generator]
 
 
-def size_of(item: Item) -> int:
+def of_task(table: pd.DataFrame, task: Task, metric: str | None = None) -> pd.DataFrame:
+    """The rows of a task, or of one of its curves."""
+    own = (table["family"] == task[0]) & (table["elicitation"] == task[1])
+    return table[own if metric is None else own & (table["metric"] == metric)]
+
+
+def load_results(root: Path, params: dict[str, Any]) -> Results:
+    """Read the ladder named in params; a missing or malformed file raises TasklawsError."""
+    ladder, entries = params["models"]["name"], params["models"]["rungs"]
+    families = params["families"]["sets"]
+    folder = root / "results" / ladder
+    observations = _read_observations(folder, list(entries))
+    sizes = _sizes(observations)
+    rungs = {
+        rung: entries[rung]["role"]
+        for rung in sorted((rung for rung in entries if rung in sizes), key=lambda rung: sizes[rung])
+    }
+    observations = _in_order(observations, ["rung"], list(rungs), ["seed", "step"])
+    items = _item_table([item for name in families for item in read_items(root / ITEMS / f"{name}.jsonl")])
+    scores = pd.concat(
+        [read_scores(root / "scores" / ladder / entry["role"], [rung]) for rung, entry in entries.items()]
+    )
+    scores = _final_scores(scores, observations, items, root / ITEMS)
+    asked = set(zip(observations["family"], observations["elicitation"], strict=True)) - {CORPUS}
+    place = {family: index for index, family in enumerate(families)}
+    tasks = sorted(asked, key=lambda task: (place.get(task[0], len(place)), task))
+    mirage = read_table(folder / "mirage.csv", MIRAGE_COLUMNS, MIRAGE_KEYS, [*MIRAGE_KEYS, "evidence"], MIRAGE_NUMBERS)
+    needed = [*FORECAST_KEYS, "predicted", "observed", "inside", "verdict", "abs_error"]
+    validation = read_table(folder / "validation.csv", VALIDATION_COLUMNS, FORECAST_KEYS, needed, VALIDATION_NUMBERS)
+    by_task = ["family", "elicitation"]
+    return Results(
+        ladder=ladder,
+        rungs=rungs,
+        tasks=tasks,
+        families=families,
+        items=items,
+        scores=_in_order(scores, ["rung"], list(rungs)),
+        observations=observations,
+        forecasts=_in_order(read_forecasts(folder / "before" / "holdout.csv"), by_task, tasks),
+        validation=_in_order(validation, by_task, tasks, ["metric"]),
+        methods=read_methods(folder / "methods.csv"),
+        bands=read_bands(folder / "bands.csv"),
+        laws=_law_table(folder / "fits.json", ladder),
+        mirage=_in_order(mirage, by_task, tasks),
+        structure=_in_order(read_structure(folder / "structure.csv", ladder), by_task, tasks),
+    )
+
+
+def _read_observations(folder: Path, rungs: list[str]) -> pd.DataFrame:
+    needed = [*OBSERVATION_KEYS, "is_final", "n_params", "n_tokens", "train_flops", "value"]
+    tables = [
+        read_table(
+            folder / f"observations_{role}.csv", OBSERVATION_COLUMNS, OBSERVATION_KEYS, needed, OBSERVATION_NUMBERS
+        )
+        for role in ("fit", "holdout")
+    ]
+    # Without those that have no row, whose columns have no type.
+    table = pd.concat([one for one in tables if len(one)] or tables, ignore_index=True)
+    return table[table["rung"].isin(rungs)].astype({"is_final": bool})
+
+
+def _sizes(observations: pd.DataFrame) -> "pd.Series[float]":
+    return observations.groupby("rung", sort=False)["n_params"].last()
+
+
+def _in_order(table: pd.DataFrame, columns: list[str], order: list[Any], then: list[str] | None = None) -> pd.DataFrame:
+    """The rows by the place of their `columns` in `order`, what is not in it first, and by the columns of `then`."""
+    place = {key if isinstance(key, tuple) else (key,): index for index, key in enumerate(order)}
+    ranked = table.sort_values(then, kind="stable") if then else table
+    ranks = [place.get(key, -1) for key in zip(*(ranked[column] for column in columns), strict=True)]
+    return ranked.iloc[np.argsort(ranks, kind="stable")]
+
+
+def _item_table(items: list[Item]) -> pd.DataFrame:
+    rows = [
+        (item.id, item.family, item.question, item.answer, item.choices, item.human_seconds, _item_size(item))
+        for item in items
+    ]
+    columns = ["item", "family", "question", "answer", "choices", "human_seconds", "size"]
+    return pd.DataFrame(rows, columns=columns).set_index("item")
+
+
+def _item_size(item: Item) -> int:
     """How long an item is by its family's own measure.
 
     The power of a hash, the last number in the question (n of a sum), or else the number of steps.
@@ -126,48 +181,27 @@ def size_of(item: Item) -> int:
     return int(numbers[0]) if numbers else item.n_required + item.n_optional
 
 
-def load(root: Path, params: dict[str, Any]) -> Evidence:
-    """Read the ladder named in params; a missing or malformed file raises TasklawsError."""
-    ladder = params["models"]["name"]
-    results = root / "results" / ladder
-    observations: list[Row] = []
-    needed = [*OBSERVATION_KEYS, "is_final", "n_params", "n_tokens", "train_flops", "value"]
-    for role in ("fit", "holdout"):
-        path = results / f"observations_{role}.csv"
-        table = read_table(path, OBSERVATION_COLUMNS, OBSERVATION_KEYS, needed, OBSERVATION_NUMBERS)
-        observations += records(table[table["rung"].isin(list(params["models"]["rungs"]))])
-    final = {(row["rung"], row["seed"], row["step"]) for row in observations if row["is_final"]}
-    scores: list[Row] = []
-    for rung, entry in params["models"]["rungs"].items():
-        for row in records(read_scores(root / "scores" / ladder / entry["role"], [rung])):
-            if (row["rung"], row["seed"], row["step"]) in final and "exact_match" in row:
-                scores.append(row)
-    settings = params["families"]["sets"]
-    every = [item for family in settings for item in read_items(root / ITEMS / f"{family}.jsonl")]
-    items = {item.id: item for item in every}
-    strangers = [row["item"] for row in scores if row["item"] not in items]
-    if strangers:
-        raise TasklawsError(f"item {strangers[0]} was scored and is not in {root / ITEMS}: run `dvc repro`")
-    sizes = {row["rung"]: row["n_params"] for row in observations}
-    roles = {rung: entry["role"] for rung, entry in params["models"]["rungs"].items() if rung in sizes}
-    bands: dict[Key, list[Row]] = {}
-    for row in records(read_bands(results / "bands.csv")):
-        bands.setdefault(Key(row["family"], row["elicitation"], row["metric"]), []).append(row)
-    mirage = read_table(results / "mirage.csv", MIRAGE_COLUMNS, MIRAGE_KEYS, [*MIRAGE_KEYS, "evidence"], MIRAGE_NUMBERS)
-    needed = [*FORECAST_KEYS, "predicted", "observed", "inside", "verdict", "abs_error"]
-    validation = read_table(results / "validation.csv", VALIDATION_COLUMNS, FORECAST_KEYS, needed, VALIDATION_NUMBERS)
-    return Evidence(
-        ladder=ladder,
-        rungs=dict(sorted(roles.items(), key=lambda pair: sizes[pair[0]])),
-        observations=observations,
-        forecasts=records(read_forecasts(results / "before" / "holdout.csv")),
-        methods=records(read_methods(results / "methods.csv")),
-        bands=bands,
-        fits={curve.key: curve for curve in load_fits(results / "fits.json", ladder)},
-        mirage=records(mirage),
-        validation=records(validation),
-        structure=records(read_structure(results / "structure.csv", ladder)),
-        scores=scores,
-        items=items,
-        settings=settings,
-    )
+def _final_scores(scores: pd.DataFrame, observations: pd.DataFrame, items: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    final = observations.loc[observations["is_final"], ["rung", "seed", "step"]].drop_duplicates()
+    found = scores[scores["exact_match"].notna()].merge(final, on=["rung", "seed", "step"])
+    strangers = found.loc[~found["item"].isin(items.index), "item"]
+    if len(strangers):
+        raise TasklawsError(f"item {strangers.iloc[0]} was scored and is not in {folder}: run `dvc repro`")
+    found = found.merge(items[["size", "human_seconds"]], left_on="item", right_index=True, validate="many_to_one")
+    return found.assign(n_digits=found["size"].astype(str).str.len())
+
+
+def program_outcomes(scores: pd.DataFrame) -> "pd.Series[str]":
+    """What became of each program: solved, out of fuel, wrong answer or program failed."""
+    failures = scores["status"].map({"ok": "wrong answer", "out_of_fuel": "out of fuel"}).fillna("program failed")
+    return failures.mask(scores["exact_match"] == 1, "solved")
+
+
+def _law_table(path: Path, ladder: str) -> pd.DataFrame:
+    rows = [
+        (curve.family, curve.elicitation, curve.metric, law.law, law.status, law.reason, law.parameters, law.misfit)
+        for curve in load_fits(path, ladder)
+        for law in curve.laws
+    ]
+    columns = ["family", "elicitation", "metric", "law", "status", "reason", "parameters", "misfit"]
+    return pd.DataFrame(rows, columns=columns).astype({"misfit": float})
