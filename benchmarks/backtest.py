@@ -17,9 +17,9 @@ import pandas as pd
 
 from tasklaws.forecast.backtest import half, rolling_backtest, split_backtest
 from tasklaws.forecast.baselines import BASELINES
-from tasklaws.forecast.engine import KEYS
 from tasklaws.forecast.methods import METHODS
 from tasklaws.points import read_points
+from tasklaws.tables import BACKTEST_FORECASTS
 
 NAMES = {True: [one.name for one in BASELINES], False: [one.name for one in METHODS]}
 CONTROLS = ("logiqa", "logi_qa", "wsc")
@@ -37,7 +37,11 @@ def with_errors(forecasts: pd.DataFrame, methods: pd.DataFrame) -> tuple[pd.Data
     error = 100 * (seen["predicted"] - seen["observed"]).abs()
     inside = seen["observed"].between(seen["lower"] - 1e-9, seen["upper"] + 1e-9)
     seen = seen.assign(error=error, inside=inside, half=seen["task"].map(half))
-    told = methods.merge(seen[[*KEYS, "observed", "error", "half"]], on=KEYS, suffixes=("_own", ""))
+    told = methods.merge(
+        seen[[*BACKTEST_FORECASTS.keys, "observed", "error", "half"]],
+        on=BACKTEST_FORECASTS.keys,
+        suffixes=("_own", ""),
+    )
     return seen, told.rename(columns={"error": "own"}).assign(error=100 * (told["predicted"] - told["observed"]).abs())
 
 

@@ -13,15 +13,15 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from tasklaws.core.config import rungs_of
 from tasklaws.core.schema import ITEMS, Role, read_items
 from tasklaws.families import build
 from tasklaws.families.step_chain import StepChain
 from tasklaws.forecast.backtest import figures, rolling_backtest
 from tasklaws.forecast.ladder import to_points
-from tasklaws.forecast.tables import read_checkpoints, rungs_of
 from tasklaws.overlap.design import chain_weights
 from tasklaws.overlap.summary import structure_table
-from tasklaws.scores import read_scores
+from tasklaws.tables import read_checkpoints, read_scores
 
 METRICS = ["exact_match", "partial_credit"]
 LEAST = 3  # rungs at the first origin: fewer are never forecast by more than repetition

@@ -4,12 +4,11 @@ from collections import Counter
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params
-from tasklaws.core.files import write_table
+from tasklaws.core.config import load_params, rungs_of
 from tasklaws.forecast.curve_fits import fit_ladder, save_fits
-from tasklaws.forecast.mirage import MIRAGE_KEYS, mirage_table
-from tasklaws.forecast.tables import read_final_scores, read_observations, rungs_of
+from tasklaws.forecast.mirage import mirage_table
 from tasklaws.laws import LawSettings
+from tasklaws.tables import MIRAGE, read_final_scores, read_observations
 
 
 def main() -> None:
@@ -22,7 +21,7 @@ def main() -> None:
     mirage = mirage_table(scores, observations[["rung", "n_params"]].drop_duplicates(), params["seed"])
     path = Path(f"results/{ladder}/fits.json")
     save_fits(path, ladder, curves)
-    write_table(path.with_name("mirage.csv"), mirage, MIRAGE_KEYS)
+    MIRAGE.write(path.with_name("mirage.csv"), mirage)
     ended = Counter(law.status for curve in curves for law in curve.laws)
     print(f"{path}: {len(curves)} curves, laws {', '.join(f'{status} {n}' for status, n in sorted(ended.items()))}")
 

@@ -3,20 +3,19 @@
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params
-from tasklaws.core.files import write_table
+from tasklaws.core.config import load_params, rungs_of
 from tasklaws.forecast.curve_fits import load_fits
 from tasklaws.forecast.ladder import forecast_bands, forecast_ladder, forecast_ladder_items
-from tasklaws.forecast.tables import (
-    BAND_KEYS,
-    FORECAST_KEYS,
-    ITEM_KEYS,
-    METHOD_KEYS,
+from tasklaws.tables import (
+    BANDS,
+    FORECASTS,
+    ITEM_FORECASTS,
+    METHOD_FORECASTS,
+    read_effective_numbers,
     read_ladder,
     read_observations,
-    rungs_of,
+    with_effective_number,
 )
-from tasklaws.overlap.table import read_structure, with_effective_number
 
 
 def main() -> None:
@@ -25,16 +24,16 @@ def main() -> None:
     results = Path(f"results/{ladder}")
     holdout = rungs_of(params, "holdout")
     observations = read_observations(results / "observations_fit.csv", rungs_of(params, "fit"))
-    observations = with_effective_number(observations, read_structure(results / "structure.csv", ladder))
+    observations = with_effective_number(observations, read_effective_numbers(results / "structure.csv", ladder))
     sizes = read_ladder(results / "before" / "fit.csv", holdout)
     curves = load_fits(results / "fits.json", ladder)
     table, methods = forecast_ladder(observations, sizes)
     items = forecast_ladder_items(curves, table)
     bands = forecast_bands(observations, sizes)
-    write_table(results / "before" / "holdout.csv", table, FORECAST_KEYS)
-    write_table(results / "methods.csv", methods, METHOD_KEYS)
-    write_table(results / "bands.csv", bands, BAND_KEYS)
-    write_table(results / "item_forecasts.csv", items, ITEM_KEYS)
+    FORECASTS.write(results / "before" / "holdout.csv", table)
+    METHOD_FORECASTS.write(results / "methods.csv", methods)
+    BANDS.write(results / "bands.csv", bands)
+    ITEM_FORECASTS.write(results / "item_forecasts.csv", items)
     for row in table.itertuples():
         print(f"{row.rung} {row.family} {row.elicitation} {row.metric}: {row.verdict}: {row.evidence}")
 

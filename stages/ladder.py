@@ -6,15 +6,14 @@ import pandas as pd
 
 from tasklaws.core import errors
 from tasklaws.core.config import load_params
-from tasklaws.core.files import write_table
-from tasklaws.core.schema import LADDER_KEYS
 from tasklaws.ladder.card import ladder_rows
+from tasklaws.tables import LADDER
 
 
 def main() -> None:
     models = load_params()["models"]
     out = Path("results", models["name"], "before", "fit.csv")
-    write_table(out, pd.DataFrame(ladder_rows(models)), LADDER_KEYS)
+    LADDER.write(out, pd.DataFrame(ladder_rows(models)))
     print(f"{out}: {len(models['rungs'])} rungs")
 
 

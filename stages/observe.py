@@ -5,11 +5,10 @@ from pathlib import Path
 
 from tasklaws.core import errors
 from tasklaws.core.config import load_params
-from tasklaws.core.files import write_table
-from tasklaws.core.schema import OBSERVATION_KEYS, Role
+from tasklaws.core.schema import Role
 from tasklaws.harness.observe import observations
 from tasklaws.ladder.card import read_made_by
-from tasklaws.scores import read_scores, refuse_identical
+from tasklaws.tables import OBSERVATIONS, read_scores, refuse_identical
 
 
 def main() -> None:
@@ -23,7 +22,7 @@ def main() -> None:
     cards = [read_made_by(directory, rung).card for rung in rungs]
     out = Path("results", ladder, f"observations_{role}.csv")
     table = observations(ladder, role, scores, cards)
-    write_table(out, table, OBSERVATION_KEYS)
+    OBSERVATIONS.write(out, table)
     print(f"{out}: {len(table)} observations")
 
 

@@ -5,12 +5,11 @@ from pathlib import Path
 import pandas as pd
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params
-from tasklaws.core.files import write_table
+from tasklaws.core.config import load_params, rungs_of
 from tasklaws.core.schema import ITEMS, read_items
-from tasklaws.forecast.tables import read_final_scores, read_observations, rungs_of
-from tasklaws.items.ladder_items import ladder_items, read_people
-from tasklaws.items.orders import AGREEMENT_KEYS, ORDER_KEYS, agreement, compare
+from tasklaws.items.ladder_items import ladder_items
+from tasklaws.items.orders import agreement, compare
+from tasklaws.tables import ORDER_AGREEMENT, ORDERS, read_final_scores, read_human_estimates, read_observations
 
 EARLIER = 2
 """Rungs kept to predict the first of the others from: one would say no more than a solve rate of 0 or 1."""
@@ -29,11 +28,11 @@ def main() -> None:
         sizes |= dict(zip(observations["rung"], observations["n_params"].astype(float), strict=True))
     families = params["elicitation"]["ask"]
     items = [item for family in families for item in read_items(ITEMS / f"{family}.jsonl")]
-    table = ladder_items(pd.concat(scores), sizes, items, read_people(Path("data/humans/items.csv")))
+    table = ladder_items(pd.concat(scores), sizes, items, read_human_estimates(Path("data/humans/items.csv")))
     compared = compare(table, max(len(table.models) - EARLIER, 1), params["execution"]["workers"])
     agreed = agreement(table)
-    write_table(results / "orders.csv", compared, ORDER_KEYS)
-    write_table(results / "orders_agreement.csv", agreed, AGREEMENT_KEYS)
+    ORDERS.write(results / "orders.csv", compared)
+    ORDER_AGREEMENT.write(results / "orders_agreement.csv", agreed)
     print(f"{results}/orders.csv: {len(table.items)} items, {len(table.models)} models")
 
 

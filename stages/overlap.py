@@ -4,14 +4,13 @@ from pathlib import Path
 
 from tasklaws.core import errors
 from tasklaws.core.config import load_params
-from tasklaws.core.files import write_json, write_table
+from tasklaws.core.files import write_json
 from tasklaws.experiments import overlap_summary as sentences
-from tasklaws.experiments import tables
 from tasklaws.experiments.overlap_forecasts import curves, forecast_sets, seen_numbers
-from tasklaws.experiments.overlap_sets import SetSettings, read_sets
+from tasklaws.experiments.overlap_sets import SetSettings
 from tasklaws.experiments.overlap_summary import Errors, Theory, summary_table
-from tasklaws.forecast.tables import read_ladder
-from tasklaws.scores import read_scores
+from tasklaws.paths import Paths
+from tasklaws.tables import SET_CURVES, SET_FORECASTS, SET_SUMMARY, read_ladder, read_scores, read_sets
 
 
 def main() -> None:
@@ -20,7 +19,7 @@ def main() -> None:
     ladder, rungs = params["models"]["name"], list(params["models"]["rungs"])
     settings.refuse_short(ladder, len(rungs))
     results = Path("results", ladder)
-    sets = read_sets()
+    sets = read_sets(Paths(ladder).sets)
     scores = read_scores(Path("scores", "overlap", ladder), rungs)
     found = curves(sets, scores, read_ladder(results / "before" / "fit.csv", rungs))
     forecasts = forecast_sets(found, settings.min_rungs, params["execution"]["workers"])
@@ -41,9 +40,9 @@ def main() -> None:
         ],
     }
     out = results / "overlap"
-    write_table(out / "sets.csv", found, tables.CURVE_KEYS)
-    write_table(out / "forecasts.csv", forecasts, tables.FORECAST_KEYS)
-    write_table(out / "summary.csv", summary, tables.SUMMARY_KEYS)
+    SET_CURVES.write(out / "sets.csv", found)
+    SET_FORECASTS.write(out / "forecasts.csv", forecasts)
+    SET_SUMMARY.write(out / "summary.csv", summary)
     write_json(out / "summary.json", said)
     print(f"{out}: {len(forecasts)} forecasts")
 

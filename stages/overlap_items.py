@@ -4,24 +4,27 @@ from pathlib import Path
 
 from tasklaws.core import errors
 from tasklaws.core.config import load_params
-from tasklaws.core.files import write_jsonl, write_table
+from tasklaws.core.files import write_jsonl
 from tasklaws.core.schema import ITEMS, read_documents, read_items
 from tasklaws.experiments import overlap_sets as questions
-from tasklaws.experiments.overlap_sets import FAMILY, SET_KEYS, SETS, SetSettings, draw_sets
+from tasklaws.experiments.overlap_sets import FAMILY, SetSettings, draw_sets
 from tasklaws.families.prompts import question_of
+from tasklaws.paths import Paths
+from tasklaws.tables import SETS
 
 
 def main() -> None:
     params = load_params()
+    out = Paths(params["models"]["name"]).sets
     settings = SetSettings.from_params(params)
     learned = frozenset(question_of(document.prompt) for document in read_documents(Path("data/corpus/train.jsonl")))
     items, table = draw_sets(settings, params["seed"], learned)
     write_jsonl(questions.ITEMS / f"{FAMILY}.jsonl", [item.to_dict() for item in items])
     shots = read_items(ITEMS / f"{FAMILY}.shots.jsonl")
     write_jsonl(questions.ITEMS / f"{FAMILY}.shots.jsonl", [item.to_dict() for item in shots])
-    write_table(SETS, table, SET_KEYS)
+    SETS.write(out, table)
     n_sets = len(table.groupby(["overlap", "set_seed"]))
-    print(f"{SETS}: {n_sets} sets of {len(items)} questions, {int(table['is_learned'].sum())} places left out")
+    print(f"{out}: {n_sets} sets of {len(items)} questions, {int(table['is_learned'].sum())} places left out")
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from tasklaws.core import errors
 from tasklaws.core.config import load_params, rung_settings
-from tasklaws.core.files import write_table
-from tasklaws.core.schema import SCORE_KEYS, read_items
+from tasklaws.core.schema import read_items
 from tasklaws.experiments.overlap_sets import ASK, FAMILY, ITEMS
 from tasklaws.harness.score import score_rung
 from tasklaws.ladder import card
+from tasklaws.tables import SCORES
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     finals = [(one.seed, one.step) for one in card.read(Path("models", rung)).checkpoints if one.is_final]
     table = score_rung(rung, responses, items, ASK, finals, params["execution"]["workers"])
     out = Path("scores", "overlap", ladder, f"{rung}.csv")
-    write_table(out, table, SCORE_KEYS)
+    SCORES.write(out, table)
     print(f"{out}: {len(table)} scores")
 
 

@@ -4,10 +4,9 @@ from pathlib import Path
 
 from tasklaws.core import errors
 from tasklaws.core.config import load_params
-from tasklaws.core.files import write_table
 from tasklaws.core.schema import ITEMS, read_items
-from tasklaws.humans.attempts import ATTEMPT_KEYS
 from tasklaws.humans.population import Population, simulate
+from tasklaws.tables import ATTEMPTS
 
 
 def main() -> None:
@@ -15,7 +14,7 @@ def main() -> None:
     population = Population.from_params(params["humans"]["population"])
     items = [item for family in params["humans"]["families"] for item in read_items(ITEMS / f"{family}.jsonl")]
     out = Path("data/population/attempts.csv")
-    write_table(out, simulate(items, population, params["seed"]), ATTEMPT_KEYS)
+    ATTEMPTS.write(out, simulate(items, population, params["seed"]))
     print(f"{out}: {population.n_people} people at {len(items)} items")
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from tasklaws.core import errors
 from tasklaws.core.config import load_params, rung_settings
-from tasklaws.core.files import write_json, write_table
-from tasklaws.core.schema import ITEMS, SCORE_KEYS, read_items
+from tasklaws.core.files import write_json
+from tasklaws.core.schema import ITEMS, read_items
 from tasklaws.harness.score import score_rung
 from tasklaws.ladder import card
 from tasklaws.sandbox import engine_id
+from tasklaws.tables import SCORES
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
     checkpoints = [(checkpoint.seed, checkpoint.step) for checkpoint in known.checkpoints]
     table = score_rung(rung, responses, items, ask, checkpoints, workers)
     out = Path("scores", ladder, role, f"{rung}.csv")
-    write_table(out, table, SCORE_KEYS)
+    SCORES.write(out, table)
     made_by = {"card": known.to_dict(), "sandbox": engine_id()}
     write_json(out.with_suffix(".json"), made_by)
     print(f"{out}: {len(table)} scores")

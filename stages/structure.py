@@ -3,16 +3,13 @@
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params
-from tasklaws.core.files import write_table
+from tasklaws.core.config import load_params, rungs_of
 from tasklaws.core.schema import ITEMS, read_items
 from tasklaws.families import build
 from tasklaws.families.step_chain import StepChain
-from tasklaws.forecast.tables import read_checkpoints, rungs_of
 from tasklaws.overlap.design import chain_weights
 from tasklaws.overlap.summary import structure_table
-from tasklaws.overlap.table import STRUCTURE_KEYS
-from tasklaws.scores import read_scores
+from tasklaws.tables import EFFECTIVE_NUMBERS, read_checkpoints, read_scores
 
 
 def main() -> None:
@@ -26,7 +23,7 @@ def main() -> None:
     items = {item.id: item for family in families for item in read_items(ITEMS / f"{family}.jsonl")}
     chains = [family for family in build(params["families"]["sets"]) if isinstance(family, StepChain)]
     table = structure_table(scores, sizes, items, {chain.name: chain_weights(chain) for chain in chains})
-    write_table(results / "structure.csv", table.assign(ladder=ladder), STRUCTURE_KEYS)
+    EFFECTIVE_NUMBERS.write(results / "structure.csv", table.assign(ladder=ladder))
     for row in table.itertuples():
         print(f"{row.family} {row.elicitation}: {row.n_items} items are worth {row.n_eff:.1f} ({row.taken_from})")
 

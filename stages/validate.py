@@ -5,32 +5,27 @@ from pathlib import Path
 import pandas as pd
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params
-from tasklaws.core.files import write_json, write_table
+from tasklaws.core.config import load_params, rungs_of
+from tasklaws.core.files import write_json
 from tasklaws.core.schema import ITEMS
 from tasklaws.forecast.ladder import to_points
-from tasklaws.forecast.surprises import (
-    COUNT_KEYS,
-    SURPRISE_KEYS,
-    conditional_answers,
-    count_surprises,
-    read_all_items,
-    surprises,
-)
-from tasklaws.forecast.surprising_skills import SKILL_KEYS, surprising_skills
-from tasklaws.forecast.tables import (
-    FORECAST_KEYS,
-    read_checkpoints,
-    read_final_scores,
-    read_forecasts,
-    read_item_forecasts,
-    read_methods,
-    read_observations,
-    rungs_of,
-)
+from tasklaws.forecast.surprises import conditional_answers, count_surprises, read_all_items, surprises
+from tasklaws.forecast.surprising_skills import surprising_skills
 from tasklaws.forecast.validate import compare, judge_items, metrics
 from tasklaws.points import write_points
-from tasklaws.scores import read_scores, refuse_identical
+from tasklaws.tables import (
+    FORECASTS,
+    ITEM_FORECASTS,
+    METHOD_FORECASTS,
+    SURPRISE_COUNTS,
+    SURPRISES,
+    SURPRISING_SKILLS,
+    read_checkpoints,
+    read_final_scores,
+    read_observations,
+    read_scores,
+    refuse_identical,
+)
 
 
 def main() -> None:
@@ -38,7 +33,7 @@ def main() -> None:
     ladder = params["models"]["name"]
     results = Path(f"results/{ladder}")
     rungs = rungs_of(params, "holdout")
-    forecasts = read_forecasts(results / "before" / "holdout.csv")
+    forecasts = FORECASTS.read(results / "before" / "holdout.csv")
     observations = read_observations(results / "observations_holdout.csv", rungs)
     scores = read_final_scores(Path(f"scores/{ladder}/holdout"), rungs, observations)
     everyone = [
@@ -46,18 +41,18 @@ def main() -> None:
         read_scores(Path(f"scores/{ladder}/holdout"), rungs),
     ]
     refuse_identical(pd.concat(everyone))
-    methods = read_methods(results / "methods.csv")
+    methods = METHOD_FORECASTS.read(results / "methods.csv")
     validation = compare(forecasts, observations)
-    items = judge_items(read_item_forecasts(results / "item_forecasts.csv"), forecasts, scores)
+    items = judge_items(ITEM_FORECASTS.read(results / "item_forecasts.csv"), forecasts, scores)
     known = read_all_items(ITEMS, sorted(set(items["family"])))
     answers = conditional_answers(items, known)
     surprising = surprises(answers, forecasts, known)
     everything = pd.concat([read_checkpoints(results / f"observations_{role}.csv") for role in ("fit", "holdout")])
     write_points(results / "points.csv", to_points(everything))
-    write_table(results / "validation.csv", validation, FORECAST_KEYS)
-    write_table(results / "surprises.csv", surprising, SURPRISE_KEYS)
-    write_table(results / "surprise_counts.csv", count_surprises(answers, surprising), COUNT_KEYS)
-    write_table(results / "surprising_skills.csv", surprising_skills(answers, known), SKILL_KEYS)
+    FORECASTS.write(results / "validation.csv", validation)
+    SURPRISES.write(results / "surprises.csv", surprising)
+    SURPRISE_COUNTS.write(results / "surprise_counts.csv", count_surprises(answers, surprising))
+    SURPRISING_SKILLS.write(results / "surprising_skills.csv", surprising_skills(answers, known))
     write_json(results / "metrics.json", metrics(validation, methods, items))
     print(f"{results}/validation.csv: {len(validation)} forecasts checked")
 

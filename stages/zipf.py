@@ -4,9 +4,9 @@ from pathlib import Path
 
 from tasklaws.core import errors
 from tasklaws.core.config import load_params
-from tasklaws.core.files import write_json, write_table
-from tasklaws.experiments.tables import ZIPF_KEYS
-from tasklaws.experiments.zipf import RUN_KEYS, exponents, read_runs, zipf_sentence
+from tasklaws.core.files import write_json
+from tasklaws.experiments.zipf import exponents, read_runs, zipf_sentence
+from tasklaws.tables import ZIPF_EXPONENTS, ZIPF_RUNS
 
 
 def main() -> None:
@@ -14,8 +14,8 @@ def main() -> None:
     out = Path("results", params["models"]["name"], "overlap")
     runs = read_runs(Path("data/zipf"), params["experiment"]["exponents"])
     table = exponents(runs, params["seed"])
-    write_table(out / "zipf_runs.csv", runs, RUN_KEYS)
-    write_table(out / "zipf.csv", table, ZIPF_KEYS)
+    ZIPF_RUNS.write(out / "zipf_runs.csv", runs)
+    ZIPF_EXPONENTS.write(out / "zipf.csv", table)
     write_json(out / "zipf.json", {"sentences": [zipf_sentence(table)]})
     print(f"{out}/zipf.csv: {len(table)} exponents")
 

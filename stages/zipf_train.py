@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tasklaws.core import errors
 from tasklaws.core.config import load_params
-from tasklaws.core.files import write_table
-from tasklaws.experiments.zipf import RUN_KEYS, ZipfSettings, train_runs
+from tasklaws.experiments.zipf import ZipfSettings, train_runs
+from tasklaws.tables import ZIPF_RUNS
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
     exponent = float(errors.argument(sys.argv))
     runs = train_runs(exponent, ZipfSettings.from_params(params), params["seed"], params["execution"]["workers"])
     out = Path("data/zipf", f"{exponent:g}.csv")
-    write_table(out, runs, RUN_KEYS)
+    ZIPF_RUNS.write(out, runs)
     print(f"{out}: {len(runs)} runs")
 
 

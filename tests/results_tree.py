@@ -14,11 +14,12 @@ import pandas as pd
 import yaml
 
 from tasklaws.compose import compose
-from tasklaws.core.files import write_json, write_jsonl, write_table, write_text
-from tasklaws.core.schema import LADDER_KEYS, SCORE_COLUMNS, SCORE_KEYS, Item
+from tasklaws.core.files import write_json, write_jsonl, write_text
+from tasklaws.core.schema import Item
 from tasklaws.families import build
 from tasklaws.ladder import card
 from tasklaws.ladder.card import ladder_rows
+from tasklaws.tables import LADDER, SCORES
 
 REPOSITORY = Path(__file__).parents[1]
 SHARES = {0.25: -0.5, 1.0: 0.0}  # checkpoint (share of training) -> decades of size that it is behind
@@ -45,7 +46,7 @@ def write_results(root: Path, params: dict[str, Any]) -> None:
         own = family.items(params["seed"], "test")[::3]
         items += own
         write_jsonl(root / "data" / "items" / f"{family.name}.jsonl", [item.to_dict() for item in own])
-    write_table(results / "before" / "fit.csv", pd.DataFrame(ladder_rows(models)), LADDER_KEYS)
+    LADDER.write(results / "before" / "fit.csv", pd.DataFrame(ladder_rows(models)))
     sizes = pd.read_csv(results / "before" / "fit.csv")
     smallest = float(sizes["n_params"].min())
     for rung, entry in models["rungs"].items():
@@ -60,7 +61,7 @@ def write_results(root: Path, params: dict[str, Any]) -> None:
         said = [response(row) for row in rows]
         write_jsonl(root / "responses" / ladder / f"{rung}.jsonl", said)
         path = root / "scores" / ladder / entry["role"] / f"{rung}.csv"
-        write_table(path, pd.DataFrame(rows, columns=SCORE_COLUMNS), SCORE_KEYS)
+        SCORES.write(path, SCORES.frame(rows))
         write_json(path.with_suffix(".json"), {"card": made.to_dict(), "sandbox": "none: the scores are invented"})
     finish(root, params)
 

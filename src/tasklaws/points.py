@@ -8,20 +8,18 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_header, read_rows, refuse, write_table
-from tasklaws.core.schema import POINT_COLUMNS, POINT_KEYS, is_loss
+from tasklaws.tables import POINTS, SIZES, is_loss
 
-TEXTS = ["ladder", "model", "task", "metric"]
-COUNTS = ["n_params", "n_tokens", "step", "n_items"]
-NUMBERS = [*COUNTS, "train_flops", "value", "stderr", "chance"]
-OPTIONAL = ["n_eff", "loss", "weight"]  # numbers that few tables have: absent, they stay so
-SIZES = ["n_params", "n_tokens", "train_flops"]
-OTHER_NAMES = {
+_TEXTS = ["ladder", "model", "task", "metric"]
+_WHOLE = ["n_params", "n_tokens", "step", "n_items"]
+_RARE = ["n_eff", "loss", "weight"]  # numbers that few tables have: absent, they stay so
+_OTHER_NAMES = {
     **dict.fromkeys(("N", "params", "parameters", "model_size"), "n_params"),
     **dict.fromkeys(("D", "tokens", "training_tokens", "n_examples"), "n_tokens"),
     **dict.fromkeys(("C", "flops", "FLOPs", "compute"), "train_flops"),
 }
-KNOWN = ["model", "task", "metric", "value"]
-TRUTHS = {text: value for value in (True, False) for text in (str(value), str(value).lower(), str(value).upper())}
+RESULT = ["model", "task", "metric", "value"]
+_TRUTHS = {text: value for value in (True, False) for text in (str(value), str(value).lower(), str(value).upper())}
 
 
 def read_points(path: Path) -> pd.DataFrame:
@@ -31,14 +29,14 @@ def read_points(path: Path) -> pd.DataFrame:
     absent column means unknown, except that `ladder` is then the file's stem and `is_final` true. Unknown `train_flops`
     (FLOPs) are 6 N D where both are known (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). An untrained checkpoint
     has zero tokens and FLOPs. A column `n_eff` may say how many independent tasks the items
-    are worth. Sizes may go by OTHER_NAMES; without columns `metric` and `value`, one named as a known loss is both.
-    Returned in the order of the file: POINT_COLUMNS (numbers as floats, unknown as NaN), then any others as they are;
+    are worth. Sizes may go by _OTHER_NAMES; without columns `metric` and `value`, one named as a known loss is both.
+    Returned in the order of the file: POINTS.columns (numbers as floats, unknown as NaN), then any others as they are;
     rows numbered from 0. A row that cannot be so raises TasklawsError with its line and value.
     """
-    table = complete(parse(path, KNOWN))
+    table = complete(parse(path, RESULT))
     unsized = table["n_params"].isna() & table["train_flops"].isna()
     refuse(table["n_params"], unsized, "a row needs n_params, or train_flops")
-    check(table, KNOWN, POINT_KEYS)
+    check(table, RESULT, POINTS.keys)
     return table.reset_index(drop=True)
 
 
@@ -49,7 +47,7 @@ def read_curves(path: Path) -> pd.DataFrame:
     of no named metric may be any. Columns without any entry are left out.
     """
     table = complete(parse(path, ["value"]))
-    check(table, ["value"], [*POINT_KEYS, *SIZES])
+    check(table, ["value"], [*POINTS.keys, *SIZES])
     return table.dropna(axis="columns", how="all").reset_index(drop=True)
 
 
@@ -58,10 +56,10 @@ def write_points(path: Path, table: pd.DataFrame) -> None:
 
     Whole counts are written whole, other numbers to ten digits. Duplicate keys raise TasklawsError.
     """
-    whole = [column for column in COUNTS if (table[column].dropna() % 1 == 0).all()]
-    extra = sorted(str(column) for column in table if column not in POINT_COLUMNS)
-    keys = [key for key in POINT_KEYS if key in table]
-    write_table(path, table.astype(dict.fromkeys(whole, "Int64"))[[*POINT_COLUMNS, *extra]], keys)
+    whole = [column for column in _WHOLE if (table[column].dropna() % 1 == 0).all()]
+    extra = sorted(str(column) for column in table if column not in POINTS.columns)
+    keys = [key for key in POINTS.keys if key in table]
+    write_table(path, table.astype(dict.fromkeys(whole, "Int64"))[[*POINTS.columns, *extra]], keys)
 
 
 def parse(path: Path, needed: Sequence[str]) -> pd.DataFrame:
@@ -69,13 +67,13 @@ def parse(path: Path, needed: Sequence[str]) -> pd.DataFrame:
     ladder the file's stem."""
     header = read_header(path)
     # Reversed, so that of several names the first counts.
-    names = {new: old for old, new in reversed(OTHER_NAMES.items()) if old in header and new not in header}
+    names = {new: old for old, new in reversed(_OTHER_NAMES.items()) if old in header and new not in header}
     losses = [name for name in header if is_loss(name)]
     if len(losses) == 1 and not {"metric", "value"} & set(header):
         names["value"] = losses[0]
-    numbers = [names.get(column, column) for column in (*NUMBERS, *OPTIONAL)]
+    numbers = [names.get(column, column) for column in (*POINTS.numbers, *_RARE)]
     needed = [names.get(column, column) for column in needed if column != "metric" or "value" not in names]
-    table = read_rows(path, [*TEXTS, "is_final"], numbers, needed).rename(columns={names[new]: new for new in names})
+    table = read_rows(path, [*_TEXTS, "is_final"], numbers, needed).rename(columns={names[new]: new for new in names})
     if "value" in names:
         table["metric"] = names["value"]
     ladder = table["ladder"] if "ladder" in table else pd.Series(index=table.index, dtype="str")
@@ -84,10 +82,10 @@ def parse(path: Path, needed: Sequence[str]) -> pd.DataFrame:
 
 def complete(table: pd.DataFrame) -> pd.DataFrame:
     """All columns in order, with what follows from the others filled in; raises TasklawsError at a bad `is_final`."""
-    table = table.reindex(columns=[*POINT_COLUMNS, *(column for column in table if column not in POINT_COLUMNS)])
+    table = table.reindex(columns=[*POINTS.columns, *(column for column in table if column not in POINTS.columns)])
     final = table["is_final"].astype("str").fillna("True")
-    refuse(final, ~final.isin(list(TRUTHS)), "write True or False")
-    table["is_final"] = final.map(TRUTHS).astype(bool)
+    refuse(final, ~final.isin(list(_TRUTHS)), "write True or False")
+    table["is_final"] = final.map(_TRUTHS).astype(bool)
     table["train_flops"] = table["train_flops"].fillna(6 * table["n_params"] * table["n_tokens"])
     return table
 
@@ -110,7 +108,7 @@ def check(table: pd.DataFrame, needed: Sequence[str], keys: Sequence[str]) -> No
 
 def _rules(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series, str]]:
     """What no row may be: the column, where it is so, and the remedy."""
-    for column in [*NUMBERS, *(column for column in OPTIONAL if column in table)]:
+    for column in [*POINTS.numbers, *(column for column in _RARE if column in table)]:
         yield column, table[column].isin([np.inf, -np.inf]), "give a finite number, or leave it empty if unknown"
     yield "n_params", table["n_params"] <= 0, "a model's size is positive; leave it empty if unknown"
     for column in ("n_tokens", "train_flops", "step"):

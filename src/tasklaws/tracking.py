@@ -20,14 +20,11 @@ from typing import Any
 
 from tasklaws.core.config import load_params
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_json, read_table, records, sha256_file
-from tasklaws.core.schema import OBSERVATION_COLUMNS, OBSERVATION_KEYS, OBSERVATION_NUMBERS
+from tasklaws.core.files import read_json, records, sha256_file
 from tasklaws.ladder.card import read_made_by
+from tasklaws.tables import FORECASTS, read_checkpoints
 
 PAIR = ["family", "elicitation", "metric"]
-FORECAST_KEYS = ["rung", *PAIR]
-FORECAST_NUMBERS = ["n_params", "predicted", "lower", "upper"]
-FORECAST_COLUMNS = [*FORECAST_KEYS, *FORECAST_NUMBERS, "method", "fit_status", "verdict"]
 OTHER_CHARACTERS = re.compile(r"[^\w\-. :/]", re.ASCII)
 Records = list[dict[str, Any]]
 
@@ -79,20 +76,10 @@ def collect(root: Path, params: dict[str, Any]) -> list[Run]:
     """The runs of the ladder in params, from outputs under `root`: one a rung, then `fit` and `forecast`."""
     ladder = params["models"]["name"]
     results, scores = root / "results" / ladder, root / "scores" / ladder
-    needed = [*OBSERVATION_KEYS, "n_params", "value", "n_tokens", "train_flops"]
     observations = [
-        row
-        for role in ("fit", "holdout")
-        for row in records(
-            read_table(
-                results / f"observations_{role}.csv", OBSERVATION_COLUMNS, OBSERVATION_KEYS, needed, OBSERVATION_NUMBERS
-            )
-        )
+        row for role in ("fit", "holdout") for row in records(read_checkpoints(results / f"observations_{role}.csv"))
     ]
-    needed = [*FORECAST_KEYS, "n_params", "verdict"]
-    forecasts = records(
-        read_table(results / "before" / "holdout.csv", FORECAST_COLUMNS, FORECAST_KEYS, needed, FORECAST_NUMBERS)
-    )
+    forecasts = records(FORECASTS.read(results / "before" / "holdout.csv"))
     items = hash_files(list((root / "data" / "items").glob("*.jsonl")))
     asking = {key: value for key, value in params.items() if key not in ("laws", "execution")}
     science = {key: value for key, value in params.items() if key != "execution"}

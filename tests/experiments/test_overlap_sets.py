@@ -7,9 +7,10 @@ import yaml
 
 from tasklaws.compose import compose
 from tasklaws.core.errors import TasklawsError
-from tasklaws.experiments.overlap_sets import SET_COLUMNS, SET_KEYS, SetSettings, draw_sets, read_sets
+from tasklaws.experiments.overlap_sets import SetSettings, draw_sets
 from tasklaws.families import build
 from tasklaws.overlap.design import chain_effective_number, correlation, effective_number, needs, overlap
+from tasklaws.tables import SETS, read_sets
 from tiny import ROOT
 
 PARAMS = yaml.safe_load(compose(["experiment=overlap"], ROOT / "conf"))
@@ -69,11 +70,10 @@ def test_without_an_experiment_the_remedy_is_told():
 
 
 def test_the_table_is_read_back_and_a_malformed_mark_refused(tmp_path):
-    from tasklaws.core.files import write_table
 
     _, table = draw_sets(SETTINGS, 0, frozenset())
-    write_table(tmp_path / "sets.csv", table, SET_KEYS)
-    assert list(read_sets(tmp_path / "sets.csv")[SET_COLUMNS]["is_learned"].unique()) == [False]
+    SETS.write(tmp_path / "sets.csv", table)
+    assert list(read_sets(tmp_path / "sets.csv")[SETS.columns]["is_learned"].unique()) == [False]
     text = (tmp_path / "sets.csv").read_text().replace("False", "perhaps", 1)
     (tmp_path / "sets.csv").write_text(text)
     with pytest.raises(TasklawsError, match="is_learned"):

@@ -10,10 +10,10 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.experiments import overlap_summary as sentences
 from tasklaws.experiments.overlap_forecasts import curves, forecast_sets, points
 from tasklaws.experiments.overlap_summary import Errors, Theory, advantage, limits, rmse, slope, spread, summary_table
-from tasklaws.experiments.tables import CURVE_COLUMNS, SUMMARY_COLUMNS
-from tasklaws.experiments.zipf import RUN_COLUMNS, exponents, predicted_exponent, zipf_sentence
+from tasklaws.experiments.zipf import exponents, predicted_exponent, zipf_sentence
 from tasklaws.forecast.combine import History, forecast
 from tasklaws.forecast.panel import build_panels
+from tasklaws.tables import SET_CURVES, SET_SUMMARY, ZIPF_RUNS
 
 N_EFF = np.array([50.0, 16.0, 5.0, 1.0])
 MEAN = np.array([0.1, 0.25, 0.4, 0.55, 0.7, 0.85])  # of all sets at each rung
@@ -30,7 +30,7 @@ def threshold_curves(n_sets: int, n_effs: np.ndarray = N_EFF) -> pd.DataFrame:
                 size = 1000.0 * 2**rung
                 row = [place / 10, number, f"r{rung}", size, 1e6, 6e6 * size, 50, 0, n_eff, (draws < share).mean()]
                 rows.append([*row, 3 - 2 * share])
-    return pd.DataFrame(rows, columns=CURVE_COLUMNS)
+    return SET_CURVES.frame(rows)
 
 
 def known_errors(found: pd.DataFrame, min_rungs: int) -> pd.DataFrame:
@@ -99,7 +99,7 @@ def test_every_set_is_forecast_and_summarised():
     assert len(forecasts) == 2 * 2
     seen = pd.Series(5.0, index=found.groupby(["overlap", "set_seed"]).size().index)
     summary = summary_table(found, forecasts, seen, Theory.of(found, 5), 0)
-    assert list(summary.columns) == SUMMARY_COLUMNS
+    assert list(summary.columns) == SET_SUMMARY.columns
     assert (summary["theory"].diff().dropna() > 0).all()
     text = sentences.theory_sentence(summary, sentences.slopes(Errors.of(forecasts), 0))
     assert "independent thresholds" in text
@@ -121,7 +121,7 @@ def test_a_known_exponent_comes_back_and_is_set_beside_the_prediction():
         rows += [
             [zipf, int(n), index % 2, 100, value] for index, (n, value) in enumerate(zip(tokens, loss, strict=True))
         ]
-    found = exponents(pd.DataFrame(rows, columns=RUN_COLUMNS), 0)
+    found = exponents(ZIPF_RUNS.frame(rows), 0)
     assert found["exponent"].to_numpy() == pytest.approx([1 / 3, 1 / 2], abs=0.02)
     assert "rises with the Zipf exponent" in zipf_sentence(found)
 

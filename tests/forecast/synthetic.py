@@ -9,15 +9,8 @@ import pandas as pd
 import yaml
 
 import tiny
-from tasklaws.core.files import write_jsonl, write_table
-from tasklaws.core.schema import (
-    LADDER_COLUMNS,
-    LADDER_KEYS,
-    OBSERVATION_COLUMNS,
-    OBSERVATION_KEYS,
-    SCORE_COLUMNS,
-    SCORE_KEYS,
-)
+from tasklaws.core.files import write_jsonl
+from tasklaws.tables import LADDER, OBSERVATIONS, SCORES
 
 N_TOKENS = 2_000_000
 LAWS = {"scores": ["logistic", "step"], "losses": ["power"], "replicates": 50}
@@ -82,16 +75,16 @@ class Ladder:
         rng = np.random.default_rng(self.seed)
         (root / "params.yaml").write_text(yaml.safe_dump(self.params(), sort_keys=False))
         sizes_path = root / "results/made_up/before/fit.csv"
-        write_table(sizes_path, pd.DataFrame(self.size_rows())[LADDER_COLUMNS], LADDER_KEYS)
+        LADDER.write(sizes_path, pd.DataFrame(self.size_rows())[LADDER.columns])
         difficulty = {one.name: one.spread * rng.standard_normal(one.n_items) for one in self.families}
         observations: dict[str, list[dict[str, Any]]] = {"fit": [], "holdout": []}
         for size, (rung, value) in zip(self.sizes, self.rungs().items(), strict=True):
             scores, seen = self.rung(rung, value, size, difficulty, rng)
-            write_table(root / f"scores/made_up/{value['role']}/{rung}.csv", scores, SCORE_KEYS)
+            SCORES.write(root / f"scores/made_up/{value['role']}/{rung}.csv", scores)
             observations[value["role"]] += seen
         for role, rows in observations.items():
-            table = pd.DataFrame(rows, columns=OBSERVATION_COLUMNS)
-            write_table(root / f"results/made_up/observations_{role}.csv", table, OBSERVATION_KEYS)
+            table = OBSERVATIONS.frame(rows)
+            OBSERVATIONS.write(root / f"results/made_up/observations_{role}.csv", table)
         for one in self.families:
             write_jsonl(root / f"data/items/{one.name}.jsonl", items_of(one))
 
@@ -121,7 +114,7 @@ class Ladder:
                 for metric, scale in (("loss_nats", 1.0), ("bits_per_byte", 0.4)):
                     held_out = {"metric": metric, "value": loss * scale, "stderr": 0.01 * loss * scale}
                     observations.append({**point, **more, **corpus, **held_out})
-        return pd.DataFrame(rows, columns=SCORE_COLUMNS), observations
+        return SCORES.frame(rows), observations
 
 
 def sizes(size: int) -> dict[str, Any]:

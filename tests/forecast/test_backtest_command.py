@@ -9,7 +9,8 @@ from made_up import SIZES, draw, rises, table
 
 from tasklaws import cli
 from tasklaws.core.files import read_json
-from tasklaws.forecast.engine import BACKWARD, COLUMNS
+from tasklaws.forecast.engine import BACKWARD
+from tasklaws.tables import BACKTEST_FORECASTS
 
 SPLIT = ["--fit", "n_params < 2e9", "--holdout", "n_params > 2e9"]
 ROLLING = ["--rolling", "1", "--min-rungs", "4"]
@@ -60,7 +61,7 @@ def names(directory):
 
 def test_it_writes_tables_summary_and_figures_the_same_each_time(points, backtest, tmp_path):
     forecasts, summary = backtest(points, *SPLIT)
-    assert list(forecasts) == COLUMNS
+    assert list(forecasts) == BACKTEST_FORECASTS.columns
     assert len(forecasts) == summary["n"] == 3
     assert names(tmp_path / "out") == FILES | FIGURES
     first = {name: (tmp_path / "out" / name).read_bytes() for name in FILES | FIGURES}

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.forecast.tables import BASELINE_NAMES
 from tasklaws.forecast.validate import compare, item_summary, judge_items, log_loss, metrics
 from tasklaws.stats.links import ARCSINE
 from tasklaws.stats.rasch import difficulties, forecast_items, solve_ability
+from tasklaws.tables import BASELINE_NAMES
 
 
 def known_difficulty(chance, seed=0):
@@ -114,7 +114,14 @@ def test_an_item_that_was_never_forecast_is_named():
 
 
 def row_of(metric, **values):
-    row = {"ladder": "l", **KEYS, "n_params": 1, "n_tokens": 1, "train_flops": 6, "equivalent_items": 20.0}
+    row = {
+        "ladder": "l",
+        **KEYS,
+        "n_params": 1,
+        "n_tokens": 1,
+        "train_flops": 6,
+        "equivalent_items": 20.0,
+    }
     row |= {"design_effect": 1.0, "widening": 1.0}
     row |= {"method": "combination", "fit_status": "converged", "verdict": "lawful", "evidence": "e"}
     return {**row, "metric": metric, **dict.fromkeys(BASELINE_NAMES), **values}

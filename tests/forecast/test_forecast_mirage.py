@@ -9,11 +9,11 @@ from hypothesis.extra.numpy import arrays
 
 from shared_data import shared
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import SCORE_COLUMNS
-from tasklaws.forecast.mirage import MIRAGE_COLUMNS, POINT_MIRAGE_COLUMNS, mirage_points, mirage_table
+from tasklaws.forecast.mirage import mirage_points, mirage_table
 from tasklaws.forecast.mirage_noise import independent_trials
 from tasklaws.points import read_points
 from tasklaws.stats.jumps import excess_share, sharpest_jump, smooth_rise
+from tasklaws.tables import MIRAGE, POINT_MIRAGE, SCORES
 
 SEED_SD = 0.15  # logits by which seeds differ
 ITEM_SD = 0.5
@@ -41,7 +41,7 @@ def scores_of(p, length, rng, family="f", **shape):
         "partial_credit": share.ravel(),
         "target_bits_per_byte": -np.log2(token).ravel(),
     }
-    return pd.DataFrame(columns).reindex(columns=SCORE_COLUMNS)
+    return pd.DataFrame(columns).reindex(columns=SCORES.columns)
 
 
 def sizes(count):
@@ -82,7 +82,7 @@ def test_the_smooth_rise_is_steepest_in_its_gap():
 
 def test_smooth_progress_and_a_long_answer_make_a_mirage():
     table = mirage_table(scores_of(smooth(7), 20, np.random.default_rng(1)), sizes(7), 0)
-    assert list(table.columns) == MIRAGE_COLUMNS
+    assert list(table.columns) == MIRAGE.columns
     assert list(table["metric"]) == ["partial_credit", "target_bits_per_byte"]
     assert list(table["survives"]) == [False, False]
     assert (table["jump_exact"] > 0.6).all()
@@ -149,7 +149,7 @@ def points_of(p, length, n_items=1000):
 
 def test_points_of_several_metrics_are_enough():
     table = mirage_points(points_of(smooth(7), 20), 0)
-    assert list(table.columns) == POINT_MIRAGE_COLUMNS
+    assert list(table.columns) == POINT_MIRAGE.columns
     assert list(table["metric"]) == ["partial_credit", "bpb"]
     assert list(table["survives"]) == [False, False]
     assert list(mirage_points(points_of(stepped(7), 8), 0)["survives"]) == [True, True]

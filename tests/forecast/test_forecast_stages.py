@@ -11,10 +11,9 @@ import pytest
 import yaml
 from synthetic import SMOOTH, Family, Ladder
 
-from tasklaws.core.schema import is_loss
 from tasklaws.forecast.curve_fits import fit_curve, load_fits
-from tasklaws.forecast.tables import Key
 from tasklaws.laws import LawSettings
+from tasklaws.tables import CurveKey, is_loss
 
 STAGES = Path(__file__).parents[2] / "stages"
 RESULTS = Path("results/made_up")
@@ -221,8 +220,8 @@ def test_bands_run_through_the_fit_rungs_and_the_forecast(finished):
 def test_fits_say_how_each_law_ended(finished):
     curves = load_fits(finished / RESULTS / "fits.json", "made_up")
     assert len(curves) == 15
-    by_key = {curve.key: curve for curve in curves}
-    (power,) = by_key["corpus", "likelihood", "loss_nats"].laws
+    by_curve = {curve.key: curve for curve in curves}
+    (power,) = by_curve["corpus", "likelihood", "loss_nats"].laws
     assert power.status in ("converged", "unidentified")
     assert power.parameters["a"].value == pytest.approx(0.33, abs=0.1)
     for curve in curves:
@@ -236,7 +235,7 @@ def test_fits_say_how_each_law_ended(finished):
 def test_a_law_that_cannot_be_fitted_says_why():
     row = {"family": "f", "elicitation": "direct", "metric": "brier", "value": 0.0, "rung": "r", "seed": 0}
     table = pd.DataFrame([{**row, "train_flops": 1e9, "n_params": 1e3, "n_tokens": 1e5, "chance": None}])
-    curve = fit_curve(Key("f", "direct", "brier"), table, pd.DataFrame(), LawSettings((), ("power",), 50), 0)
+    curve = fit_curve(CurveKey("f", "direct", "brier"), table, pd.DataFrame(), LawSettings((), ("power",), 50), 0)
     assert curve.laws[0].status == "failed"
     assert "loss not above 0" in curve.laws[0].reason
 

@@ -6,7 +6,7 @@ import pytest
 from made_up import SIZES, draw, rises, table
 
 from tasklaws.forecast.backtest import rolling_backtest, split_backtest
-from tasklaws.forecast.engine import KEYS
+from tasklaws.tables import BACKTEST_FORECASTS
 
 TOLD = ["observed", "log_score"]
 
@@ -39,7 +39,10 @@ def perturbed(points, held):
 
 def bytes_of(tables, model):
     own = [part[part["model"] == model].drop(columns=TOLD, errors="ignore") for part in tables]
-    return [part.sort_values([*KEYS, *(["method"] if "method" in part else [])]).to_csv(index=False) for part in own]
+    return [
+        part.sort_values([*BACKTEST_FORECASTS.keys, *(["method"] if "method" in part else [])]).to_csv(index=False)
+        for part in own
+    ]
 
 
 @pytest.mark.parametrize("metrics", [["acc"], ["acc", "rc_soft"], ["rc_bpb"]], ids=str)

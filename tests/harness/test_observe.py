@@ -7,11 +7,9 @@ import pandas as pd
 import pytest
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import write_table
-from tasklaws.core.schema import OBSERVATION_COLUMNS, OBSERVATION_KEYS, SCORE_COLUMNS, SCORE_KEYS
 from tasklaws.harness.observe import observations
 from tasklaws.ladder.card import Card, Checkpoint, train_flops
-from tasklaws.scores import read_scores, refuse_identical
+from tasklaws.tables import OBSERVATIONS, SCORES, read_scores, refuse_identical
 
 
 def checkpoint(path, seed, step, last=200):
@@ -47,7 +45,7 @@ def scores(rung="n1", said="", **replaced):
             rows[-1] |= {"seed": seed, "step": step}
     for row in rows:
         row |= {"rung": rung, "response": f"{said}{row['item']}{row['seed']}{row['step']}"} | replaced
-    return pd.DataFrame(rows, columns=SCORE_COLUMNS)
+    return SCORES.frame(rows)
 
 
 def pick(table, **where):
@@ -59,8 +57,8 @@ def pick(table, **where):
 
 def test_means_and_standard_errors_are_those_by_hand():
     table = observations("ladder", "fit", scores(), [card()])
-    assert list(table) == OBSERVATION_COLUMNS
-    assert not table.duplicated(OBSERVATION_KEYS).any()
+    assert list(table) == OBSERVATIONS.columns
+    assert not table.duplicated(OBSERVATIONS.keys).any()
     found = pick(table, seed=0, step=200, family="addition", metric="exact_match")
     assert found["value"] == pytest.approx(1 / 3)
     # Values 1, 0, 0: variance (4/9 + 1/9 + 1/9) / 2 = 1/3, over three items.
@@ -98,7 +96,7 @@ def test_held_out_losses_come_along():
 def test_the_order_of_scores_does_not_matter(tmp_path):
     for name, order in (("a", 1), ("b", -1)):
         table = observations("ladder", "fit", scores()[::order], [card()])
-        write_table(tmp_path / name, table, OBSERVATION_KEYS)
+        OBSERVATIONS.write(tmp_path / name, table)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -111,19 +109,19 @@ def test_scores_of_an_unknown_checkpoint_are_refused():
 
 def test_only_the_listed_rungs_are_read(tmp_path):
     for rung in ("n1", "n2", "stale"):
-        write_table(tmp_path / f"{rung}.csv", scores(rung), SCORE_KEYS)
+        SCORES.write(tmp_path / f"{rung}.csv", scores(rung))
     assert set(read_scores(tmp_path, ["n2", "n1"])["rung"]) == {"n1", "n2"}
 
 
 def test_a_rung_without_results_is_named(tmp_path):
-    write_table(tmp_path / "n1.csv", scores(), SCORE_KEYS)
+    SCORES.write(tmp_path / "n1.csv", scores())
     with pytest.raises(TasklawsError, match=r"rung n2 has no results in .*: run `dvc repro score@n2`"):
         read_scores(tmp_path, ["n1", "n2"])
 
 
 def test_duplicate_rows_are_refused(tmp_path):
     path = tmp_path / "n1.csv"
-    write_table(path, scores(), SCORE_KEYS)
+    SCORES.write(path, scores())
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join([*lines, lines[-1]]))
     with pytest.raises(TasklawsError, match=r"duplicate row.*'rung': 'n1'"):
@@ -132,7 +130,7 @@ def test_duplicate_rows_are_refused(tmp_path):
 
 def test_a_nan_score_is_refused(tmp_path):
     path = tmp_path / "n1.csv"
-    write_table(path, scores(), SCORE_KEYS)
+    SCORES.write(path, scores())
     path.write_text(path.read_text().replace(",0.5,", ",NaN,"))
     with pytest.raises(TasklawsError, match="partial_credit is NaN"):
         read_scores(tmp_path, ["n1"])
@@ -147,7 +145,7 @@ def test_a_nan_score_is_refused(tmp_path):
     ],
 )
 def test_a_score_out_of_its_metrics_range_is_refused(tmp_path, metric, value, said):
-    write_table(tmp_path / "n1.csv", scores(**{metric: value}), SCORE_KEYS)
+    SCORES.write(tmp_path / "n1.csv", scores(**{metric: value}))
     with pytest.raises(TasklawsError, match=re.escape(said)):
         read_scores(tmp_path, ["n1"])
 

@@ -8,10 +8,11 @@ import pytest
 
 import tiny
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_table, write_jsonl, write_table
-from tasklaws.core.schema import SCORE_COLUMNS, SCORE_KEYS, Response
+from tasklaws.core.files import read_table, write_jsonl
+from tasklaws.core.schema import Response
 from tasklaws.harness.score import read_responses, refuse_unanswered, score
 from tasklaws.sandbox import Verdict, Verdicts
+from tasklaws.tables import SCORES
 
 GAUSS = {item.question: item for item in tiny.items("gauss_sum")}
 HUNDRED = GAUSS["sum 1..100"]
@@ -139,9 +140,9 @@ def test_scores_can_be_written_and_read(verdicts, tmp_path):
         row(CHOICE, "choice", log_likelihoods=[-1.0, -2.0, -3.0, -4.0]),
     ]
     table = score("a", rows, ITEMS, verdicts)
-    assert list(table) == SCORE_COLUMNS
-    write_table(tmp_path / "a.csv", table, SCORE_KEYS)
-    again = read_table(tmp_path / "a.csv", SCORE_COLUMNS, SCORE_KEYS, SCORE_KEYS)
+    assert list(table) == SCORES.columns
+    SCORES.write(tmp_path / "a.csv", table)
+    again = read_table(tmp_path / "a.csv", SCORES.columns, SCORES.keys, SCORES.keys)
     assert again["brier"].notna().sum() == again["status"].notna().sum() == 1
 
 

@@ -13,20 +13,11 @@ from shared_data import ROOT, shared
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
 from tasklaws.items.ladder_items import ladder_items
-from tasklaws.items.orders import (
-    ALL,
-    MEASURED,
-    ORDER_KEYS,
-    agreement,
-    cluster_index,
-    compare,
-    item_sets,
-    judge,
-    sentences,
-)
+from tasklaws.items.orders import ALL, MEASURED, agreement, cluster_index, compare, item_sets, judge, sentences
 from tasklaws.items.rolling import predict
 from tasklaws.items.scoring import summarise
 from tasklaws.items.table import ItemTable, check_items, read_items
+from tasklaws.tables import ORDERS
 
 
 def steps_of(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -97,7 +88,7 @@ def test_families_are_clusters_and_sets_of_items() -> None:
 def test_items_of_which_nothing_is_known_are_one_set() -> None:
     rows = table(n_models=3, n_items=8)[["model", "date", "task", "score"]]
     found = compare(check_items(rows, "t.csv"), 1)
-    assert found[ORDER_KEYS].to_numpy().tolist() == [[ALL, name] for name in ("constant", "item_response", "full")]
+    assert found[ORDERS.keys].to_numpy().tolist() == [[ALL, name] for name in ("constant", "item_response", "full")]
 
 
 def test_families_of_which_nothing_is_known_are_not_compared() -> None:

@@ -6,9 +6,9 @@ import yaml
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from tasklaws.compose import compose
-from tasklaws.core.schema import LADDER_COLUMNS
 from tasklaws.ladder.card import gpt_neox_n_params, ladder_rows, rung_size
 from tasklaws.ladder.heldout import count_params
+from tasklaws.tables import LADDER
 from tiny import ROOT, SOURCE
 
 
@@ -64,5 +64,5 @@ def test_the_ladder_table_follows_from_the_configuration(ladder):
     rows = ladder_rows(models)
     assert [row["rung"] for row in rows] == list(models["rungs"])
     for row in rows:
-        assert list(row) == LADDER_COLUMNS
+        assert list(row) == LADDER.columns
         assert row["train_flops"] == 6 * row["n_params"] * row["n_tokens"]

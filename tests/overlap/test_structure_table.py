@@ -11,7 +11,7 @@ from tasklaws.core.schema import Item
 from tasklaws.overlap.effective_number import effective_number
 from tasklaws.overlap.residuals import between_seeds, read_cells
 from tasklaws.overlap.summary import structure_table
-from tasklaws.overlap.table import STRUCTURE_KEYS, read_structure, with_effective_number
+from tasklaws.tables import EFFECTIVE_NUMBERS, read_effective_numbers, with_effective_number
 
 BLANK = Item("", "f", "", "a", ("own",), 1, 0, False, 1.0, 1, 0.0, ("",))
 N_ITEMS = 24
@@ -98,14 +98,14 @@ def test_a_table_that_cannot_be_is_refused(tmp_path) -> None:
     path = tmp_path / "structure.csv"
     table = structure_table(*ladder(2), items(shared=True), {}).assign(ladder="l")
     table.to_csv(path, index=False)
-    read = read_structure(path, table["ladder"].iloc[0])
-    assert read[STRUCTURE_KEYS].iloc[0].tolist() == ["l", "f", "direct"]
+    read = read_effective_numbers(path, table["ladder"].iloc[0])
+    assert read[EFFECTIVE_NUMBERS.keys].iloc[0].tolist() == ["l", "f", "direct"]
     table.assign(n_eff=0.5).to_csv(path, index=False)
     with pytest.raises(TasklawsError, match=r"n_eff of f direct is 0.5: it lies in \[1, n_items\], here \[1, 24\]"):
-        read_structure(path, "l")
+        read_effective_numbers(path, "l")
     table.to_csv(path, index=False)
     with pytest.raises(TasklawsError, match=r"structure\.csv is of ladder l, not m: run"):
-        read_structure(path, "m")
+        read_effective_numbers(path, "m")
     seen = pd.DataFrame({"family": ["f", "corpus"], "elicitation": ["direct", "x"], "metric": ["exact_match", "loss"]})
     joined = with_effective_number(seen, read)
     assert joined["n_eff"].notna().tolist() == [True, False]

@@ -21,7 +21,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
 
 def test_the_section_shows_the_tables(made: tuple[Path, dict[str, Any]]) -> None:
     results = load_results(*made)
-    orders = load_orders(made[0], results)
+    orders = load_orders(results)
     shown = order_section(results, orders)
     table = pd.read_csv(made[0] / "results/nano_mini/orders.csv")
     assert list(shown["sets"]) == ["all", *sorted(set(table["items"]) - {"all"})]
@@ -35,7 +35,7 @@ def test_the_section_shows_the_tables(made: tuple[Path, dict[str, Any]]) -> None
 
 def test_bold_is_what_the_interval_supports(made: tuple[Path, dict[str, Any]]) -> None:
     results = load_results(*made)
-    orders = load_orders(made[0], results)
+    orders = load_orders(results)
     time = (orders.compared["items"] == "all") & (orders.compared["order"] == "time")
     for high, better in ((-0.1, True), (0.1, False)):
         compared = orders.compared.copy()

@@ -4,12 +4,11 @@ import pandas as pd
 import pytest
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import write_json, write_table
-from tasklaws.experiments import tables
+from tasklaws.core.files import write_json
 from tasklaws.experiments.overlap_forecasts import forecast_sets
 from tasklaws.experiments.overlap_summary import Theory, summary_table
-from tasklaws.experiments.zipf import RUN_COLUMNS, RUN_KEYS
 from tasklaws.report import overlap
+from tasklaws.tables import SET_CURVES, SET_SUMMARY, ZIPF_EXPONENTS, ZIPF_RUNS
 
 
 def params(ladders: list[str]) -> dict[str, object]:
@@ -19,15 +18,15 @@ def params(ladders: list[str]) -> dict[str, object]:
 @pytest.fixture
 def root(tmp_path):
     folder = tmp_path / "results" / "small" / "overlap"
-    summary = pd.DataFrame(0.5, index=range(2), columns=tables.SUMMARY_COLUMNS)
+    summary = pd.DataFrame(0.5, index=range(2), columns=SET_SUMMARY.columns)
     summary = summary.assign(overlap=[0.0, 1.0], n_eff=[50.0, 1.0], discontinuous=[0.25, 1.0])
-    write_table(folder / "summary.csv", summary, tables.SUMMARY_KEYS)
+    SET_SUMMARY.write(folder / "summary.csv", summary)
     write_json(folder / "summary.json", {"sentences": ["Said one."]})
     write_json(folder / "zipf.json", {"sentences": ["Said two."]})
-    law = pd.DataFrame([[1.5, 0.33, 0.3, 0.2, 0.4, 0.0, "converged"]], columns=tables.ZIPF_COLUMNS)
-    write_table(folder / "zipf.csv", law, tables.ZIPF_KEYS)
-    runs = pd.DataFrame([[1.5, n, 0, 100, 1e3 / n] for n in (1000, 2000)], columns=RUN_COLUMNS)
-    write_table(folder / "zipf_runs.csv", runs, RUN_KEYS)
+    law = pd.DataFrame([[1.5, 0.33, 0.3, 0.2, 0.4, 0.0, "converged"]], columns=ZIPF_EXPONENTS.columns)
+    ZIPF_EXPONENTS.write(folder / "zipf.csv", law)
+    runs = pd.DataFrame([[1.5, n, 0, 100, 1e3 / n] for n in (1000, 2000)], columns=ZIPF_RUNS.columns)
+    ZIPF_RUNS.write(folder / "zipf_runs.csv", runs)
     return tmp_path
 
 
@@ -53,10 +52,10 @@ def test_a_ladder_that_solves_no_set_is_shown_too(root):
     rungs = [[f"r{rung}", 1000.0 * 2**rung, 1e6, 6e9 * 2**rung] for rung in range(5)]
     pairs = [(overlap, number) for overlap in (0.0, 1.0) for number in (0, 1)]
     rows = [[*pair, *rung, 50, 0, 50 - 49 * pair[0], 0.0, 3.0] for pair in pairs for rung in rungs]
-    curves = pd.DataFrame(rows, columns=tables.CURVE_COLUMNS)
+    curves = SET_CURVES.frame(rows)
     seen = pd.Series(float("nan"), index=pd.MultiIndex.from_tuples(pairs))
     made = summary_table(curves, forecast_sets(curves, 3, 1), seen, Theory.of(curves, 3), 0)
-    write_table(root / "results/small/overlap/summary.csv", made, tables.SUMMARY_KEYS)
+    SET_SUMMARY.write(root / "results/small/overlap/summary.csv", made)
     found = overlap.load_experiment(root, params(["small"]))
     assert found is not None
     assert found.summary["index"].isna().all()

@@ -12,9 +12,8 @@ from test_report import FEW, read_page
 
 from results_tree import params_of, write_results
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import write_table
-from tasklaws.forecast.surprises import SURPRISE_KEYS
 from tasklaws.report.build import build_report
+from tasklaws.tables import SURPRISES
 
 RESULTS = Path("results/nano_mini")
 
@@ -63,7 +62,7 @@ def test_the_summary_tells_what_chance_would_give(mini: tuple[Path, dict[str, An
 def test_no_surprise_says_so(mini: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
     table = pd.read_csv(tmp_path / RESULTS / "surprises.csv", keep_default_na=False)
-    write_table(tmp_path / RESULTS / "surprises.csv", table.assign(surprise="as expected"), SURPRISE_KEYS)
+    SURPRISES.write(tmp_path / RESULTS / "surprises.csv", table.assign(surprise="as expected"))
     build_report(tmp_path, mini[1])
     assert page(tmp_path).count("<p>None.</p>") == 2
 

@@ -34,6 +34,15 @@ def rung_settings(params: dict[str, Any], rung: str) -> dict[str, Any]:
     return settings
 
 
+def rungs_of(params: dict[str, Any], role: str) -> list[str]:
+    """The rungs of `role` in params.yaml, in its order; none raises TasklawsError."""
+    rungs = params["models"]["rungs"]
+    found = [str(name) for name, rung in rungs.items() if rung["role"] == role]
+    if not found:
+        raise TasklawsError(f"ladder {params['models']['name']} has no rung of role {role}: give one in conf/models")
+    return found
+
+
 def refuse_unset(value: Any, where: str) -> None:
     """Raise TasklawsError naming the first value that is `???` (Hydra's mark of an unset value) or null."""
     if isinstance(value, dict):

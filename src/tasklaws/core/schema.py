@@ -1,9 +1,8 @@
 """The nouns of the experiment as frozen types, and the columns of every table."""
 
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,100 +79,7 @@ class Response:
                 raise TasklawsError(f"a {self.elicitation} response {'lacks' if name in due else 'has'} {name}")
 
 
-class Range(NamedTuple):
-    """Which values a metric can take, and which end is good."""
-
-    smallest: float
-    largest: float
-    higher_is_better: bool
-
-
 Array = NDArray[np.float64]
-
-METRIC_RANGES = {
-    "exact_match": Range(0.0, 1.0, True),
-    "partial_credit": Range(0.0, 1.0, True),
-    "target_bits_per_byte": Range(0.0, math.inf, False),
-    "brier": Range(0.0, 2.0, False),  # 2: certain of a wrong choice
-}
-
-# ladder.csv: what is known of every rung before any is trained or asked.
-LADDER_COLUMNS = ["ladder", "rung", "role", "n_params", "n_tokens", "train_flops"]
-LADDER_KEYS = ["ladder", "rung"]
-
-# scores/<role>/<rung>.csv: one row an item, checkpoint and elicitation. Empty where the metric does not apply.
-SCORE_KEYS = ["rung", "seed", "step", "family", "elicitation", "item"]
-METRICS = list(METRIC_RANGES)
-SCORE_COLUMNS = [*SCORE_KEYS, "chance", *METRICS, "status", "fuel", "response"]
-SCORE_NUMBERS = ["seed", "step", "chance", *METRICS, "fuel"]
-
-# observations.csv: one row a rung, seed, checkpoint, family, elicitation and metric.
-OBSERVATION_KEYS = ["ladder", "rung", "seed", "step", "family", "elicitation", "metric"]
-OBSERVATION_COLUMNS = [
-    "ladder",
-    "rung",
-    "role",
-    "seed",
-    "step",
-    "is_final",
-    "n_params",
-    "n_params_total",
-    "n_tokens",
-    "train_flops",
-    "family",
-    "elicitation",
-    "metric",
-    "value",
-    "stderr",
-    "n_items",
-    "chance",
-]
-OBSERVATION_NUMBERS = [  # True and False count as such
-    "seed",
-    "step",
-    "is_final",
-    "n_params",
-    "n_params_total",
-    "n_tokens",
-    "train_flops",
-    "value",
-    "stderr",
-    "n_items",
-    "chance",
-]
-
-# A table of points: one row a ladder, model, checkpoint, task and metric. Only model, task, metric, value and a size
-# (n_params or train_flops) need be known.
-POINT_KEYS = ["ladder", "model", "step", "seed", "task", "metric"]  # `seed` where the table has it
-POINT_COLUMNS = [
-    "ladder",
-    "model",
-    "n_params",
-    "n_tokens",
-    "train_flops",
-    "step",
-    "is_final",
-    "task",
-    "metric",
-    "value",
-    "stderr",
-    "n_items",
-    "chance",
-]
-
-# Metrics of tables from elsewhere: scores lie in [0, 1], more is better; losses are at least 0, less is better.
-ACCURACIES = frozenset(
-    {"exact_match", "partial_credit", "acc", "acc_norm", "rc_acc", "rc_soft", "multiple_choice_grade"}
-)
-LOSSES = frozenset(
-    {"target_bits_per_byte", "rc_bpb", "bits_per_byte", "bpb", "loss", "loss_nats", "ce", "ppl", "perplexity"}
-    | {"word_perplexity", "byte_perplexity", "brier", "brier_score"}
-)
-
-
-def is_loss(metric: str) -> bool:
-    """Whether a metric is a loss and not a score in [0, 1], as any unknown name is."""
-    return metric in LOSSES
 
 
 @dataclass(frozen=True)

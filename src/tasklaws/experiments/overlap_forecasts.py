@@ -5,16 +5,18 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.workers import run_each
-from tasklaws.experiments.tables import BASELINES, CURVE_COLUMNS, FORECAST_COLUMNS, SIZES
 from tasklaws.forecast.combine import History, forecast
 from tasklaws.forecast.engine import forecast_rows, interval
 from tasklaws.forecast.panel import build_panels
 from tasklaws.overlap.effective_number import effective_number
 from tasklaws.overlap.residuals import between_seeds, read_cells
+from tasklaws.tables import SET_CURVES, SET_FORECASTS, SIZES
+
+_BASELINES = ("repeat_last", "logistic", "two_step")  # no guess solves a chain, so that chance would be 0
 
 
 def curves(sets: pd.DataFrame, scores: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
-    """One row (CURVE_COLUMNS) for each set and rung, `value` being the mean over its items and the rung's seeds.
+    """One row (tables.SET_CURVES) for each set and rung, `value` being the mean over its items and the rung's seeds.
 
     `sets` as sets.read_sets gives it, `scores` one row an item, rung and seed, `sizes` one a rung. n_eff is that of the
     items that were asked, n^2 / sum of squared sizes of the groups that share a skill. A set whose items were all left
@@ -48,7 +50,7 @@ def curves(sets: pd.DataFrame, scores: pd.DataFrame, sizes: pd.DataFrame) -> pd.
                     "target_bits_per_byte": own["target_bits_per_byte"].mean(),
                 }
             )
-    return pd.DataFrame(rows, columns=CURVE_COLUMNS)
+    return SET_CURVES.frame(rows)
 
 
 def seen_numbers(sets: pd.DataFrame, scores: pd.DataFrame) -> pd.Series:
@@ -65,12 +67,12 @@ def seen_numbers(sets: pd.DataFrame, scores: pd.DataFrame) -> pd.Series:
 
 
 def forecast_sets(curves: pd.DataFrame, min_rungs: int, workers: int) -> pd.DataFrame:
-    """Rolling-origin forecasts of the next rung (FORECAST_COLUMNS), from `min_rungs` rungs on, with what the baselines
-    say; `wide_lower` and `wide_upper` are the interval once the engine knows the designed n_eff. `workers` processes
+    """Rolling-origin forecasts of the next rung (tables.SET_FORECASTS), from `min_rungs` rungs on, and the baselines';
+    `wide_lower` and `wide_upper` are the interval once the engine knows the designed n_eff. `workers` processes
     share the overlaps."""
     jobs = [(curve, min_rungs) for _, curve in curves.groupby("overlap", sort=True)]
     rows = [row for part in run_each(forecast_overlap, jobs, workers) for row in part]
-    return pd.DataFrame(rows, columns=FORECAST_COLUMNS)
+    return SET_FORECASTS.frame(rows)
 
 
 def forecast_overlap(curves: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]:
@@ -100,7 +102,7 @@ def forecast_set(curve: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]
                 **{name: row[name] for name in ("predicted", "lower", "upper", "observed", "verdict")},
                 "wide_lower": wide_lower[0],
                 "wide_upper": wide_upper[0],
-                **{name: told.get(name, np.nan) for name in BASELINES},
+                **{name: told.get(name, np.nan) for name in _BASELINES},
             }
         )
     return found

@@ -1,5 +1,8 @@
 """Sets of chains that differ in nothing but their overlap.
 
+from tasklaws.tables import SETS
+
+
 Of one seed the sets share their items, but for those that a larger overlap gives the shared skill: which skills there
 are and which digits they work on are drawn once a seed. So every question is asked once, and overlaps are compared in
 pairs.
@@ -12,14 +15,10 @@ from typing import Annotated, Any
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_table
 from tasklaws.core.schema import Elicitation, Item
 from tasklaws.core.typed import DISTINCT, NOT_EMPTY, Rule, Share, at_least, typed
 from tasklaws.families import Family, build
-
-SETS = Path("data/overlap/sets.csv")
-SET_KEYS = ["overlap", "set_seed", "item"]
-SET_COLUMNS = [*SET_KEYS, "skill", "is_learned"]
+from tasklaws.tables import SETS
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class SetSettings:
 
 
 def draw_sets(settings: SetSettings, seed: int, learned: frozenset[str]) -> tuple[list[Item], pd.DataFrame]:
-    """Every distinct item once, and the sets (SET_COLUMNS), of which items that are `learned` from are marked.
+    """Every distinct item once, and the sets (tables.SETS), of which items that are `learned` from are marked.
 
     The set of overlap o and number s is what step_chain makes of seed + 1 + s, so that none is an item of seed.
     """
@@ -79,15 +78,7 @@ def draw_sets(settings: SetSettings, seed: int, learned: frozenset[str]) -> tupl
                     items[item.id] = item
                 row = {"overlap": share, "set_seed": number, "item": item.id}
                 rows.append(row | {"skill": item.skills[0], "is_learned": not asked})
-    return sorted(items.values(), key=lambda item: item.id), pd.DataFrame(rows, columns=SET_COLUMNS)
-
-
-def read_sets(path: Path = SETS) -> pd.DataFrame:
-    """The sets; a malformed table raises TasklawsError."""
-    table = read_table(path, SET_COLUMNS, SET_KEYS, SET_COLUMNS, ["overlap", "set_seed"])
-    if not table["is_learned"].isin(["True", "False"]).all():
-        raise TasklawsError(f"{path}: is_learned must be True or False in every row: run `dvc repro overlap_items`")
-    return table.assign(is_learned=table["is_learned"] == "True")
+    return sorted(items.values(), key=lambda item: item.id), SETS.frame(rows)
 
 
 FAMILY = "step_chain"

@@ -1,15 +1,18 @@
 """Forecast errors against overlap, and against what independent thresholds would give without any free parameter."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_json
 from tasklaws.core.schema import Array
-from tasklaws.experiments.tables import SUMMARY_COLUMNS, VERDICTS
 from tasklaws.overlap.discontinuity import index
 from tasklaws.overlap.widening import next_rung_variance
+from tasklaws.tables import SET_SUMMARY, VERDICT_NAMES
 
 REPLICATES = 2_000
 LEVEL = 0.9
@@ -101,7 +104,7 @@ def limits(draws: Array) -> tuple[Array, Array]:
 def summary_table(
     curves: pd.DataFrame, forecasts: pd.DataFrame, seen: pd.Series, theory: Theory, seed: int
 ) -> pd.DataFrame:
-    """One row (SUMMARY_COLUMNS) for each overlap, with bootstrap intervals over the sets' seeds; of `index` and
+    """One row (tables.SET_SUMMARY) for each overlap, with bootstrap intervals over the sets' seeds; of `index` and
     `n_eff_seen` the middle of the sets and the limits within which 90% of them lie."""
     errors = Errors.of(forecasts)
     again = errors.redrawn(seed)
@@ -127,12 +130,20 @@ def summary_table(
         coverage_widened=inside(forecasts, "wide_lower", "wide_upper"),
         width=forecasts["upper"] - forecasts["lower"],
         width_widened=forecasts["wide_upper"] - forecasts["wide_lower"],
-        **{verdict: forecasts["verdict"] == verdict for verdict in VERDICTS},
+        **{verdict: forecasts["verdict"] == verdict for verdict in VERDICT_NAMES},
     )
     by_overlap = table.groupby("overlap", sort=True)
-    for name in ("mae_logistic", "mae_two_step", "coverage", "coverage_widened", "width", "width_widened", *VERDICTS):
+    for name in (
+        "mae_logistic",
+        "mae_two_step",
+        "coverage",
+        "coverage_widened",
+        "width",
+        "width_widened",
+        *VERDICT_NAMES,
+    ):
         columns[name] = by_overlap[name].mean().to_numpy(dtype=float)
-    return pd.DataFrame(columns)[SUMMARY_COLUMNS]
+    return pd.DataFrame(columns)[SET_SUMMARY.columns]
 
 
 def inside(forecasts: pd.DataFrame, lower: str, upper: str) -> pd.Series:
@@ -263,3 +274,14 @@ def interval_sentence(summary: pd.DataFrame) -> str:
         f"{last['coverage']:.0%} at {last['overlap']:g}; widened by the designed n_eff {first['coverage_widened']:.0%} "
         f"and {last['coverage_widened']:.0%}, with {last['width_widened'] / last['width']:.2f} times the width."
     )
+
+
+def read_sentences(path: Path) -> list[str]:
+    """The sentences of a summary.json; another content raises TasklawsError."""
+    found: Any = read_json(path)
+    sentences = found.get("sentences") if isinstance(found, dict) else None
+    if not isinstance(sentences, list) or not all(isinstance(one, str) for one in sentences):
+        raise TasklawsError(
+            f"{path}: sentences is {sentences!r:.80}, not a list of text: remove it and run `dvc repro`"
+        )
+    return sentences

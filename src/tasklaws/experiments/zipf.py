@@ -10,15 +10,14 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_table
 from tasklaws.core.settings import Corpus, TrainSource
 from tasklaws.core.typed import DISTINCT, NOT_EMPTY, Count, typed
-from tasklaws.experiments.tables import ZIPF_COLUMNS
 from tasklaws.families import build
 from tasklaws.ladder import card
 from tasklaws.ladder.corpus import TRAIN, write_corpus
 from tasklaws.ladder.rung import train_rung
 from tasklaws.laws import fit
+from tasklaws.tables import ZIPF_EXPONENTS, ZIPF_RUNS
 
 WORK = Path(".work/zipf")
 
@@ -45,7 +44,7 @@ class ZipfSettings:
 
 
 def train_runs(exponent: float, settings: ZipfSettings, seed: int, workers: int) -> pd.DataFrame:
-    """The held-out loss of every run on the corpus of one exponent (RUN_COLUMNS).
+    """The held-out loss of every run on the corpus of one exponent (tables.ZIPF_RUNS).
 
     Each number of tokens is a run of its own, annealed to its end: checkpoints of one run would not be. Finished runs
     are kept below .work/zipf, keyed by corpus and recipe, so that a killed stage goes on where it was.
@@ -67,16 +66,12 @@ def train_runs(exponent: float, settings: ZipfSettings, seed: int, workers: int)
         for one in made.checkpoints:
             if one.is_final:
                 rows.append([exponent, n_tokens, one.seed, made.n_params, one.loss_nats])
-    return pd.DataFrame(rows, columns=RUN_COLUMNS)
-
-
-RUN_KEYS = ["zipf", "n_tokens", "seed"]
-RUN_COLUMNS = [*RUN_KEYS, "n_params", "loss_nats"]
+    return ZIPF_RUNS.frame(rows)
 
 
 def read_runs(folder: Path, exponents: list[float]) -> pd.DataFrame:
     """The runs of every exponent; a missing or malformed table and a loss that is not above 0 raise TasklawsError."""
-    tables = [read_table(folder / f"{one:g}.csv", RUN_COLUMNS, RUN_KEYS, RUN_COLUMNS, RUN_COLUMNS) for one in exponents]
+    tables = [ZIPF_RUNS.read(folder / f"{one:g}.csv") for one in exponents]
     runs = pd.concat(tables, ignore_index=True)
     bad = runs[~(runs["loss_nats"] > 0)]
     if len(bad):
@@ -94,7 +89,7 @@ def predicted_exponent(zipf: float) -> float:
 
 
 def exponents(runs: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """One row (ZIPF_COLUMNS) for each Zipf exponent: E + A D^-a fitted to the losses of all runs (RUN_COLUMNS).
+    """One row (tables.ZIPF_EXPONENTS) for each Zipf exponent: E + A D^-a fitted to the losses of all runs.
 
     `low` and `high` are the 90% bootstrap interval of a, in which numbers of tokens are resampled with all their seeds;
     E is the `floor`."""
@@ -105,7 +100,7 @@ def exponents(runs: pd.DataFrame, seed: int) -> pd.DataFrame:
         found = fit(table, "power", axis="n_tokens", seed=seed, replicates=REPLICATES)
         low, high = found.interval["a"]
         rows.append([zipf, predicted_exponent(zipf), found.params["a"], low, high, found.params["E"], found.status])
-    return pd.DataFrame(rows, columns=ZIPF_COLUMNS)
+    return ZIPF_EXPONENTS.frame(rows)
 
 
 def zipf_sentence(table: pd.DataFrame) -> str:

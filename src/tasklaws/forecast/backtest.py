@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import is_loss
 from tasklaws.forecast.combine import History
-from tasklaws.forecast.engine import KEYS, forecast_rows, to_tables
+from tasklaws.forecast.engine import forecast_rows, to_tables
 from tasklaws.forecast.panel import Panel, build_panels
+from tasklaws.tables import BACKTEST_FORECASTS, is_loss
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
 MOST_CELLS = 100_000  # tasks times models: about a gigabyte
@@ -113,7 +113,9 @@ def rolling_backtest(table: pd.DataFrame, metrics: list[str], ahead: int, min_ru
 
 def finished(rows: list[dict[str, Any]], parts: list[dict[str, Any]]) -> Tables:
     forecasts, methods = to_tables(rows, parts)
-    return forecasts.sort_values(KEYS, ignore_index=True), methods.sort_values([*KEYS, "method"], ignore_index=True)
+    return forecasts.sort_values(BACKTEST_FORECASTS.keys, ignore_index=True), methods.sort_values(
+        [*BACKTEST_FORECASTS.keys, "method"], ignore_index=True
+    )
 
 
 def half(task: str) -> str:
@@ -125,7 +127,7 @@ def summarise(forecasts: pd.DataFrame, methods: pd.DataFrame) -> dict[str, Any]:
     """n, mae, rmse, coverage, width and log_score (nats) of the combination, of each baseline and single method, by
     verdict, ladder and half; of forecasts with an observation."""
     seen = forecasts.dropna(subset="observed")
-    told = methods.merge(seen[[*KEYS, "observed"]], on=KEYS)
+    told = methods.merge(seen[[*BACKTEST_FORECASTS.keys, "observed"]], on=BACKTEST_FORECASTS.keys)
     return {
         **figures(seen),
         "methods": {str(name): figures(part) for name, part in told.groupby("method")},

@@ -9,12 +9,12 @@ from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_json, write_table
-from tasklaws.core.schema import is_loss
 from tasklaws.forecast.backtest import choose_metrics, choose_tasks, rolling_backtest, split_backtest, summarise
 from tasklaws.forecast.baselines import BASELINES
-from tasklaws.forecast.engine import BACKWARD, KEYS
+from tasklaws.forecast.engine import BACKWARD
 from tasklaws.forecast.methods import METHODS
 from tasklaws.points import read_points
+from tasklaws.tables import BACKTEST_FORECASTS, is_loss
 
 
 def add_parser(subparsers: Any) -> None:
@@ -51,8 +51,8 @@ def run(arguments: Namespace) -> None:
     summary = summarise(forecasts, methods)
     out: Path = arguments.out
     with written_together(out) as directory:
-        write_table(directory / "forecasts.csv", forecasts, KEYS)
-        write_table(directory / "methods.csv", methods, [*KEYS, "method"])
+        BACKTEST_FORECASTS.write(directory / "forecasts.csv", forecasts)
+        write_table(directory / "methods.csv", methods, [*BACKTEST_FORECASTS.keys, "method"])
         draw_figures(directory / "figures", forecasts, methods)
         write_json(directory / "summary.json", summary)
     lacking = sorted({method.name for method in (*METHODS, *BASELINES)} - set(methods["method"]))

@@ -9,11 +9,10 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, write_json
-from tasklaws.core.schema import is_loss
 from tasklaws.core.typed import Natural, Share, typed
-from tasklaws.forecast.tables import Key, by_key
 from tasklaws.laws import LawSettings, fit
 from tasklaws.stats.rasch import difficulties
+from tasklaws.tables import CurveKey, by_curve, is_loss
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,8 @@ class FittedCurve:
             raise TasklawsError(f"{self.key} lacks its chance or the difficulty of its items")
 
     @property
-    def key(self) -> Key:
-        return Key(self.family, self.elicitation, self.metric)
+    def key(self) -> CurveKey:
+        return CurveKey(self.family, self.elicitation, self.metric)
 
 
 @dataclass(frozen=True)
@@ -75,10 +74,12 @@ class Fits:
 
 def fit_ladder(observations: pd.DataFrame, scores: pd.DataFrame, settings: LawSettings, seed: int) -> list[FittedCurve]:
     """Fit every curve of the final `observations` of the fit rungs; `scores` are the items' behind them."""
-    return [fit_curve(key, table, scores, settings, seed) for key, table in by_key(observations)]
+    return [fit_curve(key, table, scores, settings, seed) for key, table in by_curve(observations)]
 
 
-def fit_curve(key: Key, table: pd.DataFrame, scores: pd.DataFrame, settings: LawSettings, seed: int) -> FittedCurve:
+def fit_curve(
+    key: CurveKey, table: pd.DataFrame, scores: pd.DataFrame, settings: LawSettings, seed: int
+) -> FittedCurve:
     names = settings.losses if is_loss(key.metric) else settings.scores
     chance = table["chance"].mean() if table["chance"].notna().any() else None
     difficulty = None

@@ -13,29 +13,10 @@ from tasklaws.forecast.overlap_width import design_effect
 from tasklaws.forecast.panel import SIZES
 from tasklaws.forecast.verdict import judge
 from tasklaws.stats.links import Link
+from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
 
-KEYS = ["ladder", "task", "metric", "model", "n_fit"]
-COLUMNS = [
-    "ladder",
-    "task",
-    "metric",
-    "model",
-    *SIZES,
-    "predicted",
-    "lower",
-    "upper",
-    "observed",
-    "verdict",
-    "method",
-    "fit_status",
-    "n_fit",
-    "equivalent_items",
-    "log_score",
-    "evidence",
-]
 # Of each row also: the forecast on the scale on which it is normal, and what overlap of the items did to it.
 ON_LINK = ["link_mean", "link_sd", "design_effect", "widening"]
-METHOD_COLUMNS = [*KEYS, "method", "weight", "predicted", "lower", "upper", "log_score"]
 LEVEL = 0.9
 REACH = float(norm.isf((1 - LEVEL) / 2))
 BACKWARD = "; smaller than the largest known model: weights and interval rest on tests that look ahead"
@@ -44,10 +25,12 @@ BACKWARD = "; smaller than the largest known model: weights and interval rest on
 def forecast_rows(
     history: History, origin: int, targets: Sequence[int]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Forecasts of the models `targets` from the first `origin` of the history's panel (COLUMNS, and ON_LINK), and what
-    each method and baseline says of them (METHOD_COLUMNS). `observed` is what the panel holds, empty where unknown;
-    nothing else of a row depends on it, but for `log_score` (nats, on the link scale). A task that no known model was
-    asked has no row. `evidence` ends in BACKWARD where the wanted model is smaller than the largest known one.
+    """Forecasts of the models `targets` from the first `origin` of the history's panel (BACKTEST_FORECASTS, and
+    ON_LINK), and what each method and baseline says of them (BACKTEST_METHODS).
+
+    `observed` is what the panel holds, empty where unknown; nothing else of a row depends on it, but for `log_score`
+    (nats, on the link scale). A task that no known model was asked has no row. `evidence` ends in BACKWARD where the
+    wanted model is smaller than the largest known one.
     """
     rows: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
@@ -109,7 +92,7 @@ def method_rows(
         for row in np.flatnonzero(np.isfinite(predicted)):
             rows.append(
                 {
-                    **{column: key[row][column] for column in KEYS},
+                    **{column: key[row][column] for column in BACKTEST_FORECASTS.keys},
                     "method": name,
                     "weight": weights[name][row] if name in weights else 0.0,
                     "predicted": predicted[row],
@@ -141,4 +124,4 @@ def equivalent_items(link: Link, predicted: Array, found: Forecast) -> Array:
 
 
 def to_tables(rows: list[dict[str, Any]], parts: list[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    return pd.DataFrame(rows, columns=COLUMNS), pd.DataFrame(parts, columns=METHOD_COLUMNS)
+    return BACKTEST_FORECASTS.frame(rows), BACKTEST_METHODS.frame(parts)

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasklaws.forecast.engine import KEYS, LEVEL
+from tasklaws.forecast.engine import LEVEL
 from tasklaws.plotting import LIGHT, house_style, key_below, key_room, panel, save, short
+from tasklaws.tables import BACKTEST_FORECASTS
 
 VERDICTS = {  # in the order of the key
     "lawful": LIGHT["outcome"],
@@ -23,7 +24,11 @@ def draw_figures(directory: Path, forecasts: pd.DataFrame, methods: pd.DataFrame
     seen = forecasts.dropna(subset="observed")
     with house_style():
         draw_predicted(directory / "predicted.svg", seen)
-        draw_errors(directory / "errors.svg", seen, methods.merge(seen[[*KEYS, "observed"]], on=KEYS))
+        draw_errors(
+            directory / "errors.svg",
+            seen,
+            methods.merge(seen[[*BACKTEST_FORECASTS.keys, "observed"]], on=BACKTEST_FORECASTS.keys),
+        )
         draw_coverage(directory / "coverage.svg", seen)
 
 
@@ -59,7 +64,7 @@ def draw_errors(path: Path, seen: pd.DataFrame, told: pd.DataFrame) -> None:
     combination's error on the same ones."""
     own = seen.assign(method=COMBINATION, error=(seen["predicted"] - seen["observed"]).abs())
     rivals = told.assign(error=(told["predicted"] - told["observed"]).abs())
-    rivals = rivals.merge(own[[*KEYS, "error"]], on=KEYS, suffixes=("", "_own"))
+    rivals = rivals.merge(own[[*BACKTEST_FORECASTS.keys, "error"]], on=BACKTEST_FORECASTS.keys, suffixes=("", "_own"))
     means = rivals.groupby(["method", "ladder"])[["error", "error_own"]].mean().reset_index()
     means["ratio"] = means["error"] / np.maximum(means["error_own"], 1e-12)
     ratio = means.pivot(index="method", columns="ladder", values="ratio").sort_index()

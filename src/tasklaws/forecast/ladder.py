@@ -8,22 +8,13 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import METRIC_RANGES, POINT_COLUMNS
 from tasklaws.forecast.baselines import RepeatLast
 from tasklaws.forecast.combine import Forecast, History, forecast
 from tasklaws.forecast.curve_fits import FittedCurve
 from tasklaws.forecast.engine import forecast_rows, interval
 from tasklaws.forecast.panel import SIZES, build_panels
-from tasklaws.forecast.tables import (
-    BAND_COLUMNS,
-    BASELINE_NAMES,
-    FORECAST_COLUMNS,
-    FORECAST_KEYS,
-    ITEM_COLUMNS,
-    ITEM_KEYS,
-    METHOD_COLUMNS,
-)
 from tasklaws.stats.rasch import forecast_items
+from tasklaws.tables import BANDS, BASELINE_NAMES, FORECASTS, ITEM_FORECASTS, METHOD_FORECASTS, METRIC_RANGES, POINTS
 
 ENDS = ["predicted", "lower", "upper"]
 BAND_POINTS = 60
@@ -31,7 +22,7 @@ BEYOND = 2.0  # a band ends at this many times the largest rung's size
 
 
 class Forecasts(NamedTuple):
-    """What is said of the holdout (FORECAST_COLUMNS), and by which methods (METHOD_COLUMNS)."""
+    """What is said of the holdout (tables.FORECASTS), and by which methods (tables.METHOD_FORECASTS)."""
 
     table: pd.DataFrame
     methods: pd.DataFrame
@@ -41,7 +32,7 @@ def to_points(observations: pd.DataFrame) -> pd.DataFrame:
     """Observations as a table of points: a rung is a model, a family under one elicitation is a task, as in lm-eval."""
     task = observations["family"] + "_" + observations["elicitation"]
     known = [column for column in ("seed", "n_eff") if column in observations]
-    return observations.assign(model=observations["rung"], task=task)[[*POINT_COLUMNS, *known]]
+    return observations.assign(model=observations["rung"], task=task)[[*POINTS.columns, *known]]
 
 
 def histories(observations: pd.DataFrame, sizes: pd.DataFrame) -> Iterator[tuple[History, int]]:
@@ -66,14 +57,14 @@ def forecast_ladder(observations: pd.DataFrame, sizes: pd.DataFrame) -> Forecast
         rows, parts = rows + found, parts + told
     methods = named(pd.DataFrame(parts))
     baselines = methods[methods["method"].isin(BASELINE_NAMES)]
-    apart = baselines.pivot(index=FORECAST_KEYS, columns="method", values="predicted").reindex(columns=BASELINE_NAMES)
-    table = named(pd.DataFrame(rows)).merge(apart.reset_index(), on=FORECAST_KEYS, how="left", validate="one_to_one")
-    return Forecasts(table[FORECAST_COLUMNS], methods[METHOD_COLUMNS])
+    apart = baselines.pivot(index=FORECASTS.keys, columns="method", values="predicted").reindex(columns=BASELINE_NAMES)
+    table = named(pd.DataFrame(rows)).merge(apart.reset_index(), on=FORECASTS.keys, how="left", validate="one_to_one")
+    return Forecasts(table[FORECASTS.columns], methods[METHOD_FORECASTS.columns])
 
 
 def forecast_bands(observations: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
     """What the same engine says of models of any size, from the smallest rung to BEYOND times the largest
-    (BAND_COLUMNS): how a curve goes on, with the interval of a model of that size.
+    (tables.BANDS): how a curve goes on, with the interval of a model of that size.
 
     Training tokens between rungs are straight in logs; beyond the largest rung they stay what they are there."""
     rungs = pd.concat([observations, sizes]).groupby("n_params")["n_tokens"].mean().reset_index()
@@ -92,7 +83,7 @@ def forecast_bands(observations: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFr
             part = pd.DataFrame(panel.tasks, columns=["task", "metric"])
             part = part.assign(ladder=panel.ladder, n_params=panel.n_params[target])
             rows.append(part.assign(predicted=predicted, lower=lower, upper=upper))
-    return named(pd.concat(rows).assign(model=""))[BAND_COLUMNS]
+    return named(pd.concat(rows).assign(model=""))[BANDS.columns]
 
 
 def without(method: str, found: Forecast, history: History, known: int, target: int) -> Forecast:
@@ -111,15 +102,16 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
     """The engine's rows in the pipeline's words, forecasts inside the range of their metric."""
     pair = table["task"].str.rsplit("_", n=1, expand=True)
     table = table.assign(rung=table["model"], family=pair[0], elicitation=pair[1])
-    for metric, (smallest, largest, _) in METRIC_RANGES.items():
+    for metric, (smallest, largest) in METRIC_RANGES.items():
         own = table["metric"] == metric
         table.loc[own, ENDS] = table.loc[own, ENDS].clip(smallest, largest)
     return table
 
 
 def forecast_ladder_items(curves: tuple[FittedCurve, ...], forecasts: pd.DataFrame) -> pd.DataFrame:
-    """The probability that a holdout rung solves each item of a family (ITEM_COLUMNS); a share solved that was fitted
-    but not forecast, or the other way round, raises TasklawsError."""
+    """The probability that a holdout rung solves each item of a family (ITEM_FORECASTS).
+
+    A share solved that was fitted but not forecast, or the other way round, raises TasklawsError."""
     fitted = {curve.key: curve for curve in curves if curve.metric == "exact_match"}
     solved = forecasts[forecasts["metric"] == "exact_match"]
     found = []
@@ -133,5 +125,5 @@ def forecast_ladder_items(curves: tuple[FittedCurve, ...], forecasts: pd.DataFra
             np.array(list(curve.difficulty.values())), curve.chance or 0.0, row["link_mean"], row["link_sd"]
         )
         part = pd.DataFrame({"item": list(curve.difficulty), "probability": probability})
-        found.append(part.assign(**{key: row[key] for key in ITEM_KEYS[:3]}))
-    return pd.concat(found)[ITEM_COLUMNS] if found else pd.DataFrame(columns=ITEM_COLUMNS)
+        found.append(part.assign(**{key: row[key] for key in ITEM_FORECASTS.keys[:3]}))
+    return pd.concat(found)[ITEM_FORECASTS.columns] if found else pd.DataFrame(columns=ITEM_FORECASTS.columns)

@@ -1,5 +1,8 @@
 """Is a jump under exact match there under a continuous metric of the same responses, or a mirage of the metric?
 
+from tasklaws.tables import MIRAGE, POINT_MIRAGE
+
+
 Wei et al. 2022 show abilities that emerge; Schaeffer et al. 2023 show that a metric which asks for all of a long
 answer makes a jump of smooth progress. docs/mirage.md explains the test.
 """
@@ -16,6 +19,7 @@ from tasklaws.forecast.mirage_noise import Measured, independent_trials, measure
 from tasklaws.forecast.verdict import LEAST_RUNGS, SIGNIFICANCE
 from tasklaws.stats.jumps import REPLICATES, Jump, excess_share, shares, sharpest_jump
 from tasklaws.stats.proportions import binomial_items
+from tasklaws.tables import MIRAGE, POINT_MIRAGE
 
 EXACT = ("exact_match", "acc", "rc_acc", "multiple_choice_grade")  # right or wrong; of several the first is judged
 KEPT = 0.5  # a jump survives where more than this share of it remains, and is a mirage where less does
@@ -42,17 +46,13 @@ CONTINUOUS: dict[str, Callable[[Array], Array]] = {
     "brier": less_half,
     "brier_score": less_half,
 }
-MIRAGE_KEYS = ["family", "elicitation", "metric"]
 RESULTS = ["jump_exact", "jump_continuous", "statistic", "p_value", "survives", "evidence"]
-POINT_MIRAGE_KEYS = ["ladder", "task", "exact", "metric"]
-MIRAGE_COLUMNS = [*MIRAGE_KEYS, *RESULTS]
-POINT_MIRAGE_COLUMNS = [*POINT_MIRAGE_KEYS, *RESULTS]
 
 
 def mirage_table(scores: pd.DataFrame, sizes: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The mirage check (MIRAGE_COLUMNS): one row a family, elicitation and continuous metric that it has.
+    """The mirage check (tables.MIRAGE): one row a family, elicitation and continuous metric that it has.
 
-    `scores` are item scores of the final checkpoints of a ladder's rungs (SCORE_COLUMNS), `sizes` their `rung` and
+    `scores` are item scores of the final checkpoints of a ladder's rungs (tables.SCORES), `sizes` their `rung` and
     `n_params` or `train_flops`. `jump_exact` is the excess share (0 for a straight rise in ln size, 1 for a step) of
     exact match's sharpest gap, `jump_continuous` that of the metric in the same gap, `statistic` their ratio: the
     share of the jump that remains; `p_value`, two-sided, tests whether it is 1/2. `survives` is True or False where
@@ -70,11 +70,11 @@ def mirage_table(scores: pd.DataFrame, sizes: pd.DataFrame, seed: int) -> pd.Dat
         trials = independent_trials(list(responses.values()))
         for found in _compare_all(x, measured, trials, list(responses), rng):
             rows.append({"family": family, "elicitation": elicitation, **found})
-    return pd.DataFrame(rows, columns=MIRAGE_COLUMNS).astype({"survives": "boolean"})
+    return MIRAGE.frame(rows).astype({"survives": "boolean"})
 
 
 def mirage_points(table: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The mirage check of a table of points (POINT_COLUMNS): one row a ladder, task and continuous metric that stands
+    """The mirage check of a table of points (tables.POINTS): one row a ladder, task and continuous metric that stands
     beside one of EXACT for the same final checkpoints; other tasks have no row.
 
     As `mirage_table`, but the noise is Gaussian with each point's `stderr` (where empty, at most sqrt(y (1 - y) /
@@ -112,7 +112,7 @@ def mirage_points(table: pd.DataFrame, seed: int) -> pd.DataFrame:
         x = np.log([size for size, _ in models])
         for found in _compare_all(x, measured, trials, [model for _, model in models], rng):
             rows.append({"ladder": ladder, "task": task, "exact": exact, **found})
-    return pd.DataFrame(rows, columns=POINT_MIRAGE_COLUMNS).astype({"survives": "boolean"})
+    return POINT_MIRAGE.frame(rows).astype({"survives": "boolean"})
 
 
 def _compare_all(

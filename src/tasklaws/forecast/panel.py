@@ -8,10 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array, is_loss
+from tasklaws.core.schema import Array
 from tasklaws.forecast.checkpoint_noise import wobble
 from tasklaws.stats.links import ARCSINE, LOG, Link
 from tasklaws.stats.proportions import binomial_items
+from tasklaws.tables import is_loss
 
 UNKNOWN_ITEMS = 10_000.0  # of a score without n_items and stderr: as if its sampling noise hardly mattered
 PROBABILITIES = ("rc_soft", "probability")  # the probability given to the right answer, where a table has one

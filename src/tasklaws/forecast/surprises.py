@@ -7,21 +7,14 @@ import pandas as pd
 from scipy.stats import binom
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_table
 from tasklaws.core.schema import Array, Item, read_items
-from tasklaws.forecast.tables import ITEM_KEYS
 from tasklaws.stats.rasch import at_forecast, at_total, count_pmf, each_given_total, tails
+from tasklaws.tables import ITEM_FORECASTS, SURPRISE_COUNTS, SURPRISES
 
 SOLVED, FAILED, EXPECTED = "solved against expectation", "failed against expectation", "as expected"
 SURPRISING = 1.0  # bits: less likely than not
 THRESHOLDS = (1.0, 3.0, 5.0)
-PAIR = ITEM_KEYS[:3]
-SURPRISE_KEYS = ["rank"]
-SURPRISE_NUMBERS = ["rank", "n_seeds", "n_solved", "probability", "expected", "evidence_bits", "forecast_bits"]
-SURPRISE_COLUMNS = ["rank", *ITEM_KEYS, "surprise", *SURPRISE_NUMBERS[1:], "skills"]
-COUNT_KEYS = ["rung", "bits"]
-COUNT_NUMBERS = ["bits", "n_items", "found", "expected", "lower", "upper"]
-COUNT_COLUMNS = ["rung", *COUNT_NUMBERS]
+PAIR = ITEM_FORECASTS.keys[:3]
 
 Items = dict[tuple[str, str], Item]
 
@@ -33,7 +26,7 @@ def conditional_answers(judged: pd.DataFrame, items: Items) -> pd.DataFrame:
     if strangers:
         raise TasklawsError(f"item {min(strangers)[1]} was scored and is not in data/items: run `dvc repro`")
     parts = []
-    for _, part in judged.sort_values([*ITEM_KEYS, "seed"]).groupby([*PAIR, "seed"], sort=True):
+    for _, part in judged.sort_values([*ITEM_FORECASTS.keys, "seed"]).groupby([*PAIR, "seed"], sort=True):
         solved = part["solved"].to_numpy(dtype=float) >= 0.5
         total = int(solved.sum())
         probability = at_total(part["probability"].to_numpy(dtype=float), chance_of(part, items), total)
@@ -79,11 +72,12 @@ def surprises(answers: pd.DataFrame, forecasts: pd.DataFrame, items: Items) -> p
             numbers = (count, solved, seeds["probability"].iloc[0], seeds["given"].mean(), bits, evidence(above, below))
             skills = " ".join(items[pair[1], str(item)].skills)
             rows.append((*pair, item, surprise, *numbers, skills))
-    table = pd.DataFrame(rows, columns=SURPRISE_COLUMNS[1:])
+    table = pd.DataFrame(rows, columns=SURPRISES.columns[1:])
     table = table.sort_values(
-        ["evidence_bits", "forecast_bits", *ITEM_KEYS], ascending=[False, False, *[True] * len(ITEM_KEYS)]
+        ["evidence_bits", "forecast_bits", *ITEM_FORECASTS.keys],
+        ascending=[False, False, *[True] * len(ITEM_FORECASTS.keys)],
     )
-    return table.assign(rank=np.arange(1, len(table) + 1))[SURPRISE_COLUMNS]
+    return table.assign(rank=np.arange(1, len(table) + 1))[SURPRISES.columns]
 
 
 def evidence(more: float, fewer: float) -> float:
@@ -98,14 +92,14 @@ def count_surprises(answers: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     (Poisson-binomial, the slight dependence that a shared total brings left out)."""
     rows = []
     for rung, part in answers.groupby("rung", sort=True):
-        pmfs = [count_pmf(seeds["given"].to_numpy()) for _, seeds in part.groupby(ITEM_KEYS, sort=True)]
+        pmfs = [count_pmf(seeds["given"].to_numpy()) for _, seeds in part.groupby(ITEM_FORECASTS.keys, sort=True)]
         bits = found.loc[found["rung"] == rung, "evidence_bits"]
         for threshold in THRESHOLDS:
             chances = np.array([chance_above(pmf, threshold) for pmf in pmfs])
             below = np.cumsum(count_pmf(chances))
             lower, upper = (int(np.searchsorted(below, level)) for level in (0.05, 0.95))
             rows.append((rung, threshold, len(pmfs), int((bits > threshold).sum()), chances.sum(), lower, upper))
-    return pd.DataFrame(rows, columns=COUNT_COLUMNS)
+    return SURPRISE_COUNTS.frame(rows)
 
 
 def chance_above(pmf: Array, threshold: float) -> float:
@@ -117,12 +111,3 @@ def chance_above(pmf: Array, threshold: float) -> float:
 def read_all_items(folder: Path, families: list[str]) -> Items:
     """The items in `folder`, by family and name."""
     return {(item.family, item.id): item for name in families for item in read_items(folder / f"{name}.jsonl")}
-
-
-def read_surprises(path: Path) -> pd.DataFrame:
-    required = [column for column in SURPRISE_COLUMNS if column != "skills"]
-    return read_table(path, SURPRISE_COLUMNS, SURPRISE_KEYS, required, SURPRISE_NUMBERS)
-
-
-def read_counts(path: Path) -> pd.DataFrame:
-    return read_table(path, COUNT_COLUMNS, COUNT_KEYS, COUNT_COLUMNS, COUNT_NUMBERS)

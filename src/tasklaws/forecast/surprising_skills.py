@@ -1,19 +1,13 @@
 """Which skills went otherwise than forecast: the items that share one, taken together (docs/surprises.md)."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from tasklaws.core.files import read_table
 from tasklaws.core.schema import Array
 from tasklaws.forecast.surprises import PAIR, Items
 from tasklaws.stats.rasch import given_total, tails
-
-SKILL_KEYS = [*PAIR, "skill"]
-SKILL_NUMBERS = ["n_items", "n_answers", "solved", "expected", "p_value", "q_value"]
-SKILL_COLUMNS = [*SKILL_KEYS, *SKILL_NUMBERS]
+from tasklaws.tables import SURPRISING_SKILLS
 
 
 def surprising_skills(answers: pd.DataFrame, items: Items) -> pd.DataFrame:
@@ -38,9 +32,9 @@ def surprising_skills(answers: pd.DataFrame, items: Items) -> pd.DataFrame:
             expected = float(np.arange(len(pmf)) @ pmf)
             p_value = min(1.0, 2 * min(more, fewer))
             rows.append((*pair, skill, own["item"].nunique(), len(own), solved, expected, p_value))
-    table = pd.DataFrame(rows, columns=SKILL_COLUMNS[:-1])
+    table = pd.DataFrame(rows, columns=SURPRISING_SKILLS.columns[:-1])
     corrected = table.groupby("rung")["p_value"].transform(lambda p: false_discovery_control(p, method="bh"))
-    return table.assign(q_value=corrected.astype(float))[SKILL_COLUMNS]
+    return table.assign(q_value=corrected.astype(float))[SURPRISING_SKILLS.columns]
 
 
 def solved_pmf(part: pd.DataFrame, inside: np.ndarray) -> Array:
@@ -52,7 +46,3 @@ def solved_pmf(part: pd.DataFrame, inside: np.ndarray) -> Array:
         total = int(part["solved"].to_numpy(dtype=bool)[own].sum())
         pmf = np.convolve(pmf, given_total(probability[own & inside], probability[own & ~inside], total))
     return pmf
-
-
-def read_skills(path: Path) -> pd.DataFrame:
-    return read_table(path, SKILL_COLUMNS, SKILL_KEYS, SKILL_COLUMNS, SKILL_NUMBERS)

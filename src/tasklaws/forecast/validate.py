@@ -7,15 +7,11 @@ import pandas as pd
 from scipy.stats import norm
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import is_loss
-from tasklaws.forecast.tables import BASELINE_NAMES, FORECAST_COLUMNS, FORECAST_NUMBERS, ITEM_KEYS
 from tasklaws.stats.links import ARCSINE, LOG
+from tasklaws.tables import BASELINE_NAMES, FORECASTS, ITEM_FORECASTS, VALIDATION, is_loss
 
-POINT_KEYS = ["rung", "family", "elicitation", "metric"]
-CHECKED = ["observed", "n_seeds", "error", "inside", "log_score"]  # true and false count as numbers
+_CURVE = FORECASTS.keys[1:]
 ERRORS = {"forecast": "abs_error", **{name: f"abs_error_{name}" for name in BASELINE_NAMES}}
-VALIDATION_COLUMNS = [*FORECAST_COLUMNS, *CHECKED, *ERRORS.values()]
-VALIDATION_NUMBERS = [*FORECAST_NUMBERS, *CHECKED, *ERRORS.values()]
 CERTAIN = 1e-6  # a probability this close to 0 or 1 counts as this close
 
 
@@ -24,11 +20,11 @@ def compare(forecasts: pd.DataFrame, observations: pd.DataFrame) -> pd.DataFrame
 
     `error` is predicted - observed; `log_score` the log density (nats) of the observed on the scale on which the
     forecast is normal."""
-    table = forecasts.merge(seen(observations), on=POINT_KEYS, how="left", validate="one_to_one")
+    table = forecasts.merge(seen(observations), on=_CURVE, how="left", validate="one_to_one")
     lacking = table["observed"].isna()
     if lacking.any():
         row = table[lacking].iloc[0]
-        what = " ".join(str(row[key]) for key in POINT_KEYS[1:])
+        what = " ".join(str(row[key]) for key in _CURVE[1:])
         raise TasklawsError(f"rung {row['rung']} has no observation of {what}: run `dvc repro score@{row['rung']}`")
     observed = table["observed"].to_numpy(dtype=float)
     loss = table["metric"].map(is_loss).to_numpy(dtype=bool)
@@ -40,11 +36,11 @@ def compare(forecasts: pd.DataFrame, observations: pd.DataFrame) -> pd.DataFrame
     table["abs_error"] = table["error"].abs()
     for name in BASELINE_NAMES:
         table[f"abs_error_{name}"] = (table[name] - observed).abs()
-    return table[VALIDATION_COLUMNS]
+    return table[VALIDATION.columns]
 
 
 def seen(observations: pd.DataFrame) -> pd.DataFrame:
-    return observations.groupby(POINT_KEYS)["value"].agg(observed="mean", n_seeds="size").reset_index()
+    return observations.groupby(_CURVE)["value"].agg(observed="mean", n_seeds="size").reset_index()
 
 
 def metrics(validation: pd.DataFrame, methods: pd.DataFrame, items: pd.DataFrame) -> dict[str, Any]:
@@ -75,7 +71,7 @@ def metrics(validation: pd.DataFrame, methods: pd.DataFrame, items: pd.DataFrame
 
 def by_method(solved: pd.DataFrame, methods: pd.DataFrame) -> dict[str, Any]:
     """Mean absolute error of every method that forecast all of these curves, and its mean weight in the combination."""
-    both = methods.merge(solved[[*POINT_KEYS, "observed"]], on=POINT_KEYS)
+    both = methods.merge(solved[[*_CURVE, "observed"]], on=_CURVE)
     both["error"] = (both["predicted"] - both["observed"]).abs()
     return {
         str(name): rounded({"mae": float(part["error"].mean()), "weight": float(part["weight"].mean())})
@@ -110,9 +106,11 @@ def rounded(values: dict[str, float]) -> dict[str, float]:
 def judge_items(item_forecasts: pd.DataFrame, forecasts: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """One row a holdout answer: its `probability`, the family's (`family_probability`, the same for each of
     its items), and `solved`; a score without a forecast raises TasklawsError."""
-    family = forecasts.loc[forecasts["metric"] == "exact_match", [*ITEM_KEYS[:3], "predicted"]]
-    answers = scores.loc[scores["exact_match"].notna(), [*ITEM_KEYS, "seed", "exact_match"]]
-    table = answers.merge(item_forecasts, on=ITEM_KEYS, how="left").merge(family, on=ITEM_KEYS[:3], how="left")
+    family = forecasts.loc[forecasts["metric"] == "exact_match", [*ITEM_FORECASTS.keys[:3], "predicted"]]
+    answers = scores.loc[scores["exact_match"].notna(), [*ITEM_FORECASTS.keys, "seed", "exact_match"]]
+    table = answers.merge(item_forecasts, on=ITEM_FORECASTS.keys, how="left").merge(
+        family, on=ITEM_FORECASTS.keys[:3], how="left"
+    )
     lacking = table["probability"].isna() | table["predicted"].isna()
     if lacking.any():
         row = table[lacking].iloc[0]

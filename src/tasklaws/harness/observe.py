@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import METRICS, OBSERVATION_COLUMNS, Role
+from tasklaws.core.schema import Role
 from tasklaws.ladder.card import Card
+from tasklaws.tables import METRICS, OBSERVATIONS
 
 
 def observations(ladder: str, role: Role, scores: pd.DataFrame, cards: list[Card]) -> pd.DataFrame:
@@ -34,7 +35,7 @@ def observations(ladder: str, role: Role, scores: pd.DataFrame, cards: list[Card
     losses = checkpoints.melt(
         [column for column in checkpoints if column not in ("loss_nats", "bits_per_byte")], var_name="metric"
     ).assign(family="corpus", elicitation="likelihood")
-    return pd.concat([table, losses], ignore_index=True)[OBSERVATION_COLUMNS]
+    return pd.concat([table, losses], ignore_index=True)[OBSERVATIONS.columns]
 
 
 def _checkpoints(ladder: str, role: Role, card: Card) -> list[dict[str, Any]]:

@@ -10,11 +10,12 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_jsonl
-from tasklaws.core.schema import SCORE_COLUMNS, Elicitation, Item, Response
+from tasklaws.core.schema import Elicitation, Item, Response
 from tasklaws.core.typed import typed
 from tasklaws.families.prompts import target
 from tasklaws.harness import metrics as judge
 from tasklaws.sandbox import Verdict, Verdicts
+from tasklaws.tables import SCORES
 
 
 def score_rung(
@@ -25,7 +26,7 @@ def score_rung(
     checkpoints: Sequence[tuple[int, int]],
     workers: int,
 ) -> pd.DataFrame:
-    """The scores (SCORE_COLUMNS) of what the `checkpoints` (seed, step) of a rung said to `items`, put as `ask` has it.
+    """The scores (tables.SCORES) of what the `checkpoints` (seed, step) of a rung said to `items`, put as `ask` has it.
 
     Verdicts on programs are kept in .work/verdicts. An item without a response, and one that was not asked, raise
     TasklawsError.
@@ -42,7 +43,7 @@ def read_responses(path: Path, rung: str) -> list[Response]:
 
 
 def score(rung: str, responses: Sequence[Response], items: dict[str, Item], verdicts: Verdicts) -> pd.DataFrame:
-    """One row (SCORE_COLUMNS) for each response; one to an unknown item or to other choices raises TasklawsError.
+    """One row (tables.SCORES) for each response; one to an unknown item or to other choices raises TasklawsError.
 
     Programs are run in the sandbox, equal ones once. `response` is a digest of all that the model said to the item.
     """
@@ -59,7 +60,7 @@ def score(rung: str, responses: Sequence[Response], items: dict[str, Item], verd
     programs = [(judge.program_of(said.response or ""), items[said.item].fuel) for said in asked]
     ran = {id(said): verdict for said, verdict in zip(asked, verdicts.judge(programs), strict=True)}
     rows = [_score_row(rung, said, items[said.item], ran.get(id(said))) for said in responses]
-    return pd.DataFrame(rows, columns=SCORE_COLUMNS)
+    return SCORES.frame(rows)
 
 
 def refuse_unanswered(

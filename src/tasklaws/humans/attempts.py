@@ -8,10 +8,8 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_header, read_rows, refuse
+from tasklaws.tables import ATTEMPTS
 
-ATTEMPT_KEYS = ["person", "item"]
-ATTEMPT_NUMBERS = ["seconds", "timeout", "score"]
-ATTEMPT_COLUMNS = [*ATTEMPT_KEYS, "seconds", "timeout", "solved", "score"]
 GROUP = "group_"
 
 
@@ -25,10 +23,10 @@ def read_attempts(path: Path, items: Collection[str]) -> pd.DataFrame:
     and its line, and so does an item that nobody attempted.
     """
     groups = group_columns(read_header(path))
-    table = read_rows(path, [*ATTEMPT_KEYS, "solved", *groups], [*ATTEMPT_NUMBERS, "order"], ATTEMPT_COLUMNS)
-    for column in [*ATTEMPT_KEYS, *groups]:
+    table = read_rows(path, [*ATTEMPTS.keys, "solved", *groups], [*ATTEMPTS.numbers, "order"], ATTEMPTS.columns)
+    for column in [*ATTEMPTS.keys, *groups]:
         refuse(table[column], table[column].isna(), "fill it (groups: `unknown` where it is not known)")
-    for column in ATTEMPT_NUMBERS:
+    for column in ATTEMPTS.numbers:
         refuse(table[column], ~np.isfinite(table[column]), "give a finite number")
     solved = table["solved"].str.lower().map({"1": 1, "0": 0, "true": 1, "false": 0})
     refuse(table["solved"], solved.isna(), "give 1 or 0")
@@ -48,7 +46,7 @@ def read_attempts(path: Path, items: Collection[str]) -> pd.DataFrame:
         raise TasklawsError(
             f"{path}: nobody attempted item {missing[0]} ({len(missing)} such): leave it out of the items"
         )
-    return table[[*ATTEMPT_COLUMNS, *groups]].sort_values(ATTEMPT_KEYS, ignore_index=True)
+    return table[[*ATTEMPTS.columns, *groups]].sort_values(ATTEMPTS.keys, ignore_index=True)
 
 
 def group_columns(columns: Iterable[object]) -> list[str]:
@@ -58,14 +56,14 @@ def group_columns(columns: Iterable[object]) -> list[str]:
 
 def _first(table: pd.DataFrame) -> pd.DataFrame:
     if "order" not in table:
-        again = table.duplicated(ATTEMPT_KEYS)
+        again = table.duplicated(ATTEMPTS.keys)
         _refuse_attempt(table, again, "twice in no order: add a column `order` (1, 2, ...) or keep one")
         return table
     order = table["order"]
     refuse(order, order.isna() | (order % 1 != 0) | (order < 1), "give 1, 2, ...")
-    again = table.duplicated([*ATTEMPT_KEYS, "order"])
+    again = table.duplicated([*ATTEMPTS.keys, "order"])
     _refuse_attempt(table, again, "twice in no order: number them 1, 2, ... in `order`")
-    headless = table.groupby(ATTEMPT_KEYS)["order"].transform("min") > 1
+    headless = table.groupby(ATTEMPTS.keys)["order"].transform("min") > 1
     _refuse_attempt(table, headless, "again without a first time: add the attempt of `order` 1, or remove the later")
     return table[order == 1]
 

@@ -12,10 +12,10 @@ import pandas as pd
 from scipy.stats import CensoredData, ecdf
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import write_table
 from tasklaws.core.schema import Item
 from tasklaws.humans.attempts import GROUP, group_columns, read_attempts
 from tasklaws.stats.proportions import Mean, pooled_rates, shared_error
+from tasklaws.tables import HUMAN_ESTIMATES, HUMAN_GROUPS
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,6 @@ def in_target(strata: pd.DataFrame, target: Target, total: str, squares: str) ->
     return Mean.of(*moments).reweighted([target.shares[value] for value in values])
 
 
-ITEM_KEYS = ["item"]
-GROUP_KEYS = ["item", "group", "value"]
-
-
 def write_summary(attempts: Path, items: Sequence[Item], level: float, target: Target | None, out: Path) -> list[str]:
     """Write items.csv and groups.csv in `out`, from a CSV of attempts, and return what to say of them, in lines.
 
@@ -115,8 +111,8 @@ def write_summary(attempts: Path, items: Sequence[Item], level: float, target: T
         target.refuse_unknown(table)
     summary = item_table(table, families, level, target)
     groups = group_table(table, level)
-    write_table(out / "items.csv", summary, ITEM_KEYS)
-    write_table(out / "groups.csv", groups, GROUP_KEYS)
+    HUMAN_ESTIMATES.write(out / "items.csv", summary)
+    HUMAN_GROUPS.write(out / "groups.csv", groups)
     timeouts = table.groupby("item")["timeout"].nunique()
     mixed = timeouts.index[timeouts > 1]
     written = f"{out}/items.csv: {len(summary)} items"
@@ -182,8 +178,7 @@ def group_table(attempts: pd.DataFrame, level: float) -> pd.DataFrame:
             {"item": moments["item"], "group": column.removeprefix(GROUP), "value": moments[column]},
         )
         parts.append(pd.concat([keys, _estimates(moments, level)], axis=1))
-    columns = [*GROUP_KEYS, "n_people", "n_solved", *_limits("solve_rate"), *_limits("mean_score")]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    return pd.concat(parts, ignore_index=True) if parts else HUMAN_GROUPS.frame([])
 
 
 def _events(attempts: pd.DataFrame) -> pd.DataFrame:

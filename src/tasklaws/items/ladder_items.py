@@ -1,25 +1,12 @@
 """The pipeline's scores, items and people as one table of items: what `tasklaws orders` reads, made of a ladder."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_table
 from tasklaws.core.schema import Item
 from tasklaws.items.table import ItemTable, check_items
 
-PEOPLE_KEYS = ["item"]
-PEOPLE_NUMBERS = ["n_people", "n_solved", "solve_rate", "median_seconds"]
 SECONDS_A_MINUTE = 60
-
-
-def read_people(path: Path) -> pd.DataFrame:
-    """What people did at each item, indexed by item: PEOPLE_NUMBERS, median_seconds empty where it lies above the
-    timeout; a malformed table raises TasklawsError."""
-    columns, required = [*PEOPLE_KEYS, *PEOPLE_NUMBERS], [*PEOPLE_KEYS, *PEOPLE_NUMBERS[:3]]
-    table = read_table(path, columns, PEOPLE_KEYS, required, PEOPLE_NUMBERS)
-    return table.set_index("item")[PEOPLE_NUMBERS]
 
 
 def ladder_items(scores: pd.DataFrame, sizes: dict[str, float], items: list[Item], people: pd.DataFrame) -> ItemTable:

@@ -17,11 +17,12 @@ from tasklaws.items.rolling import Target, held_out
 from tasklaws.items.table import ItemTable
 from tasklaws.plotting import LIGHT, panel
 from tasklaws.stats.resampling import Draws, drawn_auc, drawn_log_loss, drawn_tau, interval
+from tasklaws.tables import ORDER_AGREEMENT, ORDERS
 
 STEPS = "log_steps_required"
 EASINESS = {"time": (TIME, -1), "solve_rate": (SOLVE_RATE, 1), "steps": (STEPS, -1)}
 """What people or the task say of an item, and which way is easier: fixed beforehand, not fitted."""
-ORDERS = {
+ORDER_METHODS = {
     **{name: METHODS[name] for name in ("constant", "time", "solve_rate")},
     "steps": Method(covariates=(STEPS,)),
     **{name: METHODS[name] for name in ("item_response", "full")},
@@ -33,18 +34,12 @@ REFERENCES = ("constant", "item_response")
 DECIMALS = 6
 """Offsets closer than this are one: items with the same answers differ by what the optimiser left."""
 
-ORDER_KEYS = ["items", "order"]
 COUNTS = ["n_items", "n_clusters", "n_models"]
 FIGURES = ["log_loss", "auc", "tau", *(f"minus_{name}" for name in REFERENCES)]
-ORDER_NUMBERS = [*COUNTS, *(name + end for name in FIGURES for end in ("", "_low", "_high"))]
-ORDER_COLUMNS = [*ORDER_KEYS, *ORDER_NUMBERS]
-AGREEMENT_KEYS = ["items", "order", "other"]
-AGREEMENT_NUMBERS = ["n_items", "tau", "tau_low", "tau_high"]
-AGREEMENT_COLUMNS = [*AGREEMENT_KEYS, *AGREEMENT_NUMBERS]
 
 
 def compare(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
-    """Each order on each set of items (`item_sets`): ORDER_COLUMNS, how well it foretells the last models.
+    """Each order on each set of items (`item_sets`): ORDERS.columns, how well it foretells the last models.
 
     Each of the last models is predicted from all earlier ones, its mean score given (`rolling.Target`), by a fit to the
     set's items. `log_loss` in nats and `auc` are of the probabilities; `tau` is Kendall's tau-b of the order with the
@@ -63,7 +58,7 @@ def compare(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
     jobs = [(sets[at][1], index, clusters[at], draws[at].clusters) for at in range(len(sets)) for index in asked[at]]
     told = iter(run_each(_foretell, jobs, workers))
     found = [_rows(name, part, [next(told) for _ in asked[at]], draws[at]) for at, (name, part) in enumerate(sets)]
-    return pd.DataFrame([row for rows in found for row in rows])[ORDER_COLUMNS]
+    return pd.DataFrame([row for rows in found for row in rows])[ORDERS.columns]
 
 
 def item_sets(table: ItemTable) -> Iterator[tuple[str, ItemTable]]:
@@ -83,7 +78,7 @@ def item_sets(table: ItemTable) -> Iterator[tuple[str, ItemTable]]:
 
 
 def agreement(table: ItemTable) -> pd.DataFrame:
-    """AGREEMENT_COLUMNS: Kendall's tau-b between any two orders of each set's items, with 90% intervals by bootstrap
+    """Kendall's tau-b between any two orders of each set's items, with 90% intervals by bootstrap
     over clusters of items.
 
     Item response is fitted to all models here, for one like the best: what the models as a whole show.
@@ -97,7 +92,7 @@ def agreement(table: ItemTable) -> pd.DataFrame:
             known = np.isfinite(found[order]) & np.isfinite(found[other])
             tau = interval(drawn_tau(found[order], found[other], clusters, weights))
             rows.append((name, order, other, int(known.sum()), *tau))
-    return pd.DataFrame(rows, columns=AGREEMENT_COLUMNS)
+    return ORDER_AGREEMENT.frame(rows)
 
 
 def cluster_index(table: ItemTable) -> NDArray[np.intp]:
@@ -123,7 +118,7 @@ def _human(table: ItemTable) -> dict[str, Array]:
 
 def _item_response(table: ItemTable) -> Array:
     """(N,) easiness as all models of the table show it, for one like the best."""
-    levels, method = Levels.of(table).earlier, ORDERS["item_response"]
+    levels, method = Levels.of(table).earlier, ORDER_METHODS["item_response"]
     fit = FittedMethod.to(table, levels, method, method.explanation(table))
     best = int(levels.argmax())
     return np.round(fit.offsets(float(levels[best]), float(table.position[best])), DECIMALS)
@@ -134,7 +129,7 @@ def _foretell(table: ItemTable, index: int, clusters: NDArray[np.intp], drawn: A
     target, human = Target.of(table, index), _human(table)
     clusters = clusters[target.asked]
     found = {}
-    for name, method in ORDERS.items():
+    for name, method in ORDER_METHODS.items():
         if not method.usable(table):
             continue
         offsets = target.fit(method, method.explanation(table)).offsets(*target.place)
@@ -209,7 +204,7 @@ APART = 0.18
 
 def draw(compared: pd.DataFrame) -> Figure:
     """Log loss of each order with its 90% interval, on all items and on those that every order measures."""
-    names = [name for name in ORDERS if name in set(compared["order"])]
+    names = [name for name in ORDER_METHODS if name in set(compared["order"])]
     figure, axes = panel("What the next models solve, by order of difficulty", left=1.95)
     for (items, label), colour, shift in zip(
         LABELS.items(), (LIGHT["fit"], LIGHT["forecast"]), (-APART, APART), strict=True

@@ -4,6 +4,8 @@ from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasklaws.tables import ORDER_AGREEMENT, ORDERS
+
 if TYPE_CHECKING:  # SciPy and matplotlib take a second to import, which the other commands need not
     import pandas as pd
 
@@ -22,15 +24,14 @@ def add_parser(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
 
 
 def run(arguments: Namespace) -> None:
-    from tasklaws.core.files import write_table
-    from tasklaws.items.orders import AGREEMENT_KEYS, ALL, ORDER_KEYS, agreement, compare, draw, sentences
+    from tasklaws.items.orders import ALL, agreement, compare, draw, sentences
     from tasklaws.items.table import read_items
     from tasklaws.plotting import house_style, save
 
     table = read_items(arguments.table)
     compared, agreed = compare(table, arguments.last), agreement(table)
-    write_table(arguments.out / "orders.csv", compared, ORDER_KEYS)
-    write_table(arguments.out / "agreement.csv", agreed, AGREEMENT_KEYS)
+    ORDERS.write(arguments.out / "orders.csv", compared)
+    ORDER_AGREEMENT.write(arguments.out / "agreement.csv", agreed)
     with house_style():
         save(draw(compared), arguments.out / "orders.svg")
     print(text(compared))

@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_user_csv
 from tasklaws.core.schema import Array
+from tasklaws.tables import ITEM_SCORES
 
-REQUIRED = ("model", "task", "score")
-ITEM_NUMBERS = ("human_minutes", "human_attempts", "human_solved", "steps_required", "steps_optional", "chance")
-ITEM_COLUMNS = ("family", "skills", *ITEM_NUMBERS)
-KNOWN = ("suite", *REQUIRED, "attempt", "date", "n_params", *ITEM_COLUMNS)
-TEXTS = ("suite", "model", "task", "attempt", "date", "family", "skills")
+_NEEDED = ["model", "task", "score"]
+_OF_ITEM = ITEM_SCORES.columns[ITEM_SCORES.columns.index("family") :]
 DAYS_A_YEAR = 365.25
 
 
@@ -23,7 +21,7 @@ DAYS_A_YEAR = 365.25
 class ItemTable:
     """N items asked of M models.
 
-    `scores` (N, M) in [0, 1], NaN where a model was not asked; `items` one row an item (the columns of ITEM_COLUMNS
+    `scores` (N, M) in [0, 1], NaN where a model was not asked; `items` one row an item (those columns of ITEM_SCORES
     that the table has), indexed and sorted by task; `models` (M,) by position, then by name; `position` (M,) is years
     since the first date, or log n_params; models at one position are contemporaries, none of them earlier than
     another.
@@ -57,7 +55,7 @@ def read_items(path: Path) -> ItemTable:
     finite, an item that differs between rows, an item without a score, fewer than two models, and a row longer than
     the header.
     """
-    table = read_user_csv(path, dtype=dict.fromkeys(TEXTS, "str"))
+    table = read_user_csv(path, dtype=dict.fromkeys(set(ITEM_SCORES.columns) - set(ITEM_SCORES.numbers), "str"))
     return check_items(table.dropna(how="all"), str(path))
 
 
@@ -90,11 +88,13 @@ def check_items(table: pd.DataFrame, source: str) -> ItemTable:
 
 def _check_columns(table: pd.DataFrame, source: str) -> None:
     for column in table:
-        if column not in KNOWN:
-            raise TasklawsError(f"{source}: unknown column {column!r}: the table may have {', '.join(KNOWN)}")
-    for column in REQUIRED:
+        if column not in ITEM_SCORES.columns:
+            raise TasklawsError(
+                f"{source}: unknown column {column!r}: the table may have {', '.join(ITEM_SCORES.columns)}"
+            )
+    for column in _NEEDED:
         if column not in table:
-            raise TasklawsError(f"{source}: no column {column!r}: the table needs {', '.join(REQUIRED)}")
+            raise TasklawsError(f"{source}: no column {column!r}: the table needs {', '.join(_NEEDED)}")
     if "date" not in table and "n_params" not in table:
         raise TasklawsError(f"{source}: neither `date` nor `n_params`: one of them must order the models")
     if table.empty:
@@ -157,10 +157,10 @@ def _positions(table: pd.DataFrame, source: str) -> pd.Series:
 def _items(table: pd.DataFrame, source: str) -> pd.DataFrame:
     """What is known of each task, one row a task, sorted by its name."""
     items = pd.DataFrame(index=pd.Index(sorted(table["task"].unique()), name="task"))
-    for column in ITEM_COLUMNS:
+    for column in _OF_ITEM:
         if column not in table or table[column].isna().all():
             continue
-        if column in ITEM_NUMBERS:
+        if column in ITEM_SCORES.numbers:
             high = 1.0 if column == "chance" else np.inf
             positive = column in ("human_minutes", "human_attempts")
             table = table.assign(**{column: _numbers(table, column, source, high, positive)})

@@ -13,8 +13,8 @@ from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, sha256_file, write_json
-from tasklaws.core.schema import LADDER_COLUMNS
 from tasklaws.core.typed import typed
+from tasklaws.tables import LADDER
 
 CARD = "card.json"
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -216,10 +216,10 @@ def rung_size(source: dict[str, Any]) -> tuple[int, int]:
 
 
 def ladder_rows(models: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of the ladder table (LADDER_COLUMNS)."""
+    """The rows of the ladder table (tables.LADDER)."""
     rows = []
     for rung, settings in models["rungs"].items():
         n_params, n_tokens = rung_size(settings["source"])
         values = [models["name"], rung, settings["role"], n_params, n_tokens, train_flops(n_params, n_tokens)]
-        rows.append(dict(zip(LADDER_COLUMNS, values, strict=True)))
+        rows.append(dict(zip(LADDER.columns, values, strict=True)))
     return rows

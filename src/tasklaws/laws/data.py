@@ -9,9 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import ACCURACIES, Array, is_loss
+from tasklaws.core.schema import Array
 from tasklaws.laws.law import AXES, Law
 from tasklaws.stats.proportions import binomial_items
+from tasklaws.tables import ACCURACIES, is_loss
 
 Kind = Literal["accuracy", "loss"]
 NOMINAL_ITEMS = 100.0  # behind an accuracy of which neither n_items nor stderr is known: all points then weigh the same

@@ -7,22 +7,23 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import SCORE_KEYS, Item
+from tasklaws.core.schema import Item
 from tasklaws.overlap.design import correlation, effective_number, needs, overlap
 from tasklaws.overlap.discontinuity import expected_index, observed_index
 from tasklaws.overlap.effective_number import LEAST_TELLING, Estimate, Overlap, against_design
 from tasklaws.overlap.effective_number import effective_number as observed_number
 from tasklaws.overlap.residuals import Residuals, around_trend, between_seeds, read_cells
-from tasklaws.overlap.table import METRIC, STRUCTURE_COLUMNS
+from tasklaws.tables import EFFECTIVE_NUMBERS, SCORES
 
 T = TypeVar("T")
+_METRIC = "exact_match"
 LEVEL = 0.9
 
 
 def structure_table(
     scores: pd.DataFrame, sizes: pd.DataFrame, items: Mapping[str, Item], weights: Mapping[str, Mapping[str, float]]
 ) -> pd.DataFrame:
-    """One row a family and elicitation of the fit rungs' `scores`, without its ladder (STRUCTURE_COLUMNS).
+    """One row a family and elicitation of the fit rungs' `scores`, without its ladder (tables.EFFECTIVE_NUMBERS).
 
     `sizes` has rung, seed, step, is_final, n_params and n_tokens of every checkpoint; `weights` those of the skills of
     a family, all alike where it has none. What cannot be told is empty: no error. An item that `items` lacks raises
@@ -39,13 +40,13 @@ def structure_table(
         raise TasklawsError(f"{what} was scored and has no observation: run `dvc repro observe`")
     order = sizes.groupby("rung")["n_params"].max().sort_values(kind="stable")
     place = {rung: f"{index:04}" for index, rung in enumerate(order.index)}
-    by_size = scores.assign(rung=scores["rung"].map(place)).sort_values(SCORE_KEYS)
+    by_size = scores.assign(rung=scores["rung"].map(place)).sort_values(SCORES.keys)
     sizes = sizes.assign(rung=sizes["rung"].map(place))
     found = []
     for (family, elicitation), own in by_size.groupby(["family", "elicitation"], sort=True):
         row = {"family": family, "elicitation": elicitation}
-        found.append(row | of_family(own.dropna(subset=METRIC), sizes, items, weights.get(str(family))))
-    return pd.DataFrame(found).reindex(columns=STRUCTURE_COLUMNS)
+        found.append(row | of_family(own.dropna(subset=_METRIC), sizes, items, weights.get(str(family))))
+    return pd.DataFrame(found).reindex(columns=EFFECTIVE_NUMBERS.columns)
 
 
 def of_family(
@@ -84,7 +85,7 @@ def tells(seen: Overlap) -> bool:
 def observe(scores: pd.DataFrame, sizes: pd.DataFrame) -> tuple[str, Residuals | None, Overlap | None]:
     """The effective number of the first contrast that more than one rung tells: between seeds, then around a trend in
     ln n_params and ln n_tokens; where none does, that of seeds if it exists. None of scores that never change."""
-    cells = read_cells(scores, METRIC)
+    cells = read_cells(scores, _METRIC)
     if not (np.ptp(cells.score, axis=1) > 0).any():
         return "", None, None
     keys = ["rung", "seed", "step"]
@@ -119,9 +120,9 @@ def sharpness(
     if by_rung.nunique() < 3:
         return {}
     ln_size = np.log(by_rung.to_numpy(dtype=float))
-    curve = final.groupby("rung")[METRIC].mean().to_numpy(dtype=float)
+    curve = final.groupby("rung")[_METRIC].mean().to_numpy(dtype=float)
     group = groups([items[name] for name in sorted(final["item"].unique())], weight)
-    seen = told(observed_index, read_cells(final, METRIC), ln_size, group, LEVEL, 0)
+    seen = told(observed_index, read_cells(final, _METRIC), ln_size, group, LEVEL, 0)
     due = told(expected_index, ln_size, curve, n_eff, LEVEL, 0)
     return (limits("index", seen) if seen else {}) | (limits("expected_index", due) if due else {})
 

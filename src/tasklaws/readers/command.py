@@ -10,9 +10,9 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_csv, read_text
-from tasklaws.core.schema import POINT_KEYS
-from tasklaws.points import KNOWN, check, complete, parse, write_points
+from tasklaws.points import RESULT, check, complete, parse, write_points
 from tasklaws.readers.lm_eval import GUESSABLE, Rows, describe, fill, is_result, no_models, read_models, rows, usable
+from tasklaws.tables import POINTS
 
 REMEDY = "give a result file of lm-eval, a tidy table, or a directory of them"
 
@@ -44,7 +44,7 @@ def run(arguments: Namespace) -> None:
     if not tables:
         raise TasklawsError(f"no results in {', '.join(map(str, arguments.paths))}: {REMEDY}")
     table = complete(pd.concat([fill(table, models) for table in tables]))
-    check(table, KNOWN, POINT_KEYS)
+    check(table, RESULT, POINTS.keys)
     write_points(arguments.out, table)
     unknown = sorted(table.loc[table["chance"].isna() & table["metric"].isin(GUESSABLE), "task"].unique())
     if unknown:
@@ -59,8 +59,8 @@ def gather(paths: list[Path], out: Path) -> tuple[Rows, list[pd.DataFrame]]:
     tables = []
     for path in _files(paths, out):
         named = path in paths
-        if path.name.endswith((".csv", ".csv.gz")) and (named or set(KNOWN) <= set(read_csv(path, REMEDY, nrows=0))):
-            tables.append(complete(parse(path, KNOWN)))
+        if path.name.endswith((".csv", ".csv.gz")) and (named or set(RESULT) <= set(read_csv(path, REMEDY, nrows=0))):
+            tables.append(complete(parse(path, RESULT)))
         elif path.suffix == ".json" and is_result(document := _document(path)):
             results |= rows(path, document)
         elif named:

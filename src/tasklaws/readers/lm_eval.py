@@ -13,7 +13,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_rows
-from tasklaws.core.schema import ACCURACIES, POINT_COLUMNS, is_loss
+from tasklaws.tables import ACCURACIES, MODELS, POINTS, is_loss
 
 # What stands among a task's metrics but is none; a metric of such a name has its filter behind it, as in "name,none".
 NOTES = {"alias", "name", "sample_len", "sample_count", "samples"}
@@ -22,7 +22,7 @@ STEP = re.compile(r"(?:^|[^a-z])(?:global_?)?step[-_]?(\d+)", re.IGNORECASE)
 CHECKPOINT = re.compile(r"(?:(?:global_?)?step|checkpoint)[-_]?(\d+)", re.IGNORECASE)
 
 Rows = dict[str, dict[str, Any]]  # by where each stands
-COLUMNS = ["model", "step", "n_params_total", "task", "metric", "value", "stderr", "n_items", "chance", "n_shot"]
+_RESULT = ["model", "step", "n_params_total", "task", "metric", "value", "stderr", "n_items", "chance", "n_shot"]
 
 
 def is_result(document: Any) -> bool:
@@ -110,7 +110,7 @@ def _model(path: Path, document: dict[str, Any]) -> tuple[str, int | None]:
 
 def usable(found: Rows) -> pd.DataFrame:
     """The rows less those of metrics that are neither a known loss nor a score in [0, 1], such as BLEU; says which."""
-    results = pd.DataFrame.from_dict(found, orient="index", columns=[*COLUMNS, "higher_is_better"])
+    results = pd.DataFrame.from_dict(found, orient="index", columns=[*_RESULT, "higher_is_better"])
     sure = results["metric"].isin([metric for metric in results["metric"] if is_loss(metric) or metric in ACCURACIES])
     odd = ~sure & (results["higher_is_better"].eq(False) | ~results["value"].between(0, 1))
     left_out = results["metric"].isin(results.loc[odd, "metric"])
@@ -138,12 +138,7 @@ def describe(results: pd.DataFrame, models: pd.DataFrame, ladder: str) -> pd.Dat
     split = results["ladder"].isin(results.loc[shots > 1, "ladder"]) & results["n_shot"].notna()
     names = results["ladder"] + "-" + results["n_shot"].map("{:.0f}shot".format)
     results["ladder"] = results["ladder"].mask(split, names)
-    return results.reindex(columns=[*POINT_COLUMNS, "n_shot", "n_params_total"])
-
-
-TEXTS = ["model", "ladder"]
-# n_params without embeddings; n_tokens and train_flops at the end of training.
-NUMBERS = ["n_params", "n_tokens", "train_flops", "tokens_per_step"]
+    return results.reindex(columns=[*POINTS.columns, "n_shot", "n_params_total"])
 
 
 def read_models(path: Path) -> pd.DataFrame:
@@ -151,11 +146,11 @@ def read_models(path: Path) -> pd.DataFrame:
 
     A column of another name, a model given twice, or a number below 0 raises TasklawsError.
     """
-    table = read_rows(path, TEXTS, NUMBERS, ["model"])
-    other = [column for column in table if column not in [*TEXTS, *NUMBERS]]
+    table = read_rows(path, ["model", "ladder"], MODELS.numbers, MODELS.keys)
+    other = [column for column in table if column not in MODELS.columns]
     if other:
-        raise TasklawsError(f"{path}: unknown column {other[0]!r}: a model has {', '.join([*TEXTS, *NUMBERS])}")
-    for column in [column for column in NUMBERS if column in table]:
+        raise TasklawsError(f"{path}: unknown column {other[0]!r}: a model has {', '.join(MODELS.columns)}")
+    for column in [column for column in MODELS.numbers if column in table]:
         bad = table[column] < 0
         if bad.any():
             raise TasklawsError(f"{table.index[bad][0]}: {column} is {table.loc[bad, column].iloc[0]}: give 0 or more")
@@ -165,12 +160,12 @@ def read_models(path: Path) -> pd.DataFrame:
         raise TasklawsError(
             f"{table.index[bad][0]}: model is {names[bad].iloc[0]!r}: keep one named row for each model"
         )
-    return table.set_axis(names).reindex(columns=[*TEXTS, *NUMBERS])
+    return table.set_axis(names).reindex(columns=MODELS.columns)
 
 
 def no_models() -> pd.DataFrame:
     """Nothing known of any model."""
-    return pd.DataFrame(columns=[*TEXTS, *NUMBERS], dtype=float)
+    return pd.DataFrame(columns=MODELS.columns, dtype=float)
 
 
 def short(names: pd.Series) -> pd.Series:

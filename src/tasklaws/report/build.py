@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from tasklaws.core.files import json_line, sha256_file, write_table, write_text
+from tasklaws.core.files import json_line, sha256_file, write_text
 from tasklaws.plotting import house_style, save
 from tasklaws.report.claims import loop_limit
 from tasklaws.report.figures import (
@@ -23,7 +23,8 @@ from tasklaws.report.overlap import experiment_figures, load_experiment
 from tasklaws.report.page import PageContent, render_page
 from tasklaws.report.surprise_page import calibration_figures, render_surprises
 from tasklaws.report.surprises import load_surprises
-from tasklaws.report.tables import PLOT_KEYS, plot_table
+from tasklaws.report.tables import plot_table
+from tasklaws.tables import CURVES
 
 PARAMS_USED = ("models", "families", "elicitation", "laws", "experiment", "seed")
 
@@ -35,9 +36,8 @@ def build_report(root: Path, params: dict[str, Any]) -> None:
     A missing or malformed input raises TasklawsError before anything is written.
     """
     results = load_results(root, params)
-    surprises, orders = load_surprises(root, results), load_orders(root, results)
-    experiment = load_experiment(root, params)
-    folder = root / "results" / results.ladder
+    surprises, orders, experiment = load_surprises(results), load_orders(results), load_experiment(root, params)
+    folder = results.paths.figures
     with house_style():
         figures = (
             curve_figures(results)
@@ -46,12 +46,12 @@ def build_report(root: Path, params: dict[str, Any]) -> None:
             | experiment_figures(experiment)
         )
         for name, figure in figures.items():
-            save(figure, folder / "figures" / f"{name}.svg")
-    for stale in set((folder / "figures").glob("*.svg")) - {folder / "figures" / f"{name}.svg" for name in figures}:
+            save(figure, folder / f"{name}.svg")
+    for stale in set(folder.glob("*.svg")) - {folder / f"{name}.svg" for name in figures}:
         stale.unlink()
-    write_table(folder / "plots" / "curves.csv", plot_table(results), PLOT_KEYS)
-    svgs = {name: (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8") for name in figures}
-    content = PageContent(results, orders, surprises, experiment, svgs, provenance(root, params))
+    CURVES.write(results.paths.curves, plot_table(results))
+    svgs = {name: (folder / f"{name}.svg").read_text(encoding="utf-8") for name in figures}
+    content = PageContent(results, orders, surprises, experiment, svgs, provenance(results, params))
     pages = {"index.html": render_page(content), "surprises.html": render_surprises(results, surprises, svgs)}
     for name, text in pages.items():
         write_text(root / "reports" / name, text)
@@ -84,25 +84,17 @@ def curve_figures(results: Results) -> dict[str, Figure]:
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
-def provenance(root: Path, params: dict[str, Any]) -> list[tuple[str, str]]:
+def provenance(results: Results, params: dict[str, Any]) -> list[tuple[str, str]]:
     """What the pages were made from: the parameters that bear on them and their inputs, with their SHA-256."""
     used = {key: params[key] for key in PARAMS_USED}
     digest = hashlib.sha256(json_line(Path("params.yaml"), used).encode()).hexdigest()
-    results = root / "results" / params["models"]["name"]
-    names = [
-        results / "observations_fit.csv",
-        results / "observations_holdout.csv",
-        results / "fits.json",
-        results / "mirage.csv",
-        results / "structure.csv",
-        results / "before" / "holdout.csv",
-        results / "methods.csv",
-        results / "bands.csv",
-        *(results / name for name in ("surprises.csv", "surprise_counts.csv", "surprising_skills.csv")),
-        results / "orders.csv",
-        results / "orders_agreement.csv",
-        root / "data" / "humans" / "items.csv",
-        *sorted((root / "data" / "items" / f"{family}.jsonl") for family in params["families"]["sets"]),
+    paths = results.paths
+    inputs = [
+        *(paths.observations(role) for role in ("fit", "holdout")),
+        *(paths.fits, paths.mirage, paths.effective_numbers, paths.forecasts, paths.methods, paths.bands),
+        *(paths.surprises, paths.surprise_counts, paths.surprising_skills),
+        *(paths.orders, paths.order_agreement, paths.human_estimates),
+        *sorted(paths.items / f"{family}.jsonl" for family in results.families),
     ]
     own = (f"params.yaml: {', '.join(PARAMS_USED)}", digest)
-    return [own, *((path.relative_to(root).as_posix(), sha256_file(path)) for path in names)]
+    return [own, *((path.relative_to(paths.root).as_posix(), sha256_file(path)) for path in inputs)]

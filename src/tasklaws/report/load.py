@@ -8,29 +8,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_table
-from tasklaws.core.schema import (
-    ITEMS,
-    OBSERVATION_COLUMNS,
-    OBSERVATION_KEYS,
-    OBSERVATION_NUMBERS,
-    Item,
-    read_items,
-)
+from tasklaws.core.schema import Item, read_items
 from tasklaws.forecast.curve_fits import load_fits
-from tasklaws.forecast.mirage import MIRAGE_COLUMNS, MIRAGE_KEYS
-from tasklaws.forecast.tables import FORECAST_KEYS, read_bands, read_forecasts, read_methods
-from tasklaws.forecast.validate import VALIDATION_COLUMNS, VALIDATION_NUMBERS
-from tasklaws.overlap.table import read_structure
-from tasklaws.scores import read_scores
+from tasklaws.paths import Paths
+from tasklaws.tables import (
+    BANDS,
+    FORECASTS,
+    METHOD_FORECASTS,
+    MIRAGE,
+    VALIDATION,
+    read_checkpoints,
+    read_effective_numbers,
+    read_scores,
+    refuse_strangers,
+)
 
 Task = tuple[str, str]
 """A family and an elicitation."""
 CORPUS: Task = ("corpus", "likelihood")
 CONTINUOUS = ["partial_credit", "brier", "target_bits_per_byte"]
 METRICS_IN_ORDER = ["exact_match", *CONTINUOUS, "loss_nats", "bits_per_byte"]
-MIRAGE_NUMBERS = ["jump_exact", "jump_continuous", "statistic", "p_value", "survives"]  # true and false count as such
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +41,7 @@ class Results:
     `Estimate`.
     """
 
-    ladder: str
+    paths: Paths
     rungs: dict[str, str]
     tasks: list[Task]
     families: dict[str, dict[str, Any]]
@@ -57,7 +54,7 @@ class Results:
     bands: pd.DataFrame
     laws: pd.DataFrame
     mirage: pd.DataFrame
-    structure: pd.DataFrame
+    effective_numbers: pd.DataFrame
 
     @property
     def holdouts(self) -> list[str]:
@@ -98,55 +95,44 @@ def load_results(root: Path, params: dict[str, Any]) -> Results:
     """Read the ladder named in params; a missing or malformed file raises TasklawsError."""
     ladder, entries = params["models"]["name"], params["models"]["rungs"]
     families = params["families"]["sets"]
-    folder = root / "results" / ladder
-    observations = _read_observations(folder, list(entries))
+    paths = Paths(ladder, root)
+    observations = _read_observations(paths, list(entries))
     sizes = _sizes(observations)
     rungs = {
         rung: entries[rung]["role"]
         for rung in sorted((rung for rung in entries if rung in sizes), key=lambda rung: sizes[rung])
     }
     observations = _in_order(observations, ["rung"], list(rungs), ["seed", "step"])
-    items = _item_table([item for name in families for item in read_items(root / ITEMS / f"{name}.jsonl")])
-    scores = pd.concat(
-        [read_scores(root / "scores" / ladder / entry["role"], [rung]) for rung, entry in entries.items()]
-    )
-    scores = _final_scores(scores, observations, items, root / ITEMS)
+    items = _item_table([item for name in families for item in read_items(paths.items / f"{name}.jsonl")])
+    scores = pd.concat([read_scores(paths.scores(entry["role"]), [rung]) for rung, entry in entries.items()])
+    scores = _final_scores(scores, observations, items)
     asked = set(zip(observations["family"], observations["elicitation"], strict=True)) - {CORPUS}
     place = {family: index for index, family in enumerate(families)}
     tasks = sorted(asked, key=lambda task: (place.get(task[0], len(place)), task))
-    mirage = read_table(folder / "mirage.csv", MIRAGE_COLUMNS, MIRAGE_KEYS, [*MIRAGE_KEYS, "evidence"], MIRAGE_NUMBERS)
-    needed = [*FORECAST_KEYS, "predicted", "observed", "inside", "verdict", "abs_error"]
-    validation = read_table(folder / "validation.csv", VALIDATION_COLUMNS, FORECAST_KEYS, needed, VALIDATION_NUMBERS)
     by_task = ["family", "elicitation"]
     return Results(
-        ladder=ladder,
+        paths=paths,
         rungs=rungs,
         tasks=tasks,
         families=families,
         items=items,
         scores=_in_order(scores, ["rung"], list(rungs)),
         observations=observations,
-        forecasts=_in_order(read_forecasts(folder / "before" / "holdout.csv"), by_task, tasks),
-        validation=_in_order(validation, by_task, tasks, ["metric"]),
-        methods=read_methods(folder / "methods.csv"),
-        bands=read_bands(folder / "bands.csv"),
-        laws=_law_table(folder / "fits.json", ladder),
-        mirage=_in_order(mirage, by_task, tasks),
-        structure=_in_order(read_structure(folder / "structure.csv", ladder), by_task, tasks),
+        forecasts=_in_order(FORECASTS.read(paths.forecasts), by_task, tasks),
+        validation=_in_order(VALIDATION.read(paths.validation), by_task, tasks, ["metric"]),
+        methods=METHOD_FORECASTS.read(paths.methods),
+        bands=BANDS.read(paths.bands),
+        laws=_law_table(paths.fits, ladder),
+        mirage=_in_order(MIRAGE.read(paths.mirage), by_task, tasks),
+        effective_numbers=_in_order(read_effective_numbers(paths.effective_numbers, ladder), by_task, tasks),
     )
 
 
-def _read_observations(folder: Path, rungs: list[str]) -> pd.DataFrame:
-    needed = [*OBSERVATION_KEYS, "is_final", "n_params", "n_tokens", "train_flops", "value"]
-    tables = [
-        read_table(
-            folder / f"observations_{role}.csv", OBSERVATION_COLUMNS, OBSERVATION_KEYS, needed, OBSERVATION_NUMBERS
-        )
-        for role in ("fit", "holdout")
-    ]
+def _read_observations(paths: Paths, rungs: list[str]) -> pd.DataFrame:
+    tables = [read_checkpoints(paths.observations(role)) for role in ("fit", "holdout")]
     # Without those that have no row, whose columns have no type.
     table = pd.concat([one for one in tables if len(one)] or tables, ignore_index=True)
-    return table[table["rung"].isin(rungs)].astype({"is_final": bool})
+    return table[table["rung"].isin(rungs)]
 
 
 def _sizes(observations: pd.DataFrame) -> "pd.Series[float]":
@@ -181,12 +167,10 @@ def _item_size(item: Item) -> int:
     return int(numbers[0]) if numbers else item.n_required + item.n_optional
 
 
-def _final_scores(scores: pd.DataFrame, observations: pd.DataFrame, items: pd.DataFrame, folder: Path) -> pd.DataFrame:
+def _final_scores(scores: pd.DataFrame, observations: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
     final = observations.loc[observations["is_final"], ["rung", "seed", "step"]].drop_duplicates()
     found = scores[scores["exact_match"].notna()].merge(final, on=["rung", "seed", "step"])
-    strangers = found.loc[~found["item"].isin(items.index), "item"]
-    if len(strangers):
-        raise TasklawsError(f"item {strangers.iloc[0]} was scored and is not in {folder}: run `dvc repro`")
+    refuse_strangers(found["item"], items.index, "data/items", "run `dvc repro`")
     found = found.merge(items[["size", "human_seconds"]], left_on="item", right_index=True, validate="many_to_one")
     return found.assign(n_digits=found["size"].astype(str).str.len())
 

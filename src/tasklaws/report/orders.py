@@ -2,7 +2,6 @@
 families."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,25 +9,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_table
-from tasklaws.items.ladder_items import read_people
-from tasklaws.items.orders import (
-    AGREEMENT_COLUMNS,
-    AGREEMENT_KEYS,
-    AGREEMENT_NUMBERS,
-    ALL,
-    ORDER_COLUMNS,
-    ORDER_KEYS,
-    ORDER_NUMBERS,
-    ORDERS,
-    REFERENCES,
-    WORDS,
-    judge,
-    sentences,
-)
+from tasklaws.items.orders import ALL, ORDER_METHODS, REFERENCES, WORDS, judge, sentences
 from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, share_y
 from tasklaws.report.load import Results, Task, of_task
 from tasklaws.report.template import estimate
+from tasklaws.tables import ORDER_AGREEMENT, ORDERS, read_human_estimates, refuse_strangers
 
 GENERATORS = {
     "sha256_power": "Time grows with the power, what must be known does not. A flat line: time orders nothing here.",
@@ -64,31 +49,16 @@ class OrderedTask(NamedTuple):
     tau: str
 
 
-def load_orders(root: Path, results: Results) -> OrderResults:
+def load_orders(results: Results) -> OrderResults:
     """Read what the stages orders and humans wrote; a missing or malformed file, one without the whole of the items or
     without an item that was scored, raises TasklawsError."""
-    folder, path = root / "results" / results.ladder, root / "data" / "humans" / "items.csv"
-    always = [name for name in ORDER_NUMBERS if not name.startswith(("auc", "tau"))]
-    people = read_people(path)
-    strangers = results.scores.loc[~results.scores["item"].isin(people.index), "item"]
-    if len(strangers):
-        raise TasklawsError(f"{path} lacks item {strangers.iloc[0]}, which was scored: run `dvc repro humans`")
-    found = OrderResults(
-        read_table(folder / "orders.csv", ORDER_COLUMNS, ORDER_KEYS, [*ORDER_KEYS, *always], ORDER_NUMBERS),
-        read_table(
-            folder / "orders_agreement.csv",
-            AGREEMENT_COLUMNS,
-            AGREEMENT_KEYS,
-            [*AGREEMENT_KEYS, "n_items"],
-            AGREEMENT_NUMBERS,
-        ),
-        people,
-    )
+    paths = results.paths
+    people = read_human_estimates(paths.human_estimates)
+    refuse_strangers(results.scores["item"], people.index, str(paths.human_estimates), "run `dvc repro humans`")
+    found = OrderResults(ORDERS.read(paths.orders), ORDER_AGREEMENT.read(paths.order_agreement), people)
     sets = found.compared.groupby("items")["order"].agg(frozenset)
     if ALL not in sets or not set(REFERENCES) <= sets[ALL] or sets.nunique() > 1:
-        raise TasklawsError(
-            f"{folder / 'orders.csv'} lacks rows, of {ALL} or of an order: run `dvc repro --force orders`"
-        )
+        raise TasklawsError(f"{paths.orders} lacks rows, of {ALL} or of an order: run `dvc repro --force orders`")
     return found
 
 
@@ -103,8 +73,8 @@ def order_section(results: Results, orders: OrderResults) -> dict[str, Any]:
     return {
         "sentences": sentences(compared, ALL),
         "words": WORDS,
-        "orders": list(ORDERS),
-        "sets": {name: [rows.get((name, order)) for order in ORDERS] for name in sets},
+        "orders": list(ORDER_METHODS),
+        "sets": {name: [rows.get((name, order)) for order in ORDER_METHODS] for name in sets},
         "agreement": agreement[agreement["items"] == ALL],
         "unknown_medians": int(orders.people["median_seconds"].isna().sum()),
         "n_people_items": len(orders.people),

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from tasklaws.core.files import read_table
-from tasklaws.experiments.tables import VERDICTS, read_exponents, read_sentences, read_summary
-from tasklaws.experiments.zipf import RUN_COLUMNS, RUN_KEYS
+from tasklaws.experiments.overlap_summary import read_sentences
+from tasklaws.paths import Paths
 from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, scale_colour
+from tasklaws.tables import SET_SUMMARY, VERDICT_NAMES, ZIPF_EXPONENTS, ZIPF_RUNS
 
 N_EFF = "effective number of tasks, as designed"
 
@@ -33,17 +33,17 @@ def load_experiment(root: Path, params: dict[str, Any]) -> Experiment | None:
     ladder = params["models"]["name"]
     if ladder not in params["experiment"]["ladders"]:
         return None
-    folder = root / "results" / ladder / "overlap"
-    summary = read_summary(folder / "summary.csv").sort_values("n_eff")
+    folder = Paths(ladder, root).overlap
+    summary = SET_SUMMARY.read(folder / "summary.csv").sort_values("n_eff")
     verdicts = [
-        ", ".join(f"{verdict} {100 * row[verdict]:.0f}%" for verdict in VERDICTS if row[verdict] > 0)
+        ", ".join(f"{verdict} {100 * row[verdict]:.0f}%" for verdict in VERDICT_NAMES if row[verdict] > 0)
         for _, row in summary.iterrows()
     ]
     return Experiment(
         summary=summary.assign(verdicts=verdicts),
         sentences=read_sentences(folder / "summary.json") + read_sentences(folder / "zipf.json"),
-        exponents=read_exponents(folder / "zipf.csv"),
-        runs=read_table(folder / "zipf_runs.csv", RUN_COLUMNS, RUN_KEYS, RUN_COLUMNS, RUN_COLUMNS),
+        exponents=ZIPF_EXPONENTS.read(folder / "zipf.csv"),
+        runs=ZIPF_RUNS.read(folder / "zipf_runs.csv"),
     )
 
 

@@ -73,7 +73,7 @@ def render_page(content: PageContent) -> str:
     }
     compared, effective_numbers = comparison_table(results), effective_number_table(results)
     return template("page.html.jinja").render(
-        ladder=results.ladder,
+        ladder=results.paths.ladder,
         figure=figure,
         letters=Markup(letters(list(svgs.values()))),
         ladder_table=ladder_table(results),

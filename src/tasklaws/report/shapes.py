@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from tasklaws.core.schema import is_loss
+from tasklaws.tables import is_loss
 
 Shape = Literal["no rise", "step", "pieces", "smooth", "uneven", "too few rungs"]
 # What each word is taken to mean. They are conventions, printed in the report beside the numbers they rest on.

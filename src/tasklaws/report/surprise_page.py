@@ -29,7 +29,7 @@ def render_surprises(results: Results, surprises: Surprises, svgs: dict[str, str
         if name in svgs
     }
     return template("surprises.html.jinja").render(
-        ladder=results.ladder,
+        ladder=results.paths.ladder,
         letters=Markup(letters([svgs[names[rung]] for rung in figures])),
         blocks=surprises_by_rung(results, surprises),
         figures=figures,

@@ -2,17 +2,16 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Response
-from tasklaws.forecast.surprises import EXPECTED, FAILED, SOLVED, read_counts, read_surprises
-from tasklaws.forecast.surprising_skills import read_skills
+from tasklaws.forecast.surprises import EXPECTED, FAILED, SOLVED
 from tasklaws.harness.score import read_responses
 from tasklaws.report.load import Results
+from tasklaws.tables import SURPRISE_COUNTS, SURPRISES, SURPRISING_SKILLS
 
 LONGEST = 160  # characters shown of what a model said
 
@@ -35,18 +34,18 @@ class Surprising(NamedTuple):
     kinds: list[tuple[str, pd.DataFrame]]
 
 
-def load_surprises(root: Path, results: Results) -> Surprises:
+def load_surprises(results: Results) -> Surprises:
     """Read the tables of surprises and what was said; a malformed file, or an item without a response, raises
     TasklawsError."""
-    folder = root / "results" / results.ladder
-    items = read_surprises(folder / "surprises.csv").sort_values("rank")
+    paths = results.paths
+    items = SURPRISES.read(paths.surprises).sort_values("rank")
     items = items[items["rung"].isin(list(results.rungs))].fillna({"skills": ""})
     strangers = items.loc[~items["item"].isin(results.items.index), "item"]
     if len(strangers):
         raise TasklawsError(f"item {strangers.iloc[0]} is a surprise and not in data/items: run `dvc repro validate`")
     said: dict[tuple[str, str, str], Counter[str]] = {}
     for rung in results.holdouts:
-        responses = read_responses(root / "responses" / results.ladder / f"{rung}.jsonl", rung)
+        responses = read_responses(paths.responses(rung), rung)
         said |= _final_texts(rung, responses, results)
     asked = list(zip(items["rung"], items["elicitation"], items["item"], strict=True))
     for key, kind in zip(asked, items["surprise"], strict=True):
@@ -57,8 +56,8 @@ def load_surprises(root: Path, results: Results) -> Surprises:
     said_to_each = pd.Series([list(said.get(key, Counter()).items()) for key in asked], items.index, dtype=object)
     return Surprises(
         items=items.join(texts).assign(said=said_to_each),
-        counts=read_counts(folder / "surprise_counts.csv"),
-        skills=read_skills(folder / "surprising_skills.csv"),
+        counts=SURPRISE_COUNTS.read(paths.surprise_counts),
+        skills=SURPRISING_SKILLS.read(paths.surprising_skills),
     )
 
 

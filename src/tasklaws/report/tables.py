@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tasklaws.core.schema import is_loss
 from tasklaws.report.load import CORPUS, Results, Task, of_task
 from tasklaws.report.template import percent, points
+from tasklaws.tables import BASELINE_NAMES, CURVES, is_loss
 
-PLOT_KEYS = ["curve", "metric", "role", "n_params", "seed"]
+BASELINE_ERRORS = [f"abs_error_{name}" for name in BASELINE_NAMES]
 
 
 def ladder_table(results: Results) -> pd.DataFrame:
@@ -27,12 +27,7 @@ def comparison_table(results: Results) -> pd.DataFrame:
     baseline, picked in hindsight (`abs_error_best`; NaN without baselines)."""
     table = results.validation
     law = table["abs_error_power"].where(table["metric"].map(is_loss), table["abs_error_logistic"])
-    return table.assign(abs_error_law=law, abs_error_best=table[_baseline_columns(table)].min(axis=1))
-
-
-def _baseline_columns(table: pd.DataFrame) -> list[str]:
-    errors = {str(column) for column in table.columns if str(column).startswith("abs_error_")}
-    return sorted(errors - {"abs_error_law", "abs_error_best"}, key=list(table.columns).index)
+    return table.assign(abs_error_law=law, abs_error_best=table[BASELINE_ERRORS].min(axis=1))
 
 
 def headline(compared: pd.DataFrame) -> str:
@@ -45,7 +40,7 @@ def headline(compared: pd.DataFrame) -> str:
     tied = int((ranked["abs_error"] == ranked["abs_error_best"]).sum())
     baselines = ", ".join(
         f"{column.removeprefix('abs_error_').replace('_', ' ')} {points(rows[column].mean())}"
-        for column in _baseline_columns(rows)
+        for column in BASELINE_ERRORS
         if rows[column].notna().all()
     )
     return (
@@ -59,16 +54,15 @@ def headline(compared: pd.DataFrame) -> str:
 def plot_table(results: Results) -> pd.DataFrame:
     """Every final score, forecast and interval in one tidy table, for `dvc plots show`."""
     ends = {"predicted": "forecast", "lower": "forecast lower", "upper": "forecast upper"}
-    columns = [*PLOT_KEYS, "value"]
     parts = []
     for task in [CORPUS, *results.tasks]:
         for metric in results.metrics(task):
             curve = " ".join(task)
-            parts.append(results.observed(task, metric).assign(curve=curve)[columns])
+            parts.append(results.observed(task, metric).assign(curve=curve)[CURVES.columns])
             forecast = results.forecast(task, metric)
             if forecast is not None:
                 said = [(curve, metric, role, forecast["n_params"], pd.NA, forecast[end]) for end, role in ends.items()]
-                parts.append(pd.DataFrame(said, columns=columns))
+                parts.append(CURVES.frame(said))
     return pd.concat([part.astype({"seed": "Int64", "n_params": float}) for part in parts])
 
 
@@ -76,9 +70,9 @@ def effective_number_table(results: Results) -> pd.DataFrame:
     """Effective numbers of tasks, with the factor by which overlap widened the forecast of the share solved."""
     widening = [
         np.nan if (forecast := results.forecast(task, "exact_match")) is None else float(forecast["widening"])
-        for task in zip(results.structure["family"], results.structure["elicitation"], strict=True)
+        for task in zip(results.effective_numbers["family"], results.effective_numbers["elicitation"], strict=True)
     ]
-    return results.structure.assign(widening=widening)
+    return results.effective_numbers.assign(widening=widening)
 
 
 def effective_number_sentences(table: pd.DataFrame) -> list[str]:

@@ -1,0 +1,48 @@
+"""Where every file of a ladder lies, below the repository's root."""
+
+from pathlib import Path
+
+
+class Paths:
+    """The files and folders of one ladder.
+
+    Training and asking name theirs themselves (stages/model.py, stages/respond.py): a new place here would run them
+    again.
+    """
+
+    def __init__(self, ladder: str, root: Path = Path()) -> None:
+        self.ladder, self.root = ladder, root
+        self.items = root / "data/items"
+        self.human_estimates = root / "data/humans/items.csv"
+        self.sets = root / "data/overlap/sets.csv"
+        self.results = root / "results" / ladder
+        self.sizes = self.results / "before/fit.csv"
+        self.forecasts = self.results / "before/holdout.csv"
+        self.fits = self.results / "fits.json"
+        self.mirage = self.results / "mirage.csv"
+        self.effective_numbers = self.results / "structure.csv"
+        self.methods = self.results / "methods.csv"
+        self.bands = self.results / "bands.csv"
+        self.item_forecasts = self.results / "item_forecasts.csv"
+        self.points = self.results / "points.csv"
+        self.validation = self.results / "validation.csv"
+        self.surprises = self.results / "surprises.csv"
+        self.surprise_counts = self.results / "surprise_counts.csv"
+        self.surprising_skills = self.results / "surprising_skills.csv"
+        self.metrics = self.results / "metrics.json"
+        self.orders = self.results / "orders.csv"
+        self.order_agreement = self.results / "orders_agreement.csv"
+        self.figures = self.results / "figures"
+        self.curves = self.results / "plots/curves.csv"
+        self.tracking = self.results / "tracking.json"
+        self.overlap = self.results / "overlap"
+
+    def observations(self, role: str) -> Path:
+        return self.results / f"observations_{role}.csv"
+
+    def scores(self, role: str) -> Path:
+        """The folder that holds the scores of every rung of a role."""
+        return self.root / "scores" / self.ladder / role
+
+    def responses(self, rung: str) -> Path:
+        return self.root / "responses" / self.ladder / f"{rung}.jsonl"

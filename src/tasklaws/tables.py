@@ -1,0 +1,501 @@
+"""Every table: its columns, what identifies a row, which columns hold numbers or may be empty; reading, checking.
+
+An empty cell means unknown. `tasklaws ls tables` lists them.
+"""
+
+import hashlib
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_table, write_table
+
+
+class Range(NamedTuple):
+    """Which values a metric can take."""
+
+    smallest: float
+    largest: float
+
+
+METRIC_RANGES = {
+    "exact_match": Range(0.0, 1.0),
+    "partial_credit": Range(0.0, 1.0),
+    "target_bits_per_byte": Range(0.0, math.inf),
+    "brier": Range(0.0, 2.0),  # 2: certain of a wrong choice
+}
+# Metrics of tables from elsewhere: scores lie in [0, 1], more is better; losses are at least 0, less is better.
+ACCURACIES = frozenset(
+    {"exact_match", "partial_credit", "acc", "acc_norm", "rc_acc", "rc_soft", "multiple_choice_grade"}
+)
+LOSSES = frozenset(
+    {"target_bits_per_byte", "rc_bpb", "bits_per_byte", "bpb", "loss", "loss_nats", "ce", "ppl", "perplexity"}
+    | {"word_perplexity", "byte_perplexity", "brier", "brier_score"}
+)
+VERDICT_NAMES = ("lawful", "no signal", "discontinuous", "non-monotone", "not enough rungs")
+BASELINE_NAMES = ("repeat_last", "chance", "logistic", "two_step", "power")
+_AGREEMENT = 1e-6  # how far an observation may lie from the mean of its items' scores
+
+
+def is_loss(metric: str) -> bool:
+    """Whether a metric is a loss and not a score in [0, 1], as any unknown name is."""
+    return metric in LOSSES
+
+
+@dataclass(frozen=True)
+class Table:
+    """One kind of CSV: what it holds, its columns in order, those that identify a row, and those that hold numbers
+    (true and false count as such; all others hold text). Cells of `optional` columns may be empty."""
+
+    holds: str
+    keys: list[str]
+    columns: list[str]
+    numbers: list[str]
+    optional: list[str]
+
+    def read(self, path: Path) -> pd.DataFrame:
+        """The rows of a file. A missing column, a repeated key, an empty cell where one is needed, and text, NaN or
+        infinity where a number belongs raise TasklawsError with the line and the value."""
+        needed = [column for column in self.columns if column not in self.optional]
+        return read_table(path, self.columns, self.keys, needed, self.numbers)
+
+    def write(self, path: Path, table: pd.DataFrame) -> None:
+        """Write rows sorted by the keys, whole or not at all: the columns, then any others as they are."""
+        others = [column for column in table if column not in self.columns]
+        write_table(path, table[[*self.columns, *others]], self.keys)
+
+    def frame(self, rows: Iterable[Any]) -> pd.DataFrame:
+        """Rows (mappings or sequences) as a DataFrame of the columns; what a mapping lacks is unknown."""
+        return pd.DataFrame(list(rows), columns=self.columns)
+
+    def pick(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The columns of a table that holds more."""
+        return table[self.columns]
+
+
+def _table(holds: str, keys: str, numbers: str, columns: str = "", texts: str = "", optional: str = "") -> Table:
+    """A table from space-separated names; without `columns`: keys, then numbers that are no keys, then `texts`."""
+    others = [name for name in numbers.split() if name not in keys.split()]
+    order = columns.split() or [*keys.split(), *others, *texts.split()]
+    return Table(holds, keys.split(), order, numbers.split(), optional.split())
+
+
+def _limits(*names: str) -> str:
+    return " ".join(f"{name}{end}" for name in names for end in ("", "_low", "_high"))
+
+
+SIZES = ("n_params", "n_tokens", "train_flops")
+LADDER = _table(
+    "a rung's size and budget, known before it is trained or asked",
+    keys="ladder rung",
+    numbers="n_params n_tokens train_flops",
+    columns="ladder rung role n_params n_tokens train_flops",
+)
+METRICS = tuple(METRIC_RANGES)
+SCORES = _table(
+    "what one response is worth under every metric that applies to it",
+    keys="rung seed step family elicitation item",
+    numbers=f"seed step chance {' '.join(METRICS)} fuel",
+    columns=f"rung seed step family elicitation item chance {' '.join(METRICS)} status fuel response",
+    optional=f"{' '.join(METRICS)} status fuel",
+)
+OBSERVATIONS = _table(
+    "a rung's mean score of a family under one elicitation and metric, or its held-out loss",
+    keys="ladder rung seed step family elicitation metric",
+    numbers="seed step is_final n_params n_params_total n_tokens train_flops value stderr n_items chance",
+    columns="ladder rung role seed step is_final n_params n_params_total n_tokens train_flops "
+    "family elicitation metric value stderr n_items chance",
+    optional="n_params_total stderr n_items chance",
+)
+# `seed` is a key where the table has it. Only model, task, metric, value and a size need be known (points.py).
+POINTS = _table(
+    "anybody's results: a ladder, model, checkpoint, task and metric",
+    keys="ladder model step seed task metric",
+    numbers="n_params n_tokens train_flops step value stderr n_items chance",
+    columns="ladder model n_params n_tokens train_flops step is_final task metric value stderr n_items chance",
+    optional="n_params n_tokens train_flops step stderr n_items chance",
+)
+EFFECTIVE_NUMBERS = _table(
+    "how many independent tasks a family's items are worth: as designed, as seen, and as forecasts take it",
+    keys="ladder family elicitation",
+    numbers="n_items n_eff design_effect designed " + _limits("observed", "by_design", "index", "expected_index"),
+    texts="contrast taken_from",
+    optional="designed contrast " + _limits("observed", "by_design", "index", "expected_index"),
+)
+# `link_mean` and `link_sd` are the forecast on the scale on which it is normal (stats.links); `design_effect` is
+# n_items / n_eff (1: independent items), and `widening` what that multiplied link_sd by.
+_FORECAST_NUMBERS = (
+    "n_params n_tokens train_flops predicted lower upper equivalent_items link_mean link_sd design_effect widening "
+    + " ".join(BASELINE_NAMES)
+)
+_CURVE = "family elicitation metric"
+FORECASTS = _table(
+    "the forecast of a holdout rung, written before it is scored",
+    keys=f"ladder rung {_CURVE}",
+    numbers=_FORECAST_NUMBERS,
+    texts="method fit_status verdict evidence",
+    optional="chance logistic two_step power",
+)
+METHOD_FORECASTS = _table(
+    "what each single method and baseline says of a holdout rung, and its weight in the forecast",
+    keys=f"ladder rung {_CURVE} method",
+    numbers="weight predicted lower upper",
+)
+BANDS = _table(
+    "the forecast of a model of any size", keys=f"ladder {_CURVE} n_params", numbers="n_params predicted lower upper"
+)
+ITEM_FORECASTS = _table(
+    "the probability that a holdout rung solves an item", keys="rung family elicitation item", numbers="probability"
+)
+_ERRORS = " ".join(f"abs_error_{name}" for name in BASELINE_NAMES)
+VALIDATION = _table(
+    "a forecast beside what the holdout rung did",
+    keys=f"ladder rung {_CURVE}",
+    numbers=f"{_FORECAST_NUMBERS} observed n_seeds error inside log_score abs_error {_ERRORS}",
+    columns=f"{' '.join(FORECASTS.columns)} observed n_seeds error inside log_score abs_error {_ERRORS}",
+    optional=" ".join(f"{name} abs_error_{name}" for name in BASELINE_NAMES if name != "repeat_last"),
+)
+_MIRAGE = "jump_exact jump_continuous statistic p_value survives"
+MIRAGE = _table(
+    "whether a jump under exact match is there under a continuous metric of the same responses",
+    keys=_CURVE,
+    numbers=_MIRAGE,
+    texts="evidence",
+    optional=_MIRAGE,
+)
+POINT_MIRAGE = _table(
+    "the same check on anybody's results",
+    keys="ladder task exact metric",
+    numbers=_MIRAGE,
+    texts="evidence",
+    optional=_MIRAGE,
+)
+SURPRISES = _table(
+    "an item that the holdout solved or failed, and how far against expectation",
+    keys="rank",
+    numbers="rank n_seeds n_solved probability expected evidence_bits forecast_bits",
+    columns="rank rung family elicitation item surprise n_seeds n_solved probability expected evidence_bits "
+    "forecast_bits skills",
+    optional="skills",
+)
+SURPRISE_COUNTS = _table(
+    "how many items were more surprising than so many bits, and how many would be by chance",
+    keys="rung bits",
+    numbers="bits n_items found expected lower upper",
+)
+SURPRISING_SKILLS = _table(
+    "the items that share a skill: how many were solved, and how many were to be expected",
+    keys="rung family elicitation skill",
+    numbers="n_items n_answers solved expected p_value q_value",
+)
+ORDERS = _table(
+    "how well an order of difficulty foretells what the next models solve",
+    keys="items order",
+    numbers="n_items n_clusters n_models " + _limits("log_loss", "auc", "tau", "minus_constant", "minus_item_response"),
+    optional=_limits("auc", "tau"),
+)
+ORDER_AGREEMENT = _table(
+    "how far two orders of difficulty agree (Kendall's tau-b)",
+    keys="items order other",
+    numbers="n_items tau tau_low tau_high",
+    optional="tau tau_low tau_high",
+)
+CURVES = _table(
+    "every final score, forecast and interval, for `dvc plots show`",
+    keys="curve metric role n_params seed",
+    numbers="n_params seed value",
+    optional="seed",
+)
+# Any number of columns group_<name> may follow, and `order` where a person may attempt an item again.
+ATTEMPTS = _table(
+    "a person's attempt at an item",
+    keys="person item",
+    numbers="seconds timeout score",
+    columns="person item seconds timeout solved score",
+)
+_RATES = _limits("solve_rate", "mean_score")
+HUMAN_ESTIMATES = _table(
+    "what people's attempts say of an item",
+    keys="item",
+    numbers=f"timeout n_stopped n_timed_out n_people n_solved {_RATES} {_limits('pooled_rate', 'median_seconds')} "
+    "solver_seconds",
+    columns=f"item family timeout n_stopped n_timed_out n_people n_solved {_RATES} "
+    f"{_limits('pooled_rate', 'median_seconds')} solver_seconds",
+    optional=f"{_limits('median_seconds')} solver_seconds",
+)
+HUMAN_GROUPS = _table(
+    "the same of an item and one group of people",
+    keys="item group value",
+    numbers=f"n_people n_solved {_RATES}",
+)
+PEOPLE_FOR_WIDTH = _table("people for an interval of a given width", keys="rate width", numbers="rate width n_people")
+PEOPLE_TO_TELL_APART = _table(
+    "people to tell two items apart", keys="rate odds_ratio", numbers="rate odds_ratio easier_rate n_people"
+)
+BACKTEST_FORECASTS = _table(
+    "a backtest's forecast of a model, and what it did",
+    keys="ladder task metric model n_fit",
+    numbers=f"n_fit {' '.join(SIZES)} predicted lower upper observed equivalent_items log_score",
+    columns="ladder task metric model n_params n_tokens train_flops predicted lower upper observed verdict method "
+    "fit_status n_fit equivalent_items log_score evidence",
+    optional="n_params n_tokens train_flops observed log_score",
+)
+BACKTEST_METHODS = _table(
+    "what each single method and baseline says in a backtest",
+    keys="ladder task metric model n_fit method",
+    numbers="n_fit weight predicted lower upper log_score",
+    columns="ladder task metric model n_fit method weight predicted lower upper log_score",
+    optional="log_score",
+)
+# Of ITEM_SCORES only model, task, score and `date` or `n_params` need be there; the rest describes the task.
+_OF_ITEM = "human_minutes human_attempts human_solved steps_required steps_optional chance"
+ITEM_SCORES = _table(
+    "anybody's scores of models on items",
+    keys="model task attempt",
+    numbers=f"score n_params {_OF_ITEM}",
+    columns=f"suite model task score attempt date n_params family skills {_OF_ITEM}",
+    optional=f"suite attempt date n_params family skills {_OF_ITEM}",
+)
+ITEM_PREDICTIONS = _table(
+    "a method's probability that a held-out model solves an item",
+    keys="model task method",
+    numbers="score never_solved probability probability_extrapolated",
+    columns="model task method score never_solved probability probability_extrapolated",
+)
+DIFFICULTIES = _table(
+    "an item's difficulty for a model like the best so far, in logits",
+    keys="task",
+    numbers="difficulty low high solved asked",
+)
+SETS = _table(
+    "the items of a set of the overlap experiment",
+    keys="overlap set_seed item",
+    numbers="overlap set_seed",
+    columns="overlap set_seed item skill is_learned",
+)
+_SET_BASELINES = "repeat_last logistic two_step"
+SET_CURVES = _table(
+    "what a rung scored on a set of the overlap experiment",
+    keys="overlap set_seed rung",
+    numbers=f"overlap set_seed {' '.join(SIZES)} n_items n_left_out n_eff value target_bits_per_byte",
+)
+SET_FORECASTS = _table(
+    "the forecast of a set at the next rung",
+    keys="overlap set_seed n_fit",
+    numbers="overlap set_seed n_fit n_eff last predicted lower upper wide_lower wide_upper observed " + _SET_BASELINES,
+    columns="overlap set_seed n_fit rung n_eff last predicted lower upper wide_lower wide_upper observed "
+    f"{_SET_BASELINES} verdict",
+    optional="logistic two_step",
+)
+_SUMMARY_COLUMNS = [
+    *["overlap", "n_eff", "n_sets"],
+    *_limits("mae", "mae_repeat_last", "advantage", "rmse", "spread", "index", "n_eff_seen").split(),
+    *["mae_logistic", "mae_two_step", "rmse_repeat_last", "theory", "theory_repeat_last"],
+    *["coverage", "coverage_widened", "width", "width_widened"],
+    *VERDICT_NAMES,
+]
+SET_SUMMARY = Table(
+    "what overlap did to the forecasts",
+    keys=["overlap"],
+    columns=_SUMMARY_COLUMNS,
+    numbers=_SUMMARY_COLUMNS,
+    optional=["mae_logistic", "mae_two_step", *_limits("index", "n_eff_seen").split()],
+)
+ZIPF_RUNS = _table(
+    "the held-out loss of a run on a corpus of one Zipf exponent",
+    keys="zipf n_tokens seed",
+    numbers="zipf n_tokens seed n_params loss_nats",
+)
+ZIPF_EXPONENTS = _table(
+    "the loss exponent of a corpus beside the predicted one",
+    keys="zipf",
+    numbers="zipf predicted exponent low high floor",
+    texts="status",
+)
+MODELS = _table(
+    "what a person knows of a model: `tasklaws import --models`",
+    keys="model",
+    numbers="n_params n_tokens train_flops tokens_per_step",
+    columns="model ladder n_params n_tokens train_flops tokens_per_step",
+    optional="ladder n_params n_tokens train_flops tokens_per_step",
+)
+
+
+class CurveKey(NamedTuple):
+    """What one curve of the pipeline is of."""
+
+    family: str
+    elicitation: str
+    metric: str
+
+    def __str__(self) -> str:
+        return f"{self.family} {self.elicitation} {self.metric}"
+
+
+def by_curve(observations: pd.DataFrame) -> Iterator[tuple[CurveKey, pd.DataFrame]]:
+    """The rows of every family, elicitation and metric, in the order of their names."""
+    for (family, elicitation, metric), table in observations.groupby(list(CurveKey._fields), sort=True):
+        yield CurveKey(str(family), str(elicitation), str(metric)), table
+
+
+def read_ladder(path: Path, rungs: Sequence[str]) -> pd.DataFrame:
+    """The sizes of `rungs`; a missing one raises TasklawsError."""
+    table = LADDER.read(path)
+    lacking = [rung for rung in rungs if rung not in set(table["rung"])]
+    if lacking:
+        raise TasklawsError(f"{path}: rung {lacking[0]} is missing: run `dvc repro ladder`")
+    return table[table["rung"].isin(rungs)]
+
+
+def read_scores(directory: Path, rungs: Sequence[str]) -> pd.DataFrame:
+    """The scores of the listed rungs, and of them only.
+
+    A rung without results, another rung's row and a score out of its metric's range raise TasklawsError.
+    """
+    for rung in rungs:
+        if not (directory / f"{rung}.csv").is_file():
+            raise TasklawsError(f"rung {rung} has no results in {directory}: run `dvc repro score@{rung}`")
+    return pd.concat([_read_rung_scores(directory / f"{rung}.csv", rung) for rung in rungs], ignore_index=True)
+
+
+def _read_rung_scores(path: Path, rung: str) -> pd.DataFrame:
+    table = SCORES.read(path)
+    strangers = table.loc[table["rung"] != rung, "rung"]
+    if table.empty or len(strangers):
+        found = "no rows" if table.empty else f"a row of {strangers.iloc[0]}"
+        raise TasklawsError(f"{path} has {found}: run `dvc repro --force score@{rung}`")
+    for metric, (smallest, largest) in METRIC_RANGES.items():
+        bad = table.loc[table[metric].notna() & ~table[metric].between(smallest, largest), metric]
+        if len(bad):
+            raise TasklawsError(f"{path}: {metric} is {bad.iloc[0]}: it lies in [{smallest:g}, {largest:g}]")
+    return table
+
+
+def refuse_identical(scores: pd.DataFrame) -> None:
+    """Raise TasklawsError if two rungs said the same to every item: one model was asked in the place of another."""
+    finals = scores[scores["step"] == scores.groupby(["rung", "seed"])["step"].transform("max")]
+    digests: dict[str, str] = {}
+    for (rung, _), rows in finals.sort_values(SCORES.keys[1:]).groupby(["rung", "seed"]):
+        digest = hashlib.sha256("".join(rows["response"]).encode()).hexdigest()
+        if digests.setdefault(digest, str(rung)) != rung:
+            raise TasklawsError(
+                f"rungs {digests[digest]} and {rung} gave identical responses throughout: are they two models?"
+            )
+
+
+def read_checkpoints(path: Path) -> pd.DataFrame:
+    """All observations of a file, final or not."""
+    table = OBSERVATIONS.read(path)
+    if table["is_final"].dtype != bool:
+        raise TasklawsError(f"{path}: is_final must be True or False in every row: run `dvc repro observe`")
+    return table
+
+
+def read_observations(path: Path, rungs: Sequence[str]) -> pd.DataFrame:
+    """The final observations of `rungs`, in order. A rung without any, a rung that lacks a curve which another has, two
+    final checkpoints of one seed, and a share solved without chance or n_items raise TasklawsError."""
+    table = read_checkpoints(path)
+    final = table[table["is_final"] & table["rung"].isin(rungs)].sort_values(OBSERVATIONS.keys)
+    for rung in rungs:
+        if not (final["rung"] == rung).any():
+            raise TasklawsError(
+                f"{path}: rung {rung} has no final observation: run `dvc repro score@{rung} observe`, or take the "
+                "rung out of conf/models"
+            )
+    for key, own in by_curve(final):
+        _refuse_incomplete(path, key, own, rungs)
+    return final
+
+
+def _refuse_incomplete(path: Path, key: CurveKey, table: pd.DataFrame, rungs: Sequence[str]) -> None:
+    lacking = [rung for rung in rungs if rung not in set(table["rung"])]
+    if lacking:
+        raise TasklawsError(
+            f"{path}: rung {lacking[0]} has no observation of {key}: run `dvc repro score@{lacking[0]} observe`"
+        )
+    twice = table.loc[table.duplicated(["rung", "seed"]), "rung"]
+    if len(twice):
+        raise TasklawsError(f"{path}: rung {twice.iloc[0]} has two final checkpoints of one seed: mark one is_final")
+    if key.metric == "exact_match":
+        for column in ("n_items", "chance"):
+            if table[column].isna().any():
+                raise TasklawsError(f"{path}: {column} of {key} is missing: run `dvc repro observe`")
+
+
+def read_final_scores(directory: Path, rungs: Sequence[str], observations: pd.DataFrame) -> pd.DataFrame:
+    """The items' scores of the final checkpoints of `rungs`, as `observations` names them; one that is not the mean of
+    its scores raises TasklawsError."""
+    final = observations[["rung", "seed", "step"]].drop_duplicates()
+    scores = read_scores(directory, rungs).merge(final, on=["rung", "seed", "step"])
+    for key, table in by_curve(observations):
+        if key.metric in METRICS:
+            _refuse_disagreement(key, table, scores)
+    return scores
+
+
+def _refuse_disagreement(key: CurveKey, table: pd.DataFrame, scores: pd.DataFrame) -> None:
+    own = scores[(scores["family"] == key.family) & (scores["elicitation"] == key.elicitation)]
+    means = own.groupby(["rung", "seed"])[key.metric].mean().rename("mean").reset_index()
+    both = table[["rung", "seed", "value"]].merge(means, how="left", on=["rung", "seed"])
+    for row in both[both["mean"].isna()].itertuples():
+        raise TasklawsError(f"rung {row.rung} seed {row.seed} has no scores of {key}: run `dvc repro score@{row.rung}`")
+    apart = np.abs(both["mean"] - both["value"]) > _AGREEMENT
+    if apart.any():
+        rung = both.loc[apart, "rung"].iloc[0]
+        raise TasklawsError(f"rung {rung}: {key} differs from the mean of its scores: run `dvc repro observe`")
+
+
+def read_effective_numbers(path: Path, ladder: str) -> pd.DataFrame:
+    """The effective numbers of a ladder; another's, and one below 1 or above n_items, raise TasklawsError."""
+    table = EFFECTIVE_NUMBERS.read(path)
+    remedy = "run `dvc repro --force structure`"
+    other = table[table["ladder"] != ladder]
+    if len(other):
+        raise TasklawsError(f"{path} is of ladder {other['ladder'].iloc[0]}, not {ladder}: {remedy}")
+    bad = table[~table["n_eff"].between(1 - 1e-9, table["n_items"] * (1 + 1e-9))]
+    if len(bad):
+        row = bad.iloc[0]
+        raise TasklawsError(
+            f"{path}: n_eff of {row['family']} {row['elicitation']} is {row['n_eff']:g}: it lies in [1, n_items], here "
+            f"[1, {row['n_items']:g}]: {remedy}"
+        )
+    return table
+
+
+def with_effective_number(observations: pd.DataFrame, numbers: pd.DataFrame) -> pd.DataFrame:
+    """Observations with `n_eff` beside; a family that was scored and has no effective number raises TasklawsError."""
+    pair = ["family", "elicitation"]
+    table = observations.merge(numbers[[*pair, "n_eff"]], how="left", on=pair, validate="many_to_one")
+    lacking = table[table["n_eff"].isna() & (table["metric"] == "exact_match")]
+    if len(lacking):
+        row = lacking.iloc[0]
+        raise TasklawsError(
+            f"structure.csv has no row of {row['family']} {row['elicitation']}: run `dvc repro structure`"
+        )
+    return table
+
+
+def read_sets(path: Path) -> pd.DataFrame:
+    """The sets of the overlap experiment, `is_learned` true where the corpus holds an item's question."""
+    table = SETS.read(path)
+    if not table["is_learned"].isin(["True", "False"]).all():
+        raise TasklawsError(f"{path}: is_learned must be True or False in every row: run `dvc repro overlap_items`")
+    return table.assign(is_learned=table["is_learned"] == "True")
+
+
+def read_human_estimates(path: Path) -> pd.DataFrame:
+    """What people did at each item, indexed by item; median_seconds is empty where it lies above the timeout."""
+    return HUMAN_ESTIMATES.read(path).set_index("item")
+
+
+def refuse_strangers(items: pd.Series, known: Collection[str], where: str, remedy: str) -> None:
+    """Raise TasklawsError with the first of `items` that is not `known`; `where` says what lacks it."""
+    strangers = items[~items.isin(list(known))]
+    if len(strangers):
+        raise TasklawsError(f"item {strangers.iloc[0]} was scored and is not in {where}: {remedy}")
