@@ -5,20 +5,20 @@ import pytest
 from tasklaws.report.template import (
     counted,
     estimate,
-    interval,
+    low_to_high,
     metric_error,
     metric_interval,
     metric_value,
     number,
     percent,
-    points,
+    in_points,
 )
 
 NAN = float("nan")
 
 
 def test_what_is_unknown_is_a_dash_everywhere() -> None:
-    written = [percent(NAN), points(NAN), number(None, ".2f"), number(NAN, ".2f"), estimate(NAN, NAN, NAN, ".1f")]
+    written = [percent(NAN), in_points(NAN), number(None, ".2f"), number(NAN, ".2f"), estimate(NAN, NAN, NAN, ".1f")]
     written += [write(NAN, metric) for write in (metric_value, metric_error) for metric in ("exact_match", "brier")]
     assert set(written) == {"–"}
 
@@ -33,8 +33,8 @@ def test_only_nothing_is_0_and_only_everything_is_100_per_cent(share: float, wri
 
 def test_numbers_with_their_intervals() -> None:
     assert estimate(4.21, 1, 19.5, ".1f") == "4.2 (1.0 to 19.5)"
-    assert interval(0.2, 0.4, ".2f") == "0.20 to 0.40"
-    assert points(0.0284) == "2.8 points"
+    assert low_to_high(0.2, 0.4, ".2f") == "0.20 to 0.40"
+    assert in_points(0.0284) == "2.8 points"
     assert [counted(count, "step") for count in (1, 2)] == ["1 step", "2 steps"]
 
 

@@ -20,7 +20,7 @@ from tasklaws.report.tables import (
     headline,
     ladder_table,
     law_rows,
-    method_rows,
+    method_weights,
     mirage_rows,
 )
 from tasklaws.report.template import METRIC_LABELS, template
@@ -82,7 +82,7 @@ def render_page(content: PageContent) -> str:
         headline=headline(compared),
         comparisons=compared,
         verdicts=results.forecasts[results.forecasts["metric"] == "exact_match"],
-        methods={metric: method_rows(results, metric) for metric in ("exact_match", "target_bits_per_byte")},
+        methods={metric: method_weights(results, metric) for metric in ("exact_match", "target_bits_per_byte")},
         laws=law_rows(results),
         mirage=mirage_rows(results),
         effective_numbers=effective_numbers,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.report.load import CORPUS, Results, Task, of_task
-from tasklaws.report.template import percent, points
+from tasklaws.report.template import in_points, percent
 from tasklaws.tables import BASELINE_NAMES, CURVES, is_loss
 
 BASELINE_ERRORS = [f"abs_error_{name}" for name in BASELINE_NAMES]
@@ -39,13 +39,13 @@ def headline(compared: pd.DataFrame) -> str:
     won = int((ranked["abs_error"] < ranked["abs_error_best"]).sum())
     tied = int((ranked["abs_error"] == ranked["abs_error_best"]).sum())
     baselines = ", ".join(
-        f"{column.removeprefix('abs_error_').replace('_', ' ')} {points(rows[column].mean())}"
+        f"{column.removeprefix('abs_error_').replace('_', ' ')} {in_points(rows[column].mean())}"
         for column in BASELINE_ERRORS
         if rows[column].notna().all()
     )
     return (
         f"Of {len(rows)} shares solved that were forecast, {int(rows['inside'].sum())} came out inside the 90% "
-        f"interval. The mean error was {points(rows['abs_error'].mean())}; of the baselines: {baselines}. The forecast "
+        f"interval. The mean error was {in_points(rows['abs_error'].mean())}; of the baselines: {baselines}. The forecast "
         f"was closer than the best of them, picked in hindsight, for {won} of {len(ranked)} curves and tied with it "
         f"for {tied}."
     )
@@ -120,7 +120,7 @@ class MethodRow(NamedTuple):
     error: float
 
 
-def method_rows(results: Results, metric: str) -> tuple[list[Task], list[MethodRow]]:
+def method_weights(results: Results, metric: str) -> tuple[list[Task], list[MethodRow]]:
     """The curves forecast under one metric and the methods that their combinations mix (of the last holdout rung), the
     weightiest first."""
     tasks = [task for task in [*results.tasks, CORPUS] if results.forecast(task, metric) is not None]

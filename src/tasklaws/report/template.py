@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from tasklaws.plotting import css_variables, short
 
-UNKNOWN = "–"
+_DASH = "–"
 SHARE_METRICS = ("exact_match", "partial_credit")
 METRIC_LABELS = {
     "exact_match": "solved (exact match)",
@@ -29,7 +29,7 @@ METRIC_WORDS = {
 def percent(share: float | None) -> str:
     """0.123 -> `12%`; only nothing is 0%, only everything is 100%, and what is unknown is a dash."""
     if pd.isna(share):
-        return UNKNOWN
+        return _DASH
     if 0 < share < 0.005:
         return "<1%"
     if 0.995 < share < 1:
@@ -37,24 +37,24 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.0f}%"
 
 
-def points(share: float) -> str:
+def in_points(share: float) -> str:
     """0.0284 -> `2.8 points`: an error of a share, in hundredths of the scale."""
-    return UNKNOWN if pd.isna(share) else f"{100 * share:.1f} points"
+    return _DASH if pd.isna(share) else f"{100 * share:.1f} points"
 
 
 def number(value: float | None, form: str) -> str:
     """The value by a format specification such as `.2f`; a dash where it is unknown."""
-    return UNKNOWN if pd.isna(value) else f"{value:{form}}"
+    return _DASH if pd.isna(value) else f"{value:{form}}"
 
 
-def interval(low: float, high: float, form: str) -> str:
+def low_to_high(low: float, high: float, form: str) -> str:
     """`1.0 to 19.5`."""
     return f"{number(low, form)} to {number(high, form)}"
 
 
 def estimate(value: float, low: float, high: float, form: str) -> str:
     """`4.2 (1.0 to 19.5)`."""
-    return UNKNOWN if pd.isna(value) else f"{number(value, form)} ({interval(low, high, form)})"
+    return _DASH if pd.isna(value) else f"{number(value, form)} ({low_to_high(low, high, form)})"
 
 
 def metric_value(value: float, metric: str) -> str:
@@ -81,11 +81,11 @@ def counted(count: int, unit: str) -> str:
     return f"{count} {unit}{'s' if count > 1 else ''}"
 
 
-FILTERS = (percent, points, number, interval, estimate, metric_value, metric_interval, metric_error, short)
+_FILTERS = (percent, in_points, number, low_to_high, estimate, metric_value, metric_interval, metric_error, short)
 
 
 def template(name: str) -> Template:
-    """A template of this folder, which knows the colours and FILTERS; an undefined name in it is an error."""
+    """A template of this folder, which knows the colours and _FILTERS; an undefined name in it is an error."""
     environment = Environment(
         loader=PackageLoader("tasklaws.report", "."),
         autoescape=True,
@@ -96,5 +96,5 @@ def template(name: str) -> Template:
     light, dark = css_variables()
     environment.globals |= {"light": Markup(light), "dark": Markup(dark), "metric_words": METRIC_WORDS}
     environment.globals |= {"share_metrics": SHARE_METRICS}
-    environment.filters |= {one.__name__: one for one in FILTERS}
+    environment.filters |= {one.__name__: one for one in _FILTERS}
     return environment.get_template(name)
