@@ -11,7 +11,8 @@ import pytest
 import yaml
 from synthetic import SMOOTH, Family, Ladder
 
-from tasklaws.forecast.curve_fits import fit_curve, load_fits
+from tasklaws.forecast.curve_fits import fit_curve
+from tasklaws.forecast.fits_file import load_fits
 from tasklaws.laws import LawSettings
 from tasklaws.tables import CurveKey, is_loss
 

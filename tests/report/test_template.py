@@ -5,13 +5,13 @@ import pytest
 from tasklaws.report.template import (
     counted,
     estimate,
+    in_points,
     low_to_high,
     metric_error,
     metric_interval,
     metric_value,
     number,
     percent,
-    in_points,
 )
 
 NAN = float("nan")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.schema import Item, read_items
-from tasklaws.forecast.curve_fits import load_fits
+from tasklaws.forecast.fits_file import load_fits
 from tasklaws.paths import Paths
 from tasklaws.tables import (
     BANDS,

@@ -7,23 +7,13 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from tasklaws.plotting import inline, letters, repeated, short
-from tasklaws.report import shapes
+from tasklaws.report import shapes, tables
 from tasklaws.report.claims import claims, describe_rise
 from tasklaws.report.load import Results
 from tasklaws.report.orders import OrderResults, order_section
 from tasklaws.report.overlap import Experiment
 from tasklaws.report.surprises import Surprises, surprises_by_rung
-from tasklaws.report.tables import (
-    comparison_table,
-    effective_number_sentences,
-    effective_number_table,
-    headline,
-    ladder_table,
-    law_rows,
-    method_weights,
-    mirage_rows,
-)
-from tasklaws.report.template import METRIC_LABELS, template
+from tasklaws.report.template import template
 
 TOP_SURPRISES = 8
 
@@ -71,37 +61,24 @@ def render_page(content: PageContent) -> str:
         }
         for task in results.tasks
     }
-    compared, effective_numbers = comparison_table(results), effective_number_table(results)
     return template("page.html.jinja").render(
         ladder=results.paths.ladder,
+        results=results,
+        tables=tables,
+        shapes=shapes,
         figure=figure,
         letters=Markup(letters(list(svgs.values()))),
-        ladder_table=ladder_table(results),
-        holdouts=results.holdouts,
         tiles=tiles(results),
-        headline=headline(compared),
-        comparisons=compared,
-        verdicts=results.forecasts[results.forecasts["metric"] == "exact_match"],
-        methods={metric: method_weights(results, metric) for metric in ("exact_match", "target_bits_per_byte")},
-        laws=law_rows(results),
-        mirage=mirage_rows(results),
-        effective_numbers=effective_numbers,
-        effective_number_sentences=effective_number_sentences(effective_numbers),
         families=family_blocks(results, set(svgs)),
-        hashes=results.made_by("sha256_power"),
-        sums=results.made_by("gauss_sum"),
         chains=sorted(results.made_by("step_chain"), key=lambda family: results.families[family]["overlap"]),
-        tasks=results.tasks,
         rises=rises,
         describe=lambda task: describe_rise(rises[task]["exact_match"]),
-        shapes=shapes,
         claims=claims(results),
         orders=order_section(results, content.orders),
         surprises=surprises_by_rung(results, content.surprises),
         n_surprises=TOP_SURPRISES,
         experiment=content.experiment,
         inputs=content.inputs,
-        metric_labels=METRIC_LABELS,
     )
 
 

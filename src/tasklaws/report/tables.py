@@ -45,9 +45,9 @@ def headline(compared: pd.DataFrame) -> str:
     )
     return (
         f"Of {len(rows)} shares solved that were forecast, {int(rows['inside'].sum())} came out inside the 90% "
-        f"interval. The mean error was {in_points(rows['abs_error'].mean())}; of the baselines: {baselines}. The forecast "
-        f"was closer than the best of them, picked in hindsight, for {won} of {len(ranked)} curves and tied with it "
-        f"for {tied}."
+        f"interval. The mean error was {in_points(rows['abs_error'].mean())}; of the baselines: {baselines}. "
+        f"The forecast was closer than the best of them, picked in hindsight, for {won} of {len(ranked)} curves and "
+        f"tied with it for {tied}."
     )
 
 

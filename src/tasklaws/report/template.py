@@ -94,7 +94,7 @@ def template(name: str) -> Template:
         lstrip_blocks=True,
     )
     light, dark = css_variables()
-    environment.globals |= {"light": Markup(light), "dark": Markup(dark), "metric_words": METRIC_WORDS}
-    environment.globals |= {"share_metrics": SHARE_METRICS}
+    environment.globals |= {"light": Markup(light), "dark": Markup(dark), "share_metrics": SHARE_METRICS}
+    environment.globals |= {"metric_words": METRIC_WORDS, "metric_labels": METRIC_LABELS}
     environment.filters |= {one.__name__: one for one in _FILTERS}
     return environment.get_template(name)
