@@ -392,7 +392,7 @@ def refuse_identical(scores: pd.DataFrame) -> None:
 def read_checkpoints(path: Path) -> pd.DataFrame:
     """All observations of a file, final or not."""
     table = OBSERVATIONS.read(path)
-    if table["is_final"].dtype != bool:
+    if len(table) and table["is_final"].dtype != bool:
         raise TasklawsError(f"{path}: is_final must be True or False in every row: run `dvc repro observe`")
     return table
 

@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from tasklaws.forecast.surprises import FAILED, SOLVED
 from tasklaws.plotting import inline, letters, repeated, short
 from tasklaws.report import shapes, tables
 from tasklaws.report.claims import claims, describe_rise
 from tasklaws.report.load import Results
 from tasklaws.report.orders import OrderResults, order_section
 from tasklaws.report.overlap import Experiment
-from tasklaws.report.surprises import Surprises, surprises_by_rung
+from tasklaws.report.surprises import Surprises
 from tasklaws.report.template import template
 
 TOP_SURPRISES = 8
@@ -75,7 +76,8 @@ def render_page(content: PageContent) -> str:
         describe=lambda task: describe_rise(rises[task]["exact_match"]),
         claims=claims(results),
         orders=order_section(results, content.orders),
-        surprises=surprises_by_rung(results, content.surprises),
+        surprises=content.surprises,
+        kinds=(SOLVED, FAILED),
         n_surprises=TOP_SURPRISES,
         experiment=content.experiment,
         inputs=content.inputs,

@@ -8,10 +8,10 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from scipy.stats import beta, norm
 
-from tasklaws.forecast.surprises import EXPECTED
+from tasklaws.forecast.surprises import EXPECTED, FAILED, SOLVED
 from tasklaws.plotting import LIGHT, inline, letters, panel, share_y
 from tasklaws.report.load import Results
-from tasklaws.report.surprises import Surprises, surprises_by_rung
+from tasklaws.report.surprises import Surprises
 from tasklaws.report.template import template
 from tasklaws.stats.links import ARCSINE
 
@@ -31,7 +31,9 @@ def render_surprises(results: Results, surprises: Surprises, svgs: dict[str, str
     return template("surprises.html.jinja").render(
         ladder=results.paths.ladder,
         letters=Markup(letters([svgs[names[rung]] for rung in figures])),
-        blocks=surprises_by_rung(results, surprises),
+        holdouts=results.holdouts,
+        surprises=surprises,
+        kinds=(SOLVED, FAILED),
         figures=figures,
         families={rung: family_surprises(results, rung) for rung in results.holdouts},
         skills={rung: skill_surprises(surprises, rung) for rung in results.holdouts},

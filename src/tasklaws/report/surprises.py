@@ -2,13 +2,12 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Response
-from tasklaws.forecast.surprises import EXPECTED, FAILED, SOLVED
+from tasklaws.forecast.surprises import EXPECTED
 from tasklaws.harness.score import read_responses
 from tasklaws.report.load import Results
 from tasklaws.tables import SURPRISE_COUNTS, SURPRISES, SURPRISING_SKILLS
@@ -25,13 +24,9 @@ class Surprises:
     counts: pd.DataFrame
     skills: pd.DataFrame
 
-
-class Surprising(NamedTuple):
-    """What stands out of one holdout: a sentence for each threshold, and the items of each kind."""
-
-    rung: str
-    sentences: list[str]
-    kinds: list[tuple[str, pd.DataFrame]]
+    def of(self, rung: str, kind: str) -> pd.DataFrame:
+        """The items that a holdout solved, or failed, against expectation."""
+        return self.items[(self.items["rung"] == rung) & (self.items["surprise"] == kind)]
 
 
 def load_surprises(results: Results) -> Surprises:
@@ -85,30 +80,3 @@ def _text_of(response: Response, choices: tuple[str, ...]) -> str:
         return choices[response.log_likelihoods.index(max(response.log_likelihoods))]
     text = (response.response or "").strip()
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
-
-
-def _sentences(counts: pd.DataFrame) -> list[str]:
-    """A sentence for each threshold: how many items were more surprising, and how many would be by chance."""
-    found = []
-    for _, row in counts.iterrows():
-        against = "more than chance gives" if row["found"] > row["upper"] else "as chance"
-        against = "fewer than chance gives" if row["found"] < row["lower"] else against
-        found.append(
-            f"{row['found']:.0f} of {row['n_items']:.0f} items came out with more than {row['bits']:g} "
-            f"bit{'' if row['bits'] == 1 else 's'} of surprise; were the item forecasts right, it would be "
-            f"{row['expected']:.1f} (90%: {row['lower']:.0f} to {row['upper']:.0f}): {against}."
-        )
-    return found
-
-
-def surprises_by_rung(results: Results, surprises: Surprises) -> list[Surprising]:
-    """For each holdout what it solved and failed against expectation."""
-    items, counts = surprises.items, surprises.counts
-    return [
-        Surprising(
-            rung,
-            _sentences(counts[counts["rung"] == rung]),
-            [(kind, items[(items["rung"] == rung) & (items["surprise"] == kind)]) for kind in (SOLVED, FAILED)],
-        )
-        for rung in results.holdouts
-    ]
