@@ -18,7 +18,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.report.build import build_report
 from tasklaws.report.claims import claims
 from tasklaws.report.load import Results, load_results, of_task
-from tasklaws.report.tables import method_weights
+from tasklaws.report.tables import combination_rows
 
 FEW = ("gauss_sum", "largest_of_four", "sha256_power")
 
@@ -164,7 +164,7 @@ def test_what_families_are_worth_stands_on_the_page(full: tuple[Path, dict[str, 
 
 def test_weights_of_a_curve_make_up_the_whole(full: tuple[Path, dict[str, Any]]) -> None:
     results = load_results(*full)
-    tasks, rows = method_weights(results, "exact_match")
+    tasks, rows = combination_rows(results, "exact_match")
     assert tasks == results.tasks
     assert "repeat_last" in [row.method for row in rows]
     for place, task in enumerate(tasks):

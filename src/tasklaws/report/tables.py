@@ -120,7 +120,7 @@ class MethodRow(NamedTuple):
     error: float
 
 
-def method_weights(results: Results, metric: str) -> tuple[list[Task], list[MethodRow]]:
+def combination_rows(results: Results, metric: str) -> tuple[list[Task], list[MethodRow]]:
     """The curves forecast under one metric and the methods that their combinations mix (of the last holdout rung), the
     weightiest first."""
     tasks = [task for task in [*results.tasks, CORPUS] if results.forecast(task, metric) is not None]
