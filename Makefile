@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 # Stages call `python`: the environment's own.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test pytest check
+.PHONY: help repro test pytest check dependencies
 
 help: ## say what can be made
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
@@ -27,6 +27,9 @@ check: $(READY) ## lint and check types
 	ruff check
 	ruff format --check
 	mypy
+
+dependencies: $(READY) ## write the code dependencies of dvc.yaml from the imports
+	python tools/dependencies.py
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

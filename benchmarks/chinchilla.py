@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from tasklaws.laws import LAWS, fit
 from tasklaws.laws.batch import HUBER, Batch, Problem
 from tasklaws.laws.command import read_observations
 from tasklaws.laws.data import read_points
-from tasklaws.laws.fitting import basins, refit, resample
+from tasklaws.laws.fitting import basins, fit, refit, resample
+from tasklaws.laws.forms import LAWS
 from tasklaws.laws.optimise import search
 
 # ln A, ln B, ln E, alpha, beta: Hoffmann et al. 2022, appendix D.3

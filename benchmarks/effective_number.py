@@ -14,8 +14,8 @@ import argparse
 import numpy as np
 from sklearn.covariance import ledoit_wolf  # type: ignore[import-untyped]  # comes with lm_eval
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
 from tasklaws.families.step_chain import StepChain
 from tasklaws.overlap.design import chain_weights, correlation, needs, overlap
 from tasklaws.overlap.effective_number import Estimate, against_design, effective_number

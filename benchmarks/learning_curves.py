@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasklaws.laws import fit_many
+from tasklaws.laws.fitting import fit_many
 from tasklaws.laws.learning_curve import extrapolate_many
 
 RIVALS = {"M1": "m1", "M2": "m2", "M3": "m3", "M4": "m4", "broken power law": "broken_power"}

@@ -9,6 +9,6 @@ __all__ = ["judge", "load"]
 
 def judge(document: dict[str, Any], results: list[Any]) -> dict[str, float]:
     """Scores of one document; imported only now, as asking alone needs no sandbox."""
-    from tasklaws.harness.lm_eval_task import judge as judge_document
+    from tasklaws.harness.lm_eval_scores import judge as judge_document
 
     return judge_document(document, results)

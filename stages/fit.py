@@ -8,7 +8,7 @@ from tasklaws.core.config import load_params, rungs_of
 from tasklaws.forecast.curve_fits import fit_ladder
 from tasklaws.forecast.fits_file import save_fits
 from tasklaws.forecast.mirage import mirage_table
-from tasklaws.laws import LawSettings
+from tasklaws.laws.settings import LawSettings
 from tasklaws.tables import MIRAGE, read_final_scores, read_observations
 
 

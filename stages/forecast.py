@@ -6,6 +6,7 @@ from tasklaws.core import errors
 from tasklaws.core.config import load_params, rungs_of
 from tasklaws.forecast.fits_file import load_fits
 from tasklaws.forecast.ladder import forecast_bands, forecast_ladder, forecast_ladder_items
+from tasklaws.gate import open_gate
 from tasklaws.tables import (
     BANDS,
     FORECASTS,
@@ -25,15 +26,16 @@ def main() -> None:
     holdout = rungs_of(params, "holdout")
     observations = read_observations(results / "observations_fit.csv", rungs_of(params, "fit"))
     observations = with_effective_number(observations, read_effective_numbers(results / "structure.csv", ladder))
-    sizes = read_ladder(results / "before" / "fit.csv", holdout)
+    sizes = read_ladder(results / "ladder.csv", holdout)
     curves = load_fits(results / "fits.json", ladder)
     table, methods = forecast_ladder(observations, sizes)
     items = forecast_ladder_items(curves, table)
     bands = forecast_bands(observations, sizes)
-    FORECASTS.write(results / "before" / "holdout.csv", table)
+    FORECASTS.write(results / "forecasts.csv", table)
     METHOD_FORECASTS.write(results / "methods.csv", methods)
     BANDS.write(results / "bands.csv", bands)
     ITEM_FORECASTS.write(results / "item_forecasts.csv", items)
+    open_gate("holdout", results / "forecasts.csv")  # last: all that is said of the holdout is written
     for row in table.itertuples():
         print(f"{row.rung} {row.family} {row.elicitation} {row.metric}: {row.verdict}: {row.evidence}")
 

@@ -21,7 +21,7 @@ def main() -> None:
     results = Path("results", ladder)
     sets = read_sets(Paths(ladder).sets)
     scores = read_scores(Path("scores", "overlap", ladder), rungs)
-    found = curves(sets, scores, read_ladder(results / "before" / "fit.csv", rungs))
+    found = curves(sets, scores, read_ladder(results / "ladder.csv", rungs))
     forecasts = forecast_sets(found, settings.min_rungs, params["execution"]["workers"])
     theory = Theory.of(found, settings.min_rungs)
     summary = summary_table(found, forecasts, seen_numbers(sets, scores), theory, seed)

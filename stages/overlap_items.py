@@ -9,22 +9,22 @@ from tasklaws.core.schema import ITEMS, read_documents, read_items
 from tasklaws.experiments import overlap_sets as questions
 from tasklaws.experiments.overlap_sets import FAMILY, SetSettings, draw_sets
 from tasklaws.families.prompts import question_of
-from tasklaws.paths import Paths
 from tasklaws.tables import SETS
+
+OUT = Path("data/overlap/sets.csv")
 
 
 def main() -> None:
     params = load_params()
-    out = Paths(params["models"]["name"]).sets
     settings = SetSettings.from_params(params)
     learned = frozenset(question_of(document.prompt) for document in read_documents(Path("data/corpus/train.jsonl")))
     items, table = draw_sets(settings, params["seed"], learned)
     write_jsonl(questions.ITEMS / f"{FAMILY}.jsonl", [item.to_dict() for item in items])
     shots = read_items(ITEMS / f"{FAMILY}.shots.jsonl")
     write_jsonl(questions.ITEMS / f"{FAMILY}.shots.jsonl", [item.to_dict() for item in shots])
-    SETS.write(out, table)
+    SETS.write(OUT, table)
     n_sets = len(table.groupby(["overlap", "set_seed"]))
-    print(f"{out}: {n_sets} sets of {len(items)} questions, {int(table['is_learned'].sum())} places left out")
+    print(f"{OUT}: {n_sets} sets of {len(items)} questions, {int(table['is_learned'].sum())} places left out")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def main() -> None:
     ladder = params["models"]["name"]
     results = Path(f"results/{ladder}")
     rungs = rungs_of(params, "holdout")
-    forecasts = FORECASTS.read(results / "before" / "holdout.csv")
+    forecasts = FORECASTS.read(results / "forecasts.csv")
     observations = read_observations(results / "observations_holdout.csv", rungs)
     scores = read_final_scores(Path(f"scores/{ladder}/holdout"), rungs, observations)
     everyone = [

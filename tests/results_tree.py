@@ -46,8 +46,8 @@ def write_results(root: Path, params: dict[str, Any]) -> None:
         own = family.items(params["seed"], "test")[::3]
         items += own
         write_jsonl(root / "data" / "items" / f"{family.name}.jsonl", [item.to_dict() for item in own])
-    LADDER.write(results / "before" / "fit.csv", pd.DataFrame(ladder_rows(models)))
-    sizes = pd.read_csv(results / "before" / "fit.csv")
+    LADDER.write(results / "ladder.csv", pd.DataFrame(ladder_rows(models)))
+    sizes = pd.read_csv(results / "ladder.csv")
     smallest = float(sizes["n_params"].min())
     for rung, entry in models["rungs"].items():
         made = make_card(rung, entry["source"], sizes.loc[sizes["rung"] == rung].iloc[0])

@@ -16,7 +16,7 @@ from tasklaws.core.config import load_params, refuse_unset, rung_settings
 from tasklaws.core.errors import TasklawsError
 from tasklaws.families import build
 from tasklaws.ladder.card import ladder_rows
-from tasklaws.laws import LawSettings
+from tasklaws.laws.settings import LawSettings
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"

@@ -1,4 +1,4 @@
-"""The pipeline's graph: every import is a dependency, and no holdout reaches a forecast."""
+"""The pipeline's graph: every input and parameter is listed, and no holdout reaches a forecast."""
 
 import ast
 import re
@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import yaml
 from dvc.repo import Repo
 from dvc.stage import Stage
 
-from first_party import ROOT, imported
+from dependencies import ROOT, needed, script
 from tasklaws.compose import compose
 from tasklaws.core.files import sha256_file
 
@@ -66,68 +65,11 @@ def graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return Graph(root)
 
 
-def dependencies(stage: str) -> list[Path]:
-    """The dependencies of a stage that dvc.yaml writes out, without templates."""
-    entry = PIPELINE[stage].get("do", PIPELINE[stage])
-    return [ROOT / dep for dep in entry["deps"] if "${" not in dep]
-
-
-def bare(file: Path) -> bool:
-    """Whether a file holds no more than a docstring."""
-    body = ast.parse(file.read_text()).body
-    return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
-
-
-def script(stage: str) -> Path:
-    return ROOT / "stages" / f"{stage}.py"
-
-
-def needed(stage: str) -> Iterator[Path]:
-    """The first-party files that running a stage may execute."""
-    yield script(stage)
-    yield from imported(script(stage))
-    # lm-eval calls custom_tasks/tasks.py, which reads documents; it judges nothing here.
-    if stage in ("respond", "overlap_respond"):
-        documents = ROOT / "src/tasklaws/harness/lm_eval_task.py"
-        yield documents
-        yield from imported(documents)
-
-
-def covered(file: Path, listed: list[Path]) -> bool:
-    return any(file == dep or dep in file.parents for dep in listed)
-
-
-@pytest.mark.parametrize("stage", PIPELINE)
-def test_every_first_party_import_is_a_dependency(stage):
-    listed = dependencies(stage)
-    missing = {str(file.relative_to(ROOT)) for file in needed(stage) if not covered(file, listed) and not bare(file)}
-    assert not missing, f"dvc.yaml: stage {stage} imports these and does not list them: {sorted(missing)}"
-
-
-@pytest.mark.parametrize("stage", PIPELINE)
-def test_every_listed_source_file_is_imported(stage):
-    """A dependency that is not needed reruns models for nothing."""
-    files = set(needed(stage))
-    idle = [
-        str(dep.relative_to(ROOT))
-        for dep in dependencies(stage)
-        if dep.is_relative_to(ROOT / "src") and not any(file == dep or dep in file.parents for file in files)
-    ]
-    assert not idle, f"dvc.yaml: stage {stage} lists these and does not import them: {idle}"
-
-
 @pytest.mark.parametrize("stage", PIPELINE)
 def test_every_listed_file_exists(stage):
     outputs = {"data", "models", "responses", "scores", "results"}
-    for dep in dependencies(stage):
-        assert dep.exists() or dep.relative_to(ROOT).parts[0] in outputs, dep
-
-
-def test_custom_tasks_need_no_other_file_of_ours():
-    """respond lists custom_tasks/ and what its tasks.py loads items with; a further import belongs there too."""
-    tree = ast.parse((ROOT / "custom_tasks/tasks.py").read_text())
-    names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert names == {"typing", "tasklaws.harness.lm_eval_task"}
+    for dep in PIPELINE[stage].get("do", PIPELINE[stage])["deps"]:
+        assert "${" in dep or Path(dep).parts[0] in outputs or (ROOT / dep).exists(), dep
 
 
 def test_no_holdout_comes_before_the_forecast(graph):
@@ -149,9 +91,12 @@ def test_every_fit_rung_comes_before_the_forecast(graph):
 
 
 def test_a_holdout_is_scored_only_after_its_forecast(graph):
+    results = f"results/{graph.params['models']['name']}"
+    gate = f"{results}/gate/holdout.json"
+    assert {gate, f"{results}/forecasts.csv"} <= {str(out) for out in graph.stages["forecast"].outs}
     for rung in graph.rungs("holdout"):
         assert "forecast" in graph.above(f"score@{rung}")
-        assert f"results/{graph.params['models']['name']}/before/holdout.csv" in graph.inputs(f"score@{rung}")
+        assert gate in graph.inputs(f"score@{rung}")
     assert "forecast" in graph.above("observe@holdout")
     for rung in graph.rungs("fit"):
         assert "forecast" not in graph.above(f"score@{rung}")
@@ -271,7 +216,7 @@ def test_holdout_scores_do_not_move_the_forecast_by_a_byte(tmp_path, monkeypatch
     params = yaml.safe_load((tmp_path / "params.yaml").read_text())
     results = tmp_path / "results" / params["models"]["name"]
     names = ("fits.json", "mirage.csv", "structure.csv", "methods.csv", "bands.csv", "item_forecasts.csv")
-    outputs = [results / name for name in (*names, "before/holdout.csv")]
+    outputs = [results / name for name in (*names, "forecasts.csv")]
 
     def forecast() -> list[str]:
         for stage in ("fit", "structure", "forecast"):

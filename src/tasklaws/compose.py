@@ -11,7 +11,7 @@ from tasklaws.core.settings import refuse_malformed
 from tasklaws.families import build
 from tasklaws.families.prompts import task_name
 from tasklaws.ladder.corpus import refuse_unknown_tasks
-from tasklaws.laws import LawSettings
+from tasklaws.laws.settings import LawSettings
 
 CONF = Path("conf")
 

@@ -16,8 +16,8 @@ class Paths:
         self.human_estimates = root / "data/humans/items.csv"
         self.sets = root / "data/overlap/sets.csv"
         self.results = root / "results" / ladder
-        self.sizes = self.results / "before/fit.csv"
-        self.forecasts = self.results / "before/holdout.csv"
+        self.sizes = self.results / "ladder.csv"
+        self.forecasts = self.results / "forecasts.csv"
         self.fits = self.results / "fits.json"
         self.mirage = self.results / "mirage.csv"
         self.effective_numbers = self.results / "structure.csv"
@@ -36,6 +36,10 @@ class Paths:
         self.curves = self.results / "plots/curves.csv"
         self.tracking = self.results / "tracking.json"
         self.overlap = self.results / "overlap"
+
+    def gate(self, role: str) -> Path:
+        """What must stand before a rung of this role is scored (dvc.yaml says why)."""
+        return self.results / "gate" / f"{role}.json"
 
     def observations(self, role: str) -> Path:
         return self.results / f"observations_{role}.csv"

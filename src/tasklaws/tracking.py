@@ -24,7 +24,7 @@ from tasklaws.core.files import read_json, records, sha256_file
 from tasklaws.ladder.card import read_made_by
 from tasklaws.tables import FORECASTS, read_checkpoints
 
-PAIR = ["family", "elicitation", "metric"]
+_PAIR = ["family", "elicitation", "metric"]
 OTHER_CHARACTERS = re.compile(r"[^\w\-. :/]", re.ASCII)
 Records = list[dict[str, Any]]
 
@@ -79,7 +79,7 @@ def collect(root: Path, params: dict[str, Any]) -> list[Run]:
     observations = [
         row for role in ("fit", "holdout") for row in records(read_checkpoints(results / f"observations_{role}.csv"))
     ]
-    forecasts = records(FORECASTS.read(results / "before" / "holdout.csv"))
+    forecasts = records(FORECASTS.read(results / "forecasts.csv"))
     items = hash_files(list((root / "data" / "items").glob("*.jsonl")))
     asking = {key: value for key, value in params.items() if key not in ("laws", "execution")}
     science = {key: value for key, value in params.items() if key != "execution"}
@@ -133,7 +133,7 @@ def rung_run(rung: str, scores: Path, entry: dict[str, Any], observations: Recor
 def fit_run(results: Path, params: dict[str, Any], forecasts: Records, tags: dict[str, str]) -> Run:
     """The laws: their settings, and for every pair how it is forecast and what that rests on."""
     chosen = {
-        ".".join([*(row[key] for key in PAIR), name]): row[name]
+        ".".join([*(row[key] for key in _PAIR), name]): row[name]
         for row in forecasts
         for name in ("method", "fit_status")
         if name in row
@@ -146,7 +146,7 @@ def fit_run(results: Path, params: dict[str, Any], forecasts: Records, tags: dic
 def forecast_run(results: Path, forecasts: Records, tags: dict[str, str]) -> Run:
     """The forecasts with the holdout's n_params as step, the verdicts, the errors made, and every figure."""
     metrics = [
-        (metric_name(*(row[key] for key in PAIR), name), float(row[name]), int(row["n_params"]))
+        (metric_name(*(row[key] for key in _PAIR), name), float(row[name]), int(row["n_params"]))
         for row in forecasts
         for name in ("predicted", "lower", "upper")
         if name in row
@@ -157,8 +157,8 @@ def forecast_run(results: Path, forecasts: Records, tags: dict[str, str]) -> Run
         for name, value in errors.items()
         if isinstance(value, (int, float)) and math.isfinite(value)
     ]
-    verdicts = {".".join([*(row[key] for key in PAIR), "verdict"]): row["verdict"] for row in forecasts}
-    names = ["before/holdout.csv", "methods.csv", "validation.csv"]
+    verdicts = {".".join([*(row[key] for key in _PAIR), "verdict"]): row["verdict"] for row in forecasts}
+    names = ["forecasts.csv", "methods.csv", "validation.csv"]
     names += ["surprises.csv", "surprise_counts.csv", "surprising_skills.csv"]
     tables = [results / name for name in names]
     figures = sorted((results / "figures").glob("*.svg"))
@@ -170,7 +170,7 @@ DATABASE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
 CONTENT_TAG = "tasklaws.content_sha256"
 KIND_TAG = "tasklaws.kind"
-LOCK_SECONDS = 30.0
+_LOCK_SECONDS = 30.0
 
 
 def rebuild(root: Path, params: dict[str, Any]) -> tuple[dict[str, Any], int]:
@@ -259,7 +259,7 @@ def commit_tags(root: Path) -> dict[str, str]:
 def exclusive(root: Path) -> Iterator[None]:
     """Hold the store's lock file, for two processes that migrate one new database break it."""
     with (root / f"{DATABASE}.lock").open("w") as file:
-        deadline = time.monotonic() + LOCK_SECONDS
+        deadline = time.monotonic() + _LOCK_SECONDS
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -74,7 +74,7 @@ class Ladder:
         """Write everything that fit, forecast and validate read."""
         rng = np.random.default_rng(self.seed)
         (root / "params.yaml").write_text(yaml.safe_dump(self.params(), sort_keys=False))
-        sizes_path = root / "results/made_up/before/fit.csv"
+        sizes_path = root / "results/made_up/ladder.csv"
         LADDER.write(sizes_path, pd.DataFrame(self.size_rows())[LADDER.columns])
         difficulty = {one.name: one.spread * rng.standard_normal(one.n_items) for one in self.families}
         observations: dict[str, list[dict[str, Any]]] = {"fit": [], "holdout": []}

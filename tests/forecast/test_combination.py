@@ -4,7 +4,7 @@ from made_up import SIZES, draw, panel, rises
 
 from tasklaws.forecast import combine as combination
 from tasklaws.forecast.combine import History, combine, forecast
-from tasklaws.forecast.methods import Prediction
+from tasklaws.forecast.panel import Prediction
 
 
 @pytest.fixture

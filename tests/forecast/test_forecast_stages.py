@@ -11,9 +11,10 @@ import pytest
 import yaml
 from synthetic import SMOOTH, Family, Ladder
 
+from tasklaws.core.files import sha256_file
 from tasklaws.forecast.curve_fits import fit_curve
 from tasklaws.forecast.fits_file import load_fits
-from tasklaws.laws import LawSettings
+from tasklaws.laws.settings import LawSettings
 from tasklaws.tables import CurveKey, is_loss
 
 STAGES = Path(__file__).parents[2] / "stages"
@@ -24,10 +25,11 @@ OUTPUTS = [
         "fits.json",
         "mirage.csv",
         "structure.csv",
-        "before/holdout.csv",
+        "forecasts.csv",
         "methods.csv",
         "bands.csv",
         "item_forecasts.csv",
+        "gate/holdout.json",
         "validation.csv",
         "surprises.csv",
         "surprise_counts.csv",
@@ -44,7 +46,7 @@ def run(*names):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """The default made-up ladder, through all three stages."""
+    """The default made-up ladder, through all four stages."""
     root = tmp_path_factory.mktemp("ladder")
     Ladder().write(root)
     with pytest.MonkeyPatch.context() as patch:
@@ -71,7 +73,7 @@ def start(ladder, root, monkeypatch):
 
 
 def forecasts(root=Path()):
-    return pd.read_csv(root / RESULTS / "before/holdout.csv").set_index(["family", "elicitation", "metric"])
+    return pd.read_csv(root / RESULTS / "forecasts.csv").set_index(["family", "elicitation", "metric"])
 
 
 def error(capsys, *names):
@@ -171,7 +173,7 @@ def test_the_same_inputs_give_the_same_bytes_whatever_their_order(ladder):
 
 def test_a_holdout_never_influences_its_forecast(ladder):
     """Only checkpoints that are final, of rungs that are fit, count: holdout scores and others may say anything."""
-    before = {path: path.read_bytes() for path in OUTPUTS[:6]}
+    before = {path: path.read_bytes() for path in OUTPUTS[:8]}
     for path in [RESULTS / "observations_holdout.csv", *Path("scores/made_up/holdout").glob("*.csv")]:
         path.write_text("perturbed")
     table = pd.read_csv(RESULTS / "observations_fit.csv")
@@ -179,7 +181,13 @@ def test_a_holdout_never_influences_its_forecast(ladder):
     table.to_csv(RESULTS / "observations_fit.csv", index=False)
     Path("scores/made_up/fit/stale.csv").write_text("of a rung that params no longer list")
     run("fit", "structure", "forecast")
-    assert {path: path.read_bytes() for path in OUTPUTS[:6]} == before
+    assert {path: path.read_bytes() for path in OUTPUTS[:8]} == before
+
+
+def test_the_gate_of_the_holdout_is_of_the_forecasts_that_were_written(finished):
+    results = finished / RESULTS
+    gate = json.loads((results / "gate/holdout.json").read_text())
+    assert gate == {"sha256": sha256_file(results / "forecasts.csv"), "table": "forecasts.csv"}
 
 
 def test_the_seed_moves_intervals_of_laws_and_no_forecast(ladder):
@@ -323,14 +331,14 @@ def test_a_duplicate_row_is_refused(ladder, capsys):
 def test_missing_files_and_columns_are_named(ladder, capsys):
     Path("scores/made_up/fit/n4600.csv").unlink()
     assert "rung n4600 has no results in scores/made_up/fit: run `dvc repro score@n4600`" in error(capsys, "fit")
-    edit(RESULTS / "before/fit.csv", lambda table: table.drop(columns="train_flops"))
+    edit(RESULTS / "ladder.csv", lambda table: table.drop(columns="train_flops"))
     assert "no column 'train_flops'" in error(capsys, "forecast")
 
 
 def test_a_holdout_without_size_or_scores_is_named(ladder, capsys):
     edit(RESULTS / "observations_holdout.csv", lambda table: table[table["family"] != "addition"])
     assert "rung n100000 has no observation of addition direct exact_match" in error(capsys, "validate")
-    edit(RESULTS / "before/fit.csv", lambda table: table[table["role"] == "fit"])
+    edit(RESULTS / "ladder.csv", lambda table: table[table["role"] == "fit"])
     assert "rung n100000 is missing: run `dvc repro ladder`" in error(capsys, "forecast")
 
 

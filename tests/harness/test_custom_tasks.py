@@ -202,7 +202,7 @@ def test_missing_items_are_named(manager, tmp_path, monkeypatch):
 
 def test_the_judge_runs_a_program_in_the_sandbox():
     """What process_results calls, on a response that is right, one that is wrong and one that never ends."""
-    from tasklaws.harness.lm_eval_task import judge
+    from tasklaws.harness.lm_eval_scores import judge
 
     item = next(each for each in tiny.items("gauss_sum") if each.question == "sum 1..100")
     asked = document(item, "python")
@@ -214,7 +214,7 @@ def test_the_judge_runs_a_program_in_the_sandbox():
 
 
 def test_the_judge_scores_a_choice():
-    from tasklaws.harness.lm_eval_task import judge
+    from tasklaws.harness.lm_eval_scores import judge
 
     item = tiny.items("largest_of_four")[0]
     asked = document(item, "choice")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.items.covariates import Explanation
 
 

@@ -6,7 +6,7 @@ from populations import draw
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.items.covariates import Explanation
 from tasklaws.items.irt import CENTRE_SD, EFFECT_SD, Basis, fit_item_response
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
-from tasklaws.stats.resampling import REPLICATES, Draws, drawn_auc, drawn_log_loss, drawn_tau, interval
+from tasklaws.stats.resampling import _REPLICATES, Draws, drawn_auc, drawn_log_loss, drawn_tau, interval
 from tasklaws.stats.scores import concordance, log_loss
 
 SIZES = st.integers(0, 2**16)
@@ -42,7 +42,7 @@ def test_intervals_of_a_mean_cover_it_as_often_as_they_say() -> None:
         scores = (rng.random(60) < 0.3).astype(float)
         draws = Draws.of(60, 1, seed=int(rng.integers(2**31)))
         losses = drawn_log_loss(scores, np.full(60, 0.2), np.arange(60), draws.clusters)
-        assert losses.shape == (REPLICATES + 1,)
+        assert losses.shape == (_REPLICATES + 1,)
         _, low, high = interval(draws.mean(losses[:, None]))
         inside.append(low <= -(0.3 * np.log(0.2) + 0.7 * np.log(0.8)) <= high)
     assert 0.84 <= np.mean(inside) <= 0.95

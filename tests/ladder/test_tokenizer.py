@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import tiny
 from tasklaws.families.prompts import prompt, split_task, target
 from tasklaws.ladder.corpus import documents
-from tasklaws.ladder.tokenizer import END, UNKNOWN, load_tokenizer, train_tokenizer
+from tasklaws.ladder.tokenizer import _END, UNKNOWN, load_tokenizer, train_tokenizer
 
 MIXTURE = yaml.safe_load((tiny.ROOT / "conf/corpus/default.yaml").read_text())["mixture"]
 
@@ -92,5 +92,5 @@ def test_a_reload_is_the_same(of_all, tmp_path):
     again = load_tokenizer(tmp_path / "a")
     assert len(again) == len(of_all) <= 320
     assert again.get_vocab() == of_all.get_vocab()
-    assert (again.eos_token, again.pad_token, again.padding_side) == (END, END, "left")
+    assert (again.eos_token, again.pad_token, again.padding_side) == (_END, _END, "left")
     assert encode(again, "Q: 1+2\nA: 3") == encode(of_all, "Q: 1+2\nA: 3")

@@ -6,8 +6,8 @@ import pytest
 from ladders import published
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.laws import fit_many
-from tasklaws.laws.learning_curve import METHODS, extrapolate, extrapolate_many, weighted_median
+from tasklaws.laws.fitting import fit_many
+from tasklaws.laws.learning_curve import _METHODS, extrapolate, extrapolate_many, weighted_median
 
 X = np.geomspace(1e5, 1e8, 25)
 AHEAD = np.array([1.3e8, 2e8])
@@ -36,7 +36,7 @@ def test_company_and_order_of_rows_do_not_matter() -> None:
 def test_a_curve_too_short_for_a_backtest_gets_equal_weights() -> None:
     found = extrapolate(curve(0.5 + 20 * X[:4] ** -0.3, X[:4]), [2 * X[3]])
     assert found.n_backtests == 0
-    assert set(found.weights.values()) == {1 / len(METHODS)}
+    assert set(found.weights.values()) == {1 / len(_METHODS)}
 
 
 def test_curves_that_are_none_are_refused() -> None:

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from ladders import SIZES, accuracies, chinchilla, grid_of_models, losses, published
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.laws import LAWS, Fit, fit, fit_many
 from tasklaws.laws.command import read_observations
+from tasklaws.laws.fitting import fit, fit_many
+from tasklaws.laws.forms import LAWS
+from tasklaws.laws.result import Fit
 
 CURVES = {  # law, its parameters
     "power": (1.5, 60.0, 0.25),

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ladders import SIZES, accuracies, losses
 
-from tasklaws.laws import LAWS
 from tasklaws.laws.batch import Batch, Problem, deviance, huber_log
 from tasklaws.laws.data import metric_kind, read_points
+from tasklaws.laws.forms import LAWS
 from tasklaws.laws.optimise import minimise, solve_linear, starts
 
 ONES = np.ones((1, 9))

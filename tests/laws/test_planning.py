@@ -9,7 +9,7 @@ from ladders import SIZES, losses
 from scipy.optimize import minimize_scalar
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.laws import fit
+from tasklaws.laws.fitting import fit
 from tasklaws.laws.planning import (
     Surface,
     compute_multiplier,

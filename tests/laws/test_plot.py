@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from ladders import SIZES, accuracies, chinchilla, grid_of_models, losses
 
-from tasklaws.laws import fit
+from tasklaws.laws.fitting import fit
 
 
 @pytest.fixture(autouse=True)

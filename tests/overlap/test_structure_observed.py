@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from shared_data import shared
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
 from tasklaws.overlap.design import correlation, overlap
 from tasklaws.overlap.effective_number import against_design, effective_number, grouped_number, intraclass
 from tasklaws.overlap.residuals import Cells, Residuals, around_ability, around_trend, between_seeds, read_cells

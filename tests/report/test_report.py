@@ -127,7 +127,7 @@ def test_every_family_has_its_figures(full: tuple[Path, dict[str, Any]]) -> None
 
 def test_verdicts_stand_on_the_page(full: tuple[Path, dict[str, Any]]) -> None:
     root, _ = full
-    forecasts = pd.read_csv(root / "results" / "nano_ladder" / "before" / "holdout.csv")
+    forecasts = pd.read_csv(root / "results" / "nano_ladder" / "forecasts.csv")
     text = page(root)
     for verdict in forecasts["verdict"].unique():
         assert f">{verdict}</span>" in text
@@ -232,7 +232,7 @@ def test_a_ladder_without_a_holdout_is_shown_too(mini: tuple[Path, dict[str, Any
     shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
     models = mini[1]["models"]
     rungs = {rung: entry for rung, entry in models["rungs"].items() if entry["role"] == "fit"}
-    for name in ("before/holdout", "validation", "methods", "bands", "observations_holdout", "mirage", "structure"):
+    for name in ("forecasts", "validation", "methods", "bands", "observations_holdout", "mirage", "structure"):
         empty(tmp_path / "results" / "nano_mini" / f"{name}.csv")
     for name in ("surprises", "surprise_counts", "surprising_skills"):
         empty(tmp_path / "results" / "nano_mini" / f"{name}.csv")

@@ -48,9 +48,9 @@ NO_SYSTEM = "the sandbox has no files, clock, network or processes"
     ],
 )
 def test_attack_ends_in_its_status(program: str, status: str, error: str) -> None:
-    verdict = run(program, FUEL)
-    assert (verdict.status, verdict.error) == (status, error)
-    assert verdict.fuel == FUEL if status == "out_of_fuel" else 0 < verdict.fuel < FUEL
+    outcome = run(program, FUEL)
+    assert (outcome.status, outcome.error) == (status, error)
+    assert outcome.fuel == FUEL if status == "out_of_fuel" else 0 < outcome.fuel < FUEL
     assert not Path("/tmp/owned").exists()
 
 
@@ -63,10 +63,10 @@ def test_attack_ends_in_its_status(program: str, status: str, error: str) -> Non
     ],
 )
 def test_what_the_guest_has_not_is_a_trap(program: str) -> None:
-    verdict = run(program, FUEL)
-    assert verdict.status == "trap"
-    assert verdict.error
-    assert "\n" not in verdict.error
+    outcome = run(program, FUEL)
+    assert outcome.status == "trap"
+    assert outcome.error
+    assert "\n" not in outcome.error
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ def test_what_the_guest_has_not_is_a_trap(program: str) -> None:
     ],
 )
 def test_an_exception_is_one_line(program: str, stdout: str, error: str) -> None:
-    verdict = run(program, FUEL)
-    assert (verdict.status, verdict.stdout, verdict.error) == ("error", stdout, error)
+    outcome = run(program, FUEL)
+    assert (outcome.status, outcome.stdout, outcome.error) == ("error", stdout, error)
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_an_exception_is_one_line(program: str, stdout: str, error: str) -> None
     ],
 )
 def test_ordinary_programs_run(program: str, stdout: str) -> None:
-    verdict = run(program, FUEL)
-    assert (verdict.status, verdict.stdout, verdict.error) == ("ok", stdout, "")
+    outcome = run(program, FUEL)
+    assert (outcome.status, outcome.stdout, outcome.error) == ("ok", stdout, "")
 
 
 COMMON_MODULES = """
@@ -182,8 +182,8 @@ def test_too_little_fuel_to_start_is_out_of_fuel(fuel: int) -> None:
 
 
 def test_the_fuse_makes_a_run_invalid() -> None:
-    verdict = Sandbox(fuse_seconds=0.5).run("while True: pass", MAX_FUEL)
-    assert (verdict.status, verdict.error) == ("invalid", "stopped by the wall-clock fuse of 0.5 s")
+    outcome = Sandbox(fuse_seconds=0.5).run("while True: pass", MAX_FUEL)
+    assert (outcome.status, outcome.error) == ("invalid", "stopped by the wall-clock fuse of 0.5 s")
 
 
 def test_a_forked_child_has_its_own_fuse() -> None:
@@ -198,10 +198,10 @@ def test_a_forked_child_has_its_own_fuse() -> None:
 @settings(max_examples=150)
 @given(st.text(st.characters(exclude_categories=[])))
 def test_arbitrary_text_never_crashes_the_host(program: str) -> None:
-    verdict = run(program, 50_000_000)
-    assert verdict.status in ("ok", "error", "out_of_fuel")
-    assert 0 <= verdict.fuel <= 50_000_000
-    assert "\n" not in verdict.error
+    outcome = run(program, 50_000_000)
+    assert outcome.status in ("ok", "error", "out_of_fuel")
+    assert 0 <= outcome.fuel <= 50_000_000
+    assert "\n" not in outcome.error
 
 
 @settings(max_examples=100)

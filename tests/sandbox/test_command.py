@@ -24,7 +24,7 @@ def tasklaws(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
         (b"", "ok", "", ""),
     ],
 )
-def test_json_is_the_verdict(
+def test_json_is_the_outcome(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -35,11 +35,11 @@ def test_json_is_the_verdict(
 ) -> None:
     (tmp_path / "program.py").write_bytes(program)
     tasklaws(monkeypatch, str(tmp_path / "program.py"), "--fuel", "100000000", "--json")
-    verdict = json.loads(capsys.readouterr().out)
-    assert list(verdict) == ["status", "stdout", "error", "fuel"]
-    assert (verdict["status"], verdict["stdout"]) == (status, stdout)
-    assert verdict["error"].startswith(error)
-    assert bool(verdict["error"]) == bool(error)
+    outcome = json.loads(capsys.readouterr().out)
+    assert list(outcome) == ["status", "stdout", "error", "fuel"]
+    assert (outcome["status"], outcome["stdout"]) == (status, stdout)
+    assert outcome["error"].startswith(error)
+    assert bool(outcome["error"]) == bool(error)
 
 
 def test_without_json_it_is_readable(

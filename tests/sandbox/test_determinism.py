@@ -1,4 +1,4 @@
-"""The same program has the same verdict on every run, in any order, in other processes."""
+"""The same program has the same outcome on every run, in any order, in other processes."""
 
 import json
 import os
@@ -34,7 +34,7 @@ print(json.dumps([run(program, int(sys.argv[1])).to_dict() for program in json.l
 def test_runs_and_order_do_not_matter() -> None:
     first = [run(program, FUEL) for program in PROGRAMS]
     assert [run(program, FUEL) for program in reversed(PROGRAMS)] == first[::-1]
-    assert len({verdict.status for verdict in first}) >= 5
+    assert len({outcome.status for outcome in first}) >= 5
 
 
 def test_threads_do_not_matter() -> None:

@@ -4,9 +4,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_jsonl
 from tasklaws.core.settings import Elicitation as Elicitation
@@ -77,9 +74,6 @@ class Response:
         for name in ("response", "log_likelihood", "log_likelihoods"):
             if (getattr(self, name) is not None) != (name in due):
                 raise TasklawsError(f"a {self.elicitation} response {'lacks' if name in due else 'has'} {name}")
-
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ ASK: dict[str, list[Elicitation]] = {FAMILY: ["direct"]}
 
 
 Exponent = Annotated[float, Rule("more than 1", lambda exponent: exponent > 1)]
-REMEDY = "correct it in conf/experiment"
+_REMEDY = "correct it in conf/experiment"
 
 
 @dataclass(frozen=True)
@@ -105,4 +105,4 @@ def refuse_experiment(params: dict[str, Any]) -> None:
     settings = SetSettings.from_params(params)
     settings.families()
     settings.refuse_short(params["models"]["name"], len(params["models"]["rungs"]))
-    typed(Exponents, {"exponents": experiment.get("exponents")}, "experiment", REMEDY)
+    typed(Exponents, {"exponents": experiment.get("exponents")}, "experiment", _REMEDY)

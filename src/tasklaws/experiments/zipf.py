@@ -16,10 +16,10 @@ from tasklaws.families import build
 from tasklaws.ladder import card
 from tasklaws.ladder.corpus import TRAIN, write_corpus
 from tasklaws.ladder.rung import train_rung
-from tasklaws.laws import fit
+from tasklaws.laws.fitting import fit
 from tasklaws.tables import ZIPF_EXPONENTS, ZIPF_RUNS
 
-WORK = Path(".work/zipf")
+_WORK = Path(".work/zipf")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def train_runs(exponent: float, settings: ZipfSettings, seed: int, workers: int)
     are kept below .work/zipf, keyed by corpus and recipe, so that a killed stage goes on where it was.
     """
     key = sha256(json.dumps([exponent, vars(settings), seed], sort_keys=True).encode()).hexdigest()[:16]
-    work = WORK / f"{exponent:g}-{key}"
+    work = _WORK / f"{exponent:g}-{key}"
     corpus = work / "corpus"
     if not (corpus / TRAIN).exists():
         families = build({"chain": {**settings.chain, "zipf": exponent}}, "conf/experiment")
@@ -79,7 +79,7 @@ def read_runs(folder: Path, exponents: list[float]) -> pd.DataFrame:
     return runs
 
 
-REPLICATES = 200
+_REPLICATES = 200
 
 
 def predicted_exponent(zipf: float) -> float:
@@ -97,7 +97,7 @@ def exponents(runs: pd.DataFrame, seed: int) -> pd.DataFrame:
     for zipf in sorted(set(runs["zipf"].astype(float))):
         own = runs[runs["zipf"] == zipf]
         table = pd.DataFrame({"n_tokens": own["n_tokens"], "value": own["loss_nats"], "metric": "loss_nats"})
-        found = fit(table, "power", axis="n_tokens", seed=seed, replicates=REPLICATES)
+        found = fit(table, "power", axis="n_tokens", seed=seed, replicates=_REPLICATES)
         low, high = found.interval["a"]
         rows.append([zipf, predicted_exponent(zipf), found.params["a"], low, high, found.params["E"], found.status])
     return ZIPF_EXPONENTS.frame(rows)

@@ -15,7 +15,7 @@ from tasklaws.families.base import Split, generator
 from tasklaws.families.operations import COMMON, DIGITS, Operation, rare
 
 PROBES = ("0123", "9071", "4486", "2750")
-TRIES = 20_000
+_TRIES = 20_000
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class StepChain:
         taken: dict[str, Item],
     ) -> Item:
         weights = self.frequencies[: len(COMMON)]
-        for _ in range(TRIES):
+        for _ in range(_TRIES):
             steps = [*rng.choices(COMMON, weights, k=length - 1), skill]
             rng.shuffle(steps)
             value = "".join(rng.sample("0123456789", DIGITS))

@@ -11,7 +11,7 @@ from tasklaws.core.schema import Elicitation, Item
 from tasklaws.core.typed import Count
 from tasklaws.families.base import Split, generator
 
-LETTERS = "ABCDEFGH"
+_LETTERS = "ABCDEFGH"
 PROGRAMS = {
     "copy": "print(s)",
     "double": "print(''.join(c+c for c in s))",
@@ -52,10 +52,10 @@ class StringEdit:
     elicitations: tuple[Elicitation, ...] = ("direct", "python")
 
     def __post_init__(self) -> None:
-        if not 1 <= self.shortest <= self.longest or not 0 < 4 * self.per_cell <= len(LETTERS) ** self.shortest:
+        if not 1 <= self.shortest <= self.longest or not 0 < 4 * self.per_cell <= len(_LETTERS) ** self.shortest:
             raise TasklawsError(
                 f"{self.name}: {self.per_cell} items a cell of {self.shortest} to {self.longest} letters cannot be: "
-                f"give lengths of 1 or more and at most {len(LETTERS)}^shortest / 4 items a cell"
+                f"give lengths of 1 or more and at most {len(_LETTERS)}^shortest / 4 items a cell"
             )
 
     def items(self, seed: int, split: Split) -> list[Item]:
@@ -65,14 +65,14 @@ class StringEdit:
                 rng = generator(seed, self.name, name, length)
                 texts: dict[str, None] = {}
                 while len(texts) < 2 * self.per_cell:
-                    texts["".join(rng.choice(LETTERS) for _ in range(length))] = None
+                    texts["".join(rng.choice(_LETTERS) for _ in range(length))] = None
                 chosen = list(texts)[: self.per_cell] if split == "test" else list(texts)[self.per_cell :]
                 items += [self._item(name, text) for text in sorted(chosen)]
         return items
 
     def draw(self, rng: random.Random) -> Item:
         length = rng.randint(self.shortest, self.longest)
-        return self._item(rng.choice(list(PROGRAMS)), "".join(rng.choice(LETTERS) for _ in range(length)))
+        return self._item(rng.choice(list(PROGRAMS)), "".join(rng.choice(_LETTERS) for _ in range(length)))
 
     def reserved(self, item: Item) -> frozenset[str]:
         return frozenset({item.question})

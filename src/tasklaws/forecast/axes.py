@@ -10,9 +10,10 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.forecast.panel import Panel
-from tasklaws.laws import LAWS, fit_many
+from tasklaws.laws.fitting import fit_many
+from tasklaws.laws.forms import LAWS
 from tasklaws.stats import gaussian_process as mixture
 from tasklaws.stats.links import ARCSINE, LOG
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.stats.links import Link
 
 LATE = 2 / 3  # checkpoints from this share of a model's training on count

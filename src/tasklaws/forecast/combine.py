@@ -11,18 +11,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.stats import norm
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.forecast.baselines import RepeatLast, baselines
-from tasklaws.forecast.methods import LOSS_METHODS, METHODS, Forecaster, Prediction, ask, noise_share
+from tasklaws.forecast.methods import LOSS_METHODS, METHODS, ask, noise_share
 from tasklaws.forecast.overlap_width import overlap_sd
-from tasklaws.forecast.panel import Panel
+from tasklaws.forecast.panel import Forecaster, Panel, Prediction
 
 LEAST_RUNGS = 3  # fewer: only the last rung can be repeated
 SHARPNESS = 6.0  # weights go as relative error to the minus this
 OWN = 10.0  # a task's own errors count as much as all tasks' once it has this weight of pairs
 EVEN = 2.0  # and equal weights as much as errors at this weight of pairs
 ALIKE = 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
-RECENT = 0.92  # weight of a pair for each rung that it is older
+_RECENT = 0.92  # weight of a pair for each rung that it is older
 BELIEF = 20.0  # weight of the belief that intervals are right as they are
 LEAST_ERROR = 0.002  # two errors this far apart are hardly different
 
@@ -140,7 +140,7 @@ def pairs(panel: Panel, origin: int, target: int) -> list[tuple[int, int, float]
     for start in range(LEAST_RUNGS, origin):
         for rung in range(start, origin):
             apart = (np.log1p(gap(panel, start, rung)) - here) / ALIKE
-            found.append((start, rung, float(np.exp(-0.5 * apart**2)) * RECENT ** (origin - 1 - rung)))
+            found.append((start, rung, float(np.exp(-0.5 * apart**2)) * _RECENT ** (origin - 1 - rung)))
     return found
 
 

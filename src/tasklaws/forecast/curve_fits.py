@@ -5,7 +5,8 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.fits_file import Estimate, FittedCurve, FittedLaw
-from tasklaws.laws import LawSettings, fit
+from tasklaws.laws.fitting import fit
+from tasklaws.laws.settings import LawSettings
 from tasklaws.stats.rasch import difficulties
 from tasklaws.tables import CurveKey, by_curve, is_loss
 
@@ -40,7 +41,7 @@ def fit_law(name: str, table: pd.DataFrame, replicates: int, seed: int) -> Fitte
         for parameter, value in found.params.items()
     }
     misfit = shortened(float(np.sqrt(np.mean(found.points["residual"] ** 2))))
-    return FittedLaw(name, found.status, found.reason, found.law.inputs, found.n_points, estimates, misfit)
+    return FittedLaw(name, found.status.value, found.reason, found.law.inputs, found.n_points, estimates, misfit)
 
 
 def shortened(value: float) -> float:

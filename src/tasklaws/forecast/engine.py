@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.forecast.combine import LEAST_RUNGS, Forecast, History, forecast, sampling
 from tasklaws.forecast.overlap_width import design_effect
 from tasklaws.forecast.panel import SIZES
@@ -18,7 +18,7 @@ from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
 # Of each row also: the forecast on the scale on which it is normal, and what overlap of the items did to it.
 ON_LINK = ["link_mean", "link_sd", "design_effect", "widening"]
 LEVEL = 0.9
-REACH = float(norm.isf((1 - LEVEL) / 2))
+_REACH = float(norm.isf((1 - LEVEL) / 2))
 BACKWARD = "; smaller than the largest known model: weights and interval rest on tests that look ahead"
 
 
@@ -106,7 +106,7 @@ def method_rows(
 
 def interval(link: Link, mean: Array, width: Array) -> tuple[Array, Array, Array]:
     """Lower end, prediction and upper end on the scale of values."""
-    return link.inverse(mean - REACH * width), link.inverse(mean), link.inverse(mean + REACH * width)
+    return link.inverse(mean - _REACH * width), link.inverse(mean), link.inverse(mean + _REACH * width)
 
 
 def log_score(history: History, target: int, mean: Array, width: Array) -> Array:

@@ -2,38 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.forecast import axes
-from tasklaws.forecast.panel import Panel
+from tasklaws.forecast.panel import Forecaster, Panel, Prediction
 from tasklaws.stats import gaussian_process as mixture
-from tasklaws.stats.links import ARCSINE, LOG, LOG_LOG, LOGIT, Link
+from tasklaws.stats.links import ARCSINE, LOG, LOG_LOG, LOGIT, NODE_WEIGHTS, NODES, Link
 
 UNSHARED = 0.3  # share of sampling noise that models do not share, where no checkpoints tell
 LEAST_SHARE = 0.05
-NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """Normal forecasts on the panel's link scale, each (tasks, targets): `mean` and `sd`, the latter without the
-    sampling of the target's own items."""
-
-    mean: Array
-    sd: Array
-
-
-class Forecaster(Protocol):
-    """Anything that forecasts all tasks of the known models at the wanted ones; None where it cannot."""
-
-    @property
-    def name(self) -> str: ...
-
-    def __call__(self, known: Panel, wanted: Panel) -> Prediction | None: ...
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
 from tasklaws.forecast.mirage_noise import Measured, independent_trials, measure
 from tasklaws.forecast.verdict import LEAST_RUNGS, SIGNIFICANCE
 from tasklaws.stats.jumps import REPLICATES, Jump, excess_share, shares, sharpest_jump

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from tasklaws.core.schema import Array
-from tasklaws.forecast.methods import NODE_WEIGHTS, NODES
+from tasklaws.core.arrays import Array
 from tasklaws.forecast.panel import Panel
 from tasklaws.overlap.widening import next_rung_variance
+from tasklaws.stats.links import NODE_WEIGHTS, NODES
 
 
 def latest(cells: Array) -> Array:

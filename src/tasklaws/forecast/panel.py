@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
 from tasklaws.forecast.checkpoint_noise import wobble
 from tasklaws.stats.links import ARCSINE, LOG, Link
 from tasklaws.stats.proportions import binomial_items
@@ -106,6 +107,24 @@ class Panel:
     def without_results(self) -> "Panel":
         """The panel in which nothing but the sizes is known of its models: what a forecast of them may see."""
         return replace(self, **{name: np.full_like(getattr(self, name), np.nan) for name in OF_CELLS})
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Normal forecasts on the panel's link scale, each (tasks, targets): `mean` and `sd`, the latter without the
+    sampling of the target's own items."""
+
+    mean: Array
+    sd: Array
+
+
+class Forecaster(Protocol):
+    """Anything that forecasts all tasks of the known models at the wanted ones; None where it cannot."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(self, known: Panel, wanted: Panel) -> Prediction | None: ...
 
 
 def build_panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:

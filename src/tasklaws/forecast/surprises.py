@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array, Item, read_items
+from tasklaws.core.schema import Item, read_items
 from tasklaws.stats.rasch import at_forecast, at_total, count_pmf, each_given_total, tails
 from tasklaws.tables import ITEM_FORECASTS, SURPRISE_COUNTS, SURPRISES
 

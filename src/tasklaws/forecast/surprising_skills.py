@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.forecast.surprises import PAIR, Items
 from tasklaws.stats.rasch import given_total, tails
 from tasklaws.tables import SURPRISING_SKILLS

@@ -11,7 +11,7 @@ from tasklaws.stats.links import ARCSINE, LOG
 from tasklaws.tables import BASELINE_NAMES, FORECASTS, ITEM_FORECASTS, VALIDATION, is_loss
 
 _CURVE = FORECASTS.keys[1:]
-ERRORS = {"forecast": "abs_error", **{name: f"abs_error_{name}" for name in BASELINE_NAMES}}
+_ERRORS = {"forecast": "abs_error", **{name: f"abs_error_{name}" for name in BASELINE_NAMES}}
 CERTAIN = 1e-6  # a probability this close to 0 or 1 counts as this close
 
 
@@ -82,7 +82,7 @@ def by_method(solved: pd.DataFrame, methods: pd.DataFrame) -> dict[str, Any]:
 
 def summary(table: pd.DataFrame) -> dict[str, Any]:
     """Mean absolute error of the forecast and of each baseline that has one for every row, and `sharpness`."""
-    errors = {f"mae_{method}": float(table[column].mean(skipna=False)) for method, column in ERRORS.items()}
+    errors = {f"mae_{method}": float(table[column].mean(skipna=False)) for method, column in _ERRORS.items()}
     known = {name: value for name, value in errors.items() if np.isfinite(value)}
     return {"n": len(table), **rounded(known), **sharpness(table)}
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import expit
 from scipy.stats import chi2, kendalltau, norm
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.forecast.panel import Panel
 
 Verdict = Literal["lawful", "no signal", "discontinuous", "non-monotone", "not enough rungs"]
@@ -16,7 +16,7 @@ SIGNIFICANCE = 0.05
 SPLIT = 0.9  # share of the variance between rungs that two levels explain: more than of any straight rise (3/4)
 SIGMA = 3.0  # a difference counts when it exceeds its noise this many times
 ORDER = 0.6  # Kendall's tau between a curve and size from which on the relationship counts as consistent
-RISE = 3.0  # the rise over the known rungs, in half-widths of the forecast's interval
+_RISE = 3.0  # the rise over the known rungs, in half-widths of the forecast's interval
 PRECISE = 0.05  # the widest half-width of a forecast that is of use: 5 points of score, or 5% of a loss
 AGREED = 0.7  # the same between size and what all tasks of the ladder share
 DEEP = 0.25  # a turn this deep, as a share of a curve's range, counts however consistent the rest is
@@ -102,7 +102,7 @@ def judge_task(seen: Seen, half_width: float, agreed: float) -> Judgement:
         return Judgement("no signal", f"{whole}; of this task {tau:+.2f}")
     rise = trend(seen)
     precision = f"forecast +-{half_width:.3g}, the known rungs differ by {rise:.3g}; {told}"
-    if half_width > PRECISE or rise < RISE * half_width:
+    if half_width > PRECISE or rise < _RISE * half_width:
         return Judgement("not enough rungs", f"a trend, but too few rungs or items to place the next one: {precision}")
     return Judgement("lawful", precision)
 

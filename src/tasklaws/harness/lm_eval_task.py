@@ -8,8 +8,6 @@ from datasets import Dataset
 
 from tasklaws.core.schema import ITEMS, Elicitation, Item, read_items
 from tasklaws.families.prompts import prompt, target
-from tasklaws.harness import metrics as judging
-from tasklaws.sandbox import run
 
 
 def document(item: Item, elicitation: Elicitation) -> dict[str, Any]:
@@ -37,30 +35,4 @@ def load(family: str, elicitation: Elicitation, items: str = "", **_: Any) -> di
     return {
         split: Dataset.from_list([document(item, elicitation) for item in read_items(path)])
         for split, path in files.items()
-    }
-
-
-def judge(document: dict[str, Any], results: list[Any]) -> dict[str, float]:
-    """The metrics of a document, by what was asked: a text, a program (run in the sandbox), or log-likelihoods."""
-    if document["choices"]:
-        log_likelihoods = [log_likelihood for log_likelihood, _ in results]
-        probabilities = judging.choice_probabilities(log_likelihoods)
-        right = document["right"]
-        return {
-            "exact_match": float(log_likelihoods.index(max(log_likelihoods)) == right),
-            "partial_credit": probabilities[right],
-            "brier": judging.brier(probabilities, right),
-            "target_bits_per_byte": judging.bits_per_byte(log_likelihoods[right], document["target"]),
-        }
-    (result,) = results
-    if isinstance(result, tuple):
-        return {"target_bits_per_byte": judging.bits_per_byte(result[0], document["target"])}
-    if document["elicitation"] == "python":
-        verdict = run(judging.program_of(result), document["fuel"])
-        given = verdict.stdout if verdict.status == "ok" else ""
-    else:
-        given = judging.answer_of(result)
-    return {
-        "exact_match": judging.exact_match(given, document["answer"]),
-        "partial_credit": judging.partial_credit(given, document["answer"]),
     }

@@ -18,7 +18,7 @@ from tasklaws.families.prompts import TASKS, task_name
 if TYPE_CHECKING:
     from tasklaws.harness.ask import Asking
 
-DIGITS = 6
+_DIGITS = 6
 SHOTS_SEED = 1234  # lm-eval's own: `lm_eval --num_fewshot` shows the same examples
 
 
@@ -70,6 +70,6 @@ def _said(responses: list[list[Any]]) -> Iterator[tuple[str, Any]]:
     if isinstance(firsts[0], str):
         yield "response", firsts[0]
     elif len(firsts) == 1:
-        yield "log_likelihood", round(float(firsts[0][0]), DIGITS)
+        yield "log_likelihood", round(float(firsts[0][0]), _DIGITS)
     else:
-        yield "log_likelihoods", [round(float(log_likelihood), DIGITS) for log_likelihood, _ in firsts]
+        yield "log_likelihoods", [round(float(log_likelihood), _DIGITS) for log_likelihood, _ in firsts]

@@ -13,8 +13,8 @@ from tasklaws.core.files import read_jsonl
 from tasklaws.core.schema import Elicitation, Item, Response
 from tasklaws.core.typed import typed
 from tasklaws.families.prompts import target
-from tasklaws.harness import metrics as judge
-from tasklaws.sandbox import Verdict, Verdicts
+from tasklaws.harness import metrics
+from tasklaws.sandbox import Outcome, OutcomeCache
 from tasklaws.tables import SCORES
 
 
@@ -28,12 +28,12 @@ def score_rung(
 ) -> pd.DataFrame:
     """The scores (tables.SCORES) of what the `checkpoints` (seed, step) of a rung said to `items`, put as `ask` has it.
 
-    Verdicts on programs are kept in .work/verdicts. An item without a response, and one that was not asked, raise
+    Outcomes of programs are kept in .work/outcomes. An item without a response, and one that was not asked, raise
     TasklawsError.
     """
     said = read_responses(responses, rung)
     refuse_unanswered(rung, said, items, ask, checkpoints)
-    return score(rung, said, items, Verdicts(Path(".work/verdicts"), workers))
+    return score(rung, said, items, OutcomeCache(Path(".work/outcomes"), workers))
 
 
 def read_responses(path: Path, rung: str) -> list[Response]:
@@ -42,7 +42,7 @@ def read_responses(path: Path, rung: str) -> list[Response]:
     return [typed(Response, row, f"{path}:{number}", remedy) for number, row in enumerate(read_jsonl(path), 1)]
 
 
-def score(rung: str, responses: Sequence[Response], items: dict[str, Item], verdicts: Verdicts) -> pd.DataFrame:
+def score(rung: str, responses: Sequence[Response], items: dict[str, Item], outcomes: OutcomeCache) -> pd.DataFrame:
     """One row (tables.SCORES) for each response; one to an unknown item or to other choices raises TasklawsError.
 
     Programs are run in the sandbox, equal ones once. `response` is a digest of all that the model said to the item.
@@ -57,8 +57,8 @@ def score(rung: str, responses: Sequence[Response], items: dict[str, Item], verd
                 f"run `dvc repro --force respond@{rung}`"
             )
     asked = [said for said in responses if said.elicitation == "python"]
-    programs = [(judge.program_of(said.response or ""), items[said.item].fuel) for said in asked]
-    ran = {id(said): verdict for said, verdict in zip(asked, verdicts.judge(programs), strict=True)}
+    programs = [(metrics.program_of(said.response or ""), items[said.item].fuel) for said in asked]
+    ran = {id(said): outcome for said, outcome in zip(asked, outcomes.of(programs), strict=True)}
     rows = [_score_row(rung, said, items[said.item], ran.get(id(said))) for said in responses]
     return SCORES.frame(rows)
 
@@ -89,7 +89,7 @@ def refuse_unanswered(
             )
 
 
-def _score_row(rung: str, said: Response, item: Item, verdict: Verdict | None) -> dict[str, Any]:
+def _score_row(rung: str, said: Response, item: Item, outcome: Outcome | None) -> dict[str, Any]:
     words = {"response": said.response, "log_likelihood": said.log_likelihood, "log_likelihoods": said.log_likelihoods}
     given_words = {key: value for key, value in words.items() if value is not None}
     scored = {
@@ -108,25 +108,25 @@ def _score_row(rung: str, said: Response, item: Item, verdict: Verdict | None) -
     # Response makes sure of it.
     assert said.response is not None
     assert said.log_likelihood is not None
-    scored["target_bits_per_byte"] = judge.bits_per_byte(said.log_likelihood, right)
-    given = judge.answer_of(said.response)
-    if verdict is not None:
-        if verdict.status == "invalid":
+    scored["target_bits_per_byte"] = metrics.bits_per_byte(said.log_likelihood, right)
+    given = metrics.answer_of(said.response)
+    if outcome is not None:
+        if outcome.status == "invalid":
             raise TasklawsError(f"{rung}: the program for {item.id} ran into the wall-clock fuse: run the stage again")
-        scored |= {"status": verdict.status, "fuel": verdict.fuel}
-        given = verdict.stdout if verdict.status == "ok" else ""
+        scored |= {"status": outcome.status, "fuel": outcome.fuel}
+        given = outcome.stdout if outcome.status == "ok" else ""
     return scored | {
-        "exact_match": judge.exact_match(given, item.answer),
-        "partial_credit": judge.partial_credit(given, item.answer),
+        "exact_match": metrics.exact_match(given, item.answer),
+        "partial_credit": metrics.partial_credit(given, item.answer),
     }
 
 
 def _score_choice(log_likelihoods: Sequence[float], item: Item, right: str) -> dict[str, float]:
-    probabilities = judge.choice_probabilities(log_likelihoods)
+    probabilities = metrics.choice_probabilities(log_likelihoods)
     index = item.choices.index(item.answer)
     return {
         "exact_match": float(log_likelihoods.index(max(log_likelihoods)) == index),
         "partial_credit": probabilities[index],
-        "brier": judge.brier(probabilities, index),
-        "target_bits_per_byte": judge.bits_per_byte(log_likelihoods[index], right),
+        "brier": metrics.brier(probabilities, index),
+        "target_bits_per_byte": metrics.bits_per_byte(log_likelihoods[index], right),
     }

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import norm
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array, Item
+from tasklaws.core.schema import Item
 from tasklaws.humans.attempts import GROUP
 
 Flags = NDArray[np.bool_]

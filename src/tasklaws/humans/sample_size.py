@@ -112,7 +112,7 @@ def _refuse(**shares: float) -> None:
             raise TasklawsError(f"{name} is {value}: give a number between 0 and 1")
 
 
-SHARES = np.geomspace(0.001, 0.5, 40)
+_SHARES = np.geomspace(0.001, 0.5, 40)
 
 
 def width_figure() -> Figure:
@@ -132,8 +132,8 @@ def apart_figure() -> Figure:
 def _lines(title: str, values: Sequence[float], label: str, people: Callable[[float, float], int]) -> Figure:
     figure, axes = panel(title, **key_room(len(values)))
     for position, value in enumerate(values):
-        needed = [people(float(rate), value) for rate in SHARES]
-        axes.plot(SHARES, needed, color=scale_colour(position, len(values)), label=label.format(value))
+        needed = [people(float(rate), value) for rate in _SHARES]
+        axes.plot(_SHARES, needed, color=scale_colour(position, len(values)), label=label.format(value))
     axes.set_yscale("log")
     axes.set_ylabel("people at each item")
     log_x(axes, "share of people who solve the item")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit, logit, softmax
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.items.covariates import Explanation
 from tasklaws.items.irt import fit_item_response
 from tasklaws.items.table import ItemTable
@@ -24,7 +24,7 @@ STEP, STEPS = 0.3, 3.0
 """How far a record lies above the one before, in logits, before any was seen, and how many steps that is worth."""
 FEWEST = 3
 """Models needed before the first forecast by which a choice between ways is judged."""
-RECENT = 20
+_RECENT = 20
 """How many of the latest models judge it: enough for the choice, and long tables stay quick."""
 
 
@@ -137,7 +137,7 @@ def forecast_next(positions: Array, levels: Array, at: float, record: bool) -> F
         frontier = record_setters(positions, levels)
         positions, levels, ways = positions[frontier], levels[frontier], (forecast_level, forecast_record)
     densities: list[list[float]] = [[] for _ in ways]
-    for index in range(len(positions))[-RECENT:]:
+    for index in range(len(positions))[-_RECENT:]:
         before = positions < positions[index]
         if before.sum() < FEWEST:
             continue

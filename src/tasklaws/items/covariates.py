@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.stats.proportions import shrunk_solve_rates
 
 TIME = "log_minutes"

@@ -5,8 +5,8 @@ import pandas as pd
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
 
 PENALTY = 0.1
 """METR's ridge: half of it times the slope squared, against the cross entropy under weights that sum to 1."""

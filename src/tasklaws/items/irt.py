@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit, logit
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.items.covariates import Explanation
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.items.covariates import COVARIATES, GROUPINGS, SOLVE_RATE, TIME, Explanation, explain, has_covariate
 from tasklaws.items.irt import Basis, ItemResponseFit, fit_item_response
 from tasklaws.items.table import ItemTable

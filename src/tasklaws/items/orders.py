@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.core.workers import run_each
 from tasklaws.items.ability import Levels
 from tasklaws.items.covariates import SOLVE_RATE, TIME, covariate
@@ -197,8 +197,8 @@ def difference(row: pd.Series, reference: str) -> str:
     return f"{row[name]:+.3f} ({row[name + '_low']:+.3f} to {row[name + '_high']:+.3f})"
 
 
-LABELS = {ALL: "all items", MEASURED: "items that every order measures"}
-APART = 0.18
+_LABELS = {ALL: "all items", MEASURED: "items that every order measures"}
+_APART = 0.18
 """Between two sets of items in one row."""
 
 
@@ -207,7 +207,7 @@ def draw(compared: pd.DataFrame) -> Figure:
     names = [name for name in ORDER_METHODS if name in set(compared["order"])]
     figure, axes = panel("What the next models solve, by order of difficulty", left=1.95)
     for (items, label), colour, shift in zip(
-        LABELS.items(), (LIGHT["fit"], LIGHT["forecast"]), (-APART, APART), strict=True
+        _LABELS.items(), (LIGHT["fit"], LIGHT["forecast"]), (-_APART, _APART), strict=True
     ):
         rows = compared[compared["items"] == items].set_index("order")
         if rows.empty:

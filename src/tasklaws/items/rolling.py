@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
 from tasklaws.items.ability import Forecast, Levels, forecast_next, record_setters
 from tasklaws.items.covariates import Explanation
 from tasklaws.items.methods import METHODS, FittedMethod, Method

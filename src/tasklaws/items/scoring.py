@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.items.methods import METHODS
 from tasklaws.items.rolling import Origin, Prediction
 from tasklaws.stats.scores import concordance, log_loss

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_user_csv
-from tasklaws.core.schema import Array
 from tasklaws.tables import ITEM_SCORES
 
 _NEEDED = ["model", "task", "score"]

@@ -35,7 +35,7 @@ from tasklaws.ladder import hub as hub_errors
 from tasklaws.ladder.card import Card, Checkpoint
 from tasklaws.ladder.heldout import count_config_params, heldout_loss
 
-WORK = Path(".work/hub")
+_WORK = Path(".work/hub")
 # All that a GPT-NeoX, or another causal model with a fast tokenizer, may need beside its weights.
 SMALL_FILES = [
     "config.json",
@@ -67,7 +67,7 @@ class Snapshot:
 
 
 def fetch(
-    rung: str, source: Mapping[str, Any], documents: Sequence[Mapping[str, str]], out: Path, work: Path = WORK
+    rung: str, source: Mapping[str, Any], documents: Sequence[Mapping[str, str]], out: Path, work: Path = _WORK
 ) -> Card:
     """Fetch every checkpoint that `source` lists into `out` and write its card, with the loss on `documents`.
 

@@ -12,7 +12,7 @@ from tasklaws.core.files import sha256_file
 from tasklaws.core.workers import run_each
 from tasklaws.ladder.card import Card, Checkpoint, hash_weights, train_flops, write
 
-WORK = Path(".work/train")
+_WORK = Path(".work/train")
 
 
 class Trained(NamedTuple):
@@ -29,7 +29,7 @@ def train_rung(rung: str, source: dict[str, Any], corpus: Path, out: Path, worke
     Each seed trains in a one-thread process of its own, `workers` at a time; results do not depend on how many. Work in
     progress lives in .work/train/<rung>, keyed by all that determines the weights, until `out` stands.
     """
-    work = WORK / rung / _key(source, corpus)
+    work = _WORK / rung / _key(source, corpus)
     work.mkdir(parents=True, exist_ok=True)
     print(f"{rung}: work in progress in {work}", file=sys.stderr, flush=True)
     seeds = run_each(_train_seed, [(rung, source, seed, corpus, work) for seed in source["seeds"]], workers)
@@ -40,7 +40,7 @@ def train_rung(rung: str, source: dict[str, Any], corpus: Path, out: Path, worke
     out.parent.mkdir(parents=True, exist_ok=True)
     partial.rename(out)
     # With the work of its other configurations: whoever goes back to one trains anew.
-    shutil.rmtree(WORK / rung)
+    shutil.rmtree(_WORK / rung)
 
 
 def _key(source: dict[str, Any], corpus: Path) -> str:

@@ -11,7 +11,7 @@ from tasklaws.core.files import opening
 from tasklaws.core.schema import Document
 from tasklaws.ladder.packing import Encoded
 
-END = "<|end|>"
+_END = "<|end|>"
 UNKNOWN = "<|unknown|>"
 
 # Isolated pieces, so that no merge crosses them: a digit; the markers; a capital that stands for itself; a letter of a
@@ -24,13 +24,13 @@ def train_tokenizer(documents: Iterable[Document], vocab_size: int) -> PreTraine
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(PIECES), "isolated")
     tokenizer.decoder = decoders.Fuse()
-    trainer = trainers.BpeTrainer(vocab_size=vocab_size, special_tokens=[END, UNKNOWN], show_progress=False)
+    trainer = trainers.BpeTrainer(vocab_size=vocab_size, special_tokens=[_END, UNKNOWN], show_progress=False)
     tokenizer.train_from_iterator((document.prompt + document.target for document in documents), trainer)
     fast: Any = PreTrainedTokenizerFast
     return fast(  # type: ignore[no-any-return]
         tokenizer_object=tokenizer,
-        eos_token=END,
-        pad_token=END,
+        eos_token=_END,
+        pad_token=_END,
         unk_token=UNKNOWN,
         clean_up_tokenization_spaces=False,
         padding_side="left",

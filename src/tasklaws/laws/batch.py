@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.laws.data import FLOOR, Kind, Points
 from tasklaws.laws.law import Law
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
 from tasklaws.laws.law import AXES, Law
 from tasklaws.stats.proportions import binomial_items
 from tasklaws.tables import ACCURACIES, is_loss

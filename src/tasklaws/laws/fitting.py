@@ -6,19 +6,19 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
+from tasklaws.laws.assess import assess
 from tasklaws.laws.batch import Batch, Mask, Problem, pad
 from tasklaws.laws.data import FLOOR, Points, choose_axis, read_points, with_compute
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law
 from tasklaws.laws.optimise import descend, run, search
 from tasklaws.laws.result import Fit
-from tasklaws.laws.status import judge
 
 BASINS = 2  # that every bootstrap replicate searches
-APART = 1e-3  # in a search coordinate, from where on two ends are different basins
-SAME = 0.05  # of the objective: a basin this much worse than the best is no rival to it in a replicate
+_APART = 1e-3  # in a search coordinate, from where on two ends are different basins
+_SAME = 0.05  # of the objective: a basin this much worse than the best is no rival to it in a replicate
 FEW = 2_000  # points that a replicate searches at the most, by taking every k-th
 
 
@@ -96,7 +96,7 @@ def fit_batch(law: Law, curves: list[Points], seed: int, replicates: int, level:
     draws = redraw(batch, curves, weight, theta, objective, seed, replicates)
     fits = []
     for table, curve in enumerate(curves):
-        status, reason, at_bounds = judge(batch, table, theta[table, 0], bool(rested[table, 0]))
+        status, reason, at_bounds = assess(batch, table, theta[table, 0], bool(rested[table, 0]))
         fits.append(
             Fit(
                 law=law,
@@ -165,8 +165,8 @@ def basins(theta: Array, objective: Array) -> Array:
     """The best ends that differ from each other."""
     kept = [theta[0]]
     for end, value in zip(theta[1:], objective[1:], strict=True):
-        rival = value <= objective[0] * (1 + SAME) + 1e-12
-        if rival and len(kept) < BASINS and all(np.abs(end - other).max() > APART for other in kept):
+        rival = value <= objective[0] * (1 + _SAME) + 1e-12
+        if rival and len(kept) < BASINS and all(np.abs(end - other).max() > _APART for other in kept):
             kept.append(end)
     return np.array(kept)
 

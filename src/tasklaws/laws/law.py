@@ -7,8 +7,8 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
 
 Inputs = Mapping[str, Array]
 Gives = Literal["loss", "accuracy", "any"]
@@ -38,6 +38,13 @@ class Parameter:
     place: bool = False
     edge: tuple[bool, bool] = (False, False)
     role: Role = ""
+
+
+EXPONENT_STARTS = (0.01, 0.03, 0.1, 0.2, 0.35, 0.55, 0.8, 1.2, 1.8, 2.6)
+# Parameters that several forms have: the loss that remains at any scale, and the levels between which a score rises.
+LOSS_FLOOR = Parameter("E", "value", 0.0, 1.0, linear=True, edge=(True, True))
+FIRST_LEVEL = Parameter("start", "value", 0.0, 1.0, linear=True, edge=(True, True), role="chance")
+LAST_LEVEL = Parameter("end", "value", 0.0, 1.0, linear=True, edge=(True, True), role="above chance")
 
 
 @dataclass(frozen=True)

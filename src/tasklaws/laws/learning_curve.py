@@ -15,18 +15,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
 from tasklaws.laws.batch import HUBER
 from tasklaws.laws.data import FLOOR
 from tasklaws.laws.fitting import fit_many
 
 METHOD_LAWS = ("m2", "m3", "m4", "broken_power")
 MEMORIES = (np.inf, 2.0, 1.0, 0.5)  # of ln x, over which weights fade by e
-METHODS = tuple(product(METHOD_LAWS, MEMORIES))
+_METHODS = tuple(product(METHOD_LAWS, MEMORIES))
 ORIGINS = {1: 1.0, 2: 0.5, 3: 0.25}  # cut off at x_max / horizon^k: the weight of what it shows
 LEAST_HORIZON = 2.0  # by which factor a backtest looks ahead at least
-LEAST_POINTS = 4  # before an origin
+_LEAST_POINTS = 4  # before an origin
 LEAST_WEIGHT = 1e-6
 
 
@@ -70,15 +70,15 @@ def extrapolate_many(
         for number, (table, ends) in enumerate(zip(curves, places, strict=True))
         for cut in cuts_of(number, table, ends, axis)
     ]
-    forecasts = np.array([foretell(cuts, law, memory, axis) for law, memory in METHODS], dtype=object).reshape(
-        len(METHODS), len(cuts)
+    forecasts = np.array([foretell(cuts, law, memory, axis) for law, memory in _METHODS], dtype=object).reshape(
+        len(_METHODS), len(cuts)
     )
     found = []
     for number, ends in enumerate(places):
         own = [index for index, cut in enumerate(cuts) if cut.curve == number]
         weights, n_backtests = weigh([cuts[index] for index in own], forecasts[:, own])
-        logs = np.stack([forecasts[method, own[0]] for method in range(len(METHODS))])
-        named = {f"{law}/{memory:g}": float(w) for (law, memory), w in zip(METHODS, weights, strict=True)}
+        logs = np.stack([forecasts[method, own[0]] for method in range(len(_METHODS))])
+        named = {f"{law}/{memory:g}": float(w) for (law, memory), w in zip(_METHODS, weights, strict=True)}
         found.append(Extrapolation(ends, np.exp(weighted_median(logs, weights)), named, n_backtests))
     return found
 
@@ -92,15 +92,15 @@ def cuts_of(number: int, table: pd.DataFrame, ends: Array, axis: str) -> list[Cu
     for name, values in ((axis, x), ("value", loss), ("at", ends)):
         if not (np.isfinite(values) & (values > 0)).all():
             raise TasklawsError(f"{name} is {values[~(values > 0)][:1].tolist()}: give positive numbers")
-    if len(x) < LEAST_POINTS:
-        raise TasklawsError(f"{len(x)} points are no curve: give {LEAST_POINTS} or more")
+    if len(x) < _LEAST_POINTS:
+        raise TasklawsError(f"{len(x)} points are no curve: give {_LEAST_POINTS} or more")
     last = float(x[-1])
     horizon = max(float(ends.max()) / last, LEAST_HORIZON)
     found = [Cut(number, x, loss, ends, None, 1.0)]
     for power, weight in ORIGINS.items():
         origin = last / horizon**power
         before, after = x <= origin, (x > origin) & (x <= origin * horizon * (1 + 1e-9))
-        if before.sum() >= LEAST_POINTS and after.any():
+        if before.sum() >= _LEAST_POINTS and after.any():
             found.append(Cut(number, x[before], loss[before], x[after], loss[after], weight))
     return found
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.laws.batch import Batch, Evaluation, Mask, Problem, Rows, smooth
 
 DIFFERENCE = 1e-6  # step of the gradient's differences

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
 from tasklaws.laws.result import Fit
 
 RANGE = (0.0, 200.0)  # of ln tokens, in which a plan is looked for

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
 from tasklaws.laws.data import Kind
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law
@@ -277,7 +277,7 @@ def named_columns(law: Law, ladders: tuple[str, ...]) -> dict[str, tuple[int, in
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
+_BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
 
 
 def plot(fit: Fit, ax: "Axes | None" = None) -> "Axes":
@@ -311,10 +311,10 @@ def draw_curve(fit: Fit, ax: "Axes", ladder: str, color: str) -> None:
     low, high = fit.points[axis].min(), fit.points[axis].max()
     straight = axis == "loss"
     if straight:
-        x = np.linspace(max(low - BEYOND * (high - low), low / 2), high, 200)
+        x = np.linspace(max(low - _BEYOND * (high - low), low / 2), high, 200)
     else:
         ax.set_xscale("log")
-        x = np.geomspace(low, high * max((high / low) ** BEYOND, 2.0), 200)
+        x = np.geomspace(low, high * max((high / low) ** _BEYOND, 2.0), 200)
     ax.plot(x, fit.predict(x, ladder), color=color, linewidth=1)
     if len(fit.draws) > 1:
         ax.fill_between(x, *fit.predict_interval(x, ladder), color=color, alpha=0.2, linewidth=0)

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array, Item
+from tasklaws.core.schema import Item
 from tasklaws.families.step_chain import StepChain
 
 

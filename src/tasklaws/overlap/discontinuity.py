@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
 from tasklaws.overlap.effective_number import Estimate
 from tasklaws.overlap.residuals import Cells
 from tasklaws.stats.jumps import excess_share, smooth_rise
 
-REPLICATES = 2_000
+_REPLICATES = 2_000
 
 
 def index(ln_size: Array, curves: Array) -> Array:
@@ -44,7 +44,9 @@ def observed_index(cells: Cells, ln_size: Array, groups: Sequence[str], level: f
         return np.asarray(((means * of_cell) @ member.T) / (of_cell @ member.T))
 
     whole = curves(np.ones((1, len(names))), np.ones((1, len(cells.rung))))
-    drawn = curves(rng.exponential(size=(REPLICATES, len(names))), rng.exponential(size=(REPLICATES, len(cells.rung))))
+    drawn = curves(
+        rng.exponential(size=(_REPLICATES, len(names))), rng.exponential(size=(_REPLICATES, len(cells.rung)))
+    )
     low, high = np.quantile(index(ln_size, drawn), [(1 - level) / 2, (1 + level) / 2])
     value = float(index(ln_size, whole)[0])
     return Estimate(value, min(float(low), value), max(float(high), value))
@@ -62,7 +64,7 @@ def expected_index(ln_size: Array, curve: Array, n_eff: float, level: float, see
     smooth = np.clip(smooth_rise(ln_size, curve, (len(ln_size) - 1) // 2), 0, 1)
     parts = np.clip(np.diff(smooth, prepend=0.0, append=1.0), 0, None)
     count = max(round(n_eff), 1)
-    drawn = rng.multinomial(count, parts / parts.sum(), REPLICATES)[:, :-1].cumsum(axis=1) / count
+    drawn = rng.multinomial(count, parts / parts.sum(), _REPLICATES)[:, :-1].cumsum(axis=1) / count
     drawn = drawn[np.ptp(drawn, axis=1) > 0]
     if not len(drawn):
         raise TasklawsError("the curve does not rise over the ladder: there is no jump to expect")

@@ -15,13 +15,13 @@ import pandas as pd
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
 from tasklaws.overlap.residuals import Residuals
 
 LEAST_TELLING = 1.2  # rungs: below, all hangs on one
 NO_VARIANCE = 1e-9  # of ln n_eff by jackknife: what rounding leaves of none
-SMALLEST = 0.1  # of a design effect, in the jackknife: below 1 it is noise
+_SMALLEST = 0.1  # of a design effect, in the jackknife: below 1 it is noise
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def effective_number(residuals: Residuals, level: float, other_items: bool = Fal
 
     def log_number(covariance: Array, variance: Array) -> Array:
         effect = 1 + (n_items - 1) * _ratio(covariance, variance)
-        return np.asarray(np.log(n_items) - np.log(np.maximum(effect, SMALLEST)))
+        return np.asarray(np.log(n_items) - np.log(np.maximum(effect, _SMALLEST)))
 
     spread = _jackknife(log_number(*_without_each(covariance, variance)))
     if other_items:

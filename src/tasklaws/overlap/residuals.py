@@ -16,13 +16,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Array
 
 Labels = NDArray[np.intp]
 ITEM_SD = 3.0  # weak priors, in logits, that keep items and slopes finite where all runs agree
 SLOPE_SD = 10.0
-ROUNDS = 100
+_ROUNDS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +116,7 @@ def _fitted(score: Array, x: Array) -> Array:
     easiness, slope = np.zeros(len(score)), np.zeros(n_slopes)
     known = np.isfinite(score)
     score = np.where(known, score, 0.0)
-    for _ in range(ROUNDS):
+    for _ in range(_ROUNDS):
         share = expit(easiness[:, None] + x @ slope)
         weight, error = known * share * (1 - share), known * (score - share)
         own = weight.sum(axis=1) + ITEM_SD**-2

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.overlap.design import correlation, effective_number, overlap
 from tasklaws.overlap.residuals import Cells
 

@@ -15,9 +15,9 @@ from tasklaws.overlap.effective_number import effective_number as observed_numbe
 from tasklaws.overlap.residuals import Residuals, around_trend, between_seeds, read_cells
 from tasklaws.tables import EFFECTIVE_NUMBERS, SCORES
 
-T = TypeVar("T")
+_T = TypeVar("T")
 _METRIC = "exact_match"
-LEVEL = 0.9
+_LEVEL = 0.9
 
 
 def structure_table(
@@ -65,7 +65,7 @@ def of_family(
     contrast, residuals, seen = observe(scores, sizes)
     if seen is not None and residuals is not None:
         row |= {"contrast": contrast} | limits("observed", seen.n_eff)
-        against = None if design is None else told(against_design, residuals, design, LEVEL)
+        against = None if design is None else told(against_design, residuals, design, _LEVEL)
         row |= {} if against is None else limits("by_design", against.overlap.n_eff)
     # All pairs and not the designed ones alone: models share what no item names (docs/overlap.md, on the nano ladder).
     if seen is not None and tells(seen):
@@ -98,7 +98,7 @@ def observe(scores: pd.DataFrame, sizes: pd.DataFrame) -> tuple[str, Residuals |
         contrasts.append(("trend", lambda: around_trend(cells, logs)))
     for name, contrast in contrasts:
         residuals = told(contrast)
-        seen = None if residuals is None else told(observed_number, residuals, LEVEL)
+        seen = None if residuals is None else told(observed_number, residuals, _LEVEL)
         if seen is not None:
             found.append((name, residuals, seen))
             if seen.n_rungs >= LEAST_TELLING:
@@ -122,8 +122,8 @@ def sharpness(
     ln_size = np.log(by_rung.to_numpy(dtype=float))
     curve = final.groupby("rung")[_METRIC].mean().to_numpy(dtype=float)
     group = groups([items[name] for name in sorted(final["item"].unique())], weight)
-    seen = told(observed_index, read_cells(final, _METRIC), ln_size, group, LEVEL, 0)
-    due = told(expected_index, ln_size, curve, n_eff, LEVEL, 0)
+    seen = told(observed_index, read_cells(final, _METRIC), ln_size, group, _LEVEL, 0)
+    due = told(expected_index, ln_size, curve, n_eff, _LEVEL, 0)
     return (limits("index", seen) if seen else {}) | (limits("expected_index", due) if due else {})
 
 
@@ -140,7 +140,7 @@ def groups(items: Sequence[Item], weight: Mapping[str, float] | None) -> list[st
     ]
 
 
-def told(function: Callable[..., T], *arguments: Any) -> T | None:
+def told(function: Callable[..., _T], *arguments: Any) -> _T | None:
     """What a function says; None where it says, by TasklawsError, that the rungs at hand cannot tell."""
     try:
         return function(*arguments)

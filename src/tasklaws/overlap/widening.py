@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 
 
 def score_variance(score: ArrayLike, n_eff: ArrayLike) -> Array:

@@ -17,8 +17,8 @@ from tasklaws.tables import ACCURACIES, MODELS, POINTS, is_loss
 
 # What stands among a task's metrics but is none; a metric of such a name has its filter behind it, as in "name,none".
 NOTES = {"alias", "name", "sample_len", "sample_count", "samples"}
-NAMES = ("peft", "delta", "pretrained", "model", "path", "engine")  # where lm-eval 0.4.13 looks for a model's name
-STEP = re.compile(r"(?:^|[^a-z])(?:global_?)?step[-_]?(\d+)", re.IGNORECASE)
+_NAMES = ("peft", "delta", "pretrained", "model", "path", "engine")  # where lm-eval 0.4.13 looks for a model's name
+_STEP = re.compile(r"(?:^|[^a-z])(?:global_?)?step[-_]?(\d+)", re.IGNORECASE)
 CHECKPOINT = re.compile(r"(?:(?:global_?)?step|checkpoint)[-_]?(\d+)", re.IGNORECASE)
 
 Rows = dict[str, dict[str, Any]]  # by where each stands
@@ -98,13 +98,13 @@ def _model(path: Path, document: dict[str, Any]) -> tuple[str, int | None]:
     given = _part(document, "config", "model_args")
     if isinstance(given, str):
         given = dict(part.split("=", 1) for part in given.split(",") if "=" in part)
-    name = next((str(_part(given, key)) for key in NAMES if _part(given, key)), document.get("model_name"))
+    name = next((str(_part(given, key)) for key in _NAMES if _part(given, key)), document.get("model_name"))
     if not isinstance(name, str) or not name.strip("/"):
         raise TasklawsError(f"{path}: config.model_args is {given!r}: it should name the model, pretrained=NAME")
     *folders, last = name.strip("/").split("/")
     if folders and (checkpoint := CHECKPOINT.fullmatch(last)):  # a folder of checkpoints, named by its own name
         return folders[-1], int(checkpoint[1])
-    step = STEP.search(str(_part(given, "revision"))) or STEP.search(path.name)
+    step = _STEP.search(str(_part(given, "revision"))) or _STEP.search(path.name)
     return last, int(step[1]) if step else None
 
 

@@ -1,4 +1,4 @@
-"""A store of verdicts on disk, so that equal programs run once, within a process and across processes."""
+"""A store of outcomes on disk, so that equal programs run once, within a process and across processes."""
 
 import hashlib
 import json
@@ -13,19 +13,19 @@ from typing import TypeVar
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.sandbox.guest_code import engine_id
-from tasklaws.sandbox.outcome import Verdict
+from tasklaws.sandbox.outcome import Outcome
 from tasklaws.sandbox.runner import run
 
-NAME = "verdicts.sqlite"
-SCHEMA = "CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, verdict TEXT, sha256 TEXT) WITHOUT ROWID"
-BATCH = 64  # programs between two commits: what a kill can cost
-LOCK_SECONDS = 60.0
+NAME = "outcomes.sqlite"
+SCHEMA = "CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, outcome TEXT, sha256 TEXT) WITHOUT ROWID"
+_BATCH = 64  # programs between two commits: what a kill can cost
+_LOCK_SECONDS = 60.0
 
 Result = TypeVar("Result")
 
 
-class Verdicts:
-    """Verdicts kept in `directory`, which can be deleted at any time at the cost of running again."""
+class OutcomeCache:
+    """Outcomes kept in `directory`, which can be deleted at any time at the cost of running again."""
 
     def __init__(self, directory: Path, workers: int | None = None) -> None:
         """`workers` threads, by default one a core, run what is not known yet."""
@@ -33,19 +33,19 @@ class Verdicts:
         self._path = directory / NAME
         self._workers = workers or os.cpu_count() or 1
 
-    def judge(self, programs: list[tuple[str, int]]) -> list[Verdict]:
-        """The verdict on each (program, fuel), in order; equal ones run once, `invalid` is not remembered."""
+    def of(self, programs: list[tuple[str, int]]) -> list[Outcome]:
+        """The outcome of each (program, fuel), in order; equal ones run once, `invalid` is not remembered."""
         keys = [key(program, fuel) for program, fuel in programs]
         unique = dict(zip(keys, programs, strict=True))
-        verdicts = self._attempt(partial(known, set(keys)))
-        missing = [key for key in unique if key not in verdicts]
+        outcomes = self._attempt(partial(known, set(keys)))
+        missing = [key for key in unique if key not in outcomes]
         with ThreadPoolExecutor(self._workers) as pool:
-            for start in range(0, len(missing), BATCH):
-                batch = missing[start : start + BATCH]
+            for start in range(0, len(missing), _BATCH):
+                batch = missing[start : start + _BATCH]
                 found = dict(zip(batch, pool.map(lambda key: run(*unique[key]), batch), strict=True))
-                verdicts |= found
+                outcomes |= found
                 self._attempt(partial(remember, found))
-        return [verdicts[key] for key in keys]
+        return [outcomes[key] for key in keys]
 
     def _attempt(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
         """Do `action` in one transaction; a damaged file is removed, being a cache, and made anew."""
@@ -65,35 +65,35 @@ class Verdicts:
         return TasklawsError(f"{self._path}: {error}: free some space, or see who holds it, then run it again")
 
     def _transact(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
-        with closing(sqlite3.connect(self._path, timeout=LOCK_SECONDS)) as store, store:
+        with closing(sqlite3.connect(self._path, timeout=_LOCK_SECONDS)) as store, store:
             store.execute(SCHEMA)
             return action(store)
 
 
 def key(program: str, fuel: int) -> str:
-    """Hash of all that a verdict depends on."""
+    """Hash of all that an outcome depends on."""
     text = f"{engine_id()}\n{fuel}\n{program}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def known(keys: set[str], store: sqlite3.Connection) -> dict[str, Verdict]:
-    """The verdicts remembered for `keys`; a row that does not match its own hash counts as forgotten."""
-    verdicts = {}
+def known(keys: set[str], store: sqlite3.Connection) -> dict[str, Outcome]:
+    """The outcomes remembered for `keys`; a row that does not match its own hash counts as forgotten."""
+    outcomes = {}
     for wanted in keys:
-        row = store.execute("SELECT verdict, sha256 FROM verdicts WHERE key = ?", (wanted,)).fetchone()
+        row = store.execute("SELECT outcome, sha256 FROM outcomes WHERE key = ?", (wanted,)).fetchone()
         if row is not None and checksum(wanted, row[0]) == row[1]:
-            verdicts[wanted] = Verdict.from_dict(json.loads(row[0]))
-    return verdicts
+            outcomes[wanted] = Outcome.from_dict(json.loads(row[0]))
+    return outcomes
 
 
-def remember(verdicts: dict[str, Verdict], store: sqlite3.Connection) -> None:
+def remember(outcomes: dict[str, Outcome], store: sqlite3.Connection) -> None:
     rows = [
         (name, text, checksum(name, text))
-        for name, verdict in verdicts.items()
-        if verdict.status != "invalid"
-        for text in [json.dumps(verdict.to_dict(), sort_keys=True)]
+        for name, outcome in outcomes.items()
+        if outcome.status != "invalid"
+        for text in [json.dumps(outcome.to_dict(), sort_keys=True)]
     ]
-    store.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?)", rows)
+    store.executemany("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?)", rows)
 
 
 def checksum(name: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""`tasklaws sandbox FILE`: run one program in the sandbox and print its verdict."""
+"""`tasklaws sandbox FILE`: run one program in the sandbox and print its outcome."""
 
 import json
 from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -20,18 +20,18 @@ def add_parser(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
         default=DEFAULT_FUEL,
         help="WebAssembly instructions it may take (default %(default)s, 0.1 to 0.3 s)",
     )
-    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
     parser.set_defaults(run=run_file)
 
 
 def run_file(arguments: Namespace) -> None:
-    """Run a program and print its verdict; a program that fails is a verdict too, so the exit status is 0."""
+    """Run a program and print its outcome; a program that fails is an outcome too, so the exit status is 0."""
     program = arguments.file.read_bytes().decode("utf-8", "surrogateescape")
-    verdict = run(program, arguments.fuel)
+    outcome = run(program, arguments.fuel)
     if arguments.json:
-        print(json.dumps(verdict.to_dict()))
+        print(json.dumps(outcome.to_dict()))
         return
-    print(f"status  {verdict.status}\nfuel    {verdict.fuel}")
-    if verdict.error:
-        print(f"error   {verdict.error}")
-    print(f"stdout\n{verdict.stdout}", end="" if verdict.stdout.endswith("\n") else "\n")
+    print(f"status  {outcome.status}\nfuel    {outcome.fuel}")
+    if outcome.error:
+        print(f"error   {outcome.error}")
+    print(f"stdout\n{outcome.stdout}", end="" if outcome.stdout.endswith("\n") else "\n")

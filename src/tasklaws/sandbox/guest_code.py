@@ -28,7 +28,7 @@ ENGINE_SETTINGS = f"fuel epoch canonical-nan stack={MAX_STACK_BYTES}"
 
 
 def engine_id() -> str:
-    """What a verdict depends on besides program and fuel: the guest, wasmtime's version, the limits."""
+    """What an outcome depends on besides program and fuel: the guest, wasmtime's version, the limits."""
     return (
         f"guest {GUEST_SHA256} wasmtime {WASMTIME} memory {MAX_MEMORY_BYTES} output {MAX_OUTPUT_BYTES} "
         f"stack {MAX_STACK_BYTES}"

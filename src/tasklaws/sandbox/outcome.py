@@ -8,7 +8,7 @@ STATUSES: tuple[str, ...] = get_args(Status)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Outcome:
     """What one program did within its fuel budget.
 
     `status`: ok; error (an exception, or more nesting than Python takes); out_of_fuel; out_of_memory;
@@ -27,5 +27,5 @@ class Verdict:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, row: dict[str, Any]) -> "Verdict":
+    def from_dict(cls, row: dict[str, Any]) -> "Outcome":
         return cls(**row)

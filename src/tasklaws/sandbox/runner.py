@@ -13,7 +13,7 @@ from wasmtime.component import Linker
 from tasklaws.core.errors import TasklawsError
 from tasklaws.sandbox import guest_code
 from tasklaws.sandbox.guest_code import MAX_MEMORY_BYTES, MAX_OUTPUT_BYTES
-from tasklaws.sandbox.outcome import Status, Verdict
+from tasklaws.sandbox.outcome import Outcome, Status
 
 FUSE_SECONDS = 120.0  # 1e9 fuel takes 0.1 to 0.3 s, so this fires only when the machine stands still
 TICK_SECONDS = 0.25
@@ -70,8 +70,8 @@ class Sandbox:
         self._places = threading.BoundedSemaphore(guest_code.MAX_GUESTS)
         self._clock_process = 0
 
-    def run(self, program: str, fuel: int) -> Verdict:
-        """Run `program` with at most `fuel` instructions; whatever it does is a Verdict, never an exception.
+    def run(self, program: str, fuel: int) -> Outcome:
+        """Run `program` with at most `fuel` instructions; whatever it does is an Outcome, never an exception.
 
         A fuel outside 1..MAX_FUEL raises TasklawsError.
         """
@@ -80,9 +80,9 @@ class Sandbox:
         try:
             size = len(program.encode())
         except UnicodeEncodeError as surrogate:
-            return Verdict("error", "", f"UnicodeEncodeError: {surrogate}", 0)
+            return Outcome("error", "", f"UnicodeEncodeError: {surrogate}", 0)
         if size > MAX_PROGRAM_BYTES:
-            return Verdict("error", "", f"SyntaxError: {size} bytes, more than {MAX_PROGRAM_BYTES}", 0)
+            return Outcome("error", "", f"SyntaxError: {size} bytes, more than {MAX_PROGRAM_BYTES}", 0)
         self._start_clock()
         self._streams.start()
         with self._places, Store(self._engine) as store:
@@ -91,7 +91,7 @@ class Sandbox:
             store.set_fuel(fuel)
             status, error = self._call(store, program)
             used = fuel - store.get_fuel()
-        return Verdict(status, self._streams.text(1), error, used)
+        return Outcome(status, self._streams.text(1), error, used)
 
     def _call(self, store: Store, program: str) -> tuple[Status, str]:
         try:
@@ -135,6 +135,6 @@ def shared() -> Sandbox:
     return Sandbox()
 
 
-def run(program: str, fuel: int) -> Verdict:
+def run(program: str, fuel: int) -> Outcome:
     """Run one program in the process's sandbox."""
     return shared().run(program, fuel)

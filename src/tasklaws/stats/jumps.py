@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 
 REPLICATES = 4_000
-SLOPE = 2 * np.log(49)  # logits of a rise from 2% to 98%
+_SLOPE = 2 * np.log(49)  # logits of a rise from 2% to 98%
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def excess_share(x: Array, y: Array) -> Array:
 def smooth_rise(x: Array, y: Array, place: int) -> Array:
     """The steepest rise that counts as smooth, set to y by least squares: a logistic that needs the ladder's whole
     range of x to go from 2% to 98%, steepest in the gap `place`."""
-    curve = expit(SLOPE * (x - x[place : place + 2].mean()) / np.ptp(x))
+    curve = expit(_SLOPE * (x - x[place : place + 2].mean()) / np.ptp(x))
     return np.asarray(np.polynomial.Polynomial.fit(curve, y, 1)(curve))
 
 

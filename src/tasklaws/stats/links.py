@@ -6,8 +6,9 @@ from typing import Literal
 import numpy as np
 from scipy.special import expit
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 
+NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)  # Gauss-Hermite quadrature over a normal forecast
 LEAST = 1e-6  # a smaller loss counts as this one, so that its logarithm exists
 
 

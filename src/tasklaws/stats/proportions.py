@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from scipy.special import betaln, expit, logit
 from scipy.stats import beta, betabinom
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.stats.links import ARCSINE
 
 ABILITY_SD = 5.0  # weak prior that keeps the ability of a rung that solves nothing, or all, finite
-ROUNDS = 200
-REACH = 40.0  # logits searched for a new rung's ability
+_ROUNDS = 200
+_REACH = 40.0  # logits searched for a new rung's ability
 QUANTILES = norm.ppf((np.arange(20) + 0.5) / 20)
 
 
@@ -29,7 +29,7 @@ def difficulties(scores: Array, chance: float) -> Array:
     ability = np.zeros(scores.shape[1])
     difficulty = np.zeros(len(scores))
     spread = 1.0
-    for _ in range(ROUNDS):
+    for _ in range(_ROUNDS):
         pull, weight = score_and_information(seen, known, ability - difficulty[:, None], chance)
         ability += bounded((pull.sum(axis=0) - ability / ABILITY_SD**2) / (weight.sum(axis=0) + ABILITY_SD**-2))
         pull, weight = score_and_information(seen, known, ability - difficulty[:, None], chance)
@@ -55,7 +55,7 @@ def score_and_information(seen: Array, known: np.ndarray, logits: Array, chance:
 
 def solve_ability(difficulty: Array, chance: float, targets: Array) -> Array:
     """The abilities whose mean probability over items is each of `targets` (bisection)."""
-    low, high = np.full(len(targets), -REACH), np.full(len(targets), REACH)
+    low, high = np.full(len(targets), -_REACH), np.full(len(targets), _REACH)
     for _ in range(80):
         middle = (low + high) / 2
         mean = (chance + (1 - chance) * expit(middle[:, None] - difficulty)).mean(axis=1)

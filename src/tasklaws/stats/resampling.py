@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.stats.scores import SMALLEST
 
-REPLICATES = 1000
+_REPLICATES = 1000
 LEVELS = (0.05, 0.95)
 """Ends of a 90% interval."""
 
@@ -26,7 +26,7 @@ class Draws:
         rng = np.random.default_rng(seed)
 
         def counts(size: int) -> Array:
-            drawn = rng.multinomial(size, np.full(size, 1 / size), REPLICATES)
+            drawn = rng.multinomial(size, np.full(size, 1 / size), _REPLICATES)
             return np.concatenate([np.ones((1, size)), drawn]).astype(float)
 
         return cls(counts(n_clusters), counts(n_models))

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 
 SMALLEST = 1e-9
 """Probabilities are kept this far from 0 and 1, so that one surprise costs at most 21 nats."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
 
 

@@ -7,11 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from tasklaws.core.schema import Array
-from tasklaws.laws.forms.power import FLOOR
-from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
+from tasklaws.core.arrays import Array
+from tasklaws.laws.law import LOSS_FLOOR, Inputs, Law, Parameter, columns, stack
 
-EXPONENTS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.5)
+_EXPONENTS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.5)
 
 
 @dataclass(frozen=True)
@@ -87,11 +86,11 @@ CHINCHILLA = Chinchilla(
     citation="Hoffmann et al. 2022, arXiv 2203.15556, eq. 2; fitted as Besiroglu et al. 2024, arXiv 2404.10102",
     inputs=("n_params", "n_tokens"),
     parameters=(
-        FLOOR,
+        LOSS_FLOOR,
         Parameter("A", "value at n_params = 1", 1e-8, 1e4, log=True, linear=True),
         Parameter("B", "value at n_tokens = 1", 1e-8, 1e4, log=True, linear=True),
-        Parameter("alpha", "1", 0.0, 3.0, EXPONENTS, shared=True, edge=(True, False)),
-        Parameter("beta", "1", 0.0, 3.0, EXPONENTS, shared=True, edge=(True, False)),
+        Parameter("alpha", "1", 0.0, 3.0, _EXPONENTS, shared=True, edge=(True, False)),
+        Parameter("beta", "1", 0.0, 3.0, _EXPONENTS, shared=True, edge=(True, False)),
     ),
 )
 KAPLAN = KaplanJoint(
@@ -112,9 +111,9 @@ OVER_TRAINING = OverTraining(
     citation="Gadre et al. 2024, arXiv 2403.08540, eq. 4",
     inputs=("n_params", "n_tokens"),
     parameters=(
-        FLOOR,
+        LOSS_FLOOR,
         Parameter("a", "value", 1e-8, 1e4, log=True, linear=True),
         Parameter("b", "value", 1e-8, 1e4, log=True, linear=True),
-        Parameter("eta", "1", 0.0, 2.0, EXPONENTS, shared=True, edge=(True, False)),
+        Parameter("eta", "1", 0.0, 2.0, _EXPONENTS, shared=True, edge=(True, False)),
     ),
 )

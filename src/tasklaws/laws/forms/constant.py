@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasklaws.core.schema import Array
+from tasklaws.core.arrays import Array
 from tasklaws.laws.law import Inputs, Law, Parameter
 
 

@@ -6,9 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from tasklaws.core.schema import Array
-from tasklaws.laws.forms.power import EXPONENTS
-from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
+from tasklaws.core.arrays import Array
+from tasklaws.laws.law import EXPONENT_STARTS, Inputs, Law, Parameter, columns, stack
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ LOG_ACCURACY = LogAccuracy(
     parameters=(
         Parameter("chance", "accuracy", 0.0, 1.0, (0.0, 0.25), edge=(True, True), role="chance"),
         Parameter("A", "1 at input 1", 1e-6, 1e6, (0.1, 0.4, 1.0, 3.0), log=True),
-        Parameter("a", "1", 0.0, 4.0, EXPONENTS, shared=True, edge=(True, False)),
+        Parameter("a", "1", 0.0, 4.0, EXPONENT_STARTS, shared=True, edge=(True, False)),
     ),
     gives="accuracy",
 )

@@ -5,13 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tasklaws.core.schema import Array
-from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
+from tasklaws.core.arrays import Array
+from tasklaws.laws.law import EXPONENT_STARTS, LOSS_FLOOR, Inputs, Law, Parameter, columns, stack
 
-EXPONENTS = (0.01, 0.03, 0.1, 0.2, 0.35, 0.55, 0.8, 1.2, 1.8, 2.6)
-FLOOR = Parameter("E", "value", 0.0, 1.0, linear=True, edge=(True, True))
 SCALE = Parameter("A", "value at input 1", 1e-8, 1e8, log=True, linear=True)
-EXPONENT = Parameter("a", "1", 0.0, 4.0, EXPONENTS, shared=True, edge=(True, False))
+EXPONENT = Parameter("a", "1", 0.0, 4.0, EXPONENT_STARTS, shared=True, edge=(True, False))
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ POWER = Power(
     formula="E + A x^-a",
     citation="Kaplan et al. 2020, arXiv 2001.08361, eqs. 1.1-1.3; E: Henighan et al. 2020, arXiv 2010.14701, eq. 1.1",
     inputs=("train_flops",),
-    parameters=(FLOOR, SCALE, EXPONENT),
+    parameters=(LOSS_FLOOR, SCALE, EXPONENT),
 )
 PURE_POWER = PurePower(
     name="pure_power",
@@ -81,7 +79,7 @@ LEARNING_CURVE = LearningCurve(
     citation="Hutter 2021, arXiv 2102.04074 (Zipf-distributed features; E = 0)",
     inputs=("n_tokens",),
     parameters=(
-        FLOOR,
+        LOSS_FLOOR,
         SCALE,
         Parameter("a", "1", 1e-3, 100.0, (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 20.0), log=True, shared=True),
     ),

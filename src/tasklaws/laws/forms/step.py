@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasklaws.core.schema import Array
-from tasklaws.laws.forms.logistic import END, START
-from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
+from tasklaws.core.arrays import Array
+from tasklaws.laws.law import FIRST_LEVEL, LAST_LEVEL, Inputs, Law, Parameter, columns, stack
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,8 @@ STEP = Step(
     citation="the claim that who can do one n can do all; discontinuity: Wei et al. 2022, arXiv 2206.07682",
     inputs=("train_flops",),
     parameters=(
-        START,
-        END,
+        FIRST_LEVEL,
+        LAST_LEVEL,
         Parameter("threshold", "input", 1.0, 1.0, tuple(np.linspace(0, 1, 62)[1:-1].tolist()), log=True, place=True),
     ),
     gives="any",
