@@ -17,8 +17,8 @@ LONGEST = 160  # characters shown of what a model said
 
 @dataclass(frozen=True, eq=False)
 class Surprises:
-    """The tables of surprises: `items` the most surprising first, each with its question and answer and what the seeds
-    said to it, `said`: (text, how many seeds)."""
+    """The tables of surprises: `items` the most surprising first, each with its question and answer and the `responses`
+    of the seeds: (text, how many seeds)."""
 
     items: pd.DataFrame
     counts: pd.DataFrame
@@ -38,19 +38,19 @@ def load_surprises(results: Results) -> Surprises:
     strangers = items.loc[~items["item"].isin(results.items.index), "item"]
     if len(strangers):
         raise TasklawsError(f"item {strangers.iloc[0]} is a surprise and not in data/items: run `dvc repro validate`")
-    said: dict[tuple[str, str, str], Counter[str]] = {}
+    texts: dict[tuple[str, str, str], Counter[str]] = {}
     for rung in results.holdouts:
         responses = read_responses(paths.responses(rung), rung)
-        said |= _final_texts(rung, responses, results)
+        texts |= _final_texts(rung, responses, results)
     asked = list(zip(items["rung"], items["elicitation"], items["item"], strict=True))
     for key, kind in zip(asked, items["surprise"], strict=True):
-        if kind != EXPECTED and key not in said:
+        if kind != EXPECTED and key not in texts:
             rung, elicitation, item = key
             raise TasklawsError(f"rung {rung} has no {elicitation} response to {item}: run `dvc repro respond@{rung}`")
-    texts = results.items[["question", "answer"]].loc[items["item"]].set_index(items.index)
-    said_to_each = pd.Series([list(said.get(key, Counter()).items()) for key in asked], items.index, dtype=object)
+    asked_items = results.items[["question", "answer"]].loc[items["item"]].set_index(items.index)
+    by_item = pd.Series([list(texts.get(key, Counter()).items()) for key in asked], items.index, dtype=object)
     return Surprises(
-        items=items.join(texts).assign(said=said_to_each),
+        items=items.join(asked_items).assign(responses=by_item),
         counts=SURPRISE_COUNTS.read(paths.surprise_counts),
         skills=SURPRISING_SKILLS.read(paths.surprising_skills),
     )

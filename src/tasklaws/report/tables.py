@@ -61,8 +61,8 @@ def plot_table(results: Results) -> pd.DataFrame:
             parts.append(results.observed(task, metric).assign(curve=curve)[CURVES.columns])
             forecast = results.forecast(task, metric)
             if forecast is not None:
-                said = [(curve, metric, role, forecast["n_params"], pd.NA, forecast[end]) for end, role in ends.items()]
-                parts.append(CURVES.frame(said))
+                rows = [(curve, metric, role, forecast["n_params"], pd.NA, forecast[end]) for end, role in ends.items()]
+                parts.append(CURVES.frame(rows))
     return pd.concat([part.astype({"seed": "Int64", "n_params": float}) for part in parts])
 
 
