@@ -7,7 +7,7 @@ import pandas as pd
 from tasklaws.core import errors
 from tasklaws.core.config import load_params, rungs_of
 from tasklaws.core.schema import ITEMS, read_items
-from tasklaws.items.ladder_items import ladder_items
+from tasklaws.items.ladder_items import families_without_people, ladder_items
 from tasklaws.items.orders import agreement, compare
 from tasklaws.tables import ORDER_AGREEMENT, ORDERS, read_final_scores, read_human_estimates, read_observations
 
@@ -28,12 +28,15 @@ def main() -> None:
         sizes |= dict(zip(observations["rung"], observations["n_params"].astype(float), strict=True))
     families = params["elicitation"]["ask"]
     items = [item for family in families for item in read_items(ITEMS / f"{family}.jsonl")]
-    table = ladder_items(pd.concat(scores), sizes, items, read_human_estimates(Path("data/humans/items.csv")))
+    people = read_human_estimates(Path("data/humans/items.csv"))
+    table = ladder_items(pd.concat(scores), sizes, items, people)
     compared = compare(table, max(len(table.models) - EARLIER, 1), params["execution"]["workers"])
     agreed = agreement(table)
     ORDERS.write(results / "orders.csv", compared)
     ORDER_AGREEMENT.write(results / "orders_agreement.csv", agreed)
     print(f"{results}/orders.csv: {len(table.items)} items, {len(table.models)} models")
+    for family in families_without_people({item.id: item.family for item in items}, people):
+        print(f"{family} has no people: of its items no solve rate is known")
 
 
 if __name__ == "__main__":

@@ -111,6 +111,7 @@ SOURCE = "models.rungs.nano-1k.source"
         ("elicitation.ask.addition=[]", r"elicitation.ask.addition is \[\], not one or more"),
         ("elicitation.ask.addition=[choice]", "no task addition_choice"),
         ("+elicitation.ask.nonsense=[direct]", "elicitation.ask has 'nonsense', which families.sets lacks"),
+        ("humans.families=[nonsense]", "humans.families has 'nonsense', which families.sets lacks"),
         ("elicitation.num_fewshot=21", "num_fewshot is 21, more than n_shots_kept 20"),
         ("models.dtype=floaty", "models.dtype is 'floaty', not one of float16"),
         ("models.name=a/b", "models.name is 'a/b', not of letters"),
@@ -235,6 +236,22 @@ def test_dvc_composes_the_same_bytes(ladder, tmp_path):
     """`dvc exp run -S` rewrites params.yaml itself; going back to the default must leave it as committed."""
     compose_and_dump(tmp_path / "params.yaml", str(CONF), None, "config", "", [f"models={ladder}"])
     assert (tmp_path / "params.yaml").read_text() == compose([f"models={ladder}"], CONF)
+
+
+def test_what_a_family_goes_without_is_said(conf):
+    done = tasklaws(
+        conf.parent,
+        "compose",
+        "~elicitation.ask.addition",
+        "~humans.population.work.addition",
+        "~corpus.mixture.addition_direct",
+    )
+    assert done.stdout.splitlines()[1:] == [
+        "note: step_chain_shared is not in the corpus (corpus.mixture)",
+        "note: addition is not asked (elicitation.ask)",
+        "note: addition is not in the corpus (corpus.mixture)",
+        "note: addition has no people (humans.families)",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ ELSEWHERE = {
     "python benchmarks/chinchilla.py": "test_benchmarks_start",
     "python benchmarks/learning_curves.py": "test_benchmarks_start",
     "python benchmarks/difficulty.py": "test_benchmarks_start",
+    "tasklaws new-family multiplication": "harness/test_scaffold.py",
     "source .venv/bin/activate": "the environment of this run",
     "mlflow ui --backend-store-uri sqlite:///mlflow.db": "test_mlflow_ui_serves",
 }

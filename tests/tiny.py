@@ -32,9 +32,8 @@ SOURCE: dict[str, Any] = {
 
 @functools.cache
 def families() -> tuple[Family, ...]:
-    """Every family of the default configuration."""
-    conf = yaml.safe_load((ROOT / "conf/families/default.yaml").read_text())
-    return tuple(build(conf["sets"]))
+    """Every family of params.yaml."""
+    return tuple(build(yaml.safe_load((ROOT / "params.yaml").read_text())["families"]["sets"]))
 
 
 def tasks() -> list[str]:

@@ -4,12 +4,16 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tasklaws.core.config import PARAMS, refuse_unset
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_text
 from tasklaws.core.settings import refuse_malformed
 from tasklaws.families import build
 from tasklaws.families.prompts import task_name
+from tasklaws.harness.scaffold import new_family
+from tasklaws.harness.task_files import stale_task_files, task_files, write_task_files
 from tasklaws.ladder.corpus import refuse_unknown_tasks
 from tasklaws.laws.settings import LawSettings
 
@@ -63,8 +67,38 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("compose", help="write params.yaml from conf/")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="e.g. models=nano_mini")
     parser.set_defaults(run=run)
+    family = subparsers.add_parser("new-family", help="write a new family of tasks, to be edited")
+    family.add_argument("name", help="a lower-case Python name, such as multiplication")
+    family.set_defaults(run=_run_new_family)
+    tasks = subparsers.add_parser("custom-tasks", help="write custom_tasks/ from the families")
+    tasks.set_defaults(run=_run_custom_tasks)
 
 
 def run(arguments: Namespace) -> None:
-    write_text(PARAMS, compose(arguments.overrides))
+    text = compose(arguments.overrides)
+    write_text(PARAMS, text)
     print(f"wrote {PARAMS}")
+    for gap in refuse_malformed(yaml.safe_load(text), str(PARAMS)).gaps():
+        print(f"note: {gap}")
+
+
+def _configured() -> dict[str, dict[str, Any]]:
+    """families.sets of the default experiment."""
+    sets: dict[str, dict[str, Any]] = yaml.safe_load(compose([]))["families"]["sets"]
+    return sets
+
+
+def _run_new_family(arguments: Namespace) -> None:
+    code, entry, *others = new_family(arguments.name, Path(), _configured())
+    print(f"wrote {code}: what is asked; edit it\nwrote {entry}: its settings; edit them")
+    print(*(f"wrote {path}" for path in others), sep="\n")
+    print("after each edit of the code: tasklaws custom-tasks")
+    print("then: tasklaws compose models=nano_mini && dvc repro")
+
+
+def _run_custom_tasks(arguments: Namespace) -> None:
+    files = task_files(build(_configured()))
+    written = write_task_files(files, Path())
+    print(*(f"wrote {path}" for path in written) if written else ["custom_tasks/ is as the families have it"], sep="\n")
+    for path in stale_task_files(files, Path()):
+        print(f"{path} belongs to no family of conf/: remove it")

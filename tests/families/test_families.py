@@ -6,13 +6,14 @@ import random
 
 import pytest
 
+import tiny
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.families import GENERATORS, build
+from tasklaws.families import build, generators
 from tasklaws.families.draws import draw_unreserved, reserved_questions, shots
 from tasklaws.sandbox.cache import Verdicts
 
-NAMES = ["sha256_power", "gauss_sum", "step_chain", "step_chain_shared", "addition", "string_edit", "largest_of_four"]
+NAMES = [family.name for family in tiny.families()]
 
 
 def digest(items):
@@ -20,9 +21,12 @@ def digest(items):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_the_default_configuration_has_every_generator(families):
-    assert list(families) == NAMES
-    assert set(GENERATORS) == set(NAMES) - {"step_chain_shared"}
+def test_every_file_that_defines_a_family_is_a_generator(families):
+    folder = tiny.ROOT / "src/tasklaws/families"
+    files = {path.stem for path in folder.glob("*.py") if "(Family):" in path.read_text()}
+    assert set(generators()) == files
+    assert {type(family) for family in families.values()} == set(generators().values())
+    assert all(kind.__module__ == f"tasklaws.families.{name}" for name, kind in generators().items())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -95,6 +99,21 @@ def test_shots_are_never_items(families):
         kept = shots(family, every, 0, 20)
         assert len({item.question for item in kept}) == 20
         assert not reserved & {item.question for item in kept}
+
+
+def test_two_families_in_one_file_are_refused(monkeypatch):
+    from tasklaws.families import addition
+
+    second = type("Second", (addition.Addition,), {"__module__": addition.__name__})
+    monkeypatch.setattr(addition, "Second", second, raising=False)
+    with pytest.raises(TasklawsError, match=r"addition.py defines Addition and Second: one a file"):
+        generators.__wrapped__()
+
+
+def test_an_item_s_own_question_is_reserved_whatever_its_family_says(families, monkeypatch):
+    family = families["string_edit"]
+    monkeypatch.setattr(type(family), "reserved", lambda self, item: frozenset())
+    assert {item.question for item in family.items(0, "test")} <= reserved_questions([family], 0)
 
 
 def test_an_exhausted_family_is_named(families):

@@ -19,6 +19,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item, read_items
 from tasklaws.families.prompts import prompt, split_task, target
 from tasklaws.harness.lm_eval_task import document, load
+from tasklaws.harness.task_files import stale_task_files, task_files
 
 TASKS = tiny.ROOT / "custom_tasks"
 LM_EVAL = Path(sys.executable).with_name("lm_eval")
@@ -81,28 +82,33 @@ def test_every_file_has_a_version(path):
     assert (base | config)["metadata"]["version"] == 1.0
 
 
-@pytest.mark.parametrize("family", [family.name for family in tiny.families()])
-def test_every_family_has_a_readme_that_tells_the_truth(family):
-    text = (TASKS / family / "README.md").read_text()
-    for elicitation in next(each for each in tiny.families() if each.name == family).elicitations:
-        assert f"{family}_{elicitation}" in text
-    (example,) = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
-    assert f"{prompt_and_target(family, example)}\n" == example
-    assert "--include_path custom_tasks" in text
+def test_the_files_are_what_the_families_say():
+    files = task_files(tiny.families())
+    written = {path: (TASKS / path).read_text() for path in files if (TASKS / path).is_file()}
+    assert written == files, "run `tasklaws custom-tasks`"
+    assert stale_task_files(files, tiny.ROOT) == []
 
 
-def prompt_and_target(family: str, example: str) -> str:
-    """The example as the family itself would write it."""
-    question, elicitation = example_of(example)
-    found = [each for each in tiny.items(family) if each.question == question]
-    assert found, f"{family}/README.md: {question!r} is an item no more: take another as the example"
-    (item,) = found
-    return prompt(item.question, elicitation) + target(item, elicitation)
+def test_a_page_says_what_the_family_s_file_says():
+    page = task_files(tiny.families())[Path("addition/README.md")]
+    assert "## What its score means\n\nEach further digit is one more step" in page
+    assert "## Source\n\nNot from the essays" in page
+    assert "- `per_length`: 40" in page
+    (example,) = re.findall(r"```text\n(.*?)\n```", page, re.DOTALL)
+    assert example in {prompt(item.question, "direct") + target(item, "direct") for item in tiny.items("addition")}
 
 
-def example_of(example: str) -> tuple[str, Any]:
-    first, marker = example.splitlines()[:2]
-    return first.removeprefix("Q: "), "python" if marker.startswith("P:") else "direct"
+def test_a_right_answer_is_never_cut_off(model_dir):
+    """answer_tokens and program_tokens, in the tokens of a small corpus."""
+    from tasklaws.ladder.tokenizer import load_tokenizer
+
+    tokenizer = load_tokenizer(model_dir)
+    for family in tiny.families():
+        for way in family.elicitations:
+            limit = {"direct": family.answer_tokens, "python": family.program_tokens}.get(way)
+            targets = [target(item, way) for item in tiny.items(family.name)]
+            longest = max(targets, key=len)
+            assert limit is None or len(tokenizer(longest)["input_ids"]) <= limit, (family.name, way, longest)
 
 
 def test_documents_hold_what_judging_needs(items_dir, monkeypatch):

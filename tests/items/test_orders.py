@@ -1,5 +1,6 @@
 """Orders of difficulty: what is made to order items is found to, and what is not is not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.stats import kendalltau
 from shared_data import ROOT, shared
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.items.ladder_items import ladder_items
+from tasklaws.items.ladder_items import families_without_people, ladder_items
 from tasklaws.items.orders import ALL, MEASURED, agreement, cluster_index, compare, item_sets, judge, sentences
 from tasklaws.items.rolling import predict
 from tasklaws.items.scoring import summarise
@@ -120,10 +121,29 @@ def test_a_ladder_is_a_table_of_items() -> None:
     assert found.items["human_minutes"].tolist() == [1.0, 2.0]
     assert found.items["human_solved"].tolist() == [9.0, 4.0]
     assert set(found.items["family"]) == {"sum_python"}
-    with pytest.raises(TasklawsError, match=r"item sum-2 was scored and is not in data/humans/items.csv"):
+    with pytest.raises(TasklawsError, match=r"data/humans/items.csv lacks sum-2, but has others of sum"):
         ladder_items(scores, {"small": 10.0, "large": 100.0}, items(), people.head(1))
     with pytest.raises(TasklawsError, match="item sum-2 was scored and is not in data/items"):
         ladder_items(scores, {"small": 10.0, "large": 100.0}, items()[:1], people)
+
+
+def test_a_family_without_people_has_no_solve_rate_and_is_compared_by_the_rest() -> None:
+    rows = table(n_models=4, n_items=50).assign(family=lambda t: np.where(t["task"] < "t25", "asked", "alone"))
+    known = rows["family"] == "asked"
+    rows["human_attempts"] = np.where(known, 10.0, np.nan)
+    rows["human_solved"] = np.where(known, rows["task"].str[1:].astype(float) % 7, np.nan)
+    found = compare(check_items(rows, "t.csv"), 2)
+    orders = found.groupby("items")["order"].agg(list)
+    assert "solve_rate" in orders[ALL]
+    assert orders["alone"] == [name for name in orders["asked"] if name != "solve_rate"]
+    assert found.query("items == 'measured'")["n_items"].eq(25).all()
+
+
+def test_the_families_without_people_are_told() -> None:
+    people = pd.DataFrame({"n_people": 10, "n_solved": 9}, index=["sum-1", "sum-2"])
+    other = replace(items()[0], id="product-1", family="product")
+    assert families_without_people({item.id: item.family for item in [*items(), other]}, people) == ["product"]
+    assert families_without_people(items(), people) == []
 
 
 def test_the_command_writes_the_same_whatever_the_rows(

@@ -36,7 +36,7 @@ def test_no_question_of_any_split_is_learned(purpose):
 
 
 def test_a_swapped_addition_is_not_learned():
-    asked = {item.question for item in FAMILIES[4].items(0, "test")}
+    asked = {item.question for item in tiny.items("addition")}
     swapped = {"+".join(reversed(each.split("+"))) for each in asked}
     assert not swapped & {question(document) for document in tiny.corpus(4000)}
 

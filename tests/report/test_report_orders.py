@@ -1,5 +1,6 @@
 """The orders of difficulty in the report: what the section says follows the tables."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,22 @@ def test_bold_is_what_the_interval_supports(made: tuple[Path, dict[str, Any]]) -
     for high, better in ((-0.1, True), (0.1, False)):
         compared = orders.compared.copy()
         compared.loc[time, ["minus_constant_low", "minus_constant_high"]] = [-0.3, high]
-        shown = order_section(results, OrderResults(compared, orders.agreement, orders.people))
+        shown = order_section(results, OrderResults(compared, orders.agreement, orders.people, []))
         assert shown["sets"]["all"][1].better is better
         named = shown["sentences"][0].split("not told apart")[0]
         assert ("people's time" in named) is better
+
+
+def test_families_without_people_are_named_and_drawn_without_them(
+    made: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(made[0], root)
+    path = root / "data/humans/items.csv"
+    people = pd.read_csv(path)
+    people[people["family"] != "gauss_sum"].to_csv(path, index=False)
+    results = load_results(root, made[1])
+    orders = load_orders(results)
+    assert order_section(results, orders)["without_people"] == ["gauss_sum"]
+    figures = order_figures(results, orders)
+    assert sorted(len(figure.axes[0].lines) for figure in figures.values()) == [2, 4]

@@ -133,8 +133,23 @@ class Settings:
         strangers = [family for family in self.elicitation.ask if family not in self.families.sets]
         if strangers:
             raise TasklawsError(f"elicitation.ask has {strangers[0]!r}, which families.sets lacks")
+        strangers = [family for family in self.humans.families if family not in self.families.sets]
+        if strangers:
+            raise TasklawsError(f"humans.families has {strangers[0]!r}, which families.sets lacks")
+
+    def gaps(self) -> list[str]:
+        """What each family goes without, a line each: nobody asks it, no document is of it, nobody attempts it."""
+        learned = {task.rpartition("_")[0] for task in self.corpus.mixture}
+        lacks = {
+            "is not asked (elicitation.ask)": self.elicitation.ask,
+            "is not in the corpus (corpus.mixture)": learned,
+            "has no people (humans.families)": self.humans.families,
+        }
+        return [
+            f"{family} {what}" for family in self.families.sets for what, there in lacks.items() if family not in there
+        ]
 
 
-def refuse_malformed(params: Any, where: str) -> None:
-    """Raise TasklawsError naming the first value of `params` that no stage could work with."""
-    typed(Settings, params, where, "correct it in conf/ or give another to `tasklaws compose`")
+def refuse_malformed(params: Any, where: str) -> Settings:
+    """The settings; the first value of `params` that no stage could work with raises TasklawsError, which names it."""
+    return typed(Settings, params, where, "correct it in conf/ or give another to `tasklaws compose`")

@@ -1,31 +1,35 @@
-"""The families: one file each, and the registry that builds them from params."""
+"""The families: one file each, found by its name. A file that defines a class derived from `Family` is a generator."""
 
+import functools
+import importlib
+import inspect
+import pkgutil
 from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.typed import typed
-from tasklaws.families.addition import Addition
 from tasklaws.families.base import Family, Split
-from tasklaws.families.gauss_sum import GaussSum
-from tasklaws.families.largest_of_four import LargestOfFour
-from tasklaws.families.sha256_power import Sha256Power
-from tasklaws.families.step_chain import StepChain
-from tasklaws.families.string_edit import StringEdit
 
-__all__ = ["GENERATORS", "Family", "Split", "build"]
+__all__ = ["Family", "Split", "build", "generators"]
 
-GENERATORS: dict[str, type[Any]] = {
-    "addition": Addition,
-    "gauss_sum": GaussSum,
-    "largest_of_four": LargestOfFour,
-    "sha256_power": Sha256Power,
-    "step_chain": StepChain,
-    "string_edit": StringEdit,
-}
+
+@functools.cache
+def generators() -> dict[str, type[Family]]:
+    """File name -> class of every family in this package, sorted; a file that defines two raises TasklawsError."""
+    found: dict[str, type[Family]] = {}
+    for name in sorted(module.name for module in pkgutil.iter_modules(__path__)):
+        module = importlib.import_module(f"{__name__}.{name}")
+        kinds = (kind for kind in vars(module).values() if inspect.isclass(kind) and kind.__module__ == module.__name__)
+        own = [kind for kind in kinds if issubclass(kind, Family) and kind is not Family]
+        if len(own) > 1:
+            raise TasklawsError(f"{module.__file__} defines {' and '.join(kind.__name__ for kind in own)}: one a file")
+        if own:
+            found[name] = own[0]
+    return found
 
 
 def build(families: dict[str, dict[str, Any]], source: str = "conf/families") -> list[Family]:
-    """The families of params' `families` key: name -> settings, of which `generator` names the class.
+    """The families of params' `families.sets` key: name -> settings, of which `generator` names the class's file.
 
     An unknown generator, and a setting that is missing, unknown or cannot be, raise TasklawsError, which names their
     `source`.
@@ -33,8 +37,8 @@ def build(families: dict[str, dict[str, Any]], source: str = "conf/families") ->
     built = []
     for name, settings in families.items():
         kind = settings.get("generator")
-        if kind not in GENERATORS:
-            raise TasklawsError(f"family {name}: unknown generator {kind!r}: there are {', '.join(GENERATORS)}")
+        if kind not in generators():
+            raise TasklawsError(f"family {name}: unknown generator {kind!r}: there are {', '.join(generators())}")
         row = {"name": name} | {key: value for key, value in settings.items() if key != "generator"}
-        built.append(typed(GENERATORS[kind], row, f"family {name}", f"correct it in {source}"))
+        built.append(typed(generators()[kind], row, f"family {name}", f"correct it in {source}"))
     return built

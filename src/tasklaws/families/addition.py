@@ -1,30 +1,33 @@
-"""The sum of two whole numbers of 1 to 6 digits, asked directly.
+"""The sum of two whole numbers of 1 to 6 digits.
 
 Example: `482+917` -> `1399`
+
+Score: each further digit is one more step of the same kind; the share solved is expected to rise with model size over a
+long range. Under `python` it asks only for copying two numbers.
+
+Source: not from the essays; long addition is the usual probe of arithmetic in language models, and the family of
+ordinary difficulty beside the two extreme ones of "Thinking Out Loud: Task-based Scaling Laws" (2024-10-09).
 """
 
 import random
 from dataclasses import dataclass
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Elicitation, Item
+from tasklaws.core.schema import Item
 from tasklaws.core.typed import Count
-from tasklaws.families.base import Split, generator
+from tasklaws.families.base import Family, Split, generator
 
 
 @dataclass(frozen=True)
-class Addition:
+class Addition(Family):
     """`per_length` items for each number of digits, both addends having that many; no pair stands twice.
 
     A pair and its swap count as one question: neither order of a reserved pair enters a corpus, in
     which addends of one digit more are half as frequent. Human seconds: 2, and 2 for each column.
     """
 
-    name: str
-    fuel: Count
     per_length: Count
     largest_length: Count = 6
-    elicitations: tuple[Elicitation, ...] = ("direct", "python")
 
     def __post_init__(self) -> None:
         if self.per_length < 1 or self.largest_length < 1:

@@ -2,29 +2,44 @@
 
 import math
 import random
-from typing import Literal, Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from tasklaws.core.schema import Elicitation, Item
+from tasklaws.core.typed import Count
 
 Split = Literal["test", "dev"]
 
 
-class Family(Protocol):
+@dataclass(frozen=True)
+class Family(ABC):
     """A generator of alike items. The same seed and settings give the same items, to the byte.
 
-    `items` are the ones asked: split `test` is reported, split `dev` is for choosing settings. `draw` gives one more
-    instance, which may happen to be an item: the corpus leaves out every instance whose question is `reserved` by an
-    item of either split. `elicitations` are the ways in which its items can be put to a model.
+    A family's file derives one dataclass from it, whose fields are the family's settings besides `name` and `fuel` (the
+    sandbox budget of a program for an item). Its docstring, and the file's, are what custom_tasks/ says of it.
     """
 
     name: str
-    elicitations: tuple[Elicitation, ...]
+    fuel: Count
+    elicitations: ClassVar[tuple[Elicitation, ...]] = ("direct", "python")
+    """The ways in which its items can be put to a model, the usual one first."""
+    answer_tokens: ClassVar[int] = 32
+    """Tokens after which a model is stopped that is asked `direct`: more than any right answer takes."""
+    program_tokens: ClassVar[int] = 96
+    """The same of a program, asked `python`."""
 
-    def items(self, seed: int, split: Split) -> list[Item]: ...
+    @abstractmethod
+    def items(self, seed: int, split: Split) -> list[Item]:
+        """The items asked: split `test` is reported, split `dev` is for choosing settings; no two alike."""
 
-    def draw(self, rng: random.Random) -> Item: ...
+    @abstractmethod
+    def draw(self, rng: random.Random) -> Item:
+        """One more instance, for a corpus or as a few-shot example; it may happen to be an item."""
 
-    def reserved(self, item: Item) -> frozenset[str]: ...
+    def reserved(self, item: Item) -> frozenset[str]:
+        """Questions that give an item away, besides its own: no corpus, and no few-shot example, has one of them."""
+        return frozenset({item.question})
 
 
 def generator(seed: int, *names: object) -> random.Random:

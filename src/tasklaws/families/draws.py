@@ -14,7 +14,7 @@ def reserved_questions(families: list[Family], seed: int) -> frozenset[str]:
     """Every question that may be asked, in the test or the dev split, in each form that gives it away."""
     items = (item for family in families for item in (*family.items(seed, "test"), *family.items(seed, "dev")))
     by_name = {family.name: family for family in families}
-    return frozenset(question for item in items for question in by_name[item.family].reserved(item))
+    return frozenset(question for item in items for question in (item.question, *by_name[item.family].reserved(item)))
 
 
 def draw_unreserved(family: Family, rng: random.Random, reserved: frozenset[str]) -> Item:

@@ -1,6 +1,12 @@
 """The sum of 1..n: a loop passes until the budget ends it, n(n+1)/2 always does.
 
 Example: `sum 1..100` -> `5050`
+
+Score: it rises in pieces, if the essay is right: a model that cannot write a program solves none, one that writes the
+loop solves the n below the budget (up to about 10^5), one that knows the formula solves all. A budget counts
+instructions, not seconds, so the middle piece ends at the same n on every machine.
+
+Source: the second example of "Thinking Out Loud: Task-based Scaling Laws" (2024-10-09).
 """
 
 import math
@@ -8,13 +14,13 @@ import random
 from dataclasses import dataclass
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Elicitation, Item
+from tasklaws.core.schema import Item
 from tasklaws.core.typed import Count, Share
-from tasklaws.families.base import Split, run_seconds
+from tasklaws.families.base import Family, Split, run_seconds
 
 
 @dataclass(frozen=True)
-class GaussSum:
+class GaussSum(Family):
     """Values of n spread evenly in log n from 1 to 10^9, the dev ones halfway between the test ones.
 
     `per_decade` sets the spacing (rounding merges some small n). The steps of an item are its n - 1 additions (one step
@@ -24,14 +30,11 @@ class GaussSum:
     the documents draw n at or above `loop_limit`. Human seconds: 60 to write the loop, and the run (see `run_seconds`).
     """
 
-    name: str
-    fuel: Count
     per_decade: Count
     loop_limit: int
     loop_share_below: Share
     loop_share_above: Share
     large_share: Share
-    elicitations: tuple[Elicitation, ...] = ("direct", "python")
 
     def __post_init__(self) -> None:
         if self.per_decade < 1 or not 1 < self.loop_limit < 10**9:
@@ -55,9 +58,6 @@ class GaussSum:
         n = round(math.exp(rng.uniform(math.log(low), math.log(high))))
         looping = rng.random() < (self.loop_share_above if large else self.loop_share_below)
         return self._item(n, (_loop(n),) if looping else (_formula(n),))
-
-    def reserved(self, item: Item) -> frozenset[str]:
-        return frozenset({item.question})
 
     def _item(self, n: int, programs: tuple[str, ...]) -> Item:
         return Item(

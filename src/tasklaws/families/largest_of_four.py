@@ -1,21 +1,26 @@
 """Which of four numbers is the largest: multiple choice, scored by log-likelihood.
 
 Example: `largest 37 12 58 40` -> `58`, chance 1/4
+
+Score: a guess is right one time in four. `partial_credit` and `brier` move before the first item is solved.
+
+Source: not from the essays; made for this repository, as a family whose score does not begin at 0.
 """
 
 import itertools
 import math
 import random
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Elicitation, Item
 from tasklaws.core.typed import Count
-from tasklaws.families.base import Split, generator
+from tasklaws.families.base import Family, Split, generator
 
 
 @dataclass(frozen=True)
-class LargestOfFour:
+class LargestOfFour(Family):
     """`per_length` items for each number of digits from 1 to `largest_length`; the four numbers differ.
 
     The same numbers in another order count as the same question: a corpus has none of them.
@@ -23,11 +28,9 @@ class LargestOfFour:
     Human seconds: 2, and half a second for each digit read.
     """
 
-    name: str
-    fuel: Count
     per_length: Count
     largest_length: Count
-    elicitations: tuple[Elicitation, ...] = ("choice",)
+    elicitations: ClassVar[tuple[Elicitation, ...]] = ("choice",)
 
     def __post_init__(self) -> None:
         if not 0 < self.per_length <= math.comb(10, 4) // 4:

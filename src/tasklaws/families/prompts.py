@@ -7,6 +7,8 @@ from tasklaws.core.schema import Elicitation, Item
 
 MARKERS: dict[Elicitation, str] = {"direct": "\nA:", "choice": "\nA:", "python": "\nP:"}
 STOP = "\n\n"
+UNTIL: dict[Elicitation, tuple[str, ...]] = {"direct": ("\n",), "python": (STOP, "\nQ:")}
+"""What ends a text that a model writes; a choice it does not write."""
 TASKS = Path("custom_tasks")  # lm-eval's
 
 

@@ -4,15 +4,23 @@ Example: `sha256^2('abc')` -> `dfe7a23fefeea519e9bbfdd1a6be94c4b2e4529dd6b7cbea8
 
 The first hash is SHA-256 of the UTF-8 text; each further one is SHA-256 of the previous *hex digest text* (64
 lower-case ASCII characters), never of the raw digest.
+
+Score: all hundred items need the same skill: whoever can write the program for one i can write it for every i, as far
+as i is copied right. So the share of items solved is expected to be a step in model size, 0 or 1, although human time
+grows with i. Under `direct` a model would have to compute SHA-256 itself; 0 is expected at any size.
+
+Source: the first example of "On Task Based Scaling Laws" (100 tasks, "Return the {i}th sha256 hash of the input string
+'abc'") and of "Thinking Out Loud: Task-based Scaling Laws" (2024-10-09).
 """
 
 import hashlib
 import random
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tasklaws.core.schema import Elicitation, Item
 from tasklaws.core.typed import Count
-from tasklaws.families.base import Split, run_seconds
+from tasklaws.families.base import Family, Split, run_seconds
 
 _LETTERS = "abcdef"
 PROGRAM = """import hashlib
@@ -22,16 +30,15 @@ print(h)"""
 
 
 @dataclass(frozen=True)
-class Sha256Power:
+class Sha256Power(Family):
     """One hundred items, i = 1..100, on 'abc' (test) or 'cab' (dev); other strings and powers fill the corpus.
 
     Human seconds: 300 to write the program, and the run (see `run_seconds`).
     """
 
-    name: str
-    fuel: Count
     largest_drawn: Count
-    elicitations: tuple[Elicitation, ...] = ("python", "direct")
+    elicitations: ClassVar[tuple[Elicitation, ...]] = ("python", "direct")
+    answer_tokens: ClassVar[int] = 96
 
     def items(self, seed: int, split: Split) -> list[Item]:
         text = {"test": "abc", "dev": "cab"}[split]
@@ -41,9 +48,6 @@ class Sha256Power:
         text = "".join(rng.choice(_LETTERS) for _ in range(3))
         digits = rng.randint(1, len(str(self.largest_drawn)))
         return self._item(text, rng.randint(10 ** (digits - 1), min(10**digits - 1, self.largest_drawn)))
-
-    def reserved(self, item: Item) -> frozenset[str]:
-        return frozenset({item.question})
 
     def _item(self, text: str, power: int) -> Item:
         digest = text

@@ -1,6 +1,18 @@
 """Named operations applied one after the other to four digits, with knobs for what makes tasks overlap.
 
 Example: `3815 rev inc` -> `6294`
+
+Some operations are common (`rev`, `inc`, `sort`, ...), and each item needs one rare operation that only knowing helps
+with (`va`: a fixed choice of four places). Some steps can be skipped, such as a `rev` before a `sort`; some items
+depend on the order of the steps, others do not.
+
+Score: at overlap 0 (`step_chain`) each item needs another rare skill, learned at another point, so the share solved is
+expected to rise smoothly. At overlap 1 (`step_chain_shared`) all items stand or fall with one, so it is expected to be
+closer to a step. The two differ in overlap alone.
+
+Source: required and optional, ordered and unordered steps are what "Thinking Out Loud: Task-based Scaling Laws"
+(2024-10-09) asks of tasks "with a bit more realism"; overlap is what "On Task Based Scaling Laws" holds to decide
+whether a law can be found.
 """
 
 import itertools
@@ -9,9 +21,9 @@ import random
 from dataclasses import dataclass, field
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Elicitation, Item
+from tasklaws.core.schema import Item
 from tasklaws.core.typed import Count, Natural, Share
-from tasklaws.families.base import Split, generator
+from tasklaws.families.base import Family, Split, generator
 from tasklaws.families.operations import COMMON, DIGITS, Operation, rare
 
 PROBES = ("0123", "9071", "4486", "2750")
@@ -19,7 +31,7 @@ _TRIES = 20_000
 
 
 @dataclass(frozen=True)
-class StepChain:
+class StepChain(Family):
     """Chains in which every item needs one rare skill besides common ones.
 
     - `lengths`: number of steps -> number of items of that length; in a corpus lengths are as frequent as here.
@@ -36,8 +48,6 @@ class StepChain:
     Human seconds: 5, and 6 for each step.
     """
 
-    name: str
-    fuel: Count
     lengths: dict[Count, Count]
     optional_share: Share
     ordered_share: Share
@@ -45,7 +55,6 @@ class StepChain:
     overlap: Share
     n_rare: Count
     shared_rank: Natural | None = None
-    elicitations: tuple[Elicitation, ...] = ("direct", "python")
     skills: tuple[Operation, ...] = field(init=False)
     frequencies: tuple[float, ...] = field(init=False)
 
@@ -89,9 +98,6 @@ class StepChain:
         (length,) = rng.choices(list(self.lengths), list(self.lengths.values()))
         value = "".join(rng.choice("0123456789") for _ in range(DIGITS))
         return self._item(value, tuple(rng.choices(self.skills, self.frequencies, k=length)))
-
-    def reserved(self, item: Item) -> frozenset[str]:
-        return frozenset({item.question})
 
     def _n_sharing(self) -> int:
         return round(math.sqrt(self.overlap) * sum(self.lengths.values()))

@@ -1,15 +1,20 @@
 """One edit of a short string of capital letters: copy, reverse, sort, ...
 
 Example: `reverse BDAC` -> `CADB`
+
+Score: seven skills of unlike difficulty: some edits are had by small models, others by larger ones.
+
+Source: not from the essays; made for this repository, as a family of short and diverse tasks (what "On Task Based
+Scaling Laws" asks about under "less pathologically constructed tasks").
 """
 
 import random
 from dataclasses import dataclass
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Elicitation, Item
+from tasklaws.core.schema import Item
 from tasklaws.core.typed import Count
-from tasklaws.families.base import Split, generator
+from tasklaws.families.base import Family, Split, generator
 
 _LETTERS = "ABCDEFGH"
 PROGRAMS = {
@@ -38,18 +43,15 @@ def edit(name: str, text: str) -> str:
 
 
 @dataclass(frozen=True)
-class StringEdit:
+class StringEdit(Family):
     """`per_cell` items for each edit and each length from `shortest` to `longest`; letters may repeat.
 
     Human seconds: 3, and 1 for each letter, 2 when sorting.
     """
 
-    name: str
-    fuel: Count
     per_cell: Count
     shortest: Count
     longest: Count
-    elicitations: tuple[Elicitation, ...] = ("direct", "python")
 
     def __post_init__(self) -> None:
         if not 1 <= self.shortest <= self.longest or not 0 < 4 * self.per_cell <= len(_LETTERS) ** self.shortest:
@@ -73,9 +75,6 @@ class StringEdit:
     def draw(self, rng: random.Random) -> Item:
         length = rng.randint(self.shortest, self.longest)
         return self._item(rng.choice(list(PROGRAMS)), "".join(rng.choice(_LETTERS) for _ in range(length)))
-
-    def reserved(self, item: Item) -> frozenset[str]:
-        return frozenset({item.question})
 
     def _item(self, name: str, text: str) -> Item:
         return Item(

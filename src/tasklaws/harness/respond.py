@@ -40,9 +40,7 @@ def respond(model: Path, asking: "Asking") -> list[dict[str, Any]]:
     tasks = tasks_of(asking.ask)
     unknown = [task for task in tasks if task not in manager.all_tasks]
     if unknown:
-        raise TasklawsError(
-            f"custom_tasks/ has no task {unknown[0]!r}: add its YAML, or leave it out of conf/elicitation"
-        )
+        raise TasklawsError(f"custom_tasks/ has no task {unknown[0]!r}: run `tasklaws custom-tasks`")
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     with opening(model, "remove it and run `dvc repro`"):
         dtype = getattr(torch, asking.dtype)

@@ -55,17 +55,19 @@ def has_covariate(items: pd.DataFrame, name: str) -> bool:
 
 
 def covariate(items: pd.DataFrame, name: str) -> Array | None:
-    """(N,) values, NaN where unknown; None where the table lacks the column."""
+    """(N,) values, NaN where unknown; None where the table says nothing of any item."""
     if name == SOLVE_RATE:
         if "human_attempts" not in items:
             return None
         solved, attempts = items["human_solved"].to_numpy(float), items["human_attempts"].to_numpy(float)
         known = np.isfinite(attempts)
+        if not known.any():
+            return None
         rates = np.full(len(items), np.nan)
         rates[known] = logit(shrunk_solve_rates(solved[known], attempts[known]))
         return rates
     column = {TIME: "human_minutes"}.get(name, name.removeprefix("log_"))
-    if column not in items:
+    if column not in items or items[column].isna().all():
         return None
     values = items[column].to_numpy(float)
     # Steps may be none; minutes may not.

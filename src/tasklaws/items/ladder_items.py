@@ -1,5 +1,7 @@
 """The pipeline's scores, items and people as one table of items: what `tasklaws orders` reads, made of a ladder."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
@@ -9,23 +11,38 @@ from tasklaws.items.table import ItemTable, check_items
 SECONDS_A_MINUTE = 60
 
 
+def families_without_people(families: Mapping[str, str], people: pd.DataFrame) -> list[str]:
+    """The families, sorted, none of whose items stands in `people`; one of which only some do raises TasklawsError.
+    `families` maps an item to its family."""
+    found: dict[str, dict[str, bool]] = {}
+    for item, family in sorted(families.items()):
+        found.setdefault(family, {})[item] = item in people.index
+    for family, known in found.items():
+        if len(set(known.values())) > 1:
+            missing = next(item for item in known if not known[item])
+            raise TasklawsError(
+                f"data/humans/items.csv lacks {missing}, but has others of {family}: run `dvc repro humans`"
+            )
+    return sorted(family for family, known in found.items() if not any(known.values()))
+
+
 def ladder_items(scores: pd.DataFrame, sizes: dict[str, float], items: list[Item], people: pd.DataFrame) -> ItemTable:
     """One model a rung, one task an item and elicitation: `scores` are exact matches of final checkpoints, averaged
     over seeds; `sizes` their n_params.
 
     `human_minutes` is what the family's model says of a person without a shortcut, for every item has that; people's
-    median is unknown where fewer than half finish. An item that is unknown, or that nobody of `people` attempted,
-    raises TasklawsError.
+    median is unknown where fewer than half finish. Families may have no people: their solve rate is unknown. An item
+    that is not among `items`, or that lacks people although others of its family have them, raises TasklawsError.
     """
     known = {item.id: item for item in items}
     solved = scores[scores["exact_match"].notna()]
-    for name, there in (("data/items", set(known)), ("data/humans/items.csv", set(people.index))):
-        strangers = solved.loc[~solved["item"].isin(there), "item"]
-        if len(strangers):
-            raise TasklawsError(f"item {strangers.iloc[0]} was scored and is not in {name}: run `dvc repro humans`")
+    strangers = solved.loc[~solved["item"].isin(list(known)), "item"]
+    if len(strangers):
+        raise TasklawsError(f"item {strangers.iloc[0]} was scored and is not in data/items: run `dvc repro`")
+    families_without_people({item.id: item.family for item in items}, people)
     rows = solved.groupby(["rung", "family", "elicitation", "item"], as_index=False)["exact_match"].mean()
     of = [known[item] for item in rows["item"]]
-    counts = people.loc[rows["item"]]
+    counts = people.reindex(rows["item"])
     table = pd.DataFrame(
         {
             "model": rows["rung"],

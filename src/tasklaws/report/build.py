@@ -86,7 +86,7 @@ def curve_figures(results: Results) -> dict[str, Figure]:
 
 def provenance(results: Results, params: dict[str, Any]) -> list[tuple[str, str]]:
     """What the pages were made from: the parameters that bear on them and their inputs, with their SHA-256."""
-    used = {key: params[key] for key in PARAMS_USED}
+    used = {key: params[key] for key in PARAMS_USED} | {"corpus.mixture": params["corpus"]["mixture"]}
     digest = hashlib.sha256(json_line(Path("params.yaml"), used).encode()).hexdigest()
     paths = results.paths
     inputs = [
@@ -96,5 +96,5 @@ def provenance(results: Results, params: dict[str, Any]) -> list[tuple[str, str]
         *(paths.orders, paths.order_agreement, paths.human_estimates),
         *sorted(paths.items / f"{family}.jsonl" for family in results.families),
     ]
-    own = (f"params.yaml: {', '.join(PARAMS_USED)}", digest)
+    own = (f"params.yaml: {', '.join(used)}", digest)
     return [own, *((path.relative_to(paths.root).as_posix(), sha256_file(path)) for path in inputs)]

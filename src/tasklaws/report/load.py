@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.schema import Item, read_items
+from tasklaws.families.prompts import split_task
 from tasklaws.forecast.fits_file import load_fits
 from tasklaws.paths import Paths
 from tasklaws.tables import (
@@ -35,7 +36,8 @@ class Results:
     """One ladder's results; an empty cell is NaN.
 
     `rungs` maps each rung to its role, in order of size; `tasks` are those that were asked, families in the order of
-    params, and `families` their settings. All tables but `bands` and `methods` are in these orders. `observations` are
+    params, and `families` their settings; `unlearned` are the families of which the corpus has no document, where rungs
+    were trained on it. All tables but `bands` and `methods` are in these orders. `observations` are
     those of all checkpoints; `scores` the exact matches of final ones, with the item's `size`, `n_digits` of it, and
     `human_seconds`; `items` is indexed by item. `laws` has a row a curve and law, whose `parameters` map a name to an
     `Estimate`.
@@ -45,6 +47,7 @@ class Results:
     rungs: dict[str, str]
     tasks: list[Task]
     families: dict[str, dict[str, Any]]
+    unlearned: list[str]
     items: pd.DataFrame
     scores: pd.DataFrame
     observations: pd.DataFrame
@@ -109,12 +112,15 @@ def load_results(root: Path, params: dict[str, Any]) -> Results:
     asked = set(zip(observations["family"], observations["elicitation"], strict=True)) - {CORPUS}
     place = {family: index for index, family in enumerate(families)}
     tasks = sorted(asked, key=lambda task: (place.get(task[0], len(place)), task))
+    trained = any(entry["source"]["kind"] == "train" for entry in entries.values())
+    learned = {split_task(task)[0] for task in params["corpus"]["mixture"]}
     by_task = ["family", "elicitation"]
     return Results(
         paths=paths,
         rungs=rungs,
         tasks=tasks,
         families=families,
+        unlearned=[family for family in families if trained and family not in learned],
         items=items,
         scores=_in_order(scores, ["rung"], list(rungs)),
         observations=observations,

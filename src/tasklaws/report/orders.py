@@ -9,11 +9,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.items.ladder_items import families_without_people
 from tasklaws.items.orders import ALL, ORDER_METHODS, REFERENCES, WORDS, judge, sentences
 from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, share_y
 from tasklaws.report.load import Results, Task, of_task
 from tasklaws.report.template import estimate
-from tasklaws.tables import ORDER_AGREEMENT, ORDERS, read_human_estimates, refuse_strangers
+from tasklaws.tables import ORDER_AGREEMENT, ORDERS, read_human_estimates
 
 GENERATORS = {
     "sha256_power": "Time grows with the power, what must be known does not. A flat line: time orders nothing here.",
@@ -32,11 +33,13 @@ JITTER = 0.004
 
 @dataclass(frozen=True, eq=False)
 class OrderResults:
-    """The comparison of orders on the ladder's items, their agreement, and people's results by item."""
+    """The comparison of orders on the ladder's items, their agreement, people's results by item, and the families that
+    were asked and have no people."""
 
     compared: pd.DataFrame
     agreement: pd.DataFrame
     people: pd.DataFrame
+    without_people: list[str]
 
 
 class OrderedTask(NamedTuple):
@@ -54,10 +57,15 @@ def load_orders(results: Results) -> OrderResults:
     without an item that was scored, raises TasklawsError."""
     paths = results.paths
     people = read_human_estimates(paths.human_estimates)
-    refuse_strangers(results.scores["item"], people.index, str(paths.human_estimates), "run `dvc repro humans`")
-    found = OrderResults(ORDERS.read(paths.orders), ORDER_AGREEMENT.read(paths.order_agreement), people)
+    asked = dict(zip(results.scores["item"], results.scores["family"], strict=True))
+    found = OrderResults(
+        ORDERS.read(paths.orders),
+        ORDER_AGREEMENT.read(paths.order_agreement),
+        people,
+        families_without_people(asked, people),
+    )
     sets = found.compared.groupby("items")["order"].agg(frozenset)
-    if ALL not in sets or not set(REFERENCES) <= sets[ALL] or sets.nunique() > 1:
+    if ALL not in sets or not all(set(REFERENCES) <= orders <= sets[ALL] for orders in sets):
         raise TasklawsError(f"{paths.orders} lacks rows, of {ALL} or of an order: run `dvc repro --force orders`")
     return found
 
@@ -78,6 +86,7 @@ def order_section(results: Results, orders: OrderResults) -> dict[str, Any]:
         "agreement": agreement[agreement["items"] == ALL],
         "unknown_medians": int(orders.people["median_seconds"].isna().sum()),
         "n_people_items": len(orders.people),
+        "without_people": orders.without_people,
         "tasks": drawn_tasks(results, orders),
     }
 
@@ -118,6 +127,8 @@ def time_figure(results: Results, orders: OrderResults, task: Task) -> Figure:
     order = np.argsort(seconds, kind="stable")
     jitter = JITTER * np.random.default_rng(0).standard_normal(len(seconds))
     for (label, values), colour in zip(shares.items(), (LIGHT["fit"], LIGHT["forecast"]), strict=True):
+        if np.isnan(values).all():  # no people
+            continue
         axes.plot(seconds, values + jitter, "o", color=colour, markersize=3, alpha=0.35, markeredgewidth=0)
         parts = np.array_split(order, BINS)
         means = [(seconds[part].mean(), values[part].mean()) for part in parts if len(part)]

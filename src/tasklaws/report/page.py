@@ -38,6 +38,7 @@ class FamilyBlock(NamedTuple):
     n_items: int
     question: str
     answer: str
+    learned: bool
     figures: dict[str, list[str]]
 
 
@@ -101,10 +102,13 @@ def family_blocks(results: Results, figures: set[str]) -> list[FamilyBlock]:
     """Each family that was asked, with those of its curves that are drawn."""
     blocks: dict[str, FamilyBlock] = {}
     for task in results.tasks:
-        items = results.items[results.items["family"] == task[0]]
+        name, elicitation = task
+        items = results.items[results.items["family"] == name]
         question, answer = ("", "") if items.empty else items.iloc[len(items) // 3][["question", "answer"]]
-        block = blocks.setdefault(task[0], FamilyBlock(task[0], len(items), question, answer, {}))
+        block = blocks.setdefault(
+            task[0], FamilyBlock(task[0], len(items), question, answer, task[0] not in results.unlearned, {})
+        )
         stem = "-".join(task)
         names = [f"{stem}-{metric}" for metric in results.metrics(task)] + [f"{stem}-tokens"]
-        block.figures[task[1]] = [name for name in names if name in figures]
+        block.figures[elicitation] = [each for each in names if each in figures]
     return list(blocks.values())
