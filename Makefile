@@ -8,20 +8,29 @@ export OMP_NUM_THREADS := 1
 # Stages call `python`: the environment's own.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test pytest check dependencies
+.PHONY: help repro quick test test-all faults pytest check dependencies
 
 help: ## say what can be made
-	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
 
 repro: $(READY) ## install what is missing, then run the experiment: tasks, ladder, forecast, check, report
 	dvc repro
 	@echo "The report: reports/index.html    The runs: mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db"
 
-test: $(READY) ## install what is missing, then lint, check types and run all tests
+quick: $(READY) ## lint, types and the tests that need neither torch, lm-eval, MLflow nor DVC: under two minutes
+	$(MAKE) --no-print-directory --jobs 2 check pytest TESTS=--quick
+
+test: $(READY) ## install what is missing, then lint, check types and run the tests: under ten minutes
+	$(MAKE) --no-print-directory --jobs 2 check pytest TESTS='-m "not heavy"'
+
+test-all: $(READY) ## the same with all tests, those that take long included: before an issue is called resolved
 	$(MAKE) --no-print-directory --jobs 2 check pytest
 
+faults: $(READY) ## put in known faults, one at a time, and see which test notices each
+	python tests/faults.py
+
 pytest: $(READY)
-	pytest -n 2 --dist loadgroup
+	pytest -n 2 --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 check: $(READY) ## lint and check types
 	ruff check

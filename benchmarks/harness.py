@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tasklaws.core.config import load_params
 from tasklaws.core.files import read_json, write_json
+from tasklaws.core.settings import load
 
 BIN = Path(sys.executable).parent
 
@@ -42,10 +42,10 @@ def workspace(root: Path, rungs: list[str]) -> None:
 
 
 def main() -> None:
-    params = load_params()
-    ladder = list(params["models"]["rungs"])
+    settings = load()
+    ladder = list(settings.models.rungs)
     rungs = sys.argv[1:] or [ladder[0], ladder[-1]]
-    dtype = params["models"]["dtype"]
+    dtype = settings.models.dtype
     total = [0.0, 0.0]
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
@@ -61,11 +61,11 @@ def main() -> None:
                         str(BIN / "lm_eval"),
                         *("--model", "hf", "--model_args", f"pretrained=models/{rung},dtype={dtype}"),
                         *("--include_path", "custom_tasks", "--tasks", f"tasklaws_{family}"),
-                        *("--batch_size", str(params["execution"]["batch_size"]), "--device", "cpu"),
+                        *("--batch_size", str(settings.execution.batch_size), "--device", "cpu"),
                     ],
                     root,
                 )
-                for family in params["elicitation"]["ask"]
+                for family in settings.elicitation.ask
             )
             total = [total[0] + pipeline, total[1] + plain]
             print(f"{rung:12} {pipeline:10.1f} {plain:10.1f} {plain / pipeline:6.1f}", flush=True)

@@ -11,10 +11,9 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
-from tasklaws.core.config import rungs_of
 from tasklaws.core.schema import ITEMS, Role, read_items
+from tasklaws.core.settings import load
 from tasklaws.families import build
 from tasklaws.families.step_chain import StepChain
 from tasklaws.forecast.backtest import figures, rolling_backtest
@@ -32,14 +31,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ladder", default="nano_ladder")
     ladder = parser.parse_args().ladder
-    params = yaml.safe_load(Path("params.yaml").read_text())
+    settings = load()
     results = Path(f"results/{ladder}")
     roles: tuple[Role, ...] = ("fit", "holdout")
     checkpoints = pd.concat([read_checkpoints(results / f"observations_{role}.csv") for role in roles])
-    scores = pd.concat([read_scores(Path(f"scores/{ladder}/{role}"), rungs_of(params, role)) for role in roles])
+    scores = pd.concat([read_scores(Path(f"scores/{ladder}/{role}"), settings.models.rungs_of(role)) for role in roles])
     sizes = checkpoints.drop_duplicates(["rung", "seed", "step"])
     items = {item.id: item for name in scores["family"].unique() for item in read_items(ITEMS / f"{name}.jsonl")}
-    families = build(params["families"]["sets"])
+    families = build(settings.families.sets)
     weights = {family.name: chain_weights(family) for family in families if isinstance(family, StepChain)}
     order = list(sizes.groupby("rung")["train_flops"].max().sort_values().index)
     final = checkpoints[checkpoints["is_final"]]

@@ -4,22 +4,21 @@ from collections import Counter
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params, rungs_of
+from tasklaws.core.settings import load
 from tasklaws.forecast.curve_fits import fit_ladder
 from tasklaws.forecast.fits_file import save_fits
 from tasklaws.forecast.mirage import mirage_table
-from tasklaws.laws.settings import LawSettings
 from tasklaws.tables import MIRAGE, read_final_scores, read_observations
 
 
 def main() -> None:
-    params = load_params()
-    ladder = params["models"]["name"]
-    rungs = rungs_of(params, "fit")
+    settings = load()
+    ladder = settings.models.name
+    rungs = settings.models.rungs_of("fit")
     observations = read_observations(Path(f"results/{ladder}/observations_fit.csv"), rungs)
     scores = read_final_scores(Path(f"scores/{ladder}/fit"), rungs, observations)
-    curves = fit_ladder(observations, scores, LawSettings.from_params(params), params["seed"])
-    mirage = mirage_table(scores, observations[["rung", "n_params"]].drop_duplicates(), params["seed"])
+    curves = fit_ladder(observations, scores, settings.laws, settings.seed)
+    mirage = mirage_table(scores, observations[["rung", "train_flops"]].drop_duplicates(), settings.seed)
     path = Path(f"results/{ladder}/fits.json")
     save_fits(path, ladder, curves)
     MIRAGE.write(path.with_name("mirage.csv"), mirage)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params, rungs_of
+from tasklaws.core.settings import load
 from tasklaws.forecast.fits_file import load_fits
 from tasklaws.forecast.ladder import forecast_bands, forecast_ladder, forecast_ladder_items
 from tasklaws.gate import open_gate
@@ -20,11 +20,11 @@ from tasklaws.tables import (
 
 
 def main() -> None:
-    params = load_params()
-    ladder = params["models"]["name"]
+    settings = load()
+    ladder = settings.models.name
     results = Path(f"results/{ladder}")
-    holdout = rungs_of(params, "holdout")
-    observations = read_observations(results / "observations_fit.csv", rungs_of(params, "fit"))
+    holdout = settings.models.rungs_of("holdout")
+    observations = read_observations(results / "observations_fit.csv", settings.models.rungs_of("fit"))
     observations = with_effective_number(observations, read_effective_numbers(results / "structure.csv", ladder))
     sizes = read_ladder(results / "ladder.csv", holdout)
     curves = load_fits(results / "fits.json", ladder)

@@ -3,18 +3,17 @@
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params
 from tasklaws.core.schema import ITEMS, read_items
-from tasklaws.humans.estimates import Target, write_summary
+from tasklaws.core.settings import load
+from tasklaws.humans.estimates import write_summary
 
 
 def main() -> None:
-    params = load_params()
-    items = [item for family in params["humans"]["families"] for item in read_items(ITEMS / f"{family}.jsonl")]
-    wanted = params["humans"]["target"]
-    target = Target(wanted["group"], wanted["shares"]) if wanted else None
-    attempts, level = Path(params["humans"]["attempts"]), params["humans"]["interval"]
-    print("\n".join(write_summary(attempts, items, level, target, Path("data/humans"))))
+    settings = load()
+    items = [item for family in settings.humans.families for item in read_items(ITEMS / f"{family}.jsonl")]
+    people = settings.humans
+    said = write_summary(Path(people.attempts), items, people.interval, people.target, Path("data/humans"))
+    print("\n".join(said))
 
 
 if __name__ == "__main__":

@@ -5,18 +5,18 @@ from pathlib import Path
 import pandas as pd
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params
+from tasklaws.core.settings import load
 from tasklaws.gate import open_gate
 from tasklaws.ladder.card import ladder_rows
 from tasklaws.tables import LADDER
 
 
 def main() -> None:
-    models = load_params()["models"]
-    out = Path("results", models["name"], "ladder.csv")
+    models = load().models
+    out = Path("results", models.name, "ladder.csv")
     LADDER.write(out, pd.DataFrame(ladder_rows(models)))
     open_gate("fit", out)
-    print(f"{out}: {len(models['rungs'])} rungs")
+    print(f"{out}: {len(models.rungs)} rungs")
 
 
 if __name__ == "__main__":

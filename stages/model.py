@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params, rung_settings
 from tasklaws.core.schema import read_documents
+from tasklaws.core.settings import TrainSource, load
 
 CORPUS = Path("data/corpus")
 
@@ -14,14 +14,14 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 
 def main() -> None:
-    params = load_params()
+    settings = load()
     rung = errors.argument(sys.argv)
-    source = rung_settings(params, rung)["source"]
+    source = settings.rung(rung).source
     out = Path("models", rung)
-    if source["kind"] == "train":
+    if isinstance(source, TrainSource):
         from tasklaws.ladder.rung import train_rung
 
-        train_rung(rung, source, CORPUS, out, params["execution"]["workers"])
+        train_rung(rung, source, CORPUS, out, settings.execution.workers)
     else:
         from tasklaws.ladder.hub import fetch
 

@@ -4,18 +4,18 @@ import sys
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params
 from tasklaws.core.schema import Role
+from tasklaws.core.settings import load
 from tasklaws.harness.observe import observations
 from tasklaws.ladder.card import read_made_by
 from tasklaws.tables import OBSERVATIONS, read_scores, refuse_identical
 
 
 def main() -> None:
-    models = load_params()["models"]
+    models = load().models
     role: Role = "holdout" if errors.argument(sys.argv) == "holdout" else "fit"
-    ladder = models["name"]
-    rungs = [rung for rung, settings in models["rungs"].items() if settings["role"] == role]
+    ladder = models.name
+    rungs = models.rungs_of(role)
     directory = Path("scores", ladder, role)
     scores = read_scores(directory, rungs)
     refuse_identical(scores)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params, rungs_of
-from tasklaws.core.schema import ITEMS, read_items
+from tasklaws.core.schema import ITEMS, Role, read_items
+from tasklaws.core.settings import load
 from tasklaws.items.ladder_items import families_without_people, ladder_items
 from tasklaws.items.orders import agreement, compare
 from tasklaws.tables import ORDER_AGREEMENT, ORDERS, read_final_scores, read_human_estimates, read_observations
@@ -16,21 +16,22 @@ EARLIER = 2
 
 
 def main() -> None:
-    params = load_params()
-    ladder = params["models"]["name"]
+    settings = load()
+    ladder = settings.models.name
     results = Path(f"results/{ladder}")
     scores: list[pd.DataFrame] = []
     sizes: dict[str, float] = {}
-    for role in ("fit", "holdout"):
-        rungs = rungs_of(params, role)
+    roles: tuple[Role, ...] = ("fit", "holdout")
+    for role in roles:
+        rungs = settings.models.rungs_of(role)
         observations = read_observations(results / f"observations_{role}.csv", rungs)
         scores.append(read_final_scores(Path(f"scores/{ladder}/{role}"), rungs, observations))
         sizes |= dict(zip(observations["rung"], observations["n_params"].astype(float), strict=True))
-    families = params["elicitation"]["ask"]
+    families = settings.elicitation.ask
     items = [item for family in families for item in read_items(ITEMS / f"{family}.jsonl")]
     people = read_human_estimates(Path("data/humans/items.csv"))
     table = ladder_items(pd.concat(scores), sizes, items, people)
-    compared = compare(table, max(len(table.models) - EARLIER, 1), params["execution"]["workers"])
+    compared = compare(table, max(len(table.models) - EARLIER, 1), settings.execution.workers)
     agreed = agreement(table)
     ORDERS.write(results / "orders.csv", compared)
     ORDER_AGREEMENT.write(results / "orders_agreement.csv", agreed)

@@ -3,27 +3,25 @@
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params
 from tasklaws.core.files import write_json
+from tasklaws.core.settings import load
 from tasklaws.experiments import overlap_summary as sentences
 from tasklaws.experiments.overlap_forecasts import curves, forecast_sets, seen_numbers
-from tasklaws.experiments.overlap_sets import SetSettings
 from tasklaws.experiments.overlap_summary import Errors, Theory, summary_table
 from tasklaws.paths import Paths
 from tasklaws.tables import SET_CURVES, SET_FORECASTS, SET_SUMMARY, read_ladder, read_scores, read_sets
 
 
 def main() -> None:
-    params = load_params()
-    settings, seed = SetSettings.from_params(params), params["seed"]
-    ladder, rungs = params["models"]["name"], list(params["models"]["rungs"])
-    settings.refuse_short(ladder, len(rungs))
+    settings = load()
+    least, seed = settings.experiment.overlap_sets.min_rungs, settings.seed
+    ladder, rungs = settings.models.name, list(settings.models.rungs)
     results = Path("results", ladder)
     sets = read_sets(Paths(ladder).sets)
     scores = read_scores(Path("scores", "overlap", ladder), rungs)
     found = curves(sets, scores, read_ladder(results / "ladder.csv", rungs))
-    forecasts = forecast_sets(found, settings.min_rungs, params["execution"]["workers"])
-    theory = Theory.of(found, settings.min_rungs)
+    forecasts = forecast_sets(found, least, settings.execution.workers)
+    theory = Theory.of(found, least)
     summary = summary_table(found, forecasts, seen_numbers(sets, scores), theory, seed)
     off = Errors.of(forecasts)
     cross, slopes = sentences.crossing(off, seed), sentences.slopes(off, seed)

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params
 from tasklaws.core.files import write_jsonl
 from tasklaws.core.schema import ITEMS, read_documents, read_items
+from tasklaws.core.settings import load
 from tasklaws.experiments import overlap_sets as questions
-from tasklaws.experiments.overlap_sets import FAMILY, SetSettings, draw_sets
+from tasklaws.experiments.overlap_sets import FAMILY, draw_sets
 from tasklaws.families.prompts import question_of
 from tasklaws.tables import SETS
 
@@ -15,10 +15,9 @@ OUT = Path("data/overlap/sets.csv")
 
 
 def main() -> None:
-    params = load_params()
-    settings = SetSettings.from_params(params)
+    settings = load()
     learned = frozenset(question_of(document.prompt) for document in read_documents(Path("data/corpus/train.jsonl")))
-    items, table = draw_sets(settings, params["seed"], learned)
+    items, table = draw_sets(settings.experiment.overlap_sets, settings.seed, learned)
     write_jsonl(questions.ITEMS / f"{FAMILY}.jsonl", [item.to_dict() for item in items])
     shots = read_items(ITEMS / f"{FAMILY}.shots.jsonl")
     write_jsonl(questions.ITEMS / f"{FAMILY}.shots.jsonl", [item.to_dict() for item in shots])

@@ -4,18 +4,17 @@ import sys
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params, rung_settings
+from tasklaws.core.settings import load
 from tasklaws.experiments.overlap_sets import ASK, ITEMS
-from tasklaws.harness.ask import Asking, ask_rung
+from tasklaws.harness.ask import ask_rung
 
 
 def main() -> None:
-    params = load_params()
+    settings = load()
     rung = errors.argument(sys.argv)
-    rung_settings(params, rung)
-    asking = Asking.from_params(params, ASK, ITEMS)
-    out = Path("responses", "overlap", params["models"]["name"], f"{rung}.jsonl")
-    ask_rung(Path("models", rung), asking, out, params["execution"]["workers"], final_only=True)
+    settings.rung(rung)  # or refuse it
+    out = Path("responses", "overlap", settings.models.name, f"{rung}.jsonl")
+    ask_rung(Path("models", rung), settings, ASK, ITEMS, out, final_only=True)
     print(f"{out}: done")
 
 

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params, rung_settings
 from tasklaws.core.schema import read_items
+from tasklaws.core.settings import load
 from tasklaws.experiments.overlap_sets import ASK, FAMILY, ITEMS
 from tasklaws.harness.score import score_rung
 from tasklaws.ladder import card
@@ -13,14 +13,14 @@ from tasklaws.tables import SCORES
 
 
 def main() -> None:
-    params = load_params()
+    settings = load()
     rung = errors.argument(sys.argv)
-    rung_settings(params, rung)
-    ladder = params["models"]["name"]
+    settings.rung(rung)  # or refuse it
+    ladder = settings.models.name
     items = {item.id: item for item in read_items(ITEMS / f"{FAMILY}.jsonl")}
     responses = Path("responses", "overlap", ladder, f"{rung}.jsonl")
     finals = [(one.seed, one.step) for one in card.read(Path("models", rung)).checkpoints if one.is_final]
-    table = score_rung(rung, responses, items, ASK, finals, params["execution"]["workers"])
+    table = score_rung(rung, responses, items, ASK, finals, settings.execution.workers)
     out = Path("scores", "overlap", ladder, f"{rung}.csv")
     SCORES.write(out, table)
     print(f"{out}: {len(table)} scores")

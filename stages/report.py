@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from tasklaws.core.config import load_params
 from tasklaws.core.errors import run
+from tasklaws.core.settings import load
 from tasklaws.report.build import build_report
 
 
 def main() -> None:
-    build_report(Path(), load_params())
+    build_report(Path(), load())
 
 
 if __name__ == "__main__":

@@ -4,18 +4,17 @@ import sys
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params, rung_settings
 from tasklaws.core.schema import ITEMS
-from tasklaws.harness.ask import Asking, ask_rung
+from tasklaws.core.settings import load
+from tasklaws.harness.ask import ask_rung
 
 
 def main() -> None:
-    params = load_params()
+    settings = load()
     rung = errors.argument(sys.argv)
-    rung_settings(params, rung)
-    asking = Asking.from_params(params, params["elicitation"]["ask"], ITEMS)
-    out = Path("responses", params["models"]["name"], f"{rung}.jsonl")
-    ask_rung(Path("models", rung), asking, out, params["execution"]["workers"])
+    settings.rung(rung)  # or refuse it
+    out = Path("responses", settings.models.name, f"{rung}.jsonl")
+    ask_rung(Path("models", rung), settings, settings.elicitation.ask, ITEMS, out)
     print(f"{out}: done")
 
 

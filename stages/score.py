@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params, rung_settings
 from tasklaws.core.files import write_json
 from tasklaws.core.schema import ITEMS, read_items
+from tasklaws.core.settings import load
 from tasklaws.harness.score import score_rung
 from tasklaws.ladder import card
 from tasklaws.sandbox import engine_id
@@ -14,13 +14,13 @@ from tasklaws.tables import SCORES
 
 
 def main() -> None:
-    params = load_params()
+    settings = load()
     rung = errors.argument(sys.argv)
-    ladder, role = params["models"]["name"], rung_settings(params, rung)["role"]
-    items = {item.id: item for family in params["elicitation"]["ask"] for item in read_items(ITEMS / f"{family}.jsonl")}
+    ladder, role = settings.models.name, settings.rung(rung).role
+    items = {item.id: item for family in settings.elicitation.ask for item in read_items(ITEMS / f"{family}.jsonl")}
     responses = Path("responses", ladder, f"{rung}.jsonl")
     known = card.read(Path("models", rung))
-    ask, workers = params["elicitation"]["ask"], params["execution"]["workers"]
+    ask, workers = settings.elicitation.ask, settings.execution.workers
     checkpoints = [(checkpoint.seed, checkpoint.step) for checkpoint in known.checkpoints]
     table = score_rung(rung, responses, items, ask, checkpoints, workers)
     out = Path("scores", ladder, role, f"{rung}.csv")

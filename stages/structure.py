@@ -3,29 +3,29 @@
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params, rungs_of
 from tasklaws.core.schema import ITEMS, read_items
+from tasklaws.core.settings import load
 from tasklaws.families import build
 from tasklaws.families.step_chain import StepChain
 from tasklaws.overlap.design import chain_weights
-from tasklaws.overlap.summary import structure_table
+from tasklaws.overlap.summary import structure_table, worth
 from tasklaws.tables import EFFECTIVE_NUMBERS, read_checkpoints, read_scores
 
 
 def main() -> None:
-    params = load_params()
-    ladder = params["models"]["name"]
-    rungs = rungs_of(params, "fit")
+    settings = load()
+    ladder = settings.models.name
+    rungs = settings.models.rungs_of("fit")
     results = Path(f"results/{ladder}")
     sizes = read_checkpoints(results / "observations_fit.csv").drop_duplicates(["rung", "seed", "step"])
     scores = read_scores(Path(f"scores/{ladder}/fit"), rungs)
     families = sorted(scores["family"].unique())
     items = {item.id: item for family in families for item in read_items(ITEMS / f"{family}.jsonl")}
-    chains = [family for family in build(params["families"]["sets"]) if isinstance(family, StepChain)]
+    chains = [family for family in build(settings.families.sets) if isinstance(family, StepChain)]
     table = structure_table(scores, sizes, items, {chain.name: chain_weights(chain) for chain in chains})
     EFFECTIVE_NUMBERS.write(results / "structure.csv", table.assign(ladder=ladder))
-    for row in table.itertuples():
-        print(f"{row.family} {row.elicitation}: {row.n_items} items are worth {row.n_eff:.1f} ({row.taken_from})")
+    for row in table.to_dict("records"):
+        print(f"{row['family']} {row['elicitation']}: {worth(row)}")
 
 
 if __name__ == "__main__":

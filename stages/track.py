@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from tasklaws.core.config import load_params
 from tasklaws.core.errors import run
 from tasklaws.core.files import write_json
+from tasklaws.core.settings import load
 from tasklaws.tracking import rebuild
 
 
 def main() -> None:
-    params = load_params()
-    account, _ = rebuild(Path(), params)
-    write_json(Path("results") / params["models"]["name"] / "tracking.json", account)
+    settings = load()
+    account, _ = rebuild(Path(), settings)
+    write_json(Path("results") / settings.models.name / "tracking.json", account)
 
 
 if __name__ == "__main__":

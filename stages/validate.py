@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params, rungs_of
 from tasklaws.core.files import write_json
 from tasklaws.core.schema import ITEMS
+from tasklaws.core.settings import load
 from tasklaws.forecast.ladder import to_points
 from tasklaws.forecast.surprises import conditional_answers, count_surprises, read_all_items, surprises
 from tasklaws.forecast.surprising_skills import surprising_skills
@@ -29,15 +29,15 @@ from tasklaws.tables import (
 
 
 def main() -> None:
-    params = load_params()
-    ladder = params["models"]["name"]
+    settings = load()
+    ladder = settings.models.name
     results = Path(f"results/{ladder}")
-    rungs = rungs_of(params, "holdout")
+    rungs = settings.models.rungs_of("holdout")
     forecasts = FORECASTS.read(results / "forecasts.csv")
     observations = read_observations(results / "observations_holdout.csv", rungs)
     scores = read_final_scores(Path(f"scores/{ladder}/holdout"), rungs, observations)
     everyone = [
-        read_scores(Path(f"scores/{ladder}/fit"), rungs_of(params, "fit")),
+        read_scores(Path(f"scores/{ladder}/fit"), settings.models.rungs_of("fit")),
         read_scores(Path(f"scores/{ladder}/holdout"), rungs),
     ]
     refuse_identical(pd.concat(everyone))

@@ -4,15 +4,15 @@ import sys
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.config import load_params
-from tasklaws.experiments.zipf import ZipfSettings, train_runs
+from tasklaws.core.settings import load
+from tasklaws.experiments.zipf import train_runs
 from tasklaws.tables import ZIPF_RUNS
 
 
 def main() -> None:
-    params = load_params()
+    settings = load()
     exponent = float(errors.argument(sys.argv))
-    runs = train_runs(exponent, ZipfSettings.from_params(params), params["seed"], params["execution"]["workers"])
+    runs = train_runs(exponent, settings.experiment.zipf_runs, settings.seed, settings.execution.workers)
     out = Path("data/zipf", f"{exponent:g}.csv")
     ZIPF_RUNS.write(out, runs)
     print(f"{out}: {len(runs)} runs")

@@ -14,6 +14,43 @@ ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 
 
+def _smaller_ladder(models: dict[str, Any]) -> None:
+    for rung in models["rungs"].values():
+        rung["source"].update(n_tokens=30_720, checkpoints=[0.5])
+
+
+def _smaller_families(families: dict[str, Any]) -> None:
+    sets = families["sets"]
+    sets["gauss_sum"].update(per_decade=2)
+    for chain in ("step_chain", "step_chain_shared"):
+        sets[chain].update(lengths={1: 6, 2: 4, 3: 3})
+    sets["addition"].update(per_length=6)
+    sets["string_edit"].update(per_cell=1, longest=3)
+    sets["largest_of_four"].update(per_length=6)
+
+
+def _smaller_corpus(corpus: dict[str, Any]) -> None:
+    corpus.update(n_documents=2500, n_heldout=60)
+
+
+def _smaller_population(humans: dict[str, Any]) -> None:
+    humans["population"].update(n_people=60)
+
+
+def _one_process(execution: dict[str, Any]) -> None:
+    # Each worker of a rung imports torch and lm-eval anew, which takes longer than its work here.
+    execution.update(workers=1)
+
+
+SMALLER: dict[str, Callable[[dict[str, Any]], None]] = {
+    "models/nano_mini": _smaller_ladder,
+    "families/default": _smaller_families,
+    "corpus/mini": _smaller_corpus,
+    "humans/default": _smaller_population,
+    "execution/default": _one_process,
+}
+
+
 class Clone:
     """A copy of this repository's working tree, with git and a DVC cache of its own."""
 
@@ -26,6 +63,11 @@ class Clone:
             "GIT_CONFIG_GLOBAL": "/dev/null",
             **environment,
         }
+
+    @classmethod
+    def fresh(cls, path: Path, **environment: str) -> "Clone":
+        """What `git clone` gives, less the results that are in git."""
+        clone = cls(path, **environment)
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             cwd=ROOT,
@@ -37,8 +79,24 @@ class Clone:
                 (path / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, path / name)
         path.mkdir(parents=True, exist_ok=True)
-        self.run("git", "init", "-q")
-        self.commit("a fresh clone")
+        clone.run("git", "init", "-q")
+        clone.commit("a fresh clone")
+        return clone
+
+    @classmethod
+    def small(cls, path: Path, **environment: str) -> "Clone":
+        """A fresh clone whose miniature ladder takes a tenth of the time, in params.yaml and committed."""
+        clone = cls.fresh(path, **environment)
+        for name, change in SMALLER.items():
+            clone.set(change, f"conf/{name}.yaml")
+        clone.run("tasklaws", "compose", "models=nano_mini")
+        clone.commit("the miniature ladder, smaller")
+        return clone
+
+    def copy(self, path: Path) -> "Clone":
+        """All of it once more, less MLflow's store, which holds its own path."""
+        shutil.copytree(self.path, path, symlinks=True, ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts"))
+        return Clone(path)
 
     def run(self, *command: str, fails: bool = False) -> str:
         """What a command said; it must succeed, or fail if it should."""
@@ -57,12 +115,27 @@ class Clone:
         self.run("git", "add", "-A")
         self.run("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", message)
 
-    def set(self, change: Callable[[dict[str, Any]], None]) -> None:
-        """Change params.yaml in place."""
-        file = self.path / "params.yaml"
-        params = yaml.safe_load(file.read_text())
-        change(params)
-        file.write_text(yaml.safe_dump(params, sort_keys=False, width=110))
+    def set(self, change: Callable[[dict[str, Any]], None], name: str = "params.yaml") -> None:
+        """Change params.yaml, or a file in conf/, in place."""
+        file = self.path / name
+        settings = yaml.safe_load(file.read_text())
+        change(settings)
+        file.write_text(yaml.safe_dump(settings, sort_keys=False, width=110))
+
+    def set_up(self) -> None:
+        """Give make an environment that it takes for set up, so that it never installs the clone into the real one."""
+        (self.path / ".venv").mkdir()
+        for part in BIN.parent.iterdir():
+            if part.name != ".ready":
+                (self.path / ".venv" / part.name).symlink_to(part)
+        (self.path / ".venv/.ready").touch()
+
+    def forget(self, stage: str) -> None:
+        """Take a stage out of dvc.lock, as if it had never run."""
+        lock = self.path / "dvc.lock"
+        locked = yaml.safe_load(lock.read_text())
+        del locked["stages"][stage]
+        lock.write_text(yaml.safe_dump(locked, sort_keys=False))
 
     def outputs(self) -> dict[str, str]:
         """The hash of every stage output, as dvc.lock has them."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+from filelock import FileLock
+
+from quick import is_quick, skip_slow_imports
 
 if TYPE_CHECKING:  # seconds of importing torch, which most tests do not need
     from clone import Clone
@@ -17,6 +21,50 @@ if TYPE_CHECKING:  # seconds of importing torch, which most tests do not need
 # new draws: pytest --hypothesis-profile default.
 hypothesis.settings.register_profile("tasklaws", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tasklaws")
+
+NOT_QUICK = {"slow", "pipeline", "heavy"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="only tests that need neither torch, lm-eval, MLflow nor DVC")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("quick"):
+        skip_slow_imports()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    is_test = collection_path.name.startswith("test_")
+    return True if config.getoption("quick") and is_test and not is_quick(collection_path) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long tests first, each for itself, then those of a file together, whose fixtures are then made once.
+
+    Of the longest, those first that need no finished clone: one worker makes it while another goes on with them.
+    """
+    if config.getoption("quick"):
+        slow = [item for item in items if NOT_QUICK & {mark.name for mark in item.iter_markers()}]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
+    for item in items:
+        if not item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    if item.get_closest_marker("pipeline"):
+        return 1 if "clone" in getattr(item, "fixturenames", ()) else 0
+    return 2 if item.get_closest_marker("slow") else 3
+
+
+@pytest.fixture(scope="session")
+def not_quick(pytestconfig: pytest.Config) -> None:
+    """For a fixture that takes long: the tests that use it are skipped among the quick ones."""
+    if pytestconfig.getoption("quick"):
+        pytest.skip("not quick: what it needs takes long to make")
 
 
 @pytest.fixture(scope="session")
@@ -48,19 +96,38 @@ def hub(
 
 
 @pytest.fixture(scope="session")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone in which `make repro` has run on the miniature ladder; `order` beside it lists the stages as they ran."""
-    from clone import BIN, Clone
+def finished_clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone in which `make repro` has run on the small ladder, made once for all workers: only read it.
 
-    clone = Clone(tmp_path_factory.mktemp("mini") / "clone")
-    # An environment that make takes for set up, so that it never installs the clone into the real one.
-    (clone.path / ".venv").mkdir()
-    for part in BIN.parent.iterdir():
-        if part.name != ".ready":
-            (clone.path / ".venv" / part.name).symlink_to(part)
-    (clone.path / ".venv/.ready").touch()
-    clone.run("tasklaws", "compose", "models=nano_mini")
-    clone.commit("the miniature ladder")
-    (clone.path.parent / "order").write_text("\n".join(clone.ran("make", "repro")))
-    clone.commit("its results")
-    return clone
+    `order` beside it lists the stages as they ran.
+    """
+    from clone import Clone
+
+    def build(folder: Path) -> None:
+        clone = Clone.small(folder / "clone")
+        clone.set_up()
+        (folder / "order").write_text("\n".join(clone.ran("make", "repro")))
+        clone.commit("its results")
+
+    return Clone(built_once(tmp_path_factory, "finished_clone", build) / "clone")
+
+
+@pytest.fixture
+def clone(finished_clone: Clone, tmp_path: Path) -> Clone:
+    """A copy of the finished clone for one test."""
+    return finished_clone.copy(tmp_path / "clone")
+
+
+def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
+    """A folder that `build` fills, once for all workers of a run; whoever comes second waits for the first."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # of the workers' own folders
+    folder, done = root / name, root / f"{name}.done"
+    with FileLock(root / f"{name}.lock"):
+        if not done.exists():
+            assert not folder.exists(), f"{name} could not be made: another test's error says why"
+            folder.mkdir()
+            build(folder)
+            done.touch()
+    return folder

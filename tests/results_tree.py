@@ -15,7 +15,8 @@ import yaml
 
 from tasklaws.compose import compose
 from tasklaws.core.files import write_json, write_jsonl, write_text
-from tasklaws.core.schema import Item
+from tasklaws.core.schema import Item, train_flops
+from tasklaws.core.settings import Settings
 from tasklaws.families import build
 from tasklaws.ladder import card
 from tasklaws.ladder.card import ladder_rows
@@ -46,7 +47,7 @@ def write_results(root: Path, params: dict[str, Any]) -> None:
         own = family.items(params["seed"], "test")[::3]
         items += own
         write_jsonl(root / "data" / "items" / f"{family.name}.jsonl", [item.to_dict() for item in own])
-    LADDER.write(results / "ladder.csv", pd.DataFrame(ladder_rows(models)))
+    LADDER.write(results / "ladder.csv", pd.DataFrame(ladder_rows(Settings.of(params).models)))
     sizes = pd.read_csv(results / "ladder.csv")
     smallest = float(sizes["n_params"].min())
     for rung, entry in models["rungs"].items():
@@ -104,7 +105,7 @@ def make_card(rung: str, source: dict[str, Any], size: Any) -> card.Card:
                     step=tokens // 1024,
                     is_final=share == 1,
                     n_tokens=tokens,
-                    train_flops=card.train_flops(n_params, tokens),
+                    train_flops=train_flops(n_params, tokens),
                     loss_nats=loss,
                     bits_per_byte=round(loss / 2, 6),
                     weights_sha256=hashlib.sha256(f"{n_params} {seed} {tokens}".encode()).hexdigest(),

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import chdir
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,12 +21,15 @@ import tiny
 from results_tree import params_of, write_results
 from tasklaws.core.files import sha256_file
 
+Harm = tuple[str, Callable[[], object]]
+Spoiled = list[tuple[str, str, Callable[[str], bool]]]
+
 
 def params() -> dict[str, Any]:
     """One rung for each role, asked two families."""
     found = params_of("nano_mini", ("addition", "largest_of_four"))
-    source = {**tiny.SOURCE, "n_tokens": 4 * tiny.SOURCE["rows"] * tiny.SOURCE["length"]}
-    source |= {"seeds": [0], "checkpoints": []}
+    few = 4 * tiny.SOURCE.rows * tiny.SOURCE.length
+    source = {**asdict(tiny.SOURCE), "n_tokens": few, "seeds": [0], "checkpoints": []}
     found["models"]["rungs"] = {"one": {"role": "fit", "source": source}, "two": {"role": "holdout", "source": source}}
     return found
 
@@ -75,7 +79,7 @@ def wrong(value: Any) -> Any:
     return 5 if isinstance(value, str) else "many"
 
 
-def harms(path: Path) -> Iterator[tuple[str, Callable[[], object]]]:
+def harms(path: Path) -> Iterator[Harm]:
     """Ways to spoil a file: away, cut in the middle, a key gone, a value of another type, for every key."""
     content = path.read_bytes()
     yield "missing", path.unlink
@@ -118,11 +122,13 @@ def status_of(stage: str) -> int | str | None:
     return 0
 
 
-def check(root: Path, stage: str, file: str, wanted: Callable[[str], bool], capfd: pytest.CaptureFixture[str]) -> None:
-    """Do every wanted harm to a file, one after the other, and see what the stage says."""
+def check(root: Path, table: Spoiled, place: int, every: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    """Do one wanted harm or every one to a file, one after the other, and see what the stage says."""
+    stage, file, wanted = table[place]
     path = root / file
     before = outputs(root, path)
-    for harm, spoil in [each for each in harms(path) if wanted(each[0])]:
+    found = [harm for harm in harms(path) if wanted(harm[0])]
+    for harm, spoil in found if every else one_of(found, place):
         spoil()
         shutil.rmtree(root / ".work", ignore_errors=True)
         capfd.readouterr()
@@ -157,75 +163,89 @@ def any_harm(harm: str) -> bool:
     return harm != "no choices"
 
 
-@pytest.mark.parametrize(
-    ("stage", "file", "wanted"),
-    [
-        ("corpus", "data/items/addition.jsonl", any_harm),
-        ("model one", "data/corpus/train.npy", whole),
-        ("model one", "data/corpus/heldout.jsonl", any_harm),
-        ("model one", "data/corpus/tokenizer/tokenizer.json", whole),
-        ("respond one", "data/items/addition.jsonl", whole),
-        ("respond one", "data/items/largest_of_four.shots.jsonl", whole),
-        ("respond one", "models/one/card.json", any_harm),
-        ("respond one", "models/one/tokenizer.json", whole),
-        ("respond one", "models/one/config.json", whole),
-        ("respond one", "models/one/model.safetensors", whole),
-        ("score one", "data/items/largest_of_four.jsonl", any_harm),
-        ("score one", "models/one/card.json", any_harm),
-        ("score one", "responses/nano_mini/one.jsonl", any_harm),
-        ("observe fit", "scores/nano_mini/fit/one.csv", any_harm),
-        ("observe fit", "scores/nano_mini/fit/one.json", any_harm),
-    ],
+# Stage, file, and the harms that it must refuse; what the first stages make, and what the later ones do.
+FIRST = [
+    ("corpus", "data/items/addition.jsonl", any_harm),
+    ("model one", "data/corpus/train.npy", whole),
+    ("model one", "data/corpus/heldout.jsonl", any_harm),
+    ("model one", "data/corpus/tokenizer/tokenizer.json", whole),
+    ("respond one", "data/items/addition.jsonl", whole),
+    ("respond one", "data/items/largest_of_four.shots.jsonl", whole),
+    ("respond one", "models/one/card.json", any_harm),
+    ("respond one", "models/one/tokenizer.json", whole),
+    ("respond one", "models/one/config.json", whole),
+    ("respond one", "models/one/model.safetensors", whole),
+    ("score one", "data/items/largest_of_four.jsonl", any_harm),
+    ("score one", "models/one/card.json", any_harm),
+    ("score one", "responses/nano_mini/one.jsonl", any_harm),
+    ("observe fit", "scores/nano_mini/fit/one.csv", any_harm),
+    ("observe fit", "scores/nano_mini/fit/one.json", any_harm),
+]
+LATER = [
+    ("fit", "results/nano_mini/observations_fit.csv", any_harm),
+    ("fit", "scores/nano_mini/fit/mini-1k.csv", any_harm),
+    ("structure", "results/nano_mini/observations_fit.csv", any_harm),
+    ("structure", "scores/nano_mini/fit/mini-1k.csv", any_harm),
+    ("structure", "data/items/addition.jsonl", any_harm),
+    ("forecast", "results/nano_mini/structure.csv", any_harm),
+    ("forecast", "results/nano_mini/fits.json", of_fits),
+    ("forecast", "results/nano_mini/ladder.csv", any_harm),
+    ("forecast", "results/nano_mini/observations_fit.csv", any_harm),
+    ("validate", "results/nano_mini/forecasts.csv", any_harm),
+    ("validate", "results/nano_mini/methods.csv", any_harm),
+    ("validate", "results/nano_mini/item_forecasts.csv", any_harm),
+    ("validate", "results/nano_mini/observations_holdout.csv", any_harm),
+    ("validate", "scores/nano_mini/holdout/mini-21k.csv", any_harm),
+    ("validate", "data/items/addition.jsonl", whole),
+    ("orders", "data/humans/items.csv", of_people),
+    ("orders", "results/nano_mini/observations_holdout.csv", whole),
+    ("orders", "scores/nano_mini/holdout/mini-21k.csv", whole),
+    ("report", "results/nano_mini/orders.csv", any_harm),
+    ("report", "results/nano_mini/orders_agreement.csv", any_harm),
+    ("report", "data/humans/items.csv", of_people),
+    ("report", "results/nano_mini/fits.json", of_fits),
+    ("report", "results/nano_mini/mirage.csv", any_harm),
+    ("report", "results/nano_mini/structure.csv", any_harm),
+    ("report", "results/nano_mini/forecasts.csv", any_harm),
+    ("report", "results/nano_mini/methods.csv", any_harm),
+    ("report", "results/nano_mini/bands.csv", any_harm),
+    ("report", "results/nano_mini/observations_fit.csv", any_harm),
+    ("report", "results/nano_mini/validation.csv", any_harm),
+    ("report", "results/nano_mini/surprises.csv", any_harm),
+    ("report", "results/nano_mini/surprise_counts.csv", any_harm),
+    ("report", "results/nano_mini/surprising_skills.csv", any_harm),
+    ("report", "responses/nano_mini/mini-21k.jsonl", any_harm),
+    ("report", "scores/nano_mini/fit/mini-1k.csv", any_harm),
+    ("report", "data/items/addition.jsonl", any_harm),
+    ("track", "scores/nano_mini/fit/mini-1k.json", any_harm),
+    ("track", "results/nano_mini/observations_fit.csv", any_harm),
+    ("track", "results/nano_mini/forecasts.csv", whole),
+    ("track", "results/nano_mini/metrics.json", whole),
+]
+EACH_AND_EVERY = pytest.mark.parametrize(
+    "every", [False, pytest.param(True, marks=pytest.mark.heavy)], ids=["one harm", "every harm"]
 )
-def test_a_bad_input_is_one_line_and_touches_no_output(made, tmp_path, capfd, stage, file, wanted):
+KINDS = ("missing", "truncated", "no ", " is ")  # as `harms` calls them
+
+
+def one_of(found: list[Harm], place: int) -> list[Harm]:
+    """One harm of those found: in the course of the list, of each kind alike."""
+    for turn in range(len(KINDS)):
+        kind = KINDS[(place + turn) % len(KINDS)]
+        if own := [harm for harm in found if kind in harm[0]]:
+            return [own[place % len(own)]]
+    return found[:1]
+
+
+@EACH_AND_EVERY
+@pytest.mark.parametrize("place", range(len(FIRST)), ids=[f"{stage}: {file}" for stage, file, _ in FIRST])
+def test_a_bad_input_is_one_line_and_touches_no_output(made, tmp_path, capfd, place, every):
     root = Path(shutil.copytree(made, tmp_path / "root", symlinks=True))
-    check(root, stage, file, wanted, capfd)
+    check(root, FIRST, place, every, capfd)
 
 
-@pytest.mark.parametrize(
-    ("stage", "file", "wanted"),
-    [
-        ("fit", "results/nano_mini/observations_fit.csv", any_harm),
-        ("fit", "scores/nano_mini/fit/mini-1k.csv", any_harm),
-        ("structure", "results/nano_mini/observations_fit.csv", any_harm),
-        ("structure", "scores/nano_mini/fit/mini-1k.csv", any_harm),
-        ("structure", "data/items/addition.jsonl", any_harm),
-        ("forecast", "results/nano_mini/structure.csv", any_harm),
-        ("forecast", "results/nano_mini/fits.json", of_fits),
-        ("forecast", "results/nano_mini/ladder.csv", any_harm),
-        ("forecast", "results/nano_mini/observations_fit.csv", any_harm),
-        ("validate", "results/nano_mini/forecasts.csv", any_harm),
-        ("validate", "results/nano_mini/methods.csv", any_harm),
-        ("validate", "results/nano_mini/item_forecasts.csv", any_harm),
-        ("validate", "results/nano_mini/observations_holdout.csv", any_harm),
-        ("validate", "scores/nano_mini/holdout/mini-21k.csv", any_harm),
-        ("validate", "data/items/addition.jsonl", whole),
-        ("orders", "data/humans/items.csv", of_people),
-        ("orders", "results/nano_mini/observations_holdout.csv", whole),
-        ("orders", "scores/nano_mini/holdout/mini-21k.csv", whole),
-        ("report", "results/nano_mini/orders.csv", any_harm),
-        ("report", "results/nano_mini/orders_agreement.csv", any_harm),
-        ("report", "data/humans/items.csv", of_people),
-        ("report", "results/nano_mini/fits.json", of_fits),
-        ("report", "results/nano_mini/mirage.csv", any_harm),
-        ("report", "results/nano_mini/structure.csv", any_harm),
-        ("report", "results/nano_mini/forecasts.csv", any_harm),
-        ("report", "results/nano_mini/methods.csv", any_harm),
-        ("report", "results/nano_mini/bands.csv", any_harm),
-        ("report", "results/nano_mini/observations_fit.csv", any_harm),
-        ("report", "results/nano_mini/validation.csv", any_harm),
-        ("report", "results/nano_mini/surprises.csv", any_harm),
-        ("report", "results/nano_mini/surprise_counts.csv", any_harm),
-        ("report", "results/nano_mini/surprising_skills.csv", any_harm),
-        ("report", "responses/nano_mini/mini-21k.jsonl", any_harm),
-        ("report", "scores/nano_mini/fit/mini-1k.csv", any_harm),
-        ("report", "data/items/addition.jsonl", any_harm),
-        ("track", "scores/nano_mini/fit/mini-1k.json", any_harm),
-        ("track", "results/nano_mini/observations_fit.csv", any_harm),
-        ("track", "results/nano_mini/forecasts.csv", whole),
-        ("track", "results/nano_mini/metrics.json", whole),
-    ],
-)
-def test_a_bad_input_of_a_later_stage_is_one_line(finished, tmp_path, capfd, stage, file, wanted):
+@EACH_AND_EVERY
+@pytest.mark.parametrize("place", range(len(LATER)), ids=[f"{stage}: {file}" for stage, file, _ in LATER])
+def test_a_bad_input_of_a_later_stage_is_one_line(finished, tmp_path, capfd, place, every):
     root = Path(shutil.copytree(finished, tmp_path / "root"))
-    check(root, stage, file, wanted, capfd)
+    check(root, LATER, place, every, capfd)

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,9 @@ import yaml
 from dvc.utils.hydra import compose_and_dump
 
 from tasklaws.compose import compose
-from tasklaws.core.config import load_params, refuse_unset, rung_settings
 from tasklaws.core.errors import TasklawsError
-from tasklaws.families import build
+from tasklaws.core.settings import Settings, load
 from tasklaws.ladder.card import ladder_rows
-from tasklaws.laws.settings import LawSettings
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -29,6 +28,11 @@ def conf(tmp_path: Path) -> Path:
     return Path(shutil.copytree(CONF, tmp_path / "conf"))
 
 
+def composed(*overrides: str) -> Settings:
+    """What params.yaml would hold."""
+    return Settings.of(yaml.safe_load(compose([*overrides], CONF)))
+
+
 def tasklaws(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("tasklaws")), *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -37,7 +41,7 @@ def tasklaws(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_params_are_what_conf_composes_to():
     composed = compose([], CONF)
     assert (ROOT / "params.yaml").read_text() == composed, "conf/ and params.yaml differ: run `tasklaws compose`"
-    assert load_params(ROOT / "params.yaml") == yaml.safe_load(composed)
+    assert load(ROOT / "params.yaml").raw == yaml.safe_load(composed)
 
 
 def test_composing_twice_gives_the_same_bytes():
@@ -46,23 +50,19 @@ def test_composing_twice_gives_the_same_bytes():
 
 @pytest.mark.parametrize("ladder", LADDERS)
 def test_every_ladder_composes_into_whole_parameters(ladder):
-    params = yaml.safe_load(compose([f"models={ladder}"], CONF))
-    refuse_unset(params, ladder)
-    assert params["models"]["name"] == ladder
-    rows = ladder_rows(params["models"])
+    settings = composed(f"models={ladder}")
+    assert settings.models.name == ladder
+    rows = ladder_rows(settings.models)
     sizes = [row["n_params"] for row in rows]
     assert sizes == sorted(set(sizes)), "a ladder is ordered small to large"
     assert rows[-1]["role"] == "holdout"
-    LawSettings.from_params(params)
-    names = {family.name for family in build(params["families"]["sets"])}
-    assert set(params["elicitation"]["ask"]) <= names
-    for settings in params["models"]["rungs"].values():
-        assert settings["source"]["width"] % settings["source"]["heads"] == 0
+    for rung in settings.models.rungs.values():
+        assert rung.source.width % rung.source.heads == 0
 
 
 def test_the_default_ladder_is_as_the_issue_asks():
     """Seven rungs or more from about 1e3 to 1e5 or more, in even steps of log size, the top one held out."""
-    models = yaml.safe_load(compose([], CONF))["models"]
+    models = composed().models
     rows = ladder_rows(models)
     sizes = [row["n_params"] for row in rows]
     assert len(rows) >= 7
@@ -70,9 +70,9 @@ def test_the_default_ladder_is_as_the_issue_asks():
     assert sizes[-1] > 1e5
     assert all(1.4 < large / small < 2.6 for small, large in itertools.pairwise(sizes))
     assert [row["role"] for row in rows] == ["fit"] * (len(rows) - 1) + ["holdout"]
-    for row, settings in zip(rows, models["rungs"].values(), strict=True):
-        assert len(settings["source"]["checkpoints"]) >= 2, "three training lengths, the last one in"
-        assert len(set(settings["source"]["seeds"])) >= 2 or row["n_params"] > 3e4
+    for row, rung in zip(rows, models.rungs.values(), strict=True):
+        assert len(rung.source.checkpoints) >= 2, "three training lengths, the last one in"
+        assert len(rung.source.seeds) >= 2 or row["n_params"] > 3e4
 
 
 def test_an_unset_value_is_refused_by_name(conf):
@@ -126,11 +126,15 @@ SOURCE = "models.rungs.nano-1k.source"
         (f"{SOURCE}.n_tokens=1000", f"{SOURCE}: n_tokens is 1000, less than one step: 1024"),
         (f"{SOURCE}.muon_lr=0", f"{SOURCE}.muon_lr is 0, not more than 0"),
         (f"{SOURCE}.checkpoints=[1.5]", rf"{SOURCE}.checkpoints\[0\] is 1.5, not 0 to 1"),
-        ("laws.replicates=7", "laws: replicates is 7, not 50 or more: correct it in conf/laws"),
-        ("laws.scores=[power_law]", "laws: scores has 'power_law', not one of power, "),
-        ("laws.losses=[log_accuracy]", "laws: losses has 'log_accuracy', not one of power, "),
-        ("laws.scores=[logistic_in_loss]", "laws: scores has 'logistic_in_loss'"),
-        ("laws.losses=[power,power]", r"laws: losses is \['power', 'power'\], not each once"),
+        ("humans.interval=1", "humans.interval is 1, not between 0 and 1"),
+        ("humans.target.shares.no=0.5", "humans.target: shares of python are .*, which do not sum to 1"),
+        ("humans.population.slip=1", "humans.population.slip is 1, not between 0 and 1"),
+        ("humans.population.work.addition.needs=[luck]", "work.addition names knowledge 'luck'"),
+        ("laws.replicates=7", "laws.replicates is 7, not 50 or more: correct it in conf/"),
+        ("laws.scores=[power_law]", "laws.scores has 'power_law', not one of power, "),
+        ("laws.losses=[log_accuracy]", "laws.losses has 'log_accuracy', not one of power, "),
+        ("laws.scores=[logistic_in_loss]", "laws.scores has 'logistic_in_loss'"),
+        ("laws.losses=[power,power]", r"laws.losses is \['power', 'power'\], not each once"),
     ],
 )
 def test_what_a_later_stage_would_refuse_is_refused_at_once(conf, override, said):
@@ -141,15 +145,29 @@ def test_what_a_later_stage_would_refuse_is_refused_at_once(conf, override, said
     assert kept == (conf.parent / "params.yaml").stat().st_size
 
 
+def test_settings_are_frozen_and_no_number_is_changed():
+    settings = load(ROOT / "params.yaml")
+    with pytest.raises(FrozenInstanceError):
+        settings.seed = 1
+    assert settings.models.rungs["nano-1k"].source.seeds == (0, 1)
+    assert settings.humans.target is not None
+    assert load(ROOT / "params.yaml") == settings
+    humans = settings.raw["humans"]
+    assert Settings.of({**settings.raw, "humans": {**humans, "target": {}}}).humans.target is None
+    target = {"group": "python", "shares": {True: 1.0}}
+    with pytest.raises(TasklawsError, match=r"a key of humans\.target\.shares is True, not text"):
+        Settings.of({**settings.raw, "humans": {**humans, "target": target}})
+
+
 def test_a_bad_value_in_params_is_refused_by_every_stage(tmp_path):
     """`dvc exp run -S` composes by itself, past `tasklaws compose`."""
     path = tmp_path / "params.yaml"
     path.write_text((ROOT / "params.yaml").read_text().replace("workers: 2", "workers: 0"))
     with pytest.raises(TasklawsError, match=r"params\.yaml: execution\.workers is 0.*correct it in conf/"):
-        load_params(path)
+        load(path)
     path.write_text((ROOT / "params.yaml").read_text().replace("execution:", "executions:"))
     with pytest.raises(TasklawsError, match=r"params\.yaml: it has an unknown key 'executions'"):
-        load_params(path)
+        load(path)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +182,7 @@ def test_an_unset_value_in_params_is_refused(tmp_path, params, where):
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(params))
     with pytest.raises(TasklawsError, match=where):
-        load_params(path)
+        load(path)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +194,7 @@ def test_a_bad_params_file_is_refused(tmp_path, text, said):
     if text is not None:
         path.write_text(text)
     with pytest.raises(TasklawsError, match=said) as error:
-        load_params(path)
+        load(path)
     assert str(path) in str(error.value)
 
 
@@ -210,18 +228,18 @@ def test_without_conf_the_remedy_is_named(tmp_path):
 
 
 def test_an_unknown_rung_names_the_existing_ones():
-    params = load_params(ROOT / "params.yaml")
-    first = next(iter(params["models"]["rungs"]))
-    assert rung_settings(params, first)["role"] == "fit"
-    with pytest.raises(TasklawsError, match=rf"no rung 'n9z' in ladder {params['models']['name']}: it has {first}"):
-        rung_settings(params, "n9z")
+    settings = load(ROOT / "params.yaml")
+    first = next(iter(settings.models.rungs))
+    assert settings.rung(first).role == "fit"
+    with pytest.raises(TasklawsError, match=rf"no rung 'n9z' in ladder {settings.models.name}: it has {first}"):
+        settings.rung("n9z")
 
 
 def test_the_command_composes_another_ladder(conf):
     done = tasklaws(conf.parent, "compose", "models=nano_mini", "laws.replicates=70")
     assert (done.returncode, done.stderr) == (0, "")
-    params = load_params(conf.parent / "params.yaml")
-    assert (params["models"]["name"], params["laws"]["replicates"]) == ("nano_mini", 70)
+    settings = load(conf.parent / "params.yaml")
+    assert (settings.models.name, settings.laws.replicates) == ("nano_mini", 70)
     kept = (conf.parent / "params.yaml").read_bytes()
     failed = tasklaws(conf.parent, "compose", "models=nano_huge")
     assert failed.returncode == 1

@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -78,7 +79,7 @@ def test_a_write_that_the_system_cuts_short_leaves_the_old_file(tmp_path):
     path = tmp_path / "table.csv"
     write_text(path, "old\n")
     program = (
-        "import resource, sys; from pathlib import Path; from tasklaws import errors, files\n"
+        "import resource, sys; from pathlib import Path; from tasklaws.core import errors, files\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "errors.run(lambda: files.write_text(Path(sys.argv[1]), 'new' * 10000))"
     )
@@ -88,6 +89,21 @@ def test_a_write_that_the_system_cuts_short_leaves_the_old_file(tmp_path):
     assert str(path) in done.stderr
     assert path.read_text() == "old\n"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_kill_in_the_middle_of_a_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "table.csv"
+    write_text(path, "old\n")
+    program = (
+        "import resource, signal, sys; from pathlib import Path; from tasklaws.core import files\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n"  # the system then kills whoever writes past the limit
+        "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "files.write_text(Path(sys.argv[1]), 'new' * 10000)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGXFSZ
+    assert path.read_text() == "old\n"
 
 
 def test_an_error_while_making_the_content_leaves_the_old_file(tmp_path):

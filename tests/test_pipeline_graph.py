@@ -153,21 +153,35 @@ def constants(stage: str) -> set[str]:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.add(node.value)
+            if isinstance(node, ast.Attribute):
+                found.add(node.attr)
     return found
 
 
+# What a method of the settings looks at.
+METHODS = {
+    ("models", "rungs_of"): ("models", "rungs"),
+    ("experiment", "overlap_sets", "min_rungs"): ("experiment", "sets", "min_rungs"),
+    ("experiment", "overlap_sets"): ("experiment", "sets"),
+    ("experiment", "zipf_runs"): ("experiment", "zipf"),
+}
+
+
 def chains(stage: str) -> set[tuple[str, ...]]:
-    """The keys with which a stage's own script looks into params: params["a"]["b"] is (a, b)."""
+    """The keys with which a stage's own script looks into the settings: settings.a.b is (a, b)."""
     found = set()
     for node in ast.walk(ast.parse(script(stage).read_text())):
         keys: list[str] = []
-        while isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-            keys.insert(0, str(node.slice.value))
+        while isinstance(node, ast.Attribute):
+            keys.insert(0, node.attr)
             node = node.value
-        of_params = isinstance(node, ast.Name) and node.id == "params"
-        of_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "load_params"
-        if keys and (of_params or of_call):
-            found.add(tuple(keys))
+        of_rung = isinstance(node, ast.Call) and ast.unparse(node.func) == "settings.rung"
+        if keys and of_rung:
+            found.add(("models", "rungs", "*", *keys))
+        of_settings = isinstance(node, ast.Name) and node.id == "settings" and keys != ["rung"]  # a method, as above
+        of_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "load"
+        if keys and (of_settings or of_call):
+            found.add(METHODS.get(tuple(keys), tuple(keys)))
     return found
 
 

@@ -6,34 +6,36 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from clone import Clone
+from clone import ROOT, Clone
 from tasklaws.core.files import write_jsonl
 from tasklaws.core.schema import Document
 
 if TYPE_CHECKING:
     from hub_server import Hub
 
-pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("pythia")]
+pytestmark = [pytest.mark.slow, pytest.mark.pipeline, pytest.mark.network]
 
 FEW = [
     "corpus=mini",
-    "execution.workers=1",
     # Giving another dictionary would add to the one that is there.
     *(f"~elicitation.ask.{family}" for family in ("sha256_power", "step_chain", "step_chain_shared", "string_edit")),
     "~elicitation.ask.addition",
     "elicitation.ask.gauss_sum=[python]",
-    "families.sets.gauss_sum.per_decade=4",
-    "families.sets.largest_of_four.per_length=10",
 ]
+LADDER = yaml.safe_load((ROOT / "conf/models/pythia_ladder.yaml").read_text())["rungs"]
+EACH_FORM = ["pythia-70m", "pythia-1b4", "pythia-12b"]  # of weights: both, in parts as .bin, in parts as safetensors
 
 
-def test_from_fetch_to_report(hub: "Hub", tmp_path: Path) -> None:
-    clone = Clone(tmp_path / "clone", HF_ENDPOINT=hub.endpoint, HF_HUB_CACHE=str(tmp_path / "cache"))
-    rungs = yaml.safe_load((clone.path / "conf/models/pythia_ladder.yaml").read_text())["rungs"]
+@pytest.mark.parametrize(
+    "rungs", [EACH_FORM, pytest.param(list(LADDER), marks=pytest.mark.heavy)], ids=["three", "all"]
+)
+def test_from_fetch_to_report(hub: "Hub", tmp_path: Path, rungs: list[str]) -> None:
+    clone = Clone.small(tmp_path / "clone", HF_ENDPOINT=hub.endpoint, HF_HUB_CACHE=str(tmp_path / "cache"))
+    left_out = [f"~models.rungs.{rung}" for rung in LADDER if rung not in rungs]
     final_only = [f"models.rungs.{rung}.source.steps=[143000]" for rung in rungs]
-    settings = ["models=pythia_ladder", *FEW, *final_only]
+    settings = ["models=pythia_ladder", *FEW, *left_out, *final_only]
     said = clone.run("dvc", "exp", "run", *(word for setting in settings for word in ("-S", setting)))
-    assert said.count("Running stage 'model@pythia-") == 8
+    assert said.count("Running stage 'model@pythia-") == len(rungs)
     page = (clone.path / "reports/index.html").read_text()
     assert all(rung in page for rung in rungs)
     # Offline afterwards: with the hub gone, another setting needs no fetch, and a new fetch is served from the cache.
@@ -47,7 +49,7 @@ def test_from_fetch_to_report(hub: "Hub", tmp_path: Path) -> None:
 
 
 def test_without_a_network_the_error_is_one_clear_line(tmp_path: Path) -> None:
-    clone = Clone(tmp_path / "clone", HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_CACHE=str(tmp_path / "cache"))
+    clone = Clone.fresh(tmp_path / "clone", HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_CACHE=str(tmp_path / "cache"))
     clone.run("tasklaws", "compose", "models=pythia_ladder")
     clone.run("python", "stages/items.py")
     document = Document("addition", "direct", "Q: 1+1\nA:", " 2")

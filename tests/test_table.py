@@ -269,7 +269,7 @@ def test_published_ladders_are_read_whole(tmp_path, name):
     assert read["train_flops"].isna().equals(raw["train_flops"].isna())
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_a_million_rows_are_read_in_seconds(tmp_path):
     count = 1_000_000
     made = pd.DataFrame({"model": np.arange(count) % 1000, "task": np.arange(count) // 1000, "metric": "acc"})

@@ -22,10 +22,12 @@ from results_tree import finish, params_of, write_results
 from tasklaws import tracking
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json
+from tasklaws.core.settings import Settings
 from tasklaws.tracking import CONTENT_TAG, collect, flatten, metric_name, rebuild
 
 FAMILIES = ("sha256_power", "largest_of_four")
 PARAMS = params_of("nano_mini", FAMILIES)
+SETTINGS = Settings.of(PARAMS)
 SMALL, MIDDLE, TOP = PARAMS["models"]["rungs"]
 RUNS = [SMALL, MIDDLE, TOP, "fit", "forecast"]
 
@@ -68,7 +70,7 @@ def stored(root: Path) -> dict[str, Any]:
 
 
 def test_a_run_a_rung_then_fit_and_forecast(root: Path) -> None:
-    account, written = rebuild(root, PARAMS)
+    account, written = rebuild(root, SETTINGS)
     runs = stored(root)
     assert written == 5
     assert [run["name"] for run in account["runs"]] == RUNS
@@ -85,7 +87,7 @@ def test_a_run_a_rung_then_fit_and_forecast(root: Path) -> None:
 
 
 def test_metrics_by_step_are_means_over_seeds(root: Path) -> None:
-    rebuild(root, PARAMS)
+    rebuild(root, SETTINGS)
     run = stored(root)[MIDDLE]
     with tracking.store(root) as client:
         name = "sha256_power/python/exact_match"
@@ -102,7 +104,7 @@ def test_seeds_are_averaged(tmp_path: Path) -> None:
     rungs = params["models"]["rungs"]
     params["models"]["rungs"] = {rung: rungs[rung] for rung in list(rungs)[-3:]}
     write_results(tmp_path, params)
-    run = collect(tmp_path, params)[0]
+    run = collect(tmp_path, Settings.of(params))[0]
     last = max(step for _, _, step in run.metrics)
     name = "sha256_power/python/target_bits_per_byte"
     values = {key: value for key, value, step in run.metrics if step == last and key.startswith(name)}
@@ -110,27 +112,27 @@ def test_seeds_are_averaged(tmp_path: Path) -> None:
 
 
 def test_twice_gives_the_same_runs(root: Path) -> None:
-    first, _ = rebuild(root, PARAMS)
+    first, _ = rebuild(root, SETTINGS)
     before = {name: run.info.run_id for name, run in stored(root).items()}
-    second, written = rebuild(root, PARAMS)
+    second, written = rebuild(root, SETTINGS)
     assert written == 0
     assert first == second
     assert {name: run.info.run_id for name, run in stored(root).items()} == before
 
 
 def test_the_account_depends_on_the_outputs_alone(root: Path, finished: Path) -> None:
-    first, _ = rebuild(root, PARAMS)
-    here = collect(finished, PARAMS)
+    first, _ = rebuild(root, SETTINGS)
+    here = collect(finished, SETTINGS)
     assert [run["content_sha256"] for run in first["runs"]] == [run.content_sha256 for run in here]
     assert str(root) not in json.dumps(first)
 
 
 def test_a_changed_output_replaces_its_run_only(root: Path) -> None:
-    rebuild(root, PARAMS)
+    rebuild(root, SETTINGS)
     before = stored(root)
     metrics = root / "results" / "nano_mini" / "metrics.json"
     metrics.write_text(json.dumps({**read_json(metrics), "new": 1.0}))
-    _, written = rebuild(root, PARAMS)
+    _, written = rebuild(root, SETTINGS)
     after = stored(root)
     assert written == 1
     assert after["forecast"].data.metrics["validation/new"] == 1.0
@@ -140,10 +142,10 @@ def test_a_changed_output_replaces_its_run_only(root: Path) -> None:
 
 
 def test_a_changed_law_leaves_rungs_alone(root: Path) -> None:
-    rebuild(root, PARAMS)
+    rebuild(root, SETTINGS)
     changed = {**PARAMS, "laws": {**PARAMS["laws"], "replicates": 60}}
     finish(root, changed)
-    assert rebuild(root, changed)[1] == 2
+    assert rebuild(root, Settings.of(changed))[1] == 2
 
 
 def test_a_killed_rebuild_is_mended(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,9 +159,9 @@ def test_a_killed_rebuild_is_mended(root: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(tracking, "write_run", killed)
     with pytest.raises(KeyboardInterrupt):
-        rebuild(root, PARAMS)
+        rebuild(root, SETTINGS)
     monkeypatch.undo()
-    _, written = rebuild(root, PARAMS)
+    _, written = rebuild(root, SETTINGS)
     runs = stored(root)
     assert written == 2
     assert len(runs) == 5
@@ -167,11 +169,11 @@ def test_a_killed_rebuild_is_mended(root: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_runs_of_others_stay(root: Path) -> None:
-    rebuild(root, PARAMS)
+    rebuild(root, SETTINGS)
     with tracking.store(root) as client:
         experiment = client.get_experiment_by_name("nano_mini").experiment_id
         client.create_run(experiment, run_name="mine")
-    rebuild(root, PARAMS)
+    rebuild(root, SETTINGS)
     assert "mine" in stored(root)
 
 
@@ -196,51 +198,51 @@ def test_no_repository_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.slow  # MLflow tries for a while
 def test_a_locked_database_is_one_line(root: Path) -> None:
-    rebuild(root, PARAMS)
+    rebuild(root, SETTINGS)
     (root / "results" / "nano_mini" / "metrics.json").write_text('{"new": 1.0}')
     holder = sqlite3.connect(root / "mlflow.db", isolation_level=None)
     try:
         holder.execute("BEGIN EXCLUSIVE")
         with pytest.raises(TasklawsError, match=r"mlflow\.db: .*database is locked"):
-            rebuild(root, PARAMS)
+            rebuild(root, SETTINGS)
     finally:
         holder.close()
 
 
 def test_two_rebuilds_at_once_wait_for_each_other(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "LOCK_SECONDS", 0.3)
+    monkeypatch.setattr(tracking, "_LOCK_SECONDS", 0.3)
     with tracking.exclusive(root), pytest.raises(TasklawsError, match="another process is rebuilding"):
-        rebuild(root, PARAMS)
+        rebuild(root, SETTINGS)
 
 
 def test_no_database_at_all_is_one_line(root: Path) -> None:
     (root / "mlflow.db").write_text("this is no database" * 100)
     with pytest.raises(TasklawsError, match="file is not a database"):
-        rebuild(root, PARAMS)
+        rebuild(root, SETTINGS)
 
 
 def test_a_moved_store_is_refused(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    rebuild(root, PARAMS)
+    rebuild(root, SETTINGS)
     elsewhere = tmp_path_factory.mktemp("moved")
     shutil.copytree(root, elsewhere, dirs_exist_ok=True)
     with pytest.raises(TasklawsError, match=r"not here: remove mlflow\.db"):
-        rebuild(elsewhere, PARAMS)
+        rebuild(elsewhere, SETTINGS)
 
 
 def test_a_rung_without_observations_is_named(root: Path) -> None:
     path = root / "results" / "nano_mini" / "observations_holdout.csv"
     path.write_text(path.read_text().splitlines()[0] + "\n")
-    with pytest.raises(TasklawsError, match=f"rung {TOP} has no observations"):
-        rebuild(root, PARAMS)
+    with pytest.raises(TasklawsError, match=r"observations_holdout\.csv: .*run `dvc repro observe`"):
+        rebuild(root, SETTINGS)
 
 
 def test_a_changed_card_replaces_its_rung_only(root: Path) -> None:
-    rebuild(root, PARAMS)
+    rebuild(root, SETTINGS)
     path = root / "scores" / "nano_mini" / "fit" / f"{MIDDLE}.json"
     content = read_json(path)
     content["card"]["tokenizer_sha256"] = "0" * 64
     path.write_text(json.dumps(content))
-    assert rebuild(root, PARAMS)[1] == 1
+    assert rebuild(root, SETTINGS)[1] == 1
 
 
 def test_names() -> None:
@@ -285,7 +287,7 @@ def test_a_full_disk_is_one_line(root: Path) -> None:
 @pytest.fixture
 def server(root: Path) -> Iterator[str]:
     """The address of a real `mlflow ui` on the rebuilt store."""
-    rebuild(root, PARAMS)
+    rebuild(root, SETTINGS)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

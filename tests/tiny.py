@@ -2,38 +2,37 @@
 
 import functools
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from tasklaws.core.files import write_jsonl
 from tasklaws.core.schema import Document, Item
+from tasklaws.core.settings import TrainSource, load
 from tasklaws.families import Family, build
 from tasklaws.families.draws import shots
 from tasklaws.families.prompts import task_name
 from tasklaws.ladder.corpus import documents
 
 ROOT = Path(__file__).parents[1]
-SOURCE: dict[str, Any] = {
-    "kind": "train",
-    "layers": 2,
-    "width": 8,
-    "heads": 2,
-    "seeds": [0, 1],
-    "n_tokens": 120 * 4 * 96,
-    "rows": 4,
-    "length": 96,
-    "muon_lr": 0.01,
-    "adam_lr": 0.009,
-    "adam_lr_width": 0.18,
-    "checkpoints": [0.25, 0.5],
-}
+SOURCE = TrainSource(
+    kind="train",
+    layers=2,
+    width=8,
+    heads=2,
+    seeds=(0, 1),
+    n_tokens=120 * 4 * 96,
+    rows=4,
+    length=96,
+    muon_lr=0.01,
+    adam_lr=0.009,
+    adam_lr_width=0.18,
+    checkpoints=(0.25, 0.5),
+)
+SETTINGS = load(ROOT / "params.yaml")
 
 
 @functools.cache
 def families() -> tuple[Family, ...]:
     """Every family of params.yaml."""
-    return tuple(build(yaml.safe_load((ROOT / "params.yaml").read_text())["families"]["sets"]))
+    return tuple(build(SETTINGS.families.sets))
 
 
 def tasks() -> list[str]:
@@ -77,7 +76,7 @@ def write_corpus(directory: Path, count: int = 600) -> None:
 def write_model(directory: Path, corpus_dir: Path, seed: int = 0) -> None:
     """A model directory with freshly drawn weights of the shape in SOURCE."""
     from tasklaws.ladder.tokenizer import load_tokenizer
-    from tasklaws.ladder.train import Recipe, build_model, export
+    from tasklaws.ladder.train import build_model, export
 
     tokenizer = load_tokenizer(corpus_dir / "tokenizer")
-    export(build_model(Recipe.from_source(SOURCE), tokenizer, seed), tokenizer, directory)
+    export(build_model(SOURCE, tokenizer, seed), tokenizer, directory)

@@ -11,8 +11,8 @@ file too many trains models again for nothing. A stage therefore lists the files
   functions import counts only where something of the package itself is imported (`from a import name`);
 - all files of a package whose `__init__.py` imports them by name, with `importlib.import_module`;
 - for stages that hand a file to lm-eval (`EXTRA_ENTRY_POINTS`), what that file imports at top level;
-- nothing under `if TYPE_CHECKING:`, and not `tasklaws/__init__.py`: it only says where the public verbs are, and a stage
-  that takes one from it is refused.
+- nothing under `if TYPE_CHECKING:`, and not `tasklaws/__init__.py`: it only says where the public verbs are, and a
+  stage that takes one from it is refused.
 
 Three kinds of package are one entry, the outermost such package on a file's path; every other file is an entry:
 

@@ -6,16 +6,8 @@ from typing import Any
 
 import yaml
 
-from tasklaws.core.config import PARAMS, refuse_unset
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_text
-from tasklaws.core.settings import refuse_malformed
-from tasklaws.families import build
-from tasklaws.families.prompts import task_name
-from tasklaws.harness.scaffold import new_family
-from tasklaws.harness.task_files import stale_task_files, task_files, write_task_files
-from tasklaws.ladder.corpus import refuse_unknown_tasks
-from tasklaws.laws.settings import LawSettings
 
 CONF = Path("conf")
 
@@ -30,11 +22,6 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
-
-    from tasklaws.experiments.overlap_sets import refuse_experiment
-
-    # SciPy and pandas take half a second, which other commands need not.
-    from tasklaws.humans.population import Population
 
     if not (conf / "config.yaml").is_file():
         raise TasklawsError(f"{conf}/config.yaml does not exist: run this in the repository's root")
@@ -51,16 +38,28 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
         raise TasklawsError(
             f"cannot compose {overrides}: {reason}: the ladders are {ladders}; the experiments {experiments}"
         ) from error
-    refuse_unset(params, "composed configuration")
-    refuse_malformed(params, "composed configuration")
-    families = build(params["families"]["sets"])
-    asked = [task_name(family, way) for family, ways in params["elicitation"]["ask"].items() for way in ways]
-    for tasks in (params["corpus"]["mixture"], asked):
-        refuse_unknown_tasks(families, tasks)
-    LawSettings.from_params(params)
-    Population.from_params(params["humans"]["population"])
-    refuse_experiment(params)
+    _refuse(params)
     return OmegaConf.to_yaml(config)
+
+
+def _refuse(params: Any) -> None:
+    """Raise TasklawsError for what any stage would refuse."""
+    # SciPy, pandas and pydantic take a second, which other commands need not.
+    from tasklaws.core.settings import Settings
+    from tasklaws.experiments.overlap_sets import chains
+    from tasklaws.families import build
+    from tasklaws.families.prompts import task_name
+    from tasklaws.ladder.corpus import refuse_unknown_tasks
+    from tasklaws.laws.forms import refuse_unfit
+
+    settings = Settings.of(params, "composed configuration")
+    families = build(settings.families.sets)
+    asked = [task_name(family, way) for family, ways in settings.elicitation.ask.items() for way in ways]
+    for tasks in (settings.corpus.mixture, asked):
+        refuse_unknown_tasks(families, tasks)
+    refuse_unfit(settings.laws)
+    if settings.experiment.ladders:
+        chains(settings.experiment.overlap_sets)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -75,20 +74,22 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(arguments: Namespace) -> None:
-    text = compose(arguments.overrides)
-    write_text(PARAMS, text)
+    from tasklaws.core.settings import PARAMS, load
+
+    write_text(PARAMS, compose(arguments.overrides))
     print(f"wrote {PARAMS}")
-    for gap in refuse_malformed(yaml.safe_load(text), str(PARAMS)).gaps():
+    for gap in load().gaps():
         print(f"note: {gap}")
 
 
-def _configured() -> dict[str, dict[str, Any]]:
+def _configured() -> Any:
     """families.sets of the default experiment."""
-    sets: dict[str, dict[str, Any]] = yaml.safe_load(compose([]))["families"]["sets"]
-    return sets
+    return yaml.safe_load(compose([]))["families"]["sets"]
 
 
 def _run_new_family(arguments: Namespace) -> None:
+    from tasklaws.harness.scaffold import new_family
+
     code, entry, *others = new_family(arguments.name, Path(), _configured())
     print(f"wrote {code}: what is asked; edit it\nwrote {entry}: its settings; edit them")
     print(*(f"wrote {path}" for path in others), sep="\n")
@@ -97,6 +98,9 @@ def _run_new_family(arguments: Namespace) -> None:
 
 
 def _run_custom_tasks(arguments: Namespace) -> None:
+    from tasklaws.families import build
+    from tasklaws.harness.task_files import stale_task_files, task_files, write_task_files
+
     files = task_files(build(_configured()))
     written = write_task_files(files, Path())
     print(*(f"wrote {path}" for path in written) if written else ["custom_tasks/ is as the families have it"], sep="\n")

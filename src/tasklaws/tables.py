@@ -161,7 +161,7 @@ VALIDATION = _table(
     columns=f"{' '.join(FORECASTS.columns)} observed n_seeds error inside log_score abs_error {_ERRORS}",
     optional=" ".join(f"{name} abs_error_{name}" for name in BASELINE_NAMES if name != "repeat_last"),
 )
-_MIRAGE = "jump_exact jump_continuous statistic p_value survives"
+_MIRAGE = "step jump_exact jump_continuous statistic p_value survives"
 MIRAGE = _table(
     "whether a jump under exact match is there under a continuous metric of the same responses",
     keys=_CURVE,

@@ -16,13 +16,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tasklaws.core.config import load_params
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, records, sha256_file
-from tasklaws.ladder.card import read_made_by
 from tasklaws.tables import FORECASTS, read_checkpoints
+
+if TYPE_CHECKING:  # pydantic takes time to import, which other commands need not wait for
+    from tasklaws.core.settings import Settings
 
 _PAIR = ["family", "elicitation", "metric"]
 OTHER_CHARACTERS = re.compile(r"[^\w\-. :/]", re.ASCII)
@@ -72,24 +73,24 @@ def metric_name(*parts: str) -> str:
     return OTHER_CHARACTERS.sub("_", "/".join(parts))
 
 
-def collect(root: Path, params: dict[str, Any]) -> list[Run]:
-    """The runs of the ladder in params, from outputs under `root`: one a rung, then `fit` and `forecast`."""
-    ladder = params["models"]["name"]
+def collect(root: Path, settings: "Settings") -> list[Run]:
+    """The runs of the ladder in `settings`, from outputs under `root`: one a rung, then `fit` and `forecast`."""
+    ladder = settings.models.name
     results, scores = root / "results" / ladder, root / "scores" / ladder
     observations = [
         row for role in ("fit", "holdout") for row in records(read_checkpoints(results / f"observations_{role}.csv"))
     ]
     forecasts = records(FORECASTS.read(results / "forecasts.csv"))
     items = hash_files(list((root / "data" / "items").glob("*.jsonl")))
-    asking = {key: value for key, value in params.items() if key not in ("laws", "execution")}
-    science = {key: value for key, value in params.items() if key != "execution"}
+    asking = {key: value for key, value in settings.raw.items() if key not in ("laws", "execution")}
+    science = {key: value for key, value in settings.raw.items() if key != "execution"}
     tags = {"ladder": ladder, "items_sha256": items, "params_sha256": hash_json(asking)}
     runs = [
         rung_run(rung, scores / entry["role"], entry, [row for row in observations if row["rung"] == rung], tags)
-        for rung, entry in params["models"]["rungs"].items()
+        for rung, entry in settings.raw["models"]["rungs"].items()
     ]
     tags = {**tags, "params_sha256": hash_json(science)}
-    return [*runs, fit_run(results, params, forecasts, tags), forecast_run(results, forecasts, tags)]
+    return [*runs, fit_run(results, settings.raw["laws"], forecasts, tags), forecast_run(results, forecasts, tags)]
 
 
 def rung_run(rung: str, scores: Path, entry: dict[str, Any], observations: Records, tags: dict[str, str]) -> Run:
@@ -97,6 +98,8 @@ def rung_run(rung: str, scores: Path, entry: dict[str, Any], observations: Recor
 
     `scores` is the folder that holds its scores, and beside them what made them.
     """
+    from tasklaws.ladder.card import read_made_by
+
     made_by = read_made_by(scores, rung)
     known = made_by.card
     if not observations:
@@ -130,7 +133,7 @@ def rung_run(rung: str, scores: Path, entry: dict[str, Any], observations: Recor
     )
 
 
-def fit_run(results: Path, params: dict[str, Any], forecasts: Records, tags: dict[str, str]) -> Run:
+def fit_run(results: Path, laws: Any, forecasts: Records, tags: dict[str, str]) -> Run:
     """The laws: their settings, and for every pair how it is forecast and what that rests on."""
     chosen = {
         ".".join([*(row[key] for key in _PAIR), name]): row[name]
@@ -140,7 +143,7 @@ def fit_run(results: Path, params: dict[str, Any], forecasts: Records, tags: dic
     }
     names = ["fits.json", "mirage.csv", "observations_fit.csv", "structure.csv"]
     artifacts = [(results / name, "") for name in names]
-    return Run("fit", "fit", texts({**flatten(params["laws"], "laws"), **chosen}), [], tags, artifacts)
+    return Run("fit", "fit", texts({**flatten(laws, "laws"), **chosen}), [], tags, artifacts)
 
 
 def forecast_run(results: Path, forecasts: Records, tags: dict[str, str]) -> Run:
@@ -173,16 +176,16 @@ KIND_TAG = "tasklaws.kind"
 _LOCK_SECONDS = 30.0
 
 
-def rebuild(root: Path, params: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """Make the experiment of the ladder in `params` hold exactly the runs of the outputs under `root`.
+def rebuild(root: Path, settings: "Settings") -> tuple[dict[str, Any], int]:
+    """Make the experiment of the ladder in `settings` hold exactly the runs of the outputs under `root`.
 
     A run is found again by its content hash, which is set last: one left half-written by a kill has none, and
     is written anew. Runs that something else logged there stay. Gives the byte-stable account (names and
     hashes) and the number of runs written. A locked, broken or full store raises TasklawsError.
     """
     root = root.resolve()
-    runs = collect(root, params)
-    ladder = params["models"]["name"]
+    runs = collect(root, settings)
+    ladder = settings.models.name
     with exclusive(root), store(root) as client:
         location = (root / ARTIFACTS / ladder).as_uri()
         experiment = client.get_experiment_by_name(ladder)
@@ -310,7 +313,9 @@ def add_parser(subparsers: Any) -> None:
 
 
 def track(arguments: Namespace) -> None:
-    account, written = rebuild(Path(), load_params())
+    from tasklaws.core.settings import load
+
+    account, written = rebuild(Path(), load())
     print(
         f"{account['experiment']}: {len(account['runs'])} runs in {DATABASE}, {written} of them written now; "
         f"see them with `mlflow ui --backend-store-uri sqlite:///{DATABASE}`"

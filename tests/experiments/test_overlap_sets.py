@@ -5,16 +5,18 @@ import dataclasses
 import pytest
 import yaml
 
+import tiny
 from tasklaws.compose import compose
 from tasklaws.core.errors import TasklawsError
-from tasklaws.experiments.overlap_sets import SetSettings, draw_sets
+from tasklaws.core.settings import Settings
+from tasklaws.experiments.overlap_sets import draw_sets
 from tasklaws.families import build
 from tasklaws.overlap.design import chain_effective_number, correlation, effective_number, needs, overlap
 from tasklaws.tables import SETS, read_sets
 from tiny import ROOT
 
 PARAMS = yaml.safe_load(compose(["experiment=overlap"], ROOT / "conf"))
-SETTINGS = dataclasses.replace(SetSettings.from_params(PARAMS), n_seeds=3)
+SETTINGS = dataclasses.replace(Settings.of(PARAMS).experiment.overlap_sets, n_seeds=3)
 
 
 def test_designed_numbers_are_exact_and_even_in_their_logarithm():
@@ -58,15 +60,23 @@ def test_chains_that_cannot_be_are_refused(change, said):
 
 
 def test_a_ladder_that_leaves_nothing_to_forecast_is_refused():
-    SETTINGS.refuse_short("long", SETTINGS.min_rungs + 1)
+    models = PARAMS["models"]
+    few = {**PARAMS, "models": {**models, "name": "short", "rungs": dict(list(models["rungs"].items())[-4:])}}
     with pytest.raises(TasklawsError, match=r"short has 4 rungs, and forecasts start from .*min_rungs 4"):
-        SETTINGS.refuse_short("short", 4)
+        Settings.of(few)
 
 
 def test_without_an_experiment_the_remedy_is_told():
-    params = yaml.safe_load(compose([], ROOT / "conf"))
-    with pytest.raises(TasklawsError, match="dvc exp run -S experiment=overlap"):
-        SetSettings.from_params(params)
+    for wanted in ("overlap_sets", "zipf_runs"):
+        with pytest.raises(TasklawsError, match="dvc exp run -S experiment=overlap"):
+            getattr(tiny.SETTINGS.experiment, wanted)
+
+
+def test_each_run_on_a_corpus_has_a_source_of_its_own():
+    runs = Settings.of(PARAMS).experiment.zipf_runs
+    assert [source.n_tokens for source in runs.sources.values()] == list(runs.n_tokens)
+    with pytest.raises(TasklawsError, match="source: n_tokens is 1023, less than one step"):
+        dataclasses.replace(runs, n_tokens=(1023,))
 
 
 def test_the_table_is_read_back_and_a_malformed_mark_refused(tmp_path):

@@ -149,7 +149,6 @@ def test_skills_are_drawn_with_zipf_frequencies():
 @pytest.mark.parametrize(
     ("knobs", "message"),
     [
-        ({"overlap": 1.5}, r"overlap is 1\.5: give a share from 0 to 1"),
         ({"n_rare": 5}, r"needs 20 rare skills: raise n_rare from 5"),
         ({"shared_rank": 50}, r"shared_rank 50"),
     ],
@@ -172,7 +171,6 @@ def test_largest_of_four_reserves_every_order(families):
         ("string_edit", {"shortest": 0}),
         ("string_edit", {"per_cell": 50}),
         ("largest_of_four", {"per_length": 200}),
-        ("addition", {"per_length": 0}),
         ("gauss_sum", {"per_decade": 0}),
     ],
 )

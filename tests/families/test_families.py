@@ -7,11 +7,12 @@ import random
 import pytest
 
 import tiny
+from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
 from tasklaws.families import build, generators
 from tasklaws.families.draws import draw_unreserved, reserved_questions, shots
-from tasklaws.sandbox.cache import Verdicts
+from tasklaws.sandbox.cache import OutcomeCache
 
 NAMES = [family.name for family in tiny.families()]
 
@@ -49,7 +50,7 @@ def test_items_are_whole_and_distinct(families, name):
         assert 0 <= item.chance < 1
         assert item.n_required >= 1
         assert item.n_optional >= 0
-        assert Item.from_dict(json.loads(json.dumps(item.to_dict()))) == item
+        assert read(Item, json.loads(json.dumps(item.to_dict())), "item", "") == item
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -64,11 +65,11 @@ def test_dev_items_are_not_test_items(families, name):
 def test_every_program_gives_its_answer_in_the_sandbox(families, name, tmp_path):
     items = families[name].items(0, "test")
     programs = [(program, item) for item in items for program in item.programs]
-    verdicts = Verdicts(tmp_path, 2).judge([(program, item.fuel) for program, item in programs])
+    outcomes = OutcomeCache(tmp_path, 2).of([(program, item.fuel) for program, item in programs])
     wrong = [
-        (item.id, verdict)
-        for (_, item), verdict in zip(programs, verdicts, strict=True)
-        if verdict.status != "ok" or verdict.stdout.strip() != item.answer
+        (item.id, outcome)
+        for (_, item), outcome in zip(programs, outcomes, strict=True)
+        if outcome.status != "ok" or outcome.stdout.strip() != item.answer
     ]
     assert not wrong
 
@@ -88,8 +89,8 @@ def test_drawn_instances_solve_themselves(families, name, tmp_path):
     kept = [
         item for item in drawn if name != "gauss_sum" or "range" not in item.programs[0] or int(item.id[-10:]) < 1e5
     ]
-    verdicts = Verdicts(tmp_path, 2).judge([(item.programs[0], item.fuel) for item in kept])
-    assert [verdict.stdout.strip() for verdict in verdicts] == [item.answer for item in kept]
+    outcomes = OutcomeCache(tmp_path, 2).of([(item.programs[0], item.fuel) for item in kept])
+    assert [outcome.stdout.strip() for outcome in outcomes] == [item.answer for item in kept]
 
 
 def test_shots_are_never_items(families):

@@ -1,6 +1,6 @@
 """A made-up ladder in the pipeline's own files, with known truth behind every curve."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class Ladder:
         for index, size in enumerate(self.sizes):
             role = "holdout" if index >= len(self.sizes) - self.holdouts else "fit"
             seeds = [0, 1] if index < self.doubled else [0]
-            found[f"n{size}"] = {"role": role, "source": {**tiny.SOURCE, "seeds": seeds}}
+            found[f"n{size}"] = {"role": role, "source": {**asdict(tiny.SOURCE), "seeds": seeds}}
         return found
 
     def params(self) -> dict[str, Any]:

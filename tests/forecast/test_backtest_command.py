@@ -232,13 +232,18 @@ def million(n_models, n_tasks, n_steps):
     return pd.DataFrame({**columns, "value": value, "n_params": size, "step": step, "is_final": step == n_steps - 1})
 
 
-@pytest.mark.slow
+def test_a_table_too_large_to_be_forecast_at_once_is_refused(points, refusal, monkeypatch):
+    monkeypatch.setattr("tasklaws.forecast.backtest.MOST_CELLS", 10)
+    assert "are too many at once" in refusal(points, *ROLLING)
+
+
+@pytest.mark.heavy
 def test_a_million_rows_of_checkpoints_work(backtest):
     forecasts, _ = backtest(million(10, 20, 5000), *SPLIT)
     assert len(forecasts) == 20
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.parametrize(("n_models", "n_tasks"), [(10, 100_000), (1000, 1000)])
 def test_a_million_cells_are_refused(refusal, n_models, n_tasks):
     assert f"{n_tasks} tasks of {n_models} models are too many" in refusal(million(n_models, n_tasks, 1), *ROLLING)

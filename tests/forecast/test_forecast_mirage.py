@@ -144,7 +144,7 @@ def points_of(p, length, n_items=1000):
     models = [f"m{i}" for i in range(len(p))]
     one = {"ladder": "l", "model": models, "n_params": n_params, "is_final": True, "task": "t", "n_items": n_items}
     table = pd.concat([pd.DataFrame({**one, "metric": metric, "value": value}) for metric, value in values.items()])
-    return table.assign(stderr=np.nan, train_flops=np.nan)
+    return table.assign(stderr=np.nan, train_flops=np.nan, chance=np.nan)
 
 
 def test_points_of_several_metrics_are_enough():
@@ -194,7 +194,7 @@ REPEATS = 100
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [4, 7])
+@pytest.mark.parametrize("count", [pytest.param(4, marks=pytest.mark.heavy), 7])
 def test_mirages_and_steps_are_found_at_the_stated_rates(count):
     mirages = [mirage_table(scores_of(smooth(count), 20, np.random.default_rng(i)), sizes(count), i) for i in range(40)]
     assert (pd.concat(mirages)["survives"] == False).mean() >= 0.9  # noqa: E712

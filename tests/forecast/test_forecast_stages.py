@@ -12,9 +12,10 @@ import yaml
 from synthetic import SMOOTH, Family, Ladder
 
 from tasklaws.core.files import sha256_file
+from tasklaws.core.settings import Laws
 from tasklaws.forecast.curve_fits import fit_curve
 from tasklaws.forecast.fits_file import load_fits
-from tasklaws.laws.settings import LawSettings
+from tasklaws.laws.fitting import fit
 from tasklaws.tables import CurveKey, is_loss
 
 STAGES = Path(__file__).parents[2] / "stages"
@@ -232,19 +233,34 @@ def test_fits_say_how_each_law_ended(finished):
     by_curve = {curve.key: curve for curve in curves}
     (power,) = by_curve["corpus", "likelihood", "loss_nats"].laws
     assert power.status in ("converged", "unidentified")
-    assert power.parameters["a"].value == pytest.approx(0.33, abs=0.1)
+    assert power.params["a"] == pytest.approx(0.33, abs=0.1)
     for curve in curves:
         assert (curve.difficulty is not None) == (curve.metric == "exact_match")
         for law in curve.laws:
             assert law.reason or law.status == "converged"
-            for one in law.parameters.values():
-                assert one.lower <= one.value <= one.upper
+            for name, (lower, upper) in law.interval.items():
+                assert lower <= law.params[name] <= upper
+
+
+def test_fits_json_and_a_fit_have_one_form(finished):
+    """What fits.json keeps of a law is what `tasklaws fit --json` prints, without points and draws."""
+    seen = pd.read_csv(finished / RESULTS / "observations_fit.csv")
+    seen = seen[seen["is_final"] & (seen["metric"] == "loss_nats")]
+    whole = fit(seen.assign(model=seen["rung"]), "power", replicates=20, seed=0).to_dict()
+    curves = json.loads((finished / RESULTS / "fits.json").read_text())["curves"]
+    (kept,) = next(curve["laws"] for curve in curves if curve["metric"] == "loss_nats")
+    assert set(whole) - set(kept) == {"points", "draws", "left_out", "correlations"}
+    assert set(kept) <= set(whole)
+    assert {name: kept[name] for name in ("law", "inputs", "units", "n_points")} == {
+        name: whole[name] for name in ("law", "inputs", "units", "n_points")
+    }
+    assert kept["params"] == pytest.approx(whole["params"], rel=1e-7)
 
 
 def test_a_law_that_cannot_be_fitted_says_why():
     row = {"family": "f", "elicitation": "direct", "metric": "brier", "value": 0.0, "rung": "r", "seed": 0}
     table = pd.DataFrame([{**row, "train_flops": 1e9, "n_params": 1e3, "n_tokens": 1e5, "chance": None}])
-    curve = fit_curve(CurveKey("f", "direct", "brier"), table, pd.DataFrame(), LawSettings((), ("power",), 50), 0)
+    curve = fit_curve(CurveKey("f", "direct", "brier"), table, pd.DataFrame(), Laws((), ("power",), 50), 0)
     assert curve.laws[0].status == "failed"
     assert "loss not above 0" in curve.laws[0].reason
 

@@ -64,7 +64,7 @@ def test_nothing_changes_without_or_between_known_models() -> None:
     np.testing.assert_allclose(told["link_sd"], after.width)
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_intervals_of_few_tasks_hold_more_often_and_those_of_many_as_often_as_they_say() -> None:
     """Half of the sets hang on three thresholds, the others rise smoothly. Calibration is common to both: without
     effective numbers the one kind pays for the other."""

@@ -101,6 +101,7 @@ def found(rng, **settings):
     return answers, surprises(answers, forecasts, items), items
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 1.5])
 def test_as_many_surprises_as_chance_gives_even_if_the_family_was_forecast_wrongly(shift):
     rng = np.random.default_rng(1)
@@ -126,6 +127,7 @@ def test_a_skill_that_was_lost_is_found_and_its_items_lead_the_list():
     assert (failed["skills"] == "odd").mean() > 2 * 8 / 60  # their share of all items
 
 
+@pytest.mark.slow
 def test_p_values_of_skills_are_not_too_small_by_chance():
     rng = np.random.default_rng(4)
     p = []

@@ -116,7 +116,7 @@ def test_a_shuffled_axis_is_never_lawful(n_rungs, n_tasks):
     assert found == 0
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_a_shuffled_axis_is_never_lawful_with_the_forecasts_made_on_it():
     found = count = 0
     for seed in range(25):
@@ -148,6 +148,7 @@ def table(name):
     return read_points(shared(f"ladders/{name}.csv.gz"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pythia", "gadre"])
 def test_shuffled_real_ladders_are_never_lawful(name):
     rng = np.random.default_rng(0)

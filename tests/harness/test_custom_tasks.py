@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from lm_eval.api.model import LM
@@ -16,10 +17,11 @@ from lm_eval.tasks import TaskManager
 
 import tiny
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Item, read_items
+from tasklaws.core.schema import Item, Response, read_items
 from tasklaws.families.prompts import prompt, split_task, target
 from tasklaws.harness.lm_eval_task import document, load
 from tasklaws.harness.task_files import stale_task_files, task_files
+from tasklaws.tables import METRIC_RANGES
 
 TASKS = tiny.ROOT / "custom_tasks"
 LM_EVAL = Path(sys.executable).with_name("lm_eval")
@@ -231,3 +233,31 @@ def test_the_judge_scores_a_choice():
     assert scores["brier"] == pytest.approx(0, abs=1e-6)
     others = [said[(index + 1) % 4] for index in range(4)]
     assert judge(asked, others)["exact_match"] == 0.0
+
+
+@pytest.mark.parametrize("task", tiny.tasks())
+def test_the_pipeline_and_the_plain_command_score_alike(task, tmp_path):
+    """Every elicitation: a right answer, wrong ones, and what ends badly."""
+    from tasklaws.harness.lm_eval_scores import judge
+    from tasklaws.harness.score import score
+    from tasklaws.sandbox import OutcomeCache
+
+    family, elicitation = split_task(task)
+    item = tiny.items(family)[0]
+    asked = document(item, elicitation)
+    where = {"seed": 0, "step": 1, "family": family, "elicitation": elicitation, "item": item.id}
+    said: list[dict[str, Any]]
+    if elicitation == "choice":
+        said = [{"log_likelihoods": [-1.0 - (index - shift) % 4 for index in range(4)]} for shift in range(4)]
+    else:
+        right = asked["target"]
+        texts = [right, f"{right}\n\nQ: next", "", " 1", " while 1: pass", "```python\nprint(1)\n```"]
+        said = [{"response": text, "log_likelihood": -3.5} for text in texts]
+    table = score("a", [Response(**where, **each) for each in said], {item.id: item}, OutcomeCache(tmp_path, 1))
+    for each, row in zip(said, table.to_dict("records"), strict=True):
+        if elicitation == "choice":
+            plain = judge(asked, [(value, False) for value in each["log_likelihoods"]])
+        else:
+            plain = judge(asked, [each["response"]]) | judge(asked, [(each["log_likelihood"], False)])
+        assert plain == {name: row[name] for name in plain}
+        assert {name for name in METRIC_RANGES if not pd.isna(row[name])} == set(plain)

@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 import tiny
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import read_items
-from tasklaws.harness.ask import Asking
+from tasklaws.core.settings import Ask
 from tasklaws.harness.respond import respond, tasks_of
 
 # Families of long and of short prompts, in every way of asking.
@@ -21,8 +22,12 @@ ASK = {
 }
 
 
-def asking(ask, items_dir: Path, batch_size: int = 16, num_fewshot: int = 0) -> Asking:
-    return Asking(ask, items_dir, num_fewshot, "float64", batch_size)
+def said(model_dir: Path, ask: Ask, items_dir: Path, batch_size: int = 16, num_fewshot: int = 0):
+    """What the model says, in float64."""
+    execution = replace(tiny.SETTINGS.execution, batch_size=batch_size)
+    elicitation = replace(tiny.SETTINGS.elicitation, num_fewshot=num_fewshot)
+    settings = replace(tiny.SETTINGS, execution=execution, elicitation=elicitation)
+    return respond(model_dir, settings, ask, items_dir)
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +41,7 @@ def rows(model_dir, items_dir):
     """What the model says, one item at a time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tiny.ROOT)
-        return respond(model_dir, asking(ASK, items_dir, batch_size=1))
+        return said(model_dir, ASK, items_dir, batch_size=1)
 
 
 def test_every_item_is_asked_in_every_way(rows, items_dir):
@@ -68,7 +73,7 @@ def test_a_row_holds_what_was_said(rows):
 
 @pytest.mark.parametrize("batch_size", [7, 64])
 def test_the_batch_size_does_not_matter(rows, model_dir, items_dir, batch_size):
-    assert respond(model_dir, asking(ASK, items_dir, batch_size)) == rows
+    assert said(model_dir, ASK, items_dir, batch_size) == rows
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -80,13 +85,13 @@ def test_what_else_is_asked_and_in_which_order_does_not_matter(rows, model_dir, 
     for family, way in some:
         ask.setdefault(family, []).append(way)
     expected = [row for row in rows if (row["family"], row["elicitation"]) in some]
-    assert respond(model_dir, asking(ask, items_dir)) == expected
+    assert said(model_dir, ask, items_dir) == expected
 
 
 def test_few_shot_examples_do_not_depend_on_batch_or_company_either(rows, model_dir, items_dir):
     ask = {"addition": ["direct"], "largest_of_four": ["choice"]}
-    both = respond(model_dir, asking(ask, items_dir, 1, num_fewshot=3))
-    addition = respond(model_dir, asking({"addition": ["direct"]}, items_dir, 5, num_fewshot=3))
+    both = said(model_dir, ask, items_dir, 1, num_fewshot=3)
+    addition = said(model_dir, {"addition": ["direct"]}, items_dir, 5, num_fewshot=3)
     assert addition == [row for row in both if row["family"] == "addition"]
     assert addition != [row for row in rows if row["family"] == "addition"], "the examples are read"
 
@@ -118,7 +123,7 @@ def test_asking_runs_no_program(model_dir, items_dir, monkeypatch):
 
     monkeypatch.setattr("tasklaws.sandbox.run", refuse)
     monkeypatch.setattr("tasklaws.sandbox.runner.run", refuse)
-    assert respond(model_dir, asking({"sha256_power": ["python"]}, items_dir))
+    assert said(model_dir, {"sha256_power": ["python"]}, items_dir)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +132,7 @@ def test_asking_runs_no_program(model_dir, items_dir, monkeypatch):
 )
 def test_an_unknown_task_is_named(model_dir, items_dir, ask, task):
     with pytest.raises(TasklawsError, match=f"custom_tasks/ has no task '{task}'"):
-        respond(model_dir, asking(ask, items_dir))
+        said(model_dir, ask, items_dir)
 
 
 def test_every_way_but_choice_is_asked_for_likelihood_too():

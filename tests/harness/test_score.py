@@ -9,8 +9,8 @@ import pytest
 import tiny
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_table, write_jsonl
-from tasklaws.core.schema import Response
-from tasklaws.harness.score import read_responses, refuse_unanswered, score
+from tasklaws.core.schema import Response, read_responses
+from tasklaws.harness.score import refuse_unanswered, score
 from tasklaws.sandbox import Outcome, OutcomeCache
 from tasklaws.tables import SCORES
 

@@ -5,20 +5,18 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from essay import gauss, sha256
 from scipy.stats import binomtest
 
 import tiny
-from tasklaws.humans.estimates import Target, item_table
-from tasklaws.humans.population import Population, simulate
+from tasklaws.humans.estimates import item_table
+from tasklaws.humans.population import simulate, work_seconds
 from tasklaws.humans.sample_size import easier_rate, genuine_share, people_for_width, people_to_tell_apart
 from tasklaws.stats.proportions import Mean, pooled_rates, shared_error
 
 PAGE = (tiny.ROOT / "docs/humans.md").read_text()
 TEXT = " ".join(PAGE.split())
-PARAMS = yaml.safe_load((tiny.ROOT / "params.yaml").read_text())
-PEOPLE = Population.from_params(PARAMS["humans"]["population"])
+PEOPLE = tiny.SETTINGS.humans.population
 
 
 def rows(first: str) -> list[list[str]]:
@@ -47,7 +45,7 @@ def test_the_essays_times():
         rows("seconds | n = 1"), (sha256, gauss, gauss), (True, False, True), strict=True
     ):
         work = PEOPLE.work["sha256_power" if "sha256" in label else "gauss_sum"]
-        found = [work.seconds(item(n), knows and bool(work.skips)) for n in (1, 100, 100_000_000)]
+        found = [work_seconds(work, item(n), knows and bool(work.skips)) for n in (1, 100, 100_000_000)]
         assert cells[:3] == [f"{float(value):.0f}" for value in found], label
 
 
@@ -92,8 +90,8 @@ def test_pooling():
 
 def test_what_the_default_people_do():
     items = [gauss(1_000_000), gauss(100_000_000)]
-    target = Target(PARAMS["humans"]["target"]["group"], PARAMS["humans"]["target"]["shares"])
-    attempts = simulate(items, PEOPLE, PARAMS["seed"])
+    target = tiny.SETTINGS.humans.target
+    attempts = simulate(items, PEOPLE, tiny.SETTINGS.seed)
     assert PEOPLE.n_people == 300
     assert target.shares["yes"] == 0.1
     easy, hard = (row for _, row in item_table(attempts, {item.id: "" for item in items}, 0.9, target).iterrows())
@@ -109,7 +107,7 @@ def test_what_the_default_people_do():
 
 def test_the_errors_of_the_hashing_items():
     items = list(tiny.items("sha256_power"))
-    attempts = simulate(items, PEOPLE, PARAMS["seed"])
+    attempts = simulate(items, PEOPLE, tiny.SETTINGS.seed)
     shared = shared_error(attempts.assign(in_time=attempts["solved"]))
     found = item_table(attempts, {item.id: "sha256_power" for item in items}, 0.9)
 

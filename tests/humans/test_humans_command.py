@@ -12,7 +12,8 @@ import yaml
 import tiny
 from tasklaws.cli import main
 from tasklaws.core.files import write_jsonl, write_table
-from tasklaws.humans.population import Population, simulate
+from tasklaws.core.settings import Settings
+from tasklaws.humans.population import simulate
 
 FAMILIES = ("addition", "gauss_sum")
 
@@ -28,7 +29,7 @@ def folder(tmp_path, monkeypatch):
     items = {family: tiny.items(family)[::40] for family in FAMILIES}
     for family, chosen in items.items():
         write_jsonl(tmp_path / f"data/items/{family}.jsonl", [item.to_dict() for item in chosen])
-    people = Population.from_params(params["humans"]["population"])
+    people = Settings.of(params).humans.population
     attempts = simulate([item for chosen in items.values() for item in chosen], people, params["seed"])
     write_table(tmp_path / "real.csv", attempts, ["person", "item"])
     return tmp_path

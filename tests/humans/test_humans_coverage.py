@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 import tiny
 from tasklaws.core.schema import Item
-from tasklaws.humans.estimates import Target, group_table, item_table
-from tasklaws.humans.population import Population, simulate
+from tasklaws.core.settings import Population, Target
+from tasklaws.humans.estimates import group_table, item_table
+from tasklaws.humans.population import simulate
 from tasklaws.stats.proportions import Mean, pooled_rates
 
 N_POPULATIONS = 250
@@ -30,8 +30,7 @@ pytestmark = pytest.mark.slow
 
 def population(n_people: int) -> Population:
     """The default population, but one whose skills are all alike: their draws would move the truth with the seed."""
-    conf = yaml.safe_load((tiny.ROOT / "params.yaml").read_text())["humans"]["population"]
-    return dataclasses.replace(Population.from_params(conf), n_people=n_people, skill_sd=0.0)
+    return dataclasses.replace(tiny.SETTINGS.humans.population, n_people=n_people, skill_sd=0.0)
 
 
 def tables(attempts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
+from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
-from tasklaws.humans.estimates import Target, group_table, item_table, median_seconds
+from tasklaws.core.settings import Target
+from tasklaws.humans.estimates import group_table, item_table, median_seconds, refuse_unknown
 from tasklaws.stats.proportions import Mean, pooled_rates, shared_error
 
 scores = st.lists(st.floats(0, 1), min_size=1, max_size=60)
@@ -178,8 +180,10 @@ def test_a_stratum_without_attempts_at_an_item_leaves_its_estimate_empty():
 
 @pytest.mark.parametrize("shares", [{}, {"yes": 0.5}, {"yes": 1.5, "no": -0.5}])
 def test_shares_that_are_none_are_refused(shares):
-    with pytest.raises(TasklawsError, match=r"target shares of python are .*: give shares that sum to 1"):
-        Target("python", shares)
+    with pytest.raises(
+        TasklawsError, match=r"shares of python are .*, which do not sum to 1|shares.no is -0.5, not 0 or more"
+    ):
+        read(Target, {"group": "python", "shares": shares}, "target", "correct it")
 
 
 @pytest.mark.parametrize(
@@ -193,4 +197,4 @@ def test_shares_that_are_none_are_refused(shares):
 def test_a_target_that_does_not_fit_the_people_is_refused(target, message):
     rows = [("p1", "x", 20.0, 60.0, 1, 1.0, "yes"), ("q1", "x", 20.0, 60.0, 1, 1.0, "no")]
     with pytest.raises(TasklawsError, match=message):
-        target.refuse_unknown(table(rows))
+        refuse_unknown(target, table(rows))

@@ -5,21 +5,22 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from essay import gauss, sha256
 
 import tiny
+from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_table
+from tasklaws.core.settings import Population
 from tasklaws.humans.attempts import read_attempts
-from tasklaws.humans.population import Population, simulate
+from tasklaws.humans.population import simulate, work_seconds
 
-SETTINGS = yaml.safe_load((tiny.ROOT / "params.yaml").read_text())["humans"]["population"]
+SETTINGS = tiny.SETTINGS.raw["humans"]["population"]
 MINUTE, HOUR = 60, 3600
 
 
 def population(**changes) -> Population:
-    return dataclasses.replace(Population.from_params(SETTINGS), **changes)
+    return dataclasses.replace(tiny.SETTINGS.humans.population, **changes)
 
 
 # "Thinking Out Loud: Task-based Scaling Laws", with and without Gauss's formula. Its last sum is "1 hour. 1 mins
@@ -43,7 +44,7 @@ def test_the_essays_figures(item, knows_gauss, seconds):
     """To a second and a half, or half a per cent where it is longer: the families' run_seconds rounds its exponent."""
     work = population().work[item.family]
     skips = knows_gauss and "gauss" in work.skips
-    assert float(work.seconds(item, skips)) == pytest.approx(seconds, abs=1.5, rel=0.005)
+    assert float(work_seconds(work, item, skips)) == pytest.approx(seconds, abs=1.5, rel=0.005)
 
 
 @pytest.mark.parametrize(("item", "knows_gauss", "seconds"), ESSAY, ids=lambda value: getattr(value, "id", str(value)))
@@ -109,20 +110,20 @@ def test_items_that_share_a_skill_are_alike_hard():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"n_people": 0}, "humans.population.n_people is 0: give a whole number"),
+        ({"n_people": 0}, "n_people is 0, not 1 or more"),
         ({"n_people": 1.5}, r"n_people is 1\.5"),
-        ({"slip": 1.0}, r"humans.population.slip is 1\.0"),
-        ({"speed_ability": 2}, "speed_ability is 2: give a correlation"),
-        ({"speed_sd": -1}, "speed_sd is -1: give 0 or more"),
+        ({"slip": 1.0}, r"slip is 1\.0, not between 0 and 1"),
+        ({"speed_ability": 2}, "speed_ability is 2, not -1 to 1"),
+        ({"speed_sd": -1}, "speed_sd is -1, not 0 or more"),
         ({"patience_seconds": 0}, "patience_seconds is 0"),
         ({"knowledge": {}}, "names knowledge 'python': add it"),
-        ({"speeed": 1}, "Population settings hold"),
+        ({"speeed": 1}, "unknown key 'speeed'"),
         ({"knowledge": {"python": {"share": 1.5, "ability": 0}}}, r"knowledge.python.share is 1\.5"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(change, message):
     with pytest.raises(TasklawsError, match=message):
-        Population.from_params({**SETTINGS, **change})
+        read(Population, {**SETTINGS, **change}, "humans.population", "correct it")
 
 
 def test_a_family_nobody_said_how_to_do_is_refused():

@@ -18,7 +18,7 @@ from tasklaws.items.ability import (
     record_setters,
 )
 from tasklaws.items.table import ItemTable
-from tasklaws.stats.rasch import ability_for_mean, probabilities
+from tasklaws.stats.rasch import ability_for_mean, solve_probability
 
 
 def test_a_line_is_continued_and_its_unit_does_not_matter() -> None:
@@ -107,5 +107,5 @@ def test_levels_do_not_depend_on_which_items_a_model_was_asked() -> None:
 )
 def test_the_ability_found_has_the_mean_asked_for(offsets: list[float], chance: float, mean: float) -> None:
     x, c = np.array(offsets), np.full(len(offsets), chance)
-    found = probabilities(ability_for_mean(x, c, mean), x, c)
+    found = solve_probability(ability_for_mean(x, c, mean), x, c)
     assert found.mean() == pytest.approx(max(mean, chance), abs=1e-6)

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import logit
 
 from tasklaws.items.covariates import COVARIATES, GROUPINGS, SOLVE_RATE, TIME, explain
-from tasklaws.stats.proportions import shrunk_solve_rates
+from tasklaws.stats.proportions import pooled_means
 
 
 def test_minutes_are_logged_and_standardised() -> None:
@@ -41,7 +41,7 @@ def test_steps_may_be_none_but_minutes_are_not() -> None:
 
 def test_solve_rates_of_few_people_are_drawn_to_the_usual_one_and_of_many_are_not() -> None:
     solved, attempts = np.array([0.0, 3.0, 2.0, 2.0, 0.0, 900.0]), np.array([3.0, 3.0, 3.0, 4.0, 1.0, 1000.0])
-    rates = shrunk_solve_rates(solved, attempts)
+    rates = pooled_means(solved, attempts)
     assert 0 < rates[0] < rates[4] < 0.5 < rates[1] < 1
     assert rates[5] == pytest.approx(0.9, abs=0.01)
 
@@ -51,7 +51,7 @@ def test_a_beta_binomial_population_is_recovered() -> None:
     truth = rng.beta(3, 1.5, 2000)
     attempts = rng.integers(1, 6, 2000).astype(float)
     solved = rng.binomial(attempts.astype(int), truth).astype(float)
-    rates = shrunk_solve_rates(solved, attempts)
+    rates = pooled_means(solved, attempts)
     exact = (solved + 3) / (attempts + 4.5)
     assert np.abs(rates - exact).max() < 0.05
 
@@ -59,5 +59,5 @@ def test_a_beta_binomial_population_is_recovered() -> None:
 def test_solve_rates_enter_as_log_odds() -> None:
     items = pd.DataFrame({"human_solved": [0.0, 1.0, 3.0], "human_attempts": [3.0, 3.0, 3.0]})
     column = explain(items, (SOLVE_RATE,)).covariates[:, 0]
-    rates = logit(shrunk_solve_rates(np.array([0.0, 1.0, 3.0]), np.full(3, 3.0)))
+    rates = logit(pooled_means(np.array([0.0, 1.0, 3.0]), np.full(3, 3.0)))
     assert column == pytest.approx((rates - rates.mean()) / rates.std())

@@ -117,7 +117,7 @@ def test_a_refusal_is_one_line_and_nothing_is_written(
     ("name", "arguments", "given", "extrapolated"),
     [
         ("metr_th10", ["--last", "6"], 0.160, 0.190),
-        ("swe_bench_verified", ["--last", "1", "--records"], 0.240, 0.260),
+        pytest.param("swe_bench_verified", ["--last", "1", "--records"], 0.240, 0.260, marks=pytest.mark.heavy),
     ],
 )
 def test_the_real_sets_are_predicted_as_well_as_was_measured(

@@ -101,7 +101,7 @@ def test_discrimination_is_found_where_items_differ_in_it() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n_models", "missing"), [(40, 0.0), (80, 0.3)])
+@pytest.mark.parametrize(("n_models", "missing"), [(40, 0.0), pytest.param(80, 0.3, marks=pytest.mark.heavy)])
 def test_90_percent_intervals_hold_in_87_to_93_percent_of_populations(n_models: int, missing: float) -> None:
     rng = np.random.default_rng(9)
     held: dict[str, list[float]] = {"difficulty": [], "ability": [], "effects": []}

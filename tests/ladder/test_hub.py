@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,21 @@ import pytest
 import yaml
 
 from hub_server import FORMS, LADDER, Fault, Hub, Revision
+from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.settings import HubSource, Models, gpt_neox_n_params
 from tasklaws.ladder import card
 from tasklaws.ladder import hub as hub_rungs
-from tasklaws.ladder.card import Card, gpt_neox_n_params
+from tasklaws.ladder.card import Card
 from tasklaws.ladder.heldout import heldout_loss
 
 pytestmark = pytest.mark.network
 
-RUNGS: dict[str, dict[str, Any]] = yaml.safe_load(LADDER.read_text())["rungs"]
+MODELS = read(Models, yaml.safe_load(LADDER.read_text()), str(LADDER), "correct it")
+SOURCES = {name: rung.source for name, rung in MODELS.rungs.items() if isinstance(rung.source, HubSource)}
 DOCUMENTS = [{"prompt": "Q: 17+4\nA:", "target": " 21"}, {"prompt": "Q: 1+1\nA:", "target": " 2\n"}]
 REPO = "EleutherAI/pythia-70m"
-SOURCE = RUNGS["pythia-70m"]["source"]
+SOURCE = SOURCES["pythia-70m"]
 WEIGHTS = {
     "both": ["model.safetensors"],
     "bin": ["pytorch_model.bin"],
@@ -37,7 +41,7 @@ WEIGHTS = {
 SMALL = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
 
 
-def fetch(tmp_path: Path, source: dict[str, Any] = SOURCE, rung: str = "pythia-70m") -> Card:
+def fetch(tmp_path: Path, source: HubSource = SOURCE, rung: str = "pythia-70m") -> Card:
     return hub_rungs.fetch(rung, source, DOCUMENTS, tmp_path / "models" / rung, tmp_path / "work")
 
 
@@ -45,7 +49,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def refuses(tmp_path: Path, message: str, source: dict[str, Any] = SOURCE) -> str:
+def refuses(tmp_path: Path, message: str, source: HubSource = SOURCE) -> str:
     """Fetching fails in one line that holds `message`, and leaves nothing in models/."""
     with pytest.raises(TasklawsError, match=message) as caught:
         fetch(tmp_path, source)
@@ -54,31 +58,31 @@ def refuses(tmp_path: Path, message: str, source: dict[str, Any] = SOURCE) -> st
     return str(caught.value)
 
 
-@pytest.mark.parametrize("rung", RUNGS)
+@pytest.mark.parametrize("rung", SOURCES)
 def test_fetches_every_size_at_every_step(
     rung: str, hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, out = RUNGS[rung]["source"], tmp_path / "models" / rung
+    source, out = SOURCES[rung], tmp_path / "models" / rung
     found = fetch(tmp_path, source, rung)
     assert found == card.read(out)
-    assert (found.rung, found.repo, found.revision) == (rung, source["repo"], source["revision"])
-    assert (found.n_params, found.n_params_total) == (source["n_params"], source["n_params_total"])
-    assert found.commit == hub.repos[source["repo"]]["main"].commit
-    assert [checkpoint.step for checkpoint in found.checkpoints] == source["steps"]
+    assert (found.rung, found.repo, found.revision) == (rung, source.repo, source.revision)
+    assert (found.n_params, found.n_params_total) == (source.n_params, source.n_params_total)
+    assert found.commit == hub.repos[source.repo]["main"].commit
+    assert [checkpoint.step for checkpoint in found.checkpoints] == list(source.steps)
     names = SMALL + WEIGHTS[FORMS.get(rung, "both")]
     expected = {"card.json": (out / "card.json").read_bytes()}
     for checkpoint in found.checkpoints:
-        served = hub.repos[source["repo"]][f"step{checkpoint.step}"]
+        served = hub.repos[source.repo][f"step{checkpoint.step}"]
         assert checkpoint.commit == served.commit
         assert checkpoint.n_tokens == checkpoint.step * 2**21
-        assert checkpoint.train_flops == pytest.approx(6 * source["n_params"] * checkpoint.n_tokens)
+        assert checkpoint.train_flops == pytest.approx(6 * source.n_params * checkpoint.n_tokens)
         folder = "" if checkpoint.is_final else f"seed1234-step{checkpoint.step}/"
         expected |= {folder + name: served.files[name] for name in names}
     assert contents(out) == expected
     assert not any(name in request for request in hub.asked for name in ("README", ".gitattributes"))
     # Stand-ins are of another size than the ladder says: kept, counted and said.
     assert found.n_params_loaded == gpt_neox_n_params(2, 16)
-    assert f"width 16, not {source['width']}" in capsys.readouterr().err
+    assert f"width 16, not {source.width}" in capsys.readouterr().err
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("touched the network"))
     for checkpoint in found.checkpoints:
         expected_loss = (checkpoint.loss_nats, checkpoint.bits_per_byte)
@@ -131,7 +135,7 @@ def test_replaces_an_older_rung_whole(tmp_path: Path, hub: Hub) -> None:
 
 def test_matching_weights_give_no_warning(tmp_path: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     n_params = gpt_neox_n_params(2, 16)
-    fetch(tmp_path, SOURCE | {"layers": 2, "width": 16, "heads": 2, "n_params": n_params})
+    fetch(tmp_path, replace(SOURCE, layers=2, width=16, heads=2, n_params=n_params))
     assert "warning" not in capsys.readouterr().err
 
 
@@ -139,6 +143,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from tasklaws.core import errors
+from tasklaws.core.settings import HubSource
 from tasklaws.ladder import hub
 source, documents, out, work = {source!r}, {documents!r}, Path({out!r}), Path({work!r})
 errors.run(lambda: print(hub.fetch("pythia-70m", source, documents, out, work).commit))
@@ -222,17 +227,31 @@ def test_without_a_network_it_says_so_in_one_line(tmp_path: Path, hub: Hub, monk
             "EleutherAI/pythia-71m at step1000 from http.*no such repository",
         ),
         ({"repo": "two words"}, "two words at step1000.*correct `repo`"),
-        ({"steps": [1001, 143000]}, f"{REPO} at step1001 from http.*no such revision: correct `steps`"),
+        ({"steps": (1001, 143000)}, f"{REPO} at step1001 from http.*no such revision: correct `steps`"),
         ({"revision": "0" * 40}, f"{REPO} at 0000.*no such revision"),
-        ({"revision": "step64000"}, "revision step64000.*not the last of steps"),
         ({"revision": "elsewhere"}, f"{REPO} at elsewhere.*no such revision"),
-        ({"steps": []}, "list each step once"),
-        ({"steps": [1000, 1000]}, "list each step once"),
-        ({"seeds": [1, 2]}, r"seeds of .* are \[1, 2\]: a repository holds one seed"),
     ],
 )
 def test_refuses_a_source_that_is_not_there(change: dict[str, Any], message: str, hub: Hub, tmp_path: Path) -> None:
-    refuses(tmp_path, message, SOURCE | change)
+    refuses(tmp_path, message, replace(SOURCE, **change))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"revision": "step64000"}, "revision is step64000, not the last of steps"),
+        ({"steps": []}, r"steps is \[\], not one or more"),
+        ({"steps": [1000, 1000]}, r"steps is \[1000, 1000\], not each once"),
+        ({"seeds": [1, 2]}, r"seeds is \[1, 2\], not one seed"),
+    ],
+)
+def test_refuses_a_source_that_cannot_be(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(TasklawsError, match=message):
+        read(HubSource, asdict(SOURCE) | change, "source", "correct it")
+
+
+def test_the_last_step_has_a_revision_of_its_own() -> None:
+    assert replace(SOURCE, steps=(143000, 1000)).revisions == {1000: "step1000", 143000: "main"}
 
 
 @pytest.mark.parametrize(
@@ -257,10 +276,10 @@ def test_a_refusal_says_what_to_do(fault: Fault, message: str, hub: Hub, tmp_pat
 @pytest.mark.parametrize(("kind", "message"), [("short", "should be of size"), ("flip", "came damaged")])
 def test_a_bad_file_is_refused_and_fetched_again(kind: str, message: str, rung: str, hub: Hub, tmp_path: Path) -> None:
     hub.faults.append(Fault("safetensors", kind, times=1))
-    source = RUNGS[rung]["source"]
+    source = SOURCES[rung]
     refuses(tmp_path, message, source)
     fetch(tmp_path, source, rung)
-    served = hub.repos[source["repo"]]["main"].files
+    served = hub.repos[source.repo]["main"].files
     copied = contents(tmp_path / "models" / rung)
     assert all(copied[name] == served[name] for name in SMALL + WEIGHTS[FORMS.get(rung, "both")])
 
@@ -294,10 +313,10 @@ def test_refuses_a_revision_that_is_no_model(lost: str, message: str, hub: Hub, 
 
 
 def test_refuses_a_missing_shard(hub: Hub, tmp_path: Path) -> None:
-    source = RUNGS["pythia-12b"]["source"]
-    revision = hub.repos[source["repo"]]["step1000"]
+    source = SOURCES["pythia-12b"]
+    revision = hub.repos[source.repo]["step1000"]
     files = {name: content for name, content in revision.files.items() if "-00002-of" not in name}
-    hub.repos[source["repo"]]["step1000"] = Revision(revision.commit, files)
+    hub.repos[source.repo]["step1000"] = Revision(revision.commit, files)
     refuses(tmp_path, "does not load", source)
 
 

@@ -8,7 +8,7 @@ import yaml
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from hub_server import LADDER
-from tasklaws.ladder.card import gpt_neox_n_params
+from tasklaws.core.settings import gpt_neox_n_params
 from tasklaws.ladder.heldout import count_params
 
 RUNGS: dict[str, dict[str, Any]] = yaml.safe_load(LADDER.read_text())["rungs"]

@@ -6,10 +6,15 @@ import yaml
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from tasklaws.compose import compose
-from tasklaws.ladder.card import gpt_neox_n_params, ladder_rows, rung_size
+from tasklaws.core.settings import Models, Settings, gpt_neox_n_params
+from tasklaws.ladder.card import ladder_rows
 from tasklaws.ladder.heldout import count_params
 from tasklaws.tables import LADDER
 from tiny import ROOT, SOURCE
+
+
+def models(ladder: str) -> Models:
+    return Settings.of(yaml.safe_load(compose([f"models={ladder}"], ROOT / "conf"))).models
 
 
 @pytest.mark.parametrize(
@@ -49,20 +54,19 @@ def test_the_formula_gives_pythias_published_numbers(layers, width, n_params):
 
 
 def test_a_trained_rung_is_promised_its_tokens():
-    assert rung_size(SOURCE) == (gpt_neox_n_params(2, 8), SOURCE["n_tokens"])
+    assert (SOURCE.n_params, SOURCE.n_tokens) == (gpt_neox_n_params(2, 8), 120 * 4 * 96)
 
 
 def test_a_fetched_rung_is_promised_its_last_step():
-    source = {"kind": "hub", "n_params": 100, "steps": [1000, 143000], "tokens_per_step": 2097152}
+    source = models("pythia_ladder").rungs["pythia-70m"].source
     # 299.9 billion tokens, as Pythia's authors give it.
-    assert rung_size(source) == (100, 299_892_736_000)
+    assert (source.n_params, source.n_tokens) == (18_915_328, 299_892_736_000)
 
 
 @pytest.mark.parametrize("ladder", ["nano_ladder", "nano_mini", "pythia_ladder"])
 def test_the_ladder_table_follows_from_the_configuration(ladder):
-    models = yaml.safe_load(compose([f"models={ladder}"], ROOT / "conf"))["models"]
-    rows = ladder_rows(models)
-    assert [row["rung"] for row in rows] == list(models["rungs"])
+    rows = ladder_rows(models(ladder))
+    assert [row["rung"] for row in rows] == list(models(ladder).rungs)
     for row in rows:
         assert list(row) == LADDER.columns
         assert row["train_flops"] == 6 * row["n_params"] * row["n_tokens"]

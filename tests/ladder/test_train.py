@@ -17,15 +17,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import tiny
 from tasklaws.core.files import read_jsonl, sha256_file
 from tasklaws.core.schema import Document
+from tasklaws.core.settings import gpt_neox_n_params
 from tasklaws.ladder import card, heldout, train
-from tasklaws.ladder.card import gpt_neox_n_params
 from tasklaws.ladder.packing import batches
 from tasklaws.ladder.rung import train_rung
 from tasklaws.ladder.tokenizer import encode, load_tokenizer
-from tasklaws.ladder.train import Recipe, Training, build_model
+from tasklaws.ladder.train import Training, build_model
 
-RECIPE = Recipe.from_source(tiny.SOURCE)
-FEW = replace(RECIPE, n_tokens=40 * RECIPE.rows * RECIPE.length)  # forty steps
+SOURCE = tiny.SOURCE
+FEW = replace(SOURCE, n_tokens=40 * SOURCE.rows * SOURCE.length)  # forty steps
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +62,10 @@ def bytes_of(folder: Path) -> dict[str, str]:
 
 def test_the_loss_falls(documents, tokenizer):
     torch.set_num_threads(1)
-    training = Training(RECIPE, build_model(RECIPE, tokenizer, 0))
-    stream = batches(encode(documents, tokenizer), RECIPE.rows, RECIPE.length, 0, 0, RECIPE.n_steps)
+    training = Training(SOURCE, build_model(SOURCE, tokenizer, 0))
+    stream = batches(encode(documents, tokenizer), SOURCE.rows, SOURCE.length, 0, 0, SOURCE.n_steps)
     losses = [training.advance(batch) for batch in stream]
-    assert len(losses) == RECIPE.n_steps
+    assert len(losses) == SOURCE.n_steps
     # A model that knows nothing pays ln(vocabulary).
     assert losses[0] == pytest.approx(math.log(len(tokenizer)), rel=0.1)
     assert sum(losses[-10:]) / 10 < 0.6 * losses[0]
@@ -124,7 +124,7 @@ def test_a_killed_rung_resumes_with_more_workers_and_ends_in_the_same_bytes(rung
     assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "models").exists()
     (state,) = tmp_path.glob(".work/train/tiny/*/seed0.state")
-    assert 0 < torch.load(state, weights_only=True)["step"] < RECIPE.n_steps
+    assert 0 < torch.load(state, weights_only=True)["step"] < SOURCE.n_steps
     assert bytes_of(make_rung(tmp_path, corpus_dir, workers=2)) == bytes_of(rung)
     assert not list((tmp_path / ".work/train").iterdir())
 
@@ -156,7 +156,7 @@ def test_the_rung_is_an_ordinary_directory(rung, tokenizer):
     assert given_ids.tolist()[0] == tokenizer("Q: 1+2\nA:", add_special_tokens=False)["input_ids"]
     said = model.generate(given_ids, max_new_tokens=3, do_sample=False, pad_token_id=loaded.pad_token_id)
     assert said.shape[0] == 1
-    assert model.config.num_hidden_layers == tiny.SOURCE["layers"]
+    assert model.config.num_hidden_layers == tiny.SOURCE.layers
 
 
 def test_the_card_tells_the_facts(rung, corpus_dir):
@@ -177,13 +177,13 @@ def test_the_card_tells_the_facts(rung, corpus_dir):
 
 def test_checkpoints_are_kept_at_three_training_lengths(rung):
     known = card.read(rung)
-    for seed in tiny.SOURCE["seeds"]:
+    for seed in tiny.SOURCE.seeds:
         own = [checkpoint for checkpoint in known.checkpoints if checkpoint.seed == seed]
         assert [checkpoint.step for checkpoint in own] == [30, 60, 120]
         assert [checkpoint.is_final for checkpoint in own] == [False, False, True]
         losses = [checkpoint.loss_nats for checkpoint in own]
         assert losses == sorted(losses, reverse=True)
-    assert known.final.seed == tiny.SOURCE["seeds"][0]
+    assert known.final.seed == tiny.SOURCE.seeds[0]
     folders = {path.name for path in rung.iterdir() if path.is_dir()}
     assert folders == {checkpoint.path for checkpoint in known.checkpoints} - {"."}
     weights = [sha256_file(rung / checkpoint.path / "model.safetensors") for checkpoint in known.checkpoints]
@@ -192,20 +192,20 @@ def test_checkpoints_are_kept_at_three_training_lengths(rung):
 
 def test_a_packed_document_is_read_as_if_it_stood_alone(documents, tokenizer):
     encoded = encode(documents, tokenizer)
-    model = build_model(replace(RECIPE, layers=3), tokenizer, 0).double().eval()
-    batch = next(batches(encoded, RECIPE.rows, RECIPE.length, 0, 0, 1))
+    model = build_model(replace(SOURCE, layers=3), tokenizer, 0).double().eval()
+    batch = next(batches(encoded, SOURCE.rows, SOURCE.length, 0, 0, 1))
     least = torch.finfo(torch.float64).min
     mask = torch.zeros(batch.mask.shape, dtype=torch.float64).masked_fill(~batch.mask, least)
     with torch.inference_mode():
         packed = model(input_ids=batch.input_ids, position_ids=batch.position_ids, attention_mask=mask).logits
         plain = model(input_ids=batch.input_ids).logits
         n_checked = 0
-        for row in range(RECIPE.rows):
+        for row in range(SOURCE.rows):
             starts = (batch.position_ids[row] == 0).nonzero()[:, 0].tolist()
             for at in starts:
                 end = next(
-                    (later for later in range(at + 1, RECIPE.length) if batch.position_ids[row, later] == 0),
-                    RECIPE.length,
+                    (later for later in range(at + 1, SOURCE.length) if batch.position_ids[row, later] == 0),
+                    SOURCE.length,
                 )
                 alone = model(input_ids=batch.input_ids[None, row, at:end]).logits[0]
                 if tuple(batch.input_ids[row, at:end].tolist()) not in {document.ids for document in encoded}:
@@ -215,7 +215,7 @@ def test_a_packed_document_is_read_as_if_it_stood_alone(documents, tokenizer):
                 if at:
                     assert not torch.allclose(plain[row, at:end], alone, atol=1e-4), "the mask does nothing"
                     n_checked += 1
-    assert n_checked >= RECIPE.rows
+    assert n_checked >= SOURCE.rows
 
 
 def test_only_targets_are_learned(documents, tokenizer):
@@ -228,10 +228,10 @@ def test_only_targets_are_learned(documents, tokenizer):
 
 
 def test_kept_steps_are_shares_of_the_whole():
-    assert RECIPE.n_steps == 120
-    assert RECIPE.kept_steps == [30, 60, 120]
-    assert replace(RECIPE, checkpoints=(0.001, 1.0)).kept_steps == [1, 120]
-    assert replace(RECIPE, checkpoints=()).kept_steps == [120]
+    assert SOURCE.n_steps == 120
+    assert SOURCE.kept_steps == [30, 60, 120]
+    assert replace(SOURCE, checkpoints=(0.001, 1.0)).kept_steps == [1, 120]
+    assert replace(SOURCE, checkpoints=()).kept_steps == [120]
 
 
 @pytest.mark.slow
@@ -239,10 +239,10 @@ def test_a_write_cut_short_is_one_line_and_leaves_nothing(corpus_dir, tmp_path):
     """The state is written by torch, the weights by safetensors: each hides a full disk behind an error of its own."""
     program = (
         "import resource, sys; from pathlib import Path; import tiny\n"
-        "from tasklaws import errors; from tasklaws.ladder.tokenizer import encode, load_tokenizer\n"
-        "from tasklaws.ladder.train import Recipe, Training, build_model, export\n"
-        "recipe, tokenizer = Recipe.from_source(tiny.SOURCE), load_tokenizer(Path(sys.argv[1]))\n"
-        "training = Training(recipe, build_model(recipe, tokenizer, 0))\n"
+        "from tasklaws.core import errors; from tasklaws.ladder.tokenizer import encode, load_tokenizer\n"
+        "from tasklaws.ladder.train import Training, build_model, export\n"
+        "tokenizer = load_tokenizer(Path(sys.argv[1]))\n"
+        "training = Training(tiny.SOURCE, build_model(tiny.SOURCE, tokenizer, 0))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))\n"
         "model = training.model\n"
         "for write in (lambda: training.save(Path('seed0.state')), lambda: export(model, tokenizer, Path('seed0'))):\n"

@@ -17,6 +17,7 @@ def curve(value: np.ndarray, x: np.ndarray = X) -> pd.DataFrame:
     return pd.DataFrame({"n_tokens": x, "value": value})
 
 
+@pytest.mark.slow
 def test_curves_without_noise_are_carried_on_exactly() -> None:
     for law in (lambda x: 0.5 + 20 * x**-0.3, lambda x: 30 * (1 / x + 1e-8) ** 0.3):
         found = extrapolate(curve(law(X)), AHEAD)
@@ -25,6 +26,7 @@ def test_curves_without_noise_are_carried_on_exactly() -> None:
         assert sum(found.weights.values()) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_company_and_order_of_rows_do_not_matter() -> None:
     rng = np.random.default_rng(0)
     tables = [curve((0.5 + 20 * X**-0.3) * np.exp(0.01 * rng.standard_normal(25))) for _ in range(2)]

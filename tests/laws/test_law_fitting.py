@@ -291,7 +291,7 @@ def test_compute_is_worked_out_where_it_is_not_given() -> None:
     assert found.params == pytest.approx({"E": 1, "A": 1e4, "a": 0.2}, rel=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_a_million_rows_can_be_fitted() -> None:
     rng = np.random.default_rng(0)
     n, d = 10 ** rng.uniform(7, 10, 10**6), 10 ** rng.uniform(9, 12, 10**6)

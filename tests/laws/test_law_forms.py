@@ -1,5 +1,8 @@
 """Every law: its gradient is the derivative of its value, and its parameters change units as they should."""
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -65,6 +68,48 @@ def test_every_point_may_have_parameters_of_its_own(law: Law) -> None:
         one, slope = law.value(theta[:, [point]], alone)
         assert value[0, point] == pytest.approx(one[0, 0])
         assert gradient[0, point] == pytest.approx(slope[0, 0])
+
+
+# The laws as their sources print them, x being the one axis, by the names of their parameters.
+WRITTEN: dict[str, Callable[..., float]] = {
+    "power": lambda x, E, A, a: E + A / x**a,
+    "pure_power": lambda x, A, a: A / x**a,
+    "chinchilla": lambda N, D, E, A, B, alpha, beta: E + A / N**alpha + B / D**beta,
+    "kaplan": lambda N, D, N_c, D_c, alpha_N, alpha_D: ((N_c / N) ** (alpha_N / alpha_D) + D_c / D) ** alpha_D,
+    "over_training": lambda N, D, E, a, b, eta: E + (a * (D / N) ** eta + b * (N / D) ** eta) / (6 * N * D) ** eta,
+    "error_from_loss": lambda loss, eps, k, gamma: 1 - (eps - k * math.exp(-gamma * loss)),
+    "transfer": lambda N, D, k, alpha, beta: k * D**alpha * N**beta,
+    "learning_curve": lambda x, E, A, a: E + A / x ** (a / (1 + a)),
+    "m1": lambda x, A, a: A / x**a,
+    "m2": lambda x, E, A, a: E + A / x**a,
+    "m3": lambda x, b, g, c: b * (1 / x + g) ** c,
+    "broken_power": lambda x, a, b, c0, c1, d1, f1: a + b / x**c0 / (1 + (x / d1) ** (1 / f1)) ** (c1 * f1),
+    "broken_power_2": lambda x, a, b, c0, c1, d1, f1, c2, d2, f2: (
+        a + b / x**c0 / (1 + (x / d1) ** (1 / f1)) ** (c1 * f1) / (1 + (x / d2) ** (1 / f2)) ** (c2 * f2)
+    ),
+    "logistic": lambda x, start, end, k, m: start + (end - start) / (1 + (m / x) ** k),
+    "logistic_full": lambda x, start, end, k, m: start + (end - start) / (1 + (m / x) ** k),
+    "logistic_in_loss": lambda loss, start, end, k, m: start + (end - start) / (1 + math.exp(k * (loss - m))),
+    "log_accuracy": lambda x, chance, A, a: chance + (1 - chance) * math.exp(-A / x**a),
+    "step": lambda x, start, end, threshold: end if x > threshold else start,
+    "u_shape": lambda x, turn, k, m: turn + k * math.log(x / m) ** 2,
+    "inverse": lambda x, start, end, k, m: start + (end - start) / (1 + (m / x) ** k),
+    "constant": lambda x, level: level,
+}
+SYMBOLS = {"n_params": "N", "n_tokens": "D", "loss": "loss"}
+
+
+@EACH_LAW
+def test_a_laws_value_is_the_formula_of_its_source(law: Law) -> None:
+    if law.name == "m4":  # an equation: test_the_loss_of_m4_solves_its_equation
+        return
+    theta = some_theta(law, np.random.default_rng(3))
+    value = law.value(theta, INPUTS)[0]
+    names = ["x"] if law.one_axis else [SYMBOLS[name] for name in law.inputs]
+    parameters = dict(zip((parameter.name for parameter in law.parameters), theta[0, 0], strict=True))
+    for point in range(value.shape[-1]):
+        given = dict(zip(names, (INPUTS[name][point] for name in law.inputs), strict=True))
+        assert value[0, point] == pytest.approx(WRITTEN[law.name](**given, **parameters), rel=1e-9)
 
 
 @EACH_LAW

@@ -10,7 +10,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
 from tasklaws.overlap.effective_number import effective_number
 from tasklaws.overlap.residuals import between_seeds, read_cells
-from tasklaws.overlap.summary import structure_table
+from tasklaws.overlap.summary import structure_table, worth
 from tasklaws.tables import EFFECTIVE_NUMBERS, read_effective_numbers, with_effective_number
 
 BLANK = Item("", "f", "", "a", ("own",), 1, 0, False, 1.0, 1, 0.0, ("",))
@@ -125,3 +125,29 @@ def test_lone_flips_do_not_make_a_family_independent() -> None:
     assert (found["observed_low"], found["observed_high"]) == (1, found["n_items"])
     assert found["taken_from"] == "design"
     assert found["n_eff"] < 2
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"designed": 2.079}, "137 items are worth 2.08 tasks by design; nothing is seen"),
+        (
+            {"designed": 2.079, "observed": 137, "observed_low": 1, "observed_high": 137},
+            "137 items are worth 2.08 tasks by design; seen are 137 (90%: 1 to 137)",
+        ),
+        (
+            {"taken_from": "seeds", "n_eff": 9.97, "observed": 9.97, "observed_low": 4.47, "observed_high": 22.27},
+            "137 items are worth 9.97 tasks as seen between seeds (90%: 4.47 to 22.3)",
+        ),
+        (
+            {"taken_from": "trend", "designed": 3.0, "observed": 2.08, "observed_low": 1, "observed_high": 9.5},
+            "137 items are worth 2.08 tasks as seen around a trend (90%: 1 to 9.5); designed are 3",
+        ),
+        (
+            {"taken_from": "independent items", "n_eff": 137},
+            "137 items are worth 137 tasks taken for independent, as they name no skill; nothing is seen",
+        ),
+    ],
+)
+def test_a_number_of_tasks_says_whether_it_is_seen_or_designed(row: dict[str, float | str], said: str) -> None:
+    assert worth({"n_items": 137, "n_eff": 2.079, "taken_from": "design", **row}) == said

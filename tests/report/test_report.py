@@ -7,7 +7,6 @@ from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -15,6 +14,8 @@ import pytest
 
 from results_tree import params_of, write_results
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.settings import Settings
+from tasklaws.overlap.summary import worth
 from tasklaws.report.build import build_report
 from tasklaws.report.claims import claims
 from tasklaws.report.load import Results, load_results, of_task
@@ -24,22 +25,22 @@ FEW = ("gauss_sum", "largest_of_four", "sha256_power")
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def full(not_quick: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
     """The default ladder with every family, reported."""
     root = tmp_path_factory.mktemp("full")
     params = params_of("nano_ladder")
     write_results(root, params)
-    build_report(root, params)
-    return root, params
+    build_report(root, Settings.of(params))
+    return root, Settings.of(params)
 
 
 @pytest.fixture(scope="module")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
     """Three rungs, one seed, a few families, not yet reported."""
     root = tmp_path_factory.mktemp("mini")
     params = params_of("nano_mini", FEW)
     write_results(root, params)
-    return root, params
+    return root, Settings.of(params)
 
 
 def page(root: Path) -> str:
@@ -88,7 +89,7 @@ def read_page(text: str) -> Reader:
     return reader
 
 
-def test_the_page_loads_nothing(full: tuple[Path, dict[str, Any]]) -> None:
+def test_the_page_loads_nothing(full: tuple[Path, Settings]) -> None:
     text = page(full[0])
     reader = read_page(text)
     assert reader.loads == ["data:,", "surprises.html"]
@@ -97,21 +98,21 @@ def test_the_page_loads_nothing(full: tuple[Path, dict[str, Any]]) -> None:
     assert str(full[0]) not in text
 
 
-def test_ids_are_unique_and_references_lead_somewhere(full: tuple[Path, dict[str, Any]]) -> None:
+def test_ids_are_unique_and_references_lead_somewhere(full: tuple[Path, Settings]) -> None:
     reader = read_page(page(full[0]))
     assert len(reader.ids) == len(set(reader.ids))
     assert set(reader.references) <= set(reader.ids)
 
 
-def test_every_colour_of_a_figure_has_a_dark_one(full: tuple[Path, dict[str, Any]]) -> None:
+def test_every_colour_of_a_figure_has_a_dark_one(full: tuple[Path, Settings]) -> None:
     figures = "".join(re.findall(r"<svg.*?</svg>", page(full[0]), flags=re.S))
     assert set(re.findall(r"#[0-9a-f]{6}\b", figures)) == set()
 
 
-def test_every_family_has_its_figures(full: tuple[Path, dict[str, Any]]) -> None:
-    root, params = full
+def test_every_family_has_its_figures(full: tuple[Path, Settings]) -> None:
+    root, settings = full
     figures = {path.stem for path in (root / "results" / "nano_ladder" / "figures").glob("*.svg")}
-    for family, elicitations in params["elicitation"]["ask"].items():
+    for family, elicitations in settings.elicitation.ask.items():
         for elicitation in elicitations:
             assert f"{family}-{elicitation}-exact_match" in figures
             assert f"{family}-{elicitation}-target_bits_per_byte" in figures
@@ -125,7 +126,7 @@ def test_every_family_has_its_figures(full: tuple[Path, dict[str, Any]]) -> None
         assert f'id="{name}-title"' in shown
 
 
-def test_verdicts_stand_on_the_page(full: tuple[Path, dict[str, Any]]) -> None:
+def test_verdicts_stand_on_the_page(full: tuple[Path, Settings]) -> None:
     root, _ = full
     forecasts = pd.read_csv(root / "results" / "nano_ladder" / "forecasts.csv")
     text = page(root)
@@ -133,7 +134,7 @@ def test_verdicts_stand_on_the_page(full: tuple[Path, dict[str, Any]]) -> None:
         assert f">{verdict}</span>" in text
 
 
-def test_methods_laws_and_mirage_check_stand_on_the_page(full: tuple[Path, dict[str, Any]]) -> None:
+def test_methods_laws_and_mirage_check_stand_on_the_page(full: tuple[Path, Settings]) -> None:
     root, _ = full
     text = page(root)
     methods = pd.read_csv(root / "results" / "nano_ladder" / "methods.csv")
@@ -148,7 +149,7 @@ def test_methods_laws_and_mirage_check_stand_on_the_page(full: tuple[Path, dict[
         assert escape(row.evidence, quote=False) in text
 
 
-def test_what_families_are_worth_stands_on_the_page(full: tuple[Path, dict[str, Any]]) -> None:
+def test_what_families_are_worth_stands_on_the_page(full: tuple[Path, Settings]) -> None:
     root, _ = full
     text = page(root)
     table = pd.read_csv(root / "results" / "nano_ladder" / "structure.csv")
@@ -157,12 +158,12 @@ def test_what_families_are_worth_stands_on_the_page(full: tuple[Path, dict[str, 
     for row in seen.itertuples():
         assert f'<td class="n">{row.observed:.1f} ({row.observed_low:.1f} to {row.observed_high:.1f})</td>' in text
     least = table.loc[(table["n_eff"] / table["n_items"]).idxmin()]
-    said = f"The items of {least['family']} {least['elicitation']} hang together most: {least['n_items']} are worth"
-    assert f"{said} {least['n_eff']:.1f} tasks" in text
+    said = f"The items of {least['family']} {least['elicitation']} hang together most: {worth(least.to_dict())}."
+    assert escape(said, quote=False) in text
     assert "results/nano_ladder/structure.csv" in text
 
 
-def test_weights_of_a_curve_make_up_the_whole(full: tuple[Path, dict[str, Any]]) -> None:
+def test_weights_of_a_curve_make_up_the_whole(full: tuple[Path, Settings]) -> None:
     results = load_results(*full)
     tasks, rows = combination_rows(results, "exact_match")
     assert tasks == results.tasks
@@ -185,7 +186,7 @@ def test_weights_of_a_curve_make_up_the_whole(full: tuple[Path, dict[str, Any]])
     [([True, True], "not shown"), ([False], "shown"), ([True, False], "partly shown"), ([None], "cannot be told")],
 )
 def test_the_mirage_claim_follows_the_check(
-    full: tuple[Path, dict[str, Any]], survives: list[bool | None], judged: str
+    full: tuple[Path, Settings], survives: list[bool | None], judged: str
 ) -> None:
     jump = ("addition", "direct", "partial_credit", 0.7, 0.01)
     columns = ["family", "elicitation", "metric", "statistic", "p_value", "survives"]
@@ -193,7 +194,7 @@ def test_the_mirage_claim_follows_the_check(
     assert judgement(replace(load_results(*full), mirage=rows), "Are the jumps") == judged
 
 
-def test_the_plots_table_is_tidy(full: tuple[Path, dict[str, Any]]) -> None:
+def test_the_plots_table_is_tidy(full: tuple[Path, Settings]) -> None:
     table = pd.read_csv(full[0] / "results" / "nano_ladder" / "plots" / "curves.csv")
     assert list(table) == ["curve", "metric", "role", "n_params", "seed", "value"]
     assert set(table["role"]) == {"fit", "holdout", "forecast", "forecast lower", "forecast upper"}
@@ -201,7 +202,7 @@ def test_the_plots_table_is_tidy(full: tuple[Path, dict[str, Any]]) -> None:
     assert {"loss_nats", "bits_per_byte"} <= set(table.loc[table["curve"] == "corpus likelihood", "metric"])
 
 
-def test_two_renders_give_the_same_bytes(mini: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_two_renders_give_the_same_bytes(mini: tuple[Path, Settings], tmp_path: Path) -> None:
     written = []
     for place in ("one", "two/deeper"):
         root = tmp_path / place
@@ -217,7 +218,7 @@ def test_two_renders_give_the_same_bytes(mini: tuple[Path, dict[str, Any]], tmp_
     assert written[0] == written[1]
 
 
-def test_three_rungs_are_not_enough(mini: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_three_rungs_are_not_enough(mini: tuple[Path, Settings], tmp_path: Path) -> None:
     shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
     build_report(tmp_path, mini[1])
     text = page(tmp_path)
@@ -228,15 +229,17 @@ def test_three_rungs_are_not_enough(mini: tuple[Path, dict[str, Any]], tmp_path:
     assert "step_chain" not in text
 
 
-def test_a_ladder_without_a_holdout_is_shown_too(mini: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_a_ladder_without_a_holdout_is_shown_too(mini: tuple[Path, Settings], tmp_path: Path) -> None:
     shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
-    models = mini[1]["models"]
-    rungs = {rung: entry for rung, entry in models["rungs"].items() if entry["role"] == "fit"}
+    models = mini[1].models
+    rungs = {name: rung for name, rung in models.rungs.items() if rung.role == "fit"}
     for name in ("forecasts", "validation", "methods", "bands", "observations_holdout", "mirage", "structure"):
         empty(tmp_path / "results" / "nano_mini" / f"{name}.csv")
     for name in ("surprises", "surprise_counts", "surprising_skills"):
         empty(tmp_path / "results" / "nano_mini" / f"{name}.csv")
-    build_report(tmp_path, {**mini[1], "models": {**models, "rungs": rungs}})
+    settings = replace(mini[1], models=replace(models, rungs=rungs))
+    object.__setattr__(settings, "raw", mini[1].raw)
+    build_report(tmp_path, settings)
     assert "No rung of this ladder was held out" in page(tmp_path)
     assert all(f">{rung}<" in page(tmp_path) for rung in rungs)
 
@@ -246,7 +249,7 @@ def empty(path: Path) -> None:
     path.write_text(path.read_text().splitlines()[0] + "\n")
 
 
-def test_a_stale_figure_goes(mini: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_a_stale_figure_goes(mini: tuple[Path, Settings], tmp_path: Path) -> None:
     shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
     stale = tmp_path / "results" / "nano_mini" / "figures" / "old-family.svg"
     stale.parent.mkdir()
@@ -257,7 +260,7 @@ def test_a_stale_figure_goes(mini: tuple[Path, dict[str, Any]], tmp_path: Path) 
 
 @pytest.mark.parametrize("lost", ["fits.json", "mirage.csv", "bands.csv", "validation.csv", "observations_holdout.csv"])
 def test_a_missing_input_is_named_and_nothing_is_written(
-    mini: tuple[Path, dict[str, Any]], tmp_path: Path, lost: str
+    mini: tuple[Path, Settings], tmp_path: Path, lost: str
 ) -> None:
     shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
     (tmp_path / "results" / "nano_mini" / lost).unlink()
@@ -266,7 +269,7 @@ def test_a_missing_input_is_named_and_nothing_is_written(
     assert not (tmp_path / "reports").exists()
 
 
-def test_an_item_text_cannot_break_the_page(mini: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_an_item_text_cannot_break_the_page(mini: tuple[Path, Settings], tmp_path: Path) -> None:
     shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
     for path in (tmp_path / "data" / "items").glob("*.jsonl"):
         path.write_text(path.read_text().replace("largest ", "<script>alert(1)</script> "))
@@ -296,7 +299,7 @@ def rescored(results: Results, solved: dict[str, dict[str, float]]) -> Results:
     return replace(results, scores=scores, observations=observations)
 
 
-def test_judgements_follow_the_data(full: tuple[Path, dict[str, Any]]) -> None:
+def test_judgements_follow_the_data(full: tuple[Path, Settings]) -> None:
     results = load_results(*full)
     rungs = list(results.rungs)
     step = {rung: float(index >= 4) for index, rung in enumerate(rungs)}
@@ -313,7 +316,7 @@ def test_judgements_follow_the_data(full: tuple[Path, dict[str, Any]]) -> None:
     assert judgement(flat, "Sum of") == "cannot be told"
 
 
-def test_the_tables_of_claims_are_the_scores(full: tuple[Path, dict[str, Any]]) -> None:
+def test_the_tables_of_claims_are_the_scores(full: tuple[Path, Settings]) -> None:
     results = load_results(*full)
     rungs = list(results.rungs)
     solved = {rung: float(index >= 4) for index, rung in enumerate(rungs)}
@@ -331,7 +334,7 @@ CHROMIUM = shutil.which("chromium")
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
-def test_a_browser_shows_the_page(full: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_a_browser_shows_the_page(full: tuple[Path, Settings], tmp_path: Path) -> None:
     picture = tmp_path / "page.png"
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     flags += " --disable-component-update --disable-sync --hide-scrollbars --window-size=390,2400"

@@ -2,25 +2,25 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
 from results_tree import params_of, write_results
+from tasklaws.core.settings import Settings
 from tasklaws.report.load import load_results
 from tasklaws.report.orders import OrderResults, load_orders, order_figures, order_section
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
     root = tmp_path_factory.mktemp("orders")
     params = params_of("nano_mini", ("gauss_sum", "sha256_power"))
     write_results(root, params)
-    return root, params
+    return root, Settings.of(params)
 
 
-def test_the_section_shows_the_tables(made: tuple[Path, dict[str, Any]]) -> None:
+def test_the_section_shows_the_tables(made: tuple[Path, Settings]) -> None:
     results = load_results(*made)
     orders = load_orders(results)
     shown = order_section(results, orders)
@@ -34,7 +34,7 @@ def test_the_section_shows_the_tables(made: tuple[Path, dict[str, Any]]) -> None
     assert set(order_figures(results, orders)) == {drawn.figure for drawn in shown["tasks"]}
 
 
-def test_bold_is_what_the_interval_supports(made: tuple[Path, dict[str, Any]]) -> None:
+def test_bold_is_what_the_interval_supports(made: tuple[Path, Settings]) -> None:
     results = load_results(*made)
     orders = load_orders(results)
     time = (orders.compared["items"] == "all") & (orders.compared["order"] == "time")
@@ -47,9 +47,7 @@ def test_bold_is_what_the_interval_supports(made: tuple[Path, dict[str, Any]]) -
         assert ("people's time" in named) is better
 
 
-def test_families_without_people_are_named_and_drawn_without_them(
-    made: tuple[Path, dict[str, Any]], tmp_path: Path
-) -> None:
+def test_families_without_people_are_named_and_drawn_without_them(made: tuple[Path, Settings], tmp_path: Path) -> None:
     root = tmp_path / "root"
     shutil.copytree(made[0], root)
     path = root / "data/humans/items.csv"

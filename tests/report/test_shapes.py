@@ -11,19 +11,27 @@ from tasklaws.report.shapes import Level, levels, measure_rise, rise_of
 
 
 def ladder(values: list[float], decades: float = 0.5, stderr: float = 0.001) -> list[Level]:
-    return [Level(f"r{index}", 10 ** (3 + decades * index), value, stderr) for index, value in enumerate(values)]
+    sizes = [10 ** (3 + decades * index) for index in range(len(values))]
+    return [
+        Level(f"r{index}", size, 6e6 * size, value, stderr, 1000.0)
+        for index, (size, value) in enumerate(zip(sizes, values, strict=True))
+    ]
 
 
 @pytest.mark.parametrize(
     ("values", "shape"),
     [
         ([0, 0, 0, 1, 1, 1], "step"),
-        ([0, 0, 0.5, 0.5, 0.5, 0.92, 1], "step"),
+        ([0, 0, 0.5, 0.5, 0.5, 0.92, 1], "pieces"),
+        ([0.5, 0.5, 0.5, 0.9, 0.9, 0.9], "step"),
+        ([0.9, 0.9, 0.9, 0.5, 0.5, 0.5], "step"),
+        ([0, 0.02, 0.12, 0.5, 0.88, 0.98, 1], "smooth"),
         ([0, 0.2, 0.4, 0.41, 0.42, 0.7, 1], "pieces"),
         ([0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9], "smooth"),
         ([0, 0.3, 0.6, 0.3, 0.6, 0.9, 1], "uneven"),
         ([0.3, 0.31, 0.29, 0.3], "no rise"),
-        ([0.98, 1, 1, 1], "no rise"),
+        ([0.985, 0.99, 0.99, 0.995], "no rise"),
+        ([0.98, 1, 1, 1], "step"),
         ([0, 1, 1], "too few rungs"),
     ],
 )
@@ -74,11 +82,13 @@ def test_any_scores_can_be_described(values: list[float]) -> None:
 
 
 def test_levels_are_means_over_seeds_with_the_larger_of_both_errors() -> None:
-    rows = [("a", 10.0, 0.2, 0.1), ("a", 10.0, 0.4, 0.1), ("b", 20.0, 0.5, float("nan"))]
-    table = pd.DataFrame(rows, columns=["rung", "n_params", "value", "stderr"]).assign(chance=0.25)
-    small, large = levels(table)
-    assert small == Level("a", 10.0, pytest.approx(0.3), pytest.approx(0.1))  # seeds differ by more than sampling
-    assert large == Level("b", 20.0, 0.5, 0.0)
+    rows = [("a", "fit", 10.0, 0.2, 0.1), ("a", "fit", 10.0, 0.4, 0.1), ("b", "holdout", 20.0, 0.5, float("nan"))]
+    table = pd.DataFrame(rows, columns=["rung", "role", "n_params", "value", "stderr"])
+    table = table.assign(chance=0.25, train_flops=1e9, n_items=100.0)
+    small, large = levels(table, "exact_match")
+    assert (small.rung, small.fit, large.rung, large.fit) == ("a", True, "b", False)
+    assert (small.value, small.stderr) == pytest.approx((0.3, 0.1))  # seeds differ by more than sampling
+    assert (large.value, large.stderr) == (0.5, 0.0)
     rise = rise_of(table, "exact_match")
     assert rise is not None
     assert rise.gain == pytest.approx(0.25)

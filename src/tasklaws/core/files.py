@@ -178,7 +178,10 @@ def _bad_cells(column: pd.Series, required: bool, numeric: bool | None) -> pd.Se
     if required:
         bad |= column.isna()
     if numeric or (numeric is None and required and numbers.notna().any()):
-        bad |= numbers.isna() & column.notna()
+        texts = numbers.isna() & column.notna()
+        strangers = texts & ~column.isin(["True", "False"])
+        # Beside true and false the stranger is to blame; where there is none, they are beside numbers.
+        bad |= strangers if strangers.any() else texts
     return bad
 
 

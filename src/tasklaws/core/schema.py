@@ -1,16 +1,22 @@
-"""The nouns of the experiment as frozen types, and the columns of every table."""
+"""The nouns of the experiment as frozen types, and their files."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar
 
+from tasklaws.core.checked import NOT_EMPTY, Count, Natural, NotNegative, Rule, read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_jsonl
-from tasklaws.core.settings import Elicitation as Elicitation
-from tasklaws.core.settings import Role as Role
-from tasklaws.core.typed import NOT_EMPTY, Count, Natural, Rule, typed
 
-# Named here as everywhere else, and defined where training needs no more than them.
+Role = Literal["fit", "holdout"]
+Elicitation = Literal["direct", "python", "choice"]
+T = TypeVar("T")
+ITEMS = Path("data/items")
+
+
+def train_flops(n_params: int, n_tokens: int) -> float:
+    """Training compute, 6 N D operations, N being the non-embedding parameters (Kaplan 2020, section 2.1)."""
+    return 6.0 * n_params * n_tokens
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Item:
     n_required: Natural
     n_optional: Natural
     order_matters: bool
-    human_seconds: Annotated[float, Rule("0 or more", lambda seconds: seconds >= 0)]
+    human_seconds: NotNegative
     fuel: Count
     chance: Annotated[float, Rule("0 or more and below 1", lambda chance: 0 <= chance < 1)]
     programs: Annotated[tuple[str, ...], NOT_EMPTY]
@@ -45,11 +51,6 @@ class Item:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, row: Any, where: str = "item") -> "Item":
-        """The item that `to_dict` gave; a malformed one raises TasklawsError with `where` it stands."""
-        return typed(cls, row, where, "run `dvc repro items`")
 
 
 @dataclass(frozen=True)
@@ -89,20 +90,25 @@ class Document:
         return asdict(self)
 
 
-def read_documents(path: Path) -> list[Document]:
-    """The documents of a file; a malformed row raises TasklawsError with its number."""
-    remedy = "run `dvc repro --force corpus`"
-    return [typed(Document, row, f"{path}:{number}", remedy) for number, row in enumerate(read_jsonl(path), 1)]
-
-
-ITEMS = Path("data/items")
-
-
 def read_items(path: Path) -> list[Item]:
-    """The items of a file; a malformed row or an id that stands twice raises TasklawsError."""
-    items = [Item.from_dict(row, f"{path}:{number}") for number, row in enumerate(read_jsonl(path), 1)]
+    """The items of a file; a malformed row, an id that stands twice and an empty file raise TasklawsError."""
+    items = _read_rows(Item, path, "run `dvc repro items`")
     if len({item.id for item in items}) < len(items):
         raise TasklawsError(f"{path}: an item id stands twice: run `dvc repro items`")
     if not items:
         raise TasklawsError(f"{path} holds no items: run `dvc repro items`")
     return items
+
+
+def read_documents(path: Path) -> list[Document]:
+    """The documents of a file; a malformed row raises TasklawsError with its number."""
+    return _read_rows(Document, path, "run `dvc repro --force corpus`")
+
+
+def read_responses(path: Path, rung: str) -> list[Response]:
+    """What the checkpoints of a rung said; a malformed row raises TasklawsError with its number."""
+    return _read_rows(Response, path, f"run `dvc repro --force respond@{rung}`")
+
+
+def _read_rows(kind: type[T], path: Path, remedy: str) -> list[T]:
+    return [read(kind, row, f"{path}:{number}", remedy) for number, row in enumerate(read_jsonl(path), 1)]

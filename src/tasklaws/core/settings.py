@@ -1,21 +1,177 @@
-"""What params.yaml may hold; what `laws`, `experiment`, a family and the people configure checks them further."""
+"""params.yaml as one frozen object, checked whole, which every stage is given.
 
+What only a family, a law or a corpus's tasks can tell is checked where these are made.
+"""
+
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from tasklaws.core.errors import TasklawsError
-from tasklaws.core.typed import DISTINCT, NOT_EMPTY, Count, Natural, Positive, Rule, Share, typed
+import yaml
+from pydantic import BeforeValidator, Field
 
-Role = Literal["fit", "holdout"]
-Elicitation = Literal["direct", "python", "choice"]
+from tasklaws.core.checked import (
+    DISTINCT,
+    NOT_EMPTY,
+    Count,
+    InnerShare,
+    Natural,
+    NotNegative,
+    Positive,
+    Rule,
+    Share,
+    at_least,
+    read,
+)
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_text
+from tasklaws.core.schema import Elicitation, Role
+
+PARAMS = Path("params.yaml")
+Ask = Mapping[str, tuple[Elicitation, ...]]
 # DVC looks for `models.rungs.nano-1.5k.source` below the rung `nano-1`; and names become files.
 Name = Annotated[str, Rule("of letters, digits, - and _", re.compile(r"[\w-]+").fullmatch)]
+Names = Annotated[tuple[str, ...], NOT_EMPTY, DISTINCT]
+Correlation = Annotated[float, Rule("-1 to 1", lambda value: -1 <= value <= 1)]
+Exponent = Annotated[float, Rule("more than 1", lambda value: value > 1)]
+
+
+@dataclass(frozen=True)
+class Families:
+    """What is asked: each set's `generator` and that generator's settings, which its class checks."""
+
+    split: Literal["test", "dev"]
+    sets: Annotated[dict[Name, dict[str, Any]], NOT_EMPTY]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What a ladder learns from: so many documents, their tasks drawn by the weights of `mixture`."""
+
+    n_documents: Count
+    n_heldout: Count
+    vocab_size: Count
+    mixture: Annotated[dict[str, Positive], NOT_EMPTY]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The key `elicitation`: which families are asked, in which ways and with how many examples."""
+
+    ask: Annotated[dict[str, Annotated[tuple[Elicitation, ...], NOT_EMPTY, DISTINCT]], NOT_EMPTY]
+    num_fewshot: Natural
+    n_shots_kept: Count
+
+    def __post_init__(self) -> None:
+        if self.num_fewshot > self.n_shots_kept:
+            raise TasklawsError(f"num_fewshot is {self.num_fewshot}, more than n_shots_kept {self.n_shots_kept}")
+
+
+@dataclass(frozen=True)
+class Work:
+    """How a person does a family's items.
+
+    `fixed_seconds` go before the first step (reading, writing the program); the rest of an item's human_seconds is its
+    steps, which the machine does if `machine`, or the person. All of `needs` must be known; any of `skips` lets a
+    person skip the optional steps. Attempts are stopped at `timeout` seconds.
+    """
+
+    fixed_seconds: NotNegative
+    timeout: Positive
+    machine: bool
+    needs: tuple[str, ...]
+    skips: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """A piece of knowledge: the `share` of people who have it, and how it goes with ability (correlation, -1 to 1)."""
+
+    share: InnerShare
+    ability: Correlation
+
+
+@dataclass(frozen=True)
+class Population:
+    """Made-up people; conf/humans/default.yaml explains each setting."""
+
+    n_people: Count
+    speed_sd: NotNegative
+    speed_ability: Correlation
+    pace_sd: NotNegative
+    slip: InnerShare
+    skill_sd: NotNegative
+    patience_seconds: Positive
+    patience_sd: NotNegative
+    knowledge: dict[str, Knowledge]
+    work: dict[str, Work]
+
+    def __post_init__(self) -> None:
+        for name, work in self.work.items():
+            for known in (*work.needs, *work.skips):
+                if known not in self.knowledge:
+                    raise TasklawsError(f"work.{name} names knowledge {known!r}: add it to knowledge")
+
+
+@dataclass(frozen=True)
+class Target:
+    """The population that estimates are to speak for: which share of it has each value of one group."""
+
+    group: str
+    shares: dict[str, NotNegative]
+
+    def __post_init__(self) -> None:
+        if not math.isclose(sum(self.shares.values()), 1, abs_tol=1e-6):
+            raise TasklawsError(f"shares of {self.group} are {self.shares}, which do not sum to 1")
+
+
+@dataclass(frozen=True)
+class Humans:
+    """Whose attempts are read, at which families' items; estimates speak for `target`, where there is one."""
+
+    attempts: str
+    families: Names
+    interval: InnerShare
+    target: Annotated[Target | None, BeforeValidator(lambda given: given or None)]
+    population: Population
+
+
+@dataclass(frozen=True)
+class Laws:
+    """Which laws are fitted to every curve, and with how many bootstrap replicates; conf/laws/default.yaml explains."""
+
+    scores: Annotated[tuple[str, ...], DISTINCT]
+    losses: Annotated[tuple[str, ...], DISTINCT]
+    replicates: Annotated[int, at_least(50)]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How it is run: no result depends on it."""
+
+    workers: Count
+    batch_size: Count
+
+
+def gpt_neox_n_params(layers: int, width: int) -> int:
+    """Non-embedding parameters of a GPT-NeoX decoder with a 4x MLP: layers (12 w^2 + 13 w) + 2 w, biases and norms in.
+
+    Counts as the Pythia suite publishes them (Biderman et al. 2023, table 1): 6 layers of width 512 have 18,915,328.
+    """
+    return layers * (12 * width**2 + 13 * width) + 2 * width
 
 
 @dataclass(frozen=True)
 class TrainSource:
-    """A rung that is trained here; tasklaws.ladder.train.Recipe says what the fields mean."""
+    """A rung that is trained here: its shape, its budget and the shares of it after which a checkpoint is kept.
+
+    `n_tokens` counts positions, padding of packed rows (about 3%) in; a step takes rows x length of them.
+    `muon_lr` drives the matrices of the layers (Muon), min(`adam_lr`, `adam_lr_width` / width) all other parameters
+    (AdamW); both warm up over 2% of the steps and fall to 0 along a cosine.
+    """
 
     kind: Literal["train"]
     layers: Count
@@ -36,6 +192,20 @@ class TrainSource:
         if self.n_tokens < self.rows * self.length:
             raise TasklawsError(f"n_tokens is {self.n_tokens}, less than one step: {self.rows * self.length}")
 
+    @property
+    def n_params(self) -> int:
+        """Non-embedding parameters."""
+        return gpt_neox_n_params(self.layers, self.width)
+
+    @property
+    def n_steps(self) -> int:
+        return self.n_tokens // (self.rows * self.length)
+
+    @property
+    def kept_steps(self) -> list[int]:
+        """Steps at which a checkpoint is kept: the shares of the whole in `checkpoints`, and the last."""
+        return sorted({max(1, round(share * self.n_steps)) for share in self.checkpoints} | {self.n_steps})
+
 
 @dataclass(frozen=True)
 class HubSource:
@@ -53,11 +223,29 @@ class HubSource:
     n_params: Count
     n_params_total: Count
 
+    def __post_init__(self) -> None:
+        if self.revision.startswith("step") and self.revision != f"step{max(self.steps)}":
+            raise TasklawsError(f"revision is {self.revision}, not the last of steps {sorted(self.steps)}")
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens that its last checkpoint has learned from."""
+        return max(self.steps) * self.tokens_per_step
+
+    @property
+    def revisions(self) -> dict[int, str]:
+        """Every step's revision, in order of steps: stepN, but for the last one `revision`."""
+        steps = sorted(self.steps)
+        return {step: f"step{step}" for step in steps[:-1]} | {steps[-1]: self.revision}
+
+
+Source = Annotated[TrainSource | HubSource, Field(discriminator="kind")]
+
 
 @dataclass(frozen=True)
 class Rung:
     role: Role
-    source: TrainSource | HubSource
+    source: Source
 
 
 @dataclass(frozen=True)
@@ -70,64 +258,104 @@ class Models:
     rungs: dict[Name, Rung]
 
     def __post_init__(self) -> None:
-        for role in ("fit", "holdout"):
-            if not any(rung.role == role for rung in self.rungs.values()):
+        roles: tuple[Role, ...] = ("fit", "holdout")
+        for role in roles:
+            if not self.rungs_of(role):
                 raise TasklawsError(f"ladder {self.name} has no rung of role {role}")
 
-
-@dataclass(frozen=True)
-class Families:
-    split: Literal["test", "dev"]
-    sets: Annotated[dict[Name, dict[str, Any]], NOT_EMPTY]
+    def rungs_of(self, role: Role) -> list[str]:
+        """The rungs of one role, from small to large."""
+        return [name for name, rung in self.rungs.items() if rung.role == role]
 
 
 @dataclass(frozen=True)
-class Corpus:
+class OverlapSets:
+    """Item sets that differ in overlap alone: `n_seeds` of each overlap; forecasts start from `min_rungs` rungs.
+
+    `chain` has the settings of step_chain, but for its overlap: chains of one step, as those of more need common skills
+    too, which would leave n_eff below what the overlap says.
+    """
+
+    overlaps: Annotated[tuple[Share, ...], NOT_EMPTY, DISTINCT]
+    n_seeds: Annotated[int, at_least(2)]
+    min_rungs: Annotated[int, at_least(3)]
+    chain: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        lengths = self.chain.get("lengths")
+        if not isinstance(lengths, dict) or set(lengths) != {1}:
+            raise TasklawsError(f"chain.lengths is {lengths}: give chains of one step, whose n_eff is as designed")
+
+
+@dataclass(frozen=True)
+class ZipfRuns:
+    """Corpora of `chain` that differ in their Zipf exponent, and a run of `source` for each of `n_tokens`."""
+
     n_documents: Count
     n_heldout: Count
     vocab_size: Count
-    mixture: Annotated[dict[str, Positive], NOT_EMPTY]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The key `elicitation`."""
-
-    ask: Annotated[dict[str, Annotated[tuple[Elicitation, ...], NOT_EMPTY, DISTINCT]], NOT_EMPTY]
-    num_fewshot: Natural
-    n_shots_kept: Count
+    n_tokens: Annotated[tuple[Count, ...], NOT_EMPTY, DISTINCT]
+    chain: dict[str, Any]
+    source: dict[str, Any]
 
     def __post_init__(self) -> None:
-        if self.num_fewshot > self.n_shots_kept:
-            raise TasklawsError(f"num_fewshot is {self.num_fewshot}, more than n_shots_kept {self.n_shots_kept}")
+        _ = self.sources
+
+    @property
+    def sources(self) -> dict[int, TrainSource]:
+        """The source of each run, by its tokens."""
+        remedy = "correct it in conf/experiment"
+        return {n: read(TrainSource, {**self.source, "n_tokens": n}, "source", remedy) for n in self.n_tokens}
 
 
 @dataclass(frozen=True)
-class Humans:
-    attempts: str
-    families: Annotated[tuple[str, ...], NOT_EMPTY, DISTINCT]
-    interval: Share
-    target: dict[str, Any]
-    population: dict[str, Any]
+class Experiment:
+    """An experiment beside the ladders of these names; without any, nothing but the three empty lists."""
+
+    ladders: tuple[str, ...]
+    rungs: tuple[str, ...]
+    exponents: Annotated[tuple[Exponent, ...], DISTINCT]
+    evidence: str
+    sets: OverlapSets | None = None
+    zipf: ZipfRuns | None = None
+
+    def __post_init__(self) -> None:
+        if self.ladders and not self.exponents:
+            raise TasklawsError("exponents is (), not one or more")
+
+    @property
+    def overlap_sets(self) -> OverlapSets:
+        """Its sets; TasklawsError where there is no such experiment."""
+        if self.sets is None:
+            raise _no_experiment()
+        return self.sets
+
+    @property
+    def zipf_runs(self) -> ZipfRuns:
+        """Its runs on corpora; TasklawsError where there is no such experiment."""
+        if self.zipf is None:
+            raise _no_experiment()
+        return self.zipf
 
 
-@dataclass(frozen=True)
-class Execution:
-    workers: Count
-    batch_size: Count
+def _no_experiment() -> TasklawsError:
+    return TasklawsError("params.yaml has no experiment: run `dvc exp run -S experiment=overlap`")
 
 
 @dataclass(frozen=True)
 class Settings:
-    models: Models
+    """All of params.yaml. `raw` is its text as plain data, for what logs or hashes it."""
+
     families: Families
     corpus: Corpus
     elicitation: Asked
-    laws: dict[str, Any]
     humans: Humans
+    laws: Laws
     execution: Execution
-    experiment: dict[str, Any]
+    models: Models
+    experiment: Experiment
     seed: Natural
+    raw: dict[str, Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         strangers = [family for family in self.elicitation.ask if family not in self.families.sets]
@@ -136,6 +364,28 @@ class Settings:
         strangers = [family for family in self.humans.families if family not in self.families.sets]
         if strangers:
             raise TasklawsError(f"humans.families has {strangers[0]!r}, which families.sets lacks")
+        if self.experiment.ladders:
+            count, least = len(self.models.rungs), self.experiment.overlap_sets.min_rungs
+            if count <= least:
+                raise TasklawsError(
+                    f"{self.models.name} has {count} rungs, and forecasts start from experiment.sets.min_rungs "
+                    f"{least}: take a longer ladder, or lower it"
+                )
+
+    @classmethod
+    def of(cls, raw: Any, where: str = str(PARAMS)) -> "Settings":
+        """The settings that plain data hold; a value that is unset (`???`) or cannot be raises TasklawsError."""
+        _refuse_unset(raw, where)
+        found = read(cls, raw, where, "correct it in conf/ or give another to `tasklaws compose`")
+        object.__setattr__(found, "raw", raw)
+        return found
+
+    def rung(self, name: str) -> Rung:
+        """A rung's settings; one that the ladder does not list raises TasklawsError."""
+        rungs = self.models.rungs
+        if name not in rungs:
+            raise TasklawsError(f"no rung {name!r} in ladder {self.models.name}: it has {', '.join(rungs)}")
+        return rungs[name]
 
     def gaps(self) -> list[str]:
         """What each family goes without, a line each: nobody asks it, no document is of it, nobody attempts it."""
@@ -150,6 +400,24 @@ class Settings:
         ]
 
 
-def refuse_malformed(params: Any, where: str) -> Settings:
-    """The settings; the first value of `params` that no stage could work with raises TasklawsError, which names it."""
-    return typed(Settings, params, where, "correct it in conf/ or give another to `tasklaws compose`")
+def load(path: Path = PARAMS) -> Settings:
+    """Read params.yaml; a missing or malformed file, an unset value and one that cannot be raise TasklawsError."""
+    try:
+        raw = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise TasklawsError(f"{path}: malformed YAML ({error}): run `tasklaws compose`") from error
+    if not isinstance(raw, dict):
+        raise TasklawsError(f"{path} holds no parameters: run `tasklaws compose`")
+    return Settings.of(raw, str(path))
+
+
+def _refuse_unset(value: Any, where: str) -> None:
+    """Raise TasklawsError naming the first value that is `???` (Hydra's mark of an unset value) or null."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _refuse_unset(inner, f"{where}: {key}" if ":" not in where else f"{where}.{key}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _refuse_unset(inner, f"{where}[{index}]")
+    elif value == "???" or value is None:
+        raise TasklawsError(f"{where} is unset ({value}): set it in conf/ or give it to `tasklaws compose`")

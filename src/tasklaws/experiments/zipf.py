@@ -1,17 +1,16 @@
 """Hutter's question: small runs on corpora that differ in nothing but the Zipf exponent of their skills."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.settings import Corpus, TrainSource
-from tasklaws.core.typed import DISTINCT, NOT_EMPTY, Count, typed
+from tasklaws.core.settings import Corpus, ZipfRuns
 from tasklaws.families import build
 from tasklaws.ladder import card
 from tasklaws.ladder.corpus import TRAIN, write_corpus
@@ -22,34 +21,13 @@ from tasklaws.tables import ZIPF_EXPONENTS, ZIPF_RUNS
 _WORK = Path(".work/zipf")
 
 
-@dataclass(frozen=True)
-class ZipfSettings:
-    """`experiment.zipf` of params.yaml: the corpora, and a run of `source` for each of `n_tokens`."""
-
-    n_documents: Count
-    n_heldout: Count
-    vocab_size: Count
-    n_tokens: Annotated[tuple[Count, ...], NOT_EMPTY, DISTINCT]
-    chain: dict[str, Any]
-    source: dict[str, Any]
-
-    @classmethod
-    def from_params(cls, params: dict[str, Any]) -> "ZipfSettings":
-        """Read them; a value that cannot be raises TasklawsError."""
-        remedy = "correct it in conf/experiment"
-        found = typed(cls, params["experiment"].get("zipf"), "params.yaml: experiment.zipf", remedy)
-        for n_tokens in found.n_tokens:
-            typed(TrainSource, {**found.source, "n_tokens": n_tokens}, "params.yaml: experiment.zipf.source", remedy)
-        return found
-
-
-def train_runs(exponent: float, settings: ZipfSettings, seed: int, workers: int) -> pd.DataFrame:
+def train_runs(exponent: float, settings: ZipfRuns, seed: int, workers: int) -> pd.DataFrame:
     """The held-out loss of every run on the corpus of one exponent (tables.ZIPF_RUNS).
 
     Each number of tokens is a run of its own, annealed to its end: checkpoints of one run would not be. Finished runs
     are kept below .work/zipf, keyed by corpus and recipe, so that a killed stage goes on where it was.
     """
-    key = sha256(json.dumps([exponent, vars(settings), seed], sort_keys=True).encode()).hexdigest()[:16]
+    key = sha256(json.dumps([exponent, asdict(settings), seed], sort_keys=True).encode()).hexdigest()[:16]
     work = _WORK / f"{exponent:g}-{key}"
     corpus = work / "corpus"
     if not (corpus / TRAIN).exists():
@@ -57,11 +35,11 @@ def train_runs(exponent: float, settings: ZipfSettings, seed: int, workers: int)
         drawn = Corpus(settings.n_documents, settings.n_heldout, settings.vocab_size, {"chain_direct": 1.0})
         write_corpus(corpus, families, drawn, seed, frozenset())
     rows = []
-    for n_tokens in settings.n_tokens:
+    for n_tokens, source in settings.sources.items():
         run = f"zipf{exponent:g}-{n_tokens}"
         out = work / run
         if not (out / card.CARD).exists():
-            train_rung(run, {**settings.source, "n_tokens": n_tokens}, corpus, out, workers)
+            train_rung(run, source, corpus, out, workers)
         made = card.read(out)
         for one in made.checkpoints:
             if one.is_final:
@@ -69,7 +47,7 @@ def train_runs(exponent: float, settings: ZipfSettings, seed: int, workers: int)
     return ZIPF_RUNS.frame(rows)
 
 
-def read_runs(folder: Path, exponents: list[float]) -> pd.DataFrame:
+def read_runs(folder: Path, exponents: Sequence[float]) -> pd.DataFrame:
     """The runs of every exponent; a missing or malformed table and a loss that is not above 0 raise TasklawsError."""
     tables = [ZIPF_RUNS.read(folder / f"{one:g}.csv") for one in exponents]
     runs = pd.concat(tables, ignore_index=True)
@@ -99,7 +77,8 @@ def exponents(runs: pd.DataFrame, seed: int) -> pd.DataFrame:
         table = pd.DataFrame({"n_tokens": own["n_tokens"], "value": own["loss_nats"], "metric": "loss_nats"})
         found = fit(table, "power", axis="n_tokens", seed=seed, replicates=_REPLICATES)
         low, high = found.interval["a"]
-        rows.append([zipf, predicted_exponent(zipf), found.params["a"], low, high, found.params["E"], found.status])
+        exponent, floor = (found.params[name] for name in ("a", "E"))
+        rows.append([zipf, predicted_exponent(zipf), exponent, low, high, floor, found.status])
     return ZIPF_EXPONENTS.frame(rows)
 
 

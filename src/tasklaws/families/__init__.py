@@ -6,8 +6,8 @@ import inspect
 import pkgutil
 from typing import Any
 
+from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.typed import typed
 from tasklaws.families.base import Family, Split
 
 __all__ = ["Family", "Split", "build", "generators"]
@@ -29,7 +29,7 @@ def generators() -> dict[str, type[Family]]:
 
 
 def build(families: dict[str, dict[str, Any]], source: str = "conf/families") -> list[Family]:
-    """The families of params' `families.sets` key: name -> settings, of which `generator` names the class's file.
+    """The families of `settings.families.sets`: name -> settings, of which `generator` names the class's file.
 
     An unknown generator, and a setting that is missing, unknown or cannot be, raise TasklawsError, which names their
     `source`.
@@ -40,5 +40,5 @@ def build(families: dict[str, dict[str, Any]], source: str = "conf/families") ->
         if kind not in generators():
             raise TasklawsError(f"family {name}: unknown generator {kind!r}: there are {', '.join(generators())}")
         row = {"name": name} | {key: value for key, value in settings.items() if key != "generator"}
-        built.append(typed(generators()[kind], row, f"family {name}", f"correct it in {source}"))
+        built.append(read(generators()[kind], row, f"family {name}", f"correct it in {source}"))
     return built

@@ -12,9 +12,8 @@ ordinary difficulty beside the two extreme ones of "Thinking Out Loud: Task-base
 import random
 from dataclasses import dataclass
 
-from tasklaws.core.errors import TasklawsError
+from tasklaws.core.checked import Count
 from tasklaws.core.schema import Item
-from tasklaws.core.typed import Count
 from tasklaws.families.base import Family, Split, generator
 
 
@@ -28,12 +27,6 @@ class Addition(Family):
 
     per_length: Count
     largest_length: Count = 6
-
-    def __post_init__(self) -> None:
-        if self.per_length < 1 or self.largest_length < 1:
-            raise TasklawsError(
-                f"{self.name}: per_length {self.per_length}, largest_length {self.largest_length}: give 1 or more"
-            )
 
     def items(self, seed: int, split: Split) -> list[Item]:
         items = []

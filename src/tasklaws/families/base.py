@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from tasklaws.core.checked import Count
 from tasklaws.core.schema import Elicitation, Item
-from tasklaws.core.typed import Count
 
 Split = Literal["test", "dev"]
 

@@ -13,9 +13,9 @@ import math
 import random
 from dataclasses import dataclass
 
+from tasklaws.core.checked import Count, Share
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.core.typed import Count, Share
 from tasklaws.families.base import Family, Split, run_seconds
 
 

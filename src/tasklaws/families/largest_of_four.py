@@ -13,9 +13,9 @@ import random
 from dataclasses import dataclass
 from typing import ClassVar
 
+from tasklaws.core.checked import Count
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Elicitation, Item
-from tasklaws.core.typed import Count
 from tasklaws.families.base import Family, Split, generator
 
 

@@ -18,8 +18,8 @@ import random
 from dataclasses import dataclass
 from typing import ClassVar
 
+from tasklaws.core.checked import Count
 from tasklaws.core.schema import Elicitation, Item
-from tasklaws.core.typed import Count
 from tasklaws.families.base import Family, Split, run_seconds
 
 _LETTERS = "abcdef"

@@ -20,9 +20,9 @@ import math
 import random
 from dataclasses import dataclass, field
 
+from tasklaws.core.checked import Count, Natural, Share
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.core.typed import Count, Natural, Share
 from tasklaws.families.base import Family, Split, generator
 from tasklaws.families.operations import COMMON, DIGITS, Operation, rare
 
@@ -59,9 +59,6 @@ class StepChain(Family):
     frequencies: tuple[float, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        for knob in ("optional_share", "ordered_share", "overlap"):
-            if not 0 <= getattr(self, knob) <= 1:
-                raise TasklawsError(f"{self.name}: {knob} is {getattr(self, knob)}: give a share from 0 to 1")
         n_needed = sum(self.lengths.values()) - self._n_sharing() + bool(self._n_sharing())
         if self.n_rare < n_needed:
             raise TasklawsError(

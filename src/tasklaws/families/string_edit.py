@@ -11,9 +11,9 @@ Scaling Laws" asks about under "less pathologically constructed tasks").
 import random
 from dataclasses import dataclass
 
+from tasklaws.core.checked import Count
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.core.typed import Count
 from tasklaws.families.base import Family, Split, generator
 
 _LETTERS = "ABCDEFGH"

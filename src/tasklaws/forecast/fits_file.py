@@ -3,41 +3,41 @@
 Apart from the fitting (forecast.curve_fits), so that who reads the file needs no optimiser.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tasklaws.core.checked import Natural, Share, read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, write_json
-from tasklaws.core.typed import Natural, Share, typed
 from tasklaws.tables import CurveKey
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A parameter in `unit`s, with the ends of its bootstrap interval."""
-
-    value: float
-    unit: str
-    lower: float
-    upper: float
-
-
-@dataclass(frozen=True)
 class FittedLaw:
-    """One law fitted to one curve along `inputs`; `misfit` is the root mean square of its residuals (of a loss, of its
-    logarithm). Of a law that could not be fitted nothing but the reason is known."""
+    """One law fitted to one curve: `Fit.to_dict` without points and draws, numbers to eight digits; what is None there
+    is absent. Of a law that could not be fitted nothing but the reason is known."""
 
     law: str
     status: Literal["converged", "bound_hit", "unidentified", "failed"]
     reason: str
-    inputs: tuple[str, ...]
-    n_points: Natural
-    parameters: dict[str, Estimate]
+    inputs: tuple[str, ...] = ()
+    kind: str = ""
+    chance: Share | None = None
+    ladders: tuple[str, ...] = ()
+    params: dict[str, float] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+    stderr: dict[str, float] = field(default_factory=dict)
+    interval: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    at_bounds: tuple[str, ...] = ()
+    n_points: Natural = 0
+    objective: float | None = None
     misfit: float | None = None
+    overdispersion: float | None = None
+    level: Share | None = None
 
     def __post_init__(self) -> None:
-        if self.status != "failed" and (not self.parameters or self.misfit is None):
+        if self.status != "failed" and (not self.params or self.misfit is None):
             raise TasklawsError(f"{self.law} is {self.status}, but lacks its parameters or its misfit")
 
 
@@ -70,18 +70,22 @@ class Fits:
     curves: tuple[FittedCurve, ...]
 
 
+def shortened(value: Any) -> Any:
+    """Without what is None, and numbers to eight digits: what arithmetic on another machine may well agree on."""
+    if isinstance(value, dict):
+        return {name: shortened(one) for name, one in value.items() if one is not None}
+    if isinstance(value, (list, tuple)):
+        return [shortened(one) for one in value]
+    return float(f"{value:.8g}") if isinstance(value, float) else value
+
+
 def save_fits(path: Path, ladder: str, curves: list[FittedCurve]) -> None:
-    rows = [without_none({**asdict(one), "laws": [without_none(asdict(law)) for law in one.laws]}) for one in curves]
-    write_json(path, {"ladder": ladder, "curves": rows})
-
-
-def without_none(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if value is not None}
+    write_json(path, {"ladder": ladder, "curves": [shortened(asdict(curve)) for curve in curves]})
 
 
 def load_fits(path: Path, ladder: str) -> tuple[FittedCurve, ...]:
     """Read fits.json; another ladder's, or a malformed one, raises TasklawsError."""
-    found = typed(Fits, read_json(path), str(path), "run `dvc repro fit`")
+    found = read(Fits, read_json(path), str(path), "run `dvc repro fit`")
     if found.ladder != ladder:
         raise TasklawsError(f"{path} holds the fits of {found.ladder}, not of {ladder}: run `dvc repro fit`")
     return found.curves

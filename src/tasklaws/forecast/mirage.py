@@ -1,8 +1,5 @@
 """Is a jump under exact match there under a continuous metric of the same responses, or a mirage of the metric?
 
-from tasklaws.tables import MIRAGE, POINT_MIRAGE
-
-
 Wei et al. 2022 show abilities that emerge; Schaeffer et al. 2023 show that a metric which asks for all of a long
 answer makes a jump of smooth progress. docs/mirage.md explains the test.
 """
@@ -16,9 +13,18 @@ import pandas as pd
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.mirage_noise import Measured, independent_trials, measure
-from tasklaws.forecast.verdict import LEAST_RUNGS, SIGNIFICANCE
-from tasklaws.stats.jumps import REPLICATES, Jump, excess_share, shares, sharpest_jump
-from tasklaws.stats.proportions import binomial_items
+from tasklaws.forecast.verdict import seen, step
+from tasklaws.stats.jumps import (
+    LEAST_SIZES,
+    REPLICATES,
+    SIGNIFICANCE,
+    Jump,
+    Step,
+    excess_share,
+    shares,
+    sharpest_jump,
+)
+from tasklaws.stats.proportions import binomial_items, items_worth
 from tasklaws.tables import MIRAGE, POINT_MIRAGE
 
 EXACT = ("exact_match", "acc", "rc_acc", "multiple_choice_grade")  # right or wrong; of several the first is judged
@@ -46,7 +52,7 @@ CONTINUOUS: dict[str, Callable[[Array], Array]] = {
     "brier": less_half,
     "brier_score": less_half,
 }
-RESULTS = ["jump_exact", "jump_continuous", "statistic", "p_value", "survives", "evidence"]
+RESULTS = ["step", "jump_exact", "jump_continuous", "statistic", "p_value", "survives", "evidence"]
 
 
 def mirage_table(scores: pd.DataFrame, sizes: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -57,6 +63,7 @@ def mirage_table(scores: pd.DataFrame, sizes: pd.DataFrame, seed: int) -> pd.Dat
     exact match's sharpest gap, `jump_continuous` that of the metric in the same gap, `statistic` their ratio: the
     share of the jump that remains; `p_value`, two-sided, tests whether it is 1/2. `survives` is True or False where
     that is rejected, and empty, as the statistic and p are, where exact match shows no jump sharper than a smooth rise.
+    `step` says whether exact match makes a step by the rule of the verdict; a rising one is a jump.
     A rung without a size, or without an item in common with the others, raises TasklawsError.
     """
     size = _sizes(scores, sizes)
@@ -68,9 +75,11 @@ def mirage_table(scores: pd.DataFrame, sizes: pd.DataFrame, seed: int) -> pd.Dat
         x = np.log(size[list(responses)].to_numpy(dtype=float))
         measured = dict(zip(metrics, measure(list(responses.values()), rng), strict=True))
         trials = independent_trials(list(responses.values()))
-        for found in _compare_all(x, measured, trials, list(responses), rng):
+        n_items = np.full(len(x), float(next(iter(responses.values())).shape[2]))
+        made = step(seen(x, measured[EXACT[0]].value, n_items, float(group["chance"].mean()), loss=False))
+        for found in _compare_all(x, measured, trials, made, list(responses), rng):
             rows.append({"family": family, "elicitation": elicitation, **found})
-    return MIRAGE.frame(rows).astype({"survives": "boolean"})
+    return MIRAGE.frame(rows).astype({"step": "boolean", "survives": "boolean"})
 
 
 def mirage_points(table: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -79,18 +88,19 @@ def mirage_points(table: pd.DataFrame, seed: int) -> pd.DataFrame:
 
     As `mirage_table`, but the noise is Gaussian with each point's `stderr` (where empty, at most sqrt(y (1 - y) /
     n_items) on a scale in [0, 1]), independent between metrics and models: that models differ by luck of training is
-    not in it. Sizes are `n_params`, or `train_flops` where a model has none. A point without `stderr` and `n_items`
-    raises TasklawsError.
+    not in it. Sizes are `train_flops`, or `n_params` where a model of the ladder lacks them. A point without `stderr`
+    and `n_items` raises TasklawsError.
     """
     final = table[table["is_final"].astype(bool)]
-    final = final.assign(size=final["n_params"].fillna(final["train_flops"]))
+    known = final["train_flops"].notna().groupby(final["ladder"]).transform("all")
+    final = final.assign(size=final["train_flops"].where(known, final["n_params"].fillna(final["train_flops"])))
     rows = []
     for (ladder, task), group in final.groupby(["ladder", "task"], sort=True):
         exact = next((metric for metric in EXACT if (group["metric"] == metric).any()), None)
         metrics = [metric for metric in CONTINUOUS if (group["metric"] == metric).any()]
         if exact is None or not metrics:
             continue
-        means = group.groupby(["metric", "size", "model"])[["value", "stderr", "n_items"]].mean()
+        means = group.groupby(["metric", "size", "model"])[["value", "stderr", "n_items", "chance"]].mean()
         points = {
             str(metric): one.droplevel("metric")
             for metric, one in means.groupby("metric")
@@ -110,30 +120,42 @@ def mirage_points(table: pd.DataFrame, seed: int) -> pd.DataFrame:
         usual = np.median(trials[np.isfinite(trials)]) if np.isfinite(trials).any() else 1.0
         trials = np.where(np.isfinite(trials), trials, usual)
         x = np.log([size for size, _ in models])
-        for found in _compare_all(x, measured, trials, [model for _, model in models], rng):
+        value, stderr, n_items = right[["value", "stderr", "n_items"]].to_numpy().T
+        n_items = items_worth(value, stderr, n_items, loss=False)
+        made = step(seen(x, value, n_items, float(right["chance"].mean()), loss=False))
+        for found in _compare_all(x, measured, trials, made, [model for _, model in models], rng):
             rows.append({"ladder": ladder, "task": task, "exact": exact, **found})
-    return POINT_MIRAGE.frame(rows).astype({"survives": "boolean"})
+    return POINT_MIRAGE.frame(rows).astype({"step": "boolean", "survives": "boolean"})
 
 
 def _compare_all(
-    x: Array, measured: dict[str, Measured], trials: Array, names: list[str], rng: np.random.Generator
+    x: Array,
+    measured: dict[str, Measured],
+    trials: Array,
+    step: Step | None,
+    names: list[str],
+    rng: np.random.Generator,
 ) -> list[dict[str, object]]:
-    """`metric` and RESULTS of every metric but the first of `measured`, which is the exact one."""
+    """`metric` and RESULTS of every metric but the first of `measured`, the exact one, which makes that `step`."""
     (exact_name, exact), *others = measured.items()
     n_sizes = len(np.unique(x))
-    if n_sizes < LEAST_RUNGS:
-        few = f"{n_sizes} rungs of different size, {LEAST_RUNGS} are needed"
+    if n_sizes < LEAST_SIZES:
+        few = f"{n_sizes} rungs of different size, {LEAST_SIZES} are needed"
         return [{"metric": metric, "evidence": few} for metric, _ in others]
-    jump = sharpest_jump(x, exact.value, trials, rng)
+    up = step is not None and step.rise > 0
+    place = int(np.searchsorted(x, step.before, side="right")) - 1 if step is not None and up else None
+    jump = sharpest_jump(x, exact.value, trials, rng, place)
+    kind = "" if step is None else "; a step" if up else "; a step down"
     told = (
         f"{exact_name} makes {jump.share:.0%} of its rise between {names[jump.place]} and {names[jump.place + 1]} "
-        f"(excess {jump.excess:.2f}, p = {jump.p_value:.2g} against a smooth rise)"
+        f"(excess {jump.excess:.2f}, p = {jump.p_value:.2g} against a smooth rise{kind})"
     )
     found = []
     for metric, continuous in others:
         there = float(excess_share(x, continuous.value)[jump.place])
-        row: dict[str, object] = {"metric": metric, "jump_exact": jump.excess, "jump_continuous": there}
-        if jump.p_value > SIGNIFICANCE:
+        row: dict[str, object] = {"metric": metric, "step": step is not None}
+        row |= {"jump_exact": jump.excess, "jump_continuous": there}
+        if jump.p_value > SIGNIFICANCE and not up:
             found.append(row | {"evidence": f"no jump: {told}"})
             continue
         remainder = remaining(x, exact, continuous, jump)

@@ -12,10 +12,9 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.checkpoint_noise import wobble
 from tasklaws.stats.links import ARCSINE, LOG, Link
-from tasklaws.stats.proportions import binomial_items
+from tasklaws.stats.proportions import items_worth
 from tasklaws.tables import is_loss
 
-UNKNOWN_ITEMS = 10_000.0  # of a score without n_items and stderr: as if its sampling noise hardly mattered
 PROBABILITIES = ("rc_soft", "probability")  # the probability given to the right answer, where a table has one
 SIZES = ("n_params", "n_tokens", "train_flops")
 OF_CELLS = ("value", "n_items", "n_eff", "chance", "wobble", "beside")
@@ -180,7 +179,7 @@ def _panel(ladder: str, loss: bool, own: pd.DataFrame, rows: pd.DataFrame, check
         models=tuple(sizes.index.astype(str)),
         **{name: sizes[name].to_numpy(dtype=float) for name in SIZES},
         value=value,
-        n_items=_item_counts(value, stderr, n_items, loss),
+        n_items=items_worth(value, stderr, n_items, loss),
         n_eff=np.full_like(value, np.nan) if loss else _cells(own, "n_eff", sizes.index),
         chance=_cells(own, "chance", sizes.index),
         wobble=wobble(checkpoints, _pairs(own), sizes.index, LOG if loss else ARCSINE),
@@ -202,13 +201,3 @@ def _cells(rows: pd.DataFrame, column: str, models: pd.Index) -> Array:
     """A column of the rows as an array, (task, metric) pairs in order by models."""
     table = rows.pivot(index=["task", "metric"], columns="model", values=column).sort_index()
     return table.reindex(columns=models).to_numpy(dtype=float).reshape(-1, len(models))
-
-
-def _item_counts(value: Array, stderr: Array, n_items: Array, loss: bool) -> Array:
-    """How many items a value is worth: n_items, else as its stderr says, at least 1; of a loss, (value / stderr)^2."""
-    if loss:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            items = np.maximum((value / stderr) ** 2, 1.0)
-    else:
-        items = np.where(np.isfinite(n_items), n_items, binomial_items(value, stderr))
-    return np.where(np.isfinite(items), items, UNKNOWN_ITEMS)

@@ -4,24 +4,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import expit
-from scipy.stats import chi2, kendalltau, norm
+from scipy.stats import kendalltau, norm
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.panel import Panel
+from tasklaws.stats.jumps import LEAST_SIZES, SIGMA, SIGNIFICANCE, Step, find_step, mean_by_size, sampling_p_value
+from tasklaws.stats.links import ARCSINE, LOG
 
 Verdict = Literal["lawful", "no signal", "discontinuous", "non-monotone", "not enough rungs"]
-LEAST_RUNGS = 4
-SIGNIFICANCE = 0.05
-SPLIT = 0.9  # share of the variance between rungs that two levels explain: more than of any straight rise (3/4)
-SIGMA = 3.0  # a difference counts when it exceeds its noise this many times
 ORDER = 0.6  # Kendall's tau between a curve and size from which on the relationship counts as consistent
 _RISE = 3.0  # the rise over the known rungs, in half-widths of the forecast's interval
 PRECISE = 0.05  # the widest half-width of a forecast that is of use: 5 points of score, or 5% of a loss
 AGREED = 0.7  # the same between size and what all tasks of the ladder share
 DEEP = 0.25  # a turn this deep, as a share of a curve's range, counts however consistent the rest is
-STEEPEST = np.array([0.5, 1.0])  # slopes for a step between rungs up to which a logistic counts as smooth
-BETTER = 2.0  # by how much chi-squared of a step must be lower than that of a smooth rise
 
 
 @dataclass(frozen=True)
@@ -51,19 +46,22 @@ def judge(known: Panel, half_width: Array) -> list[Judgement]:
 
 
 def task_seen(panel: Panel, row: int) -> Seen:
-    value = panel.value[row]
+    return seen(panel.size, panel.value[row], panel.n_items[row], float(panel.guess[row]), panel.loss)
+
+
+def seen(size: Array, value: Array, n_items: Array, chance: float, loss: bool) -> Seen:
+    """What is known of one curve, from all of its points (ln size); those of unknown value do not count."""
+    link = LOG if loss else ARCSINE
     there = np.isfinite(value)
-    items = panel.n_items[row][there]
-    z = panel.link.of(value[there], items)
-    size = panel.size[there]
+    size, value, n_items = size[there], value[there], n_items[there]
     return Seen(
         size=size,
-        value=value[there],
-        z=z,
-        noise=np.sqrt(panel.link.variance(value[there], items)),
-        items=float(np.median(items)) if there.any() else 0.0,
-        chance=float(panel.guess[row]),
-        loss=panel.loss,
+        value=value,
+        z=link.of(value, n_items),
+        noise=np.sqrt(link.variance(value, n_items)),
+        items=float(np.median(n_items)) if len(value) else 0.0,
+        chance=chance,
+        loss=loss,
     )
 
 
@@ -80,11 +78,11 @@ def agreement(known: Panel) -> float:
 
 def judge_task(seen: Seen, half_width: float, agreed: float) -> Judgement:
     """The verdict on one task; `agreed` is how well size orders what all tasks share (`agreement`)."""
-    if len(np.unique(seen.size)) < LEAST_RUNGS:
+    if len(np.unique(seen.size)) < LEAST_SIZES:
         return Judgement(
-            "not enough rungs", f"{len(np.unique(seen.size))} rungs of different size, {LEAST_RUNGS} are needed"
+            "not enough rungs", f"{len(np.unique(seen.size))} rungs of different size, {LEAST_SIZES} are needed"
         )
-    for verdict, test in (("no signal", flat), ("no signal", at_chance), ("discontinuous", step)):
+    for verdict, test in (("no signal", flat), ("no signal", at_chance), ("discontinuous", stepped)):
         evidence = test(seen)
         if evidence is not None:
             return Judgement(verdict, evidence)  # type: ignore[arg-type]
@@ -111,9 +109,7 @@ def flat(seen: Seen) -> str | None:
     """Evidence that the rungs do not differ more than the sampling of items makes them, if they do not."""
     if np.ptp(seen.value) < 1e-12:
         return f"every rung has {seen.value[0]:.4g}"
-    weight = 1 / np.maximum(seen.noise, 1e-9) ** 2
-    statistic = float((weight * (seen.z - np.average(seen.z, weights=weight)) ** 2).sum())
-    p_value = float(chi2.sf(statistic, len(seen.z) - 1))
+    p_value = sampling_p_value(seen.z, seen.noise**2)
     return f"rungs differ no more than sampling makes them (p = {p_value:.2g})" if p_value > SIGNIFICANCE else None
 
 
@@ -128,50 +124,23 @@ def at_chance(seen: Seen) -> str | None:
     return f"at chance {seen.chance:.3g}: the best rung has {seen.value.max():.3g}, {above:.1f} sigma above"
 
 
-def rungs(size: Array, z: Array) -> tuple[Array, Array]:
-    """The different sizes, small to large, and the mean of z at each."""
-    sizes, inverse = np.unique(size, return_inverse=True)
-    return sizes, np.bincount(inverse, z) / np.bincount(inverse)
+def step(seen: Seen) -> Step | None:
+    """The step that a curve makes (`stats.jumps.find_step`), if it makes one and any rung is above chance."""
+    return None if at_chance(seen) else find_step(seen.size, seen.z, seen.noise**2)
 
 
-def step(seen: Seen) -> str | None:
-    """Evidence that two levels with one jump between them tell all that the rungs show, if they do, and do it better
-    than a smooth rise."""
-    sizes, means = rungs(seen.size, seen.z)
-    count = len(means)
-    noise = float((seen.noise**2).mean())
-    total = float(((means - means.mean()) ** 2).sum()) - noise * (count - 1)
-    best: tuple[float, int, float] = (0.0, 0, 0.0)
-    for place in range(1, count):
-        jump = float(means[place:].mean() - means[:place].mean())
-        best = max(best, (place * (count - place) / count * jump**2, place, jump))
-    between, place, jump = best
-    levels = np.repeat([means[:place].mean(), means[place:].mean()], [place, count - place])
-    within = float(((means - levels) ** 2).sum())
-    spread = np.sqrt(max(within / (count - 2), noise))
-    nearest = abs(means[place] - means[place - 1])
-    if total <= 0 or between < SPLIT * total or abs(jump) < SIGMA * spread or nearest < abs(jump) / 2:
+def stepped(seen: Seen) -> str | None:
+    """Evidence of a step, if there is one."""
+    found = step(seen)
+    if found is None:
         return None
-    if smooth_misfit(sizes, means) - within < BETTER * spread**2:
-        return None
-    share = min(between / total, 1.0)
-    return f"one step between sizes {np.exp(sizes[place - 1]):.3g} and {np.exp(sizes[place]):.3g} explains {share:.0%}"
-
-
-def smooth_misfit(sizes: Array, means: Array) -> float:
-    """Least sum of squares that a logistic between any two levels leaves which rises over several rungs."""
-    place = (sizes - sizes[0]) / np.median(np.diff(sizes))
-    middles = np.linspace(place[0] - 2, place[-1] + 2, 4 * len(place))
-    curves = expit(STEEPEST[:, None, None] * (place - middles[:, None])).reshape(-1, len(place))
-    curves = curves - curves.mean(axis=1, keepdims=True)
-    rest = means - means.mean()
-    return float((rest**2).sum() - ((curves @ rest) ** 2 / (curves**2).sum(axis=1)).max())
+    return f"one step between sizes {np.exp(found.before):.3g} and {np.exp(found.after):.3g} explains {found.share:.0%}"
 
 
 def turning(seen: Seen) -> tuple[str | None, float]:
     """Evidence that a curve rises and falls, each by more than noise, if it does (best three-point contrast), and how
     deep the turn is as a share of the curve's range."""
-    sizes, means = rungs(seen.size, seen.z)
+    sizes, means = mean_by_size(seen.size, seen.z)
     limit = SIGMA * np.sqrt(2 * float((seen.noise**2).mean()))
     found: tuple[float, str | None] = (limit, None)
     for name, sign in (("falls, then rises", -1.0), ("rises, then falls", 1.0)):
@@ -186,7 +155,7 @@ def turning(seen: Seen) -> tuple[str | None, float]:
 def order(size: Array, z: Array) -> tuple[float, float]:
     """Kendall's tau between size and z, averaged where sizes are equal, and how likely a random order of the rungs has
     one as far from 0."""
-    sizes, means = rungs(size, z)
+    sizes, means = mean_by_size(size, z)
     if len(means) < 2 or np.ptp(means) == 0:
         return 0.0, 1.0
     found = kendalltau(sizes, means)

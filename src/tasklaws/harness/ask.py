@@ -6,13 +6,11 @@ import os
 import shutil
 import sys
 from contextlib import redirect_stderr
-from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from tasklaws.core.files import read_jsonl, sha256_file, write_jsonl
-from tasklaws.core.schema import Elicitation
+from tasklaws.core.settings import Ask, Settings
 from tasklaws.core.workers import run_each
 from tasklaws.families.prompts import TASKS
 from tasklaws.ladder import card
@@ -22,45 +20,31 @@ _WORK = Path(".work/respond")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
-@dataclass(frozen=True)
-class Asking:
-    """Everything a response depends on besides model and items; `batch_size` changes speed only."""
-
-    ask: dict[str, list[Elicitation]]
-    items: Path
-    num_fewshot: int
-    dtype: str
-    batch_size: int
-
-    @classmethod
-    def from_params(cls, params: dict[str, Any], ask: dict[str, list[Elicitation]], items: Path) -> "Asking":
-        """To put the families `ask`, whose items lie in the directory `items`, as params.yaml has it."""
-        shots, dtype = params["elicitation"]["num_fewshot"], params["models"]["dtype"]
-        return cls(ask, items, shots, dtype, params["execution"]["batch_size"])
-
-
-def ask_rung(rung_dir: Path, asking: Asking, out: Path, workers: int, final_only: bool = False) -> None:
+def ask_rung(rung_dir: Path, settings: Settings, ask: Ask, items: Path, out: Path, final_only: bool = False) -> None:
     """Ask the checkpoints of a rung and write their responses to `out`, a JSON row for each item and elicitation.
 
-    All checkpoints are asked, or each seed's final one; `workers` one-thread processes share them. Each finished
-    checkpoint is kept under .work/respond, keyed by all that determines its responses, until `out` stands.
+    The families of `ask`, whose items lie in the directory `items`, are put to all checkpoints, or to each seed's final
+    one; one-thread processes share them. Each finished checkpoint is kept under .work/respond, keyed by all that
+    determines its responses, until `out` stands.
     """
     checkpoints = [one for one in card.read(rung_dir).checkpoints if one.is_final or not final_only]
-    work = _WORK / f"{rung_dir.name}-{_key(rung_dir, asking)}"
+    work = _WORK / f"{rung_dir.name}-{_key(rung_dir, settings, ask, items)}"
     work.mkdir(parents=True, exist_ok=True)
     print(f"{rung_dir.name}: work in progress in {work}", file=sys.stderr, flush=True)
     parts = [work / f"seed{checkpoint.seed}-step{checkpoint.step}.jsonl" for checkpoint in checkpoints]
     jobs = [
-        (rung_dir, checkpoint, asking, part)
+        (rung_dir, checkpoint, settings, ask, items, part)
         for checkpoint, part in zip(checkpoints, parts, strict=True)
         if not part.exists()
     ]
-    run_each(_ask_checkpoint, jobs, workers)
+    run_each(_ask_checkpoint, jobs, settings.execution.workers)
     write_jsonl(out, (row for part in parts for row in read_jsonl(part)))
     shutil.rmtree(work)
 
 
-def _ask_checkpoint(rung_dir: Path, checkpoint: card.Checkpoint, asking: Asking, out: Path) -> None:
+def _ask_checkpoint(
+    rung_dir: Path, checkpoint: card.Checkpoint, settings: Settings, ask: Ask, items: Path, out: Path
+) -> None:
     os.environ.update(OFFLINE)
     # Seconds of imports, which the process that only hands out jobs does without.
     import torch
@@ -70,16 +54,16 @@ def _ask_checkpoint(rung_dir: Path, checkpoint: card.Checkpoint, asking: Asking,
     torch.set_num_threads(1)
     # lm-eval draws some twenty bars a checkpoint; they and its warnings go to a log beside the work.
     with out.with_suffix(".log").open("w") as log, redirect_stderr(log):
-        rows = respond(rung_dir / checkpoint.path, asking)
+        rows = respond(rung_dir / checkpoint.path, settings, ask, items)
     where = {"seed": checkpoint.seed, "step": checkpoint.step}
     write_jsonl(out, [where | row for row in rows])
     print(f"{rung_dir.name}: asked seed {checkpoint.seed} step {checkpoint.step}", file=sys.stderr, flush=True)
 
 
-def _key(rung_dir: Path, asking: Asking) -> str:
-    files = sorted(path for folder in (rung_dir, asking.items, TASKS) for path in folder.rglob("*") if path.is_file())
+def _key(rung_dir: Path, settings: Settings, ask: Ask, items: Path) -> str:
+    files = sorted(path for folder in (rung_dir, items, TASKS) for path in folder.rglob("*") if path.is_file())
     parts = [
-        json.dumps(asdict(asking), sort_keys=True, default=str),
+        json.dumps([dict(ask), settings.elicitation.num_fewshot, settings.models.dtype], sort_keys=True),
         *(f"{name} {version(name)}" for name in ("lm_eval", "torch", "transformers", "tasklaws")),
         *(f"{path} {sha256_file(path)}" for path in files if "__pycache__" not in path.parts),
     ]

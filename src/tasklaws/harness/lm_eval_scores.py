@@ -5,31 +5,18 @@ A file apart from lm_eval_task.py: asking a model loads that one, and is not to 
 
 from typing import Any
 
-from tasklaws.harness import metrics as judging
+from tasklaws.harness.metrics import program_of, score_answer
 from tasklaws.sandbox import run
 
 
 def judge(document: dict[str, Any], results: list[Any]) -> dict[str, float]:
     """The metrics of a document, by what was asked: a text, a program (run in the sandbox), or log-likelihoods."""
+    answer, target = document["answer"], document["target"]
     if document["choices"]:
-        log_likelihoods = [log_likelihood for log_likelihood, _ in results]
-        probabilities = judging.choice_probabilities(log_likelihoods)
-        right = document["right"]
-        return {
-            "exact_match": float(log_likelihoods.index(max(log_likelihoods)) == right),
-            "partial_credit": probabilities[right],
-            "brier": judging.brier(probabilities, right),
-            "target_bits_per_byte": judging.bits_per_byte(log_likelihoods[right], document["target"]),
-        }
+        return score_answer(answer, target, log_likelihoods=[likely for likely, _ in results], right=document["right"])
     (result,) = results
     if isinstance(result, tuple):
-        return {"target_bits_per_byte": judging.bits_per_byte(result[0], document["target"])}
-    if document["elicitation"] == "python":
-        outcome = run(judging.program_of(result), document["fuel"])
-        given = outcome.stdout if outcome.status == "ok" else ""
-    else:
-        given = judging.answer_of(result)
-    return {
-        "exact_match": judging.exact_match(given, document["answer"]),
-        "partial_credit": judging.partial_credit(given, document["answer"]),
-    }
+        return score_answer(answer, target, log_likelihoods=[result[0]])
+    program = document["elicitation"] == "python"
+    outcome = run(program_of(result), document["fuel"]) if program else None
+    return score_answer(answer, target, result, outcome=outcome)

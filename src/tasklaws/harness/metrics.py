@@ -3,11 +3,15 @@
 import math
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rapidfuzz.distance import Levenshtein
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.families.prompts import STOP
+
+if TYPE_CHECKING:
+    from tasklaws.sandbox import Outcome
 
 FENCE = re.compile(r"```(?:python)?\n(.*?)(?:```|$)", re.DOTALL)
 
@@ -60,3 +64,38 @@ def choice_probabilities(log_likelihoods: Sequence[float]) -> list[float]:
 def brier(probabilities: Sequence[float], right: int) -> float:
     """Sum over choices of (p - 1[right])^2, in [0, 2] (Brier 1950)."""
     return sum((value - (index == right)) ** 2 for index, value in enumerate(probabilities))
+
+
+def score_answer(
+    answer: str,
+    target: str,
+    response: str | None = None,
+    log_likelihoods: Sequence[float] = (),
+    right: int | None = None,
+    outcome: "Outcome | None" = None,
+) -> dict[str, float]:
+    """What a model's answer to one item is worth, under every metric that applies to it.
+
+    `answer` is the item's, `target` the text that a right model writes. `log_likelihoods` (natural) are those of the
+    choices, of which number `right` is the answer, or that of the target alone. A `response` is scored by its first
+    line, or where it was run as a program by what it printed if it ended well (`outcome`). An outcome that says nothing
+    of the program, and an impossible log-likelihood, raise TasklawsError.
+    """
+    scored: dict[str, float] = {}
+    if right is not None:
+        probabilities = choice_probabilities(log_likelihoods)
+        scored |= {
+            "exact_match": float(log_likelihoods.index(max(log_likelihoods)) == right),
+            "partial_credit": probabilities[right],
+            "brier": brier(probabilities, right),
+        }
+    if log_likelihoods:
+        scored["target_bits_per_byte"] = bits_per_byte(log_likelihoods[right or 0], target)
+    if response is not None:
+        given = answer_of(response)
+        if outcome is not None:
+            if outcome.status == "invalid":
+                raise TasklawsError("the program ran into the wall-clock fuse: run it again")
+            given = outcome.stdout if outcome.status == "ok" else ""
+        scored |= {"exact_match": exact_match(given, answer), "partial_credit": partial_credit(given, answer)}
+    return scored

@@ -28,9 +28,9 @@ Source: say here where the family is from.
 import random
 from dataclasses import dataclass
 
+from tasklaws.core.checked import Count
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.core.typed import Count
 from tasklaws.families.base import Family, Split, generator
 
 

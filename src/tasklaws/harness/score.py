@@ -9,9 +9,8 @@ from typing import Any
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_jsonl
-from tasklaws.core.schema import Elicitation, Item, Response
-from tasklaws.core.typed import typed
+from tasklaws.core.schema import Item, Response, read_responses
+from tasklaws.core.settings import Ask
 from tasklaws.families.prompts import target
 from tasklaws.harness import metrics
 from tasklaws.sandbox import Outcome, OutcomeCache
@@ -22,7 +21,7 @@ def score_rung(
     rung: str,
     responses: Path,
     items: dict[str, Item],
-    ask: dict[str, list[Elicitation]],
+    ask: Ask,
     checkpoints: Sequence[tuple[int, int]],
     workers: int,
 ) -> pd.DataFrame:
@@ -34,12 +33,6 @@ def score_rung(
     said = read_responses(responses, rung)
     refuse_unanswered(rung, said, items, ask, checkpoints)
     return score(rung, said, items, OutcomeCache(Path(".work/outcomes"), workers))
-
-
-def read_responses(path: Path, rung: str) -> list[Response]:
-    """What the checkpoints of a rung said; a malformed row raises TasklawsError with its number."""
-    remedy = f"run `dvc repro --force respond@{rung}`"
-    return [typed(Response, row, f"{path}:{number}", remedy) for number, row in enumerate(read_jsonl(path), 1)]
 
 
 def score(rung: str, responses: Sequence[Response], items: dict[str, Item], outcomes: OutcomeCache) -> pd.DataFrame:
@@ -67,7 +60,7 @@ def refuse_unanswered(
     rung: str,
     responses: Sequence[Response],
     items: dict[str, Item],
-    ask: dict[str, list[Elicitation]],
+    ask: Ask,
     checkpoints: Sequence[tuple[int, int]],
 ) -> None:
     """Raise TasklawsError unless every (seed, step) of `checkpoints` answered every item in every way, and no more."""
@@ -102,31 +95,13 @@ def _score_row(rung: str, said: Response, item: Item, outcome: Outcome | None) -
         "chance": item.chance,
         "response": hashlib.sha256(json.dumps(given_words, sort_keys=True).encode()).hexdigest()[:16],
     }
-    right = target(item, said.elicitation)
-    if said.log_likelihoods is not None:
-        return scored | _score_choice(said.log_likelihoods, item, right)
-    # Response makes sure of it.
-    assert said.response is not None
-    assert said.log_likelihood is not None
-    scored["target_bits_per_byte"] = metrics.bits_per_byte(said.log_likelihood, right)
-    given = metrics.answer_of(said.response)
     if outcome is not None:
         if outcome.status == "invalid":
             raise TasklawsError(f"{rung}: the program for {item.id} ran into the wall-clock fuse: run the stage again")
         scored |= {"status": outcome.status, "fuel": outcome.fuel}
-        given = outcome.stdout if outcome.status == "ok" else ""
-    return scored | {
-        "exact_match": metrics.exact_match(given, item.answer),
-        "partial_credit": metrics.partial_credit(given, item.answer),
-    }
-
-
-def _score_choice(log_likelihoods: Sequence[float], item: Item, right: str) -> dict[str, float]:
-    probabilities = metrics.choice_probabilities(log_likelihoods)
-    index = item.choices.index(item.answer)
-    return {
-        "exact_match": float(log_likelihoods.index(max(log_likelihoods)) == index),
-        "partial_credit": probabilities[index],
-        "brier": metrics.brier(probabilities, index),
-        "target_bits_per_byte": metrics.bits_per_byte(log_likelihoods[index], right),
-    }
+    text = target(item, said.elicitation)
+    if said.log_likelihoods is not None:
+        right = item.choices.index(item.answer)
+        return scored | metrics.score_answer(item.answer, text, log_likelihoods=said.log_likelihoods, right=right)
+    assert said.log_likelihood is not None  # Response makes sure of it
+    return scored | metrics.score_answer(item.answer, text, said.response, [said.log_likelihood], outcome=outcome)

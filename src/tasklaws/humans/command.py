@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tasklaws.core.errors import TasklawsError
 
 if TYPE_CHECKING:  # SciPy takes a second to import, which the other commands need not
-    from tasklaws.humans.estimates import Target
+    from tasklaws.core.settings import Target
 
 
 def add_parser(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
@@ -61,11 +61,13 @@ def run_people(arguments: Namespace) -> None:
 
 def parse_target(text: str) -> "Target":
     """`python:yes=.1,no=.9` as a Target; anything else raises TasklawsError."""
-    from tasklaws.humans.estimates import Target
+    from tasklaws.core.checked import read
+    from tasklaws.core.settings import Target
 
     group, _, shares = text.partition(":")
     pairs = [pair.partition("=") for pair in shares.split(",")]
     try:
-        return Target(group, {value: float(share) for value, _, share in pairs})
+        given = {value: float(share) for value, _, share in pairs}
     except ValueError as error:
         raise TasklawsError(f"--target is {text!r}: write it like python:yes=.1,no=.9") from error
+    return read(Target, {"group": group, "shares": given}, "--target", "give shares that sum to 1")

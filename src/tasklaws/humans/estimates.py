@@ -13,6 +13,7 @@ from scipy.stats import CensoredData, ecdf
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
+from tasklaws.core.settings import Target
 from tasklaws.humans.attempts import GROUP, group_columns, read_attempts
 from tasklaws.stats.proportions import Mean, pooled_rates, shared_error
 from tasklaws.tables import HUMAN_ESTIMATES, HUMAN_GROUPS
@@ -62,27 +63,15 @@ def _crossing(survival: Any) -> float | None:
     return float(survival.quantiles[below[0]]) if below.size else None
 
 
-@dataclass(frozen=True)
-class Target:
-    """The population that estimates are to speak for: which share of it has each value of one group."""
-
-    group: str
-    shares: Mapping[str, float]
-
-    def __post_init__(self) -> None:
-        shares = list(self.shares.values())
-        if not shares or min(shares) < 0 or not math.isclose(sum(shares), 1, abs_tol=1e-6):
-            raise TasklawsError(f"target shares of {self.group} are {dict(self.shares)}: give shares that sum to 1")
-
-    def refuse_unknown(self, attempts: pd.DataFrame) -> None:
-        """Raise TasklawsError unless the attempts have the group, and people of each of its values and no other."""
-        if GROUP + self.group not in attempts:
-            raise TasklawsError(f"target: no column {GROUP}{self.group} in the attempts: add it, or give no target")
-        seen, wanted = set(attempts[GROUP + self.group]), {value for value, share in self.shares.items() if share > 0}
-        for value in sorted(seen - set(self.shares)):
-            raise TasklawsError(f"target: no share of {self.group} {value!r}: give one (0 where it is not to count)")
-        for value in sorted(wanted - seen):
-            raise TasklawsError(f"target: no attempt by anyone of {self.group} {value!r}: leave out its share")
+def refuse_unknown(target: Target, attempts: pd.DataFrame) -> None:
+    """Raise TasklawsError unless the attempts have the target's group, people of each of its values, and no other."""
+    if GROUP + target.group not in attempts:
+        raise TasklawsError(f"target: no column {GROUP}{target.group} in the attempts: add it, or give no target")
+    seen, wanted = set(attempts[GROUP + target.group]), {value for value, share in target.shares.items() if share > 0}
+    for value in sorted(seen - set(target.shares)):
+        raise TasklawsError(f"target: no share of {target.group} {value!r}: give one (0 where it is not to count)")
+    for value in sorted(wanted - seen):
+        raise TasklawsError(f"target: no attempt by anyone of {target.group} {value!r}: leave out its share")
 
 
 def in_target(strata: pd.DataFrame, target: Target, total: str, squares: str) -> Mean:
@@ -101,14 +90,14 @@ def in_target(strata: pd.DataFrame, target: Target, total: str, squares: str) ->
 def write_summary(attempts: Path, items: Sequence[Item], level: float, target: Target | None, out: Path) -> list[str]:
     """Write items.csv and groups.csv in `out`, from a CSV of attempts, and return what to say of them, in lines.
 
-    What `read_attempts` or `Target` refuse raises TasklawsError before anything is written.
+    What `read_attempts` or `refuse_unknown` refuse raises TasklawsError before anything is written.
     """
     if not 0 < level < 1:
         raise TasklawsError(f"the level of the intervals is {level}: give a number between 0 and 1")
     families = {item.id: item.family for item in items}
     table = read_attempts(attempts, families)
     if target is not None:
-        target.refuse_unknown(table)
+        refuse_unknown(target, table)
     summary = item_table(table, families, level, target)
     groups = group_table(table, level)
     HUMAN_ESTIMATES.write(out / "items.csv", summary)

@@ -6,9 +6,7 @@ the shortcut skips the optional ones. A person who lacks what the item needs nev
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,86 +17,18 @@ from scipy.stats import norm
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
+from tasklaws.core.settings import Population, Work
 from tasklaws.humans.attempts import GROUP
 
 Flags = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Work:
-    """How a person does a family's items.
-
-    `fixed_seconds` go before the first step (reading, writing the program); the rest of an item's human_seconds is its
-    steps, which the machine does if `machine`, or the person. All of `needs` must be known; any of `skips` lets a
-    person skip the optional steps. Attempts are stopped at `timeout` seconds.
-    """
-
-    fixed_seconds: float
-    timeout: float
-    machine: bool
-    needs: tuple[str, ...]
-    skips: tuple[str, ...]
-
-    def seconds(self, item: Item, skipping: Flags | bool, pace: Array | float = 1.0) -> Array:
-        """Time to finish: fixed + steps, `pace` times for what the person does; skipped steps take none."""
-        fixed = min(self.fixed_seconds, item.human_seconds)
-        kept = np.where(skipping, item.n_required / (item.n_required + item.n_optional), 1.0)
-        steps = (item.human_seconds - fixed) * kept
-        return np.asarray(fixed * pace + steps * (1.0 if self.machine else pace), dtype=float)
-
-
-@dataclass(frozen=True)
-class Knowledge:
-    """A piece of knowledge: the `share` of people who have it, and how it goes with ability (correlation, -1 to 1)."""
-
-    share: float
-    ability: float
-
-
-@dataclass(frozen=True)
-class Population:
-    """Settings of `humans.population`, checked on construction; conf/humans/default.yaml explains each."""
-
-    n_people: int
-    speed_sd: float
-    speed_ability: float
-    pace_sd: float
-    slip: float
-    skill_sd: float
-    patience_seconds: float
-    patience_sd: float
-    knowledge: Mapping[str, Knowledge]
-    work: Mapping[str, Work]
-
-    def __post_init__(self) -> None:
-        shares = {f"knowledge.{name}.share": known.share for name, known in self.knowledge.items()}
-        ties = {f"knowledge.{name}.ability": known.ability for name, known in self.knowledge.items()}
-        seconds = {f"work.{name}.timeout": work.timeout for name, work in self.work.items()}
-        _refuse({"n_people": self.n_people}, "a whole number of 1 or more", lambda v: isinstance(v, int) and v >= 1)
-        _refuse({**shares, "slip": self.slip}, "a number between 0 and 1", lambda v: 0 < v < 1)
-        _refuse({**ties, "speed_ability": self.speed_ability}, "a correlation from -1 to 1", lambda v: -1 <= v <= 1)
-        _refuse({**seconds, "patience_seconds": self.patience_seconds}, "seconds above 0", lambda v: v > 0)
-        spreads = {name: getattr(self, name) for name in ("speed_sd", "pace_sd", "skill_sd", "patience_sd")}
-        fixed = {f"work.{name}.fixed_seconds": work.fixed_seconds for name, work in self.work.items()}
-        _refuse({**spreads, **fixed}, "0 or more", lambda v: v >= 0)
-        for name, work in self.work.items():
-            for known in (*work.needs, *work.skips):
-                if known not in self.knowledge:
-                    raise TasklawsError(f"humans: {name} names knowledge {known!r}: add it to population.knowledge")
-
-    @classmethod
-    def from_params(cls, settings: Mapping[str, Any]) -> "Population":
-        """Read `humans.population` of params.yaml; a missing or unknown key raises TasklawsError."""
-        settings = {
-            **settings,
-            "knowledge": {name: _build(Knowledge, each) for name, each in settings.get("knowledge", {}).items()},
-            "work": {
-                name: _build(Work, {**each, "needs": tuple(each["needs"]), "skips": tuple(each["skips"])})
-                for name, each in settings.get("work", {}).items()
-            },
-        }
-        population: Population = _build(cls, settings)
-        return population
+def work_seconds(work: Work, item: Item, skipping: Flags | bool, pace: Array | float = 1.0) -> Array:
+    """Time to finish: fixed + steps, `pace` times for what the person does; skipped steps take none."""
+    fixed = min(work.fixed_seconds, item.human_seconds)
+    kept = np.where(skipping, item.n_required / (item.n_required + item.n_optional), 1.0)
+    steps = (item.human_seconds - fixed) * kept
+    return np.asarray(fixed * pace + steps * (1.0 if work.machine else pace), dtype=float)
 
 
 def simulate(items: Sequence[Item], population: Population, seed: int) -> pd.DataFrame:
@@ -107,7 +37,7 @@ def simulate(items: Sequence[Item], population: Population, seed: int) -> pd.Dat
     The same seed gives the same table, and each item its attempts whatever the other items are. Of person j at item i:
 
     - speed_j = speed_sd (r theta_j + sqrt(1 - r^2) z_j), r = speed_ability; pace_ij = exp(pace_sd e_ij - speed_j)
-      (log-normal times, speed going with ability: van der Linden 2007); time by `Work.seconds`.
+      (log-normal times, speed going with ability: van der Linden 2007); time by `work_seconds`.
     - gives up after patience_seconds exp(patience_sd z'_j), unless finished or stopped at the timeout before.
     - each step the person does (writing the program is one) goes wrong with probability
       sigmoid(logit(slip) + delta_i - theta_j); delta_i is the mean over the item's skills of N(0, skill_sd^2) draws.
@@ -151,7 +81,7 @@ def _attempts(item: Item, population: Population, people: _People, seed: int) ->
     everyone = np.ones(size, dtype=bool)
     able = np.logical_and.reduce([everyone, *(people.knows[name] for name in work.needs)])
     skipping = np.logical_or.reduce([~everyone, *(people.knows[name] for name in work.skips)])
-    finish = work.seconds(item, skipping, np.exp(population.pace_sd * rng.standard_normal(size) - people.speed))
+    finish = work_seconds(work, item, skipping, np.exp(population.pace_sd * rng.standard_normal(size) - people.speed))
     left = np.minimum(people.patience, work.timeout)
     finished = able & (finish <= left)
     n_steps = np.where(skipping, item.n_required, item.n_required + item.n_optional)
@@ -177,16 +107,3 @@ def _attempts(item: Item, population: Population, people: _People, seed: int) ->
 
 def _generator(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32("\0".join(names).encode())])
-
-
-def _refuse(values: Mapping[str, Any], wanted: str, good: Any) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not good(value):
-            raise TasklawsError(f"humans.population.{name} is {value!r}: give {wanted}")
-
-
-def _build(kind: type[Any], settings: Mapping[str, Any]) -> Any:
-    names = {field.name for field in fields(kind)}
-    if set(settings) != names:
-        raise TasklawsError(f"humans: {kind.__name__} settings hold {sorted(settings)}, but need {sorted(names)}")
-    return kind(**settings)

@@ -49,7 +49,7 @@ class Levels:
     def given_mean(self, mean: float, asked: NDArray[np.intp], chance: Array) -> float:
         """The level of another model, from its mean score over the items it was asked; finite: half an item from none
         and all."""
-        ability = ability_for_mean(self.offsets[asked], chance[asked], mean)
+        ability = ability_for_mean(-self.offsets[asked], chance[asked], mean)
         half_an_item = 0.5 / len(self.offsets)
         return float(logit(np.clip(expit(ability + self.offsets).mean(), half_an_item, 1 - half_an_item)))
 

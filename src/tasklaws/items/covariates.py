@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.special import logit
 
 from tasklaws.core.arrays import Array
-from tasklaws.stats.proportions import shrunk_solve_rates
+from tasklaws.stats.proportions import pooled_means
 
 TIME = "log_minutes"
 SOLVE_RATE = "logit_solve_rate"
@@ -64,7 +64,7 @@ def covariate(items: pd.DataFrame, name: str) -> Array | None:
         if not known.any():
             return None
         rates = np.full(len(items), np.nan)
-        rates[known] = logit(shrunk_solve_rates(solved[known], attempts[known]))
+        rates[known] = logit(pooled_means(solved[known], attempts[known]))
         return rates
     column = {TIME: "human_minutes"}.get(name, name.removeprefix("log_"))
     if column not in items or items[column].isna().all():

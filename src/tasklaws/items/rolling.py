@@ -12,7 +12,7 @@ from tasklaws.items.ability import Forecast, Levels, forecast_next, record_sette
 from tasklaws.items.covariates import Explanation
 from tasklaws.items.methods import METHODS, FittedMethod, Method
 from tasklaws.items.table import ItemTable
-from tasklaws.stats.rasch import ability_for_mean, probabilities
+from tasklaws.stats.rasch import ability_for_mean, solve_probability
 
 FOLDS = 5
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
@@ -94,8 +94,8 @@ class Target:
     def given(self, offsets: Array) -> Array:
         """(n,) probabilities on the items asked, with the one ability that makes their mean the mean of the scores."""
         chance = self.earlier.chance[self.asked]
-        ability = ability_for_mean(offsets[self.asked], chance, float(self.scores.mean()))
-        return probabilities(ability, offsets[self.asked], chance)
+        difficulty = -offsets[self.asked]
+        return solve_probability(ability_for_mean(difficulty, chance, self.scores.mean()), difficulty, chance)
 
 
 def predict(table: ItemTable, index: int, record: bool) -> Origin:
@@ -127,9 +127,8 @@ def _extrapolated(fitted: FittedMethod, forecast: Forecast, position: float, cha
     total = np.zeros(len(chance))
     for node, weight in zip(NODES, WEIGHTS / WEIGHTS.sum(), strict=True):
         level = forecast.mean + node * forecast.stderr
-        offsets = fitted.offsets(level, position)
-        ability = ability_for_mean(offsets, np.zeros(len(chance)), float(expit(level)))
-        total += weight * probabilities(ability, offsets, chance)
+        difficulty = -fitted.offsets(level, position)
+        total += weight * solve_probability(ability_for_mean(difficulty, 0.0, expit(level)), difficulty, chance)
     return total
 
 

@@ -11,19 +11,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tasklaws.core.checked import read as _read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, sha256_file, write_json
-from tasklaws.core.typed import typed
+from tasklaws.core.schema import train_flops
+from tasklaws.core.settings import Models
 
 CARD = "card.json"
 COMMIT = re.compile(r"[0-9a-f]{40}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 ONLY = {"train": ("corpus_sha256",), "hub": ("repo", "revision", "commit", "n_params_loaded")}
-
-
-def train_flops(n_params: int, n_tokens: int) -> float:
-    """Training compute, 6 N D operations, N being the non-embedding parameters (Kaplan 2020, section 2.1)."""
-    return 6.0 * n_params * n_tokens
 
 
 def hash_weights(directory: Path) -> str:
@@ -136,13 +133,13 @@ class MadeBy:
 def read(rung_dir: Path) -> Card:
     """Read a rung's card; a missing, malformed or inconsistent one raises TasklawsError."""
     path = rung_dir / CARD
-    return typed(Card, read_json(path), str(path), f"remove {rung_dir} and run `dvc repro`")
+    return _read(Card, read_json(path), str(path), f"remove {rung_dir} and run `dvc repro`")
 
 
 def read_made_by(scores_dir: Path, rung: str) -> MadeBy:
     """Read what made a rung's scores; a missing or malformed file, or another rung's, raises TasklawsError."""
     path, remedy = scores_dir / f"{rung}.json", f"run `dvc repro --force score@{rung}`"
-    found = typed(MadeBy, read_json(path), str(path), remedy)
+    found = _read(MadeBy, read_json(path), str(path), remedy)
     if found.card.rung != rung:
         raise TasklawsError(f"{path} holds the card of {found.card.rung}: {remedy}")
     return found
@@ -199,26 +196,16 @@ def _refuse_checkpoints(card: Card) -> None:
         )
 
 
-def gpt_neox_n_params(layers: int, width: int) -> int:
-    """Non-embedding parameters of a GPT-NeoX decoder with a 4x MLP: layers (12 w^2 + 13 w) + 2 w, biases and norms in.
-
-    Counts as the Pythia suite publishes them (Biderman et al. 2023, table 1): 6 layers of width 512 have 18,915,328.
-    """
-    return layers * (12 * width**2 + 13 * width) + 2 * width
-
-
-def rung_size(source: dict[str, Any]) -> tuple[int, int]:
-    """Non-embedding parameters and training tokens that a rung's configuration promises."""
-    if source["kind"] == "train":
-        return gpt_neox_n_params(source["layers"], source["width"]), source["n_tokens"]
-    return source["n_params"], max(source["steps"]) * source["tokens_per_step"]
-
-
-def ladder_rows(models: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of the ladder table (tables.LADDER, which is not imported: a change of any table would train again)."""
-    rows = []
-    for rung, settings in models["rungs"].items():
-        n_params, n_tokens = rung_size(settings["source"])
-        row = {"ladder": models["name"], "rung": rung, "role": settings["role"], "n_params": n_params}
-        rows.append({**row, "n_tokens": n_tokens, "train_flops": train_flops(n_params, n_tokens)})
-    return rows
+def ladder_rows(models: Models) -> list[dict[str, Any]]:
+    """The size and budget of every rung (tables.LADDER), from the configuration alone."""
+    return [
+        {
+            "ladder": models.name,
+            "rung": name,
+            "role": rung.role,
+            "n_params": rung.source.n_params,
+            "n_tokens": rung.source.n_tokens,
+            "train_flops": train_flops(rung.source.n_params, rung.source.n_tokens),
+        }
+        for name, rung in models.rungs.items()
+    ]

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx2
 from huggingface_hub import constants, get_cached_repo_tree, snapshot_download
@@ -27,9 +26,11 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, replacing, sha256_file, write_json
-from tasklaws.core.typed import typed
+from tasklaws.core.schema import train_flops
+from tasklaws.core.settings import HubSource
 from tasklaws.ladder import card
 from tasklaws.ladder import hub as hub_errors
 from tasklaws.ladder.card import Card, Checkpoint
@@ -66,33 +67,29 @@ class Snapshot:
     files: tuple[Path, ...]
 
 
-def fetch(
-    rung: str, source: Mapping[str, Any], documents: Sequence[Mapping[str, str]], out: Path, work: Path = _WORK
-) -> Card:
+def fetch(rung: str, source: HubSource, documents: Sequence[Mapping[str, str]], out: Path, work: Path = _WORK) -> Card:
     """Fetch every checkpoint that `source` lists into `out` and write its card, with the loss on `documents`.
 
-    `source` is a rung's `source` of kind hub in conf/models: the step N is the revision stepN, the last one
-    is `revision`, and goes into `out` itself. The endpoint is HF_ENDPOINT or the public hub. Call it again
+    The last checkpoint goes into `out` itself. The endpoint is HF_ENDPOINT or the public hub. Call it again
     after a kill: what was done is kept. No network (and not all in the cache), an unknown repository or
     revision, a refusal, a truncated or damaged file raise TasklawsError, and `out` stays as it was. Weights
     of another size than the ladder states are kept, with a warning, and their own count goes into the card
     as n_params_loaded.
     """
-    revisions = list_revisions(source)
-    snapshots = [_download(source["repo"], step, revision) for step, revision in revisions.items()]
-    _refuse_shared_commits(source["repo"], snapshots)
+    snapshots = [_download(source.repo, step, revision) for step, revision in source.revisions.items()]
+    _refuse_shared_commits(source.repo, snapshots)
     staging = work / f"{rung}-{_key(source, snapshots, documents)}"
     staged = staging / "rung"
     checkpoints = tuple(_stage(staging, source, snapshot, documents, snapshots[-1].step) for snapshot in snapshots)
     found = Card(
         rung=rung,
         source_kind="hub",
-        n_params=source["n_params"],
-        n_params_total=source["n_params_total"],
+        n_params=source.n_params,
+        n_params_total=source.n_params_total,
         tokenizer_sha256=sha256_file(staged / "tokenizer.json"),
         checkpoints=checkpoints,
-        repo=source["repo"],
-        revision=source["revision"],
+        repo=source.repo,
+        revision=source.revision,
         commit=snapshots[-1].commit,
         n_params_loaded=count_config_params(staged)[0],
     )
@@ -103,18 +100,6 @@ def fetch(
     _move(staged, out, staging / "replaced")
     shutil.rmtree(staging)
     return found
-
-
-def list_revisions(source: Mapping[str, Any]) -> dict[int, str]:
-    """Every step's revision, in order of steps; the last step's is `source["revision"]`."""
-    steps, last = sorted(source["steps"]), source["revision"]
-    if not steps or len(set(steps)) != len(steps):
-        raise TasklawsError(f"steps of {source['repo']} are {source['steps']}: list each step once, the final one too")
-    if len(source["seeds"]) != 1:
-        raise TasklawsError(f"seeds of {source['repo']} are {source['seeds']}: a repository holds one seed, name that")
-    if last.startswith("step") and last != f"step{steps[-1]}":
-        raise TasklawsError(f"revision {last} of {source['repo']} is not the last of steps {steps}: list it there")
-    return {step: f"step{step}" for step in steps[:-1]} | {steps[-1]: last}
 
 
 def endpoint() -> str:
@@ -153,36 +138,36 @@ def _refuse_shared_commits(repo: str, snapshots: Sequence[Snapshot]) -> None:
         seen[snapshot.commit] = snapshot.revision
 
 
-def _key(source: Mapping[str, Any], snapshots: Sequence[Snapshot], documents: Sequence[Mapping[str, str]]) -> str:
+def _key(source: HubSource, snapshots: Sequence[Snapshot], documents: Sequence[Mapping[str, str]]) -> str:
     """A hash of all that the rung follows from, so that work of another configuration is never taken up."""
-    facts = [dict(source), [snapshot.commit for snapshot in snapshots], [dict(row) for row in documents]]
+    facts = [asdict(source), [snapshot.commit for snapshot in snapshots], [dict(row) for row in documents]]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _stage(
     staging: Path,
-    source: Mapping[str, Any],
+    source: HubSource,
     snapshot: Snapshot,
     documents: Sequence[Mapping[str, str]],
     last_step: int,
 ) -> Checkpoint:
     """Copy a snapshot into the staged rung and measure its loss, unless an earlier run has."""
-    seed, is_final = source["seeds"][0], snapshot.step == last_step
+    seed, is_final = source.seeds[0], snapshot.step == last_step
     path = "." if is_final else f"seed{seed}-step{snapshot.step}"
     staged, done = staging / "rung" / path, staging / f"step{snapshot.step}.json"
     if done.exists() and (staged / "config.json").exists():
-        return typed(Checkpoint, read_json(done), str(done), f"remove {staging} and run it again")
+        return read(Checkpoint, read_json(done), str(done), f"remove {staging} and run it again")
     for file in snapshot.files:
-        _copy_checked(file, staged / file.name, source["repo"], snapshot.revision)
+        _copy_checked(file, staged / file.name, source.repo, snapshot.revision)
     loss = heldout_loss(staged, documents)
-    n_tokens = snapshot.step * source["tokens_per_step"]
+    n_tokens = snapshot.step * source.tokens_per_step
     checkpoint = Checkpoint(
         path=path,
         seed=seed,
         step=snapshot.step,
         is_final=is_final,
         n_tokens=n_tokens,
-        train_flops=card.train_flops(source["n_params"], n_tokens),
+        train_flops=train_flops(source.n_params, n_tokens),
         loss_nats=round(loss.loss_nats, 6),
         bits_per_byte=round(loss.bits_per_byte, 6),
         weights_sha256=card.hash_weights(staged),
@@ -218,12 +203,16 @@ def _copy_checked(source: Path, target: Path, repo: str, revision: str) -> None:
             )
 
 
-def _warn_of_other_shape(staged: Path, source: Mapping[str, Any], found: Card) -> None:
+def _warn_of_other_shape(staged: Path, source: HubSource, found: Card) -> None:
     """Say on stderr where the fetched model is not of the shape that the ladder states."""
     config = read_json(staged / "config.json")
     names = {"width": "hidden_size", "layers": "num_hidden_layers", "heads": "num_attention_heads"}
     loaded = {ours: config.get(theirs) for ours, theirs in names.items()} | {"n_params": found.n_params_loaded}
-    other = [f"{name} {value}, not {source[name]}" for name, value in loaded.items() if value != source[name]]
+    other = [
+        f"{name} {value}, not {getattr(source, name)}"
+        for name, value in loaded.items()
+        if value != getattr(source, name)
+    ]
     if other:
         print(
             f"warning: {found.repo} has {'; '.join(other)}: the card keeps the ladder's sizes",

@@ -4,13 +4,16 @@ import hashlib
 import json
 import shutil
 import sys
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tasklaws.core.files import sha256_file
+from tasklaws.core.schema import read_documents, train_flops
+from tasklaws.core.settings import TrainSource
 from tasklaws.core.workers import run_each
-from tasklaws.ladder.card import Card, Checkpoint, hash_weights, train_flops, write
+from tasklaws.ladder.card import Card, Checkpoint, hash_weights, write
 
 _WORK = Path(".work/train")
 
@@ -23,7 +26,7 @@ class Trained(NamedTuple):
     checkpoints: list[Checkpoint]
 
 
-def train_rung(rung: str, source: dict[str, Any], corpus: Path, out: Path, workers: int) -> None:
+def train_rung(rung: str, source: TrainSource, corpus: Path, out: Path, workers: int) -> None:
     """Train every seed of a rung and write `out`: the first seed's final weights, seed<S>-step<T>/ and card.json.
 
     Each seed trains in a one-thread process of its own, `workers` at a time; results do not depend on how many. Work in
@@ -32,7 +35,7 @@ def train_rung(rung: str, source: dict[str, Any], corpus: Path, out: Path, worke
     work = _WORK / rung / _key(source, corpus)
     work.mkdir(parents=True, exist_ok=True)
     print(f"{rung}: work in progress in {work}", file=sys.stderr, flush=True)
-    seeds = run_each(_train_seed, [(rung, source, seed, corpus, work) for seed in source["seeds"]], workers)
+    seeds = run_each(_train_seed, [(rung, source, seed, corpus, work) for seed in source.seeds], workers)
     partial = work / "assembled"
     shutil.rmtree(partial, ignore_errors=True)
     _gather(rung, seeds, corpus, work, partial)
@@ -43,9 +46,9 @@ def train_rung(rung: str, source: dict[str, Any], corpus: Path, out: Path, worke
     shutil.rmtree(_WORK / rung)
 
 
-def _key(source: dict[str, Any], corpus: Path) -> str:
+def _key(source: TrainSource, corpus: Path) -> str:
     parts = [
-        json.dumps(source, sort_keys=True),
+        json.dumps(asdict(source), sort_keys=True),
         version("torch"),
         *(sha256_file(corpus / name) for name in ("train.npy", "tokenizer/tokenizer.json")),
         *(sha256_file(Path(__file__).with_name(name)) for name in ("packing.py", "train.py")),
@@ -53,32 +56,30 @@ def _key(source: dict[str, Any], corpus: Path) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _train_seed(rung: str, source: dict[str, Any], seed: int, corpus: Path, work: Path) -> Trained:
+def _train_seed(rung: str, source: TrainSource, seed: int, corpus: Path, work: Path) -> Trained:
     # Seconds of imports, which the process that only hands out jobs does without.
     import torch
 
-    from tasklaws.core.schema import read_documents
     from tasklaws.ladder import packing, train
     from tasklaws.ladder.heldout import count_config_params, heldout_loss
     from tasklaws.ladder.tokenizer import load_tokenizer
 
-    recipe = train.Recipe.from_source(source)
     documents = packing.read_encoded(corpus / "train.npy")
     tokenizer = load_tokenizer(corpus / "tokenizer")
     heldout = [document.to_dict() for document in read_documents(corpus / "heldout.jsonl")]
-    train.train(rung, recipe, seed, documents, tokenizer, work)
-    n_params, n_params_total = count_config_params(work / f"seed{seed}-step{recipe.n_steps}")
+    train.train(rung, source, seed, documents, tokenizer, work)
+    n_params, n_params_total = count_config_params(work / f"seed{seed}-step{source.n_steps}")
     checkpoints = []
-    for step in recipe.kept_steps:
+    for step in source.kept_steps:
         name = f"seed{seed}-step{step}"
         loss = heldout_loss(work / name, heldout, batch_size=64, dtype=torch.float64)
-        n_tokens = step * recipe.rows * recipe.length
+        n_tokens = step * source.rows * source.length
         checkpoints.append(
             Checkpoint(
                 path=name,
                 seed=seed,
                 step=step,
-                is_final=step == recipe.n_steps,
+                is_final=step == source.n_steps,
                 n_tokens=n_tokens,
                 train_flops=train_flops(n_params, n_tokens),
                 loss_nats=round(loss.loss_nats, 6),

@@ -5,7 +5,6 @@ import math
 import pickle
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,58 +14,23 @@ from transformers import AutoModelForCausalLM, GPTNeoXConfig, PreTrainedTokenize
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import replacing
+from tasklaws.core.settings import TrainSource
 from tasklaws.ladder.packing import IGNORED, Batch, Encoded, batches
 
 WARMUP = 0.02
 SAVE_EVERY = 200
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a rung is trained: its shape, its budget and the steps at which a checkpoint is kept.
-
-    `n_tokens` counts positions, padding of packed rows (about 3%) in; a step takes rows x length of them.
-    `muon_lr` drives the matrices of the layers (Muon), min(`adam_lr`, `adam_lr_width` / width) all other parameters
-    (AdamW); both warm up over 2% of the steps and fall to 0 along a cosine.
-    """
-
-    layers: int
-    width: int
-    heads: int
-    n_tokens: int
-    rows: int
-    length: int
-    muon_lr: float
-    adam_lr: float
-    adam_lr_width: float
-    checkpoints: tuple[float, ...]
-
-    @property
-    def n_steps(self) -> int:
-        return self.n_tokens // (self.rows * self.length)
-
-    @property
-    def kept_steps(self) -> list[int]:
-        """Steps at which a checkpoint is kept: the shares of the whole in `checkpoints`, and the last."""
-        return sorted({max(1, round(share * self.n_steps)) for share in self.checkpoints} | {self.n_steps})
-
-    @classmethod
-    def from_source(cls, source: dict[str, Any]) -> "Recipe":
-        """The recipe of a rung's source, which tasklaws.core.settings.TrainSource has checked."""
-        fields = {key: source[key] for key in cls.__dataclass_fields__ if key != "checkpoints"}
-        return cls(**fields, checkpoints=tuple(source["checkpoints"]))
-
-
-def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, seed: int) -> Any:
-    """A freshly drawn model of the recipe's shape; rotary positions on whole heads, no dropout."""
+def build_model(source: TrainSource, tokenizer: PreTrainedTokenizerFast, seed: int) -> Any:
+    """A freshly drawn model of the source's shape; rotary positions on whole heads, no dropout."""
     torch.manual_seed(seed)
     end = tokenizer.eos_token_id
     config = GPTNeoXConfig(
         vocab_size=len(tokenizer),
-        hidden_size=recipe.width,
-        num_hidden_layers=recipe.layers,
-        num_attention_heads=recipe.heads,
-        intermediate_size=4 * recipe.width,
+        hidden_size=source.width,
+        num_hidden_layers=source.layers,
+        num_attention_heads=source.heads,
+        intermediate_size=4 * source.width,
         max_position_embeddings=tokenizer.model_max_length,
         rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0},
         bos_token_id=end,
@@ -80,19 +44,19 @@ def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, seed: int) -
 class Training:
     """A model with its optimisers at one step of its schedule."""
 
-    def __init__(self, recipe: Recipe, model: Any) -> None:
+    def __init__(self, source: TrainSource, model: Any) -> None:
         matrices: list[torch.nn.Parameter] = []
         others: list[torch.nn.Parameter] = []
         for name, parameter in model.named_parameters():
             (matrices if parameter.ndim == 2 and ".layers." in name else others).append(parameter)
-        adam_lr = min(recipe.adam_lr, recipe.adam_lr_width / recipe.width)
-        self.recipe = recipe
+        adam_lr = min(source.adam_lr, source.adam_lr_width / source.width)
+        self.source = source
         self.model = model
         self.optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(matrices, lr=recipe.muon_lr, weight_decay=0.0),
+            torch.optim.Muon(matrices, lr=source.muon_lr, weight_decay=0.0),
             torch.optim.AdamW(others, lr=adam_lr, weight_decay=0.0),
         ]
-        self.peaks = (recipe.muon_lr, adam_lr)
+        self.peaks = (source.muon_lr, adam_lr)
         self.step = 0
 
     def advance(self, batch: Batch) -> float:
@@ -117,8 +81,8 @@ class Training:
         return value
 
     def _schedule(self) -> None:
-        share = self.step / self.recipe.n_steps
-        factor = min(1.0, (share + 1 / self.recipe.n_steps) / WARMUP) * 0.5 * (1 + math.cos(math.pi * share))
+        share = self.step / self.source.n_steps
+        factor = min(1.0, (share + 1 / self.source.n_steps) / WARMUP) * 0.5 * (1 + math.cos(math.pi * share))
         for optimizer, peak in zip(self.optimizers, self.peaks, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = peak * factor
@@ -150,7 +114,7 @@ class Training:
 
 def train(
     rung: str,
-    recipe: Recipe,
+    source: TrainSource,
     seed: int,
     documents: list[Encoded],
     tokenizer: PreTrainedTokenizerFast,
@@ -163,19 +127,19 @@ def train(
     """
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    training = Training(recipe, build_model(recipe, tokenizer, seed))
+    training = Training(source, build_model(source, tokenizer, seed))
     state = work / f"seed{seed}.state"
     if state.exists():
         training.load(state)
         print(f"{rung} seed {seed}: resuming at step {training.step}", file=sys.stderr, flush=True)
-    kept = recipe.kept_steps
-    stream = batches(documents, recipe.rows, recipe.length, seed, training.step, recipe.n_steps)
+    kept = source.kept_steps
+    stream = batches(documents, source.rows, source.length, seed, training.step, source.n_steps)
     for batch in stream:
         loss = training.advance(batch)
         if training.step in kept:
             export(training.model, tokenizer, work / f"seed{seed}-step{training.step}")
             print(
-                f"{rung} seed {seed}: step {training.step}/{recipe.n_steps} loss {loss:.3f}",
+                f"{rung} seed {seed}: step {training.step}/{source.n_steps} loss {loss:.3f}",
                 file=sys.stderr,
                 flush=True,
             )

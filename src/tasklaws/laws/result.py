@@ -191,10 +191,16 @@ class Fit:
             if abs(table[i, j]) > TIED
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    @property
+    def misfit(self) -> float:
+        """The root mean square of the residuals: of a loss those of its logarithm, about relative ones."""
+        return float(np.sqrt(np.mean(self.points["residual"] ** 2)))
+
+    def to_dict(self, whole: bool = True) -> dict[str, Any]:
         """Plain JSON types; `from_dict` reads it back. Draws are text, one parameter a string. A parameter without a
-        standard error has no interval either."""
-        return {
+        standard error has no interval either. Not `whole`, it is as fits.json keeps it: without points, draws and
+        correlations, and cannot be read back as a Fit."""
+        found = {
             "law": self.law.name,
             "inputs": list(self.law.inputs),
             "kind": self.kind,
@@ -206,14 +212,19 @@ class Fit:
             "interval": {
                 name: None if self.stderr[name] is None else list(ends) for name, ends in self.interval.items()
             },
-            "correlations": self.correlations.to_dict(),
             "status": self.status,
             "reason": self.reason,
             "at_bounds": list(self.at_bounds),
             "n_points": self.n_points,
             "objective": self.objective,
+            "misfit": self.misfit,
             "overdispersion": self.overdispersion,
             "level": self.level,
+        }
+        if not whole:
+            return found
+        return found | {
+            "correlations": self.correlations.to_dict(),
             "points": {str(name): self.points[name].tolist() for name in self.points},
             "left_out": {str(row): reason for row, reason in self.left_out.items()},
             "draws": {name: " ".join(map(repr, draws.tolist())) for name, draws in self.draws_by_name.items()},

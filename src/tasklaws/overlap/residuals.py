@@ -14,15 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
+from tasklaws.stats.rasch import RaschFit, fit_rasch, solve_probability
 
 Labels = NDArray[np.intp]
-ITEM_SD = 3.0  # weak priors, in logits, that keep items and slopes finite where all runs agree
-SLOPE_SD = 10.0
-_ROUNDS = 100
+ITEM_SD = 3.0  # logits; learned, it lets a trend follow a step more closely, and n_eff comes out worse (docs/log.md)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +97,8 @@ def around_trend(cells: Cells, x: Array) -> Residuals:
     if n_cells < n_slopes + 3:
         raise TasklawsError(f"{n_cells} checkpoints: a trend in {n_slopes} quantities needs {n_slopes + 3}")
     centred = (x - x.mean(axis=0)) / x.std(axis=0)
-    return Residuals(cells.score - _fitted(cells.score, centred), cells.rung, (n_cells - 1) / (n_cells - 1 - n_slopes))
+    inflation = (n_cells - 1) / (n_cells - 1 - n_slopes)
+    return Residuals(cells.score - _expected(fit_rasch(cells.score, x=centred, spread=ITEM_SD)), cells.rung, inflation)
 
 
 def around_ability(cells: Cells) -> Residuals:
@@ -107,26 +106,8 @@ def around_ability(cells: Cells) -> Residuals:
 
     Correlations are to be read relative to each other, as with Yen's Q3 (Yen 1984; Christensen et al. 2017).
     """
-    return Residuals(cells.score - _fitted(cells.score, np.eye(cells.score.shape[1])), cells.rung)
+    return Residuals(cells.score - _expected(fit_rasch(cells.score, spread=ITEM_SD)), cells.rung)
 
 
-def _fitted(score: Array, x: Array) -> Array:
-    """sigmoid(x . slope - difficulty) by penalised likelihood, (items, cells): Newton steps, items eliminated."""
-    n_slopes = x.shape[1]
-    easiness, slope = np.zeros(len(score)), np.zeros(n_slopes)
-    known = np.isfinite(score)
-    score = np.where(known, score, 0.0)
-    for _ in range(_ROUNDS):
-        share = expit(easiness[:, None] + x @ slope)
-        weight, error = known * share * (1 - share), known * (score - share)
-        own = weight.sum(axis=1) + ITEM_SD**-2
-        cross = weight @ x
-        pull_item = error.sum(axis=1) - easiness / ITEM_SD**2
-        pull_slope = error.sum(axis=0) @ x - slope / SLOPE_SD**2
-        curvature = (x.T * weight.sum(axis=0)) @ x + np.eye(n_slopes) / SLOPE_SD**2 - cross.T @ (cross / own[:, None])
-        move = np.clip(np.linalg.solve(curvature, pull_slope - cross.T @ (pull_item / own)), -1, 1)
-        shift = np.clip((pull_item - cross @ move) / own, -1, 1)
-        slope, easiness = slope + move, easiness + shift
-        if max(np.abs(move).max(), np.abs(shift).max()) < 1e-8:
-            break
-    return np.asarray(expit(easiness[:, None] + x @ slope))
+def _expected(fit: RaschFit) -> Array:
+    return solve_probability(fit.ability, fit.difficulty[:, None], 0.0)

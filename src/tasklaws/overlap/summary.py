@@ -15,9 +15,10 @@ from tasklaws.overlap.effective_number import effective_number as observed_numbe
 from tasklaws.overlap.residuals import Residuals, around_trend, between_seeds, read_cells
 from tasklaws.tables import EFFECTIVE_NUMBERS, SCORES
 
-_T = TypeVar("T")
+_T = TypeVar("_T")
 _METRIC = "exact_match"
 _LEVEL = 0.9
+_SEEN = {"seeds": "between seeds", "trend": "around a trend"}
 
 
 def structure_table(
@@ -74,6 +75,20 @@ def of_family(
         n_eff, taken = designed, "independent items" if design is None else "design"
     row |= {"n_eff": n_eff, "design_effect": n_items / n_eff, "taken_from": taken}
     return row | sharpness(scores, sizes, items, weight, n_eff)
+
+
+def worth(row: Mapping[Any, Any]) -> str:
+    """How many tasks the items of a row are worth, whether that is seen or designed, and the limits of what is seen:
+    `137 items are worth 2.1 tasks by design; seen are 137 (90%: 1 to 137)`."""
+
+    observed, designed = (row.get(name, np.nan) for name in ("observed", "designed"))
+    limits = "" if pd.isna(observed) else f"(90%: {row['observed_low']:.3g} to {row['observed_high']:.3g})"
+    start = f"{row['n_items']:.0f} items are worth {row['n_eff']:.3g} tasks"
+    if row["taken_from"] in _SEEN:
+        beside = "" if pd.isna(designed) else f"; designed are {designed:.3g}"
+        return f"{start} as seen {_SEEN[row['taken_from']]} {limits}{beside}"
+    why = "by design" if row["taken_from"] == "design" else "taken for independent, as they name no skill"
+    return f"{start} {why}; {f'seen are {observed:.3g} {limits}' if limits else 'nothing is seen'}"
 
 
 def tells(seen: Overlap) -> bool:

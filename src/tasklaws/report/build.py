@@ -2,11 +2,11 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from tasklaws.core.files import json_line, sha256_file, write_text
+from tasklaws.core.settings import Settings
 from tasklaws.plotting import house_style, save
 from tasklaws.report.claims import loop_limit
 from tasklaws.report.figures import (
@@ -29,14 +29,14 @@ from tasklaws.tables import CURVES
 PARAMS_USED = ("models", "families", "elicitation", "laws", "experiment", "seed")
 
 
-def build_report(root: Path, params: dict[str, Any]) -> None:
+def build_report(root: Path, settings: Settings) -> None:
     """Write results/L/figures/*.svg, results/L/plots/curves.csv, reports/index.html and reports/surprises.html
     below `root`.
 
     A missing or malformed input raises TasklawsError before anything is written.
     """
-    results = load_results(root, params)
-    surprises, orders, experiment = load_surprises(results), load_orders(results), load_experiment(root, params)
+    results = load_results(root, settings)
+    surprises, orders, experiment = load_surprises(results), load_orders(results), load_experiment(root, settings)
     folder = results.paths.figures
     with house_style():
         figures = (
@@ -51,7 +51,7 @@ def build_report(root: Path, params: dict[str, Any]) -> None:
         stale.unlink()
     CURVES.write(results.paths.curves, plot_table(results))
     svgs = {name: (folder / f"{name}.svg").read_text(encoding="utf-8") for name in figures}
-    content = PageContent(results, orders, surprises, experiment, svgs, provenance(results, params))
+    content = PageContent(results, orders, surprises, experiment, svgs, provenance(results, settings))
     pages = {"index.html": render_page(content), "surprises.html": render_surprises(results, surprises, svgs)}
     for name, text in pages.items():
         write_text(root / "reports" / name, text)
@@ -84,9 +84,9 @@ def curve_figures(results: Results) -> dict[str, Figure]:
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
-def provenance(results: Results, params: dict[str, Any]) -> list[tuple[str, str]]:
+def provenance(results: Results, settings: Settings) -> list[tuple[str, str]]:
     """What the pages were made from: the parameters that bear on them and their inputs, with their SHA-256."""
-    used = {key: params[key] for key in PARAMS_USED} | {"corpus.mixture": params["corpus"]["mixture"]}
+    used = {key: settings.raw[key] for key in PARAMS_USED} | {"corpus.mixture": settings.raw["corpus"]["mixture"]}
     digest = hashlib.sha256(json_line(Path("params.yaml"), used).encode()).hexdigest()
     paths = results.paths
     inputs = [

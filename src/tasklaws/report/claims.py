@@ -37,7 +37,8 @@ def describe_rise(rise: Rise) -> str:
     return (
         f"From {ends} to {percent(best.value)} at {best.rung}. Going from 10% to 90% of the rise takes "
         f"{width} of n_params; the largest jump between neighbouring rungs, {rise.before} to "
-        f"{rise.after}, makes up {percent(rise.jump)} of it. In one word: {rise.shape}."
+        f"{rise.after}, makes up {percent(rise.jump)} of it. In one word: {rise.shape}"
+        f"{', made by the held-out rungs: the fit rungs alone show none' if rise.unseen else ''}."
     )
 
 
@@ -81,7 +82,7 @@ def _one_step(results: Results, task: Task) -> Claim | None:
         "sha256 iterated: one step",
         "Small models solve none of the hundred tasks; from some size on a model solves all of them, for who can "
         "write the loop for one can write it for every one.",
-        "cannot be told" if rise.shape in ("too few rungs", "no rise") else judgement,
+        "cannot be told" if rise.shape == "too few rungs" or rise.width is None else judgement,
         [
             describe_rise(rise),
             f"{partway} of {len(models)} trained models solve some but not all of it (more than {percent(NONE)}, fewer "
@@ -110,7 +111,7 @@ def _pieces(results: Results, task: Task) -> Claim | None:
         "Sum of 1..n: pieces",
         "Small models solve nothing, middling ones loop and solve every n up to their budget, large ones know "
         "Gauss's formula and solve all.",
-        "cannot be told" if rise.shape == "no rise" else judgement,
+        "cannot be told" if rise.width is None else judgement,
         [
             describe_rise(rise),
             f"A loop passes below n = {short(limit)} and runs out of fuel from there on; the formula always passes.",

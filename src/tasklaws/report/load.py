@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.schema import Item, read_items
+from tasklaws.core.settings import Settings, TrainSource
 from tasklaws.families.prompts import split_task
 from tasklaws.forecast.fits_file import load_fits
 from tasklaws.paths import Paths
@@ -36,11 +37,11 @@ class Results:
     """One ladder's results; an empty cell is NaN.
 
     `rungs` maps each rung to its role, in order of size; `tasks` are those that were asked, families in the order of
-    params, and `families` their settings; `unlearned` are the families of which the corpus has no document, where rungs
+    the settings, and `families` their settings; `unlearned` are those of which the corpus has no document, where rungs
     were trained on it. All tables but `bands` and `methods` are in these orders. `observations` are
     those of all checkpoints; `scores` the exact matches of final ones, with the item's `size`, `n_digits` of it, and
-    `human_seconds`; `items` is indexed by item. `laws` has a row a curve and law, whose `parameters` map a name to an
-    `Estimate`.
+    `human_seconds`; `items` is indexed by item. `laws` has a row a curve and law, whose `params` and `interval` map
+    a parameter to its value and limits.
     """
 
     paths: Paths
@@ -94,26 +95,25 @@ def of_task(table: pd.DataFrame, task: Task, metric: str | None = None) -> pd.Da
     return table[own if metric is None else own & (table["metric"] == metric)]
 
 
-def load_results(root: Path, params: dict[str, Any]) -> Results:
-    """Read the ladder named in params; a missing or malformed file raises TasklawsError."""
-    ladder, entries = params["models"]["name"], params["models"]["rungs"]
-    families = params["families"]["sets"]
+def load_results(root: Path, settings: Settings) -> Results:
+    """Read the ladder of the settings; a missing or malformed file raises TasklawsError."""
+    ladder, entries, families = settings.models.name, settings.models.rungs, settings.families.sets
     paths = Paths(ladder, root)
     observations = _read_observations(paths, list(entries))
     sizes = _sizes(observations)
-    rungs = {
-        rung: entries[rung]["role"]
+    rungs: dict[str, str] = {
+        rung: entries[rung].role
         for rung in sorted((rung for rung in entries if rung in sizes), key=lambda rung: sizes[rung])
     }
     observations = _in_order(observations, ["rung"], list(rungs), ["seed", "step"])
     items = _item_table([item for name in families for item in read_items(paths.items / f"{name}.jsonl")])
-    scores = pd.concat([read_scores(paths.scores(entry["role"]), [rung]) for rung, entry in entries.items()])
+    scores = pd.concat([read_scores(paths.scores(entry.role), [rung]) for rung, entry in entries.items()])
     scores = _final_scores(scores, observations, items)
     asked = set(zip(observations["family"], observations["elicitation"], strict=True)) - {CORPUS}
     place = {family: index for index, family in enumerate(families)}
     tasks = sorted(asked, key=lambda task: (place.get(task[0], len(place)), task))
-    trained = any(entry["source"]["kind"] == "train" for entry in entries.values())
-    learned = {split_task(task)[0] for task in params["corpus"]["mixture"]}
+    trained = any(isinstance(entry.source, TrainSource) for entry in entries.values())
+    learned = {split_task(task)[0] for task in settings.corpus.mixture}
     by_task = ["family", "elicitation"]
     return Results(
         paths=paths,
@@ -189,9 +189,9 @@ def program_outcomes(scores: pd.DataFrame) -> "pd.Series[str]":
 
 def _law_table(path: Path, ladder: str) -> pd.DataFrame:
     rows = [
-        (curve.family, curve.elicitation, curve.metric, law.law, law.status, law.reason, law.parameters, law.misfit)
+        (*curve.key, law.law, law.status, law.reason, law.params, law.interval, law.misfit)
         for curve in load_fits(path, ladder)
         for law in curve.laws
     ]
-    columns = ["family", "elicitation", "metric", "law", "status", "reason", "parameters", "misfit"]
+    columns = ["family", "elicitation", "metric", "law", "status", "reason", "params", "interval", "misfit"]
     return pd.DataFrame(rows, columns=columns).astype({"misfit": float})

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from tasklaws.core.settings import Settings
 from tasklaws.experiments.overlap_summary import read_sentences
 from tasklaws.paths import Paths
 from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, scale_colour
@@ -28,10 +28,10 @@ class Experiment:
     runs: pd.DataFrame
 
 
-def load_experiment(root: Path, params: dict[str, Any]) -> Experiment | None:
-    """Read what the experiment of params wrote, None where it asks for none; a malformed file raises TasklawsError."""
-    ladder = params["models"]["name"]
-    if ladder not in params["experiment"]["ladders"]:
+def load_experiment(root: Path, settings: Settings) -> Experiment | None:
+    """Read what the experiment wrote, None where the settings ask for none; a malformed file raises TasklawsError."""
+    ladder = settings.models.name
+    if ladder not in settings.experiment.ladders:
         return None
     folder = Paths(ladder, root).overlap
     summary = SET_SUMMARY.read(folder / "summary.csv").sort_values("n_eff")

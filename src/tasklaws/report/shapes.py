@@ -6,14 +6,16 @@ from itertools import pairwise
 from statistics import fmean, stdev
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
+from tasklaws.forecast.verdict import seen, step
+from tasklaws.stats.proportions import items_worth
 from tasklaws.tables import is_loss
 
 Shape = Literal["no rise", "step", "pieces", "smooth", "uneven", "too few rungs"]
 # What each word is taken to mean. They are conventions, printed in the report beside the numbers they rest on.
 LEAST_RISE = 0.1  # a smaller gain over the ladder is no rise
-STEP_SHARE = 0.5  # a step: this share of the rise, or more, lies between two neighbouring rungs
 PIECE_SHARE = 0.2  # a piece: a run of rising rungs that makes up this share of the rise
 FLAT_SHARE = 0.05  # a plateau: neighbours within the rise that differ by less than this share of it
 MIN_RUNGS = 4
@@ -21,12 +23,16 @@ MIN_RUNGS = 4
 
 @dataclass(frozen=True)
 class Level:
-    """The mean over seeds of one rung and its standard error (items, and seeds where there are two or more)."""
+    """The mean over seeds of one rung and its standard error (items, and seeds where there are two or more); `n_items`
+    is how many items the mean is worth, as a verdict counts them, `fit` whether a verdict saw the rung."""
 
     rung: str
     n_params: float
+    train_flops: float
     value: float
     stderr: float
+    n_items: float
+    fit: bool = True
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,9 @@ class Rise:
     `width` is the decades of n_params from 10% to 90% of the gain, None where nothing rises; `width_is_bound` says
     that the smallest rung is past the 10% already, so it is at least that. `jump` is the largest gain between
     neighbours, as a share of the whole, from rung `before` to rung `after`; `drop` the largest fall, likewise.
-    `plateaus` counts flat pairs of neighbours with a piece of the rise on either side.
+    `plateaus` counts flat pairs of neighbours with a piece of the rise on either side. What a verdict calls
+    discontinuous is a step: the rule is the verdict's (`forecast.verdict.step`), among all rungs or among the fit rungs
+    alone. `unseen` says that a step came with the held-out rungs, which no verdict could know.
     """
 
     levels: tuple[Level, ...]
@@ -49,24 +57,43 @@ class Rise:
     drop: float
     plateaus: int
     shape: Shape
+    unseen: bool
 
 
-def levels(observations: pd.DataFrame) -> list[Level]:
+def levels(observations: pd.DataFrame, metric: str) -> list[Level]:
     """The rungs of a curve's final observations, from the smallest up."""
     found = []
     for rung, rows in observations.groupby("rung", sort=False):
-        values = rows["value"].tolist()
-        within = fmean(rows["stderr"].fillna(0.0) ** 2)
+        values, stderr = rows["value"].tolist(), rows["stderr"]
+        within = fmean(stderr.fillna(0.0) ** 2)
         between = stdev(values) ** 2 if len(values) > 1 else 0.0
-        stderr = math.sqrt(max(within, between) / len(values))
-        found.append(Level(str(rung), float(rows["n_params"].iloc[0]), fmean(values), stderr))
+        value, error, n_items = (np.array(rows[column].mean()) for column in ("value", "stderr", "n_items"))
+        found.append(
+            Level(
+                rung=str(rung),
+                n_params=float(rows["n_params"].iloc[0]),
+                train_flops=float(rows["train_flops"].iloc[0]),
+                value=fmean(values),
+                stderr=math.sqrt(max(within, between) / len(values)),
+                n_items=float(items_worth(value, error, n_items, is_loss(metric))),
+                fit=bool(rows["role"].iloc[0] == "fit"),
+            )
+        )
     return found
 
 
 def rise_of(observations: pd.DataFrame, metric: str) -> Rise | None:
     """How a curve rises by its final observations; None of none."""
-    found, chances = levels(observations), observations["chance"].dropna()
+    found, chances = levels(observations, metric), observations["chance"].dropna()
     return measure_rise(found, metric, chances.iloc[0] if len(chances) else 0.0) if found else None
+
+
+def makes_step(found: list[Level], metric: str, chance: float) -> bool:
+    """Whether these levels make a step: the verdict's rule."""
+    value, n_items, flops = (
+        np.array([getattr(level, name) for level in found]) for name in ("value", "n_items", "train_flops")
+    )
+    return step(seen(np.log(np.maximum(flops, 1.0)), value, n_items, chance, is_loss(metric))) is not None
 
 
 def measure_rise(found: list[Level], metric: str, chance: float = 0.0) -> Rise:
@@ -80,12 +107,13 @@ def measure_rise(found: list[Level], metric: str, chance: float = 0.0) -> Rise:
     noise = [2 * math.hypot(before.stderr, after.stderr) / scale for before, after in pairwise(found)] or [0.0]
     climbed = max(values) - values[0]
     relative = climbed / abs(values[0]) if is_loss(metric) and values[0] else climbed
-    rises = relative >= LEAST_RISE and climbed > 2 * math.hypot(
-        found[0].stderr, found[values.index(max(values))].stderr
-    )
+    best = found[values.index(max(values))]
+    rises = relative >= LEAST_RISE and climbed > 2 * math.hypot(found[0].stderr, best.stderr)
     start, end = (_crossing(found, values, floor + share * gain) for share in (0.1, 0.9))
     largest = steps.index(max(steps))
     plateaus = _count_plateaus(steps, noise)
+    known = makes_step([level for level in found if level.fit], metric, chance)
+    any_step = known or makes_step(found, metric, chance)
     return Rise(
         levels=tuple(found),
         gain=gain,
@@ -96,7 +124,8 @@ def measure_rise(found: list[Level], metric: str, chance: float = 0.0) -> Rise:
         after=found[min(largest + 1, len(found) - 1)].rung,
         drop=max(0.0, -min(steps)),
         plateaus=plateaus,
-        shape=shape(len(found), rises, steps, noise, plateaus),
+        shape="step" if any_step else shape(len(found), rises, steps, noise, plateaus),
+        unseen=any_step and not known,
     )
 
 
@@ -129,13 +158,11 @@ def _count_plateaus(steps: list[float], noise: list[float]) -> int:
 
 
 def shape(n_rungs: int, rises: bool, steps: list[float], noise: list[float], plateaus: int) -> Shape:
-    """The one word for a rise, by the conventions above."""
+    """The one word for a rise that is no step, by the conventions above."""
     if n_rungs < MIN_RUNGS:
         return "too few rungs"
     if not rises:
         return "no rise"
-    if round(max(steps), 2) >= STEP_SHARE:
-        return "step"
     if plateaus:
         return "pieces"
     falls = any(-change > max(doubt, FLAT_SHARE) for change, doubt in zip(steps, noise, strict=True))

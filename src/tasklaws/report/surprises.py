@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Response
+from tasklaws.core.schema import Response, read_responses
 from tasklaws.forecast.surprises import EXPECTED
-from tasklaws.harness.score import read_responses
 from tasklaws.report.load import Results
 from tasklaws.tables import SURPRISE_COUNTS, SURPRISES, SURPRISING_SKILLS
 

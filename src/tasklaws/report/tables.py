@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from tasklaws.overlap.summary import worth
 from tasklaws.report.load import CORPUS, Results, Task, of_task
 from tasklaws.report.template import in_points, percent
 from tasklaws.tables import BASELINE_NAMES, CURVES, is_loss
@@ -83,8 +84,8 @@ def effective_number_sentences(table: pd.DataFrame) -> list[str]:
     share = table["n_eff"] / table["n_items"]
     (least, low), (most, high) = ((name.iloc[at], table.iloc[at]) for at in (share.argmin(), share.argmax()))
     sentences = [
-        f"The items of {least} hang together most: {low['n_items']:.0f} are worth {low['n_eff']:.1f} tasks; "
-        f"those of {most} least: {high['n_items']:.0f} are worth {high['n_eff']:.1f}."
+        f"The items of {least} hang together most: {worth(low.to_dict())}. Those of {most} least: "
+        f"{worth(high.to_dict())}."
     ]
     both = table[table["observed"].notna() & table["designed"].notna()]
     if len(both):
@@ -100,8 +101,8 @@ def effective_number_sentences(table: pd.DataFrame) -> list[str]:
         steeper = name[shown & (table["index"] > table["expected_index_high"])]
         named = f" ({', '.join(steeper)})" if len(steeper) else ""
         sentences.append(
-            f"In {len(steeper)} of {shown.sum()} families{named} the curve is more of a step than so many independent "
-            "tasks on a smooth rise would show in 95% of draws."
+            f"In {len(steeper)} of {shown.sum()} families{named} the sharpest gap makes up more of the rise than it "
+            "would with so many independent tasks on a smooth rise, in 95% of draws. That alone is no step."
         )
     if table["widening"].notna().any():
         sentences.append(

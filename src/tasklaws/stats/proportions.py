@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 from scipy.special import betaln, expit, logit
-from scipy.stats import beta, betabinom
+from scipy.stats import beta
 
 from tasklaws.core.arrays import Array
 
@@ -79,16 +78,14 @@ def pooled_rates(k: Array, n: Array, level: float, shared: float = 0.0) -> tuple
     of the differences: the items are compared as if n / (1 - shared) people had attempted each, and then the variance
     of the level, shared p (1 - p) / n, is added.
     """
-    kinds, where = np.unique(np.stack([k, n]), axis=1, return_inverse=True)
-    k, n = kinds / (1 - shared)
-    mu, nu, weight = _grid(k, n, np.bincount(where.ravel()))
-    first = mu * nu
-    given = (first[:, None] + k) / (nu[:, None] + n)
-    centre = weight @ given
-    variance = weight @ (given * (1 - given) / (nu[:, None] + n + 1)) + weight @ (given - centre) ** 2
-    variance += shared * centre * (1 - centre) / (n * (1 - shared))
+    centre, variance = _pooled(k, n, shared)
     low, high = beta_interval(centre, variance, level)
-    return centre[where.ravel()], low[where.ravel()], high[where.ravel()]
+    return centre, low, high
+
+
+def pooled_means(k: Array, n: Array) -> Array:
+    """The means of `pooled_rates` alone, always between 0 and 1; people differ from item to item."""
+    return _pooled(k, n, 0.0)[0]
 
 
 def shared_error(solved: pd.DataFrame) -> float:
@@ -107,6 +104,19 @@ def shared_error(solved: pd.DataFrame) -> float:
     pairs = np.sqrt(n).sum() ** 2 - n.sum()
     common = (np.bincount(people[mixed], residual) ** 2).sum() - (residual**2).sum()
     return float(np.clip(common / pairs, 0, MOST_SHARED)) if np.count_nonzero(n) > 1 else 0.0
+
+
+def _pooled(k: Array, n: Array, shared: float) -> tuple[Array, Array]:
+    """Mean and variance of each item's rate (see `pooled_rates`)."""
+    kinds, where = np.unique(np.stack([k, n]), axis=1, return_inverse=True)
+    k, n = kinds / (1 - shared)
+    mu, nu, weight = _grid(k, n, np.bincount(where.ravel()))
+    first = mu * nu
+    given = (first[:, None] + k) / (nu[:, None] + n)
+    centre = weight @ given
+    variance = weight @ (given * (1 - given) / (nu[:, None] + n + 1)) + weight @ (given - centre) ** 2
+    variance += shared * centre * (1 - centre) / (n * (1 - shared))
+    return centre[where.ravel()], variance[where.ravel()]
 
 
 def _grid(k: Array, n: Array, counts: NDArray[np.intp]) -> tuple[Array, Array, Array]:
@@ -132,29 +142,6 @@ def _grid(k: Array, n: Array, counts: NDArray[np.intp]) -> tuple[Array, Array, A
     return mu, nu, weight / weight.sum()
 
 
-STRENGTH = 4.0
-"""Median of the prior on a + b, in attempts: about as many people as a task of METR's has."""
-
-
-def shrunk_solve_rates(solved: Array, attempts: Array) -> Array:
-    """The posterior mean of each item's solve rate, (solved + a) / (attempts + a + b).
-
-    `solved` and `attempts` are (N,) counts. The beta prior's a and b maximise the beta-binomial likelihood of all
-    items times a log-normal prior on a + b, without which items that all agree would make it infinite. (Gelman et
-    al., Bayesian Data Analysis, 3rd ed., section 5.3.)
-    """
-
-    def cost(parameters: Array) -> float:
-        share, strength = 1 / (1 + np.exp(-parameters[0])), np.exp(parameters[1])
-        likelihood = np.sum(betabinom.logpmf(solved, attempts, share * strength, (1 - share) * strength))
-        return float(-likelihood + parameters[0] ** 2 / 8 + (parameters[1] - np.log(STRENGTH)) ** 2 / 2)
-
-    found = minimize(cost, np.array([0.0, np.log(STRENGTH)]), method="L-BFGS-B", bounds=[(-8, 8), (-3, 7)]).x
-    share, strength = 1 / (1 + np.exp(-found[0])), np.exp(found[1])
-    rates: Array = (solved + share * strength) / (attempts + strength)
-    return rates
-
-
 def binomial_items(value: Array, stderr: Array) -> Array:
     """How many right-or-wrong items a share p with a standard error is worth: p (1 - p) / stderr^2, at least 1.
 
@@ -162,3 +149,16 @@ def binomial_items(value: Array, stderr: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         items = value * (1 - value) / stderr**2
     return np.where(np.isfinite(items) & (items > 0), np.maximum(items, 1.0), np.nan)
+
+
+_UNKNOWN_ITEMS = 10_000.0  # of a score without n_items and stderr: as if its sampling noise hardly mattered
+
+
+def items_worth(value: Array, stderr: Array, n_items: Array, loss: bool) -> Array:
+    """How many items a value is worth: n_items, else as its stderr says, at least 1; of a loss, (value / stderr)^2."""
+    if loss:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            items = np.maximum((value / stderr) ** 2, 1.0)
+    else:
+        items = np.where(np.isfinite(n_items), n_items, binomial_items(value, stderr))
+    return np.where(np.isfinite(items), items, _UNKNOWN_ITEMS)

@@ -1,65 +1,99 @@
-"""Which items the next model will solve: item difficulty from the fit rungs, set to the family's forecast.
+"""The Rasch model: a solver's ability less an item's difficulty decides who solves what.
 
-P(model p solves item i) = chance + (1 - chance) sigmoid(ability_p - difficulty_i), difficulties N(0,
-spread^2): the Rasch model with guessing (Rasch 1960; Birnbaum 1968). The ability of a new rung is the one
-whose mean over items is the family's forecast."""
+P(solver m solves item i) = c_i + (1 - c_i) sigmoid(ability_m - difficulty_i), c_i the chance of a guess (Rasch 1960;
+Birnbaum 1968). One estimator of difficulty (`fit_rasch`), one way to find the ability that gives a mean score
+(`ability_for_mean`), and what the model says of items once a total or its forecast is given (Andersen 1973, A goodness
+of fit test for the Rasch model, Psychometrika 38). `items.irt` explains difficulty besides.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import expit, logit
 from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
 from tasklaws.stats.links import ARCSINE
 
-ABILITY_SD = 5.0  # weak prior that keeps the ability of a rung that solves nothing, or all, finite
-_ROUNDS = 200
-_REACH = 40.0  # logits searched for a new rung's ability
-QUANTILES = norm.ppf((np.arange(20) + 0.5) / 20)
+_ABILITY_SD = 10.0  # weak prior, in logits, that keeps the ability of one who solves nothing, or all, finite
+_SPREAD_SETTLED = 1e-3  # when to stop learning the spread: the change of its logarithm in one step
+_LOGIT_SETTLED = 1e-8
+_LARGEST_STEP = 2.0  # no logit moves further at once: keeps Newton's method from overshooting
+_DAMPING = 0.7  # scoring with the expected curvature can step across the mode for ever where guessing helps
+_MAX_STEPS = 200
+_NEAREST = 1e-300  # keeps a quotient finite where a solver's probability underflows
+_FARTHEST = 60.0  # abilities are searched so many logits around the items: beyond, all is 0 or 1 in double precision
+_BISECTIONS = 70
+_QUANTILES = norm.ppf((np.arange(20) + 0.5) / 20)
+_NEAR = 1e-9  # how close to 0 and 1 a share may lie, so that its logit exists
 
 
-def difficulties(scores: Array, chance: float) -> Array:
-    """Difficulty (logits) of each item from `scores` (item by point, NaN where unknown), shrunk towards the
-    mean.
+@dataclass(frozen=True, eq=False)
+class RaschFit:
+    """Item difficulties (items,), abilities (solvers,) and the difficulties' standard deviation, in logits."""
 
-    The spread of the prior is learned (EM with a Laplace posterior), so items on which the rungs do not
-    disagree beyond luck come out alike."""
+    difficulty: Array
+    ability: Array
+    spread: float
+
+
+def fit_rasch(
+    scores: Array, chance: Array | float = 0.0, x: Array | None = None, spread: float | None = None
+) -> RaschFit:
+    """Fit ability and difficulty to `scores` (items, solvers) in [0, 1], NaN where unknown; in logits.
+
+    Difficulties are N(0, spread^2). Where no `spread` is given it is learned (EM with Laplace's approximation of the
+    posterior), so that items on which solvers do not disagree beyond luck come out alike. Abilities are N(0,
+    _ABILITY_SD^2) each, next to free, or x @ slope for `x` (solvers, d), slopes with that prior. `chance` is one number
+    or (items,). Newton steps (Fisher's scoring where guessing helps), items eliminated.
+    """
     known = np.isfinite(scores)
-    seen = np.where(known, scores, 0.0)
-    ability = np.zeros(scores.shape[1])
-    difficulty = np.zeros(len(scores))
-    spread = 1.0
-    for _ in range(_ROUNDS):
-        pull, weight = score_and_information(seen, known, ability - difficulty[:, None], chance)
-        ability += bounded((pull.sum(axis=0) - ability / ABILITY_SD**2) / (weight.sum(axis=0) + ABILITY_SD**-2))
-        pull, weight = score_and_information(seen, known, ability - difficulty[:, None], chance)
-        certainty = weight.sum(axis=1) + 1 / spread
-        difficulty += bounded((-pull.sum(axis=1) - difficulty / spread) / certainty)
-        difficulty -= difficulty.mean()
-        spread = max(float(np.mean(difficulty**2 + 1 / certainty)), 1e-4)
-    return difficulty
+    filled = np.where(known, scores, 0.0)
+    guess = np.broadcast_to(np.asarray(chance, dtype=float), len(scores))[:, None]
+    x = np.eye(scores.shape[1]) if x is None else x
+    easiness, slope = np.zeros(len(scores)), np.zeros(x.shape[1])
+    settled, spread = (False, 1.0) if spread is None else (True, spread)
+    longest, prior = _DAMPING if guess.any() else 1.0, np.eye(x.shape[1]) / _ABILITY_SD**2
+    for _ in range(_MAX_STEPS):
+        share = expit(easiness[:, None] + x @ slope)
+        expected = np.maximum(guess + (1 - guess) * share, _NEAREST)
+        weight = known * (1 - guess) * share**2 * (1 - share) / expected
+        error = known * (filled - expected) * share / expected
+        own = weight.sum(axis=1) + spread**-2
+        cross = weight @ x
+        pull_item = error.sum(axis=1) - easiness / spread**2
+        pull_slope = error.sum(axis=0) @ x - prior @ slope
+        curvature = (x.T * weight.sum(axis=0)) @ x + prior - cross.T @ (cross / own[:, None])
+        move = np.linalg.solve(curvature, pull_slope - cross.T @ (pull_item / own))
+        shift = (pull_item - cross @ move) / own
+        change = float(np.abs(shift[:, None] + x @ move).max())
+        if settled and change < _LOGIT_SETTLED:
+            break
+        scale = min(longest, _LARGEST_STEP / max(change, _LARGEST_STEP))
+        easiness, slope = easiness + scale * shift, slope + scale * move
+        if not settled:
+            of_slope = ((cross @ np.linalg.inv(curvature)) * cross).sum(axis=1)
+            learned = float(np.sqrt((easiness**2 + 1 / own + of_slope / own**2).mean()))
+            settled, spread = abs(np.log(learned / spread)) < _SPREAD_SETTLED, learned
+    return RaschFit(-easiness, np.asarray(x @ slope), spread)
 
 
-def bounded(step: Array) -> Array:
-    return np.asarray(np.clip(step, -1.0, 1.0))
+def solve_probability(ability: Array | float, difficulty: Array, chance: Array | float) -> Array:
+    """chance + (1 - chance) sigmoid(ability - difficulty)."""
+    return np.asarray(chance + (1 - chance) * expit(ability - difficulty))
 
 
-def score_and_information(seen: Array, known: np.ndarray, logits: Array, chance: float) -> tuple[Array, Array]:
-    """Derivative of the log likelihood by the logit, and its Fisher information, of every answer."""
-    share = expit(logits)
-    slope = (1 - chance) * share * (1 - share)
-    probability = np.clip(chance + (1 - chance) * share, 1e-9, 1 - 1e-9)
-    per_answer = slope / (probability * (1 - probability)) * known
-    return (seen - probability) * per_answer, slope * per_answer
+def ability_for_mean(difficulty: Array, chance: Array | float, mean: Array | float) -> Array:
+    """The abilities at which the mean probability over the items is each of `mean` (any shape), by bisection.
 
-
-def solve_ability(difficulty: Array, chance: float, targets: Array) -> Array:
-    """The abilities whose mean probability over items is each of `targets` (bisection)."""
-    low, high = np.full(len(targets), -_REACH), np.full(len(targets), _REACH)
-    for _ in range(80):
+    _FARTHEST beyond the hardest or the easiest item where none is (1, 0, or not above chance).
+    """
+    low = np.full(np.shape(mean), difficulty.min() - _FARTHEST)
+    high = np.full(np.shape(mean), difficulty.max() + _FARTHEST)
+    for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        mean = (chance + (1 - chance) * expit(middle[:, None] - difficulty)).mean(axis=1)
-        low, high = np.where(mean < targets, middle, low), np.where(mean < targets, high, middle)
+        below = solve_probability(middle[..., None], difficulty, chance).mean(axis=-1) < mean
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
     return np.asarray((low + high) / 2)
 
 
@@ -68,10 +102,10 @@ def forecast_items(difficulty: Array, chance: float, mean: float, sd: float) -> 
     the items' mean is its median (but at least half an item away from 0 and 1, and not below chance)."""
     items = len(difficulty)
     target = smooth(ARCSINE.inverse(np.array([mean])), items)
-    ability = solve_ability(difficulty, chance, smooth(ARCSINE.inverse(mean + sd * QUANTILES), items))
+    ability = ability_for_mean(difficulty, chance, smooth(ARCSINE.inverse(mean + sd * _QUANTILES), items))
     mixed = expit(ability[:, None] - difficulty).mean(axis=0)
     hardness = -logit(np.clip(mixed, 1e-12, 1 - 1e-12))
-    shift = solve_ability(hardness, chance, target)
+    shift = ability_for_mean(hardness, chance, target)
     return np.asarray(chance + (1 - chance) * expit(shift - hardness))
 
 
@@ -80,18 +114,15 @@ def smooth(share: Array, n_items: int) -> Array:
     return np.asarray((n_items * share + 0.5) / (n_items + 1))
 
 
-NEAR = 1e-9  # how close to 0 and 1 a share may lie, so that its logit exists
-
-
 def hardness(probability: Array, chance: float) -> Array:
     """Difficulties (logits, at ability 0) that give these probabilities."""
-    return np.asarray(-logit(np.clip((probability - chance) / (1 - chance), NEAR, 1 - NEAR)))
+    return np.asarray(-logit(np.clip((probability - chance) / (1 - chance), _NEAR, 1 - _NEAR)))
 
 
 def at_total(probability: Array, chance: float, total: int) -> Array:
     """The same items' probabilities at the ability whose mean is `total` of them (smoothed by half an item)."""
     hard = hardness(probability, chance)
-    ability = solve_ability(hard, chance, smooth(np.array([total / len(hard)]), len(hard)))
+    ability = ability_for_mean(hard, chance, smooth(np.array([total / len(hard)]), len(hard)))
     return np.asarray(chance + (1 - chance) * expit(ability - hard))
 
 
@@ -100,8 +131,8 @@ def at_forecast(probability: Array, chance: float, mean: float, sd: float) -> Ar
 
     The abilities are those of a family mean that is normal on the arcsine scale, N(mean, sd^2)."""
     hard = hardness(probability, chance)
-    ability = solve_ability(hard, chance, smooth(ARCSINE.inverse(mean + sd * QUANTILES), len(hard)))
-    easy = solve_ability(-ability, chance, np.clip(probability, chance + NEAR, 1 - NEAR))
+    ability = ability_for_mean(hard, chance, smooth(ARCSINE.inverse(mean + sd * _QUANTILES), len(hard)))
+    easy = ability_for_mean(-ability, chance, np.clip(probability, chance + _NEAR, 1 - _NEAR))
     return np.asarray(chance + (1 - chance) * expit(ability[:, None] + easy))
 
 
@@ -146,28 +177,3 @@ def coefficient(one: Array, other: Array, at: int) -> float:
 def tails(pmf: Array) -> tuple[Array, Array]:
     """P(K >= k) and P(K <= k) for every k."""
     return np.minimum(np.cumsum(pmf[::-1])[::-1], 1.0), np.minimum(np.cumsum(pmf), 1.0)
-
-
-FARTHEST = 60.0
-"""Abilities are searched this many logits around the items: beyond, every probability is 0 or 1 to double precision."""
-
-
-def probabilities(ability: float | Array, offsets: Array, chance: Array) -> Array:
-    """c + (1 - c) sigmoid(ability + offset)."""
-    solved: Array = chance + (1 - chance) * expit(ability + offsets)
-    return solved
-
-
-def ability_for_mean(offsets: Array, chance: Array, mean: float) -> float:
-    """The ability that makes the mean of `probabilities` equal `mean`; the farthest one when none does (0, 1, below
-    chance)."""
-
-    def excess(ability: float) -> float:
-        return float(probabilities(ability, offsets, chance).mean()) - mean
-
-    low, high = -float(offsets.max()) - FARTHEST, -float(offsets.min()) + FARTHEST
-    if excess(low) >= 0:
-        return low
-    if excess(high) <= 0:
-        return high
-    return float(brentq(excess, low, high, xtol=1e-10))
