@@ -229,26 +229,6 @@ def test_three_rungs_are_not_enough(mini: tuple[Path, Settings], tmp_path: Path)
     assert "step_chain" not in text
 
 
-def test_a_ladder_without_a_holdout_is_shown_too(mini: tuple[Path, Settings], tmp_path: Path) -> None:
-    shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
-    models = mini[1].models
-    rungs = {name: rung for name, rung in models.rungs.items() if rung.role == "fit"}
-    for name in ("forecasts", "validation", "methods", "bands", "observations_holdout", "mirage", "structure"):
-        empty(tmp_path / "results" / "nano_mini" / f"{name}.csv")
-    for name in ("surprises", "surprise_counts", "surprising_skills"):
-        empty(tmp_path / "results" / "nano_mini" / f"{name}.csv")
-    settings = replace(mini[1], models=replace(models, rungs=rungs))
-    object.__setattr__(settings, "raw", mini[1].raw)
-    build_report(tmp_path, settings)
-    assert "No rung of this ladder was held out" in page(tmp_path)
-    assert all(f">{rung}<" in page(tmp_path) for rung in rungs)
-
-
-def empty(path: Path) -> None:
-    """Leave the header of a table."""
-    path.write_text(path.read_text().splitlines()[0] + "\n")
-
-
 def test_a_stale_figure_goes(mini: tuple[Path, Settings], tmp_path: Path) -> None:
     shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
     stale = tmp_path / "results" / "nano_mini" / "figures" / "old-family.svg"
