@@ -32,10 +32,11 @@ faults: $(READY) ## put in known faults, one at a time, and see which test notic
 pytest: $(READY)
 	pytest -n 2 --dist loadgroup --no-loadscope-reorder $(TESTS)
 
-check: $(READY) ## lint and check types
+check: $(READY) ## lint, check types and who imports whom
 	ruff check
 	ruff format --check
 	mypy
+	lint-imports --no-cache --no-logo
 
 dependencies: $(READY) ## write the code dependencies of dvc.yaml from the imports
 	python tools/dependencies.py

@@ -19,11 +19,11 @@ import pandas as pd
 from scipy import optimize
 
 from tasklaws.laws.batch import HUBER, Batch, Problem
-from tasklaws.laws.command import read_observations
-from tasklaws.laws.data import read_points
+from tasklaws.laws.data import points_to_fit
 from tasklaws.laws.fitting import basins, fit, refit, resample
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.optimise import search
+from tasklaws.points import read_curves
 
 # ln A, ln B, ln E, alpha, beta: Hoffmann et al. 2022, appendix D.3
 GRID = np.array(
@@ -121,7 +121,7 @@ def compare(table: pd.DataFrame, n_starts: int) -> float:
 
 def time_bootstrap(table: pd.DataFrame, replicates: int, share: float) -> None:
     law = LAWS["chinchilla"]
-    curve = read_points(table, law)
+    curve = points_to_fit(table, law)
     batch = Batch.of(law, [curve])
     theta, objective, _ = search(batch, np.ones(batch.target.shape))
     value, weight = resample(curve, replicates, seed=0)
@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=1000)
     arguments = parser.parse_args()
     ladders = arguments.shared / "ladders"
-    table = read_observations(ladders / "chinchilla_points.csv", None)
+    table = read_curves(ladders / "chinchilla_points.csv")
     share = compare(table, arguments.starts)
     time_bootstrap(table, arguments.replicates, share)
     recover()

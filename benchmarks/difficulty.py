@@ -20,7 +20,7 @@ from scipy.special import expit
 from tasklaws.items.ability import Levels
 from tasklaws.items.covariates import Explanation
 from tasklaws.items.irt import Basis, fit_item_response
-from tasklaws.items.methods import ATTENUATION, BLOCKS, METHODS, FittedMethod
+from tasklaws.items.methods import ATTENUATION, BLOCKS, ITEM_METHODS, FittedMethod
 from tasklaws.items.rolling import held_out, predict
 from tasklaws.items.scoring import summarise
 from tasklaws.items.table import ItemTable, read_items
@@ -61,7 +61,7 @@ def load(items: Path, name: str) -> ItemTable:
 def averaged_over_posterior(table: ItemTable, index: int) -> float:
     """The full method's log loss on one held-out model, each offset shrunk by its posterior variance."""
     earlier = table.take(np.flatnonzero(table.position < table.position[index]))
-    levels, method = Levels.of(earlier), METHODS["full"]
+    levels, method = Levels.of(earlier), ITEM_METHODS["full"]
     asked = np.flatnonzero(~np.isnan(table.scores[:, index]))
     scores = table.scores[asked, index]
     level = levels.given_mean(float(scores.mean()), asked, table.chance)

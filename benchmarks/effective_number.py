@@ -18,7 +18,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.families.step_chain import StepChain
 from tasklaws.overlap.design import chain_weights, correlation, needs, overlap
-from tasklaws.overlap.effective_number import Estimate, against_design, effective_number
+from tasklaws.overlap.effective_number import Estimate, against_design, observed_number
 from tasklaws.overlap.residuals import Residuals, between_seeds
 from tasklaws.overlap.simulate import Ladder, simulate
 
@@ -90,7 +90,7 @@ def main() -> None:
                 except TasklawsError:  # nothing differs that could tell
                     continue
                 truths.append(truth)
-                found.append(effective_number(residuals, 0.9).n_eff)
+                found.append(observed_number(residuals, 0.9).n_eff)
                 informed.append(from_design)
                 low, high = bootstrap(residuals, rng)
                 percentile.append(low <= truth <= high)

@@ -16,7 +16,7 @@ from tasklaws.core.schema import ITEMS, Role, read_items
 from tasklaws.core.settings import load
 from tasklaws.families import build
 from tasklaws.families.step_chain import StepChain
-from tasklaws.forecast.backtest import figures, rolling_backtest
+from tasklaws.forecast.backtest import error_figures, rolling_backtest
 from tasklaws.forecast.ladder import to_points
 from tasklaws.overlap.design import chain_weights
 from tasklaws.overlap.summary import structure_table
@@ -63,7 +63,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     for kind, label in kinds:
         for value, part in rows.groupby(label.to_numpy()):
-            before, after = (figures(part[part["intervals"] == name]) for name in ("as before", "widened"))
+            before, after = (error_figures(part[part["intervals"] == name]) for name in ("as before", "widened"))
             cells = [f"{kind} {value}".strip(), before["n"], f"{before['mae']:.3f}"]
             for name, digits in (("coverage", 3), ("interval_width", 3), ("log_score", 2)):
                 cells += [f"{one[name]:.{digits}f}" for one in (before, after)]

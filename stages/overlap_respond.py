@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tasklaws.core import errors
 from tasklaws.core.settings import load
-from tasklaws.experiments.overlap_sets import ASK, ITEMS
+from tasklaws.experiments.overlap_sets import ASK, SET_ITEMS
 from tasklaws.harness.ask import ask_rung
 
 
@@ -14,7 +14,7 @@ def main() -> None:
     rung = errors.argument(sys.argv)
     settings.rung(rung)  # or refuse it
     out = Path("responses", "overlap", settings.models.name, f"{rung}.jsonl")
-    ask_rung(Path("models", rung), settings, ASK, ITEMS, out, final_only=True)
+    ask_rung(Path("models", rung), settings, ASK, SET_ITEMS, out, final_only=True)
     print(f"{out}: done")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tasklaws.core import errors
 from tasklaws.core.schema import read_items
 from tasklaws.core.settings import load
-from tasklaws.experiments.overlap_sets import ASK, FAMILY, ITEMS
+from tasklaws.experiments.overlap_sets import ASK, FAMILY, SET_ITEMS
 from tasklaws.harness.score import score_rung
 from tasklaws.ladder import card
 from tasklaws.tables import SCORES
@@ -17,7 +17,7 @@ def main() -> None:
     rung = errors.argument(sys.argv)
     settings.rung(rung)  # or refuse it
     ladder = settings.models.name
-    items = {item.id: item for item in read_items(ITEMS / f"{FAMILY}.jsonl")}
+    items = {item.id: item for item in read_items(SET_ITEMS / f"{FAMILY}.jsonl")}
     responses = Path("responses", "overlap", ladder, f"{rung}.jsonl")
     finals = [(one.seed, one.step) for one in card.read(Path("models", rung)).checkpoints if one.is_final]
     table = score_rung(rung, responses, items, ASK, finals, settings.execution.workers)

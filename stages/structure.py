@@ -8,7 +8,8 @@ from tasklaws.core.settings import load
 from tasklaws.families import build
 from tasklaws.families.step_chain import StepChain
 from tasklaws.overlap.design import chain_weights
-from tasklaws.overlap.summary import structure_table, worth
+from tasklaws.overlap.effective_number import worth
+from tasklaws.overlap.summary import structure_table
 from tasklaws.tables import EFFECTIVE_NUMBERS, read_checkpoints, read_scores
 
 
@@ -24,8 +25,8 @@ def main() -> None:
     chains = [family for family in build(settings.families.sets) if isinstance(family, StepChain)]
     table = structure_table(scores, sizes, items, {chain.name: chain_weights(chain) for chain in chains})
     EFFECTIVE_NUMBERS.write(results / "structure.csv", table.assign(ladder=ladder))
-    for row in table.to_dict("records"):
-        print(f"{row['family']} {row['elicitation']}: {worth(row)}")
+    for _, row in table.iterrows():
+        print(f"{row['family']} {row['elicitation']}: {worth({str(name): value for name, value in row.items()})}")
 
 
 if __name__ == "__main__":

@@ -82,9 +82,3 @@ def test_benchmarks_start() -> None:
     files = [ROOT / "benchmarks" / f"{name}.py" for name in BENCHMARKS]
     done = subprocess.run([sys.executable, "-c", code, *files], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_the_picture_and_the_files_that_it_names_exist() -> None:
-    text = (ROOT / "README.md").read_text()
-    for name in re.findall(r"\]\(([^)#]+)\)", text):
-        assert (ROOT / name).exists(), name

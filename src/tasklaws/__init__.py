@@ -1,1 +1,55 @@
-"""Task-based scaling laws: predict which tasks the next model can do, then check."""
+"""Task-based scaling laws: predict which tasks the next model can do, then check.
+
+    import tasklaws as tl
+
+    table = tl.read_points("results.csv")            # a tidy DataFrame, checked
+    fit = tl.fit(table, "chinchilla")                # .params .interval .status .predict()
+    test = tl.backtest(table, rolling=1)             # .forecasts .methods
+    plan = tl.plan(fit, flops=1e21)                  # .n_params .n_tokens .loss
+    n_eff = tl.effective_number(scores)              # .value .low .high
+    items = tl.predict_items(item_scores, last=6)    # .predictions .difficulties
+    rates = tl.solve_rates(attempts)                 # .items .groups
+
+Each result has `summary()`, `to_dict()` and `plot(ax=None)`. What cannot be raises TasklawsError. docs/tour.md shows it
+all at work. A verb's module is imported when the verb is first named, so that `import tasklaws` costs nothing: SciPy,
+matplotlib and the pipeline's libraries take seconds.
+"""
+
+import importlib
+from typing import Any
+
+# What is named here is typed in __init__.pyi: an import statement, even for type checkers alone, would count as one
+# to whatever reads this file's imports, and every stage of the pipeline would depend on every verb.
+_MODULES = {
+    "Backtest": "forecast.backtest",
+    "EffectiveNumber": "overlap.observed",
+    "Fit": "laws.result",
+    "ItemPredictions": "items.predictions",
+    "Plan": "laws.planning",
+    "SolveRates": "humans.estimates",
+    "Surface": "laws.planning",
+    "Target": "core.settings",
+    "TasklawsError": "core.errors",
+    "backtest": "forecast.backtest",
+    "effective_number": "overlap.observed",
+    "fit": "laws.fitting",
+    "plan": "laws.planning",
+    "predict_items": "items.predictions",
+    "read_points": "points",
+    "solve_rates": "humans.estimates",
+}
+__all__ = sorted(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("tasklaws")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'tasklaws' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"tasklaws.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

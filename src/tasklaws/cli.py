@@ -1,23 +1,462 @@
-"""The `tasklaws` command: each subcommand lives beside what it runs."""
+"""The `tasklaws` command: each function reads, calls a verb of the library, writes and prints.
 
-from argparse import ArgumentParser
+Everything heavy is imported inside the functions, so that `tasklaws --help` needs none of it.
+"""
 
-from tasklaws import compose, tracking
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
 from tasklaws.core import errors
-from tasklaws.forecast import command as backtest
-from tasklaws.humans import command as humans
-from tasklaws.items import command as difficulty
-from tasklaws.items import orders_command as orders
-from tasklaws.laws import command as fit
-from tasklaws.laws import plan_command as plan
-from tasklaws.readers import command as imports
-from tasklaws.sandbox import command as sandbox
+from tasklaws.core.errors import TasklawsError
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Directory to write to.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
+Last = Annotated[int, typer.Option(metavar="K", help="Models to hold out.")]
+Topic = Literal["families", "laws", "ladders", "methods", "metrics", "tables"]
+PICTURES = (".svg", ".png", ".pdf")
+
+
+def command(name: str, example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function as a command whose help ends in an example."""
+    return app.command(name, epilog=f"Example: {example}")
+
+
+def print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"tasklaws {version('tasklaws')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Task-based scaling laws: forecast what the next model can do, then check."""
+
+
+@command("fit", "tasklaws fit points.csv --law logistic --task addition_direct --metric exact_match")
+def fit_one_law(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV: value, or loss, and n_params, n_tokens ...")],
+    law: Annotated[str, typer.Option(metavar="NAME", help="The law: `tasklaws ls laws` lists them.")],
+    metric: Annotated[str | None, typer.Option(help="The metric to fit, where the table has several.")] = None,
+    task: Annotated[str | None, typer.Option(help="The task to fit, where the table has several.")] = None,
+    axis: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a law of one input: train_flops, n_params or n_tokens (default: the first that all have)."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    replicates: Annotated[int, typer.Option(help="Bootstrap refits.")] = 200,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw points and law here: .svg, .png or .pdf.")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Fit one law to one task and metric, and report it.
+
+    The JSON is what `tasklaws plan --fit` takes.
+    """
+    from tasklaws.laws.fitting import fit
+    from tasklaws.points import read_curves
+
+    if picture is not None and picture.suffix.lower() not in PICTURES:
+        raise TasklawsError(f"--picture {picture}: the name must end in {', '.join(PICTURES)}")
+    found = fit(read_curves(table), law, metric=metric, task=task, axis=axis, seed=seed, replicates=replicates)
+    if picture is not None:
+        from tasklaws.plotting import save_result
+
+        save_result(found, picture)
+        print(f"picture: {picture}", file=sys.stderr)
+    answer(found.to_dict(), found.summary(), json_)
+
+
+@command("plan", "tasklaws plan --params 1.82 482 2085 0.348 0.366 --flops 1e21")
+def plan_model(
+    fit: Annotated[
+        Path | None, typer.Option(metavar="JSON", help="What `tasklaws fit --law chinchilla --json` printed.")
+    ] = None,
+    params: Annotated[
+        tuple[float, float, float, float, float] | None,
+        typer.Option(metavar="E A B ALPHA BETA", help="The law's five numbers."),
+    ] = None,
+    flops: Annotated[float | None, typer.Option(help="The budget: training, and serving where served.")] = None,
+    loss: Annotated[float | None, typer.Option(help="The loss to reach as cheaply as can be.")] = None,
+    served: Annotated[float, typer.Option(metavar="TOKENS", help="Tokens to be served over its life.")] = 0.0,
+    json_: Json = False,
+) -> None:
+    """Find the best n_params and n_tokens for a budget or a loss.
+
+    The cost is that of training, and of serving where tokens are served.
+    """
+    from tasklaws.laws.planning import Surface, plan, read_law
+
+    if (fit is None) == (params is None):
+        raise TasklawsError("give either --fit JSON or --params E A B ALPHA BETA: which law is to be planned by?")
+    if (flops is None) == (loss is None):
+        raise TasklawsError("give either --flops or --loss: what is the model to cost, or to reach?")
+    law = read_law(fit) if fit is not None else Surface(*params or ())
+    found = plan(law, flops, loss=loss, served=served)
+    answer(found.to_dict(), found.summary(), json_)
+
+
+@command("backtest", "tasklaws backtest points.csv --rolling 1 --metric exact_match --out backtest")
+def backtest_table(
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE", help="CSV of results: ladder, model, sizes, task, metric, value ...")
+    ],
+    out: Out,
+    fit: Annotated[
+        str | None, typer.Option(metavar="QUERY", help="Rows to learn from, a pandas query over the columns.")
+    ] = None,
+    holdout: Annotated[str | None, typer.Option(metavar="QUERY", help="Rows to forecast.")] = None,
+    rolling: Annotated[
+        int | None, typer.Option(metavar="K", help="Instead: from each origin, forecast the next K models.")
+    ] = None,
+    min_rungs: Annotated[int, typer.Option(metavar="M", help="Models known at the first origin.")] = 4,
+    metric: Annotated[
+        str | None, typer.Option(help="One metric (default: all scores, or all losses if there is no score).")
+    ] = None,
+    tasks: Annotated[str, typer.Option(help="Names, separated by commas (default: all).")] = "",
+    json_: Json = False,
+) -> None:
+    """Forecast held-out models of a table, and compare.
+
+    The forecasts stand beside what the models did and what every baseline says. Writes forecasts.csv, methods.csv,
+    summary.json and figures.
+    """
+    from tasklaws.core.files import refuse_file, write_json, written_together
+    from tasklaws.forecast import figures
+    from tasklaws.forecast.backtest import backtest
+    from tasklaws.points import read_points
+    from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
+
+    refuse_file(out)
+    chosen = [task for task in tasks.split(",") if task]
+    found = backtest(
+        read_points(table),
+        rolling=rolling,
+        min_rungs=min_rungs,
+        fit=fit,
+        holdout=holdout,
+        metric=metric,
+        tasks=chosen,
+    )
+    with written_together(out) as directory:
+        BACKTEST_FORECASTS.write(directory / "forecasts.csv", found.forecasts)
+        BACKTEST_METHODS.write(directory / "methods.csv", found.methods)
+        figures.draw_figures(directory / "figures", found.forecasts, found.methods)
+        write_json(directory / "summary.json", found.to_dict())
+    answer(found.to_dict(), f"{found.summary()}\n{out}: forecasts.csv, methods.csv, summary.json, figures", json_)
+
+
+@command("difficulty", "tasklaws difficulty items.csv --last 6 --out difficulty")
+def predict_difficulty(
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TABLE", help="CSV: model, date or n_params, task, score, and what is known of the tasks."
+        ),
+    ],
+    out: Out,
+    last: Last = 6,
+    records: Annotated[
+        bool, typer.Option("--records", help="Of the models whose mean score reaches that of all before, the last K.")
+    ] = False,
+    json_: Json = False,
+) -> None:
+    """Predict which items each of the last models solves.
+
+    From all earlier models, by item response and what is known of the items. Writes predictions.csv, difficulties.csv
+    (90% intervals) and summary.json (docs/difficulty.md).
+    """
+    from tasklaws.core.files import refuse_file, write_json, written_together
+    from tasklaws.items.predictions import predict_items
+    from tasklaws.items.table import read_items
+    from tasklaws.tables import DIFFICULTIES, ITEM_PREDICTIONS
+
+    refuse_file(out)
+    found = predict_items(read_items(table), last, records=records)
+    with written_together(out) as directory:
+        ITEM_PREDICTIONS.write(directory / "predictions.csv", found.predictions)
+        DIFFICULTIES.write(directory / "difficulties.csv", found.difficulties)
+        write_json(directory / "summary.json", found.to_dict())
+    answer(found.to_dict(), f"{found.summary()}\n{out}: predictions.csv, difficulties.csv, summary.json", json_)
+
+
+@command("orders", "tasklaws orders items.csv --last 6 --out orders")
+def compare_orders(
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE", help="CSV as `tasklaws difficulty` takes it (docs/difficulty.md).")
+    ],
+    out: Out,
+    last: Last = 6,
+    json_: Json = False,
+) -> None:
+    """Say which order of difficulty foretells models best.
+
+    The orders are people's time, their solve rate, required steps and item response. Writes orders.csv, agreement.csv
+    (90% intervals) and orders.svg (docs/difficulty.md).
+    """
+    from tasklaws.core.files import records, refuse_file, written_together
+    from tasklaws.items.orders import agreement, compare, draw_orders, report
+    from tasklaws.items.table import read_items
+    from tasklaws.plotting import house_style, save
+    from tasklaws.tables import ORDER_AGREEMENT, ORDERS
+
+    refuse_file(out)
+    items = read_items(table)
+    compared, agreed = compare(items, last), agreement(items)
+    with written_together(out) as directory, house_style():
+        ORDERS.write(directory / "orders.csv", compared)
+        ORDER_AGREEMENT.write(directory / "agreement.csv", agreed)
+        save(draw_orders(compared), directory / "orders.svg")
+    answer({"orders": records(compared), "agreement": records(agreed)}, report(compared), json_)
+
+
+@command("humans", "tasklaws humans attempts.csv --items data/items/addition.jsonl --out humans")
+def estimate_humans(
+    attempts: Annotated[Path, typer.Argument(metavar="ATTEMPTS", help="CSV of attempts (docs/humans.md).")],
+    items: Annotated[
+        list[Path], typer.Option(metavar="FILE...", help="The items, e.g. data/items/addition.jsonl: one or more.")
+    ],
+    out: Out,
+    target: Annotated[
+        str | None, typer.Option(metavar="GROUP:VALUE=SHARE,...", help="Reweight to it, e.g. python:yes=.1,no=.9.")
+    ] = None,
+    interval: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.9,
+    json_: Json = False,
+) -> None:
+    """Estimate solve rates and times from people's attempts.
+
+    Writes items.csv (a row an item) and groups.csv (a row an item and value of a group). Columns and formulas:
+    docs/humans.md.
+    """
+    from tasklaws.core.files import refuse_file, written_together
+    from tasklaws.humans.estimates import parse_target, read_families, solve_rates
+
+    refuse_file(out)
+    wanted = None if target is None else parse_target(target)
+    found = solve_rates(attempts, families=read_families(items), target=wanted, level=interval)
+    with written_together(out) as directory:
+        found.write(directory)
+    answer(found.to_dict(), f"{found.summary()}\n{out}: items.csv, groups.csv", json_)
+
+
+@command("people", "tasklaws people --out people")
+def tabulate_people(out: Out, json_: Json = False) -> None:
+    """Say how many people an estimate needs, by solve rate.
+
+    To attempt an item, and to tell two items apart. Writes people_for_width and people_to_tell_apart, each as .csv and
+    .svg (docs/humans.md).
+    """
+    from tasklaws.core.files import records, refuse_file, written_together
+    from tasklaws.humans.sample_size import apart_figure, apart_table, width_figure, width_table
+    from tasklaws.plotting import house_style, save
+    from tasklaws.tables import PEOPLE_FOR_WIDTH, PEOPLE_TO_TELL_APART
+
+    refuse_file(out)
+    width, apart = width_table(), apart_table()
+    with written_together(out) as directory, house_style():
+        PEOPLE_FOR_WIDTH.write(directory / "people_for_width.csv", width)
+        PEOPLE_TO_TELL_APART.write(directory / "people_to_tell_apart.csv", apart)
+        save(width_figure(), directory / "people_for_width.svg")
+        save(apart_figure(), directory / "people_to_tell_apart.svg")
+    answer(
+        {"people_for_width": records(width), "people_to_tell_apart": records(apart)},
+        f"{out}: people_for_width and people_to_tell_apart, .csv and .svg",
+        json_,
+    )
+
+
+@command("import", "tasklaws import results/ --models models.csv --out points.csv")
+def import_results(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="A file, or a directory with all below it: one or more.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="TABLE", help="The table to write, .csv or .csv.gz.")],
+    models: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODELS",
+            help="CSV with a row a model: model, and any of ladder, n_params (non-embedding), n_tokens (at the end of "
+            "training), train_flops, tokens_per_step.",
+        ),
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Turn results of lm-eval and tidy tables into one table.
+
+    At an error nothing is written.
+    """
+    from tasklaws.points import write_points
+    from tasklaws.readers.merge import merge_results
+
+    if out.is_dir():
+        raise TasklawsError(f"--out {out} is a directory: give a file, such as {out / 'points.csv'}")
+    found = merge_results(paths, out.name.removesuffix(".gz").removesuffix(".csv"), models, besides=out)
+    write_points(out, found.table)
+    counts = {column: found.table[column].nunique() for column in ("ladder", "model", "task")}
+    told = ", ".join(f"{count} {column}(s)" for column, count in counts.items())
+    lines = [*found.notes, f"{out}: {len(found.table)} rows, {told}"]
+    answer({"rows": len(found.table), **counts, "notes": list(found.notes)}, "\n".join(lines), json_)
+
+
+@command("sandbox", "tasklaws sandbox program.py --fuel 300000000 --json")
+def run_sandboxed(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The program.")],
+    fuel: Annotated[
+        int, typer.Option(help="WebAssembly instructions it may take; 1e9 are 0.1 to 0.3 s.")
+    ] = 1_000_000_000,
+    json_: Json = False,
+) -> None:
+    """Run one Python program in the sandbox.
+
+    Prints what became of it; a program that fails is an outcome too, so that the exit status is 0.
+    """
+    from tasklaws.sandbox.runner import run
+
+    outcome = run(file.read_bytes().decode("utf-8", "surrogateescape"), fuel)
+    text = [f"status  {outcome.status}", f"fuel    {outcome.fuel}", f"error   {outcome.error}", "stdout"]
+    shown = "\n".join(line for line in text if outcome.error or not line.startswith("error"))
+    answer(outcome.to_dict(), f"{shown}\n{outcome.stdout.removesuffix(chr(10))}", json_)
+
+
+@command("compose", "tasklaws compose models=nano_mini")
+def compose_params(
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Hydra overrides, e.g. models=nano_mini.")
+    ] = None,
+) -> None:
+    """Write params.yaml from conf/."""
+    from tasklaws.compose import compose
+    from tasklaws.core.files import write_text
+    from tasklaws.core.settings import PARAMS, load
+
+    write_text(PARAMS, compose(overrides or []))
+    print("\n".join([f"wrote {PARAMS}", *(f"note: {gap}" for gap in load().gaps())]))
+
+
+@command("new-family", "tasklaws new-family multiplication")
+def write_new_family(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A lower-case Python name, such as multiplication.")],
+) -> None:
+    """Write a new family of tasks, to be edited."""
+    from tasklaws.compose import family_sets
+    from tasklaws.harness.scaffold import new_family
+
+    code, entry, *others = new_family(name, Path(), family_sets())
+    print(f"wrote {code}: what is asked; edit it\nwrote {entry}: its settings; edit them")
+    print(*(f"wrote {path}" for path in others), sep="\n")
+    print("after each edit of the code: tasklaws custom-tasks")
+    print("then: tasklaws compose models=nano_mini && dvc repro")
+
+
+@command("custom-tasks", "tasklaws custom-tasks")
+def write_custom_tasks() -> None:
+    """Write custom_tasks/ from the families."""
+    from tasklaws.compose import family_sets
+    from tasklaws.families import build
+    from tasklaws.harness.task_files import stale_task_files, task_files, write_task_files
+
+    files = task_files(build(family_sets()))
+    written = write_task_files(files, Path())
+    print(*(f"wrote {path}" for path in written) if written else ["custom_tasks/ is as the families have it"], sep="\n")
+    for path in stale_task_files(files, Path()):
+        print(f"{path} belongs to no family of conf/: remove it")
+
+
+@command("track", "tasklaws track")
+def rebuild_tracking(json_: Json = False) -> None:
+    """Rebuild MLflow from the pipeline's outputs."""
+    from tasklaws.core.settings import load
+    from tasklaws.tracking import DATABASE, rebuild
+
+    account, written = rebuild(Path(), load())
+    text = (
+        f"{account['experiment']}: {len(account['runs'])} runs in {DATABASE}, {written} of them written now; "
+        f"see them with `mlflow ui --backend-store-uri sqlite:///{DATABASE}`"
+    )
+    answer({**account, "written": written}, text, json_)
+
+
+@command("ls", "tasklaws ls laws")
+def list_topic(
+    topic: Annotated[Topic | None, typer.Argument(help="What to list; without it, how many there are of each.")] = None,
+    json_: Json = False,
+) -> None:
+    """List families, laws, ladders, methods, metrics or tables."""
+    from tasklaws.listing import TOPICS
+
+    if topic is None:
+        found = {name: f"{len(listed())} of them: tasklaws ls {name}" for name, listed in TOPICS.items()}
+    else:
+        found = TOPICS[topic]()
+    width = max(map(len, found), default=0)
+    answer(found, "\n".join(f"{name:{width}}  {line}" for name, line in found.items()), json_)
+
+
+def answer(value: Any, text: str, as_json: bool) -> None:
+    """Print one answer: as JSON alone, or as text."""
+    print(json.dumps(value, sort_keys=True, allow_nan=False) if as_json else text)
+
+
+def expanded(words: list[str]) -> list[str]:
+    """`--items a b` as `--items a --items b`: an option of the library takes one value each time."""
+    found: list[str] = []
+    several = False
+    for place, word in enumerate(words):
+        several = word == "--items" or (several and not word.startswith("-"))
+        found += (
+            ["--items", word] if several and place and words[place - 1] != "--items" and word != "--items" else [word]
+        )
+    return found
 
 
 def main() -> None:
-    parser = ArgumentParser(prog="tasklaws", description="Task-based scaling laws: forecast, then check.")
-    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for part in (backtest, compose, difficulty, fit, humans, imports, orders, plan, sandbox, tracking):
-        part.add_parser(subparsers)
-    arguments = parser.parse_args()
-    errors.run(lambda: arguments.run(arguments))
+    """Run the command of this process's arguments: a failure is one line on stderr, of usage with status 2."""
+    errors.run(_run)
+
+
+def _run() -> None:
+    group: Any = typer.main.get_command(app)
+    words = sys.argv[1:]
+    path = " ".join(["tasklaws", *(word for word in words[:1] if word in group.commands)])
+    try:
+        # Not group.main(): that would print its own errors, and turn an interrupt into one.
+        with group.make_context("tasklaws", expanded(words)) as context:
+            group.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as end:
+        raise SystemExit(end.exit_code) from None
+    except typer.TyperException as error:  # wrong usage
+        reason = error.format_message().rstrip(".").replace("Value error, ", "")
+        errors.fail(f"{reason}: see `{path} --help`", error.exit_code)
+    except ModuleNotFoundError as error:
+        if (error.name or "tasklaws").startswith("tasklaws"):
+            raise
+        errors.fail(f"{path} needs {error.name}: pip install 'tasklaws[pipeline]'")
+    except BrokenPipeError:
+        # Whoever read stdout, as `head` does, has enough: Python's own last flush must not fail too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(128 + 13) from None  # as of a process that SIGPIPE ended
+
+
+if __name__ == "__main__":
+    main()

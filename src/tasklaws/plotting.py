@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from tasklaws.core.files import write_text
+from tasklaws.core.files import replacing, write_text
+from tasklaws.core.result import Result
 
 # Every colour a figure may use, by role: (on a light page, on a dark page). No two light ones are equal, so
 # that the page can find each again in the SVG and put a CSS variable in its place.
@@ -139,6 +140,17 @@ def save(figure: Figure, path: Path) -> None:
     figure.savefig(buffer, format="svg", metadata=metadata)
     text = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
     write_text(path, text + "\n")
+
+
+def save_result(result: Result, path: Path) -> None:
+    """Draw a verb's result as .svg, .png or .pdf, the same bytes each time."""
+    kind = path.suffix.lstrip(".").lower()
+    with matplotlib.rc_context({"svg.hashsalt": "tasklaws"}):
+        figure = Figure(layout="constrained")
+        result.plot(figure.subplots())
+        metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+        with replacing(path) as file:
+            figure.savefig(file, format=kind, metadata=metadata)
 
 
 def inline(svg: str, name: str, title: str) -> str:

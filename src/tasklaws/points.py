@@ -22,7 +22,7 @@ RESULT = ["model", "task", "metric", "value"]
 _TRUTHS = {text: value for value in (True, False) for text in (str(value), str(value).lower(), str(value).upper())}
 
 
-def read_points(path: Path) -> pd.DataFrame:
+def read_points(path: str | Path) -> pd.DataFrame:
     """Read a tidy CSV (or CSV.gz) of results: one row a ladder, model, step, seed (if there), task and metric.
 
     Needed are `model`, `task`, `metric`, `value` and, in each row, `n_params` or `train_flops`. An empty cell or an
@@ -32,21 +32,25 @@ def read_points(path: Path) -> pd.DataFrame:
     are worth. Sizes may go by _OTHER_NAMES; without columns `metric` and `value`, one named as a known loss is both.
     Returned in the order of the file: POINTS.columns (numbers as floats, unknown as NaN), then any others as they are;
     rows numbered from 0. A row that cannot be so raises TasklawsError with its line and value.
+
+    >>> table = read_points("results/nano_ladder/points.csv")
+    >>> list(table)[:5], sorted(table["metric"].unique())[:2]
+    (['ladder', 'model', 'n_params', 'n_tokens', 'train_flops'], ['bits_per_byte', 'brier'])
     """
-    table = complete(parse(path, RESULT))
+    table = complete(parse(Path(path), RESULT))
     unsized = table["n_params"].isna() & table["train_flops"].isna()
     refuse(table["n_params"], unsized, "a row needs n_params, or train_flops")
     check(table, RESULT, POINTS.keys)
     return table.reset_index(drop=True)
 
 
-def read_curves(path: Path) -> pd.DataFrame:
+def read_curves(path: str | Path) -> pd.DataFrame:
     """Read what laws are fitted to: a table as `read_points` takes it, of whose columns only `value` is needed.
 
     Rows without a model are models of their own; a model may have a row for each size, as on a learning curve. Values
     of no named metric may be any. Columns without any entry are left out.
     """
-    table = complete(parse(path, ["value"]))
+    table = complete(parse(Path(path), ["value"]))
     check(table, ["value"], [*POINTS.keys, *SIZES])
     return table.dropna(axis="columns", how="all").reset_index(drop=True)
 

@@ -134,37 +134,39 @@ _FORECAST_NUMBERS = (
     "n_params n_tokens train_flops predicted lower upper equivalent_items link_mean link_sd design_effect widening "
     + " ".join(BASELINE_NAMES)
 )
-_CURVE = "family elicitation metric"
+_CURVE_KEY = "family elicitation metric"
 FORECASTS = _table(
     "the forecast of a holdout rung, written before it is scored",
-    keys=f"ladder rung {_CURVE}",
+    keys=f"ladder rung {_CURVE_KEY}",
     numbers=_FORECAST_NUMBERS,
     texts="method fit_status verdict evidence",
     optional="chance logistic two_step power",
 )
 METHOD_FORECASTS = _table(
     "what each single method and baseline says of a holdout rung, and its weight in the forecast",
-    keys=f"ladder rung {_CURVE} method",
+    keys=f"ladder rung {_CURVE_KEY} method",
     numbers="weight predicted lower upper",
 )
 BANDS = _table(
-    "the forecast of a model of any size", keys=f"ladder {_CURVE} n_params", numbers="n_params predicted lower upper"
+    "the forecast of a model of any size",
+    keys=f"ladder {_CURVE_KEY} n_params",
+    numbers="n_params predicted lower upper",
 )
 ITEM_FORECASTS = _table(
     "the probability that a holdout rung solves an item", keys="rung family elicitation item", numbers="probability"
 )
-_ERRORS = " ".join(f"abs_error_{name}" for name in BASELINE_NAMES)
+_ERROR_NUMBERS = " ".join(f"abs_error_{name}" for name in BASELINE_NAMES)
 VALIDATION = _table(
     "a forecast beside what the holdout rung did",
-    keys=f"ladder rung {_CURVE}",
-    numbers=f"{_FORECAST_NUMBERS} observed n_seeds error inside log_score abs_error {_ERRORS}",
-    columns=f"{' '.join(FORECASTS.columns)} observed n_seeds error inside log_score abs_error {_ERRORS}",
+    keys=f"ladder rung {_CURVE_KEY}",
+    numbers=f"{_FORECAST_NUMBERS} observed n_seeds error inside log_score abs_error {_ERROR_NUMBERS}",
+    columns=f"{' '.join(FORECASTS.columns)} observed n_seeds error inside log_score abs_error {_ERROR_NUMBERS}",
     optional=" ".join(f"{name} abs_error_{name}" for name in BASELINE_NAMES if name != "repeat_last"),
 )
 _MIRAGE = "step jump_exact jump_continuous statistic p_value survives"
 MIRAGE = _table(
     "whether a jump under exact match is there under a continuous metric of the same responses",
-    keys=_CURVE,
+    keys=_CURVE_KEY,
     numbers=_MIRAGE,
     texts="evidence",
     optional=_MIRAGE,
@@ -254,13 +256,13 @@ BACKTEST_METHODS = _table(
     optional="log_score",
 )
 # Of ITEM_SCORES only model, task, score and `date` or `n_params` need be there; the rest describes the task.
-_OF_ITEM = "human_minutes human_attempts human_solved steps_required steps_optional chance"
+_ITEM_FACTS = "human_minutes human_attempts human_solved steps_required steps_optional chance"
 ITEM_SCORES = _table(
     "anybody's scores of models on items",
     keys="model task attempt",
-    numbers=f"score n_params {_OF_ITEM}",
-    columns=f"suite model task score attempt date n_params family skills {_OF_ITEM}",
-    optional=f"suite attempt date n_params family skills {_OF_ITEM}",
+    numbers=f"score n_params {_ITEM_FACTS}",
+    columns=f"suite model task score attempt date n_params family skills {_ITEM_FACTS}",
+    optional=f"suite attempt date n_params family skills {_ITEM_FACTS}",
 )
 ITEM_PREDICTIONS = _table(
     "a method's probability that a held-out model solves an item",

@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import time
 import warnings
-from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, records, sha256_file
+from tasklaws.core.progress import progress
 from tasklaws.tables import FORECASTS, read_checkpoints
 
 if TYPE_CHECKING:  # pydantic takes time to import, which other commands need not wait for
@@ -216,8 +216,10 @@ def reconcile(client: Any, experiment: Any, wanted: dict[str, Run], root: Path) 
             client.delete_run(found.info.run_id)
             shutil.rmtree(root / ARTIFACTS / experiment.name / found.info.run_id, ignore_errors=True)
     commit = commit_tags(root)
-    for content, run in missing.items():
-        write_run(client, experiment.experiment_id, run, {**commit, CONTENT_TAG: content})
+    with progress("track", len(missing)) as advance:
+        for content, run in missing.items():
+            write_run(client, experiment.experiment_id, run, {**commit, CONTENT_TAG: content})
+            advance()
     return len(missing)
 
 
@@ -305,18 +307,3 @@ def store(root: Path) -> Iterator[Any]:
                 f"{database}: {reason[:300]}: stop what else uses it, see that the disk has room, or remove "
                 "it and run `tasklaws track`"
             ) from error
-
-
-def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("track", help="rebuild MLflow from the pipeline's outputs")
-    parser.set_defaults(run=track)
-
-
-def track(arguments: Namespace) -> None:
-    from tasklaws.core.settings import load
-
-    account, written = rebuild(Path(), load())
-    print(
-        f"{account['experiment']}: {len(account['runs'])} runs in {DATABASE}, {written} of them written now; "
-        f"see them with `mlflow ui --backend-store-uri sqlite:///{DATABASE}`"
-    )

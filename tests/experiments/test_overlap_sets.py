@@ -11,7 +11,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Settings
 from tasklaws.experiments.overlap_sets import draw_sets
 from tasklaws.families import build
-from tasklaws.overlap.design import chain_effective_number, correlation, effective_number, needs, overlap
+from tasklaws.overlap.design import chain_effective_number, correlation, designed_number, needs, overlap
 from tasklaws.tables import SETS, read_sets
 from tiny import ROOT
 
@@ -24,7 +24,7 @@ def test_designed_numbers_are_exact_and_even_in_their_logarithm():
     by_id = {item.id: item for item in items}
     for (share, _), members in table.groupby(["overlap", "set_seed"]):
         own = [by_id[name] for name in members["item"]]
-        found = effective_number(correlation(overlap(*needs(own))))
+        found = designed_number(correlation(overlap(*needs(own))))
         assert found == pytest.approx(chain_effective_number(50, float(share)))
         assert all(len(item.skills) == 1 for item in own)
 

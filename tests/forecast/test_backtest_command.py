@@ -171,8 +171,8 @@ def test_tasks_are_chosen_by_name(points, backtest):
 
 
 REFUSED = {
-    "both": (["--fit", "n_params < 2.5e9", "--holdout", "n_params > 1e8"], "in both --fit and --holdout"),
-    "no such column": (["--fit", "size < 2.5e9", "--holdout", "n_params > 1e9"], "--fit 'size < 2.5e9' is no query"),
+    "both": (["--fit", "n_params < 2.5e9", "--holdout", "n_params > 1e8"], "in both fit and holdout"),
+    "no such column": (["--fit", "size < 2.5e9", "--holdout", "n_params > 1e9"], "fit 'size < 2.5e9' is no query"),
     "no query": (["--fit", "n_params <", "--holdout", "n_params > 1e9"], "is no query"),
     "an assignment": (["--fit", "x = 3", "--holdout", "n_params > 1e9"], "write a comparison"),
     "a number": (["--fit", "n_params + 1", "--holdout", "n_params > 1e9"], "write a comparison"),
@@ -183,8 +183,8 @@ REFUSED = {
     "neither": ([], "give either"),
     "both modes": ([*SPLIT, *ROLLING], "give either"),
     "one half": (["--fit", "n_params < 2.5e9"], "give either"),
-    "no step ahead": (["--rolling", "0"], "--rolling is 0"),
-    "too few models": (["--rolling", "1", "--min-rungs", "6"], "no ladder has more than 6 models, --min-rungs is 6"),
+    "no step ahead": (["--rolling", "0"], "rolling is 0"),
+    "too few models": (["--rolling", "1", "--min-rungs", "6"], "no ladder has more than 6 models, min-rungs is 6"),
 }
 
 

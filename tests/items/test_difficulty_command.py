@@ -82,14 +82,14 @@ def test_fits_that_did_not_settle_are_said(
     table().to_csv(tmp_path / "table.csv", index=False)
     monkeypatch.setattr("tasklaws.items.irt.MAX_ITERATIONS", 1)
     tasklaws(monkeypatch, "difficulty", str(tmp_path / "table.csv"), "--last", "1", "--out", str(tmp_path / "out"))
-    assert f"4 fits did not settle: not_converged in {tmp_path / 'out'}/summary.json" in capsys.readouterr().out
+    assert "4 fits did not settle: see not_converged among the figures" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("rows", "last", "words"),
     [
         (table().assign(score=2), "1", "score is 2"),
-        (table(), "6", "--last 6: 5 models have earlier ones: give 1 to 5"),
+        (table(), "6", "last is 6: 5 models have earlier ones: give 1 to 5"),
         (table().head(30), "1", "one model only (m0)"),
     ],
 )

@@ -163,7 +163,7 @@ def test_too_many_held_out_are_refused_in_one_line(
     table().to_csv(tmp_path / "table.csv", index=False)
     with pytest.raises(SystemExit):
         tasklaws(monkeypatch, "orders", str(tmp_path / "table.csv"), "--out", str(tmp_path / "out"))
-    assert capsys.readouterr().err == "error: --last 6: 5 models have earlier ones: give 1 to 5\n"
+    assert capsys.readouterr().err == "error: last is 6: 5 models have earlier ones: give 1 to 5\n"
     assert not (tmp_path / "out").exists()
 
 

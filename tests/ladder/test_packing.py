@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.ladder.packing import IGNORED, Batch, Encoded, batches, read_encoded, write_encoded
+from tasklaws.ladder.packing import IGNORED, Encoded, PackedBatch, batches, read_encoded, write_encoded
 
 LENGTH = 16
 ROWS = 2
@@ -26,7 +26,7 @@ def collection(sizes: list[tuple[int, int]]) -> list[Encoded]:
 corpora = st.lists(st.tuples(st.integers(2, LENGTH), st.integers(0, LENGTH)), min_size=12, max_size=40).map(collection)
 
 
-def pieces(batch: Batch) -> list[tuple[int, ...]]:
+def pieces(batch: PackedBatch) -> list[tuple[int, ...]]:
     """The documents of a batch, told apart where positions begin again; filling is left out."""
     found = []
     for ids, positions in zip(batch.input_ids.tolist(), batch.position_ids.tolist(), strict=True):
@@ -36,7 +36,7 @@ def pieces(batch: Batch) -> list[tuple[int, ...]]:
     return found
 
 
-def epoch(documents: list[Encoded], seed: int) -> list[Batch]:
+def epoch(documents: list[Encoded], seed: int) -> list[PackedBatch]:
     """The batches of one row each of the first epoch: all its documents, as no row is left over."""
     stream = batches(documents, 1, LENGTH, seed, 0, 10**9)
     seen: Counter[tuple[int, ...]] = Counter()

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from ladders import SIZES, accuracies, chinchilla, grid_of_models, losses, published
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.laws.command import read_observations
 from tasklaws.laws.fitting import fit, fit_many
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.result import Fit
+from tasklaws.points import read_curves
 
 CURVES = {  # law, its parameters
     "power": (1.5, 60.0, 0.25),
@@ -326,7 +326,7 @@ def test_tasks_that_fit_badly_are_not_all_foretold_as_one_number() -> None:
 def test_chinchillas_alpha_is_that_of_a_symmetric_objective() -> None:
     """An asymmetric default gave 0.295; here over- and underestimates weigh the same, so reciprocal noise gives the
     reciprocal pull."""
-    found = fit(read_observations(published("chinchilla_points.csv"), None), "chinchilla", replicates=0)
+    found = fit(read_curves(published("chinchilla_points.csv")), "chinchilla", replicates=0)
     assert found.params["alpha"] == pytest.approx(0.3426, abs=5e-4)
     above = (found.points["residual"] > 1e-3).sum()
     below = (found.points["residual"] < -1e-3).sum()
@@ -335,7 +335,7 @@ def test_chinchillas_alpha_is_that_of_a_symmetric_objective() -> None:
 
 def test_the_objective_is_a_sum_and_the_search_goes_to_its_bottom() -> None:
     """A mean of Huber losses is so small that L-BFGS stops early."""
-    table = read_observations(published("chinchilla_points.csv"), None)
+    table = read_curves(published("chinchilla_points.csv"))
     found = fit(table, "chinchilla", replicates=0)
     residual = found.points["residual"].abs()
     total = np.where(residual <= 1e-3, residual**2 / 2, 1e-3 * (residual - 5e-4)).sum()

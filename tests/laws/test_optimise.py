@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ladders import SIZES, accuracies, losses
 
 from tasklaws.laws.batch import Batch, Problem, deviance, huber_log
-from tasklaws.laws.data import metric_kind, read_points
+from tasklaws.laws.data import metric_kind, points_to_fit
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.optimise import minimise, solve_linear, starts
 
@@ -85,7 +85,7 @@ def test_linear_parameters_are_solved_to_the_least_squares(law: str) -> None:
         table = accuracies(np.linspace(0.3, 0.8, 9) + 0.02 * rng.standard_normal(9), chance=None)
     table = table.assign(n_tokens=10 ** rng.uniform(9, 11, 9), loss=np.linspace(3, 2, 9))
     form = LAWS[law].on("n_params") if LAWS[law].one_axis else LAWS[law]
-    batch = Batch.of(form, [read_points(table, form)])
+    batch = Batch.of(form, [points_to_fit(table, form)])
     weight = np.ones((1, 9))
     grid = starts(batch)[0]
     tables = np.zeros(len(grid), dtype=np.intp)
@@ -109,7 +109,7 @@ def test_linear_parameters_are_solved_to_the_least_squares(law: str) -> None:
 def test_rows_of_a_problem_do_not_touch_each_other() -> None:
     table = losses(1.5 + 60 * SIZES**-0.25)
     form = LAWS["power"].on("n_params")
-    batch = Batch.of(form, [read_points(table, form)] * 2)
+    batch = Batch.of(form, [points_to_fit(table, form)] * 2)
     problem = Problem(batch, np.array([0, 1]), batch.target, np.ones((2, 9)))
     theta = starts(batch)[:, 5]
     both = problem(theta, np.array([0, 1]))
@@ -138,7 +138,7 @@ def test_unknown_numbers_of_items_are_worked_out_from_the_stderr() -> None:
     table = pd.DataFrame({"n_params": [1e6, 1e7], "value": value, "metric": "acc"})
     known = table.assign(stderr=np.sqrt(value * (1 - value) / 400))
     form = LAWS["power"].on("n_params")
-    assert read_points(known, form).n_items == pytest.approx([400, 400])
-    assert read_points(table, form).n_items == pytest.approx([100, 100])
-    assert read_points(table.assign(n_items=[50, np.nan]), form).n_items == pytest.approx([50, 100])
-    assert read_points(table.assign(stderr=[0.9, 0.0]), form).n_items == pytest.approx([1, 100])
+    assert points_to_fit(known, form).n_items == pytest.approx([400, 400])
+    assert points_to_fit(table, form).n_items == pytest.approx([100, 100])
+    assert points_to_fit(table.assign(n_items=[50, np.nan]), form).n_items == pytest.approx([50, 100])
+    assert points_to_fit(table.assign(stderr=[0.9, 0.0]), form).n_items == pytest.approx([1, 100])

@@ -13,7 +13,7 @@ from tasklaws.overlap.design import (
     chain_weights,
     correlation,
     design_effect,
-    effective_number,
+    designed_number,
     needs,
     overlap,
 )
@@ -55,7 +55,7 @@ def test_clusters_count_by_kish(clusters: int, each: int, weight: float) -> None
     """Equal clusters of fully overlapping items: n_eff is their number, the design effect their size."""
     items = [item(f"{cluster}-{one}", f"skill {cluster}") for cluster in range(clusters) for one in range(each)]
     needed, weights = needs(items, {f"skill {cluster}": weight for cluster in range(clusters)})
-    number = effective_number(correlation(overlap(needed, weights)))
+    number = designed_number(correlation(overlap(needed, weights)))
     assert number == pytest.approx(clusters)
     assert design_effect(len(items), number) == pytest.approx(each)
 
@@ -68,8 +68,8 @@ def test_the_knob_of_step_chain_sets_the_effective_number() -> None:
         rare = {skill.name for skill in family.skills[8:]}
         only = [item(each.id, *(set(each.skills) & rare)) for each in items]
         closed = chain_effective_number(100, knob)
-        assert effective_number(correlation(overlap(*needs(only)))) == pytest.approx(closed)
-        number = effective_number(correlation(overlap(*needs(items, chain_weights(family)))))
+        assert designed_number(correlation(overlap(*needs(only)))) == pytest.approx(closed)
+        number = designed_number(correlation(overlap(*needs(items, chain_weights(family)))))
         assert 0.75 * closed < number < 1.1 * closed
     assert chain_effective_number(10_000, 0.09) == pytest.approx(1 / 0.09, rel=0.01)
 

@@ -10,7 +10,7 @@ from shared_data import shared
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.overlap.design import correlation, overlap
-from tasklaws.overlap.effective_number import against_design, effective_number, grouped_number, intraclass
+from tasklaws.overlap.effective_number import against_design, grouped_number, intraclass, observed_number
 from tasklaws.overlap.residuals import Cells, Residuals, around_ability, around_trend, between_seeds, read_cells
 from tasklaws.overlap.simulate import Ladder, simulate
 
@@ -45,7 +45,7 @@ def test_the_effective_number_is_recovered_within_15_percent(sharing: int, ladde
     for _ in range(60):
         cells, truth = simulate(needed, weight, ladder, rng)
         left = between_seeds(cells)
-        found = effective_number(left, 0.9).n_eff.value, against_design(left, design, 0.9).overlap.n_eff.value
+        found = observed_number(left, 0.9).n_eff.value, against_design(left, design, 0.9).overlap.n_eff.value
         ratios.append(np.array(found) / truth)
     np.testing.assert_allclose(np.median(ratios, axis=0), 1, atol=0.15)
     from_all, from_design = np.log(ratios).std(axis=0)
@@ -62,7 +62,7 @@ def test_the_interval_holds_the_effective_number_as_often_as_it_says(ladder: Lad
         rng = np.random.default_rng(100 + sharing)
         for _ in range(60):
             cells, truth = simulate(needed, weight, ladder, rng)
-            number = effective_number(between_seeds(cells), 0.9).n_eff
+            number = observed_number(between_seeds(cells), 0.9).n_eff
             held.append(number.low <= truth <= number.high)
     assert 0.85 <= np.mean(held) <= 0.97
 
@@ -75,7 +75,7 @@ def test_with_few_flips_the_interval_reckons_with_skills_never_seen(sharing: int
     held = []
     for _ in range(200):
         cells, truth = simulate(needed, weight, Ladder(tuple(np.linspace(0, 8, 8)), 2), rng)
-        number = effective_number(between_seeds(cells), 0.9).n_eff
+        number = observed_number(between_seeds(cells), 0.9).n_eff
         held.append(number.low <= truth <= number.high)
     assert np.mean(held) >= 0.9
 
@@ -93,7 +93,7 @@ def test_two_seeds_of_eight_rungs_bound_the_effective_number(sharing: int) -> No
     for _ in range(200):
         cells, truth = simulate(needed, weight, Ladder(tuple(np.linspace(0, 9, 8)), 2), rng)
         left = between_seeds(cells)
-        numbers = effective_number(left, 0.9).n_eff, against_design(left, design, 0.9).overlap.n_eff
+        numbers = observed_number(left, 0.9).n_eff, against_design(left, design, 0.9).overlap.n_eff
         held.append([number.low <= truth * (1 + 1e-9) and truth <= number.high * (1 + 1e-9) for number in numbers])
     covered = np.mean(held, axis=0)
     assert covered.min() >= 0.86
@@ -105,8 +105,8 @@ def test_items_that_never_flip_may_be_one_task_at_the_low_limit() -> None:
     rng = np.random.default_rng(4)
     flips = rng.choice([-1.0, 0.0, 1.0], size=(6, 400))
     rung = np.repeat(np.arange(40), 10)
-    alone = effective_number(Residuals(flips, rung), 0.9).n_eff
-    found = effective_number(Residuals(np.vstack([flips, np.zeros((4, 400))]), rung), 0.9).n_eff
+    alone = observed_number(Residuals(flips, rung), 0.9).n_eff
+    found = observed_number(Residuals(np.vstack([flips, np.zeros((4, 400))]), rung), 0.9).n_eff
     r = (10 / found.low * 10 - 10 - 4 * 3) / (10 * 9 - 4 * 3)  # of the pairs that were seen
     assert 0 <= r == pytest.approx((6 / alone.low - 1) / 5, abs=0.01)
     design = np.ones((10, 10))
@@ -131,12 +131,12 @@ def test_the_slope_on_the_design_by_hand() -> None:
 def test_one_shared_skill_is_one_task_and_independent_slips_are_many() -> None:
     rng = np.random.default_rng(0)
     one, truth = simulate(np.ones((40, 1)), np.ones(1), Ladder(tuple(np.linspace(-2, 4, 6)), 3), rng)
-    found = effective_number(between_seeds(one), 0.9)
+    found = observed_number(between_seeds(one), 0.9)
     assert truth == found.n_eff.value == pytest.approx(1)
     assert found.design_effect.value == pytest.approx(40)
     assert found.correlation.value == pytest.approx(1)
     slips = Ladder(tuple(np.linspace(20, 21, 8)), 12, slips=0.3)  # all learned: nothing but slips
-    noise = effective_number(between_seeds(simulate(np.ones((40, 1)), np.ones(1), slips, rng)[0]), 0.9)
+    noise = observed_number(between_seeds(simulate(np.ones((40, 1)), np.ones(1), slips, rng)[0]), 0.9)
     assert noise.n_eff.low < 40 == noise.n_eff.high
     assert noise.n_eff.value > 30
 
@@ -144,7 +144,7 @@ def test_one_shared_skill_is_one_task_and_independent_slips_are_many() -> None:
 def test_a_free_level_hides_what_all_items_share_but_not_seeds() -> None:
     """The trap: around a level taken from the same aggregate a single skill leaves nothing to see."""
     cells, _ = simulate(np.ones((40, 1)), np.ones(1), Ladder((-1.0, 0.0, 1.0, 2.0), 3), np.random.default_rng(1))
-    assert effective_number(between_seeds(cells), 0.9).n_eff.value == pytest.approx(1)
+    assert observed_number(between_seeds(cells), 0.9).n_eff.value == pytest.approx(1)
     # A step that falls between two rungs is swallowed by a smooth trend, too: what is left is next to nothing.
     step = Cells(
         cells.items, np.repeat([[0.0, 0, 0, 1, 1, 1]], 40, axis=0), np.arange(6), np.zeros(6, int), np.zeros(6, int)
@@ -163,7 +163,7 @@ def test_a_smooth_trend_stands_in_for_seeds_roughly() -> None:
         for _ in range(15):
             cells, truth = simulate(needed, weight, ladder, rng)
             size = np.array(ladder.ln_size)[cells.rung][:, None]
-            found.append(effective_number(around_trend(cells, size), 0.9).n_eff.value / truth)
+            found.append(observed_number(around_trend(cells, size), 0.9).n_eff.value / truth)
         medians.append(float(np.median(found)))
     assert all(0.5 < median < 2.0 for median in medians)
 
@@ -185,7 +185,7 @@ def test_families_are_told_apart_and_from_all_items() -> None:
 def test_correlations_by_hand_with_a_missing_score() -> None:
     """Two rungs, three items: products 1, 2 (one item unknown) over their mean squares."""
     left = Residuals(np.array([[1.0, 1.0], [1.0, 2.0], [-1.0, np.nan]]), np.array([0, 1]))
-    found = effective_number(left, 0.9)
+    found = observed_number(left, 0.9)
     r = (-2 + 4) / (2 * 3 + 1 * 5)
     assert found.n_eff.value == pytest.approx(3 / (1 + 2 * r))
     table = intraclass(left, ["a", "a", "b"], 0.9).set_index("group")["correlation"]
@@ -196,7 +196,7 @@ def test_correlations_by_hand_with_a_missing_score() -> None:
 def test_other_items_widen_the_interval() -> None:
     needed, weight = clustered(30)
     left = between_seeds(simulate(needed, weight, WIDE, np.random.default_rng(5))[0])
-    same, others = effective_number(left, 0.9).n_eff, effective_number(left, 0.9, other_items=True).n_eff
+    same, others = observed_number(left, 0.9).n_eff, observed_number(left, 0.9, other_items=True).n_eff
     assert others.low < same.low < same.value == others.value < same.high < others.high
 
 
@@ -225,9 +225,9 @@ def test_cells_are_read_and_what_cannot_be_is_refused() -> None:
     with pytest.raises(TasklawsError, match="2 checkpoints: a trend in 1 quantities needs 4"):
         around_trend(one_seed, np.arange(2.0)[:, None])
     with pytest.raises(TasklawsError, match="one rung"):
-        effective_number(between_seeds(read_cells(scores().query("rung == 'r1'"), "exact_match")), 0.9)
+        observed_number(between_seeds(read_cells(scores().query("rung == 'r1'"), "exact_match")), 0.9)
     with pytest.raises(TasklawsError, match="no item's score differs"):
-        effective_number(Residuals(np.zeros((2, 2)), np.array([0, 1])), 0.9)
+        observed_number(Residuals(np.zeros((2, 2)), np.array([0, 1])), 0.9)
     with pytest.raises(TasklawsError, match="no two items share a skill"):
         against_design(between_seeds(cells), np.eye(2), 0.9)
 

@@ -8,9 +8,9 @@ import pytest
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.overlap.effective_number import effective_number
+from tasklaws.overlap.effective_number import observed_number, worth
 from tasklaws.overlap.residuals import between_seeds, read_cells
-from tasklaws.overlap.summary import structure_table, worth
+from tasklaws.overlap.summary import structure_table
 from tasklaws.tables import EFFECTIVE_NUMBERS, read_effective_numbers, with_effective_number
 
 BLANK = Item("", "f", "", "a", ("own",), 1, 0, False, 1.0, 1, 0.0, ("",))
@@ -52,7 +52,7 @@ def row(scores: pd.DataFrame, sizes: pd.DataFrame, known: dict[str, Item]) -> pd
 def test_seeds_tell_and_the_row_is_what_the_library_says() -> None:
     scores, sizes = ladder(2, groups=4)
     found = row(scores, sizes, items(shared=False))
-    due = effective_number(between_seeds(read_cells(scores, "exact_match")), 0.9).n_eff
+    due = observed_number(between_seeds(read_cells(scores, "exact_match")), 0.9).n_eff
     assert [found[f"observed{end}"] for end in ("", "_low", "_high")] == pytest.approx([due.value, due.low, due.high])
     assert (found["contrast"], found["taken_from"], found["designed"]) == ("seeds", "seeds", N_ITEMS)
     assert found["n_eff"] == pytest.approx(due.value)

@@ -1,6 +1,5 @@
 """What the installed lm-eval writes is imported."""
 
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
 
 import tiny
-from tasklaws.points import read_points
-from tasklaws.readers.command import run
+from tasklaws.points import read_points, write_points
+from tasklaws.readers.merge import merge_results
 
 MODELS = "model,ladder,n_params,tokens_per_step\nme/longest,mine,1000,50\n"
 
@@ -54,7 +53,7 @@ def test_a_real_run_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert len(list(tmp_path.rglob("results_*.json"))) == 2
     models = tmp_path / "models.csv"
     models.write_text(MODELS)
-    run(Namespace(paths=[tmp_path / "results"], out=tmp_path / "table.csv", models=models))
+    write_points(tmp_path / "table.csv", merge_results([tmp_path / "results"], "table", models).table)
     table = read_points(tmp_path / "table.csv")
     assert set(table["metric"]) == {"exact_match", "partial_credit", "target_bits_per_byte", "brier"}
     assert table["n_tokens"].tolist() == (table["step"] * 50).tolist()

@@ -15,7 +15,7 @@ import pytest
 from results_tree import params_of, write_results
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Settings
-from tasklaws.overlap.summary import worth
+from tasklaws.overlap.effective_number import worth
 from tasklaws.report.build import build_report
 from tasklaws.report.claims import claims
 from tasklaws.report.load import Results, load_results, of_task

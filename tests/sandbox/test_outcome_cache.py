@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tasklaws.core.errors import TasklawsError
 from tasklaws.sandbox import Outcome, OutcomeCache, run
 from tasklaws.sandbox import cache as outcomes
-from tasklaws.sandbox.cache import _BATCH, NAME
+from tasklaws.sandbox.cache import _PROGRAMS_A_COMMIT, NAME
 
 FUEL = 100_000_000
 PROGRAMS = [(f"print({n})", FUEL) for n in range(5)]
@@ -139,7 +139,7 @@ def test_a_full_disk_is_one_clear_line_and_keeps_what_was_there(
 
 
 def test_processes_share_the_store_and_survive_a_kill(tmp_path: Path) -> None:
-    count = 6 * _BATCH
+    count = 6 * _PROGRAMS_A_COMMIT
     command = [sys.executable, "-c", CHILD, str(tmp_path), str(count)]
     victim = subprocess.Popen(command)
     deadline = time.monotonic() + 60

@@ -11,10 +11,10 @@ class TasklawsError(Exception):
     """A failure a person can mend: its message is one line that names the value and the remedy."""
 
 
-def fail(message: str) -> NoReturn:
-    """Print `error: message` on one line of stderr and exit with status 1."""
+def fail(message: str, status: int = 1) -> NoReturn:
+    """Print `error: message` on one line of stderr and exit."""
     print("error: " + " ".join(message.split()), file=sys.stderr)
-    raise SystemExit(1)
+    raise SystemExit(status)
 
 
 def argument(argv: list[str]) -> str:

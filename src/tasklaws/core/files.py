@@ -42,6 +42,37 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         Path(name).unlink(missing_ok=True)
 
 
+@contextmanager
+def written_together(out: Path) -> Iterator[Path]:
+    """A directory whose files appear in `out` once the block ends without an error, summary.json as the last.
+
+    A new `out` appears whole; in an old one files of the same name are replaced, and others stay. A file in its place,
+    or in that of a folder above it, raises TasklawsError.
+    """
+    refuse_file(out)
+    out.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".tasklaws.", dir=out.absolute().parent) as name:
+        made = Path(name) / "made"
+        made.mkdir()
+        yield made
+        if not out.exists():
+            made.rename(out)
+            return
+        (out / "summary.json").unlink(missing_ok=True)
+        files = [path for path in made.rglob("*") if path.is_file()]
+        for path in sorted(files, key=lambda path: (path.name == "summary.json", path)):
+            target = out / path.relative_to(made)
+            target.parent.mkdir(exist_ok=True)
+            path.replace(target)
+
+
+def refuse_file(out: Path) -> None:
+    """Raise TasklawsError where `out` cannot be a directory because there is a file."""
+    for path in (out, *out.absolute().parents):
+        if path.exists() and not path.is_dir():
+            raise TasklawsError(f"{out}: {path} is a file: give a directory")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with replacing(path) as file:
@@ -72,14 +103,17 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-def read_text(path: Path) -> str:
-    """Read UTF-8 text; a missing or undecodable file raises TasklawsError."""
+def read_text(path: Path, remedy: str | None = None) -> str:
+    """Read UTF-8 text; a missing or undecodable file raises TasklawsError.
+
+    `remedy` is for a file that a person gave; others the pipeline makes again.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise TasklawsError(f"{path} does not exist: run `dvc repro` (or give the right path)") from error
+        raise TasklawsError(f"{path} does not exist: {remedy or 'run `dvc repro` (or give the right path)'}") from error
     except UnicodeDecodeError as error:
-        raise TasklawsError(f"{path} is not UTF-8 text ({error.reason}): {REMAKE}") from error
+        raise TasklawsError(f"{path} is not UTF-8 text ({error.reason}): {remedy or REMAKE}") from error
 
 
 def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
@@ -87,18 +121,21 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
     write_text(path, "".join(json_line(path, row) + "\n" for row in rows))
 
 
-def read_jsonl(path: Path) -> list[Any]:
-    """Read one JSON object a line; a malformed line raises TasklawsError with its number."""
+def read_jsonl(path: Path, remedy: str | None = None) -> list[Any]:
+    """Read one JSON object a line; a malformed line raises TasklawsError with its number, and `remedy` as `read_text`
+    has it."""
     rows = []
     # Not splitlines(): JSON strings may hold the other characters that it takes for the end of a line.
-    lines = read_text(path).split("\n")
+    lines = read_text(path, remedy).split("\n")
     if lines[-1] == "":
         lines.pop()
     for number, line in enumerate(lines, 1):
         try:
             rows.append(json.loads(line, parse_constant=_refuse_constant))
         except ValueError as error:
-            raise TasklawsError(f"{path}:{number}: malformed JSON: remove the file and run `dvc repro`") from error
+            raise TasklawsError(
+                f"{path}:{number}: malformed JSON: {remedy or 'remove the file and run `dvc repro`'}"
+            ) from error
     return rows
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BeforeValidator, Field
 
 from tasklaws.core.checked import (
@@ -402,6 +401,8 @@ class Settings:
 
 def load(path: Path = PARAMS) -> Settings:
     """Read params.yaml; a missing or malformed file, an unset value and one that cannot be raise TasklawsError."""
+    import yaml  # not in the core that the commands on tables need
+
     try:
         raw = yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:

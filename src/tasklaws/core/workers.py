@@ -5,31 +5,47 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.progress import Advance, progress
 
 T = TypeVar("T")
 # glibc's malloc gives large blocks back to the system and asks for them anew at every step: an eighth of training.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 
 
-def run_each(function: Callable[..., T], jobs: Sequence[tuple[Any, ...]], workers: int) -> list[T]:
-    """Call `function` on each tuple of arguments, `workers` at a time, and return the results in order.
+def run_each(function: Callable[..., T], jobs: Sequence[tuple[Any, ...]], workers: int, what: str = "jobs") -> list[T]:
+    """Call `function` on each tuple of arguments, `workers` at a time, and return the results in order; say of long
+    work how far it has come, `what` being the name of the jobs.
 
     One job alone, or one worker, runs in this process: another would import all that it needs once more. The first job
     that raises ends the rest at once, and so do an interrupt and this process's own death; a process that dies (killed,
     out of memory) raises TasklawsError.
     """
-    if len(jobs) == 1 or workers == 1:
-        return [function(*job) for job in jobs]
+    with progress(what, len(jobs)) as advance:
+        if len(jobs) == 1 or workers == 1:
+            return [_done(function(*job), advance) for job in jobs]
+        return _in_processes(function, jobs, workers, advance)
+
+
+def _done(result: T, advance: Advance) -> T:
+    advance()
+    return result
+
+
+def _in_processes(
+    function: Callable[..., T], jobs: Sequence[tuple[Any, ...]], workers: int, advance: Advance
+) -> list[T]:
     os.environ.update(KEEP_MEMORY)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max(1, min(workers, len(jobs))), context, _end_with_parent) as pool:
         try:
             running = [pool.submit(function, *job) for job in jobs]
+            for job in as_completed(running):
+                _done(job.result(), advance)
             return [job.result() for job in running]
         except BrokenProcessPool as error:
             raise TasklawsError("a worker process died (out of memory?): run it again to resume") from error

@@ -8,7 +8,7 @@ from tasklaws.core.workers import run_each
 from tasklaws.forecast.combine import History, forecast
 from tasklaws.forecast.engine import forecast_rows, interval
 from tasklaws.forecast.panel import build_panels
-from tasklaws.overlap.effective_number import effective_number
+from tasklaws.overlap.effective_number import observed_number
 from tasklaws.overlap.residuals import between_seeds, read_cells
 from tasklaws.tables import SET_CURVES, SET_FORECASTS, SIZES
 
@@ -60,7 +60,7 @@ def seen_numbers(sets: pd.DataFrame, scores: pd.DataFrame) -> pd.Series:
     for key, members in sets[~sets["is_learned"]].groupby(["overlap", "set_seed"], sort=True):
         own = scores[scores["item"].isin(members["item"])]
         try:
-            found[key] = effective_number(between_seeds(read_cells(own, "exact_match")), 0.9).n_eff.value
+            found[key] = observed_number(between_seeds(read_cells(own, "exact_match")), 0.9).n_eff.value
         except TasklawsError:  # nothing differs: this set tells nothing
             found[key] = np.nan
     return pd.Series(found)
@@ -71,7 +71,7 @@ def forecast_sets(curves: pd.DataFrame, min_rungs: int, workers: int) -> pd.Data
     `wide_lower` and `wide_upper` are the interval once the engine knows the designed n_eff. `workers` processes
     share the overlaps."""
     jobs = [(curve, min_rungs) for _, curve in curves.groupby("overlap", sort=True)]
-    rows = [row for part in run_each(forecast_overlap, jobs, workers) for row in part]
+    rows = [row for part in run_each(forecast_overlap, jobs, workers, "overlaps") for row in part]
     return SET_FORECASTS.frame(rows)
 
 

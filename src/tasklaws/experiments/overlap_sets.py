@@ -47,5 +47,5 @@ def draw_sets(settings: OverlapSets, seed: int, learned: frozenset[str]) -> tupl
 
 
 FAMILY = "step_chain"
-ITEMS = Path("data/overlap/items")
+SET_ITEMS = Path("data/overlap/items")
 ASK: Ask = {FAMILY: ("direct",)}

@@ -14,8 +14,8 @@ from tasklaws.overlap.discontinuity import index
 from tasklaws.overlap.widening import next_rung_variance
 from tasklaws.tables import SET_SUMMARY, VERDICT_NAMES
 
-_REPLICATES = 2_000
-_LEVEL = 0.9
+_SET_DRAWS = 2_000
+_LIMITS_LEVEL = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Errors:
         """Bootstrap replicates in a leading axis: sets are drawn again by their seed, the same for all overlaps, as
         sets of one seed share their items. Rungs are not drawn: the ladder's own luck is in no interval."""
         count = self.forecast.shape[1]
-        draw = np.random.default_rng(seed).integers(count, size=(_REPLICATES, count))
+        draw = np.random.default_rng(seed).integers(count, size=(_SET_DRAWS, count))
         parts = [np.moveaxis(part[:, draw], 1, 0) for part in (self.forecast, self.naive)]
         return Errors(self.overlaps, self.n_eff, *parts)
 
@@ -97,7 +97,7 @@ class Theory:
 
 
 def limits(draws: Array) -> tuple[Array, Array]:
-    low, high = np.nanquantile(draws, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
+    low, high = np.nanquantile(draws, [(1 - _LIMITS_LEVEL) / 2, (1 + _LIMITS_LEVEL) / 2], axis=0)
     return low, high
 
 
@@ -164,7 +164,7 @@ def set_indices(curves: pd.DataFrame) -> pd.Series:
 def between_sets(name: str, values: pd.Series) -> dict[str, Array]:
     """Median and the limits of 90% of the sets, by overlap."""
     by_overlap = values.groupby(level=0, sort=True)
-    levels = {"": 0.5, "_low": (1 - _LEVEL) / 2, "_high": (1 + _LEVEL) / 2}
+    levels = {"": 0.5, "_low": (1 - _LIMITS_LEVEL) / 2, "_high": (1 + _LIMITS_LEVEL) / 2}
     return {f"{name}{end}": by_overlap.quantile(level).to_numpy(dtype=float) for end, level in levels.items()}
 
 

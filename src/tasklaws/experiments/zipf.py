@@ -18,7 +18,7 @@ from tasklaws.ladder.rung import train_rung
 from tasklaws.laws.fitting import fit
 from tasklaws.tables import ZIPF_EXPONENTS, ZIPF_RUNS
 
-_WORK = Path(".work/zipf")
+_ZIPF_WORK = Path(".work/zipf")
 
 
 def train_runs(exponent: float, settings: ZipfRuns, seed: int, workers: int) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def train_runs(exponent: float, settings: ZipfRuns, seed: int, workers: int) -> 
     are kept below .work/zipf, keyed by corpus and recipe, so that a killed stage goes on where it was.
     """
     key = sha256(json.dumps([exponent, asdict(settings), seed], sort_keys=True).encode()).hexdigest()[:16]
-    work = _WORK / f"{exponent:g}-{key}"
+    work = _ZIPF_WORK / f"{exponent:g}-{key}"
     corpus = work / "corpus"
     if not (corpus / TRAIN).exists():
         families = build({"chain": {**settings.chain, "zipf": exponent}}, "conf/experiment")
@@ -57,7 +57,7 @@ def read_runs(folder: Path, exponents: Sequence[float]) -> pd.DataFrame:
     return runs
 
 
-_REPLICATES = 200
+_REFITS = 200
 
 
 def predicted_exponent(zipf: float) -> float:
@@ -75,7 +75,7 @@ def exponents(runs: pd.DataFrame, seed: int) -> pd.DataFrame:
     for zipf in sorted(set(runs["zipf"].astype(float))):
         own = runs[runs["zipf"] == zipf]
         table = pd.DataFrame({"n_tokens": own["n_tokens"], "value": own["loss_nats"], "metric": "loss_nats"})
-        found = fit(table, "power", axis="n_tokens", seed=seed, replicates=_REPLICATES)
+        found = fit(table, "power", axis="n_tokens", seed=seed, replicates=_REFITS)
         low, high = found.interval["a"]
         exponent, floor = (found.params[name] for name in ("a", "E"))
         rows.append([zipf, predicted_exponent(zipf), exponent, low, high, floor, found.status])

@@ -7,7 +7,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
 from tasklaws.families.base import Family, generator
 
-_TRIES = 1000
+_MOST_DRAWS = 1000
 
 
 def reserved_questions(families: list[Family], seed: int) -> frozenset[str]:
@@ -19,10 +19,10 @@ def reserved_questions(families: list[Family], seed: int) -> frozenset[str]:
 
 def draw_unreserved(family: Family, rng: random.Random, reserved: frozenset[str]) -> Item:
     """One instance of a family whose question is not reserved; TasklawsError where a thousand draws find none."""
-    for item in itertools.islice(iter(lambda: family.draw(rng), None), _TRIES):
+    for item in itertools.islice(iter(lambda: family.draw(rng), None), _MOST_DRAWS):
         if item.question not in reserved:
             return item
-    raise TasklawsError(f"{family.name}: {_TRIES} draws were all eval questions: widen its settings")
+    raise TasklawsError(f"{family.name}: {_MOST_DRAWS} draws were all eval questions: widen its settings")
 
 
 def shots(family: Family, families: list[Family], seed: int, count: int) -> list[Item]:
@@ -30,7 +30,7 @@ def shots(family: Family, families: list[Family], seed: int, count: int) -> list
     reserved = reserved_questions(families, seed)
     rng = generator(seed, family.name, "shots")
     found: dict[str, Item] = {}
-    for _ in range(_TRIES):
+    for _ in range(_MOST_DRAWS):
         if len(found) == count:
             return list(found.values())
         item = draw_unreserved(family, rng, reserved)

@@ -22,7 +22,7 @@ from tasklaws.core.checked import Count
 from tasklaws.core.schema import Elicitation, Item
 from tasklaws.families.base import Family, Split, run_seconds
 
-_LETTERS = "abcdef"
+_TEXT_LETTERS = "abcdef"
 PROGRAM = """import hashlib
 h='{text}'
 for i in range({power}):h=hashlib.sha256(h.encode()).hexdigest()
@@ -45,7 +45,7 @@ class Sha256Power(Family):
         return [self._item(text, power) for power in range(1, 101)]
 
     def draw(self, rng: random.Random) -> Item:
-        text = "".join(rng.choice(_LETTERS) for _ in range(3))
+        text = "".join(rng.choice(_TEXT_LETTERS) for _ in range(3))
         digits = rng.randint(1, len(str(self.largest_drawn)))
         return self._item(text, rng.randint(10 ** (digits - 1), min(10**digits - 1, self.largest_drawn)))
 

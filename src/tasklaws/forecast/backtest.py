@@ -1,20 +1,121 @@
 """The backtest of a table: forecasts of held-out models, compared with what they did and with every baseline."""
 
 import zlib
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.progress import progress
+from tasklaws.core.result import Result, axes_or_new
+from tasklaws.forecast.baselines import BASELINES
 from tasklaws.forecast.combine import History
-from tasklaws.forecast.engine import forecast_rows, to_tables
+from tasklaws.forecast.engine import BACKWARD, forecast_rows, to_tables
+from tasklaws.forecast.methods import METHODS
 from tasklaws.forecast.panel import Panel, build_panels
 from tasklaws.tables import BACKTEST_FORECASTS, is_loss
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 Tables = tuple[pd.DataFrame, pd.DataFrame]
-MOST_CELLS = 100_000  # tasks times models: about a gigabyte
-MOST_WORK = 3e10  # tasks times models to the fourth (a model's origin costs their cube): about an hour
+_MOST_CELLS = 100_000  # tasks times models: about a gigabyte
+_MOST_WORK = 3e10  # tasks times models to the fourth (a model's origin costs their cube): about an hour
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Backtest(Result):
+    """Forecasts of held-out models beside what they did.
+
+    `forecasts` has a row a ladder, task, metric and held-out model: predicted, lower and upper (90%), observed,
+    verdict, evidence. `methods` has what each single method and baseline said of the same."""
+
+    forecasts: pd.DataFrame
+    methods: pd.DataFrame
+
+    @cached_property
+    def figures(self) -> dict[str, Any]:
+        """n, mae, rmse, coverage, width and log_score (nats) of all, and by method, verdict, ladder and half."""
+        return summarise_backtest(self.forecasts, self.methods)
+
+    def summary(self) -> str:
+        """What the table lacked, how many forecasts look backward, and how good they were."""
+        lines = []
+        lacking = sorted({method.name for method in (*METHODS, *BASELINES)} - set(self.methods["method"]))
+        if lacking and not all(map(is_loss, self.forecasts["metric"].unique())):
+            lines.append(f"the table lacks what these need (losses, tokens, chance ...): {', '.join(lacking)}")
+        count, found = len(self.forecasts), self.figures
+        backward = int(self.forecasts["evidence"].str.endswith(BACKWARD).sum())
+        if backward:
+            lines.append(
+                f"{backward} of {count} forecasts are of models smaller than the largest known one: see `evidence`"
+            )
+        if found["n"]:
+            worth = f"mean error {found['mae']:.4f}, 90% intervals hold {found['coverage']:.1%}"
+        else:
+            worth = "none has an observation to compare with"
+        return "\n".join([*lines, f"{count} forecasts: {worth}"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """`figures`, in plain JSON types; the rows are `forecasts` and `methods`."""
+        return self.figures
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw predicted values with their 90% intervals against observed ones."""
+        ax = axes_or_new(ax)
+        seen = self.forecasts.dropna(subset="observed")
+        reach = np.maximum([seen["predicted"] - seen["lower"], seen["upper"] - seen["predicted"]], 0.0)
+        ax.errorbar(seen["observed"], seen["predicted"], yerr=reach, fmt="o", markersize=3, elinewidth=0.6)
+        ends = seen[["observed", "predicted"]].to_numpy(dtype=float)
+        ax.plot([ends.min(), ends.max()], [ends.min(), ends.max()], color="0.5", linewidth=1)
+        ax.set_xlabel("observed")
+        ax.set_ylabel("predicted")
+        return ax
+
+
+def backtest(
+    table: pd.DataFrame,
+    *,
+    rolling: int | None = None,
+    min_rungs: int = 4,
+    fit: str | None = None,
+    holdout: str | None = None,
+    metric: str | None = None,
+    tasks: Sequence[str] = (),
+) -> Backtest:
+    """Forecast models of a table as if they were unknown, and compare with what they did.
+
+    `table` is as `read_points` gives it. With `rolling` K, from each origin of at least `min_rungs` models on, the next
+    K are forecast from the smaller ones; with `fit` and `holdout`, pandas queries over the columns, the models of one
+    set of rows from another. `metric` is one name (default: all scores, or all losses where there is no score), `tasks`
+    names (default: all). Values and intervals are in the metric's units, intervals of 90%. A query that is none, names
+    that the table lacks, or nothing to forecast raise TasklawsError. Method and sources: docs/forecasting.md.
+
+    >>> import numpy as np, pandas as pd
+    >>> sizes = np.geomspace(1e6, 1e9, 8)
+    >>> table = pd.DataFrame({
+    ...     "ladder": "mine", "model": [f"m{k}" for k in range(8)], "n_params": sizes, "n_tokens": 20 * sizes,
+    ...     "train_flops": 120 * sizes**2, "step": np.nan, "is_final": True, "task": "sums", "metric": "acc",
+    ...     "value": 1 / (1 + 30 * (sizes / 1e6) ** -0.8), "stderr": np.nan, "n_items": 500.0, "chance": 0.0})
+    >>> test = backtest(table, rolling=1, min_rungs=5)
+    >>> list(test.forecasts["model"]), bool(test.figures["mae"] < 0.05)
+    (['m5', 'm6', 'm7'], True)
+    """
+    if (rolling is None) == (fit is None or holdout is None) or (rolling is not None and (fit or holdout)):
+        raise TasklawsError("give either fit and holdout, or rolling: which models are to be forecast?")
+    for name, value in (("rolling", rolling), ("min_rungs", min_rungs)):
+        if value is not None and value < 1:
+            raise TasklawsError(f"{name.replace('_', '-')} is {value}: give 1 or more")
+    metrics = choose_metrics(table, metric)
+    table = choose_tasks(table, list(tasks), metrics)
+    if fit is not None and holdout is not None:
+        return Backtest(*split_backtest(table, metrics, fit, holdout))
+    assert rolling is not None
+    return Backtest(*rolling_backtest(table, metrics, rolling, min_rungs))
 
 
 def choose_metrics(table: pd.DataFrame, metric: str | None) -> list[str]:
@@ -56,9 +157,9 @@ def panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
     found = build_panels(table, metrics)
     for panel in found:
         n_tasks, n_models = panel.value.shape
-        if n_tasks * n_models > MOST_CELLS or n_tasks * float(n_models) ** 4 > MOST_WORK:
+        if n_tasks * n_models > _MOST_CELLS or n_tasks * float(n_models) ** 4 > _MOST_WORK:
             what = f"{n_tasks} tasks of {n_models} models"
-            raise TasklawsError(f"ladder {panel.ladder}: {what} are too many at once: choose --tasks, or fewer models")
+            raise TasklawsError(f"ladder {panel.ladder}: {what} are too many at once: choose tasks, or fewer models")
     return found
 
 
@@ -67,51 +168,55 @@ def split_backtest(table: pd.DataFrame, metrics: list[str], fit: str, holdout: s
 
     A model on both sides raises; of held-out rows nothing but the sizes is used, and what is asked of them is what the
     fit rows of their ladder hold."""
-    learned, wanted = table[matching(table, fit, "--fit")], table[matching(table, holdout, "--holdout")]
+    learned, wanted = table[matching(table, fit, "fit")], table[matching(table, holdout, "holdout")]
     both = learned[["ladder", "model"]].drop_duplicates().merge(wanted[["ladder", "model"]].drop_duplicates())
     if len(both):
         ladder, model = both.iloc[0]
-        raise TasklawsError(f"model {model} of {ladder} is in both --fit and --holdout: hold out whole models")
+        raise TasklawsError(f"model {model} of {ladder} is in both fit and holdout: hold out whole models")
     asked = ["ladder", "task", "metric"]
     wanted = wanted.merge(learned[asked].drop_duplicates(), on=asked)
     rows: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
-    for panel in panels(pd.concat([learned, wanted]), metrics):
-        of_ladder = wanted.loc[wanted["ladder"] == panel.ladder, "model"]
-        held = np.isin(panel.models, of_ladder.unique().tolist())
-        known = int((~held).sum())
-        if not known or not held.any():
-            continue
-        ordered = panel.select(np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)]))
-        found = forecast_rows(History(ordered), known, range(known, len(held)))
-        rows, parts = rows + found[0], parts + found[1]
+    built = panels(pd.concat([learned, wanted]), metrics)
+    with progress("backtest", len(built)) as advance:
+        for panel in built:
+            of_ladder = wanted.loc[wanted["ladder"] == panel.ladder, "model"]
+            held = np.isin(panel.models, of_ladder.unique().tolist())
+            known = int((~held).sum())
+            if known and held.any():
+                ordered = panel.select(np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)]))
+                found = forecast_rows(History(ordered), known, range(known, len(held)))
+                rows, parts = rows + found[0], parts + found[1]
+            advance()
     if not rows:
         raise TasklawsError(
-            "nothing to forecast: no task of --fit was asked of a model of --holdout in the same ladder"
+            "nothing to forecast: no task of fit's rows was asked of a model of holdout's in the same ladder"
         )
-    return finished(rows, parts)
+    return _finished(rows, parts)
 
 
 def rolling_backtest(table: pd.DataFrame, metrics: list[str], ahead: int, min_rungs: int) -> Tables:
     """For every origin from `min_rungs` on: from the smallest models, forecast the next `ahead`."""
     rows: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
-    most = 0
-    for panel in panels(table, metrics):
-        most = max(most, len(panel.models))
-        history = History(panel)
-        for origin in range(min_rungs, len(panel.models)):
-            found = forecast_rows(history, origin, range(origin, min(origin + ahead, len(panel.models))))
-            rows, parts = rows + found[0], parts + found[1]
+    built = panels(table, metrics)
+    most = max((len(panel.models) for panel in built), default=0)
+    with progress("backtest", sum(max(len(panel.models) - min_rungs, 0) for panel in built)) as advance:
+        for panel in built:
+            history = History(panel)
+            for origin in range(min_rungs, len(panel.models)):
+                found = forecast_rows(history, origin, range(origin, min(origin + ahead, len(panel.models))))
+                rows, parts = rows + found[0], parts + found[1]
+                advance()
     if not rows:
-        remedy = "give a smaller --min-rungs" if most > 1 else "give at least two models of one ladder"
+        remedy = "give a smaller min-rungs" if most > 1 else "give at least two models of one ladder"
         raise TasklawsError(
-            f"nothing to forecast: no ladder has more than {most} models, --min-rungs is {min_rungs}: {remedy}"
+            f"nothing to forecast: no ladder has more than {most} models, min-rungs is {min_rungs}: {remedy}"
         )
-    return finished(rows, parts)
+    return _finished(rows, parts)
 
 
-def finished(rows: list[dict[str, Any]], parts: list[dict[str, Any]]) -> Tables:
+def _finished(rows: list[dict[str, Any]], parts: list[dict[str, Any]]) -> Tables:
     forecasts, methods = to_tables(rows, parts)
     return forecasts.sort_values(BACKTEST_FORECASTS.keys, ignore_index=True), methods.sort_values(
         [*BACKTEST_FORECASTS.keys, "method"], ignore_index=True
@@ -123,27 +228,31 @@ def half(task: str) -> str:
     return "dev" if zlib.crc32(task.encode()) % 2 == 0 else "test"
 
 
-def summarise(forecasts: pd.DataFrame, methods: pd.DataFrame) -> dict[str, Any]:
+def summarise_backtest(forecasts: pd.DataFrame, methods: pd.DataFrame) -> dict[str, Any]:
     """n, mae, rmse, coverage, width and log_score (nats) of the combination, of each baseline and single method, by
     verdict, ladder and half; of forecasts with an observation."""
     seen = forecasts.dropna(subset="observed")
     told = methods.merge(seen[[*BACKTEST_FORECASTS.keys, "observed"]], on=BACKTEST_FORECASTS.keys)
+
+    def by_method(rows: pd.DataFrame) -> dict[str, Any]:
+        return {str(name): error_figures(part) for name, part in rows.groupby("method")}
+
     return {
-        **figures(seen),
-        "methods": {str(name): figures(part) for name, part in told.groupby("method")},
-        "by_verdict": {str(name): figures(part) for name, part in seen.groupby("verdict")},
+        **error_figures(seen),
+        "methods": by_method(told),
+        "by_verdict": {str(name): error_figures(part) for name, part in seen.groupby("verdict")},
         "by_ladder": {
             str(name): {
-                **figures(part),
-                "methods": {str(one): figures(rows) for one, rows in told[told["ladder"] == name].groupby("method")},
+                **error_figures(part),
+                "methods": by_method(told[told["ladder"] == name]),
             }
             for name, part in seen.groupby("ladder")
         },
-        "by_half": {name: figures(part) for name, part in seen.groupby(seen["task"].map(half))},
+        "by_half": {name: error_figures(part) for name, part in seen.groupby(seen["task"].map(half))},
     }
 
 
-def figures(table: pd.DataFrame) -> dict[str, Any]:
+def error_figures(table: pd.DataFrame) -> dict[str, Any]:
     """The figures of forecasts that have a prediction, an interval and an observation."""
     error = table["predicted"] - table["observed"]
     inside = (table["observed"] >= table["lower"] - 1e-9) & (table["observed"] <= table["upper"] + 1e-9)

@@ -12,7 +12,7 @@ from tasklaws.forecast.panel import Forecaster, Panel, Prediction
 from tasklaws.laws.fitting import fit_many
 from tasklaws.laws.result import Fit
 
-_LEAST_POINTS = 3  # fewer: no curve is fitted
+_FEWEST_POINTS = 3  # fewer: no curve is fitted
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class TwoStep:
     name: str = "two_step"
 
     def __call__(self, known: Panel, wanted: Panel) -> Prediction | None:
-        if known.loss or not np.isfinite([known.n_params, known.n_tokens]).all() or len(known.models) < _LEAST_POINTS:
+        if known.loss or not np.isfinite([known.n_params, known.n_tokens]).all() or len(known.models) < _FEWEST_POINTS:
             return None
         losses = known.task_loss
         if not np.isfinite(losses).all():
@@ -99,7 +99,7 @@ def fitted(
     known: Panel, law: str, at: dict[str, Array], inputs: dict[str, Array], axis: str | None
 ) -> Prediction | None:
     """A law fitted to each task with enough points; its sd is that of the residuals."""
-    enough = np.isfinite(known.value).sum(axis=1) >= _LEAST_POINTS
+    enough = np.isfinite(known.value).sum(axis=1) >= _FEWEST_POINTS
     if not enough.any():
         return None
     rows = np.flatnonzero(enough)

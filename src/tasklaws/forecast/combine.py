@@ -22,7 +22,7 @@ SHARPNESS = 6.0  # weights go as relative error to the minus this
 OWN = 10.0  # a task's own errors count as much as all tasks' once it has this weight of pairs
 EVEN = 2.0  # and equal weights as much as errors at this weight of pairs
 ALIKE = 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
-_RECENT = 0.92  # weight of a pair for each rung that it is older
+_FADING = 0.92  # weight of a pair for each rung that it is older
 BELIEF = 20.0  # weight of the belief that intervals are right as they are
 LEAST_ERROR = 0.002  # two errors this far apart are hardly different
 
@@ -140,7 +140,7 @@ def pairs(panel: Panel, origin: int, target: int) -> list[tuple[int, int, float]
     for start in range(LEAST_RUNGS, origin):
         for rung in range(start, origin):
             apart = (np.log1p(gap(panel, start, rung)) - here) / ALIKE
-            found.append((start, rung, float(np.exp(-0.5 * apart**2)) * _RECENT ** (origin - 1 - rung)))
+            found.append((start, rung, float(np.exp(-0.5 * apart**2)) * _FADING ** (origin - 1 - rung)))
     return found
 
 

@@ -18,7 +18,7 @@ from tasklaws.tables import BANDS, BASELINE_NAMES, FORECASTS, ITEM_FORECASTS, ME
 
 ENDS = ["predicted", "lower", "upper"]
 BAND_POINTS = 60
-_BEYOND = 2.0  # a band ends at this many times the largest rung's size
+_BAND_REACH = 2.0  # a band ends at this many times the largest rung's size
 
 
 class Forecasts(NamedTuple):
@@ -63,12 +63,12 @@ def forecast_ladder(observations: pd.DataFrame, sizes: pd.DataFrame) -> Forecast
 
 
 def forecast_bands(observations: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
-    """What the same engine says of models of any size, from the smallest rung to _BEYOND times the largest
+    """What the same engine says of models of any size, from the smallest rung to _BAND_REACH times the largest
     (tables.BANDS): how a curve goes on, with the interval of a model of that size.
 
     Training tokens between rungs are straight in logs; beyond the largest rung they stay what they are there."""
     rungs = pd.concat([observations, sizes]).groupby("n_params")["n_tokens"].mean().reset_index()
-    grid = np.geomspace(rungs["n_params"].min(), _BEYOND * rungs["n_params"].max(), BAND_POINTS)
+    grid = np.geomspace(rungs["n_params"].min(), _BAND_REACH * rungs["n_params"].max(), BAND_POINTS)
     tokens = np.exp(np.interp(np.log(grid), np.log(rungs["n_params"]), np.log(rungs["n_tokens"])))
     models = [f"of size {index:03}" for index in range(len(grid))]
     wanted = pd.DataFrame({"rung": models, "n_params": grid, "n_tokens": tokens, "train_flops": 6 * grid * tokens})

@@ -13,13 +13,13 @@ import pandas as pd
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.mirage_noise import Measured, independent_trials, measure
-from tasklaws.forecast.verdict import seen, step
+from tasklaws.forecast.verdict import seen_curve, step
 from tasklaws.stats.jumps import (
     LEAST_SIZES,
     REPLICATES,
     SIGNIFICANCE,
+    FoundStep,
     Jump,
-    Step,
     excess_share,
     shares,
     sharpest_jump,
@@ -76,7 +76,7 @@ def mirage_table(scores: pd.DataFrame, sizes: pd.DataFrame, seed: int) -> pd.Dat
         measured = dict(zip(metrics, measure(list(responses.values()), rng), strict=True))
         trials = independent_trials(list(responses.values()))
         n_items = np.full(len(x), float(next(iter(responses.values())).shape[2]))
-        made = step(seen(x, measured[EXACT[0]].value, n_items, float(group["chance"].mean()), loss=False))
+        made = step(seen_curve(x, measured[EXACT[0]].value, n_items, float(group["chance"].mean()), loss=False))
         for found in _compare_all(x, measured, trials, made, list(responses), rng):
             rows.append({"family": family, "elicitation": elicitation, **found})
     return MIRAGE.frame(rows).astype({"step": "boolean", "survives": "boolean"})
@@ -122,7 +122,7 @@ def mirage_points(table: pd.DataFrame, seed: int) -> pd.DataFrame:
         x = np.log([size for size, _ in models])
         value, stderr, n_items = right[["value", "stderr", "n_items"]].to_numpy().T
         n_items = items_worth(value, stderr, n_items, loss=False)
-        made = step(seen(x, value, n_items, float(right["chance"].mean()), loss=False))
+        made = step(seen_curve(x, value, n_items, float(right["chance"].mean()), loss=False))
         for found in _compare_all(x, measured, trials, made, [model for _, model in models], rng):
             rows.append({"ladder": ladder, "task": task, "exact": exact, **found})
     return POINT_MIRAGE.frame(rows).astype({"step": "boolean", "survives": "boolean"})
@@ -132,7 +132,7 @@ def _compare_all(
     x: Array,
     measured: dict[str, Measured],
     trials: Array,
-    step: Step | None,
+    step: FoundStep | None,
     names: list[str],
     rng: np.random.Generator,
 ) -> list[dict[str, object]]:

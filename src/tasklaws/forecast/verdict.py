@@ -8,7 +8,7 @@ from scipy.stats import kendalltau, norm
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.panel import Panel
-from tasklaws.stats.jumps import LEAST_SIZES, SIGMA, SIGNIFICANCE, Step, find_step, mean_by_size, sampling_p_value
+from tasklaws.stats.jumps import LEAST_SIZES, SIGMA, SIGNIFICANCE, FoundStep, find_step, mean_by_size, sampling_p_value
 from tasklaws.stats.links import ARCSINE, LOG
 
 Verdict = Literal["lawful", "no signal", "discontinuous", "non-monotone", "not enough rungs"]
@@ -46,10 +46,10 @@ def judge(known: Panel, half_width: Array) -> list[Judgement]:
 
 
 def task_seen(panel: Panel, row: int) -> Seen:
-    return seen(panel.size, panel.value[row], panel.n_items[row], float(panel.guess[row]), panel.loss)
+    return seen_curve(panel.size, panel.value[row], panel.n_items[row], float(panel.guess[row]), panel.loss)
 
 
-def seen(size: Array, value: Array, n_items: Array, chance: float, loss: bool) -> Seen:
+def seen_curve(size: Array, value: Array, n_items: Array, chance: float, loss: bool) -> Seen:
     """What is known of one curve, from all of its points (ln size); those of unknown value do not count."""
     link = LOG if loss else ARCSINE
     there = np.isfinite(value)
@@ -124,7 +124,7 @@ def at_chance(seen: Seen) -> str | None:
     return f"at chance {seen.chance:.3g}: the best rung has {seen.value.max():.3g}, {above:.1f} sigma above"
 
 
-def step(seen: Seen) -> Step | None:
+def step(seen: Seen) -> FoundStep | None:
     """The step that a curve makes (`stats.jumps.find_step`), if it makes one and any rung is above chance."""
     return None if at_chance(seen) else find_step(seen.size, seen.z, seen.noise**2)
 

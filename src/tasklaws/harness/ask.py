@@ -15,7 +15,7 @@ from tasklaws.core.workers import run_each
 from tasklaws.families.prompts import TASKS
 from tasklaws.ladder import card
 
-_WORK = Path(".work/respond")
+_ASKING_WORK = Path(".work/respond")
 # A model lies in a directory: nothing is fetched, and nothing waits for a network that is not there.
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
@@ -28,7 +28,7 @@ def ask_rung(rung_dir: Path, settings: Settings, ask: Ask, items: Path, out: Pat
     determines its responses, until `out` stands.
     """
     checkpoints = [one for one in card.read(rung_dir).checkpoints if one.is_final or not final_only]
-    work = _WORK / f"{rung_dir.name}-{_key(rung_dir, settings, ask, items)}"
+    work = _ASKING_WORK / f"{rung_dir.name}-{_key(rung_dir, settings, ask, items)}"
     work.mkdir(parents=True, exist_ok=True)
     print(f"{rung_dir.name}: work in progress in {work}", file=sys.stderr, flush=True)
     parts = [work / f"seed{checkpoint.seed}-step{checkpoint.step}.jsonl" for checkpoint in checkpoints]

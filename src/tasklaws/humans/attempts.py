@@ -24,11 +24,21 @@ def read_attempts(path: Path, items: Collection[str]) -> pd.DataFrame:
     """
     groups = group_columns(read_header(path))
     table = read_rows(path, [*ATTEMPTS.keys, "solved", *groups], [*ATTEMPTS.numbers, "order"], ATTEMPTS.columns)
+    return check_attempts(table, items, str(path))
+
+
+def check_attempts(table: pd.DataFrame, items: Collection[str], source: str) -> pd.DataFrame:
+    """The first attempts of `table`, whose rows are labelled by where they stand, checked as `read_attempts` says;
+    `source` names it in the TasklawsError."""
+    missing = [column for column in ATTEMPTS.columns if column not in table]
+    if missing:
+        raise TasklawsError(f"{source}: no column {missing[0]!r}: the table needs {', '.join(ATTEMPTS.columns)}")
+    table, groups = table.copy(), group_columns(table)
     for column in [*ATTEMPTS.keys, *groups]:
         refuse(table[column], table[column].isna(), "fill it (groups: `unknown` where it is not known)")
     for column in ATTEMPTS.numbers:
         refuse(table[column], ~np.isfinite(table[column]), "give a finite number")
-    solved = table["solved"].str.lower().map({"1": 1, "0": 0, "true": 1, "false": 0})
+    solved = table["solved"].astype("str").str.lower().map({"1": 1, "0": 0, "true": 1, "false": 0})
     refuse(table["solved"], solved.isna(), "give 1 or 0")
     table["solved"] = solved.astype(int)
     seconds, score = table["seconds"], table["score"]
@@ -44,7 +54,7 @@ def read_attempts(path: Path, items: Collection[str]) -> pd.DataFrame:
     missing = sorted(set(items) - set(table["item"]))
     if missing:
         raise TasklawsError(
-            f"{path}: nobody attempted item {missing[0]} ({len(missing)} such): leave it out of the items"
+            f"{source}: nobody attempted item {missing[0]} ({len(missing)} such): leave it out of the items"
         )
     return table[[*ATTEMPTS.columns, *groups]].sort_values(ATTEMPTS.keys, ignore_index=True)
 

@@ -5,18 +5,24 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import CensoredData, ecdf
 
+from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_jsonl, read_rows, records
+from tasklaws.core.result import Result, axes_or_new
 from tasklaws.core.schema import Item
 from tasklaws.core.settings import Target
-from tasklaws.humans.attempts import GROUP, group_columns, read_attempts
+from tasklaws.humans.attempts import GROUP, check_attempts, group_columns, read_attempts
 from tasklaws.stats.proportions import Mean, pooled_rates, shared_error
 from tasklaws.tables import HUMAN_ESTIMATES, HUMAN_GROUPS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -87,31 +93,140 @@ def in_target(strata: pd.DataFrame, target: Target, total: str, squares: str) ->
     return Mean.of(*moments).reweighted([target.shares[value] for value in values])
 
 
-def write_summary(attempts: Path, items: Sequence[Item], level: float, target: Target | None, out: Path) -> list[str]:
-    """Write items.csv and groups.csv in `out`, from a CSV of attempts, and return what to say of them, in lines.
+@dataclass(frozen=True, eq=False, repr=False)
+class SolveRates(Result):
+    """What people's attempts say of each item.
 
-    What `read_attempts` or `refuse_unknown` refuse raises TasklawsError before anything is written.
+    `items` has a row an item, as `item_table` says; `groups` a row an item, group and value of it. Columns in `_low`
+    and `_high` are limits of intervals of `level`. `mixed` names the items with attempts of different timeouts."""
+
+    items: pd.DataFrame
+    groups: pd.DataFrame
+    level: float
+    mixed: tuple[str, ...]
+
+    def summary(self) -> str:
+        """How many items and people, their range of rates, and what to mind."""
+        rates, people = self.items["solve_rate"], self.items["n_people"]
+        spread = (
+            f"{len(self.items)} items, each tried by {people.min()} to {people.max()} people and solved by "
+            f"{rates.min():.1%} to {rates.max():.1%} of them"
+        )
+        return "\n".join([*self.notes, spread])
+
+    @property
+    def notes(self) -> list[str]:
+        """What to mind, in lines."""
+        if not self.mixed:
+            return []
+        return [
+            f"{len(self.mixed)} of {len(self.items)} items (first: {self.mixed[0]}) have attempts of different "
+            "timeouts: solve rates are within an item's shortest, median times take each attempt's own, mean scores "
+            "are as handed in"
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """`items` and `groups` as lists of rows without their empty cells, `level` and `mixed`."""
+        return {
+            "items": records(self.items),
+            "groups": records(self.groups),
+            "level": self.level,
+            "mixed": list(self.mixed),
+        }
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the solve rates in order, with their intervals."""
+        ax = axes_or_new(ax)
+        table = self.items.sort_values("solve_rate", ascending=False, ignore_index=True)
+        ax.vlines(table.index, table["solve_rate_low"], table["solve_rate_high"], color="0.7")
+        ax.plot(table.index, table["solve_rate"], ".")
+        ax.set_xlabel("items, from the easiest")
+        ax.set_ylabel("solve rate")
+        return ax
+
+    def write(self, out: Path) -> None:
+        """Write items.csv and groups.csv in `out`."""
+        HUMAN_ESTIMATES.write(out / "items.csv", self.items)
+        HUMAN_GROUPS.write(out / "groups.csv", self.groups)
+
+
+def solve_rates(
+    attempts: pd.DataFrame | str | Path,
+    *,
+    families: Mapping[str, str] | None = None,
+    target: Target | None = None,
+    level: float = 0.9,
+) -> SolveRates:
+    """Estimate from people's first attempts which share of them solves each item in time, and how long it takes them.
+
+    `attempts`, a table or a CSV of it, has a row a person and item: person, item, seconds, timeout, solved (0 or 1),
+    score in [0, 1], and any number of `group_<name>` (docs/humans.md). `families` says the family of every item,
+    towards which `pooled_rate` shrinks (default: all are of one). Rates are reweighted to a `target` population.
+    Times are in seconds, intervals of `level`. What cannot be in a table, and a level outside (0, 1), raise
+    TasklawsError. Sources: Jeffreys' interval; Kaplan and Meier 1958; Brookmeyer and Crowley 1982.
+
+    >>> import pandas as pd
+    >>> attempts = pd.DataFrame({"person": ["a", "b", "c"], "item": "sum", "seconds": [20.0, 45.0, 60.0],
+    ...     "timeout": 60.0, "solved": [1, 1, 0], "score": [1.0, 1.0, 0.0]})
+    >>> rates = solve_rates(attempts)
+    >>> rates.items[["item", "n_people", "n_solved", "median_seconds"]].to_dict("records")
+    [{'item': 'sum', 'n_people': 3, 'n_solved': 2, 'median_seconds': 45.0}]
     """
     if not 0 < level < 1:
         raise TasklawsError(f"the level of the intervals is {level}: give a number between 0 and 1")
-    families = {item.id: item.family for item in items}
-    table = read_attempts(attempts, families)
+    if isinstance(attempts, pd.DataFrame):
+        labelled = attempts.set_axis([f"attempts: row {row}" for row in attempts.index])
+        seen = labelled["item"].dropna().unique() if "item" in labelled else ()
+        table = check_attempts(labelled, list(families or seen), "attempts")
+    else:
+        if families is None:
+            found = read_rows(Path(attempts), ["item"], [], ["item"])["item"]
+            families = dict.fromkeys(found.dropna(), "items")
+        table = read_attempts(Path(attempts), families)
+    if families is None:
+        families = dict.fromkeys(table["item"], "items")
     if target is not None:
         refuse_unknown(target, table)
-    summary = item_table(table, families, level, target)
-    groups = group_table(table, level)
-    HUMAN_ESTIMATES.write(out / "items.csv", summary)
-    HUMAN_GROUPS.write(out / "groups.csv", groups)
     timeouts = table.groupby("item")["timeout"].nunique()
-    mixed = timeouts.index[timeouts > 1]
-    written = f"{out}/items.csv: {len(summary)} items"
-    if mixed.empty:
-        return [written]
-    return [
-        f"{len(mixed)} of {len(summary)} items (first: {mixed[0]}) have attempts of different timeouts: solve rates "
-        "are within an item's shortest, median times take each attempt's own, mean scores are as handed in",
-        written,
-    ]
+    mixed = tuple(map(str, timeouts.index[timeouts > 1]))
+    return SolveRates(item_table(table, families, level, target), group_table(table, level), level, mixed)
+
+
+def write_summary(attempts: Path, items: Sequence[Item], level: float, target: Target | None, out: Path) -> list[str]:
+    """Write items.csv and groups.csv in `out`, from a CSV of attempts, and return what to say of them, in lines.
+
+    What `solve_rates` refuses raises TasklawsError before anything is written.
+    """
+    rates = solve_rates(attempts, families={item.id: item.family for item in items}, target=target, level=level)
+    rates.write(out)
+    return [*rates.notes, f"{out}/items.csv: {len(rates.items)} items"]
+
+
+def read_families(paths: Sequence[Path]) -> dict[str, str]:
+    """Item -> family, of files of items (JSON lines with `id` and `family`); anything else raises TasklawsError."""
+    remedy = "give a file of items, such as data/items/addition.jsonl"
+    found: dict[str, str] = {}
+    for path in paths:
+        for number, row in enumerate(read_jsonl(path, remedy), 1):
+            if not (isinstance(row, dict) and all(isinstance(row.get(key), str) for key in ("id", "family"))):
+                raise TasklawsError(f"{path}:{number}: no id and family: {remedy}")
+            if row["id"] in found:
+                raise TasklawsError(f"{path}:{number}: item {row['id']} stands twice: give each item once")
+            found[row["id"]] = row["family"]
+    if not found:
+        raise TasklawsError(f"{paths[0]} holds no items: {remedy}")
+    return found
+
+
+def parse_target(text: str) -> Target:
+    """`python:yes=.1,no=.9` as a Target; anything else raises TasklawsError."""
+    group, _, shares = text.partition(":")
+    pairs = [pair.partition("=") for pair in shares.split(",")]
+    try:
+        given = {value: float(share) for value, _, share in pairs}
+    except ValueError as error:
+        raise TasklawsError(f"target is {text!r}: write it like python:yes=.1,no=.9") from error
+    return read(Target, {"group": group, "shares": given}, "target", "give shares that sum to 1")
 
 
 def item_table(

@@ -55,14 +55,14 @@ class Levels:
 
 
 @dataclass(frozen=True)
-class Forecast:
+class LevelForecast:
     """A normal forecast of a new model's level."""
 
     mean: float
     stderr: float
 
 
-def forecast_level(positions: Array, levels: Array, at: float) -> Forecast:
+def forecast_level(positions: Array, levels: Array, at: float) -> LevelForecast:
     """Forecast the level of a model at position `at` from earlier models' positions and levels (M,).
 
         level_m = start + drift position_m + walk(position_m) + deviation_m
@@ -93,7 +93,7 @@ def forecast_level(positions: Array, levels: Array, at: float) -> Forecast:
     weights = softmax(log_weights)
     mean = weights @ np.array(means)
     variance = weights @ (np.array(variances) + (np.array(means) - mean) ** 2)
-    return Forecast(centre + float(mean), float(np.sqrt(variance)))
+    return LevelForecast(centre + float(mean), float(np.sqrt(variance)))
 
 
 def record_setters(positions: Array, means: Array) -> NDArray[np.bool_]:
@@ -105,13 +105,13 @@ def record_setters(positions: Array, means: Array) -> NDArray[np.bool_]:
     return records
 
 
-def forecast_frontier(positions: Array, levels: Array, at: float) -> Forecast:
+def forecast_frontier(positions: Array, levels: Array, at: float) -> LevelForecast:
     """`forecast_level` from the record setters only."""
     frontier = record_setters(positions, levels)
     return forecast_level(positions[frontier], levels[frontier], at)
 
 
-def forecast_record(positions: Array, levels: Array, at: float) -> Forecast:
+def forecast_record(positions: Array, levels: Array, at: float) -> LevelForecast:
     """Forecast the next record from earlier ones in order (M,), whenever it comes: a step up from the last.
 
     Steps are exponential, their rate with a gamma prior of STEPS steps of mean STEP; the predictive distribution of a
@@ -120,10 +120,10 @@ def forecast_record(positions: Array, levels: Array, at: float) -> Forecast:
     steps = np.diff(levels)
     shape, scale = STEPS + len(steps), (STEPS - 1) * STEP + steps.sum()
     mean = scale / (shape - 1)
-    return Forecast(float(levels[-1] + mean), float(mean * np.sqrt(shape / (shape - 2))))
+    return LevelForecast(float(levels[-1] + mean), float(mean * np.sqrt(shape / (shape - 2))))
 
 
-def forecast_next(positions: Array, levels: Array, at: float, record: bool) -> Forecast:
+def forecast_next(positions: Array, levels: Array, at: float, record: bool) -> LevelForecast:
     """Forecast the next model's level: from all earlier models or from their record setters, by a trend; of a model
     known to set a record, from the record setters, by a trend or by the steps between records.
 

@@ -11,7 +11,7 @@ from tasklaws.items.covariates import Explanation
 
 
 @dataclass(frozen=True)
-class Step:
+class NewtonStep:
     """A change of the shared parameters (M + p,) and of the items' random effects (N, d)."""
 
     shared: Array
@@ -34,13 +34,13 @@ class Curvature:
     coupling: Array
     shared: Array
 
-    def newton(self, slope: Array, shared_pull: Array, residual_pull: Array, explained: Array) -> Step:
+    def newton(self, slope: Array, shared_pull: Array, residual_pull: Array, explained: Array) -> NewtonStep:
         """The Newton step for slopes (N, M) of the cells and the priors' pulls, precision times value."""
         towards = np.concatenate([slope.sum(axis=0), explained.T @ slope.sum(axis=1)]) - shared_pull
         own = slope @ self.phi - residual_pull
         shared = self.shared @ (towards - self.coupling.reshape(-1, len(towards)).T @ own.reshape(-1))
         alone = np.einsum("nde,ne->nd", self.own, own)
-        return Step(shared, alone - (self.coupling.reshape(-1, len(towards)) @ shared).reshape(own.shape))
+        return NewtonStep(shared, alone - (self.coupling.reshape(-1, len(towards)) @ shared).reshape(own.shape))
 
     def shared_stderr(self) -> Array:
         """(M + p,) standard errors of abilities and effects."""

@@ -16,7 +16,7 @@ ATTENUATION = (16 * np.sqrt(3) / (15 * np.pi)) ** 2
 
 
 @dataclass(frozen=True)
-class Method:
+class ItemMethod:
     """What a method may use: covariates, groupings, and the items' own random effects (none: only what is
     explained)."""
 
@@ -33,12 +33,12 @@ class Method:
         return explain(table.items, self.covariates, self.groupings)
 
 
-METHODS = {
-    "constant": Method(),
-    "time": Method(covariates=(TIME,)),
-    "solve_rate": Method(covariates=(SOLVE_RATE,)),
-    "item_response": Method(blocks=BLOCKS),
-    "full": Method(COVARIATES, GROUPINGS, BLOCKS),
+ITEM_METHODS = {
+    "constant": ItemMethod(),
+    "time": ItemMethod(covariates=(TIME,)),
+    "solve_rate": ItemMethod(covariates=(SOLVE_RATE,)),
+    "item_response": ItemMethod(blocks=BLOCKS),
+    "full": ItemMethod(COVARIATES, GROUPINGS, BLOCKS),
 }
 
 
@@ -50,7 +50,7 @@ class FittedMethod:
     basis: Basis
 
     @classmethod
-    def to(cls, earlier: ItemTable, levels: Array, method: Method, explanation: Explanation) -> "FittedMethod":
+    def to(cls, earlier: ItemTable, levels: Array, method: ItemMethod, explanation: Explanation) -> "FittedMethod":
         """Fit to the scores of `earlier`, whose models stand at `levels` (M,)."""
         basis = Basis.at(levels, earlier.position, method.blocks)
         blocks = basis(levels, earlier.position)

@@ -12,8 +12,8 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.workers import run_each
 from tasklaws.items.ability import Levels
 from tasklaws.items.covariates import SOLVE_RATE, TIME, covariate
-from tasklaws.items.methods import METHODS, FittedMethod, Method
-from tasklaws.items.rolling import Target, held_out
+from tasklaws.items.methods import ITEM_METHODS, FittedMethod, ItemMethod
+from tasklaws.items.rolling import HeldOutModel, held_out
 from tasklaws.items.table import ItemTable
 from tasklaws.plotting import LIGHT, panel
 from tasklaws.stats.resampling import Draws, drawn_auc, drawn_log_loss, drawn_tau, interval
@@ -23,9 +23,9 @@ STEPS = "log_steps_required"
 EASINESS = {"time": (TIME, -1), "solve_rate": (SOLVE_RATE, 1), "steps": (STEPS, -1)}
 """What people or the task say of an item, and which way is easier: fixed beforehand, not fitted."""
 ORDER_METHODS = {
-    **{name: METHODS[name] for name in ("constant", "time", "solve_rate")},
-    "steps": Method(covariates=(STEPS,)),
-    **{name: METHODS[name] for name in ("item_response", "full")},
+    **{name: ITEM_METHODS[name] for name in ("constant", "time", "solve_rate")},
+    "steps": ItemMethod(covariates=(STEPS,)),
+    **{name: ITEM_METHODS[name] for name in ("item_response", "full")},
 }
 ALL, MEASURED = "all", "measured"
 FEWEST_ITEMS = 20
@@ -41,13 +41,13 @@ FIGURES = ["log_loss", "auc", "tau", *(f"minus_{name}" for name in REFERENCES)]
 def compare(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
     """Each order on each set of items (`item_sets`): ORDERS.columns, how well it foretells the last models.
 
-    Each of the last models is predicted from all earlier ones, its mean score given (`rolling.Target`), by a fit to the
-    set's items. `log_loss` in nats and `auc` are of the probabilities; `tau` is Kendall's tau-b of the order with the
-    scores, where time, steps and solve rate order items as people would have it (longer is harder), whichever way the
-    fit turned them. All are means over models. `minus_constant` and `minus_item_response` are differences of log loss:
-    negative is better. Limits are of 90% intervals by bootstrap over clusters of items (`cluster_index`) and over
-    models, the same draws for every order. A figure that does not exist is NaN; a family that each of the last models
-    solved whole, or not at all, is left out. The sets are shared by `workers` processes. Raises TasklawsError as
+    Each of the last models is predicted from all earlier ones, its mean score given (`rolling.HeldOutModel`), by a fit
+    to the set's items. `log_loss` in nats and `auc` are of the probabilities; `tau` is Kendall's tau-b of the order
+    with the scores, where time, steps and solve rate order items as people would have it (longer is harder), whichever
+    way the fit turned them. All are means over models. `minus_constant` and `minus_item_response` are differences of
+    log loss: negative is better. Limits are of 90% intervals by bootstrap over clusters of items (`cluster_index`) and
+    over models, the same draws for every order. A figure that does not exist is NaN; a family that each of the last
+    models solved whole, or not at all, is left out. The sets are shared by `workers` processes. Raises TasklawsError as
     `held_out` does.
     """
     indices = held_out(table, last, records=False)
@@ -56,7 +56,7 @@ def compare(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
     clusters = [cluster_index(part) for _, part in sets]
     draws = [Draws.of(int(index.max()) + 1, len(each)) for index, each in zip(clusters, asked, strict=True)]
     jobs = [(sets[at][1], index, clusters[at], draws[at].clusters) for at in range(len(sets)) for index in asked[at]]
-    told = iter(run_each(_foretell, jobs, workers))
+    told = iter(run_each(_foretell, jobs, workers, "orders"))
     found = [_rows(name, part, [next(told) for _ in asked[at]], draws[at]) for at, (name, part) in enumerate(sets)]
     return pd.DataFrame([row for rows in found for row in rows])[ORDERS.columns]
 
@@ -126,7 +126,7 @@ def _item_response(table: ItemTable) -> Array:
 
 def _foretell(table: ItemTable, index: int, clusters: NDArray[np.intp], drawn: Array) -> dict[str, dict[str, Array]]:
     """Order -> figure -> (1 + draws,) values of how well it foretells one model; `clusters` (N,) of the items."""
-    target, human = Target.of(table, index), _human(table)
+    target, human = HeldOutModel.of(table, index), _human(table)
     clusters = clusters[target.asked]
     found = {}
     for name, method in ORDER_METHODS.items():
@@ -160,6 +160,23 @@ def _rows(
             row |= dict(zip((figure, f"{figure}_low", f"{figure}_high"), interval(values), strict=True))
         rows.append(row)
     return rows
+
+
+def report(compared: pd.DataFrame) -> str:
+    """A table for people (each figure with its 90% interval), then `sentences` on all items."""
+
+    def cell(row: pd.Series, figure: str) -> str:
+        if pd.isna(row[figure]):
+            return "-"
+        return f"{row[figure]:.3f} ({row[figure + '_low']:.3f} to {row[figure + '_high']:.3f})"
+
+    shown = compared[["items", "order", "n_items"]].assign(
+        **{
+            figure: [cell(row, figure) for _, row in compared.iterrows()]
+            for figure in ("log_loss", "auc", "tau", "minus_item_response")
+        }
+    )
+    return "\n".join([shown.to_string(index=False), *sentences(compared, ALL)])
 
 
 WORDS = {
@@ -198,16 +215,16 @@ def difference(row: pd.Series, reference: str) -> str:
 
 
 _LABELS = {ALL: "all items", MEASURED: "items that every order measures"}
-_APART = 0.18
+_SET_OFFSET = 0.18
 """Between two sets of items in one row."""
 
 
-def draw(compared: pd.DataFrame) -> Figure:
+def draw_orders(compared: pd.DataFrame) -> Figure:
     """Log loss of each order with its 90% interval, on all items and on those that every order measures."""
     names = [name for name in ORDER_METHODS if name in set(compared["order"])]
     figure, axes = panel("What the next models solve, by order of difficulty", left=1.95)
     for (items, label), colour, shift in zip(
-        _LABELS.items(), (LIGHT["fit"], LIGHT["forecast"]), (-_APART, _APART), strict=True
+        _LABELS.items(), (LIGHT["fit"], LIGHT["forecast"]), (-_SET_OFFSET, _SET_OFFSET), strict=True
     ):
         rows = compared[compared["items"] == items].set_index("order")
         if rows.empty:

@@ -8,9 +8,9 @@ from scipy.special import expit
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.items.ability import Forecast, Levels, forecast_next, record_setters
+from tasklaws.items.ability import LevelForecast, Levels, forecast_next, record_setters
 from tasklaws.items.covariates import Explanation
-from tasklaws.items.methods import METHODS, FittedMethod, Method
+from tasklaws.items.methods import ITEM_METHODS, FittedMethod, ItemMethod
 from tasklaws.items.table import ItemTable
 from tasklaws.stats.rasch import ability_for_mean, solve_probability
 
@@ -20,7 +20,7 @@ NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 
 
 @dataclass(frozen=True)
-class Prediction:
+class ItemPrediction:
     """What one method said of a held-out model: (n,) probabilities on the items it was asked.
 
     `given` its mean score known; `extrapolated` that mean forecast too; `unseen` given the mean, but every item's
@@ -44,8 +44,8 @@ class Origin:
     scores: Array
     never_solved: NDArray[np.bool_]
     level: float
-    forecast: Forecast
-    predictions: dict[str, Prediction]
+    forecast: LevelForecast
+    predictions: dict[str, ItemPrediction]
 
 
 def held_out(table: ItemTable, last: int, records: bool) -> list[int]:
@@ -62,12 +62,12 @@ def held_out(table: ItemTable, last: int, records: bool) -> list[int]:
         raise TasklawsError("all models are at one date or size: nothing is earlier, so nothing can be predicted")
     if not 1 <= last <= len(chosen):
         kind = "record-setting models" if records else "models"
-        raise TasklawsError(f"--last {last}: {len(chosen)} {kind} have earlier ones: give 1 to {len(chosen)}")
+        raise TasklawsError(f"last is {last}: {len(chosen)} {kind} have earlier ones: give 1 to {len(chosen)}")
     return [int(index) for index in chosen[-last:]]
 
 
 @dataclass(frozen=True)
-class Target:
+class HeldOutModel:
     """A model to be predicted: the models at earlier positions and their `levels`; the items it was asked (indices
     `asked`), its `scores` (n,) on them; its `place`, the level where its mean score puts it and its position."""
 
@@ -78,7 +78,7 @@ class Target:
     place: tuple[float, float]
 
     @classmethod
-    def of(cls, table: ItemTable, index: int) -> "Target":
+    def of(cls, table: ItemTable, index: int) -> "HeldOutModel":
         """Model `index` of the table."""
         earlier = table.take(np.flatnonzero(table.position < table.position[index]))
         asked = np.flatnonzero(~np.isnan(table.scores[:, index]))
@@ -87,7 +87,7 @@ class Target:
         level = levels.given_mean(float(scores.mean()), asked, table.chance)
         return cls(earlier, levels, asked, scores, (level, float(table.position[index])))
 
-    def fit(self, method: Method, explanation: Explanation) -> FittedMethod:
+    def fit(self, method: ItemMethod, explanation: Explanation) -> FittedMethod:
         """A method fitted to the earlier models."""
         return FittedMethod.to(self.earlier, self.levels.earlier, method, explanation)
 
@@ -100,17 +100,17 @@ class Target:
 
 def predict(table: ItemTable, index: int, record: bool) -> Origin:
     """Predict model `index` from all models at earlier positions; `record`: it is known to set a record."""
-    target = Target.of(table, index)
+    target = HeldOutModel.of(table, index)
     forecast = forecast_next(target.earlier.position, target.levels.earlier, target.place[1], record)
     folds = family_folds(table)
     predictions = {}
-    for name, method in METHODS.items():
+    for name, method in ITEM_METHODS.items():
         if not method.usable(table):
             continue
         explanation = method.explanation(table)
         fitted = target.fit(method, explanation)
         unseen = None if folds is None else target.given(_unseen(target, method, explanation, folds))
-        predictions[name] = Prediction(
+        predictions[name] = ItemPrediction(
             given=target.given(fitted.offsets(*target.place)),
             extrapolated=_extrapolated(fitted, forecast, target.place[1], table.chance)[target.asked],
             unseen=unseen,
@@ -122,7 +122,7 @@ def predict(table: ItemTable, index: int, record: bool) -> Origin:
     )
 
 
-def _extrapolated(fitted: FittedMethod, forecast: Forecast, position: float, chance: Array) -> Array:
+def _extrapolated(fitted: FittedMethod, forecast: LevelForecast, position: float, chance: Array) -> Array:
     """(N,) probabilities averaged over the forecast of the level."""
     total = np.zeros(len(chance))
     for node, weight in zip(NODES, WEIGHTS / WEIGHTS.sum(), strict=True):
@@ -132,7 +132,7 @@ def _extrapolated(fitted: FittedMethod, forecast: Forecast, position: float, cha
     return total
 
 
-def _unseen(target: Target, method: Method, explanation: Explanation, folds: NDArray[np.intp]) -> Array:
+def _unseen(target: HeldOutModel, method: ItemMethod, explanation: Explanation, folds: NDArray[np.intp]) -> Array:
     """(N,) offsets, each fold's from a fit to the items of the other folds; 0 for a method that explains nothing."""
     offsets = np.zeros(len(folds))
     if not method.covariates and not method.groupings:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from tasklaws.core.arrays import Array
-from tasklaws.items.methods import METHODS
-from tasklaws.items.rolling import Origin, Prediction
+from tasklaws.items.methods import ITEM_METHODS
+from tasklaws.items.rolling import ItemPrediction, Origin
 from tasklaws.stats.scores import concordance, log_loss
 
 DEFINITIONS = {
@@ -27,13 +27,13 @@ DEFINITIONS = {
 def summarise(origins: list[Origin]) -> dict[str, dict[str, float | None] | None]:
     """Method -> its figures (see DEFINITIONS), None for a method whose column the table lacks."""
     usable = origins[0].predictions
-    return {name: _figures(origins, name) if name in usable else None for name in METHODS}
+    return {name: _figures(origins, name) if name in usable else None for name in ITEM_METHODS}
 
 
 def _figures(origins: list[Origin], name: str) -> dict[str, float | None]:
     pairs = [(origin, origin.predictions[name]) for origin in origins]
 
-    def mean(loss: Callable[[Array, Array], float], choose: Callable[[Prediction], Array]) -> float:
+    def mean(loss: Callable[[Array, Array], float], choose: Callable[[ItemPrediction], Array]) -> float:
         return float(np.mean([loss(origin.scores, choose(prediction)) for origin, prediction in pairs]))
 
     every = [concordance(origin.scores, prediction.given) for origin, prediction in pairs]

@@ -20,7 +20,7 @@ class HeldoutLoss(NamedTuple):
     bits_per_byte: float
 
 
-class Encoded(NamedTuple):
+class EncodedDocument(NamedTuple):
     """A document's tokens, and how many of them come before the first that is scored."""
 
     ids: list[int]
@@ -91,7 +91,7 @@ def count_config_params(model_dir: Path) -> tuple[int, int]:
         return count_params(build(config))
 
 
-def _encode(tokenizer: Any, document: Mapping[str, str], context: int, model_dir: Path) -> Encoded:
+def _encode(tokenizer: Any, document: Mapping[str, str], context: int, model_dir: Path) -> EncodedDocument:
     prompt, target = document["prompt"], document["target"]
     if not target:
         raise TasklawsError(f"held-out document {prompt!r} has an empty target: give the text to predict")
@@ -111,11 +111,11 @@ def _encode(tokenizer: Any, document: Mapping[str, str], context: int, model_dir
         raise TasklawsError(
             f"held-out document {prompt!r} has {len(ids)} tokens, {model_dir} takes {context}: shorten it"
         )
-    return Encoded(ids, n_given)
+    return EncodedDocument(ids, n_given)
 
 
 @torch.inference_mode()
-def _batch_nats(model: Any, batch: list[Encoded]) -> list[float]:
+def _batch_nats(model: Any, batch: list[EncodedDocument]) -> list[float]:
     """The summed negative log-likelihood, in nats, of each document's target."""
     width = max(len(document.ids) for document in batch)
     ids = torch.tensor([document.ids + [0] * (width - len(document.ids)) for document in batch])

@@ -36,7 +36,7 @@ from tasklaws.ladder import hub as hub_errors
 from tasklaws.ladder.card import Card, Checkpoint
 from tasklaws.ladder.heldout import count_config_params, heldout_loss
 
-_WORK = Path(".work/hub")
+_HUB_WORK = Path(".work/hub")
 # All that a GPT-NeoX, or another causal model with a fast tokenizer, may need beside its weights.
 SMALL_FILES = [
     "config.json",
@@ -67,7 +67,9 @@ class Snapshot:
     files: tuple[Path, ...]
 
 
-def fetch(rung: str, source: HubSource, documents: Sequence[Mapping[str, str]], out: Path, work: Path = _WORK) -> Card:
+def fetch(
+    rung: str, source: HubSource, documents: Sequence[Mapping[str, str]], out: Path, work: Path = _HUB_WORK
+) -> Card:
     """Fetch every checkpoint that `source` lists into `out` and write its card, with the loss on `documents`.
 
     The last checkpoint goes into `out` itself. The endpoint is HF_ENDPOINT or the public hub. Call it again

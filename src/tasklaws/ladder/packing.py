@@ -46,7 +46,7 @@ def read_encoded(path: Path) -> list[Encoded]:
 
 
 @dataclass(frozen=True)
-class Batch:
+class PackedBatch:
     """Rows of packed documents, each tensor (rows, length); `mask` is (rows, 1, length, length), True where seen."""
 
     input_ids: torch.Tensor
@@ -55,7 +55,9 @@ class Batch:
     mask: torch.Tensor
 
 
-def batches(documents: list[Encoded], rows: int, length: int, seed: int, start: int, stop: int) -> Iterator[Batch]:
+def batches(
+    documents: list[Encoded], rows: int, length: int, seed: int, start: int, stop: int
+) -> Iterator[PackedBatch]:
     """Batches `start`..`stop` of an endless stream: each epoch is a new shuffle, packed first-come into rows.
 
     Packing whole documents with a block-diagonal mask is what makes tiny models learn at all (docs/log.md). The stream
@@ -91,7 +93,7 @@ def _pack(documents: list[Encoded], order: np.ndarray, length: int) -> list[list
     return packed
 
 
-def _batch(rows: list[list[Encoded]], length: int) -> Batch:
+def _batch(rows: list[list[Encoded]], length: int) -> PackedBatch:
     ids = np.zeros((len(rows), length), dtype=np.int64)
     positions = np.zeros_like(ids)
     labels = np.full_like(ids, IGNORED)
@@ -107,4 +109,4 @@ def _batch(rows: list[list[Encoded]], length: int) -> Batch:
             at = end
     same = segments[:, :, None] == segments[:, None, :]
     mask = (same & np.tri(length, dtype=bool))[:, None]
-    return Batch(*(torch.from_numpy(array) for array in (ids, positions, labels, mask)))
+    return PackedBatch(*(torch.from_numpy(array) for array in (ids, positions, labels, mask)))

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, GPTNeoXConfig, PreTrainedTokenize
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import replacing
 from tasklaws.core.settings import TrainSource
-from tasklaws.ladder.packing import IGNORED, Batch, Encoded, batches
+from tasklaws.ladder.packing import IGNORED, Encoded, PackedBatch, batches
 
 WARMUP = 0.02
 SAVE_EVERY = 200
@@ -59,7 +59,7 @@ class Training:
         self.peaks = (source.muon_lr, adam_lr)
         self.step = 0
 
-    def advance(self, batch: Batch) -> float:
+    def advance(self, batch: PackedBatch) -> float:
         """One optimiser step on one batch; returns the mean loss in nats per learned token."""
         self._schedule()
         hidden = self.model.gpt_neox(

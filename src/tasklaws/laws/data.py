@@ -60,6 +60,17 @@ def only(table: pd.DataFrame, column: str) -> str | None:
     return str(found[0]) if len(found) else None
 
 
+def choose(table: pd.DataFrame, task: str | None, metric: str | None) -> pd.DataFrame:
+    """The rows of one task and metric, numbered from 0; None takes all. An unknown name raises TasklawsError."""
+    for column, wanted in (("metric", metric), ("task", task)):
+        if wanted is not None:
+            known = table[column].dropna().unique().tolist() if column in table else []
+            if wanted not in known:
+                raise TasklawsError(f"no {column} {wanted!r}: choose one of {', '.join(map(str, known)) or 'none'}")
+            table = table[table[column] == wanted]
+    return table.reset_index(drop=True)
+
+
 def with_compute(table: pd.DataFrame) -> pd.DataFrame:
     """The table with train_flops = 6 n_params n_tokens where that is not given."""
     if {"n_params", "n_tokens"} <= set(table) and not ("train_flops" in table and table["train_flops"].notna().all()):
@@ -78,7 +89,7 @@ def choose_axis(law: Law, table: pd.DataFrame) -> Law:
     return law
 
 
-def read_points(table: pd.DataFrame, law: Law, final: bool = True) -> Points:
+def points_to_fit(table: pd.DataFrame, law: Law, final: bool = True) -> Points:
     """The points of one task and metric that `law` can use.
 
     Checkpoints that were annealed (`is_final`) and those that were not are kept apart: `final` says which of the two

@@ -10,14 +10,14 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.laws.assess import assess
 from tasklaws.laws.batch import Batch, Mask, Problem, pad
-from tasklaws.laws.data import FLOOR, Points, choose_axis, read_points, with_compute
+from tasklaws.laws.data import FLOOR, Points, choose, choose_axis, points_to_fit, with_compute
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law
 from tasklaws.laws.optimise import descend, run, search
 from tasklaws.laws.result import Fit
 
 BASINS = 2  # that every bootstrap replicate searches
-_APART = 1e-3  # in a search coordinate, from where on two ends are different basins
+_BASIN_DISTANCE = 1e-3  # in a search coordinate, from where on two ends are different basins
 _SAME = 0.05  # of the objective: a basin this much worse than the best is no rival to it in a replicate
 FEW = 2_000  # points that a replicate searches at the most, by taking every k-th
 
@@ -26,24 +26,37 @@ def fit(
     observations: pd.DataFrame,
     law: str | Law,
     *,
+    task: str | None = None,
+    metric: str | None = None,
     axis: str | None = None,
     final: bool = True,
     seed: int = 0,
     replicates: int = 200,
     level: float = 0.9,
 ) -> Fit:
-    """Fit `law` to the observations of one task and metric: columns value and, where they exist, n_params, n_tokens,
-    train_flops, loss, stderr, n_items, chance, weight, is_final, ladder, model and metric.
+    """Fit `law` to the observations of one `task` and `metric` (needed where the table has several): columns value and,
+    where they exist, n_params, n_tokens, train_flops, loss, stderr, n_items, chance, weight, is_final, ladder, model.
 
     Losses: sum of Huber(1e-3) on the log; accuracies: binomial likelihood with n_items, fractional successes being
     weighted ones, and, where n_items differ, weights for beta-binomial overdispersion (Williams 1982). Several
     ladders share exponents and have scales and floors of their own. `axis` is that of a law of one input (default:
     its own, else train_flops, n_params, n_tokens, whichever all rows have). `final` chooses between annealed
     checkpoints and others. `replicates` bootstrap refits give stderr, correlations and intervals of `level`. Tables
-    that cannot be fitted raise TasklawsError."""
-    return fit_many(
-        [observations], law, axis=axis, final=final, seed=seed, replicates=replicates, level=level
-    )[0]  # fmt: skip
+    that cannot be fitted raise TasklawsError. Sources: each law's citation; Hoffmann et al. 2022, arXiv 2203.15556,
+    app. D.2 (Huber); Rubin 1981 (Bayesian bootstrap).
+
+    >>> import pandas as pd
+    >>> sizes = [1e6, 3e6, 1e7, 3e7, 1e8]
+    >>> table = pd.DataFrame({"n_params": sizes, "metric": "loss", "value": [2 + 50 * n**-0.25 for n in sizes]})
+    >>> found = fit(table, "power", replicates=20)
+    >>> str(found.status), round(found.params.get("a"), 3), found.predict([1e9]).round(3).tolist()
+    ('converged', 0.25, [2.281])
+    """
+    for name, value in (("seed", seed), ("replicates", replicates)):
+        if value < 0:
+            raise TasklawsError(f"{name} is {value}: give 0 or more")
+    chosen = choose(observations, task, metric)
+    return fit_many([chosen], law, axis=axis, final=final, seed=seed, replicates=replicates, level=level)[0]
 
 
 def fit_many(
@@ -61,7 +74,7 @@ def fit_many(
     form = form.on(axis) if axis is not None else form
     prepared = [with_compute(table) for table in tables]
     chosen = [form if axis is not None else choose_axis(form, table) for table in prepared]
-    points = [read_points(table, one, final) for table, one in zip(prepared, chosen, strict=True)]
+    points = [points_to_fit(table, one, final) for table, one in zip(prepared, chosen, strict=True)]
     groups: dict[tuple[object, ...], list[int]] = {}
     for index, (curve, one) in enumerate(zip(points, chosen, strict=True)):
         size = len(curve.value).bit_length()  # alike ones are padded together
@@ -166,7 +179,7 @@ def basins(theta: Array, objective: Array) -> Array:
     kept = [theta[0]]
     for end, value in zip(theta[1:], objective[1:], strict=True):
         rival = value <= objective[0] * (1 + _SAME) + 1e-12
-        if rival and len(kept) < BASINS and all(np.abs(end - other).max() > _APART for other in kept):
+        if rival and len(kept) < BASINS and all(np.abs(end - other).max() > _BASIN_DISTANCE for other in kept):
             kept.append(end)
     return np.array(kept)
 

@@ -1,8 +1,11 @@
 """What a law is good for before training: sizes for a budget, what a better recipe is worth, what pre-training is
 worth."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,9 +13,15 @@ from scipy.optimize import brentq
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_text
+from tasklaws.core.result import Result, axes_or_new
 from tasklaws.laws.result import Fit
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 RANGE = (0.0, 200.0)  # of ln tokens, in which a plan is looked for
+FIT_REMEDY = "give what `tasklaws fit --law chinchilla --json` printed"
 
 
 @dataclass(frozen=True)
@@ -42,10 +51,13 @@ class Surface:
         return float(self.E + self.A * n_params**-self.alpha + self.B * n_tokens**-self.beta)
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, repr=False)
+class Plan(Result):
     """A model's size and tokens, what training (6 N D) and serving (2 N a token) cost in FLOPs, and its expected
-    loss."""
+    loss.
+
+    `interval` has the limits of n_params, n_tokens and loss over the bootstrap refits of the fit, at its `level`; none
+    without a bootstrap. `surface` is the law."""
 
     n_params: float
     n_tokens: float
@@ -53,6 +65,9 @@ class Plan:
     train_flops: float
     serve_flops: float
     loss: float
+    surface: Surface
+    interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    level: float = 0.9
 
     @classmethod
     def of(cls, surface: Surface, n_params: float, n_tokens: float, tokens_served: float) -> "Plan":
@@ -63,7 +78,101 @@ class Plan:
             train_flops=6 * n_params * n_tokens,
             serve_flops=2 * n_params * tokens_served,
             loss=surface.loss(n_params, n_tokens),
+            surface=surface,
         )
+
+    def summary(self) -> str:
+        """A line a quantity, with its interval where there is one."""
+        lines = []
+        for name, value in self._numbers().items():
+            low, high = self.interval.get(name, (np.nan, np.nan))
+            ends = f"   {self.level:.0%} {low:.3g} to {high:.3g}" if name in self.interval else ""
+            lines.append(f"{name:14}{value:.5g}{ends}")
+        return "\n".join([*lines, f"tokens/param  {self.n_tokens / self.n_params:.3g}"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers by name, and `interval`: name -> (low, high)."""
+        return {**self._numbers(), "interval": {name: list(ends) for name, ends in self.interval.items()}}
+
+    def _numbers(self) -> dict[str, float]:
+        names = ("n_params", "n_tokens", "tokens_served", "train_flops", "serve_flops", "loss")
+        return {name: getattr(self, name) for name in names}
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the loss of other sizes at the plan's total cost, and the plan."""
+        ax = axes_or_new(ax)
+        sizes = self.n_params * np.geomspace(0.1, 10, 100)
+        tokens = (self.train_flops + self.serve_flops - 2 * sizes * self.tokens_served) / (6 * sizes)
+        possible = tokens > 0
+        losses = [self.surface.loss(*at) for at in zip(sizes[possible], tokens[possible], strict=True)]
+        ax.plot(sizes[possible], losses)
+        ax.plot([self.n_params], [self.loss], "o")
+        ax.set_xscale("log")
+        ax.set_xlabel("n_params")
+        ax.set_ylabel("loss")
+        ax.set_title(f"{self.train_flops + self.serve_flops:.3g} FLOPs", fontsize="small")
+        return ax
+
+
+def plan(law: Fit | Surface, flops: float | None = None, *, loss: float | None = None, served: float = 0.0) -> Plan:
+    """The size and tokens that a budget of `flops` is best spent on, or that reach a `loss` at the least cost.
+
+    The cost is 6 N D for training and 2 N `served` for the tokens served over the model's life, in FLOPs; `law` is a
+    chinchilla fit of one ladder, or its five numbers as a `Surface`. With a fit the plan has intervals, from those
+    bootstrap refits that allow one. Neither or both of flops and loss, another law, or a goal out of reach raise
+    TasklawsError. Sources: Hoffmann et al. 2022, arXiv 2203.15556, eq. 4; Sardana et al. 2023, arXiv 2401.00448, eq. 3.
+
+    >>> best = plan(Surface(E=1.82, A=482, B=2085, alpha=0.348, beta=0.366), flops=1e21)
+    >>> round(best.loss, 3), round(best.n_tokens / best.n_params, 1)
+    (2.306, 21.5)
+    """
+
+    def best(surface: Surface) -> Plan:
+        if flops is not None and loss is None:
+            return plan_for_budget(surface, flops, served)
+        if loss is not None and flops is None:
+            return plan_for_loss(surface, loss, served)
+        raise TasklawsError("give either flops, the budget, or loss, the one to be reached")
+
+    if isinstance(law, Surface):
+        return best(law)
+    found = best(Surface.of(law))
+    draws = []
+    for theta in law.draws[:, 0]:
+        try:
+            draws.append(best(Surface(*theta.tolist())))
+        except TasklawsError:  # a refit without a surface, or whose floor is above the loss
+            continue
+    return replace(found, interval=_interval(draws, law.level), level=law.level)
+
+
+def _interval(plans: list[Plan], level: float) -> dict[str, tuple[float, float]]:
+    """Limits of the plan's size, tokens and loss; none of what all plans agree on."""
+    found = {}
+    for name in ("n_params", "n_tokens", "loss") if len(plans) > 1 else ():
+        low, high = np.quantile([getattr(one, name) for one in plans], [(1 - level) / 2, (1 + level) / 2])
+        if low < high:
+            found[name] = (float(low), float(high))
+    return found
+
+
+def read_law(path: Path) -> Fit | Surface:
+    """The chinchilla fit in a JSON file, or the surface where it holds no more than `params`; anything else raises
+    TasklawsError."""
+    try:
+        row: Any = json.loads(read_text(path, FIT_REMEDY))
+    except ValueError as error:
+        raise TasklawsError(f"{path} is no JSON ({error}): {FIT_REMEDY}") from error
+    if not isinstance(row, dict):
+        raise TasklawsError(f"{path} holds no fit: {FIT_REMEDY}")
+    params = row.get("params")
+    if "draws" in row or not isinstance(params, dict):
+        return Fit.from_dict(row)
+    names = list(Surface.__dataclass_fields__)
+    missing = [name for name in names if not isinstance(params.get(name), int | float)]
+    if missing:
+        raise TasklawsError(f"{path}: no number {missing[0]} among the params: a plan needs {', '.join(names)}")
+    return Surface(*(float(params[name]) for name in names))
 
 
 def plan_for_budget(surface: Surface, flops: float, tokens_served: float = 0.0) -> Plan:

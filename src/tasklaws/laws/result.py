@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.result import Result, axes_or_new
 from tasklaws.laws.data import Kind
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law
@@ -19,11 +20,12 @@ from tasklaws.laws.status import Status
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-TIED = 0.95  # a rank correlation from which on the report names two parameters together
+_CURVE_BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
+_TIED = 0.95  # a rank correlation from which on the report names two parameters together
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit(Result):
     """One law fitted to one task and metric, on one ladder or several that share exponents.
 
     `theta` (ladders, p) and bootstrap `draws` (replicates, ladders, p) are the formula's parameters in the units of
@@ -77,7 +79,7 @@ class Fit:
     def stderr(self) -> dict[str, float | None]:
         """Standard deviation of each parameter over the bootstrap, None where no refit moves it: it is given, on its
         bound, or left where the search began. Empty without a bootstrap."""
-        return {name: spread(draws) for name, draws in self.draws_by_name.items() if len(draws) > 1}
+        return {name: _spread(draws) for name, draws in self.draws_by_name.items() if len(draws) > 1}
 
     @cached_property
     def interval(self) -> dict[str, tuple[float, float]]:
@@ -188,7 +190,7 @@ class Fit:
             (str(names[i]), str(names[j]), float(table[i, j]))
             for i in range(len(names))
             for j in range(i + 1, len(names))
-            if abs(table[i, j]) > TIED
+            if abs(table[i, j]) > _TIED
         ]
 
     @property
@@ -260,13 +262,29 @@ class Fit:
             raise TasklawsError(f"malformed fit ({error!r}): write it anew with `tasklaws fit --json`") from error
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw points and law; see laws/plot.py."""
-        from tasklaws.laws.result import plot
+        """Draw the points and, for a law of one input, the curve with the interval of its parameters."""
+        ax = axes_or_new(ax)
+        for number, ladder in enumerate(self.ladders):
+            points = self.points[self.points["ladder"] == ladder]
+            look: dict[str, Any] = {"label": ladder or "points", "color": f"C{number}", "markersize": 3}
+            if len(self.law.inputs) > 1:
+                ax.plot(points["fitted"], points["value"], "o", **look)
+                continue
+            ax.plot(points[self.law.inputs[0]], points["value"], "o", **look)
+            draw_curve(self, ax, ladder, f"C{number}")
+        if len(self.law.inputs) > 1:
+            ends = [self.points["value"].min(), self.points["value"].max()]
+            ax.plot(ends, ends, color="0.5", linewidth=1)
+            ax.set_xlabel(f"fitted by {self.law.name}")
+        else:
+            ax.set_xlabel(self.law.inputs[0])
+        ax.set_ylabel(self.kind)
+        ax.set_title(f"{self.law.name}: {self.law.formula}\n{self.status} {self.reason}", fontsize="small")
+        ax.legend(fontsize="small")
+        return ax
 
-        return plot(self, ax)
 
-
-def spread(draws: Array) -> float | None:
+def _spread(draws: Array) -> float | None:
     """The standard deviation, of numbers whose squares may be too large for a float; None where all are the same."""
     if (draws == draws[0]).all():
         return None
@@ -285,47 +303,15 @@ def named_columns(law: Law, ladders: tuple[str, ...]) -> dict[str, tuple[int, in
     return found
 
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-_BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
-
-
-def plot(fit: Fit, ax: "Axes | None" = None) -> "Axes":
-    """Draw points and, for a law of one input, the curve with the interval of its parameters."""
-    import matplotlib.pyplot as plt
-
-    if ax is None:
-        ax = plt.subplots(layout="constrained")[1]
-    for number, ladder in enumerate(fit.ladders):
-        points = fit.points[fit.points["ladder"] == ladder]
-        look: dict[str, Any] = {"label": ladder or "points", "color": f"C{number}", "markersize": 3}
-        if len(fit.law.inputs) > 1:
-            ax.plot(points["fitted"], points["value"], "o", **look)
-            continue
-        ax.plot(points[fit.law.inputs[0]], points["value"], "o", **look)
-        draw_curve(fit, ax, ladder, f"C{number}")
-    if len(fit.law.inputs) > 1:
-        ends = [fit.points["value"].min(), fit.points["value"].max()]
-        ax.plot(ends, ends, color="0.5", linewidth=1)
-        ax.set_xlabel(f"fitted by {fit.law.name}")
-    else:
-        ax.set_xlabel(fit.law.inputs[0])
-    ax.set_ylabel(fit.kind)
-    ax.set_title(f"{fit.law.name}: {fit.law.formula}\n{fit.status} {fit.reason}", fontsize="small")
-    ax.legend(fontsize="small")
-    return ax
-
-
 def draw_curve(fit: Fit, ax: "Axes", ladder: str, color: str) -> None:
     axis = fit.law.inputs[0]
     low, high = fit.points[axis].min(), fit.points[axis].max()
     straight = axis == "loss"
     if straight:
-        x = np.linspace(max(low - _BEYOND * (high - low), low / 2), high, 200)
+        x = np.linspace(max(low - _CURVE_BEYOND * (high - low), low / 2), high, 200)
     else:
         ax.set_xscale("log")
-        x = np.geomspace(low, high * max((high / low) ** _BEYOND, 2.0), 200)
+        x = np.geomspace(low, high * max((high / low) ** _CURVE_BEYOND, 2.0), 200)
     ax.plot(x, fit.predict(x, ladder), color=color, linewidth=1)
     if len(fit.draws) > 1:
         ax.fill_between(x, *fit.predict_interval(x, ladder), color=color, alpha=0.2, linewidth=0)

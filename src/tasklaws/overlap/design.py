@@ -64,7 +64,7 @@ def correlation(overlaps: Array) -> Array:
     return np.asarray(np.log2(1 + overlaps))
 
 
-def effective_number(correlations: Array) -> float:
+def designed_number(correlations: Array) -> float:
     """n^2 / sum of all correlations: as many independent items have a mean score of the same variance.
 
     n for the identity, 1 where all items are one. With the same correlation rho for every pair it is n divided by

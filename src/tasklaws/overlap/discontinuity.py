@@ -10,7 +10,7 @@ from tasklaws.overlap.effective_number import Estimate
 from tasklaws.overlap.residuals import Cells
 from tasklaws.stats.jumps import excess_share, smooth_rise
 
-_REPLICATES = 2_000
+_CURVE_DRAWS = 2_000
 
 
 def index(ln_size: Array, curves: Array) -> Array:
@@ -45,7 +45,7 @@ def observed_index(cells: Cells, ln_size: Array, groups: Sequence[str], level: f
 
     whole = curves(np.ones((1, len(names))), np.ones((1, len(cells.rung))))
     drawn = curves(
-        rng.exponential(size=(_REPLICATES, len(names))), rng.exponential(size=(_REPLICATES, len(cells.rung)))
+        rng.exponential(size=(_CURVE_DRAWS, len(names))), rng.exponential(size=(_CURVE_DRAWS, len(cells.rung)))
     )
     low, high = np.quantile(index(ln_size, drawn), [(1 - level) / 2, (1 + level) / 2])
     value = float(index(ln_size, whole)[0])
@@ -64,7 +64,7 @@ def expected_index(ln_size: Array, curve: Array, n_eff: float, level: float, see
     smooth = np.clip(smooth_rise(ln_size, curve, (len(ln_size) - 1) // 2), 0, 1)
     parts = np.clip(np.diff(smooth, prepend=0.0, append=1.0), 0, None)
     count = max(round(n_eff), 1)
-    drawn = rng.multinomial(count, parts / parts.sum(), _REPLICATES)[:, :-1].cumsum(axis=1) / count
+    drawn = rng.multinomial(count, parts / parts.sum(), _CURVE_DRAWS)[:, :-1].cumsum(axis=1) / count
     drawn = drawn[np.ptp(drawn, axis=1) > 0]
     if not len(drawn):
         raise TasklawsError("the curve does not rise over the ladder: there is no jump to expect")

@@ -7,8 +7,9 @@ towards a constant correlation it would leave the mean correlation as it is. Wha
 items may share a skill: `against_design`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,9 +20,10 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.overlap.residuals import Residuals
 
+_SEEN = {"seeds": "between seeds", "trend": "around a trend"}  # what a number was taken from, in words
 LEAST_TELLING = 1.2  # rungs: below, all hangs on one
 NO_VARIANCE = 1e-9  # of ln n_eff by jackknife: what rounding leaves of none
-_SMALLEST = 0.1  # of a design effect, in the jackknife: below 1 it is noise
+_LEAST_EFFECT = 0.1  # of a design effect, in the jackknife: below 1 it is noise
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Overlap:
         return Estimate(*((each - 1) / (self.n_items - 1) for each in (effect.value, effect.low, effect.high)))
 
 
-def effective_number(residuals: Residuals, level: float, other_items: bool = False) -> Overlap:
+def observed_number(residuals: Residuals, level: float, other_items: bool = False) -> Overlap:
     """n / (1 + (n - 1) r), r the mean correlation of two items, between 1 and n.
 
     With residuals e_ic, n_c of them known at cell c, r is sum_c ((sum_i e_ic)^2 - sum_i e_ic^2) / sum_c (n_c - 1) sum_i
@@ -73,7 +75,7 @@ def effective_number(residuals: Residuals, level: float, other_items: bool = Fal
 
     def log_number(covariance: Array, variance: Array) -> Array:
         effect = 1 + (n_items - 1) * _ratio(covariance, variance)
-        return np.asarray(np.log(n_items) - np.log(np.maximum(effect, _SMALLEST)))
+        return np.asarray(np.log(n_items) - np.log(np.maximum(effect, _LEAST_EFFECT)))
 
     spread = _jackknife(log_number(*_without_each(covariance, variance)))
     if other_items:
@@ -110,7 +112,7 @@ def against_design(residuals: Residuals, design: Array, level: float) -> Against
     """
     shared = design - np.diag(np.diag(design))
     if not shared.any():
-        raise TasklawsError("no two items share a skill by design: take effective_number")
+        raise TasklawsError("no two items share a skill by design: take observed_number")
     value, known = _known(residuals)
     n_items = len(value)
     by_rung = _by_rung(residuals)
@@ -269,3 +271,16 @@ def _with_unseen(seen: Estimate, value: Array, shared: Array) -> Estimate:
     correlated = n_items * (n_items / seen.low - 1)
     more = max(1 - correlated / float(shared.sum()), 0.0) * hidden
     return Estimate(seen.value, n_items**2 / (n_items + correlated + more), seen.high)
+
+
+def worth(row: Mapping[Any, Any]) -> str:
+    """How many tasks the items of a row are worth, whether that is seen or designed, and the limits of what is seen:
+    `137 items are worth 2.1 tasks by design; seen are 137 (90%: 1 to 137)`."""
+    observed, designed = (row.get(name, np.nan) for name in ("observed", "designed"))
+    limits = "" if pd.isna(observed) else f"(90%: {row['observed_low']:.3g} to {row['observed_high']:.3g})"
+    start = f"{row['n_items']:.0f} items are worth {row['n_eff']:.3g} tasks"
+    if row["taken_from"] in _SEEN:
+        beside = "" if pd.isna(designed) else f"; designed are {designed:.3g}"
+        return f"{start} as seen {_SEEN[row['taken_from']]} {limits}{beside}"
+    why = "by design" if row["taken_from"] == "design" else "taken for independent, as they name no skill"
+    return f"{start} {why}; {f'seen are {observed:.3g} {limits}' if limits else 'nothing is seen'}"

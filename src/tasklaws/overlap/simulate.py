@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasklaws.core.arrays import Array
-from tasklaws.overlap.design import correlation, effective_number, overlap
+from tasklaws.overlap.design import correlation, designed_number, overlap
 from tasklaws.overlap.residuals import Cells
 
 
@@ -42,4 +42,4 @@ def simulate(needed: Array, weight: Array, ladder: Ladder, rng: np.random.Genera
     rung, seed, step = (index.ravel() for index in np.indices(solved.shape[1:]))
     names = tuple(f"item {index}" for index in range(len(needed)))
     cells = Cells(names, solved.reshape(len(needed), -1).astype(float), rung, seed, step)
-    return cells, effective_number(correlation(overlap(needed, weight * np.exp(hardness))))
+    return cells, designed_number(correlation(overlap(needed, weight * np.exp(hardness))))

@@ -8,17 +8,15 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.overlap.design import correlation, effective_number, needs, overlap
+from tasklaws.overlap.design import correlation, designed_number, needs, overlap
 from tasklaws.overlap.discontinuity import expected_index, observed_index
-from tasklaws.overlap.effective_number import LEAST_TELLING, Estimate, Overlap, against_design
-from tasklaws.overlap.effective_number import effective_number as observed_number
+from tasklaws.overlap.effective_number import LEAST_TELLING, Estimate, Overlap, against_design, observed_number
 from tasklaws.overlap.residuals import Residuals, around_trend, between_seeds, read_cells
 from tasklaws.tables import EFFECTIVE_NUMBERS, SCORES
 
 _T = TypeVar("_T")
 _METRIC = "exact_match"
-_LEVEL = 0.9
-_SEEN = {"seeds": "between seeds", "trend": "around a trend"}
+OBSERVED_LEVEL = 0.9
 
 
 def structure_table(
@@ -61,12 +59,12 @@ def of_family(
     own = [items[name] for name in names]
     skills = told(needs, own, weight)
     design = None if skills is None else correlation(overlap(*skills))
-    designed = n_items if design is None else effective_number(design)
+    designed = n_items if design is None else designed_number(design)
     row: dict[str, Any] = {"n_items": n_items, "designed": None if design is None else designed}
     contrast, residuals, seen = observe(scores, sizes)
     if seen is not None and residuals is not None:
         row |= {"contrast": contrast} | limits("observed", seen.n_eff)
-        against = None if design is None else told(against_design, residuals, design, _LEVEL)
+        against = None if design is None else told(against_design, residuals, design, OBSERVED_LEVEL)
         row |= {} if against is None else limits("by_design", against.overlap.n_eff)
     # All pairs and not the designed ones alone: models share what no item names (docs/overlap.md, on the nano ladder).
     if seen is not None and tells(seen):
@@ -75,20 +73,6 @@ def of_family(
         n_eff, taken = designed, "independent items" if design is None else "design"
     row |= {"n_eff": n_eff, "design_effect": n_items / n_eff, "taken_from": taken}
     return row | sharpness(scores, sizes, items, weight, n_eff)
-
-
-def worth(row: Mapping[Any, Any]) -> str:
-    """How many tasks the items of a row are worth, whether that is seen or designed, and the limits of what is seen:
-    `137 items are worth 2.1 tasks by design; seen are 137 (90%: 1 to 137)`."""
-
-    observed, designed = (row.get(name, np.nan) for name in ("observed", "designed"))
-    limits = "" if pd.isna(observed) else f"(90%: {row['observed_low']:.3g} to {row['observed_high']:.3g})"
-    start = f"{row['n_items']:.0f} items are worth {row['n_eff']:.3g} tasks"
-    if row["taken_from"] in _SEEN:
-        beside = "" if pd.isna(designed) else f"; designed are {designed:.3g}"
-        return f"{start} as seen {_SEEN[row['taken_from']]} {limits}{beside}"
-    why = "by design" if row["taken_from"] == "design" else "taken for independent, as they name no skill"
-    return f"{start} {why}; {f'seen are {observed:.3g} {limits}' if limits else 'nothing is seen'}"
 
 
 def tells(seen: Overlap) -> bool:
@@ -113,7 +97,7 @@ def observe(scores: pd.DataFrame, sizes: pd.DataFrame) -> tuple[str, Residuals |
         contrasts.append(("trend", lambda: around_trend(cells, logs)))
     for name, contrast in contrasts:
         residuals = told(contrast)
-        seen = None if residuals is None else told(observed_number, residuals, _LEVEL)
+        seen = None if residuals is None else told(observed_number, residuals, OBSERVED_LEVEL)
         if seen is not None:
             found.append((name, residuals, seen))
             if seen.n_rungs >= LEAST_TELLING:
@@ -137,8 +121,8 @@ def sharpness(
     ln_size = np.log(by_rung.to_numpy(dtype=float))
     curve = final.groupby("rung")[_METRIC].mean().to_numpy(dtype=float)
     group = groups([items[name] for name in sorted(final["item"].unique())], weight)
-    seen = told(observed_index, read_cells(final, _METRIC), ln_size, group, _LEVEL, 0)
-    due = told(expected_index, ln_size, curve, n_eff, _LEVEL, 0)
+    seen = told(observed_index, read_cells(final, _METRIC), ln_size, group, OBSERVED_LEVEL, 0)
+    due = told(expected_index, ln_size, curve, n_eff, OBSERVED_LEVEL, 0)
     return (limits("index", seen) if seen else {}) | (limits("expected_index", due) if due else {})
 
 

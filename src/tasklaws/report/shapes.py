@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from tasklaws.forecast.verdict import seen, step
+from tasklaws.forecast.verdict import seen_curve, step
 from tasklaws.stats.proportions import items_worth
 from tasklaws.tables import is_loss
 
@@ -93,7 +93,7 @@ def makes_step(found: list[Level], metric: str, chance: float) -> bool:
     value, n_items, flops = (
         np.array([getattr(level, name) for level in found]) for name in ("value", "n_items", "train_flops")
     )
-    return step(seen(np.log(np.maximum(flops, 1.0)), value, n_items, chance, is_loss(metric))) is not None
+    return step(seen_curve(np.log(np.maximum(flops, 1.0)), value, n_items, chance, is_loss(metric))) is not None
 
 
 def measure_rise(found: list[Level], metric: str, chance: float = 0.0) -> Rise:

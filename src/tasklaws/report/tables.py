@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tasklaws.overlap.summary import worth
+from tasklaws.overlap.effective_number import worth
 from tasklaws.report.load import CORPUS, Results, Task, of_task
 from tasklaws.report.template import in_points, percent
 from tasklaws.tables import BASELINE_NAMES, CURVES, is_loss

@@ -18,8 +18,8 @@ from tasklaws.sandbox.runner import run
 
 NAME = "outcomes.sqlite"
 SCHEMA = "CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, outcome TEXT, sha256 TEXT) WITHOUT ROWID"
-_BATCH = 64  # programs between two commits: what a kill can cost
-_LOCK_SECONDS = 60.0
+_PROGRAMS_A_COMMIT = 64  # programs between two commits: what a kill can cost
+_STORE_SECONDS = 60.0
 
 Result = TypeVar("Result")
 
@@ -40,8 +40,8 @@ class OutcomeCache:
         outcomes = self._attempt(partial(known, set(keys)))
         missing = [key for key in unique if key not in outcomes]
         with ThreadPoolExecutor(self._workers) as pool:
-            for start in range(0, len(missing), _BATCH):
-                batch = missing[start : start + _BATCH]
+            for start in range(0, len(missing), _PROGRAMS_A_COMMIT):
+                batch = missing[start : start + _PROGRAMS_A_COMMIT]
                 found = dict(zip(batch, pool.map(lambda key: run(*unique[key]), batch), strict=True))
                 outcomes |= found
                 self._attempt(partial(remember, found))
@@ -65,7 +65,7 @@ class OutcomeCache:
         return TasklawsError(f"{self._path}: {error}: free some space, or see who holds it, then run it again")
 
     def _transact(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
-        with closing(sqlite3.connect(self._path, timeout=_LOCK_SECONDS)) as store, store:
+        with closing(sqlite3.connect(self._path, timeout=_STORE_SECONDS)) as store, store:
             store.execute(SCHEMA)
             return action(store)
 

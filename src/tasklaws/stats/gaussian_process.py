@@ -14,7 +14,7 @@ import numpy as np
 from tasklaws.core.arrays import Array
 from tasklaws.stats.links import Link
 
-_LEVEL = 4.0  # standard deviation of a curve's level, in logits: hardly a prior
+_LEVEL_PRIOR = 4.0  # standard deviation of a curve's level, in logits: hardly a prior
 MISSING = 1e8  # noise of a point that is not there
 _ROUNDS = 60
 
@@ -41,7 +41,7 @@ SHAPES = (  # bend, reach, walk
 KERNELS = tuple(
     Kernel(slope, bend, reach, walk, noise) for noise, (bend, reach, walk), slope in product(NOISES, SHAPES, SLOPES)
 )
-_BATCH = 4_000_000  # entries of the covariances that are held at once
+_MOST_ENTRIES = 4_000_000  # entries of the covariances that are held at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ def forecast(axis: Array, target: Array, z: Array, variance: Array, link: Link) 
     `axis` (tasks or 1, points) and `target` (tasks or 1, targets) are in e-folds of compute; `z` (tasks, points) with
     NaN where a task was not observed; `variance` is the sampling noise of z.
     """
-    at_once = max(_BATCH // (z.shape[1] + target.shape[1]) ** 2, 1)
+    at_once = max(_MOST_ENTRIES // (z.shape[1] + target.shape[1]) ** 2, 1)
     found = []
     for first in range(0, len(z), at_once):
         some = slice(first, first + at_once)
@@ -118,7 +118,7 @@ def covariance(kernel: Kernel, places: Array, unit: float) -> Array:
     """What a kernel adds besides its slope, between all places, (tasks or 1, places, places), in squared units of the
     link."""
     apart = places[:, :, None] - places[:, None, :]
-    full = np.full(apart.shape, _LEVEL**2)
+    full = np.full(apart.shape, _LEVEL_PRIOR**2)
     if kernel.bend:
         full = full + kernel.bend**2 * np.exp(-0.5 * (apart / kernel.reach) ** 2)
     if kernel.walk:

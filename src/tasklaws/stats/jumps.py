@@ -29,7 +29,7 @@ _BETTER = 2.0  # by how much chi-squared of a step must be lower than that of a 
 
 
 @dataclass(frozen=True)
-class Step:
+class FoundStep:
     """One jump between the neighbouring sizes `before` and `after` (as given: ln size), which explains `share` of the
     variance between rungs; `rise` (on the scale of z) is negative where the curve falls."""
 
@@ -39,7 +39,7 @@ class Step:
     rise: float
 
 
-def find_step(size: Array, z: Array, variance: Array) -> Step | None:
+def find_step(size: Array, z: Array, variance: Array) -> FoundStep | None:
     """The step that a curve makes; None where it makes none.
 
     `size` (points) is ln size, `z` the value on a scale on which `variance`, that of its sampling, hardly depends on
@@ -69,7 +69,7 @@ def find_step(size: Array, z: Array, variance: Array) -> Step | None:
         return None
     if _smooth_misfit(sizes, means) - within < _BETTER * spread**2:
         return None
-    return Step(float(sizes[place - 1]), float(sizes[place]), min(between / total, 1.0), jump)
+    return FoundStep(float(sizes[place - 1]), float(sizes[place]), min(between / total, 1.0), jump)
 
 
 def sampling_p_value(z: Array, variance: Array) -> float:

@@ -10,7 +10,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
 
 NEWTON_STEPS = 60
-_SMALLEST = 1e-100  # share of the way between the ends: keeps the gradient finite
+_LEAST_LOSS = 1e-100  # share of the way between the ends: keeps the gradient finite
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class M4(Law):
         log_x = np.log(x[self.inputs[0]])
         wanted = np.log(scale) - exponent * log_x - (1 - bend) * np.log(gap)
         share = logit_root(wanted, bend)
-        low, high = (gap * np.maximum(expit(sign * share), _SMALLEST) for sign in (1, -1))  # L - e_inf and e_0 - L
+        low, high = (gap * np.maximum(expit(sign * share), _LEAST_LOSS) for sign in (1, -1))  # L - e_inf and e_0 - L
         steep = 1 / low + bend / high
         by_floor = np.ones_like(low)  # both ends move together
         by_gap = (bend / high) / steep

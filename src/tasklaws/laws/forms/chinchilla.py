@@ -10,7 +10,7 @@ import numpy as np
 from tasklaws.core.arrays import Array
 from tasklaws.laws.law import LOSS_FLOOR, Inputs, Law, Parameter, columns, stack
 
-_EXPONENTS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.5)
+_SURFACE_EXPONENTS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.5)
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ CHINCHILLA = Chinchilla(
         LOSS_FLOOR,
         Parameter("A", "value at n_params = 1", 1e-8, 1e4, log=True, linear=True),
         Parameter("B", "value at n_tokens = 1", 1e-8, 1e4, log=True, linear=True),
-        Parameter("alpha", "1", 0.0, 3.0, _EXPONENTS, shared=True, edge=(True, False)),
-        Parameter("beta", "1", 0.0, 3.0, _EXPONENTS, shared=True, edge=(True, False)),
+        Parameter("alpha", "1", 0.0, 3.0, _SURFACE_EXPONENTS, shared=True, edge=(True, False)),
+        Parameter("beta", "1", 0.0, 3.0, _SURFACE_EXPONENTS, shared=True, edge=(True, False)),
     ),
 )
 KAPLAN = KaplanJoint(
@@ -114,6 +114,6 @@ OVER_TRAINING = OverTraining(
         LOSS_FLOOR,
         Parameter("a", "value", 1e-8, 1e4, log=True, linear=True),
         Parameter("b", "value", 1e-8, 1e4, log=True, linear=True),
-        Parameter("eta", "1", 0.0, 2.0, _EXPONENTS, shared=True, edge=(True, False)),
+        Parameter("eta", "1", 0.0, 2.0, _SURFACE_EXPONENTS, shared=True, edge=(True, False)),
     ),
 )

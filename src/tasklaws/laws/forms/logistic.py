@@ -10,7 +10,7 @@ from scipy.special import expit
 from tasklaws.core.arrays import Array
 from tasklaws.laws.law import FIRST_LEVEL, LAST_LEVEL, Inputs, Law, Parameter, columns, stack
 
-_SLOPE = Parameter("k", "1 / ln input", 0.05, 20.0, (0.3, 0.7, 1.5, 5.0), log=True, shared=True)
+_STEEPNESS = Parameter("k", "1 / ln input", 0.05, 20.0, (0.3, 0.7, 1.5, 5.0), log=True, shared=True)
 MIDDLE = Parameter("m", "input", 1e-4, 1e4, (-0.2, 0.2, 0.5, 0.8, 1.2), log=True, place=True)
 
 
@@ -53,7 +53,7 @@ LOGISTIC = Logistic(
     formula="start + (end - start) / (1 + exp(-k ln(x / m))); start is chance where that is known",
     citation="Finnveden 2020; Ruan et al. 2024, arXiv 2405.10938, eq. 2 (in log compute; floor and ceiling are ours)",
     inputs=("train_flops",),
-    parameters=(FIRST_LEVEL, LAST_LEVEL, _SLOPE, MIDDLE),
+    parameters=(FIRST_LEVEL, LAST_LEVEL, _STEEPNESS, MIDDLE),
     gives="any",
 )
 # Few rungs can hardly tell a low ceiling from a slow rise: this one bets on the latter.
@@ -61,7 +61,7 @@ LOGISTIC_FULL = replace(
     LOGISTIC,
     name="logistic_full",
     formula=LOGISTIC.formula + "; end is 1",
-    parameters=(FIRST_LEVEL, Parameter("end", "value", 1.0, 1.0, linear=True), _SLOPE, MIDDLE),
+    parameters=(FIRST_LEVEL, Parameter("end", "value", 1.0, 1.0, linear=True), _STEEPNESS, MIDDLE),
     gives="accuracy",
 )
 INVERSE = replace(
@@ -69,7 +69,7 @@ INVERSE = replace(
     name="inverse",
     formula=LOGISTIC.formula + "; end is below start",
     citation="inverse scaling: McKenzie et al. 2023, arXiv 2306.09479; the form is the logistic's",
-    parameters=(replace(FIRST_LEVEL, role=""), replace(LAST_LEVEL, role="below chance"), _SLOPE, MIDDLE),
+    parameters=(replace(FIRST_LEVEL, role=""), replace(LAST_LEVEL, role="below chance"), _STEEPNESS, MIDDLE),
     gives="accuracy",
 )
 LOGISTIC_IN_LOSS = LogisticInLoss(

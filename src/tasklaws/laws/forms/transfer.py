@@ -9,7 +9,7 @@ import numpy as np
 from tasklaws.core.arrays import Array
 from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
 
-_EXPONENTS = (0.1, 0.4, 0.8)
+_TRANSFER_EXPONENTS = (0.1, 0.4, 0.8)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ TRANSFER = Transfer(
     inputs=("n_params", "n_tokens"),
     parameters=(
         Parameter("k", "tokens at input 1", 1e-8, 1e8, log=True, linear=True),
-        Parameter("alpha", "1", -3.0, 3.0, _EXPONENTS, shared=True),
-        Parameter("beta", "1", -3.0, 3.0, _EXPONENTS, shared=True),
+        Parameter("alpha", "1", -3.0, 3.0, _TRANSFER_EXPONENTS, shared=True),
+        Parameter("beta", "1", -3.0, 3.0, _TRANSFER_EXPONENTS, shared=True),
     ),
 )

@@ -1,0 +1,18 @@
+from tasklaws.core.errors import TasklawsError as TasklawsError
+from tasklaws.core.settings import Target as Target
+from tasklaws.forecast.backtest import Backtest as Backtest
+from tasklaws.forecast.backtest import backtest as backtest
+from tasklaws.humans.estimates import SolveRates as SolveRates
+from tasklaws.humans.estimates import solve_rates as solve_rates
+from tasklaws.items.predictions import ItemPredictions as ItemPredictions
+from tasklaws.items.predictions import predict_items as predict_items
+from tasklaws.laws.fitting import fit as fit
+from tasklaws.laws.planning import Plan as Plan
+from tasklaws.laws.planning import Surface as Surface
+from tasklaws.laws.planning import plan as plan
+from tasklaws.laws.result import Fit as Fit
+from tasklaws.overlap.observed import EffectiveNumber as EffectiveNumber
+from tasklaws.overlap.observed import effective_number as effective_number
+from tasklaws.points import read_points as read_points
+
+__version__: str

@@ -1,0 +1,56 @@
+"""How far long work has come: a bar with the time left on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+PATIENCE = 2.0  # seconds: shorter work says nothing
+PAUSE = 10.0  # seconds between two plain lines
+BAR = 30  # characters
+
+
+class Advance(Protocol):
+    """Says that `steps` more steps are done."""
+
+    def __call__(self, steps: int = 1) -> None: ...
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Advance]:
+    """Give a function to call after each of `total` steps; it says on stderr how many are done and the time left.
+
+    Nothing is said in the first two seconds, nor of a single step. The time left takes the steps to come to be as long
+    as those done.
+    """
+    start = time.monotonic()
+    told, done, terminal = start + PATIENCE - PAUSE, 0, sys.stderr.isatty()
+
+    def advance(steps: int = 1) -> None:
+        nonlocal told, done
+        done += steps
+        now = time.monotonic()
+        if total < 2 or now - start < PATIENCE or (not terminal and now - told < PAUSE):
+            return
+        told = now
+        left = _clock((now - start) * (total - done) / done)
+        if terminal:
+            full = BAR * done // total
+            line = f"\r{what} [{'#' * full}{'-' * (BAR - full)}] {done}/{total}, {left} left\033[K"
+            print(line, end="", file=sys.stderr, flush=True)
+        else:
+            print(f"{what}: {done} of {total}, {left} left", file=sys.stderr, flush=True)
+
+    try:
+        yield advance
+    finally:
+        if terminal and told > start:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    """75 -> `1:15`."""
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"

@@ -1,0 +1,152 @@
+"""The wheel in an environment of its core dependencies alone: light to install, and all commands on tables work."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from packaging.requirements import Requirement
+
+from clone import ROOT
+
+pytestmark = pytest.mark.slow
+CORE = {"numpy", "scipy", "pandas", "pydantic", "typer", "matplotlib"}
+POINTS = ROOT / "results/nano_ladder/points.csv"
+
+
+class Environment:
+    """An environment that holds the wheel and the distributions that its core needs."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.python = root / "bin/python"
+        self.folder = root / "work"
+        venv.create(root, symlinks=True)
+        self.folder.mkdir()
+        wheel = build(root / "built")
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(self.python), "install"]
+        subprocess.run([*pip, "--quiet", "--no-deps", "--no-index", str(wheel)], check=True)
+        [self.packages] = root.glob("lib/python*/site-packages")
+        self.requires = core_of(self.packages)
+        for name in closure(self.requires):
+            link(distribution(name), self.packages)
+
+    def run(self, *words: str, status: int = 0, python: bool = False) -> subprocess.CompletedProcess[str]:
+        command = [str(self.python if python else self.root / "bin/tasklaws"), *words]
+        clean = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+        ended = subprocess.run(command, cwd=self.folder, env=clean, capture_output=True, text=True, check=False)
+        assert ended.returncode == status, ended.stderr
+        return ended
+
+
+def build(folder: Path) -> Path:
+    """The wheel of the sources as they are, built in a copy: setuptools leaves its workings where it builds."""
+    copy = folder / "source"
+    shutil.copytree(ROOT / "src", copy / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
+    subprocess.run([*pip, "--no-build-isolation", "--wheel-dir", str(folder), str(copy)], check=True)
+    [wheel] = folder.glob("*.whl")
+    return wheel
+
+
+def core_of(packages: Path) -> set[str]:
+    [metadata] = packages.glob("tasklaws-*.dist-info")
+    return needed(Distribution.at(metadata))
+
+
+def needed(found: Distribution) -> set[str]:
+    """What a distribution requires here without any extra."""
+    wanted = [Requirement(text) for text in found.requires or ()]
+    return {one.name for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})}
+
+
+def closure(names: set[str]) -> set[str]:
+    found, pending = set(), sorted(names)
+    while pending:
+        name = pending.pop()
+        if name not in found:
+            found.add(name)
+            pending += needed(distribution(name))
+    return found
+
+
+def link(found: Distribution, packages: Path) -> None:
+    tops = {file.parts[0] for file in found.files or () if file.parts[0] not in ("..", "__pycache__")}
+    for top in tops:
+        if not (packages / top).exists():
+            (packages / top).symlink_to(Path(str(found.locate_file(top))))
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    return Environment(tmp_path_factory.mktemp("wheel") / "environment")
+
+
+def test_the_core_is_light_and_the_wheel_has_its_data(clean: Environment) -> None:
+    assert clean.requires == CORE
+    for name in ("py.typed", "__init__.pyi", "sandbox/guest.wasm.xz", "report/page.html.jinja"):
+        assert (clean.packages / "tasklaws" / name).is_file(), name
+    for name in ("torch", "yaml", "wasmtime", "hydra"):
+        assert not (clean.packages / name).exists()
+
+
+def test_it_is_imported_and_helps(clean: Environment) -> None:
+    law = "'logistic', task='addition_direct', metric='exact_match', replicates=0"
+    code = f"import tasklaws as tl; print(tl.fit(tl.read_points({str(POINTS)!r}), {law}).n_points)"
+    assert int(clean.run("-c", code, python=True).stdout) > 0
+    assert "Commands:" in clean.run("--help").stdout
+    assert clean.run("--version").stdout.startswith("tasklaws ")
+
+
+def attempts(folder: Path) -> None:
+    rows = [(f"p{p}", item, 10.0 + p, 60.0, p % 2, float(p % 2)) for p in range(6) for item in ("a", "b")]
+    columns = ["person", "item", "seconds", "timeout", "solved", "score"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "attempts.csv", index=False)
+    lines = [json.dumps({"id": item, "family": "f"}) for item in ("a", "b")]
+    (folder / "items.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def scores(folder: Path) -> None:
+    rows = [(f"m{m}", 10.0**m, f"t{t}", float(m + 1 > t / 4), 2.0**t) for m in range(1, 5) for t in range(12)]
+    columns = ["model", "n_params", "task", "score", "human_minutes"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "scores.csv", index=False)
+
+
+def test_every_command_on_tables_works(clean: Environment) -> None:
+    attempts(clean.folder)
+    scores(clean.folder)
+    points = pd.read_csv(POINTS)
+    last = points.query("metric == 'exact_match' and is_final and task in ['addition_direct', 'gauss_sum_direct']")
+    last.to_csv(clean.folder / "few.csv", index=False)
+    made = {
+        ("import", "few.csv", "--out", "points.csv"): "points.csv",
+        ("backtest", "points.csv", "--rolling", "1", "--min-rungs", "6", "--out", "test"): "test/forecasts.csv",
+        ("difficulty", "scores.csv", "--last", "1", "--out", "hard"): "hard/summary.json",
+        ("orders", "scores.csv", "--last", "1", "--out", "orders"): "orders/orders.svg",
+        ("humans", "attempts.csv", "--items", "items.jsonl", "--out", "humans"): "humans/items.csv",
+        ("people", "--out", "people"): "people/people_for_width.svg",
+    }
+    for words, file in made.items():
+        assert json.loads(clean.run(*words, "--json").stdout)
+        assert (clean.folder / file).is_file()
+    law = ["fit", "points.csv", "--law", "logistic", "--task", "addition_direct", "--replicates", "20", "--json"]
+    assert json.loads(clean.run(*law).stdout)["n_points"] > 0
+    plan = ["plan", "--params", "1.82", "482", "2085", "0.348", "0.366", "--flops", "1e21", "--json"]
+    assert json.loads(clean.run(*plan).stdout)["n_params"] > 1e9
+    assert "chinchilla" in clean.run("ls", "laws").stdout
+
+
+@pytest.mark.parametrize("words", [("compose",), ("track",), ("sandbox", "few.csv")])
+def test_what_needs_the_pipeline_says_so(clean: Environment, words: tuple[str, ...]) -> None:
+    ended = clean.run(*words, status=1)
+    assert ended.stderr.startswith(f"error: tasklaws {words[0]} needs ")
+    assert ended.stderr.endswith(": pip install 'tasklaws[pipeline]'\n")
+    assert ended.stderr.count("\n") == 1
