@@ -50,7 +50,8 @@ def values(path: Path) -> dict[str, Any]:
         return dict(_leaves(json.loads(path.read_text()), ""))
     table = pd.read_csv(path, keep_default_na=False, na_values=[""])
     texts = [column for column in table if not pd.api.types.is_numeric_dtype(table[column])]
-    keys = table[[column for column in texts if column not in ("evidence", "skills")]].astype(str).agg(" ".join, axis=1)
+    named = table[[column for column in texts if column not in ("evidence", "skills", "step", "survives")]]
+    keys = named.fillna("").astype(str).agg(" ".join, axis=1)
     place = keys + " #" + keys.groupby(keys).cumcount().astype(str)
     return {f"{at}: {column}": value for column in table for at, value in zip(place, table[column], strict=True)}
 
