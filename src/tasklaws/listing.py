@@ -41,7 +41,7 @@ def _methods() -> Listed:
     """Each way of forecasting that `backtest` compares, and each order of items that `difficulty` does."""
     from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
     from tasklaws.forecast.methods import LOSS_METHODS, METHODS
-    from tasklaws.items.methods import METHODS as ITEM_METHODS
+    from tasklaws.items.methods import ITEM_METHODS
 
     smooth = "a Gaussian process over {}, on the scale {}"
     found = {

@@ -21,14 +21,14 @@ from lm_eval.tasks import TaskManager
 from tasklaws.families import build
 from tasklaws.families.draws import draw_unreserved, reserved_questions, shots
 from tasklaws.ladder.corpus import documents
-from tasklaws.sandbox.cache import Verdicts
+from tasklaws.sandbox.cache import OutcomeCache
 from pathlib import Path
 params = yaml.safe_load(open("params.yaml").read())
 families = build(params["families"]["sets"])
 family = families[-1]
 items = {split: family.items(0, split) for split in ("test", "dev")}
 every = [item for own in items.values() for item in own]
-ran = Verdicts(Path("verdicts"), 1).judge([(item.programs[0], item.fuel) for item in every])
+ran = OutcomeCache(Path("verdicts"), 1).of([(item.programs[0], item.fuel) for item in every])
 learned = documents(families, params["corpus"]["mixture"], 300, 0, "train")
 manager = TaskManager(include_path="custom_tasks", include_defaults=False)
 print(json.dumps({
