@@ -25,7 +25,7 @@ ITEMS = [
 ]
 NEEDING_PYTHON = [tiny.items("sha256_power")[50], tiny.items("gauss_sum")[80], tiny.items("gauss_sum")[-20]]
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 
 def population(n_people: int) -> Population:
