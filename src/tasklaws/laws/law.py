@@ -89,14 +89,6 @@ class Law(ABC):
         """The exponent of 1 / input beside a parameter that is a level "at input 1": most laws' last parameter."""
         return theta[..., -1]
 
-    def starts(self) -> dict[str, tuple[float, ...]]:
-        """Where searches of the parameters that are not linear begin: all combinations of these."""
-        return {parameter.name: parameter.starts for parameter in self.parameters if not parameter.linear}
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(parameter.name for parameter in self.parameters)
-
     def on(self, axis: str) -> Self:
         """The same law of another axis; a law that is not of one axis alone raises TasklawsError."""
         if axis not in AXES:
