@@ -24,7 +24,7 @@ def assess(batch: Batch, table: int, theta: Array, rested: bool) -> tuple[Status
     cut: list[str] = []
     for index in np.flatnonzero(loose):
         share = (theta[index] - lower[index]) / width[index]
-        if EDGE <= share <= 1 - EDGE:
+        if not (share < EDGE or share > 1 - EDGE):
             continue
         side = int(share > 0.5)
         loose[index] = False
