@@ -1,10 +1,6 @@
 """The laws of loss in model size and tokens together: Chinchilla's, Kaplan's joint one, and Gadre's of
 over-training."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
-
 import numpy as np
 
 from tasklaws.core.arrays import Array
@@ -13,11 +9,10 @@ from tasklaws.laws.law import LOSS_FLOOR, Inputs, Law, Parameter, columns, stack
 _SURFACE_EXPONENTS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.5)
 
 
-@dataclass(frozen=True)
 class Chinchilla(Law):
     """E + A / N^alpha + B / D^beta."""
 
-    one_axis: ClassVar[bool] = False
+    one_axis = False
 
     def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
         floor, size, data, alpha, beta = columns(theta)
@@ -27,17 +22,16 @@ class Chinchilla(Law):
         gradient = stack(np.ones_like(part_n), share_n, share_d, -log_n * part_n, -log_d * part_d)
         return floor + part_n + part_d, gradient
 
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
+    def natural(self, theta: Array, scale: Inputs, level: Array) -> Array:
         floor, size, data, alpha, beta = columns(theta)
         size, data = size * scale["n_params"] ** alpha, data * scale["n_tokens"] ** beta
         return stack(floor * level, size * level, data * level, alpha, beta)
 
 
-@dataclass(frozen=True)
 class KaplanJoint(Law):
     """[(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D."""
 
-    one_axis: ClassVar[bool] = False
+    one_axis = False
 
     def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
         size, data, alpha_n, alpha_d = columns(theta)
@@ -53,17 +47,16 @@ class KaplanJoint(Law):
             log_sum - share * ratio * log_n,
         )
 
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
+    def natural(self, theta: Array, scale: Inputs, level: Array) -> Array:
         size, data, alpha_n, alpha_d = columns(theta)
         size = size * scale["n_params"] * level ** (1 / alpha_n)
         return stack(size, data * scale["n_tokens"] * level ** (1 / alpha_d), alpha_n, alpha_d)
 
 
-@dataclass(frozen=True)
 class OverTraining(Law):
     """E + (a M^eta + b M^-eta) C^-eta with M = D / N and C = 6 N D."""
 
-    one_axis: ClassVar[bool] = False
+    one_axis = False
 
     def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
         floor, few, many, eta = columns(theta)
@@ -73,7 +66,7 @@ class OverTraining(Law):
         slope = few * over * (log_m - log_c) - many * under * (log_m + log_c)
         return floor + few * over + many * under, stack(np.ones_like(over), over, under, slope)
 
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
+    def natural(self, theta: Array, scale: Inputs, level: Array) -> Array:
         floor, few, many, eta = columns(theta)
         # M / C is 1 / (6 N^2), and M C is 6 D^2: 6 is in the formula, not in the scale.
         few, many = few * scale["n_params"] ** (2 * eta), many * scale["n_tokens"] ** (2 * eta)

@@ -1,9 +1,5 @@
 """Transfer: how much data of the task itself pre-training is worth."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
-
 import numpy as np
 
 from tasklaws.core.arrays import Array
@@ -12,11 +8,10 @@ from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
 _TRANSFER_EXPONENTS = (0.1, 0.4, 0.8)
 
 
-@dataclass(frozen=True)
 class Transfer(Law):
     """k D_F^alpha N^beta."""
 
-    one_axis: ClassVar[bool] = False
+    one_axis = False
 
     def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
         scale, alpha, beta = columns(theta)
@@ -25,7 +20,7 @@ class Transfer(Law):
         value = scale * share
         return value, stack(share, log_d * value, log_n * value)
 
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
+    def natural(self, theta: Array, scale: Inputs, level: Array) -> Array:
         size, alpha, beta = columns(theta)
         return stack(size * level * scale["n_tokens"] ** -alpha * scale["n_params"] ** -beta, alpha, beta)
 
