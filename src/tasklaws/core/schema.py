@@ -1,5 +1,6 @@
 """The nouns of the experiment as frozen types, and their files."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -98,6 +99,11 @@ def read_items(path: Path) -> list[Item]:
     if not items:
         raise TasklawsError(f"{path} holds no items: run `dvc repro items`")
     return items
+
+
+def read_family_items(families: Iterable[str], folder: Path = ITEMS) -> list[Item]:
+    """The items of all `families`, one file each in `folder`; errors are those of `read_items`."""
+    return [item for family in families for item in read_items(folder / f"{family}.jsonl")]
 
 
 def read_documents(path: Path) -> list[Document]:
