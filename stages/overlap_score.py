@@ -19,7 +19,7 @@ def main() -> None:
     ladder = settings.models.name
     items = {item.id: item for item in read_items(SET_ITEMS / f"{FAMILY}.jsonl")}
     responses = Path("responses", "overlap", ladder, f"{rung}.jsonl")
-    finals = [(one.seed, one.step) for one in card.read(Path("models", rung)).checkpoints if one.is_final]
+    finals = [(one.seed, one.step) for one in card.read_card(Path("models", rung)).checkpoints if one.is_final]
     table = score_rung(rung, responses, items, ASK, finals, settings.execution.workers)
     out = Path("scores", "overlap", ladder, f"{rung}.csv")
     SCORES.write(out, table)

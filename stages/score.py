@@ -19,7 +19,7 @@ def main() -> None:
     ladder, role = settings.models.name, settings.rung(rung).role
     items = {item.id: item for family in settings.elicitation.ask for item in read_items(ITEMS / f"{family}.jsonl")}
     responses = Path("responses", ladder, f"{rung}.jsonl")
-    known = card.read(Path("models", rung))
+    known = card.read_card(Path("models", rung))
     ask, workers = settings.elicitation.ask, settings.execution.workers
     checkpoints = [(checkpoint.seed, checkpoint.step) for checkpoint in known.checkpoints]
     table = score_rung(rung, responses, items, ask, checkpoints, workers)

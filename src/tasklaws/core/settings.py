@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
@@ -257,8 +257,7 @@ class Models:
     rungs: dict[Name, Rung]
 
     def __post_init__(self) -> None:
-        roles: tuple[Role, ...] = ("fit", "holdout")
-        for role in roles:
+        for role in get_args(Role):
             if not self.rungs_of(role):
                 raise TasklawsError(f"ladder {self.name} has no rung of role {role}")
 
@@ -357,12 +356,10 @@ class Settings:
     raw: dict[str, Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        strangers = [family for family in self.elicitation.ask if family not in self.families.sets]
-        if strangers:
-            raise TasklawsError(f"elicitation.ask has {strangers[0]!r}, which families.sets lacks")
-        strangers = [family for family in self.humans.families if family not in self.families.sets]
-        if strangers:
-            raise TasklawsError(f"humans.families has {strangers[0]!r}, which families.sets lacks")
+        for key, named in (("elicitation.ask", self.elicitation.ask), ("humans.families", self.humans.families)):
+            for family in named:
+                if family not in self.families.sets:
+                    raise TasklawsError(f"{key} has {family!r}, which families.sets lacks")
         if self.experiment.ladders:
             count, least = len(self.models.rungs), self.experiment.overlap_sets.min_rungs
             if count <= least:

@@ -40,7 +40,7 @@ def train_runs(exponent: float, settings: ZipfRuns, seed: int, workers: int) -> 
         out = work / run
         if not (out / card.CARD).exists():
             train_rung(run, source, corpus, out, workers)
-        made = card.read(out)
+        made = card.read_card(out)
         for one in made.checkpoints:
             if one.is_final:
                 rows.append([exponent, n_tokens, one.seed, made.n_params, one.loss_nats])

@@ -9,7 +9,7 @@ from tasklaws.harness.metrics import program_of, score_answer
 from tasklaws.sandbox import run
 
 
-def judge(document: dict[str, Any], results: list[Any]) -> dict[str, float]:
+def score_document(document: dict[str, Any], results: list[Any]) -> dict[str, float]:
     """The metrics of a document, by what was asked: a text, a program (run in the sandbox), or log-likelihoods."""
     answer, target = document["answer"], document["target"]
     if document["choices"]:

@@ -24,7 +24,7 @@ def document(item: Item, elicitation: Elicitation) -> dict[str, Any]:
     }
 
 
-def load(family: str, elicitation: Elicitation, items: str = "", **_: Any) -> dict[str, Dataset]:
+def item_splits(family: str, elicitation: Elicitation, items: str = "", **_: Any) -> dict[str, Dataset]:
     """The splits of a task, for lm-eval's `custom_dataset`: `test` is asked, `shots` serves as few-shot examples.
 
     Items are read from the directory `items`, else that of TASKLAWS_ITEMS, else data/items below the working directory.

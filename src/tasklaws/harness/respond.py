@@ -32,7 +32,7 @@ def respond(model: Path, settings: Settings, ask: Ask, items: Path) -> list[dict
     rounded to 1e-6. In float64 the rows do not depend on the batch size or on what was asked before. A task that
     custom_tasks/ does not have raises TasklawsError.
     """
-    own: Any = {"items": str(items)}  # lm-eval hands it to documents.load
+    own: Any = {"items": str(items)}  # lm-eval hands it to lm_eval_task.item_splits
     manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=own)
     tasks = tasks_of(ask)
     unknown = [task for task in tasks if task not in manager.all_tasks]

@@ -27,11 +27,12 @@ Source: say here where the family is from.
 
 import random
 from dataclasses import dataclass
+from functools import partial
 
 from tasklaws.core.checked import Count
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.families.base import Family, Split, generator
+from tasklaws.families.base import Family, Split, generator, part_of
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,8 @@ class CLASS(Family):
         items = []
         for length in range(2, self.largest_length + 1):
             rng = generator(seed, self.name, length)
-            pairs: dict[tuple[int, int], None] = {}
-            while len(pairs) < 2 * self.per_length:
-                pairs[self._pair(rng, length)] = None
-            chosen = list(pairs)[: self.per_length] if split == "test" else list(pairs)[self.per_length :]
-            items += [self._item(*pair) for pair in sorted(chosen)]
+            pairs = part_of(split, self.per_length, partial(self._pair, rng, length))
+            items += [self._item(*pair) for pair in pairs]
         return items
 
     def draw(self, rng: random.Random) -> Item:

@@ -18,12 +18,7 @@ from tasklaws.tables import SCORES
 
 
 def score_rung(
-    rung: str,
-    responses: Path,
-    items: dict[str, Item],
-    ask: Ask,
-    checkpoints: Sequence[tuple[int, int]],
-    workers: int,
+    rung: str, responses: Path, items: dict[str, Item], ask: Ask, checkpoints: Sequence[tuple[int, int]], workers: int
 ) -> pd.DataFrame:
     """The scores (tables.SCORES) of what the `checkpoints` (seed, step) of a rung said to `items`, put as `ask` has it.
 
@@ -57,11 +52,7 @@ def score(rung: str, responses: Sequence[Response], items: dict[str, Item], outc
 
 
 def refuse_unanswered(
-    rung: str,
-    responses: Sequence[Response],
-    items: dict[str, Item],
-    ask: Ask,
-    checkpoints: Sequence[tuple[int, int]],
+    rung: str, responses: Sequence[Response], items: dict[str, Item], ask: Ask, checkpoints: Sequence[tuple[int, int]]
 ) -> None:
     """Raise TasklawsError unless every (seed, step) of `checkpoints` answered every item in every way, and no more."""
     ways = [(family, elicitation) for family, elicitations in ask.items() for elicitation in elicitations]

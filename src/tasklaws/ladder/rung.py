@@ -13,7 +13,7 @@ from tasklaws.core.files import sha256_file
 from tasklaws.core.schema import read_documents, train_flops
 from tasklaws.core.settings import TrainSource
 from tasklaws.core.workers import run_each
-from tasklaws.ladder.card import Card, Checkpoint, hash_weights, write
+from tasklaws.ladder.card import Card, Checkpoint, hash_weights, write_card
 
 _WORK = Path(".work/train")
 
@@ -106,4 +106,4 @@ def _gather(rung: str, seeds: list[Trained], corpus: Path, work: Path, out: Path
         tokenizer_sha256=sha256_file(out / "tokenizer.json"),
         checkpoints=tuple(placed),
     )
-    write(out, card)
+    write_card(out, card)
