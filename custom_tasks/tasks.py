@@ -9,6 +9,6 @@ __all__ = ["judge", "load"]
 
 def judge(document: dict[str, Any], results: list[Any]) -> dict[str, float]:
     """Scores of one document; imported only now, as asking alone needs no sandbox."""
-    from tasklaws.harness.lm_eval_scores import score_document
+    from tasklaws.harness.metrics import score_document
 
     return score_document(document, results)

@@ -210,7 +210,7 @@ def test_missing_items_are_named(manager, tmp_path, monkeypatch):
 
 def test_the_judge_runs_a_program_in_the_sandbox():
     """What process_results calls, on a response that is right, one that is wrong and one that never ends."""
-    from tasklaws.harness.lm_eval_scores import score_document
+    from tasklaws.harness.metrics import score_document
 
     item = next(each for each in tiny.items("gauss_sum") if each.question == "sum 1..100")
     asked = document(item, "python")
@@ -222,7 +222,7 @@ def test_the_judge_runs_a_program_in_the_sandbox():
 
 
 def test_the_judge_scores_a_choice():
-    from tasklaws.harness.lm_eval_scores import score_document
+    from tasklaws.harness.metrics import score_document
 
     item = tiny.items("largest_of_four")[0]
     asked = document(item, "choice")
@@ -238,7 +238,7 @@ def test_the_judge_scores_a_choice():
 @pytest.mark.parametrize("task", tiny.tasks())
 def test_the_pipeline_and_the_plain_command_score_alike(task, tmp_path):
     """Every elicitation: a right answer, wrong ones, and what ends badly."""
-    from tasklaws.harness.lm_eval_scores import score_document
+    from tasklaws.harness.metrics import score_document
     from tasklaws.harness.score import score
     from tasklaws.sandbox import OutcomeCache
 

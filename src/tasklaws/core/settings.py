@@ -43,7 +43,7 @@ class Families:
     """What is asked: each set's `generator` and that generator's settings, which its class checks."""
 
     split: Literal["test", "dev"]
-    sets: Annotated[dict[Name, dict[str, Any]], NOT_EMPTY]
+    sets: Annotated[dict[Name, dict[str, object]], NOT_EMPTY]
 
 
 @dataclass(frozen=True)
@@ -277,7 +277,7 @@ class OverlapSets:
     overlaps: Annotated[tuple[Share, ...], NOT_EMPTY, DISTINCT]
     n_seeds: Annotated[int, at_least(2)]
     min_rungs: Annotated[int, at_least(3)]
-    chain: dict[str, Any]
+    chain: dict[str, object]
 
     def __post_init__(self) -> None:
         lengths = self.chain.get("lengths")
@@ -293,8 +293,8 @@ class ZipfRuns:
     n_heldout: Count
     vocab_size: Count
     n_tokens: Annotated[tuple[Count, ...], NOT_EMPTY, DISTINCT]
-    chain: dict[str, Any]
-    source: dict[str, Any]
+    chain: dict[str, object]
+    source: dict[str, object]
 
     def __post_init__(self) -> None:
         _ = self.sources
@@ -353,7 +353,7 @@ class Settings:
     models: Models
     experiment: Experiment
     seed: Natural
-    raw: dict[str, Any] = field(init=False, repr=False, compare=False)
+    raw: Mapping[str, Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for key, named in (("elicitation.ask", self.elicitation.ask), ("humans.families", self.humans.families)):

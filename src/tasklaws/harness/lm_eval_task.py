@@ -10,7 +10,7 @@ from tasklaws.core.schema import ITEMS, Elicitation, Item, read_items
 from tasklaws.families.prompts import prompt, target
 
 
-def document(item: Item, elicitation: Elicitation) -> dict[str, Any]:
+def document(item: Item, elicitation: Elicitation) -> dict[str, object]:
     """An item as lm-eval takes it: `prompt` is read, `target` is what a right model writes next."""
     return {
         "id": item.id,

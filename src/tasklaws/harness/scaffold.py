@@ -3,8 +3,8 @@
 import importlib
 import keyword
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -105,7 +105,7 @@ humans:        # how the made-up people do it (src/tasklaws/humans/population.py
 """
 
 
-def new_family(name: str, root: Path, sets: dict[str, dict[str, Any]]) -> list[Path]:
+def new_family(name: str, root: Path, sets: Mapping[str, Mapping[str, object]]) -> list[Path]:
     """Write a family that works, to be edited: src/tasklaws/families/NAME.py, conf/families/NAME.yaml, its line in
     conf/families/default.yaml, and its files in custom_tasks/; all below `root`. Returns the paths written. `sets` are
     the families that conf/ has (families.sets).
@@ -131,5 +131,5 @@ def new_family(name: str, root: Path, sets: dict[str, dict[str, Any]]) -> list[P
     write_text(listed, read_text(listed).replace(_LAST, f"  - {name}\n{_LAST}", 1))
     importlib.invalidate_caches()
     generators.cache_clear()
-    families = build(sets | yaml.safe_load(read_text(entry))["families"]["sets"])
+    families = build({**sets, **yaml.safe_load(read_text(entry))["families"]["sets"]})
     return [code, entry, listed, *write_task_files(task_files(families), root)]

@@ -120,13 +120,11 @@ def _matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
 
 
 def _refuse_shared_commits(repo: str, snapshots: Sequence[Snapshot]) -> None:
-    seen: dict[str, str] = {}
+    revisions: dict[str, str] = {}
     for snapshot in snapshots:
-        if snapshot.commit in seen:
-            raise TasklawsError(
-                f"{repo}: {snapshot.revision} is {seen[snapshot.commit]} too ({snapshot.commit}): drop one"
-            )
-        seen[snapshot.commit] = snapshot.revision
+        other = revisions.setdefault(snapshot.commit, snapshot.revision)
+        if other != snapshot.revision:
+            raise TasklawsError(f"{repo}: {snapshot.revision} is {other} too ({snapshot.commit}): drop one")
 
 
 def _key(source: HubSource, snapshots: Sequence[Snapshot], documents: Sequence[Mapping[str, str]]) -> str:
@@ -236,18 +234,16 @@ def _remedy(error: BaseException, repo: str, endpoint: str) -> str:
         return "no such repository, or a private one: correct `repo` in conf/models, or set HF_TOKEN"
     if isinstance(error, RevisionNotFoundError):
         return "no such revision: correct `steps` or `revision` in conf/models"
-    if isinstance(error, HfHubHTTPError) and error.response.status_code in (401, 403):
-        return "set HF_TOKEN to one that may read it"
     if isinstance(error, HfHubHTTPError):
-        return "run it again later, or set HF_ENDPOINT to a mirror"
+        denied = error.response.status_code in (401, 403)
+        return (
+            "set HF_TOKEN to one that may read it" if denied else "run it again later, or set HF_ENDPOINT to a mirror"
+        )
     if isinstance(error, HFValidationError):
         return "correct `repo` or `revision` in conf/models"
     if isinstance(error, (httpx2.InvalidURL, httpx2.UnsupportedProtocol, json.JSONDecodeError)):
         return "that is not a hub: correct HF_ENDPOINT"
-    unreachable = (httpx2.HTTPError, LocalEntryNotFoundError, ConnectionError, CachedRepoTreeNotFoundError)
-    if isinstance(error, unreachable):
-        return (
-            f"{constants.HF_HUB_CACHE} does not hold it all: connect to the network,"
-            " or set HF_ENDPOINT to a mirror, and run it again"
-        )
+    if isinstance(error, (httpx2.HTTPError, LocalEntryNotFoundError, ConnectionError, CachedRepoTreeNotFoundError)):
+        remedy = "connect to the network, or set HF_ENDPOINT to a mirror, and run it again"
+        return f"{constants.HF_HUB_CACHE} does not hold it all: {remedy}"
     return "run it again"

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -96,7 +96,7 @@ def _gather(rung: str, seeds: list[Trained], corpus: Path, work: Path, out: Path
         for checkpoint in trained.checkpoints:
             path = "." if place == 0 and checkpoint.is_final else checkpoint.path
             shutil.copytree(work / checkpoint.path, out / path, dirs_exist_ok=True)
-            placed.append(Checkpoint(**{**vars(checkpoint), "path": path}))
+            placed.append(replace(checkpoint, path=path))
     card = Card(
         rung=rung,
         source_kind="train",
