@@ -37,7 +37,7 @@ def score(rung: str, responses: Sequence[Response], items: dict[str, Item], outc
     """
     for said in responses:
         if said.item not in items:
-            raise _outdated(rung, f"a response to unknown item {said.item!r}")
+            raise TasklawsError(f"{rung}: a response to unknown item {said.item!r}: run `dvc repro respond@{rung}`")
         n_choices = len(items[said.item].choices)
         if said.log_likelihoods is not None and len(said.log_likelihoods) != n_choices:
             raise _outdated(rung, f"{said.item} has {n_choices} choices, not {len(said.log_likelihoods)}")
