@@ -36,6 +36,7 @@ Name = Annotated[str, Rule("of letters, digits, - and _", re.compile(r"[\w-]+").
 Names = Annotated[tuple[str, ...], NOT_EMPTY, DISTINCT]
 Correlation = Annotated[float, Rule("-1 to 1", lambda value: -1 <= value <= 1)]
 Exponent = Annotated[float, Rule("more than 1", lambda value: value > 1)]
+_NO_EXPERIMENT = "params.yaml has no experiment: run `dvc exp run -S experiment=overlap`"
 
 
 @dataclass(frozen=True)
@@ -325,19 +326,15 @@ class Experiment:
     def overlap_sets(self) -> OverlapSets:
         """Its sets; TasklawsError where there is no such experiment."""
         if self.sets is None:
-            raise _no_experiment()
+            raise TasklawsError(_NO_EXPERIMENT)
         return self.sets
 
     @property
     def zipf_runs(self) -> ZipfRuns:
         """Its runs on corpora; TasklawsError where there is no such experiment."""
         if self.zipf is None:
-            raise _no_experiment()
+            raise TasklawsError(_NO_EXPERIMENT)
         return self.zipf
-
-
-def _no_experiment() -> TasklawsError:
-    return TasklawsError("params.yaml has no experiment: run `dvc exp run -S experiment=overlap`")
 
 
 @dataclass(frozen=True)
