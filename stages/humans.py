@@ -3,16 +3,15 @@
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.schema import ITEMS, read_items
+from tasklaws.core.schema import read_family_items
 from tasklaws.core.settings import load
 from tasklaws.humans.estimates import write_summary
 
 
 def main() -> None:
     settings = load()
-    items = [item for family in settings.humans.families for item in read_items(ITEMS / f"{family}.jsonl")]
-    people = settings.humans
-    said = write_summary(Path(people.attempts), items, people.interval, people.target, Path("data/humans"))
+    items, attempts = read_family_items(settings.humans.families), Path(settings.humans.attempts)
+    said = write_summary(attempts, items, settings.humans.interval, settings.humans.target, Path("data/humans"))
     print("\n".join(said))
 
 

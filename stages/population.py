@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.schema import ITEMS, read_items
+from tasklaws.core.schema import read_family_items
 from tasklaws.core.settings import load
 from tasklaws.humans.population import simulate
 from tasklaws.tables import ATTEMPTS
@@ -11,11 +11,9 @@ from tasklaws.tables import ATTEMPTS
 
 def main() -> None:
     settings = load()
-    population = settings.humans.population
-    items = [item for family in settings.humans.families for item in read_items(ITEMS / f"{family}.jsonl")]
-    out = Path("data/population/attempts.csv")
-    ATTEMPTS.write(out, simulate(items, population, settings.seed))
-    print(f"{out}: {population.n_people} people at {len(items)} items")
+    items, out = read_family_items(settings.humans.families), Path("data/population/attempts.csv")
+    ATTEMPTS.write(out, simulate(items, settings.humans.population, settings.seed))
+    print(f"{out}: {settings.humans.population.n_people} people at {len(items)} items")
 
 
 if __name__ == "__main__":

@@ -67,6 +67,10 @@ class Table:
         """Rows (mappings or sequences) as a DataFrame of the columns; what a mapping lacks is unknown."""
         return pd.DataFrame(list(rows), columns=self.columns)
 
+    def pick(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The columns of a table that holds more."""
+        return table[self.columns]
+
 
 def _table(holds: str, columns: str, more: Iterable[str] = (), keys: str = "") -> Table:
     """A table from its columns, in order: `*` behind a name marks one of the `keys`, `#` numbers, `?` gaps."""

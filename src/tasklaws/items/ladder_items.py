@@ -1,12 +1,14 @@
 """The pipeline's scores, items and people as one table of items: what `tasklaws orders` reads, made of a ladder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Item
+from tasklaws.core.schema import Item, Role
 from tasklaws.items.table import ItemTable, check_items
+from tasklaws.paths import Paths
+from tasklaws.tables import read_final_scores, read_observations
 
 SECONDS_A_MINUTE = 60
 
@@ -60,3 +62,16 @@ def ladder_items(scores: pd.DataFrame, sizes: dict[str, float], items: list[Item
         }
     )
     return check_items(table, "the ladder's items")
+
+
+def read_ladder_items(
+    paths: Paths, rungs: Mapping[Role, Sequence[str]], items: list[Item], people: pd.DataFrame
+) -> ItemTable:
+    """`ladder_items` of a ladder's files; `rungs` of each role. A missing or malformed file raises TasklawsError."""
+    scores: list[pd.DataFrame] = []
+    sizes: dict[str, float] = {}
+    for role, names in rungs.items():
+        observations = read_observations(paths.observations(role), names)
+        scores.append(read_final_scores(paths.scores(role), names, observations))
+        sizes |= dict(zip(observations["rung"], observations["n_params"].astype(float), strict=True))
+    return ladder_items(pd.concat(scores), sizes, items, people)
