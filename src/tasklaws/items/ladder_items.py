@@ -1,6 +1,6 @@
 """The pipeline's scores, items and people as one table of items: what `tasklaws orders` reads, made of a ladder."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -11,12 +11,12 @@ from tasklaws.items.table import ItemTable, check_items
 SECONDS_A_MINUTE = 60
 
 
-def families_without_people(items: Iterable[Item], people: pd.DataFrame) -> list[str]:
-    """The families of `items`, sorted, none of whose items stands in `people`; one of which only some do raises
-    TasklawsError."""
+def families_without_people(families: Mapping[str, str], people: pd.DataFrame) -> list[str]:
+    """The families, sorted, none of whose items stands in `people`; one of which only some do raises TasklawsError.
+    `families` maps an item to its family."""
     found: dict[str, dict[str, bool]] = {}
-    for item in items:
-        found.setdefault(item.family, {})[item.id] = item.id in people.index
+    for item, family in sorted(families.items()):
+        found.setdefault(family, {})[item] = item in people.index
     for family, known in found.items():
         if len(set(known.values())) > 1:
             missing = next(item for item in known if not known[item])
@@ -39,7 +39,7 @@ def ladder_items(scores: pd.DataFrame, sizes: dict[str, float], items: list[Item
     strangers = solved.loc[~solved["item"].isin(list(known)), "item"]
     if len(strangers):
         raise TasklawsError(f"item {strangers.iloc[0]} was scored and is not in data/items: run `dvc repro`")
-    families_without_people(items, people)
+    families_without_people({item.id: item.family for item in items}, people)
     rows = solved.groupby(["rung", "family", "elicitation", "item"], as_index=False)["exact_match"].mean()
     of = [known[item] for item in rows["item"]]
     counts = people.reindex(rows["item"])
