@@ -310,12 +310,12 @@ def import_results(
 
     if out.is_dir():
         raise TasklawsError(f"--out {out} is a directory: give a file, such as {out / 'points.csv'}")
-    found = merge_results(paths, out.name.removesuffix(".gz").removesuffix(".csv"), models, besides=out)
-    write_points(out, found.table)
-    counts = {column: found.table[column].nunique() for column in ("ladder", "model", "task")}
+    merged, notes = merge_results(paths, out.name.removesuffix(".gz").removesuffix(".csv"), models, besides=out)
+    write_points(out, merged)
+    counts = {column: merged[column].nunique() for column in ("ladder", "model", "task")}
     told = ", ".join(f"{count} {column}(s)" for column, count in counts.items())
-    lines = [*found.notes, f"{out}: {len(found.table)} rows, {told}"]
-    answer({"rows": len(found.table), **counts, "notes": list(found.notes)}, "\n".join(lines), json_)
+    lines = [*notes, f"{out}: {len(merged)} rows, {told}"]
+    answer({"rows": len(merged), **counts, "notes": notes}, "\n".join(lines), json_)
 
 
 @command("sandbox", "tasklaws sandbox program.py --fuel 300000000 --json")

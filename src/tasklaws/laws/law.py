@@ -18,7 +18,7 @@ AXES = ("train_flops", "n_params", "n_tokens")
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a law, and where it is searched.
+    """One parameter of a law, and where it is searched. `Law.natural` says which units it knows.
 
     Bounds and starts hold where every input is divided by its geometric mean over the points and every loss by the
     largest one, so exponents and shares stay what they are and levels are shares of that loss. Those of a `place` (a

@@ -39,12 +39,6 @@ class Surface:
             if not (np.isfinite(value) and (value > 0 or (name == "E" and value == 0))):
                 raise TasklawsError(f"{name} is {value}: no plan without a positive one (of a fit: see its status)")
 
-    @classmethod
-    def of(cls, fit: Fit) -> "Surface":
-        if fit.law.name != "chinchilla" or len(fit.ladders) > 1:
-            raise TasklawsError(f"a plan needs a chinchilla fit of one ladder, this is {fit.law.name}: fit that")
-        return cls(**fit.params)
-
     def loss(self, n_params: float, n_tokens: float) -> float:
         return float(self.E + self.A * n_params**-self.alpha + self.B * n_tokens**-self.beta)
 
@@ -135,7 +129,9 @@ def plan(law: Fit | Surface, flops: float | None = None, *, loss: float | None =
 
     if isinstance(law, Surface):
         return best(law)
-    found = best(Surface.of(law))
+    if law.law.name != "chinchilla" or len(law.ladders) > 1:
+        raise TasklawsError(f"a plan needs a chinchilla fit of one ladder, this is {law.law.name}: fit that")
+    found = best(Surface(**law.params))
     draws = []
     for theta in law.draws[:, 0]:
         with suppress(TasklawsError):  # a refit without a surface, or whose floor is above the loss

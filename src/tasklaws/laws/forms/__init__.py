@@ -12,14 +12,13 @@ from tasklaws.laws.forms import (
     logistic,
     power,
     step,
-    transfer,
 )
 from tasklaws.laws.law import AXES, Law
 
 if TYPE_CHECKING:  # pydantic takes time to import, which commands on tables need not wait for
     from tasklaws.core.settings import Laws
 
-_FILES = (power, chinchilla, transfer, alabdulmohsin, broken_power, logistic, log_accuracy, step, constant)
+_FILES = (power, chinchilla, alabdulmohsin, broken_power, logistic, log_accuracy, step, constant)
 LAWS: dict[str, Law] = {law.name: law for file in _FILES for law in vars(file).values() if isinstance(law, Law)}
 
 

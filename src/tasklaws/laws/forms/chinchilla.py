@@ -1,5 +1,5 @@
-"""The laws of loss in model size and tokens together: Chinchilla's, Kaplan's joint one, and Gadre's of
-over-training."""
+"""The laws of model size and tokens together: Chinchilla's loss, Kaplan's joint one, Gadre's of over-training, and
+Hernandez' transfer: how much data of the task itself pre-training is worth."""
 
 import numpy as np
 
@@ -7,6 +7,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.laws.law import LOSS_FLOOR, Inputs, Law, Parameter, columns, stack
 
 _SURFACE_EXPONENTS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.5)
+_TRANSFER_EXPONENTS = (0.1, 0.4, 0.8)
 
 
 class Chinchilla(Law):
@@ -73,6 +74,23 @@ class OverTraining(Law):
         return stack(floor * level, few * level, many * level, eta)
 
 
+class Transfer(Law):
+    """k D_F^alpha N^beta."""
+
+    one_axis = False
+
+    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
+        scale, alpha, beta = columns(theta)
+        log_n, log_d = np.log(x["n_params"]), np.log(x["n_tokens"])
+        share = np.exp(alpha * log_d + beta * log_n)
+        value = scale * share
+        return value, stack(share, log_d * value, log_n * value)
+
+    def natural(self, theta: Array, scale: Inputs, level: Array) -> Array:
+        size, alpha, beta = columns(theta)
+        return stack(size * level * scale["n_tokens"] ** -alpha * scale["n_params"] ** -beta, alpha, beta)
+
+
 CHINCHILLA = Chinchilla(
     name="chinchilla",
     formula="E + A / N^alpha + B / D^beta",
@@ -108,5 +126,16 @@ OVER_TRAINING = OverTraining(
         Parameter("a", "value", 1e-8, 1e4, log=True, linear=True),
         Parameter("b", "value", 1e-8, 1e4, log=True, linear=True),
         Parameter("eta", "1", 0.0, 2.0, _SURFACE_EXPONENTS, shared=True, edge=(True, False)),
+    ),
+)
+TRANSFER = Transfer(
+    name="transfer",
+    formula="D_T = k D_F^alpha N^beta: the value is effective data transferred, n_tokens that of fine-tuning",
+    citation="Hernandez et al. 2021, arXiv 2102.01293, eq. 1.1",
+    inputs=("n_params", "n_tokens"),
+    parameters=(
+        Parameter("k", "tokens at input 1", 1e-8, 1e8, log=True, linear=True),
+        Parameter("alpha", "1", -3.0, 3.0, _TRANSFER_EXPONENTS, shared=True),
+        Parameter("beta", "1", -3.0, 3.0, _TRANSFER_EXPONENTS, shared=True),
     ),
 )
