@@ -77,7 +77,7 @@ def test_held_out_are_the_last_or_the_last_that_set_records() -> None:
     assert held_out(scored, 2, records=False) == [3, 4]
     assert held_out(scored, 2, records=True) == [1, 3]
     for last, records in [(0, False), (5, False), (3, True)]:
-        with pytest.raises(TasklawsError, match=f"--last {last}: "):
+        with pytest.raises(TasklawsError, match=f"last is {last}: "):
             held_out(scored, last, records)
 
 

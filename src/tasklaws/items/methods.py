@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasklaws.core.arrays import Array
-from tasklaws.items.covariates import COVARIATES, GROUPINGS, SOLVE_RATE, TIME, Explanation, explain, has_covariate
+from tasklaws.items.covariates import COVARIATES, GROUPINGS, SOLVE_RATE, TIME, Explanation, covariate, explain
 from tasklaws.items.irt import Basis, ItemResponseFit, fit_item_response
 from tasklaws.items.table import ItemTable
 
@@ -26,7 +26,7 @@ class ItemMethod:
 
     def usable(self, table: ItemTable) -> bool:
         """Whether the table has what the method is about: one that explains by a single covariate needs that."""
-        return len(self.covariates) != 1 or has_covariate(table.items, self.covariates[0])
+        return len(self.covariates) != 1 or covariate(table.items, self.covariates[0]) is not None
 
     def explanation(self, table: ItemTable) -> Explanation:
         """The items described as far as this method looks."""
@@ -81,5 +81,4 @@ class FittedMethod:
         values = self.basis(np.array([level]), np.array([position]))
         variance = sum(self.fit.sd[name] ** 2 * float((block**2).sum()) for name, block in values.items())
         variance += self.fit.sd["family"] ** 2 if "family" in explanation.groups else 0.0
-        offsets: Array = self.fit.explained(explanation) / np.sqrt(1 + ATTENUATION * variance)
-        return offsets
+        return np.asarray(explanation.design @ self.fit.effects / np.sqrt(1 + ATTENUATION * variance))
