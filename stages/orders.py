@@ -8,7 +8,7 @@ from tasklaws.core import errors
 from tasklaws.core.schema import ITEMS, Role, read_items
 from tasklaws.core.settings import load
 from tasklaws.items.ladder_items import families_without_people, ladder_items
-from tasklaws.items.orders import agreement, compare
+from tasklaws.items.orders import order_agreement, score_orders
 from tasklaws.tables import ORDER_AGREEMENT, ORDERS, read_final_scores, read_human_estimates, read_observations
 
 EARLIER = 2
@@ -31,8 +31,8 @@ def main() -> None:
     items = [item for family in families for item in read_items(ITEMS / f"{family}.jsonl")]
     people = read_human_estimates(Path("data/humans/items.csv"))
     table = ladder_items(pd.concat(scores), sizes, items, people)
-    compared = compare(table, max(len(table.models) - EARLIER, 1), settings.execution.workers)
-    agreed = agreement(table)
+    compared = score_orders(table, max(len(table.models) - EARLIER, 1), settings.execution.workers)
+    agreed = order_agreement(table)
     ORDERS.write(results / "orders.csv", compared)
     ORDER_AGREEMENT.write(results / "orders_agreement.csv", agreed)
     print(f"{results}/orders.csv: {len(table.items)} items, {len(table.models)} models")

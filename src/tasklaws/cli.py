@@ -188,11 +188,11 @@ def predict_difficulty(
     """
     from tasklaws.core.files import refuse_file, write_json, written_together
     from tasklaws.items.predictions import predict_items
-    from tasklaws.items.table import read_items
+    from tasklaws.items.table import read_item_scores
     from tasklaws.tables import DIFFICULTIES, ITEM_PREDICTIONS
 
     refuse_file(out)
-    found = predict_items(read_items(table), last, records=records)
+    found = predict_items(read_item_scores(table), last, records=records)
     with written_together(out) as directory:
         ITEM_PREDICTIONS.write(directory / "predictions.csv", found.predictions)
         DIFFICULTIES.write(directory / "difficulties.csv", found.difficulties)
@@ -215,19 +215,19 @@ def compare_orders(
     (90% intervals) and orders.svg (docs/difficulty.md).
     """
     from tasklaws.core.files import records, refuse_file, written_together
-    from tasklaws.items.orders import agreement, compare, draw_orders, report
-    from tasklaws.items.table import read_items
+    from tasklaws.items.orders import draw_orders, order_agreement, orders_report, score_orders
+    from tasklaws.items.table import read_item_scores
     from tasklaws.plotting import house_style, save
     from tasklaws.tables import ORDER_AGREEMENT, ORDERS
 
     refuse_file(out)
-    items = read_items(table)
-    compared, agreed = compare(items, last), agreement(items)
+    items = read_item_scores(table)
+    compared, agreed = score_orders(items, last), order_agreement(items)
     with written_together(out) as directory, house_style():
         ORDERS.write(directory / "orders.csv", compared)
         ORDER_AGREEMENT.write(directory / "agreement.csv", agreed)
         save(draw_orders(compared), directory / "orders.svg")
-    answer({"orders": records(compared), "agreement": records(agreed)}, report(compared), json_)
+    answer({"orders": records(compared), "agreement": records(agreed)}, orders_report(compared), json_)
 
 
 @command("humans", "tasklaws humans attempts.csv --items data/items/addition.jsonl --out humans")

@@ -107,7 +107,7 @@ def _forecast_frontier(positions: Array, levels: Array, at: float) -> LevelForec
     return forecast_level(positions[frontier], levels[frontier], at)
 
 
-def _forecast_record(_positions: Array, levels: Array, _at: float) -> LevelForecast:
+def _forecast_record(positions: Array, levels: Array, at: float) -> LevelForecast:
     """Forecast the next record from earlier ones in order (M,), whenever it comes: a step up from the last.
 
     Steps are exponential, their rate with a gamma prior of _STEPS steps of mean _STEP; the predictive distribution of a

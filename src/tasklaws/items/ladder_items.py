@@ -8,22 +8,20 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
 from tasklaws.items.table import ItemTable, check_items
 
-SECONDS_A_MINUTE = 60
+_SECONDS_A_MINUTE = 60
 
 
 def families_without_people(items: Iterable[Item], people: pd.DataFrame) -> list[str]:
     """The families of `items`, sorted, none of whose items stands in `people`; one of which only some do raises
     TasklawsError."""
-    found: dict[str, dict[str, bool]] = {}
+    items = list(items)
+    known = {item.family for item in items if item.id in people.index}
     for item in items:
-        found.setdefault(item.family, {})[item.id] = item.id in people.index
-    for family, known in found.items():
-        if len(set(known.values())) > 1:
-            missing = next(item for item in known if not known[item])
+        if item.family in known and item.id not in people.index:
             raise TasklawsError(
-                f"data/humans/items.csv lacks {missing}, but has others of {family}: run `dvc repro humans`"
+                f"data/humans/items.csv lacks {item.id}, but has others of {item.family}: run `dvc repro humans`"
             )
-    return sorted(family for family, known in found.items() if not any(known.values()))
+    return sorted({item.family for item in items} - known)
 
 
 def ladder_items(scores: pd.DataFrame, sizes: dict[str, float], items: list[Item], people: pd.DataFrame) -> ItemTable:
@@ -51,7 +49,7 @@ def ladder_items(scores: pd.DataFrame, sizes: dict[str, float], items: list[Item
             "score": rows["exact_match"],
             "family": rows["family"] + "_" + rows["elicitation"],
             "skills": [";".join(item.skills) for item in of],
-            "human_minutes": [item.human_seconds / SECONDS_A_MINUTE for item in of],
+            "human_minutes": [item.human_seconds / _SECONDS_A_MINUTE for item in of],
             "human_attempts": counts["n_people"].to_numpy(),
             "human_solved": counts["n_solved"].to_numpy(),
             "steps_required": [item.n_required for item in of],

@@ -1,7 +1,7 @@
 """Which items the next model solves: each of a table's last models predicted from all earlier ones."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -10,31 +10,41 @@ from scipy.stats import norm
 
 from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.items.ability import Levels
-from tasklaws.items.methods import ITEM_METHODS, FittedMethod
-from tasklaws.items.rolling import Origin, held_out, predict
-from tasklaws.items.scoring import DEFINITIONS, summarise
+from tasklaws.items.methods import ITEM_METHODS
+from tasklaws.items.rolling import Origin, fit_for_best, held_out, predict
+from tasklaws.items.scoring import DEFINITIONS, MethodFigures, summarise
 from tasklaws.items.table import ItemTable, check_items
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-HALF_WIDTH = float(norm.ppf(0.95))
-"""Of a 90% interval, in standard errors."""
+HALF_WIDTH = float(norm.ppf(0.95))  # of a 90% interval, in standard errors
+
+
+class ItemFigures(TypedDict):
+    """What summary.json holds: who was held out and why, the methods' figures by DEFINITIONS, the fits that did not
+    settle, and each held-out model's ability, known and forecast, as the mean probability over the items."""
+
+    held_out: list[str]
+    held_out_rule: str
+    earlier_rule: str
+    methods: dict[str, MethodFigures | None]
+    definitions: dict[str, str]
+    not_converged: list[dict[str, str]]
+    abilities: dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ItemPredictions(Result):
-    """What every method said of every item of each held-out model.
+    """Every method's predictions of every item of each held-out model.
 
     `predictions` has a row a model, task and method: score, never_solved, probability (the model's mean score given),
     probability_extrapolated (its mean forecast too) and, with families, probability_unseen_family. `difficulties` has a
-    row a task: difficulty in logits with its 90% interval. `figures` says how good each method was, by what definition,
-    and who was held out."""
+    row a task: difficulty in logits with its 90% interval. `figures` says how good each method was."""
 
     predictions: pd.DataFrame
     difficulties: pd.DataFrame
-    figures: dict[str, Any]
+    figures: ItemFigures
 
     def summary(self) -> str:
         """A line a method with its log loss in nats, and what hampers the figures."""
@@ -53,9 +63,9 @@ class ItemPredictions(Result):
             lines.append(f"{unsettled} fits did not settle: see not_converged among the figures")
         return "\n".join(lines)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """`figures`, in plain JSON types."""
-        return self.figures
+        return {**self.figures}
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the difficulties in order, with their 90% intervals."""
@@ -72,8 +82,8 @@ def predict_items(scores: pd.DataFrame | ItemTable, last: int = 6, *, records: b
     """Predict each of the last models, item by item, from all earlier ones.
 
     `scores` has a row a model and task: model, task, score in [0, 1], date or n_params, and what is known of the tasks
-    (docs/difficulty.md lists the columns), or is what `read_items` gives. The `last` models are held out, by date or
-    size; with `records`, the last whose mean score reached that of all before them. Log losses are in nats. A table
+    (docs/difficulty.md lists the columns), or is what `read_item_scores` gives. The `last` models are held out, by date
+    or size; with `records`, the last whose mean score reached that of all before them. Log losses are in nats. A table
     that cannot be, and more models than have earlier ones, raise TasklawsError. Source: item response explained by
     covariates (De Boeck and Wilson 2004).
 
@@ -88,18 +98,17 @@ def predict_items(scores: pd.DataFrame | ItemTable, last: int = 6, *, records: b
         table = scores
     else:  # numbered so that a refusal, which adds 2 for the lines of a file, names the row from 0
         table = check_items(scores.set_axis(range(-2, len(scores) - 2)), "scores")
-    indices = held_out(table, last, records)
     origins = []
+    indices = held_out(table, last, records)
     with progress("difficulty", len(indices)) as advance:
         for index in indices:
             origins.append(predict(table, index, records))
             advance()
-    return ItemPredictions(predictions_of(table, origins), difficulties_of(table), summary_of(origins, records))
+    predictions = pd.concat([_predictions(table, origin) for origin in origins], ignore_index=True)
+    return ItemPredictions(predictions, _difficulties(table), _figures(origins, records))
 
 
-def summary_of(origins: list[Origin], records: bool) -> dict[str, Any]:
-    """What `summary.json` holds: who was held out and why, the methods' figures, their definitions, and the
-    abilities."""
+def _figures(origins: list[Origin], records: bool) -> ItemFigures:
     return {
         "held_out": [origin.model for origin in origins],
         "held_out_rule": "the last models whose mean score reaches or exceeds that of every model before them"
@@ -126,37 +135,34 @@ def summary_of(origins: list[Origin], records: bool) -> dict[str, Any]:
     }
 
 
-def predictions_of(table: ItemTable, origins: list[Origin]) -> pd.DataFrame:
-    """One row for each held-out model, item asked and usable method."""
-    parts = []
-    for origin in origins:
-        for name, prediction in origin.predictions.items():
-            columns = {
+def _predictions(table: ItemTable, origin: Origin) -> pd.DataFrame:
+    """One row for each item asked and usable method."""
+    parts = {
+        name: pd.DataFrame(
+            {
                 "model": origin.model,
                 "task": table.items.index[origin.asked],
                 "method": name,
                 "score": origin.scores,
                 "never_solved": origin.never_solved.astype(int),
-                "probability": prediction.given,
-                "probability_extrapolated": prediction.extrapolated,
+                "probability": found.given,
+                "probability_extrapolated": found.extrapolated,
+                **({} if found.unseen is None else {"probability_unseen_family": found.unseen}),
             }
-            if prediction.unseen is not None:
-                columns["probability_unseen_family"] = prediction.unseen
-            parts.append(pd.DataFrame(columns))
-    return pd.concat(parts, ignore_index=True)
+        )
+        for name, found in origin.predictions.items()
+    }
+    return pd.concat(parts.values())
 
 
-def difficulties_of(table: ItemTable) -> pd.DataFrame:
+def _difficulties(table: ItemTable) -> pd.DataFrame:
     """Every item's difficulty by the full method on all models, for a model like the best so far, with a 90% interval.
 
     In logits: a model of that level has even odds at difficulty 0. Items that no model has solved have one too.
     """
-    levels = Levels.of(table).earlier
-    fitted = FittedMethod.to(table, levels, ITEM_METHODS["full"], ITEM_METHODS["full"].explanation(table))
-    best = int(levels.argmax())
-    where = float(levels[best]), float(table.position[best])
-    difficulty = -fitted.offsets(*where) - fitted.fit.ability[best]
-    half = HALF_WIDTH * fitted.offsets_stderr(*where)
+    fitted, best, place = fit_for_best(table, ITEM_METHODS["full"])
+    difficulty = -fitted.offsets(*place) - fitted.fit.ability[best]
+    half = HALF_WIDTH * fitted.offsets_stderr(*place)
     return pd.DataFrame(
         {
             "task": table.items.index,

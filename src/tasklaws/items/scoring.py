@@ -1,12 +1,9 @@
 """How good the predictions were: the same few figures for every method."""
 
-from collections.abc import Callable
-
 import numpy as np
 
-from tasklaws.core.arrays import Array
 from tasklaws.items.methods import ITEM_METHODS
-from tasklaws.items.rolling import ItemPrediction, Origin
+from tasklaws.items.rolling import Origin
 from tasklaws.stats.scores import concordance, log_loss
 
 DEFINITIONS = {
@@ -24,35 +21,31 @@ DEFINITIONS = {
 }
 
 
-def summarise(origins: list[Origin]) -> dict[str, dict[str, float | None] | None]:
+MethodFigures = dict[str, float | None]
+
+
+def summarise(origins: list[Origin]) -> dict[str, MethodFigures | None]:
     """Method -> its figures (see DEFINITIONS), None for a method whose column the table lacks."""
     usable = origins[0].predictions
     return {name: _figures(origins, name) if name in usable else None for name in ITEM_METHODS}
 
 
-def _figures(origins: list[Origin], name: str) -> dict[str, float | None]:
+def _figures(origins: list[Origin], name: str) -> MethodFigures:
     pairs = [(origin, origin.predictions[name]) for origin in origins]
-
-    def mean(loss: Callable[[Array, Array], float], choose: Callable[[ItemPrediction], Array]) -> float:
-        return float(np.mean([loss(origin.scores, choose(prediction)) for origin, prediction in pairs]))
-
-    every = [concordance(origin.scores, prediction.given) for origin, prediction in pairs]
+    all_items = [concordance(origin.scores, found.given) for origin, found in pairs]
+    ratios = [right / total for right, total in all_items if total]
     never = [
-        concordance(origin.scores[origin.never_solved], prediction.given[origin.never_solved])
-        for origin, prediction in pairs
+        concordance(origin.scores[origin.never_solved], found.given[origin.never_solved]) for origin, found in pairs
     ]
-    ratios = [right / total for right, total in every if total]
     n_never = sum(total for _, total in never)
-    unseen = [
-        log_loss(origin.scores, prediction.unseen) for origin, prediction in pairs if prediction.unseen is not None
-    ]
+    unseen = [log_loss(origin.scores, found.unseen) for origin, found in pairs if found.unseen is not None]
     return {
-        "log_loss": mean(log_loss, lambda prediction: prediction.given),
-        "brier": mean(
-            lambda scores, expected: float(((scores - expected) ** 2).mean()), lambda prediction: prediction.given
-        ),
+        "log_loss": float(np.mean([log_loss(origin.scores, found.given) for origin, found in pairs])),
+        "brier": float(np.mean([((origin.scores - found.given) ** 2).mean() for origin, found in pairs])),
         "auc": float(np.mean(ratios)) if ratios else None,
-        "log_loss_extrapolated": mean(log_loss, lambda prediction: prediction.extrapolated),
+        "log_loss_extrapolated": float(
+            np.mean([log_loss(origin.scores, found.extrapolated) for origin, found in pairs])
+        ),
         "never_solved_auc": sum(right for right, _ in never) / n_never if n_never else None,
         "unseen_family_log_loss": float(np.mean(unseen)) if unseen else None,
     }

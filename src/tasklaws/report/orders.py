@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.items.ladder_items import families_without_people
-from tasklaws.items.orders import ALL, ORDER_METHODS, REFERENCES, WORDS, judge, sentences
+from tasklaws.items.orders import ALL, ORDER_METHODS, REFERENCES, WORDS, better_or_worse, sentences
 from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, share_y
 from tasklaws.report.load import Evidence, Pair
 from tasklaws.tables import ORDER_AGREEMENT, ORDERS, read_human_estimates
@@ -104,7 +104,7 @@ def _cell(row: pd.Series) -> dict[str, Any]:
         "loss": f"{row['log_loss']:.3f}",
         "interval": f"{row['log_loss_low']:.3f} to {row['log_loss_high']:.3f}",
         "tau": "–" if pd.isna(row["tau"]) else f"{row['tau']:+.2f}",
-        "better": row["order"] != "constant" and judge(row, "constant") == "better",
+        "better": row["order"] != "constant" and better_or_worse(row, "constant") == "better",
     }
 
 
