@@ -21,8 +21,8 @@ from tasklaws.items.ability import Levels
 from tasklaws.items.covariates import Explanation
 from tasklaws.items.irt import Basis, fit_item_response
 from tasklaws.items.methods import ATTENUATION, BLOCKS, ITEM_METHODS, FittedMethod
+from tasklaws.items.predictions import summarise
 from tasklaws.items.rolling import held_out, predict
-from tasklaws.items.scoring import summarise
 from tasklaws.items.table import ItemTable, read_item_scores
 from tasklaws.stats.scores import log_loss
 

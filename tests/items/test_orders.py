@@ -24,8 +24,8 @@ from tasklaws.items.orders import (
     score_orders,
     sentences,
 )
+from tasklaws.items.predictions import summarise
 from tasklaws.items.rolling import predict
-from tasklaws.items.scoring import summarise
 from tasklaws.items.table import ItemTable, check_items, read_item_scores
 from tasklaws.tables import ORDERS
 

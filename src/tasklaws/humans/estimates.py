@@ -93,11 +93,8 @@ class SolveRates(Result):
     def summary(self) -> str:
         """How many items and people, their range of rates, and what to mind."""
         rates, people = self.items["solve_rate"], self.items["n_people"]
-        spread = (
-            f"{len(self.items)} items, each tried by {people.min()} to {people.max()} people and solved by "
-            f"{rates.min():.1%} to {rates.max():.1%} of them"
-        )
-        return "\n".join([*self.notes, spread])
+        tried = f"{len(self.items)} items, each tried by {people.min()} to {people.max()} people"
+        return "\n".join([*self.notes, f"{tried} and solved by {rates.min():.1%} to {rates.max():.1%} of them"])
 
     @property
     def notes(self) -> list[str]:
@@ -157,15 +154,12 @@ def solve_rates(
         raise TasklawsError(f"the level of the intervals is {level}: give a number between 0 and 1")
     if isinstance(attempts, pd.DataFrame):
         labelled = attempts.set_axis([f"attempts: row {row}" for row in attempts.index])
-        seen = labelled["item"].dropna().unique() if "item" in labelled else ()
-        table = check_attempts(labelled, list(families or seen), "attempts")
+        families = families or dict.fromkeys(labelled.get("item", pd.Series(dtype=str)).dropna(), "items")
+        table = check_attempts(labelled, families, "attempts")
     else:
-        if families is None:
-            found = read_rows(Path(attempts), ["item"], [], ["item"])["item"]
-            families = dict.fromkeys(found.dropna(), "items")
-        table = read_attempts(Path(attempts), families)
-    if families is None:
-        families = dict.fromkeys(table["item"], "items")
+        path = Path(attempts)
+        families = families or dict.fromkeys(read_rows(path, ["item"], [], ["item"])["item"].dropna(), "items")
+        table = read_attempts(path, families)
     if target is not None:
         refuse_unknown(target, table)
     timeouts = table.groupby("item")["timeout"].nunique()
