@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tasklaws.core import errors
 from tasklaws.core.settings import load
-from tasklaws.forecast.curve_fits import fit_ladder, save_fits
+from tasklaws.forecast.curve_fits import fit_ladder
+from tasklaws.forecast.fits_file import save_fits
 from tasklaws.forecast.mirage import mirage_table
 from tasklaws.tables import MIRAGE, read_final_scores, read_observations
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tasklaws.core import errors
 from tasklaws.core.settings import load
-from tasklaws.forecast.curve_fits import load_fits
+from tasklaws.forecast.fits_file import load_fits
 from tasklaws.forecast.ladder import forecast_bands, forecast_ladder, forecast_ladder_items
 from tasklaws.gate import open_gate
 from tasklaws.tables import (

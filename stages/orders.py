@@ -36,7 +36,7 @@ def main() -> None:
     ORDERS.write(results / "orders.csv", compared)
     ORDER_AGREEMENT.write(results / "orders_agreement.csv", agreed)
     print(f"{results}/orders.csv: {len(table.items)} items, {len(table.models)} models")
-    for family in families_without_people(items, people):
+    for family in families_without_people({item.id: item.family for item in items}, people):
         print(f"{family} has no people: of its items no solve rate is known")
 
 

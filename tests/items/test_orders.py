@@ -151,8 +151,9 @@ def test_a_family_without_people_has_no_solve_rate_and_is_compared_by_the_rest()
 def test_the_families_without_people_are_told() -> None:
     people = pd.DataFrame({"n_people": 10, "n_solved": 9}, index=["sum-1", "sum-2"])
     other = replace(items()[0], id="product-1", family="product")
-    assert families_without_people([*items(), other], people) == ["product"]
-    assert families_without_people(items(), people) == []
+    families = {item.id: item.family for item in items()}
+    assert families_without_people({**families, other.id: other.family}, people) == ["product"]
+    assert families_without_people(families, people) == []
 
 
 def test_the_command_writes_the_same_whatever_the_rows(

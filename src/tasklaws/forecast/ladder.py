@@ -10,8 +10,8 @@ import pandas as pd
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.baselines import RepeatLast
 from tasklaws.forecast.combine import Forecast, History, forecast
-from tasklaws.forecast.curve_fits import FittedCurve
 from tasklaws.forecast.engine import forecast_rows, interval
+from tasklaws.forecast.fits_file import FittedCurve
 from tasklaws.forecast.panel import SIZES, build_panels
 from tasklaws.stats.rasch import forecast_items
 from tasklaws.tables import BANDS, BASELINE_NAMES, FORECASTS, ITEM_FORECASTS, METHOD_FORECASTS, METRIC_RANGES, POINTS

@@ -1,6 +1,6 @@
 """The pipeline's scores, items and people as one table of items: what `tasklaws orders` reads, made of a ladder."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -11,17 +11,16 @@ from tasklaws.items.table import ItemTable, check_items
 _SECONDS_A_MINUTE = 60
 
 
-def families_without_people(items: Iterable[Item], people: pd.DataFrame) -> list[str]:
-    """The families of `items`, sorted, none of whose items stands in `people`; one of which only some do raises
-    TasklawsError."""
-    items = list(items)
-    known = {item.family for item in items if item.id in people.index}
-    for item in items:
-        if item.family in known and item.id not in people.index:
+def families_without_people(families: Mapping[str, str], people: pd.DataFrame) -> list[str]:
+    """The families, sorted, none of whose items stands in `people`; one of which only some do raises TasklawsError.
+    `families` maps an item to its family."""
+    known = {family for item, family in families.items() if item in people.index}
+    for item, family in sorted(families.items()):
+        if family in known and item not in people.index:
             raise TasklawsError(
-                f"data/humans/items.csv lacks {item.id}, but has others of {item.family}: run `dvc repro humans`"
+                f"data/humans/items.csv lacks {item}, but has others of {family}: run `dvc repro humans`"
             )
-    return sorted({item.family for item in items} - known)
+    return sorted(set(families.values()) - known)
 
 
 def ladder_items(scores: pd.DataFrame, sizes: dict[str, float], items: list[Item], people: pd.DataFrame) -> ItemTable:
@@ -37,7 +36,7 @@ def ladder_items(scores: pd.DataFrame, sizes: dict[str, float], items: list[Item
     strangers = solved.loc[~solved["item"].isin(list(known)), "item"]
     if len(strangers):
         raise TasklawsError(f"item {strangers.iloc[0]} was scored and is not in data/items: run `dvc repro`")
-    families_without_people(items, people)
+    families_without_people({item.id: item.family for item in items}, people)
     rows = solved.groupby(["rung", "family", "elicitation", "item"], as_index=False)["exact_match"].mean()
     of = [known[item] for item in rows["item"]]
     counts = people.reindex(rows["item"])

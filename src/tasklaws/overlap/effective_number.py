@@ -273,7 +273,7 @@ def _with_unseen(seen: Estimate, value: Array, shared: Array) -> Estimate:
     return Estimate(seen.value, n_items**2 / (n_items + correlated + more), seen.high)
 
 
-def worth(row: Mapping[str, Any]) -> str:
+def worth(row: Mapping[Any, Any]) -> str:
     """How many tasks the items of a row are worth, whether that is seen or designed, and the limits of what is seen:
     `137 items are worth 2.1 tasks by design; seen are 137 (90%: 1 to 137)`."""
     observed, designed = (row.get(name, np.nan) for name in ("observed", "designed"))

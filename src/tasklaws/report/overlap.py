@@ -11,6 +11,7 @@ from matplotlib.ticker import NullLocator
 
 from tasklaws.core.settings import Settings
 from tasklaws.experiments.overlap_summary import read_sentences
+from tasklaws.paths import Paths
 from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, scale_colour
 from tasklaws.tables import SET_SUMMARY, VERDICT_NAMES, ZIPF_EXPONENTS, ZIPF_RUNS
 
@@ -19,7 +20,7 @@ N_EFF = "effective number of tasks, as designed"
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
-    """The experiment's tables and the sentences computed from them."""
+    """The experiment's tables and the sentences computed from them; `summary` has its `verdicts` as text."""
 
     summary: pd.DataFrame
     sentences: list[str]
@@ -27,21 +28,26 @@ class Experiment:
     runs: pd.DataFrame
 
 
-def load(root: Path, settings: Settings) -> Experiment | None:
+def load_experiment(root: Path, settings: Settings) -> Experiment | None:
     """Read what the experiment wrote, None where the settings ask for none; a malformed file raises TasklawsError."""
     ladder = settings.models.name
     if ladder not in settings.experiment.ladders:
         return None
-    folder = root / "results" / ladder / "overlap"
+    folder = Paths(ladder, root).overlap
+    summary = SET_SUMMARY.read(folder / "summary.csv").sort_values("n_eff")
+    verdicts = [
+        ", ".join(f"{verdict} {100 * row[verdict]:.0f}%" for verdict in VERDICT_NAMES if row[verdict] > 0)
+        for _, row in summary.iterrows()
+    ]
     return Experiment(
-        summary=SET_SUMMARY.read(folder / "summary.csv").sort_values("n_eff"),
+        summary=summary.assign(verdicts=verdicts),
         sentences=read_sentences(folder / "summary.json") + read_sentences(folder / "zipf.json"),
         exponents=ZIPF_EXPONENTS.read(folder / "zipf.csv"),
         runs=ZIPF_RUNS.read(folder / "zipf_runs.csv"),
     )
 
 
-def draw(experiment: Experiment | None) -> dict[str, Figure]:
+def experiment_figures(experiment: Experiment | None) -> dict[str, Figure]:
     """The section's figures by name; none without an experiment."""
     if experiment is None:
         return {}
@@ -60,25 +66,25 @@ def naive_figure(summary: pd.DataFrame) -> Figure:
         ("mae", "forecast", "forecast"),
         ("mae_repeat_last", "chance", "naive: the last rung's value"),
     ):
-        with_limits(axes, summary, name, LIGHT[colour], label)
+        _with_limits(axes, summary, name, LIGHT[colour], label)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("mean absolute error, points")
-    return finished(figure, axes)
+    return _finished(figure, axes)
 
 
 def theory_figure(summary: pd.DataFrame) -> Figure:
     """How far sets of one overlap differ in their error, with the line of independent thresholds."""
     figure, axes = panel("independent thresholds: no free parameter", **key_room(4))
-    with_limits(axes, summary, "spread", LIGHT["outcome"], "between sets")
-    with_limits(axes, summary, "rmse", LIGHT["forecast"], "whole error")
+    _with_limits(axes, summary, "spread", LIGHT["outcome"], "between sets")
+    _with_limits(axes, summary, "rmse", LIGHT["forecast"], "whole error")
     for name, style, label in (
         ("theory", "-", "theory: $\\propto n_{eff}^{-1/2}$"),
         ("theory_repeat_last", ":", "theory, naive"),
     ):
         axes.plot(summary["n_eff"], 100 * summary[name], style, color=LIGHT["ink"], linewidth=1.3, label=label)
-    log_y(axes, [2, 5, 10, 20, 50])
+    _log_y(axes, [2, 5, 10, 20, 50])
     axes.set_ylabel("root mean square, points")
-    return finished(figure, axes)
+    return _finished(figure, axes)
 
 
 def coverage_figure(summary: pd.DataFrame) -> Figure:
@@ -92,7 +98,7 @@ def coverage_figure(summary: pd.DataFrame) -> Figure:
     axes.axhline(90, color=LIGHT["chance"], linestyle=":", label="90%")
     axes.set_ylim(0, 104)
     axes.set_ylabel("outcomes within, %")
-    return finished(figure, axes)
+    return _finished(figure, axes)
 
 
 def zipf_figure(experiment: Experiment) -> Figure:
@@ -108,72 +114,26 @@ def zipf_figure(experiment: Experiment) -> Figure:
         axes.plot(tokens, means, "-", color=colour, linewidth=1.0)
         slope = means.iloc[-1] * (tokens / tokens[-1]) ** -float(str(row.predicted))
         axes.plot(tokens, slope, ":", color=colour, linewidth=1.3)
-    log_y(axes, [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2])
+    _log_y(axes, [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2])
     axes.set_ylabel("loss, nats (dotted: predicted slope)")
     log_x(axes, "training tokens")
     key_below(figure, *axes.get_legend_handles_labels())
     return figure
 
 
-def with_limits(axes: Axes, summary: pd.DataFrame, name: str, colour: str, label: str) -> None:
+def _with_limits(axes: Axes, summary: pd.DataFrame, name: str, colour: str, label: str) -> None:
     value, low, high = (100 * summary[f"{name}{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high"))
     reach = np.maximum([value - low, high - value], 0)
     axes.errorbar(summary["n_eff"], value, reach, fmt="o-", color=colour, label=label, markersize=4, capsize=2)
 
 
-def log_y(axes: Axes, ticks: list[float]) -> None:
+def _log_y(axes: Axes, ticks: list[float]) -> None:
     axes.set_yscale("log")
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def finished(figure: Figure, axes: Axes) -> Figure:
+def _finished(figure: Figure, axes: Axes) -> Figure:
     log_x(axes, N_EFF)
     key_below(figure, *axes.get_legend_handles_labels())
     return figure
-
-
-def overlap_rows(experiment: Experiment | None) -> list[dict[str, str]]:
-    """The table by overlap."""
-    if experiment is None:
-        return []
-    return [
-        {
-            "overlap": f"{row['overlap']:g}",
-            "n_eff": f"{row['n_eff']:.1f}",
-            "seen": told(row["n_eff_seen"], 1),
-            "forecast": f"{100 * row['mae']:.1f}",
-            "naive": f"{100 * row['mae_repeat_last']:.1f}",
-            "gain": " to ".join(f"{100 * row[f'advantage{end}']:.1f}" for end in ("_low", "_high")),
-            "spread": f"{100 * row['spread']:.1f}",
-            "theory": f"{100 * row['theory']:.1f}",
-            "coverage": f"{100 * row['coverage']:.0f}%",
-            "widened": f"{100 * row['coverage_widened']:.0f}%",
-            "width": f"{100 * row['width']:.0f}",
-            "index": told(row["index"], 2),
-            "verdicts": ", ".join(f"{name} {100 * row[name]:.0f}%" for name in VERDICT_NAMES if row[name] > 0),
-        }
-        for _, row in experiment.summary.iloc[::-1].iterrows()
-    ]
-
-
-def told(value: float, digits: int) -> str:
-    """A number, or a dash for what no set tells."""
-    return f"{value:.{digits}f}" if np.isfinite(value) else "–"
-
-
-def zipf_rows(experiment: Experiment | None) -> list[dict[str, str]]:
-    """The table by Zipf exponent."""
-    if experiment is None:
-        return []
-    return [
-        {
-            "zipf": f"{row['zipf']:g}",
-            "predicted": f"{row['predicted']:.2f}",
-            "exponent": f"{row['exponent']:.2f}",
-            "interval": f"{row['low']:.2f} to {row['high']:.2f}",
-            "floor": f"{row['floor']:.3f}",
-            "status": str(row["status"]),
-        }
-        for _, row in experiment.exponents.iterrows()
-    ]

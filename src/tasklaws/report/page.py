@@ -1,47 +1,50 @@
-"""The page: what the template needs, computed from the evidence."""
+"""The report's page: all that the template needs, computed from the results."""
 
-from collections import Counter
+from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import NamedTuple
 
 from markupsafe import Markup
 
+from tasklaws.forecast.surprises import FAILED, SOLVED
 from tasklaws.plotting import inline, letters, repeated, short
-from tasklaws.report import orders
-from tasklaws.report import shapes as rise
-from tasklaws.report.claims import claims, describe, rise_of
-from tasklaws.report.figures import LABELS
-from tasklaws.report.load import Evidence, Pair
-from tasklaws.report.overlap import Experiment, overlap_rows, zipf_rows
-from tasklaws.report.surprises import Surprises, surprise_blocks
-from tasklaws.report.tables import (
-    comparisons,
-    forecast_rows,
-    headline,
-    ladder_rows,
-    law_rows,
-    mirage_rows,
-    percent,
-    shape_rows,
-    verdict_rows,
-    weights,
-    worth_rows,
-    worth_sentences,
-)
+from tasklaws.report import shapes, tables
+from tasklaws.report.claims import claims, describe_rise
+from tasklaws.report.load import Results
+from tasklaws.report.orders import OrderResults, order_section
+from tasklaws.report.overlap import Experiment
+from tasklaws.report.surprises import Surprises
 from tasklaws.report.template import template
 
 TOP_SURPRISES = 8
 
 
-def render(
-    evidence: Evidence,
-    order_evidence: orders.OrderEvidence,
-    surprising: Surprises,
-    experiment: Experiment | None,
-    svgs: dict[str, str],
-    provenance: list[tuple[str, str]],
-) -> str:
-    """The whole page as text; `svgs` holds each figure's file by name."""
+@dataclass(frozen=True, eq=False)
+class PageContent:
+    """What the page shows: all results, each figure's SVG by name, and the inputs with their SHA-256."""
+
+    results: Results
+    orders: OrderResults
+    surprises: Surprises
+    experiment: Experiment | None
+    svgs: dict[str, str]
+    inputs: list[tuple[str, str]]
+
+
+class FamilyBlock(NamedTuple):
+    """A family with an example, and the names of its figures by elicitation."""
+
+    name: str
+    n_items: int
+    question: str
+    answer: str
+    learned: bool
+    figures: dict[str, list[str]]
+
+
+def render_page(content: PageContent) -> str:
+    """The whole page as text."""
+    results, svgs = content.results, content.svgs
     shown: set[str] = set()
 
     def figure(name: str) -> Markup:
@@ -52,96 +55,60 @@ def render(
         shown.add(name)
         return Markup((repeated if again else inline)(svgs[name], name, escape(name.replace("-", " "))))
 
-    found = comparisons(evidence)
     rises = {
-        pair: {metric: measured for metric in evidence.metrics(pair) if (measured := rise_of(evidence, pair, metric))}
-        for pair in evidence.pairs
+        task: {
+            metric: rise
+            for metric in results.metrics(task)
+            if (rise := shapes.rise_of(results.observed(task, metric), metric)) is not None
+        }
+        for task in results.tasks
     }
-    holdouts = [rung for rung, role in evidence.rungs.items() if role == "holdout"]
     return template("page.html.jinja").render(
-        ladder=evidence.ladder,
+        ladder=results.paths.ladder,
+        results=results,
+        tables=tables,
+        shapes=shapes,
         figure=figure,
         letters=Markup(letters(list(svgs.values()))),
-        rungs=ladder_rows(evidence),
-        holdouts=holdouts,
-        tiles=tiles(evidence),
-        headline=headline(found),
-        forecasts=forecast_rows(found),
-        verdicts=verdict_rows(evidence),
-        weights=[(LABELS[metric], weights(evidence, metric)) for metric in ("exact_match", "target_bits_per_byte")],
-        laws=law_rows(evidence),
-        mirage=mirage_rows(evidence),
-        worth=worth_rows(evidence),
-        worth_said=worth_sentences(evidence),
-        families=family_blocks(evidence, set(svgs)),
-        hashes=evidence.made_by("sha256_power"),
-        sums=evidence.made_by("gauss_sum"),
-        chains=sorted(evidence.made_by("step_chain"), key=lambda family: evidence.settings[family]["overlap"]),
-        pairs=evidence.pairs,
-        shapes=shape_rows({pair: by_metric for pair, by_metric in rises.items() if "exact_match" in by_metric}),
-        descriptions={
-            pair: describe(by_metric["exact_match"]) for pair, by_metric in rises.items() if "exact_match" in by_metric
-        },
-        conventions=conventions(),
-        claims=claims(evidence),
-        orders=orders.section(evidence, order_evidence),
-        surprises=surprise_blocks(evidence, surprising, TOP_SURPRISES),
-        experiment=experiment,
-        overlap_rows=overlap_rows(experiment),
-        zipf_rows=zipf_rows(experiment),
-        provenance=provenance,
-        labels=LABELS,
+        tiles=tiles(results),
+        families=family_blocks(results, set(svgs)),
+        chains=sorted(results.made_by("step_chain"), key=lambda family: results.families[family]["overlap"]),
+        rises=rises,
+        describe=lambda task: describe_rise(rises[task]["exact_match"]),
+        claims=claims(results),
+        orders=order_section(results, content.orders),
+        surprises=content.surprises,
+        kinds=(SOLVED, FAILED),
+        n_surprises=TOP_SURPRISES,
+        experiment=content.experiment,
+        inputs=content.inputs,
     )
 
 
-def tiles(evidence: Evidence) -> list[tuple[str, str]]:
+def tiles(results: Results) -> list[tuple[str, str]]:
     """The page's opening figures: (value, what it is)."""
-    sizes = {row["rung"]: row["n_params"] for row in evidence.observations}
-    ordered = [sizes[rung] for rung in evidence.rungs]
-    models = {(row["rung"], row["seed"]) for row in evidence.observations}
-    verdicts = Counter(row["verdict"] for row in evidence.forecasts if row["metric"] == "exact_match")
+    sizes = list(results.n_params.values())
+    models = results.observations[["rung", "seed"]].drop_duplicates()
+    verdicts = results.forecasts.loc[results.forecasts["metric"] == "exact_match", "verdict"].value_counts()
     return [
-        (str(len(evidence.rungs)), f"rungs, from {short(ordered[0])} to {short(ordered[-1])} parameters"),
+        (str(len(sizes)), f"rungs, from {short(sizes[0])} to {short(sizes[-1])} parameters"),
         (str(len(models)), "models, counting seeds"),
-        (f"{len(evidence.items):,}", f"items in {len(evidence.settings)} families"),
+        (f"{len(results.items):,}", f"items in {len(results.families)} families"),
         *((str(count), f"curves judged “{verdict}”") for verdict, count in sorted(verdicts.items())),
     ]
 
 
-def conventions() -> str:
-    """The meaning of each shape, with its thresholds."""
-    flat, piece = percent(rise.FLAT_SHARE), percent(rise.PIECE_SHARE)
-    return (
-        f"A curve rises if it gains at least {percent(rise.RISE)} and more than two standard errors. A step, "
-        "of whatever height: two levels with one jump between neighbouring rungs tell the curve better than any smooth "
-        "rise; it is the rule by which a verdict is discontinuous. Pieces: not a step, but a pair "
-        f"of neighbours that gain at most {flat} of the rise, and less than the others by more than two standard "
-        f"errors, has at least {piece} of it before and after. Uneven: it falls on the way by more than {flat} and two "
-        f"standard errors. Smooth: none of these. Fewer than {rise.MIN_RUNGS} rungs have no shape."
-    )
-
-
-def family_blocks(evidence: Evidence, figures: set[str]) -> list[dict[str, Any]]:
-    """For each family an example and its figures, one list of names an elicitation."""
-    blocks = []
-    for family in dict.fromkeys(family for family, _ in evidence.pairs):
-        pairs = [pair for pair in evidence.pairs if pair[0] == family]
-        items = [item for item in evidence.items.values() if item.family == family]
-        example = items[len(items) // 3] if items else None
-        blocks.append(
-            {
-                "family": family,
-                "n_items": len(items),
-                "learned": family not in evidence.unlearned,
-                "question": example.question if example else "",
-                "answer": example.answer if example else "",
-                "pairs": [(pair, figure_names(evidence, pair, figures)) for pair in pairs],
-            }
+def family_blocks(results: Results, figures: set[str]) -> list[FamilyBlock]:
+    """Each family that was asked, with those of its curves that are drawn."""
+    blocks: dict[str, FamilyBlock] = {}
+    for task in results.tasks:
+        name, elicitation = task
+        items = results.items[results.items["family"] == name]
+        question, answer = ("", "") if items.empty else items.iloc[len(items) // 3][["question", "answer"]]
+        block = blocks.setdefault(
+            task[0], FamilyBlock(task[0], len(items), question, answer, task[0] not in results.unlearned, {})
         )
-    return blocks
-
-
-def figure_names(evidence: Evidence, pair: Pair, figures: set[str]) -> list[str]:
-    stem = "-".join(pair)
-    names = [f"{stem}-{metric}" for metric in evidence.metrics(pair)] + [f"{stem}-tokens"]
-    return [name for name in names if name in figures]
+        stem = "-".join(task)
+        names = [f"{stem}-{metric}" for metric in results.metrics(task)] + [f"{stem}-tokens"]
+        block.figures[elicitation] = [each for each in names if each in figures]
+    return list(blocks.values())
