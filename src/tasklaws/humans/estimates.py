@@ -154,11 +154,13 @@ def solve_rates(
         raise TasklawsError(f"the level of the intervals is {level}: give a number between 0 and 1")
     if isinstance(attempts, pd.DataFrame):
         labelled = attempts.set_axis([f"attempts: row {row}" for row in attempts.index])
-        families = families or dict.fromkeys(labelled.get("item", pd.Series(dtype=str)).dropna(), "items")
+        if families is None:
+            families = dict.fromkeys(labelled.get("item", pd.Series(dtype=str)).dropna(), "items")
         table = check_attempts(labelled, families, "attempts")
     else:
         path = Path(attempts)
-        families = families or dict.fromkeys(read_rows(path, ["item"], [], ["item"])["item"].dropna(), "items")
+        if families is None:
+            families = dict.fromkeys(read_rows(path, ["item"], [], ["item"])["item"].dropna(), "items")
         table = read_attempts(path, families)
     if target is not None:
         refuse_unknown(target, table)

@@ -178,22 +178,20 @@ def _method_figures(origins: list[Origin], name: str) -> MethodFigures:
 
 def _predictions(table: ItemTable, origin: Origin) -> pd.DataFrame:
     """One row for each item asked and usable method."""
-    parts = {
-        name: pd.DataFrame(
-            {
-                "model": origin.model,
-                "task": table.items.index[origin.asked],
-                "method": name,
-                "score": origin.scores,
-                "never_solved": origin.never_solved.astype(int),
-                "probability": found.given,
-                "probability_extrapolated": found.extrapolated,
-                **({} if found.unseen is None else {"probability_unseen_family": found.unseen}),
-            }
-        )
-        for name, found in origin.predictions.items()
-    }
-    return pd.concat(parts.values())
+    parts = []
+    for name, found in origin.predictions.items():
+        columns = {
+            "model": origin.model,
+            "task": table.items.index[origin.asked],
+            "method": name,
+            "score": origin.scores,
+            "never_solved": origin.never_solved.astype(int),
+            "probability": found.given,
+            "probability_extrapolated": found.extrapolated,
+        }
+        unseen = {} if found.unseen is None else {"probability_unseen_family": found.unseen}
+        parts.append(pd.DataFrame({**columns, **unseen}))
+    return pd.concat(parts)
 
 
 def _difficulties(table: ItemTable) -> pd.DataFrame:

@@ -22,8 +22,9 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)  # Gauss-Hermite quadra
 class ItemPrediction:
     """One method's (n,) probabilities that a held-out model solves the items it was asked.
 
-    `given` its mean score; `extrapolated`: that mean forecast too; `unseen`: given the mean, but every item's
-    difficulty from fits without its family (None without families); `converged`: whether the fit to all items settled.
+    `given`: its mean score is known; `extrapolated`: its mean is forecast too; `unseen`: the mean is known, but every
+    item's difficulty comes from fits without its family (None without families); `converged`: the fit to all items
+    settled.
     """
 
     given: Array
