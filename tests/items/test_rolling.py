@@ -6,8 +6,8 @@ import pytest
 from populations import table
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.items.predictions import summarise
 from tasklaws.items.rolling import family_folds, held_out, predict
-from tasklaws.items.scoring import summarise
 from tasklaws.items.table import ItemTable, check_items
 from tasklaws.stats.scores import concordance, log_loss
 

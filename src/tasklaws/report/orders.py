@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.items.ladder_items import families_without_people
-from tasklaws.items.orders import ALL, ORDER_METHODS, REFERENCES, WORDS, judge, sentences
+from tasklaws.items.orders import ALL, ORDER_METHODS, REFERENCES, WORDS, better_or_worse, sentences
 from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, share_y
 from tasklaws.report.load import Results, Task, of_task
 from tasklaws.report.template import estimate
@@ -74,7 +74,9 @@ def order_section(results: Results, orders: OrderResults) -> dict[str, Any]:
     """What the template orders.html.jinja shows: of each set of items a row an order, None where an order is not
     known."""
     compared, agreement = orders.compared, orders.agreement
-    better = [row["order"] != "constant" and judge(row, "constant") == "better" for _, row in compared.iterrows()]
+    better = [
+        row["order"] != "constant" and better_or_worse(row, "constant") == "better" for _, row in compared.iterrows()
+    ]
     compared = compared.assign(better=better)
     rows = {(row.items, row.order): row for row in compared.itertuples(index=False)}
     sets = [ALL, *sorted(set(compared["items"]) - {ALL})]
