@@ -9,11 +9,7 @@ from matplotlib.figure import Figure
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.items.ladder_items import families_without_people
-<<<<<<< HEAD
-from tasklaws.items.orders import ALL, ORDER_METHODS, REFERENCES, WORDS, better_or_worse, sentences
-=======
 from tasklaws.items.orders import ALL, ORDER_METHODS, REFERENCES, WORDS, sentences
->>>>>>> h-r2
 from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, share_y
 from tasklaws.report.load import Results, Task, of_task
 from tasklaws.report.template import estimate
@@ -55,14 +51,7 @@ def order_section(results: Results, orders: OrderResults) -> dict[str, object]:
     """What the template orders.html.jinja shows: of each set of items a row an order, None where an order is not
     known; of each drawn task Kendall's tau of people's time with item response."""
     compared, agreement = orders.compared, orders.agreement
-<<<<<<< HEAD
-    better = [
-        row["order"] != "constant" and better_or_worse(row, "constant") == "better" for _, row in compared.iterrows()
-    ]
-    compared = compared.assign(better=better)
-=======
     compared = compared.assign(better=compared["minus_constant_high"] < 0)
->>>>>>> h-r2
     rows = {(row.items, row.order): row for row in compared.itertuples(index=False)}
     sets = [ALL, *sorted(set(compared["items"]) - {ALL})]
     return {
