@@ -17,9 +17,9 @@ from tasklaws.core.settings import load
 from tasklaws.families import build
 from tasklaws.families.step_chain import StepChain
 from tasklaws.forecast.backtest import error_figures, rolling_backtest
-from tasklaws.forecast.ladder import to_points
 from tasklaws.overlap.design import chain_weights
 from tasklaws.overlap.summary import structure_table
+from tasklaws.points import to_points
 from tasklaws.tables import read_checkpoints, read_scores
 
 METRICS = ["exact_match", "partial_credit"]

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from tasklaws.core.errors import run
 from tasklaws.core.settings import load
-from tasklaws.report.build import build
+from tasklaws.report.build import build_report
 
 
 def main() -> None:
-    build(Path(), load())
+    build_report(Path(), load())
 
 
 if __name__ == "__main__":

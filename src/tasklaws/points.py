@@ -66,6 +66,13 @@ def write_points(path: Path, table: pd.DataFrame) -> None:
     write_table(path, table.astype(dict.fromkeys(whole, "Int64"))[[*POINTS.columns, *extra]], keys)
 
 
+def to_points(observations: pd.DataFrame) -> pd.DataFrame:
+    """Observations as a table of points: a rung is a model, a family under one elicitation is a task, as in lm-eval."""
+    task = observations["family"] + "_" + observations["elicitation"]
+    known = [column for column in ("seed", "n_eff") if column in observations]
+    return observations.assign(model=observations["rung"], task=task)[[*POINTS.columns, *known]]
+
+
 def parse(path: Path, needed: Sequence[str]) -> pd.DataFrame:
     """A file's rows, each labelled `path:line`: text as text, numbers as floats, columns by their names here,
     ladder the file's stem."""

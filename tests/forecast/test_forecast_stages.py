@@ -13,8 +13,8 @@ from synthetic import SMOOTH, Family, Ladder
 
 from tasklaws.core.files import sha256_file
 from tasklaws.core.settings import Laws
-from tasklaws.forecast.curve_fits import load_fits
-from tasklaws.forecast.ladder import fit_curve
+from tasklaws.forecast.curve_fits import fit_curve
+from tasklaws.forecast.fits_file import load_fits
 from tasklaws.laws.fitting import fit
 from tasklaws.tables import CurveKey, is_loss
 

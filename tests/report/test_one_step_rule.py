@@ -7,7 +7,7 @@ from scipy.special import expit
 from tasklaws.forecast.mirage import mirage_table
 from tasklaws.forecast.panel import build_panels
 from tasklaws.forecast.verdict import panel_verdicts
-from tasklaws.report.shapes import Level, measure
+from tasklaws.report.shapes import Level, measure_rise
 
 N_ITEMS = 200
 N_CURVES = 80
@@ -70,8 +70,8 @@ def test_report_mirage_check_and_verdict_agree_on_every_step() -> None:
         ]
         for values in curves
     ]
-    known = [measure(found[:N_FIT], "exact_match", 0.25) for found in levels]
-    whole = [measure(found, "exact_match", 0.25) for found in levels]
+    known = [measure_rise(found[:N_FIT], "exact_match", 0.25) for found in levels]
+    whole = [measure_rise(found, "exact_match", 0.25) for found in levels]
     steps = [verdict == "discontinuous" for verdict in verdicts]
     assert 10 < sum(steps) < N_CURVES - 30
     assert [rise.shape == "step" for rise in known] == steps

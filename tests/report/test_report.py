@@ -7,7 +7,6 @@ from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -17,26 +16,26 @@ from results_tree import params_of, write_results
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Settings
 from tasklaws.overlap.effective_number import worth
-from tasklaws.report.build import build
+from tasklaws.report.build import build_report
 from tasklaws.report.claims import claims
-from tasklaws.report.load import Evidence, load
-from tasklaws.report.tables import weights
+from tasklaws.report.load import Results, load_results, of_task
+from tasklaws.report.tables import combination_rows
 
 FEW = ("gauss_sum", "largest_of_four", "sha256_power")
 
 
 @pytest.fixture(scope="module")
-def full(not_quick: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def full(not_quick: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
     """The default ladder with every family, reported."""
     root = tmp_path_factory.mktemp("full")
     params = params_of("nano_ladder")
     write_results(root, params)
-    build(root, Settings.of(params))
+    build_report(root, Settings.of(params))
     return root, Settings.of(params)
 
 
 @pytest.fixture(scope="module")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
     """Three rungs, one seed, a few families, not yet reported."""
     root = tmp_path_factory.mktemp("mini")
     params = params_of("nano_mini", FEW)
@@ -90,7 +89,7 @@ def read_page(text: str) -> Reader:
     return reader
 
 
-def test_the_page_loads_nothing(full: tuple[Path, dict[str, Any]]) -> None:
+def test_the_page_loads_nothing(full: tuple[Path, Settings]) -> None:
     text = page(full[0])
     reader = read_page(text)
     assert reader.loads == ["data:,", "surprises.html"]
@@ -99,18 +98,18 @@ def test_the_page_loads_nothing(full: tuple[Path, dict[str, Any]]) -> None:
     assert str(full[0]) not in text
 
 
-def test_ids_are_unique_and_references_lead_somewhere(full: tuple[Path, dict[str, Any]]) -> None:
+def test_ids_are_unique_and_references_lead_somewhere(full: tuple[Path, Settings]) -> None:
     reader = read_page(page(full[0]))
     assert len(reader.ids) == len(set(reader.ids))
     assert set(reader.references) <= set(reader.ids)
 
 
-def test_every_colour_of_a_figure_has_a_dark_one(full: tuple[Path, dict[str, Any]]) -> None:
+def test_every_colour_of_a_figure_has_a_dark_one(full: tuple[Path, Settings]) -> None:
     figures = "".join(re.findall(r"<svg.*?</svg>", page(full[0]), flags=re.S))
     assert set(re.findall(r"#[0-9a-f]{6}\b", figures)) == set()
 
 
-def test_every_family_has_its_figures(full: tuple[Path, dict[str, Any]]) -> None:
+def test_every_family_has_its_figures(full: tuple[Path, Settings]) -> None:
     root, settings = full
     figures = {path.stem for path in (root / "results" / "nano_ladder" / "figures").glob("*.svg")}
     for family, elicitations in settings.elicitation.ask.items():
@@ -127,7 +126,7 @@ def test_every_family_has_its_figures(full: tuple[Path, dict[str, Any]]) -> None
         assert f'id="{name}-title"' in shown
 
 
-def test_verdicts_stand_on_the_page(full: tuple[Path, dict[str, Any]]) -> None:
+def test_verdicts_stand_on_the_page(full: tuple[Path, Settings]) -> None:
     root, _ = full
     forecasts = pd.read_csv(root / "results" / "nano_ladder" / "forecasts.csv")
     text = page(root)
@@ -135,22 +134,22 @@ def test_verdicts_stand_on_the_page(full: tuple[Path, dict[str, Any]]) -> None:
         assert f">{verdict}</span>" in text
 
 
-def test_methods_laws_and_mirage_check_stand_on_the_page(full: tuple[Path, dict[str, Any]]) -> None:
+def test_methods_laws_and_mirage_check_stand_on_the_page(full: tuple[Path, Settings]) -> None:
     root, _ = full
     text = page(root)
     methods = pd.read_csv(root / "results" / "nano_ladder" / "methods.csv")
     for name in methods.loc[methods["weight"] > 0, "method"].unique():
         assert f">{name.replace('_', ' ')}</td>" in text
-    for curve in load(*full).fits.values():
-        if curve.metric == "exact_match":
-            for law in curve.laws:
-                assert f'<td class="one">{law.law.replace("_", " ")}</td>' in text
-                assert law.status.replace("_", " ") in text
+    laws = load_results(*full).laws
+    assert {"exact_match", "loss_nats"} <= set(laws["metric"])
+    for law in laws[laws["metric"] == "exact_match"].itertuples():
+        assert f'<td class="one">{law.law.replace("_", " ")}</td>' in text
+        assert law.status.replace("_", " ") in text
     for row in pd.read_csv(root / "results" / "nano_ladder" / "mirage.csv").itertuples():
         assert escape(row.evidence, quote=False) in text
 
 
-def test_what_families_are_worth_stands_on_the_page(full: tuple[Path, dict[str, Any]]) -> None:
+def test_what_families_are_worth_stands_on_the_page(full: tuple[Path, Settings]) -> None:
     root, _ = full
     text = page(root)
     table = pd.read_csv(root / "results" / "nano_ladder" / "structure.csv")
@@ -164,15 +163,22 @@ def test_what_families_are_worth_stands_on_the_page(full: tuple[Path, dict[str, 
     assert "results/nano_ladder/structure.csv" in text
 
 
-def test_weights_of_a_curve_make_up_the_whole(full: tuple[Path, dict[str, Any]]) -> None:
-    evidence = load(*full)
-    table = weights(evidence, "exact_match")
-    assert len(table.curves) == len(evidence.pairs)
-    assert "repeat last" in [row["method"] for row in table.rows]
-    for place in range(len(table.curves)):
-        assert sum(float(row["cells"][place][0].strip("<%")) for row in table.rows) == pytest.approx(
-            100, abs=len(table.rows)
-        )
+def test_weights_of_a_curve_make_up_the_whole(full: tuple[Path, Settings]) -> None:
+    results = load_results(*full)
+    tasks, rows = combination_rows(results, "exact_match")
+    assert tasks == results.tasks
+    assert "repeat_last" in [row.method for row in rows]
+    for place, task in enumerate(tasks):
+        cells = [row.weights_and_forecasts[place] for row in rows]
+        assert sum(weight for weight, _ in cells if weight > 0) == pytest.approx(1)
+        last = next(row for row in rows if row.method == "repeat_last").weights_and_forecasts[place]
+        assert last[1] == pytest.approx(results.forecast(task, "exact_match")["repeat_last"])
+    errors = [
+        abs(row.weights_and_forecasts[place][1] - of_task(results.validation, task, "exact_match")["observed"].item())
+        for row in rows[:1]
+        for place, task in enumerate(tasks)
+    ]
+    assert rows[0].error == pytest.approx(sum(errors) / len(errors))
 
 
 @pytest.mark.parametrize(
@@ -180,20 +186,15 @@ def test_weights_of_a_curve_make_up_the_whole(full: tuple[Path, dict[str, Any]])
     [([True, True], "not shown"), ([False], "shown"), ([True, False], "partly shown"), ([None], "cannot be told")],
 )
 def test_the_mirage_claim_follows_the_check(
-    full: tuple[Path, dict[str, Any]], survives: list[bool | None], judged: str
+    full: tuple[Path, Settings], survives: list[bool | None], judged: str
 ) -> None:
-    jump = {
-        "family": "addition",
-        "elicitation": "direct",
-        "metric": "partial_credit",
-        "statistic": 0.7,
-        "p_value": 0.01,
-    }
-    rows = [jump if one is None else {**jump, "survives": one} for one in survives]
-    assert judgement(replace(load(*full), mirage=rows), "Are the jumps") == judged
+    jump = ("addition", "direct", "partial_credit", 0.7, 0.01)
+    columns = ["family", "elicitation", "metric", "statistic", "p_value", "survives"]
+    rows = pd.DataFrame([(*jump, one) for one in survives], columns=columns).fillna({"survives": float("nan")})
+    assert judgement(replace(load_results(*full), mirage=rows), "Are the jumps") == judged
 
 
-def test_the_plots_table_is_tidy(full: tuple[Path, dict[str, Any]]) -> None:
+def test_the_plots_table_is_tidy(full: tuple[Path, Settings]) -> None:
     table = pd.read_csv(full[0] / "results" / "nano_ladder" / "plots" / "curves.csv")
     assert list(table) == ["curve", "metric", "role", "n_params", "seed", "value"]
     assert set(table["role"]) == {"fit", "holdout", "forecast", "forecast lower", "forecast upper"}
@@ -201,12 +202,12 @@ def test_the_plots_table_is_tidy(full: tuple[Path, dict[str, Any]]) -> None:
     assert {"loss_nats", "bits_per_byte"} <= set(table.loc[table["curve"] == "corpus likelihood", "metric"])
 
 
-def test_two_renders_give_the_same_bytes(mini: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_two_renders_give_the_same_bytes(mini: tuple[Path, Settings], tmp_path: Path) -> None:
     written = []
     for place in ("one", "two/deeper"):
         root = tmp_path / place
         shutil.copytree(mini[0], root)
-        build(root, mini[1])
+        build_report(root, mini[1])
         outputs = [
             *sorted(root.glob("results/*/figures/*")),
             *root.glob("results/*/plots/*"),
@@ -217,9 +218,9 @@ def test_two_renders_give_the_same_bytes(mini: tuple[Path, dict[str, Any]], tmp_
     assert written[0] == written[1]
 
 
-def test_three_rungs_are_not_enough(mini: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_three_rungs_are_not_enough(mini: tuple[Path, Settings], tmp_path: Path) -> None:
     shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
-    build(tmp_path, mini[1])
+    build_report(tmp_path, mini[1])
     text = page(tmp_path)
     read_page(text)
     assert ">not enough rungs</span>" in text
@@ -228,73 +229,84 @@ def test_three_rungs_are_not_enough(mini: tuple[Path, dict[str, Any]], tmp_path:
     assert "step_chain" not in text
 
 
-def test_a_stale_figure_goes(mini: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_a_stale_figure_goes(mini: tuple[Path, Settings], tmp_path: Path) -> None:
     shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
     stale = tmp_path / "results" / "nano_mini" / "figures" / "old-family.svg"
     stale.parent.mkdir()
     stale.write_text("<svg/>")
-    build(tmp_path, mini[1])
+    build_report(tmp_path, mini[1])
     assert not stale.exists()
 
 
 @pytest.mark.parametrize("lost", ["fits.json", "mirage.csv", "bands.csv", "validation.csv", "observations_holdout.csv"])
 def test_a_missing_input_is_named_and_nothing_is_written(
-    mini: tuple[Path, dict[str, Any]], tmp_path: Path, lost: str
+    mini: tuple[Path, Settings], tmp_path: Path, lost: str
 ) -> None:
     shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
     (tmp_path / "results" / "nano_mini" / lost).unlink()
     with pytest.raises(TasklawsError, match=re.escape(lost)):
-        build(tmp_path, mini[1])
+        build_report(tmp_path, mini[1])
     assert not (tmp_path / "reports").exists()
 
 
-def test_an_item_text_cannot_break_the_page(mini: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_an_item_text_cannot_break_the_page(mini: tuple[Path, Settings], tmp_path: Path) -> None:
     shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
     for path in (tmp_path / "data" / "items").glob("*.jsonl"):
         path.write_text(path.read_text().replace("largest ", "<script>alert(1)</script> "))
-    build(tmp_path, mini[1])
+    build_report(tmp_path, mini[1])
     assert "script" not in read_page(page(tmp_path)).tags
 
 
-def judgement(evidence: Evidence, title: str) -> str:
-    return next(claim.judgement for claim in claims(evidence) if claim.title.startswith(title))
+def judgement(results: Results, title: str) -> str:
+    return next(claim.judgement for claim in claims(results) if claim.title.startswith(title))
 
 
-def rescored(evidence: Evidence, solved: dict[str, dict[str, float]]) -> Evidence:
-    """The evidence with every program of a family solved or not, by rung and kind of item."""
-    scores = [dict(row) for row in evidence.scores]
-    observations = [dict(row) for row in evidence.observations]
-    for row in scores:
-        if row["family"] in solved and row["elicitation"] == "python":
-            large = row["family"] == "gauss_sum" and len(evidence.items[row["item"]].answer) > 10
-            row["exact_match"] = solved[row["family"]][row["rung"] + (" large" if large else "")]
-            row["status"] = "ok" if row["exact_match"] else "out_of_fuel"
-    for row in observations:
-        if row["family"] in solved and row["elicitation"] == "python" and row["metric"] == "exact_match":
-            own = [
-                score["exact_match"]
-                for score in scores
-                if all(score[key] == row[key] for key in ("rung", "seed", "family", "elicitation"))
-            ]
-            row |= {"value": sum(own) / len(own), "stderr": 0.0}
-    return replace(evidence, scores=scores, observations=observations)
+def rescored(results: Results, solved: dict[str, dict[str, float]]) -> Results:
+    """The results with every program of a family solved or not, by rung and kind of item."""
+    scores, observations = results.scores.copy(), results.observations.copy()
+    for family, by_kind in solved.items():
+        own = (scores["family"] == family) & (scores["elicitation"] == "python")
+        large = (scores["n_digits"] > 5) & (family == "gauss_sum")
+        kinds = (scores["rung"] + large.map({True: " large", False: ""}))[own]
+        scores.loc[own, "exact_match"] = kinds.map(by_kind)
+        scores.loc[own, "status"] = scores.loc[own, "exact_match"].map({1.0: "ok", 0.0: "out_of_fuel"})
+        means = scores[own].groupby(["rung", "seed"])["exact_match"].mean()
+        changed = (observations["family"] == family) & (observations["elicitation"] == "python")
+        changed &= (observations["metric"] == "exact_match") & observations["is_final"]
+        models = zip(observations.loc[changed, "rung"], observations.loc[changed, "seed"], strict=True)
+        observations.loc[changed, "value"] = [means[model] for model in models]
+        observations.loc[changed, "stderr"] = 0.0
+    return replace(results, scores=scores, observations=observations)
 
 
-def test_judgements_follow_the_data(full: tuple[Path, dict[str, Any]]) -> None:
-    evidence = load(*full)
-    rungs = list(evidence.rungs)
+def test_judgements_follow_the_data(full: tuple[Path, Settings]) -> None:
+    results = load_results(*full)
+    rungs = list(results.rungs)
     step = {rung: float(index >= 4) for index, rung in enumerate(rungs)}
     pieces = {rung: float(index >= 2) for index, rung in enumerate(rungs)}
     pieces |= {f"{rung} large": float(index >= 5) for index, rung in enumerate(rungs)}
-    as_claimed = rescored(evidence, {"sha256_power": step, "gauss_sum": pieces})
+    as_claimed = rescored(results, {"sha256_power": step, "gauss_sum": pieces})
     assert judgement(as_claimed, "sha256") == "shown"
     assert judgement(as_claimed, "Sum of") == "shown"
     at_once = {key: float(int(rungs.index(key.split()[0]) >= 4)) for key in pieces}
-    assert judgement(rescored(evidence, {"gauss_sum": at_once}), "Sum of") == "not shown"
+    assert judgement(rescored(results, {"gauss_sum": at_once}), "Sum of") == "not shown"
     nothing = dict.fromkeys(pieces, 0.0)
-    flat = rescored(evidence, {"sha256_power": nothing, "gauss_sum": nothing})
+    flat = rescored(results, {"sha256_power": nothing, "gauss_sum": nothing})
     assert judgement(flat, "sha256") == "cannot be told"
     assert judgement(flat, "Sum of") == "cannot be told"
+
+
+def test_the_tables_of_claims_are_the_scores(full: tuple[Path, Settings]) -> None:
+    results = load_results(*full)
+    rungs = list(results.rungs)
+    solved = {rung: float(index >= 4) for index, rung in enumerate(rungs)}
+    found = {claim.title: claim for claim in claims(rescored(results, {"sha256_power": solved}))}
+    shares = found["sha256 iterated: one step"].shares
+    assert shares is not None
+    assert list(shares.index) == rungs
+    assert list(shares.columns[:2]) == ["solved, 1 digit", "solved, 2 digits"]
+    assert shares["solved, 2 digits"].tolist() == list(solved.values())
+    assert shares.iloc[-1].isna().tolist() == [False, False, *([False] * (len(shares.columns) - 3)), True]
 
 
 CHROMIUM = shutil.which("chromium")
@@ -302,7 +314,7 @@ CHROMIUM = shutil.which("chromium")
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
-def test_a_browser_shows_the_page(full: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_a_browser_shows_the_page(full: tuple[Path, Settings], tmp_path: Path) -> None:
     picture = tmp_path / "page.png"
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     flags += " --disable-component-update --disable-sync --hide-scrollbars --window-size=390,2400"

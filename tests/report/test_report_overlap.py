@@ -40,19 +40,19 @@ def root(tmp_path):
 
 
 def test_without_an_experiment_there_is_nothing_to_show(root):
-    assert overlap.load(root, settings(())) is None
-    assert overlap.draw(None) == {}
+    assert overlap.load_experiment(root, settings(())) is None
+    assert overlap.experiment_figures(None) == {}
 
 
 def test_figures_rows_and_sentences_come_from_the_tables(root):
-    found = overlap.load(root, settings(("small",)))
+    found = overlap.load_experiment(root, settings(("small",)))
     assert found is not None
     assert found.sentences == ["Said one.", "Said two."]
-    assert set(overlap.draw(found)) == {f"overlap-{name}" for name in ("forecast", "theory", "coverage", "zipf")}
-    rows = overlap.overlap_rows(found)
-    assert [row["n_eff"] for row in rows] == ["50.0", "1.0"]
-    assert "discontinuous 25%" in rows[0]["verdicts"]
-    assert overlap.zipf_rows(found)[0]["interval"] == "0.20 to 0.40"
+    names = ("forecast", "theory", "coverage", "zipf")
+    assert set(overlap.experiment_figures(found)) == {f"overlap-{name}" for name in names}
+    assert found.summary["n_eff"].tolist() == [1.0, 50.0]
+    assert "discontinuous 25%" in found.summary["verdicts"].iloc[1]
+    assert found.exponents["exponent"].tolist() == [0.3]
 
 
 def test_a_ladder_that_solves_no_set_is_shown_too(root):
@@ -64,10 +64,10 @@ def test_a_ladder_that_solves_no_set_is_shown_too(root):
     seen = pd.Series(float("nan"), index=pd.MultiIndex.from_tuples(pairs))
     made = summary_table(curves, forecast_sets(curves, 3, 1), seen, Theory.of(curves, 3), 0)
     SET_SUMMARY.write(root / "results/small/overlap/summary.csv", made)
-    found = overlap.load(root, settings(("small",)))
+    found = overlap.load_experiment(root, settings(("small",)))
     assert found is not None
-    assert {row["index"] for row in overlap.overlap_rows(found)} == {"–"}
-    for figure in overlap.draw(found).values():
+    assert found.summary["index"].isna().all()
+    for figure in overlap.experiment_figures(found).values():
         figure.canvas.draw()
 
 
@@ -75,9 +75,9 @@ def test_malformed_files_are_refused(root):
     folder = root / "results" / "small" / "overlap"
     write_json(folder / "summary.json", {"sentences": "text"})
     with pytest.raises(TasklawsError, match=r"sentences is 'text', not a list of text"):
-        overlap.load(root, settings(("small",)))
+        overlap.load_experiment(root, settings(("small",)))
     write_json(folder / "summary.json", {"sentences": []})
     text = (folder / "summary.csv").read_text()
     (folder / "summary.csv").write_text(text.replace("0.25", "much"))
     with pytest.raises(TasklawsError, match=r"discontinuous is much"):
-        overlap.load(root, settings(("small",)))
+        overlap.load_experiment(root, settings(("small",)))

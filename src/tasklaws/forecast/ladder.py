@@ -1,5 +1,4 @@
-"""The pipeline's ladder: laws fitted to its fit rungs, and forecasts of its held-out rungs, of which only the sizes are
-read."""
+"""The engine asked for the held-out rungs of the pipeline's ladder: nothing is read but fit observations and sizes."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,17 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.settings import Laws
 from tasklaws.forecast.baselines import RepeatLast
 from tasklaws.forecast.combine import Forecast, History, forecast, mix
-from tasklaws.forecast.curve_fits import FittedCurve, FittedLaw, plain_numbers
 from tasklaws.forecast.engine import forecast_tables, value_interval
+from tasklaws.forecast.fits_file import FittedCurve
 from tasklaws.forecast.panel import build_panels
-from tasklaws.laws.fitting import fit
-from tasklaws.laws.forms import refuse_unfit
-from tasklaws.stats.rasch import fit_rasch, forecast_items
+from tasklaws.points import to_points
+from tasklaws.stats.rasch import forecast_items
 from tasklaws.tables import (
     BANDS,
     BASELINE_NAMES,
@@ -26,45 +22,11 @@ from tasklaws.tables import (
     ITEM_FORECASTS,
     METHOD_FORECASTS,
     METRIC_RANGES,
-    POINTS,
     SIZES,
-    CurveKey,
-    by_curve,
-    is_loss,
 )
 
 _BAND_POINTS = 60
 _BAND_REACH = 2.0  # a band ends at this many times the largest rung's size
-
-
-def fit_ladder(observations: pd.DataFrame, scores: pd.DataFrame, laws: Laws, seed: int) -> list[FittedCurve]:
-    """Fit every curve of the final `observations` of the fit rungs; `scores` are the items' behind them.
-
-    A law that does not exist, or gives no loss and is to be fitted to losses, raises TasklawsError.
-    """
-    refuse_unfit(laws)
-    return [fit_curve(key, table, scores, laws, seed) for key, table in by_curve(observations)]
-
-
-def fit_curve(key: CurveKey, table: pd.DataFrame, scores: pd.DataFrame, laws: Laws, seed: int) -> FittedCurve:
-    names = laws.losses if is_loss(key.metric) else laws.scores
-    chance = table["chance"].mean() if table["chance"].notna().any() else None
-    difficulty = None
-    if key.metric == "exact_match":
-        own = scores[(scores["family"] == key.family) & (scores["elicitation"] == key.elicitation)]
-        solved = own.pivot(index="item", columns=["rung", "seed"], values=key.metric).sort_index()
-        hardness = fit_rasch(solved.to_numpy(dtype=float), chance or 0.0).difficulty
-        difficulty = {str(item): round(float(value), 6) for item, value in zip(solved.index, hardness, strict=True)}
-    fitted = tuple(_fit_law(name, table.assign(model=table["rung"]), laws.replicates, seed) for name in names)
-    return FittedCurve(*key, laws=fitted, chance=None if chance is None else float(chance), difficulty=difficulty)
-
-
-def _fit_law(name: str, table: pd.DataFrame, replicates: int, seed: int) -> FittedLaw:
-    try:
-        found = fit(table, name, replicates=replicates, seed=seed)
-    except TasklawsError as error:
-        return FittedLaw(name, "failed", str(error))
-    return read(FittedLaw, plain_numbers(found.to_dict(whole=False)), name, "this is a fault of tasklaws")
 
 
 class Forecasts(NamedTuple):
@@ -72,13 +34,6 @@ class Forecasts(NamedTuple):
 
     table: pd.DataFrame
     methods: pd.DataFrame
-
-
-def to_points(observations: pd.DataFrame) -> pd.DataFrame:
-    """Observations as a table of points: a rung is a model, a family under one elicitation is a task, as in lm-eval."""
-    task = observations["family"] + "_" + observations["elicitation"]
-    known = [column for column in ("seed", "n_eff") if column in observations]
-    return observations.assign(model=observations["rung"], task=task)[[*POINTS.columns, *known]]
 
 
 def _histories(observations: pd.DataFrame, sizes: pd.DataFrame) -> Iterator[tuple[History, int, range]]:

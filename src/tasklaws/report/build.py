@@ -1,117 +1,133 @@
-"""Making the report: every figure as a file, the plots' table, the page."""
+"""Making the report: every figure as a file, the plots' table, the pages."""
 
 import hashlib
+from html import escape
 from pathlib import Path
 
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from tasklaws.core.files import json_line, sha256_file, write_text
 from tasklaws.core.settings import Settings
-from tasklaws.plotting import house_style, save
-from tasklaws.report import orders, overlap
-from tasklaws.report.claims import fuel_limit
+from tasklaws.forecast.surprises import FAILED, SOLVED
+from tasklaws.plotting import house_style, inline, letters, repeated, save
+from tasklaws.report import shapes, tables
+from tasklaws.report.claims import claims, describe_rise, loop_limit, rise_of_curve
 from tasklaws.report.figures import (
-    digits,
-    fate_bars,
-    fate_map,
     group_curves,
+    item_size_curves,
+    outcome_bars,
+    outcome_map,
     size_curve,
-    size_lines,
-    steps,
     token_curve,
 )
-from tasklaws.report.load import CORPUS, Evidence, load
-from tasklaws.report.page import render
-from tasklaws.report.surprise_page import calibration, render_surprises
-from tasklaws.report.surprises import load_surprises
-from tasklaws.report.tables import curve_table
+from tasklaws.report.load import CORPUS, Results, load_results
+from tasklaws.report.orders import load_orders, order_figures, order_section
+from tasklaws.report.overlap import experiment_figures, load_experiment
+from tasklaws.report.surprises import calibration_figures, load_surprises, render_surprises
+from tasklaws.report.template import template
 from tasklaws.tables import CURVES
 
-PARAMS = ("models", "families", "elicitation", "laws", "experiment", "seed")
+TOP_SURPRISES = 8
+PARAMS_USED = ("models", "families", "elicitation", "laws", "experiment", "seed")
 
 
-def build(root: Path, settings: Settings) -> None:
+def build_report(root: Path, settings: Settings) -> None:
     """Write results/L/figures/*.svg, results/L/plots/curves.csv, reports/index.html and reports/surprises.html
     below `root`.
 
     A missing or malformed input raises TasklawsError before anything is written.
     """
-    evidence = load(root, settings)
-    surprising = load_surprises(root, evidence)
-    order_evidence = orders.load(root, evidence)
-    experiment = overlap.load(root, settings)
-    results = root / "results" / evidence.ladder
+    results = load_results(root, settings)
+    surprises, orders, experiment = load_surprises(results), load_orders(results), load_experiment(root, settings)
+    folder = results.paths.figures
     with house_style():
         figures = (
-            draw(evidence)
-            | calibration(surprising)
-            | orders.figures(evidence, order_evidence)
-            | overlap.draw(experiment)
+            curve_figures(results)
+            | calibration_figures(surprises)
+            | order_figures(results, orders)
+            | experiment_figures(experiment)
         )
-        for name, figure in figures.items():
-            save(figure, results / "figures" / f"{name}.svg")
-    for stale in set((results / "figures").glob("*.svg")) - {results / "figures" / f"{name}.svg" for name in figures}:
+        for name, drawn in figures.items():
+            save(drawn, folder / f"{name}.svg")
+    for stale in set(folder.glob("*.svg")) - {folder / f"{name}.svg" for name in figures}:
         stale.unlink()
-    CURVES.write(results / "plots" / "curves.csv", curve_table(evidence))
-    svgs = {name: (results / "figures" / f"{name}.svg").read_text(encoding="utf-8") for name in figures}
-    pages = {
-        "index.html": render(evidence, order_evidence, surprising, experiment, svgs, provenance(root, settings)),
-        "surprises.html": render_surprises(evidence, surprising, svgs),
+    CURVES.write(results.paths.curves, tables.plot_table(results))
+    svgs = {name: (folder / f"{name}.svg").read_text(encoding="utf-8") for name in figures}
+    shown: set[str] = set()
+
+    def figure(name: str) -> Markup:
+        """The named figure, nothing if there is none; a second time only a reference to the first."""
+        if name not in svgs:
+            return Markup("")
+        again = name in shown
+        shown.add(name)
+        return Markup((repeated if again else inline)(svgs[name], name, escape(name.replace("-", " "))))
+
+    rises = {
+        task: {metric: rise for metric in results.metrics(task) if (rise := rise_of_curve(results, task, metric))}
+        for task in results.tasks
     }
-    for name, text in pages.items():
-        write_text(root / "reports" / name, text)
+    index = template("page.html.jinja").render(
+        ladder=results.paths.ladder,
+        results=results,
+        tables=tables,
+        shapes=shapes,
+        figure=figure,
+        letters=Markup(letters(list(svgs.values()))),
+        chains=sorted(results.made_by("step_chain"), key=lambda family: results.families[family]["overlap"]),
+        rises=rises,
+        describe=describe_rise,
+        claims=claims(results),
+        orders=order_section(results, orders),
+        surprises=surprises,
+        kinds=(SOLVED, FAILED),
+        n_surprises=TOP_SURPRISES,
+        experiment=experiment,
+        inputs=provenance(results, settings),
+    )
+    for name, text in {"index": index, "surprises": render_surprises(results, surprises, svgs)}.items():
+        write_text(root / "reports" / f"{name}.html", text)
 
 
-def draw(evidence: Evidence) -> dict[str, Figure]:
-    """Every figure by name: `ladder`, and `<family>-<elicitation>-<what>`."""
-    figures: dict[str, Figure] = {}
-    if evidence.of(CORPUS, "loss_nats"):
-        figures["ladder"] = size_curve(evidence, CORPUS, "loss_nats")
-        tokens = token_curve(evidence, CORPUS, "loss_nats")
-        if tokens is not None:
-            figures["ladder-tokens"] = tokens
-    for pair in evidence.pairs:
-        stem = "-".join(pair)
-        for metric in evidence.metrics(pair):
-            figures[f"{stem}-{metric}"] = size_curve(evidence, pair, metric)
-        tokens = token_curve(evidence, pair, "exact_match")
-        if tokens is not None:
-            figures[f"{stem}-tokens"] = tokens
-        if pair[0] in evidence.made_by("sha256_power"):
-            title = f"{' · '.join(pair)}: by digits of the power"
-            figures[f"{stem}-digits"] = group_curves(evidence, pair, digits, title)
-        if pair[0] in evidence.made_by("step_chain"):
-            overlap = evidence.settings[pair[0]]["overlap"]
-            title = f"{pair[1]}, overlap {overlap:g}: by number of steps"
-            figures[f"{stem}-steps"] = group_curves(evidence, pair, steps, title)
-        if pair[0] in evidence.made_by("gauss_sum"):
-            limit = fuel_limit(evidence, pair[0]) if pair[1] == "python" else None
-            figures[f"{stem}-n"] = size_lines(evidence, pair, limit)
-            if pair[1] == "python":
-                figures[f"{stem}-map"] = fate_map(evidence, pair, limit)
-                figures[f"{stem}-fates"] = fate_bars(evidence, pair)
-    return figures
+def curve_figures(results: Results) -> dict[str, Figure]:
+    """The figures of every curve by name: `ladder`, and `<family>-<elicitation>-<what>`."""
+    figures: dict[str, Figure | None] = {}
+    if "loss_nats" in results.metrics(CORPUS):
+        figures["ladder"] = size_curve(results, CORPUS, "loss_nats")
+        figures["ladder-tokens"] = token_curve(results, CORPUS, "loss_nats")
+    for task in results.tasks:
+        family, elicitation = task
+        stem = "-".join(task)
+        for metric in results.metrics(task):
+            figures[f"{stem}-{metric}"] = size_curve(results, task, metric)
+        figures[f"{stem}-tokens"] = token_curve(results, task, "exact_match")
+        if family in results.made_by("sha256_power"):
+            title = f"{' · '.join(task)}: by digits of the power"
+            figures[f"{stem}-digits"] = group_curves(results, task, "n_digits", "digit", title)
+        if family in results.made_by("step_chain"):
+            title = f"{elicitation}, overlap {results.families[family]['overlap']:g}: by number of steps"
+            figures[f"{stem}-steps"] = group_curves(results, task, "size", "step", title)
+        if family in results.made_by("gauss_sum"):
+            limit = loop_limit(results, family) if elicitation == "python" else None
+            figures[f"{stem}-n"] = item_size_curves(results, task, limit)
+            if elicitation == "python":
+                figures[f"{stem}-map"] = outcome_map(results, task, limit)
+                figures[f"{stem}-fates"] = outcome_bars(results, task)
+    return {name: figure for name, figure in figures.items() if figure is not None}
 
 
-def provenance(root: Path, settings: Settings) -> list[tuple[str, str]]:
-    """What the page was made from: the parameters that bear on it and its inputs, with their SHA-256."""
-    used = {key: settings.raw[key] for key in PARAMS} | {"corpus.mixture": settings.raw["corpus"]["mixture"]}
+def provenance(results: Results, settings: Settings) -> list[tuple[str, str]]:
+    """What the pages were made from: the parameters that bear on them and their inputs, with their SHA-256."""
+    used = {key: settings.raw[key] for key in PARAMS_USED} | {"corpus.mixture": settings.raw["corpus"]["mixture"]}
     digest = hashlib.sha256(json_line(Path("params.yaml"), used).encode()).hexdigest()
-    results = root / "results" / settings.models.name
-    names = [
-        results / "observations_fit.csv",
-        results / "observations_holdout.csv",
-        results / "fits.json",
-        results / "mirage.csv",
-        results / "structure.csv",
-        results / "forecasts.csv",
-        results / "methods.csv",
-        results / "bands.csv",
-        *(results / name for name in ("surprises.csv", "surprise_counts.csv", "surprising_skills.csv")),
-        results / "orders.csv",
-        results / "orders_agreement.csv",
-        root / "data" / "humans" / "items.csv",
-        *sorted((root / "data" / "items" / f"{family}.jsonl") for family in settings.families.sets),
+    paths = results.paths
+    inputs = [
+        *(paths.observations(role) for role in ("fit", "holdout")),
+        *(paths.fits, paths.mirage, paths.effective_numbers, paths.forecasts, paths.methods, paths.bands),
+        *(paths.surprises, paths.surprise_counts, paths.surprising_skills),
+        *(paths.orders, paths.order_agreement, paths.human_estimates),
+        *sorted(paths.items / f"{family}.jsonl" for family in results.families),
     ]
     own = (f"params.yaml: {', '.join(used)}", digest)
-    return [own, *((path.relative_to(root).as_posix(), sha256_file(path)) for path in names)]
+    return [own, *((path.relative_to(paths.root).as_posix(), sha256_file(path)) for path in inputs)]

@@ -1,123 +1,163 @@
 """What the report is made from: the pipeline's outputs for one ladder, read and checked once."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import records
-from tasklaws.core.schema import ITEMS, Item, read_items
+import numpy as np
+import pandas as pd
+
+from tasklaws.core.schema import Item, read_items
 from tasklaws.core.settings import Settings, TrainSource
 from tasklaws.families.prompts import split_task
-from tasklaws.forecast.curve_fits import FittedCurve, load_fits
+from tasklaws.forecast.fits_file import load_fits
+from tasklaws.paths import Paths
 from tasklaws.tables import (
     BANDS,
     FORECASTS,
     METHOD_FORECASTS,
     MIRAGE,
-    OBSERVATIONS,
     VALIDATION,
     CurveKey,
+    read_checkpoints,
     read_effective_numbers,
     read_scores,
+    refuse_strangers,
 )
 
-Row = dict[str, Any]
-Pair = tuple[str, str]
-CORPUS: Pair = ("corpus", "likelihood")
-CONTINUOUS = ["partial_credit", "brier", "target_bits_per_byte"]
-OF_CORPUS = ["loss_nats", "bits_per_byte"]
+Task = tuple[str, str]
+"""A family and an elicitation."""
+CORPUS: Task = ("corpus", "likelihood")
+METRICS_IN_ORDER = ["exact_match", "partial_credit", "brier", "target_bits_per_byte", "loss_nats", "bits_per_byte"]
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """One ladder's results, as rows in which an empty cell is absent.
+@dataclass(frozen=True, eq=False)
+class Results:
+    """One ladder's results; an empty cell is NaN.
 
-    `rungs` maps each rung to its role, in order of size. `bands` are the forecast along size, `methods` what each
-    method said of the holdout, `mirage` the mirage check, `structure` how many tasks families are worth. `scores` are
-    the exact matches of final checkpoints. `settings` maps a family to its settings. `unlearned` are the families of
-    which no document of the corpus is, where rungs were trained on it.
+    `rungs` maps each rung to its role, in order of size; `tasks` are those that were asked, families in the order of
+    the settings, and `families` their settings; `unlearned` are those of which the corpus has no document, where rungs
+    were trained on it. All tables but `bands` and `methods` are in these orders. `observations` are
+    those of all checkpoints; `scores` the exact matches of final ones, with the item's `size`, `n_digits` of it, and
+    `human_seconds`; `items` is indexed by item. `laws` has a row a curve and law, whose `params` and `interval` map
+    a parameter to its value and limits.
     """
 
-    ladder: str
+    paths: Paths
     rungs: dict[str, str]
-    observations: list[Row]
-    forecasts: list[Row]
-    methods: list[Row]
-    bands: dict[CurveKey, list[Row]]
-    fits: dict[CurveKey, FittedCurve]
-    mirage: list[Row]
-    validation: list[Row]
-    structure: list[Row]
-    scores: list[Row]
-    items: dict[str, Item]
-    settings: dict[str, dict[str, Any]]
+    tasks: list[Task]
+    families: Mapping[str, Mapping[str, Any]]
     unlearned: list[str]
+    items: pd.DataFrame
+    scores: pd.DataFrame
+    observations: pd.DataFrame
+    forecasts: pd.DataFrame
+    validation: pd.DataFrame
+    methods: pd.DataFrame
+    bands: pd.DataFrame
+    laws: pd.DataFrame
+    mirage: pd.DataFrame
+    effective_numbers: pd.DataFrame
 
-    @cached_property
-    def pairs(self) -> list[Pair]:
-        """Every (family, elicitation) that was asked, families in the order of params."""
-        order = {family: index for index, family in enumerate(self.settings)}
-        found = {(row["family"], row["elicitation"]) for row in self.observations} - {CORPUS}
-        return sorted(found, key=lambda pair: (order.get(pair[0], len(order)), pair))
+    @property
+    def holdouts(self) -> list[str]:
+        return [rung for rung, role in self.rungs.items() if role == "holdout"]
 
-    def metrics(self, pair: Pair) -> list[str]:
-        """The metrics that the pair was judged by: exact match, then the continuous ones."""
-        found = {row["metric"] for row in self.of(pair)}
-        return [metric for metric in ("exact_match", *CONTINUOUS, *OF_CORPUS) if metric in found]
+    @property
+    def n_params(self) -> dict[str, float]:
+        """The size of each rung, from the smallest up."""
+        return {str(rung): float(size) for rung, size in _sizes(self.observations).items()}
 
-    def of(self, pair: Pair, metric: str | None = None, final: bool = False) -> list[Row]:
-        """The observations of a pair, from the smallest rung up."""
-        return [
-            row
-            for row in self._by_pair.get(pair, [])
-            if (metric is None or row["metric"] == metric) and (row["is_final"] or not final)
-        ]
+    def metrics(self, task: Task) -> list[str]:
+        """The metrics that the task was scored by: exact match, then the continuous ones."""
+        found = set(of_task(self.observations, task)["metric"])
+        return [metric for metric in METRICS_IN_ORDER if metric in found]
 
-    @cached_property
-    def _by_pair(self) -> dict[Pair, list[Row]]:
-        found: dict[Pair, list[Row]] = {}
-        size = {rung: index for index, rung in enumerate(self.rungs)}
-        for row in sorted(self.observations, key=lambda row: (size[row["rung"]], row["seed"], row["step"])):
-            found.setdefault((row["family"], row["elicitation"]), []).append(row)
-        return found
+    def observed(self, task: Task, metric: str, final: bool = True) -> pd.DataFrame:
+        """The observations of a curve, of final checkpoints or of all."""
+        rows = of_task(self.observations, task, metric)
+        return rows[rows["is_final"]] if final else rows
 
-    def forecast(self, pair: Pair, metric: str) -> Row | None:
+    def forecast(self, task: Task, metric: str) -> "pd.Series[Any] | None":
         """The forecast of the (last) holdout rung, if one was made."""
-        rows = [row for row in self.forecasts if (row["family"], row["elicitation"]) == pair]
-        return next((row for row in reversed(rows) if row["metric"] == metric), None)
-
-    def methods_of(self, pair: Pair, metric: str) -> list[Row]:
-        """What each method said of that rung."""
-        told = self.forecast(pair, metric) or {"rung": None}
-        key = (told["rung"], *pair, metric)
-        return [row for row in self.methods if tuple(row[name] for name in FORECASTS.keys[1:]) == key]
-
-    def outcome(self, pair: Pair, metric: str) -> float | None:
-        """What that rung did."""
-        told = self.forecast(pair, metric) or {"rung": None}
-        key = (told["rung"], *pair, metric)
-        rows = [row for row in self.validation if tuple(row[name] for name in FORECASTS.keys[1:]) == key]
-        return float(rows[0]["observed"]) if rows else None
-
-    def scores_of(self, pair: Pair) -> list[Row]:
-        return self._scores_by_pair.get(pair, [])
-
-    @cached_property
-    def _scores_by_pair(self) -> dict[Pair, list[Row]]:
-        found: dict[Pair, list[Row]] = {}
-        for row in self.scores:
-            found.setdefault((row["family"], row["elicitation"]), []).append(row)
-        return found
+        rows = of_task(self.forecasts, task, metric)
+        return None if rows.empty else rows.iloc[-1]
 
     def made_by(self, generator: str) -> list[str]:
         """The families that one generator made."""
-        return [name for name, settings in self.settings.items() if settings.get("generator") == generator]
+        return [name for name, settings in self.families.items() if settings.get("generator") == generator]
 
 
-def size_of(item: Item) -> int:
+def of_task(table: pd.DataFrame, task: Task, metric: str | None = None) -> pd.DataFrame:
+    """The rows of a task, or of one of its curves."""
+    own = (table["family"] == task[0]) & (table["elicitation"] == task[1])
+    return table[own if metric is None else own & (table["metric"] == metric)]
+
+
+def load_results(root: Path, settings: Settings) -> Results:
+    """Read the ladder of the settings; a missing or malformed file raises TasklawsError."""
+    ladder, entries, families = settings.models.name, settings.models.rungs, settings.families.sets
+    paths = Paths(ladder, root)
+    observations = _read_observations(paths, list(entries))
+    sizes = _sizes(observations).reindex(list(entries)).dropna().sort_values(kind="stable")
+    rungs: dict[str, str] = {rung: entries[rung].role for rung in sizes.index}
+    observations = _in_order(observations, ["rung"], list(rungs), ["seed", "step"])
+    items = _item_table([item for name in families for item in read_items(paths.items / f"{name}.jsonl")])
+    scores = pd.concat([read_scores(paths.scores(entry.role), [rung]) for rung, entry in entries.items()])
+    scores = _final_scores(scores, observations, items)
+    asked = set(zip(observations["family"], observations["elicitation"], strict=True)) - {CORPUS}
+    place = {family: index for index, family in enumerate(families)}
+    tasks = sorted(asked, key=lambda task: (place.get(task[0], len(place)), task))
+    trained = any(isinstance(entry.source, TrainSource) for entry in entries.values())
+    learned = {split_task(task)[0] for task in settings.corpus.mixture}
+    by_task = ["family", "elicitation"]
+    return Results(
+        paths=paths,
+        rungs=rungs,
+        tasks=tasks,
+        families=families,
+        unlearned=[family for family in families if trained and family not in learned],
+        items=items,
+        scores=_in_order(scores, ["rung"], list(rungs)),
+        observations=observations,
+        forecasts=_in_order(FORECASTS.read(paths.forecasts), by_task, tasks),
+        validation=_in_order(VALIDATION.read(paths.validation), by_task, tasks, ["metric"]),
+        methods=METHOD_FORECASTS.read(paths.methods),
+        bands=BANDS.read(paths.bands),
+        laws=_law_table(paths.fits, ladder),
+        mirage=_in_order(MIRAGE.read(paths.mirage), by_task, tasks),
+        effective_numbers=_in_order(read_effective_numbers(paths.effective_numbers, ladder), by_task, tasks),
+    )
+
+
+def _read_observations(paths: Paths, rungs: list[str]) -> pd.DataFrame:
+    tables = [read_checkpoints(paths.observations(role)) for role in ("fit", "holdout")]
+    # Without those that have no row, whose columns have no type.
+    table = pd.concat([one for one in tables if len(one)] or tables, ignore_index=True)
+    return table[table["rung"].isin(rungs)]
+
+
+def _sizes(observations: pd.DataFrame) -> "pd.Series[float]":
+    return observations.groupby("rung", sort=False)["n_params"].last()
+
+
+def _in_order(table: pd.DataFrame, columns: list[str], order: list[Any], then: list[str] | None = None) -> pd.DataFrame:
+    """The rows by the place of their `columns` in `order`, what is not in it first, and by the columns of `then`."""
+    place = {key if isinstance(key, tuple) else (key,): index for index, key in enumerate(order)}
+    ranked = table.sort_values(then, kind="stable") if then else table
+    ranks = [place.get(key, -1) for key in zip(*(ranked[column] for column in columns), strict=True)]
+    return ranked.iloc[np.argsort(ranks, kind="stable")]
+
+
+def _item_table(items: list[Item]) -> pd.DataFrame:
+    columns = ["item", "family", "question", "answer", "choices", "human_seconds", "size"]
+    rows = [vars(item) | {"item": item.id, "size": _item_size(item)} for item in items]
+    return pd.DataFrame(rows, columns=columns).set_index("item")
+
+
+def _item_size(item: Item) -> int:
     """How long an item is by its family's own measure.
 
     The power of a hash, the last number in the question (n of a sum), or else the number of steps.
@@ -128,48 +168,21 @@ def size_of(item: Item) -> int:
     return int(numbers[0]) if numbers else item.n_required + item.n_optional
 
 
-def load(root: Path, settings: Settings) -> Evidence:
-    """Read the ladder of the settings; a missing or malformed file raises TasklawsError."""
-    ladder = settings.models.name
-    results = root / "results" / ladder
-    observations: list[Row] = []
-    for role in ("fit", "holdout"):
-        path = results / f"observations_{role}.csv"
-        table = OBSERVATIONS.read(path)
-        observations += records(table[table["rung"].isin(list(settings.models.rungs))])
-    final = {(row["rung"], row["seed"], row["step"]) for row in observations if row["is_final"]}
-    scores: list[Row] = []
-    for rung, entry in settings.models.rungs.items():
-        for row in records(read_scores(root / "scores" / ladder / entry.role, [rung])):
-            if (row["rung"], row["seed"], row["step"]) in final and "exact_match" in row:
-                scores.append(row)
-    every = [item for family in settings.families.sets for item in read_items(root / ITEMS / f"{family}.jsonl")]
-    items = {item.id: item for item in every}
-    strangers = [row["item"] for row in scores if row["item"] not in items]
-    if strangers:
-        raise TasklawsError(f"item {strangers[0]} was scored and is not in {root / ITEMS}: run `dvc repro`")
-    sizes = {row["rung"]: row["n_params"] for row in observations}
-    roles = {rung: entry.role for rung, entry in settings.models.rungs.items() if rung in sizes}
-    trained = any(isinstance(rung.source, TrainSource) for rung in settings.models.rungs.values())
-    learned = {split_task(task)[0] for task in settings.corpus.mixture}
-    bands: dict[CurveKey, list[Row]] = {}
-    for row in records(BANDS.read(results / "bands.csv")):
-        bands.setdefault(CurveKey(row["family"], row["elicitation"], row["metric"]), []).append(row)
-    mirage = MIRAGE.read(results / "mirage.csv")
-    validation = VALIDATION.read(results / "validation.csv")
-    return Evidence(
-        ladder=ladder,
-        rungs=dict(sorted(roles.items(), key=lambda pair: sizes[pair[0]])),
-        observations=observations,
-        forecasts=records(FORECASTS.read(results / "forecasts.csv")),
-        methods=records(METHOD_FORECASTS.read(results / "methods.csv")),
-        bands=bands,
-        fits={curve.key: curve for curve in load_fits(results / "fits.json", ladder)},
-        mirage=records(mirage),
-        validation=records(validation),
-        structure=records(read_effective_numbers(results / "structure.csv", ladder)),
-        scores=scores,
-        items=items,
-        settings=settings.families.sets,
-        unlearned=[family for family in settings.families.sets if trained and family not in learned],
-    )
+def _final_scores(scores: pd.DataFrame, observations: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
+    final = observations.loc[observations["is_final"], ["rung", "seed", "step"]].drop_duplicates()
+    found = scores[scores["exact_match"].notna()].merge(final, on=["rung", "seed", "step"])
+    refuse_strangers(found["item"], items.index, "data/items", "run `dvc repro`")
+    found = found.merge(items[["size", "human_seconds"]], left_on="item", right_index=True, validate="many_to_one")
+    return found.assign(n_digits=found["size"].astype(str).str.len())
+
+
+def program_outcomes(scores: pd.DataFrame) -> "pd.Series[str]":
+    """What became of each program: solved, out of fuel, wrong answer or program failed."""
+    failures = scores["status"].map({"ok": "wrong answer", "out_of_fuel": "out of fuel"}).fillna("program failed")
+    return failures.mask(scores["exact_match"] == 1, "solved")
+
+
+def _law_table(path: Path, ladder: str) -> pd.DataFrame:
+    columns = [*CurveKey._fields, "law", "status", "reason", "params", "interval", "misfit"]
+    rows = [curve.key._asdict() | vars(law) for curve in load_fits(path, ladder) for law in curve.laws]
+    return pd.DataFrame(rows, columns=columns).astype({"misfit": float})

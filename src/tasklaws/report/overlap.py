@@ -11,15 +11,14 @@ from matplotlib.ticker import NullLocator
 
 from tasklaws.core.settings import Settings
 from tasklaws.experiments.overlap_summary import read_sentences
+from tasklaws.paths import Paths
 from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, scale_colour
 from tasklaws.tables import SET_SUMMARY, VERDICT_NAMES, ZIPF_EXPONENTS, ZIPF_RUNS
 
-N_EFF = "effective number of tasks, as designed"
-
 
 @dataclass(frozen=True, eq=False)
-class Experiment:
-    """The experiment's tables and the sentences computed from them."""
+class OverlapResults:
+    """The experiment's tables and the sentences computed from them; `summary` has its `verdicts` as text."""
 
     summary: pd.DataFrame
     sentences: list[str]
@@ -27,28 +26,34 @@ class Experiment:
     runs: pd.DataFrame
 
 
-def load(root: Path, settings: Settings) -> Experiment | None:
+def load_experiment(root: Path, settings: Settings) -> OverlapResults | None:
     """Read what the experiment wrote, None where the settings ask for none; a malformed file raises TasklawsError."""
     ladder = settings.models.name
     if ladder not in settings.experiment.ladders:
         return None
-    folder = root / "results" / ladder / "overlap"
-    return Experiment(
-        summary=SET_SUMMARY.read(folder / "summary.csv").sort_values("n_eff"),
+    folder = Paths(ladder, root).overlap
+    summary = SET_SUMMARY.read(folder / "summary.csv").sort_values("n_eff")
+    verdicts = [
+        ", ".join(f"{verdict} {100 * row[verdict]:.0f}%" for verdict in VERDICT_NAMES if row[verdict] > 0)
+        for _, row in summary.iterrows()
+    ]
+    return OverlapResults(
+        summary=summary.assign(verdicts=verdicts),
         sentences=read_sentences(folder / "summary.json") + read_sentences(folder / "zipf.json"),
         exponents=ZIPF_EXPONENTS.read(folder / "zipf.csv"),
         runs=ZIPF_RUNS.read(folder / "zipf_runs.csv"),
     )
 
 
-def draw(experiment: Experiment | None) -> dict[str, Figure]:
+def experiment_figures(experiment: OverlapResults | None) -> dict[str, Figure]:
     """The section's figures by name; none without an experiment."""
     if experiment is None:
         return {}
+    summary = experiment.summary
     return {
-        "overlap-forecast": naive_figure(experiment.summary),
-        "overlap-theory": theory_figure(experiment.summary),
-        "overlap-coverage": coverage_figure(experiment.summary),
+        "overlap-forecast": naive_figure(summary),
+        "overlap-theory": theory_figure(summary),
+        "overlap-coverage": coverage_figure(summary),
         "overlap-zipf": zipf_figure(experiment),
     }
 
@@ -56,46 +61,36 @@ def draw(experiment: Experiment | None) -> dict[str, Figure]:
 def naive_figure(summary: pd.DataFrame) -> Figure:
     """Mean absolute error of forecast and naive against n_eff, with intervals."""
     figure, axes = panel("error of the next rung's forecast", **key_room(2))
-    for name, colour, label in (
-        ("mae", "forecast", "forecast"),
-        ("mae_repeat_last", "chance", "naive: the last rung's value"),
-    ):
-        with_limits(axes, summary, name, LIGHT[colour], label)
+    _with_limits(axes, summary, "mae", LIGHT["forecast"], "forecast")
+    _with_limits(axes, summary, "mae_repeat_last", LIGHT["chance"], "naive: the last rung's value")
     axes.set_ylim(bottom=0)
-    axes.set_ylabel("mean absolute error, points")
-    return finished(figure, axes)
+    return _finished(figure, axes, "mean absolute error, points")
 
 
 def theory_figure(summary: pd.DataFrame) -> Figure:
     """How far sets of one overlap differ in their error, with the line of independent thresholds."""
     figure, axes = panel("independent thresholds: no free parameter", **key_room(4))
-    with_limits(axes, summary, "spread", LIGHT["outcome"], "between sets")
-    with_limits(axes, summary, "rmse", LIGHT["forecast"], "whole error")
-    for name, style, label in (
-        ("theory", "-", "theory: $\\propto n_{eff}^{-1/2}$"),
-        ("theory_repeat_last", ":", "theory, naive"),
-    ):
+    _with_limits(axes, summary, "spread", LIGHT["outcome"], "between sets")
+    _with_limits(axes, summary, "rmse", LIGHT["forecast"], "whole error")
+    lines = (("theory", "-", "theory: $\\propto n_{eff}^{-1/2}$"), ("theory_repeat_last", ":", "theory, naive"))
+    for name, style, label in lines:
         axes.plot(summary["n_eff"], 100 * summary[name], style, color=LIGHT["ink"], linewidth=1.3, label=label)
-    log_y(axes, [2, 5, 10, 20, 50])
-    axes.set_ylabel("root mean square, points")
-    return finished(figure, axes)
+    _log_y(axes, [2, 5, 10, 20, 50])
+    return _finished(figure, axes, "root mean square, points")
 
 
 def coverage_figure(summary: pd.DataFrame) -> Figure:
     """The share of outcomes within the 90% intervals, as they are and widened."""
     figure, axes = panel("outcomes within the 90% interval", **key_room(3))
-    for name, colour, label in (
-        ("coverage", "forecast", "as they are"),
-        ("coverage_widened", "fit", "widened by n_eff"),
-    ):
-        axes.plot(summary["n_eff"], 100 * summary[name], "o-", color=LIGHT[colour], label=label)
+    x, as_made, widened = summary["n_eff"], 100 * summary["coverage"], 100 * summary["coverage_widened"]
+    axes.plot(x, as_made, "o-", color=LIGHT["forecast"], label="as they are")
+    axes.plot(x, widened, "o-", color=LIGHT["fit"], label="widened by n_eff")
     axes.axhline(90, color=LIGHT["chance"], linestyle=":", label="90%")
     axes.set_ylim(0, 104)
-    axes.set_ylabel("outcomes within, %")
-    return finished(figure, axes)
+    return _finished(figure, axes, "outcomes within, %")
 
 
-def zipf_figure(experiment: Experiment) -> Figure:
+def zipf_figure(experiment: OverlapResults) -> Figure:
     """Held-out loss of every run against tokens, with the fitted laws."""
     exponents = experiment.exponents
     figure, axes = panel("held-out loss by Zipf exponent of the corpus", **key_room(len(exponents)))
@@ -108,72 +103,24 @@ def zipf_figure(experiment: Experiment) -> Figure:
         axes.plot(tokens, means, "-", color=colour, linewidth=1.0)
         slope = means.iloc[-1] * (tokens / tokens[-1]) ** -float(str(row.predicted))
         axes.plot(tokens, slope, ":", color=colour, linewidth=1.3)
-    log_y(axes, [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2])
-    axes.set_ylabel("loss, nats (dotted: predicted slope)")
-    log_x(axes, "training tokens")
-    key_below(figure, *axes.get_legend_handles_labels())
-    return figure
+    _log_y(axes, [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2])
+    return _finished(figure, axes, "loss, nats (dotted: predicted slope)", "training tokens")
 
 
-def with_limits(axes: Axes, summary: pd.DataFrame, name: str, colour: str, label: str) -> None:
+def _with_limits(axes: Axes, summary: pd.DataFrame, name: str, colour: str, label: str) -> None:
     value, low, high = (100 * summary[f"{name}{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high"))
     reach = np.maximum([value - low, high - value], 0)
     axes.errorbar(summary["n_eff"], value, reach, fmt="o-", color=colour, label=label, markersize=4, capsize=2)
 
 
-def log_y(axes: Axes, ticks: list[float]) -> None:
+def _log_y(axes: Axes, ticks: list[float]) -> None:
     axes.set_yscale("log")
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def finished(figure: Figure, axes: Axes) -> Figure:
-    log_x(axes, N_EFF)
+def _finished(figure: Figure, axes: Axes, y: str, x: str = "effective number of tasks, as designed") -> Figure:
+    axes.set_ylabel(y)
+    log_x(axes, x)
     key_below(figure, *axes.get_legend_handles_labels())
     return figure
-
-
-def overlap_rows(experiment: Experiment | None) -> list[dict[str, str]]:
-    """The table by overlap."""
-    if experiment is None:
-        return []
-    return [
-        {
-            "overlap": f"{row['overlap']:g}",
-            "n_eff": f"{row['n_eff']:.1f}",
-            "seen": told(row["n_eff_seen"], 1),
-            "forecast": f"{100 * row['mae']:.1f}",
-            "naive": f"{100 * row['mae_repeat_last']:.1f}",
-            "gain": " to ".join(f"{100 * row[f'advantage{end}']:.1f}" for end in ("_low", "_high")),
-            "spread": f"{100 * row['spread']:.1f}",
-            "theory": f"{100 * row['theory']:.1f}",
-            "coverage": f"{100 * row['coverage']:.0f}%",
-            "widened": f"{100 * row['coverage_widened']:.0f}%",
-            "width": f"{100 * row['width']:.0f}",
-            "index": told(row["index"], 2),
-            "verdicts": ", ".join(f"{name} {100 * row[name]:.0f}%" for name in VERDICT_NAMES if row[name] > 0),
-        }
-        for _, row in experiment.summary.iloc[::-1].iterrows()
-    ]
-
-
-def told(value: float, digits: int) -> str:
-    """A number, or a dash for what no set tells."""
-    return f"{value:.{digits}f}" if np.isfinite(value) else "–"
-
-
-def zipf_rows(experiment: Experiment | None) -> list[dict[str, str]]:
-    """The table by Zipf exponent."""
-    if experiment is None:
-        return []
-    return [
-        {
-            "zipf": f"{row['zipf']:g}",
-            "predicted": f"{row['predicted']:.2f}",
-            "exponent": f"{row['exponent']:.2f}",
-            "interval": f"{row['low']:.2f} to {row['high']:.2f}",
-            "floor": f"{row['floor']:.3f}",
-            "status": str(row["status"]),
-        }
-        for _, row in experiment.exponents.iterrows()
-    ]

@@ -7,16 +7,15 @@ from statistics import fmean, stdev
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
-from tasklaws.core.arrays import Array
 from tasklaws.forecast.verdict import seen_curve, step
-from tasklaws.report.load import Evidence, Pair, Row
 from tasklaws.stats.proportions import items_worth
 from tasklaws.tables import is_loss
 
 Shape = Literal["no rise", "step", "pieces", "smooth", "uneven", "too few rungs"]
 # What each word is taken to mean. They are conventions, printed in the report beside the numbers they rest on.
-RISE = 0.1  # a smaller gain over the ladder is no rise
+LEAST_RISE = 0.1  # a smaller gain over the ladder is no rise
 PIECE_SHARE = 0.2  # a piece: a run of rising rungs that makes up this share of the rise
 FLAT_SHARE = 0.05  # a plateau: neighbours within the rise that differ by less than this share of it
 MIN_RUNGS = 4
@@ -61,36 +60,35 @@ class Rise:
     unseen: bool
 
 
-def levels(evidence: Evidence, pair: Pair, metric: str) -> list[Level]:
-    """The rungs of a pair's final scores, from the smallest up."""
-    groups: dict[str, list[Row]] = {}
-    for row in evidence.of(pair, metric, final=True):
-        groups.setdefault(row["rung"], []).append(row)
+def levels(observations: pd.DataFrame, metric: str) -> list[Level]:
+    """The rungs of a curve's final observations, from the smallest up."""
     found = []
-    for rung, rows in groups.items():
-        values = [row["value"] for row in rows]
-        within = fmean(row.get("stderr", 0.0) ** 2 for row in rows)
+    for rung, rows in observations.groupby("rung", sort=False):
+        values, stderr = rows["value"].tolist(), rows["stderr"]
+        within = fmean(stderr.fillna(0.0) ** 2)
         between = stdev(values) ** 2 if len(values) > 1 else 0.0
-        value, stderr, n_items = (_mean(rows, column) for column in ("value", "stderr", "n_items"))
+        value, error, n_items = (np.array(rows[column].mean()) for column in ("value", "stderr", "n_items"))
         found.append(
             Level(
-                rung=rung,
-                n_params=rows[0]["n_params"],
-                train_flops=rows[0]["train_flops"],
+                rung=str(rung),
+                n_params=float(rows["n_params"].iloc[0]),
+                train_flops=float(rows["train_flops"].iloc[0]),
                 value=fmean(values),
                 stderr=math.sqrt(max(within, between) / len(values)),
-                n_items=float(items_worth(value, stderr, n_items, is_loss(metric))),
-                fit=evidence.rungs[rung] == "fit",
+                n_items=float(items_worth(value, error, n_items, is_loss(metric))),
+                fit=bool(rows["role"].iloc[0] == "fit"),
             )
         )
     return found
 
 
-def _mean(rows: list[Row], column: str) -> Array:
-    return np.array(fmean([row[column] for row in rows if column in row] or [math.nan]))
+def rise_of(observations: pd.DataFrame, metric: str) -> Rise | None:
+    """How a curve rises by its final observations; None of none."""
+    found, chances = levels(observations, metric), observations["chance"].dropna()
+    return measure_rise(found, metric, chances.iloc[0] if len(chances) else 0.0) if found else None
 
 
-def makes_step(found: list[Level], metric: str, chance: float) -> bool:
+def _makes_step(found: list[Level], metric: str, chance: float) -> bool:
     """Whether these levels make a step: the verdict's rule."""
     value, n_items, flops = (
         np.array([getattr(level, name) for level in found]) for name in ("value", "n_items", "train_flops")
@@ -98,7 +96,7 @@ def makes_step(found: list[Level], metric: str, chance: float) -> bool:
     return step(seen_curve(np.log(np.maximum(flops, 1.0)), value, n_items, chance, is_loss(metric))) is not None
 
 
-def measure(found: list[Level], metric: str, chance: float = 0.0) -> Rise:
+def measure_rise(found: list[Level], metric: str, chance: float = 0.0) -> Rise:
     """Describe the rise of levels that are in order of size; losses are turned over first."""
     sign = -1.0 if is_loss(metric) else 1.0
     values = [sign * level.value for level in found]
@@ -109,12 +107,13 @@ def measure(found: list[Level], metric: str, chance: float = 0.0) -> Rise:
     noise = [2 * math.hypot(before.stderr, after.stderr) / scale for before, after in pairwise(found)] or [0.0]
     climbed = max(values) - values[0]
     relative = climbed / abs(values[0]) if is_loss(metric) and values[0] else climbed
-    rises = relative >= RISE and climbed > 2 * math.hypot(found[0].stderr, found[values.index(max(values))].stderr)
-    start, end = (crossing(found, values, floor + share * gain) for share in (0.1, 0.9))
+    best = found[values.index(max(values))]
+    rises = relative >= LEAST_RISE and climbed > 2 * math.hypot(found[0].stderr, best.stderr)
+    start, end = (_crossing(found, values, floor + share * gain) for share in (0.1, 0.9))
     largest = steps.index(max(steps))
-    plateaus = count_plateaus(steps, noise)
-    known = makes_step([level for level in found if level.fit], metric, chance)
-    any_step = known or makes_step(found, metric, chance)
+    plateaus = _count_plateaus(steps, noise)
+    known = _makes_step([level for level in found if level.fit], metric, chance)
+    any_step = known or _makes_step(found, metric, chance)
     return Rise(
         levels=tuple(found),
         gain=gain,
@@ -125,12 +124,12 @@ def measure(found: list[Level], metric: str, chance: float = 0.0) -> Rise:
         after=found[min(largest + 1, len(found) - 1)].rung,
         drop=max(0.0, -min(steps)),
         plateaus=plateaus,
-        shape="step" if any_step else shape(len(found), rises, steps, noise, plateaus),
+        shape="step" if any_step else _shape(len(found), rises, steps, noise, plateaus),
         unseen=any_step and not known,
     )
 
 
-def crossing(found: list[Level], values: list[float], wanted: float) -> float:
+def _crossing(found: list[Level], values: list[float], wanted: float) -> float:
     """log10 n_params at which the values first reach `wanted`, linear between rungs."""
     logs = [math.log10(level.n_params) for level in found]
     for index, value in enumerate(values):
@@ -142,7 +141,7 @@ def crossing(found: list[Level], values: list[float], wanted: float) -> float:
     return logs[-1]
 
 
-def count_plateaus(steps: list[float], noise: list[float]) -> int:
+def _count_plateaus(steps: list[float], noise: list[float]) -> int:
     """Flat pairs of neighbours that have a piece of the rise before and another after them.
 
     Flat means also: below the mean step of the rungs that rise by more than the doubt (two standard errors) about it.
@@ -158,7 +157,7 @@ def count_plateaus(steps: list[float], noise: list[float]) -> int:
     )
 
 
-def shape(n_rungs: int, rises: bool, steps: list[float], noise: list[float], plateaus: int) -> Shape:
+def _shape(n_rungs: int, rises: bool, steps: list[float], noise: list[float], plateaus: int) -> Shape:
     """The one word for a rise that is no step, by the conventions above."""
     if n_rungs < MIN_RUNGS:
         return "too few rungs"

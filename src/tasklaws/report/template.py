@@ -1,13 +1,91 @@
-"""The pages' templates, all over one base."""
+"""How the pages write numbers and names, and their templates, all over one base."""
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from tasklaws.plotting import css_variables
+from tasklaws.plotting import css_variables, short
+
+_DASH = "–"
+SHARE_METRICS = ("exact_match", "partial_credit")
+METRIC_LABELS = {
+    "exact_match": "solved (exact match)",
+    "partial_credit": "partial credit",
+    "brier": "Brier score (less is better)",
+    "target_bits_per_byte": "target bits per byte (less is better)",
+    "loss_nats": "held-out loss, nats per token",
+    "bits_per_byte": "held-out loss, bits per byte",
+}
+METRIC_WORDS = {
+    "exact_match": "exact match",
+    "partial_credit": "partial credit",
+    "brier": "Brier",
+    "target_bits_per_byte": "bits/byte",
+    "loss_nats": "nats/token",
+    "bits_per_byte": "bits/byte",
+}
+
+
+def percent(share: float | None) -> str:
+    """0.123 -> `12%`; only nothing is 0%, only everything is 100%, and what is unknown is a dash."""
+    if pd.isna(share):
+        return _DASH
+    if 0 < share < 0.005:
+        return "<1%"
+    if 0.995 < share < 1:
+        return ">99%"
+    return f"{100 * share:.0f}%"
+
+
+def in_points(share: float) -> str:
+    """0.0284 -> `2.8 points`: an error of a share, in hundredths of the scale."""
+    return _DASH if pd.isna(share) else f"{100 * share:.1f} points"
+
+
+def number(value: float | None, form: str) -> str:
+    """The value by a format specification such as `.2f`; a dash where it is unknown."""
+    return _DASH if pd.isna(value) else f"{value:{form}}"
+
+
+def low_to_high(low: float, high: float, form: str) -> str:
+    """`1.0 to 19.5`."""
+    return f"{number(low, form)} to {number(high, form)}"
+
+
+def estimate(value: float, low: float, high: float, form: str) -> str:
+    """`4.2 (1.0 to 19.5)`."""
+    return _DASH if pd.isna(value) else f"{number(value, form)} ({low_to_high(low, high, form)})"
+
+
+def metric_value(value: float, metric: str) -> str:
+    """A score as its metric is written: a share in per cent, anything else with three digits."""
+    return percent(value) if metric in SHARE_METRICS else number(value, ".3g")
+
+
+def metric_interval(lower: float, upper: float, metric: str) -> str:
+    """`32–81%`, `0.44–0.59`."""
+    if metric in SHARE_METRICS:
+        return f"{100 * lower:.0f}–{100 * upper:.0f}%"
+    return f"{lower:.2g}–{upper:.2g}"
+
+
+def metric_error(value: float, metric: str) -> str:
+    """The size of an error: of a share in percentage points, of anything else to three decimals."""
+    if metric in SHARE_METRICS:
+        return percent(value)
+    return "<0.001" if value < 0.0005 else number(value, ".3f")
+
+
+def counted(count: int, unit: str) -> str:
+    """`1 step`, `2 steps`."""
+    return f"{count} {unit}{'s' if count > 1 else ''}"
+
+
+_FILTERS = (percent, in_points, number, low_to_high, estimate, metric_value, metric_interval, metric_error, short)
 
 
 def template(name: str) -> Template:
-    """A template of this folder, which knows the colours; an undefined name in it is an error."""
+    """A template of this folder, which knows the colours and _FILTERS; an undefined name in it is an error."""
     environment = Environment(
         loader=PackageLoader("tasklaws.report", "."),
         autoescape=True,
@@ -16,5 +94,7 @@ def template(name: str) -> Template:
         lstrip_blocks=True,
     )
     light, dark = css_variables()
-    environment.globals |= {"light": Markup(light), "dark": Markup(dark)}
+    environment.globals |= {"light": Markup(light), "dark": Markup(dark), "share_metrics": SHARE_METRICS}
+    environment.globals |= {"metric_words": METRIC_WORDS, "metric_labels": METRIC_LABELS}
+    environment.filters |= {one.__name__: one for one in _FILTERS}
     return environment.get_template(name)
