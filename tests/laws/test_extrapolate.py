@@ -72,7 +72,7 @@ def test_the_weighted_median_is_where_half_the_weight_is() -> None:
     assert benchmark.weighted_median(values, np.array([0.4, 0.3, 0.3])) == pytest.approx([2, 8])
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_published_curves_are_carried_on_better_than_by_the_broken_power_law() -> None:
     table = pd.read_csv(published("learning_curves.csv.gz")).rename(columns={"n_examples": "n_tokens", "loss": "value"})
     table = table[table["domain"] != "IC"].assign(metric="loss")
