@@ -83,6 +83,10 @@ class Law(ABC):
                     parts[index] = parts[index] * axis
                 case "1 / input" | "1 / loss":
                     parts[index] = parts[index] / axis
+                case "1" | "1 / ln input" | "ln input" | "accuracy" | "error":
+                    pass
+                case unit:
+                    raise TasklawsError(f"law {self.name}: {parameter.name} has the unit {unit!r}: say what it becomes")
         return stack(*parts)
 
     def exponent(self, theta: Array) -> Array:

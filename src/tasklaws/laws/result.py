@@ -114,16 +114,12 @@ class Fit(Result):
         TasklawsError."""
         return np.asarray(self._curves(self.theta[None], points, ladder)[0])
 
-    def predict_draws(self, points: At, ladder: str | None = None) -> Array:
-        """The law's value at `points` under each bootstrap refit, shape (replicates, points)."""
-        return self._curves(self.draws, points, ladder)
-
     def predict_interval(self, points: At, ladder: str | None = None) -> tuple[Array, Array]:
         """The interval (of `level`) of the law's value: of the curve, not of a new rung, which adds noise of its
         own."""
         if len(self.draws) < 2:
             raise TasklawsError("a fit without bootstrap replicates has no intervals: fit with replicates")
-        low, high = np.quantile(self.predict_draws(points, ladder), self._tails, axis=0)
+        low, high = np.quantile(self._curves(self.draws, points, ladder), self._tails, axis=0)
         return low, high
 
     def _curves(self, theta: Array, points: Any, ladder: str | None) -> Array:

@@ -122,9 +122,10 @@ def usable(found: Rows, notes: list[str]) -> pd.DataFrame:
 
 
 def place_in_ladders(results: pd.DataFrame, models: pd.DataFrame, ladder: str, notes: list[str]) -> pd.DataFrame:
-    """Add what all rows together tell: ladder, which step is final, the number of shots where a ladder has several.
+    """Add each row's ladder and whether its step is final; ladders of several numbers of shots are split by these.
 
-    A model's final step is the one at its n_tokens, where `models` says that and tokens_per_step, or else its last.
+    A model's final step is the one at its n_tokens, where `models` has that and tokens_per_step, or else its last. A
+    line on n_params that are taken from lm-eval is added to `notes`.
     """
     of_model = models_of_rows(results, models)
     results = results.assign(ladder=of_model["ladder"].astype("str").fillna(ladder))
@@ -176,8 +177,8 @@ def fill(table: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
     whether that step is the end of training cannot be told.
     """
     of_model = models_of_rows(table, models)
-    told = of_model["n_tokens"].notna() | of_model["train_flops"].notna()
-    unsure = table["step"].notna() & table["n_tokens"].isna() & of_model["tokens_per_step"].isna() & told
+    end_known = of_model["n_tokens"].notna() | of_model["train_flops"].notna()
+    unsure = table["step"].notna() & table["n_tokens"].isna() & of_model["tokens_per_step"].isna() & end_known
     if unsure.any():
         row = table[unsure].iloc[0]
         raise TasklawsError(
@@ -191,16 +192,15 @@ def fill(table: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
     unsized = n_params.isna() & train_flops.isna()
     if unsized.any():
         names = ", ".join(table.loc[unsized, "model"].unique())
-        raise TasklawsError(
-            f"{table.index[unsized][0]}: no size of {names}: give a CSV with model and n_params as --models"
-        )
+        remedy = "give a CSV with model and n_params as --models"
+        raise TasklawsError(f"{table.index[unsized][0]}: no size of {names}: {remedy}")
     return table.assign(n_params=n_params, n_tokens=n_tokens, train_flops=train_flops)
 
 
 GUESSABLE = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match")  # metrics that a guess raises
 
 # One over the number of choices of a question, which lm-eval's results do not hold.
-CHANCE = {
+_CHANCE = {
     "arc_challenge": 1 / 4,  # Clark et al. 2018, arXiv 1803.05457: four choices but for 1% of questions
     "arc_easy": 1 / 4,  # the same
     "boolq": 1 / 2,  # Clark et al. 2019, arXiv 1905.10044
@@ -226,12 +226,12 @@ CHANCE = {
 def chance(task: str, metric: str, choices: Any) -> float | None:
     """The accuracy of guessing, None where it is unknown.
 
-    `choices` is `doc_to_choice` of lm-eval's task: a list where all questions have the same. Otherwise CHANCE tells.
+    `choices` is `doc_to_choice` of lm-eval's task: a list where all questions have the same; else by the task.
     """
     if metric not in GUESSABLE:
         return None
     if isinstance(choices, list) and len(choices) > 1:
         return 1 / len(choices)
     if task.startswith(("mmlu_", "hendrycksTest-")):
-        return CHANCE["mmlu"]
-    return CHANCE.get(task)
+        return _CHANCE["mmlu"]
+    return _CHANCE.get(task)
