@@ -233,8 +233,8 @@ def item_table(
         # random sample of it.
         shares = {value: share for value, share in target.shares.items() if share > 0}
         rows = _moments(events, ["item", GROUP + target.group]).set_index(["item", GROUP + target.group])
-        for column, moments_of in (("target_rate", _RATE), ("target_score", _SCORE)):
-            strata = (rows[part].unstack().reindex(columns=[*shares]).to_numpy(float) for part in moments_of)
+        for column, parts in (("target_rate", _RATE_MOMENTS), ("target_score", _SCORE_MOMENTS)):
+            strata = (rows[part].unstack().reindex(columns=[*shares]).to_numpy(float) for part in parts)
             _add_mean(table, column, Mean.of(*strata).reweighted([*shares.values()]), level)
     return table
 
@@ -263,8 +263,8 @@ def _events(attempts: pd.DataFrame) -> pd.DataFrame:
 
 
 # The columns of `_moments` that Mean.of takes: people, sum and sum of squares, of solved or not, and of scores.
-_RATE = ("n_people", "n_solved", "n_solved")
-_SCORE = ("n_people", "total", "squares")
+_RATE_MOMENTS = ("n_people", "n_solved", "n_solved")
+_SCORE_MOMENTS = ("n_people", "total", "squares")
 
 
 def _moments(events: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -275,8 +275,8 @@ def _moments(events: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 def _estimates(moments: pd.DataFrame, level: float) -> pd.DataFrame:
     table = moments[["n_people", "n_solved"]].copy()
-    for column, moments_of in (("solve_rate", _RATE), ("mean_score", _SCORE)):
-        _add_mean(table, column, Mean.of(*(moments[part] for part in moments_of)), level)
+    for column, parts in (("solve_rate", _RATE_MOMENTS), ("mean_score", _SCORE_MOMENTS)):
+        _add_mean(table, column, Mean.of(*(moments[part] for part in parts)), level)
     return table
 
 
