@@ -5,14 +5,17 @@ from pathlib import Path
 from tasklaws.core import errors
 from tasklaws.core.schema import read_family_items
 from tasklaws.core.settings import load
-from tasklaws.humans.estimates import write_summary
+from tasklaws.humans.estimates import solve_rates
 
 
 def main() -> None:
     settings = load()
-    items, attempts = read_family_items(settings.humans.families), Path(settings.humans.attempts)
-    said = write_summary(attempts, items, settings.humans.interval, settings.humans.target, Path("data/humans"))
-    print("\n".join(said))
+    people = settings.humans
+    families = {item.id: item.family for item in read_family_items(people.families)}
+    rates = solve_rates(Path(people.attempts), families=families, target=people.target, level=people.interval)
+    out = Path("data/humans")
+    rates.write(out)
+    print(*rates.notes, f"{out}/items.csv: {len(rates.items)} items", sep="\n")
 
 
 if __name__ == "__main__":

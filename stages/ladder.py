@@ -5,7 +5,7 @@ import pandas as pd
 from tasklaws.core import errors
 from tasklaws.core.settings import load
 from tasklaws.gate import open_gate
-from tasklaws.ladder.card import ladder_rows
+from tasklaws.ladder.card import rung_budgets
 from tasklaws.paths import Paths
 from tasklaws.tables import LADDER
 
@@ -13,7 +13,7 @@ from tasklaws.tables import LADDER
 def main() -> None:
     settings = load()
     out = Paths(settings.models.name).sizes
-    LADDER.write(out, pd.DataFrame(ladder_rows(settings.models)))
+    LADDER.write(out, pd.DataFrame(rung_budgets(settings.models)))
     open_gate("fit", out)
     print(f"{out}: {len(settings.models.rungs)} rungs")
 

@@ -4,7 +4,7 @@ from tasklaws.core import errors
 from tasklaws.core.schema import Role, read_family_items
 from tasklaws.core.settings import load
 from tasklaws.items.ladder_items import families_without_people, read_ladder_items
-from tasklaws.items.orders import agreement, compare
+from tasklaws.items.orders import order_agreement, score_orders
 from tasklaws.paths import Paths
 from tasklaws.tables import ORDER_AGREEMENT, ORDERS, read_human_estimates
 
@@ -18,8 +18,8 @@ def main() -> None:
     items, people = read_family_items(settings.elicitation.ask), read_human_estimates(paths.human_estimates)
     rungs: dict[Role, list[str]] = {role: settings.models.rungs_of(role) for role in ("fit", "holdout")}
     table = read_ladder_items(paths, rungs, items, people)
-    compared = compare(table, max(len(table.models) - EARLIER, 1), settings.execution.workers)
-    agreed = agreement(table)
+    compared = score_orders(table, max(len(table.models) - EARLIER, 1), settings.execution.workers)
+    agreed = order_agreement(table)
     ORDERS.write(paths.orders, compared)
     ORDER_AGREEMENT.write(paths.order_agreement, agreed)
     print(f"{paths.orders}: {len(table.items)} items, {len(table.models)} models")

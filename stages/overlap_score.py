@@ -19,7 +19,7 @@ def main() -> None:
     settings.rung(rung)  # or refuse it
     paths = Paths(settings.models.name)
     items = {item.id: item for item in read_family_items(ASK, SET_ITEMS)}
-    finals = [(one.seed, one.step) for one in card.read(Path("models", rung)).checkpoints if one.is_final]
+    finals = [(one.seed, one.step) for one in card.read_card(Path("models", rung)).checkpoints if one.is_final]
     table = score_rung(rung, paths.set_responses(rung), items, ASK, finals, settings.execution.workers)
     out = paths.set_scores / f"{rung}.csv"
     SCORES.write(out, table)

@@ -20,7 +20,7 @@ def main() -> None:
     role, ask = settings.rung(rung).role, settings.elicitation.ask
     paths = Paths(settings.models.name)
     items = {item.id: item for item in read_family_items(ask)}
-    made = card.read(Path("models", rung))
+    made = card.read_card(Path("models", rung))
     checkpoints = [(one.seed, one.step) for one in made.checkpoints]
     table = score_rung(rung, paths.responses(rung), items, ask, checkpoints, settings.execution.workers)
     out = paths.scores(role) / f"{rung}.csv"

@@ -30,8 +30,10 @@ def test_the_section_shows_the_tables(made: tuple[Path, Settings]) -> None:
     constant = shown["sets"]["all"][0]
     assert (constant.log_loss, constant.n_models) == (first["log_loss"], 1)
     assert not constant.better
-    assert [drawn.task[0] for drawn in shown["tasks"]] == ["sha256_power", "gauss_sum"]
-    assert set(order_figures(results, orders)) == {drawn.figure for drawn in shown["tasks"]}
+    assert [family for family, _ in shown["tasks"]] == ["sha256_power", "gauss_sum"]
+    assert set(order_figures(results, orders)) == {
+        f"orders-{family}-{elicitation}" for family, elicitation in shown["tasks"]
+    }
 
 
 def test_bold_is_what_the_interval_supports(made: tuple[Path, Settings]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from tasklaws.core.checked import NOT_EMPTY, Count, Natural, NotNegative, Rule, read
 from tasklaws.core.errors import TasklawsError
@@ -11,7 +11,7 @@ from tasklaws.core.files import read_jsonl
 
 Role = Literal["fit", "holdout"]
 Elicitation = Literal["direct", "python", "choice"]
-T = TypeVar("T")
+Noun = TypeVar("Noun")
 ITEMS = Path("data/items")
 
 
@@ -50,7 +50,7 @@ class Item:
         if self.choices and self.answer not in self.choices:
             raise TasklawsError(f"answer is {self.answer!r}, which is none of the choices")
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         return asdict(self)
 
 
@@ -116,5 +116,5 @@ def read_responses(path: Path, rung: str) -> list[Response]:
     return _read_rows(Response, path, f"run `dvc repro --force respond@{rung}`")
 
 
-def _read_rows(kind: type[T], path: Path, remedy: str) -> list[T]:
+def _read_rows(kind: type[Noun], path: Path, remedy: str) -> list[Noun]:
     return [read(kind, row, f"{path}:{number}", remedy) for number, row in enumerate(read_jsonl(path), 1)]

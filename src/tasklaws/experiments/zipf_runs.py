@@ -34,7 +34,7 @@ def train_runs(exponent: float, settings: ZipfRuns, seed: int, workers: int) -> 
         run = f"zipf{exponent:g}-{n_tokens}"
         if not (work / run / card.CARD).exists():
             train_rung(run, source, corpus, work / run, workers)
-        made = card.read(work / run)
+        made = card.read_card(work / run)
         of_run = {"zipf": exponent, "n_tokens": n_tokens, "n_params": made.n_params}
         rows += [of_run | {"seed": one.seed, "loss_nats": one.loss_nats} for one in made.checkpoints if one.is_final]
     return pd.DataFrame(rows)

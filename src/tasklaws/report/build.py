@@ -1,14 +1,18 @@
 """Making the report: every figure as a file, the plots' table, the pages."""
 
 import hashlib
+from html import escape
 from pathlib import Path
 
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from tasklaws.core.files import json_line, sha256_file, write_text
 from tasklaws.core.settings import Settings
-from tasklaws.plotting import house_style, save
-from tasklaws.report.claims import loop_limit
+from tasklaws.forecast.surprises import FAILED, SOLVED
+from tasklaws.plotting import house_style, inline, letters, repeated, save
+from tasklaws.report import shapes, tables
+from tasklaws.report.claims import claims, describe_rise, loop_limit, rise_of_curve
 from tasklaws.report.figures import (
     group_curves,
     item_size_curves,
@@ -18,14 +22,13 @@ from tasklaws.report.figures import (
     token_curve,
 )
 from tasklaws.report.load import CORPUS, Results, load_results
-from tasklaws.report.orders import load_orders, order_figures
+from tasklaws.report.orders import load_orders, order_figures, order_section
 from tasklaws.report.overlap import experiment_figures, load_experiment
-from tasklaws.report.page import PageContent, render_page
-from tasklaws.report.surprise_page import calibration_figures, render_surprises
-from tasklaws.report.surprises import load_surprises
-from tasklaws.report.tables import plot_table
+from tasklaws.report.surprises import calibration_figures, load_surprises, render_surprises
+from tasklaws.report.template import template
 from tasklaws.tables import CURVES
 
+TOP_SURPRISES = 8
 PARAMS_USED = ("models", "families", "elicitation", "laws", "experiment", "seed")
 
 
@@ -45,16 +48,46 @@ def build_report(root: Path, settings: Settings) -> None:
             | order_figures(results, orders)
             | experiment_figures(experiment)
         )
-        for name, figure in figures.items():
-            save(figure, folder / f"{name}.svg")
+        for name, drawn in figures.items():
+            save(drawn, folder / f"{name}.svg")
     for stale in set(folder.glob("*.svg")) - {folder / f"{name}.svg" for name in figures}:
         stale.unlink()
-    CURVES.write(results.paths.curves, plot_table(results))
+    CURVES.write(results.paths.curves, tables.plot_table(results))
     svgs = {name: (folder / f"{name}.svg").read_text(encoding="utf-8") for name in figures}
-    content = PageContent(results, orders, surprises, experiment, svgs, provenance(results, settings))
-    pages = {"index.html": render_page(content), "surprises.html": render_surprises(results, surprises, svgs)}
-    for name, text in pages.items():
-        write_text(root / "reports" / name, text)
+    shown: set[str] = set()
+
+    def figure(name: str) -> Markup:
+        """The named figure, nothing if there is none; a second time only a reference to the first."""
+        if name not in svgs:
+            return Markup("")
+        again = name in shown
+        shown.add(name)
+        return Markup((repeated if again else inline)(svgs[name], name, escape(name.replace("-", " "))))
+
+    rises = {
+        task: {metric: rise for metric in results.metrics(task) if (rise := rise_of_curve(results, task, metric))}
+        for task in results.tasks
+    }
+    index = template("page.html.jinja").render(
+        ladder=results.paths.ladder,
+        results=results,
+        tables=tables,
+        shapes=shapes,
+        figure=figure,
+        letters=Markup(letters(list(svgs.values()))),
+        chains=sorted(results.made_by("step_chain"), key=lambda family: results.families[family]["overlap"]),
+        rises=rises,
+        describe=describe_rise,
+        claims=claims(results),
+        orders=order_section(results, orders),
+        surprises=surprises,
+        kinds=(SOLVED, FAILED),
+        n_surprises=TOP_SURPRISES,
+        experiment=experiment,
+        inputs=provenance(results, settings),
+    )
+    for name, text in {"index": index, "surprises": render_surprises(results, surprises, svgs)}.items():
+        write_text(root / "reports" / f"{name}.html", text)
 
 
 def curve_figures(results: Results) -> dict[str, Figure]:

@@ -56,8 +56,16 @@ def loop_limit(results: Results, family: str) -> float | None:
     return None if limit is None else float(limit)
 
 
-def _rise(results: Results, task: Task) -> Rise | None:
-    return rise_of(results.observed(task, "exact_match"), "exact_match")
+def rise_of_curve(results: Results, task: Task, metric: str = "exact_match") -> Rise | None:
+    """How the curve rises; None if the task was not scored by the metric."""
+    return rise_of(results.observed(task, metric), metric)
+
+
+def _judged(signs: list[bool]) -> Judgement:
+    """Shown if all signs speak for a claim, partly if some do."""
+    if not signs:
+        return "cannot be told"
+    return "shown" if all(signs) else "partly shown" if any(signs) else "not shown"
 
 
 def _shares(scores: pd.DataFrame, by: "pd.Series[int] | pd.Series[bool]") -> pd.DataFrame:
@@ -66,7 +74,7 @@ def _shares(scores: pd.DataFrame, by: "pd.Series[int] | pd.Series[bool]") -> pd.
 
 
 def _one_step(results: Results, task: Task) -> Claim | None:
-    rise, scores = _rise(results, task), of_task(results.scores, task)
+    rise, scores = rise_of_curve(results, task), of_task(results.scores, task)
     if rise is None:
         return None
     models = scores.groupby(["rung", "seed"])["exact_match"].mean()
@@ -75,9 +83,10 @@ def _one_step(results: Results, task: Task) -> Claim | None:
     shares = shares.rename(columns=lambda n_digits: f"solved, {counted(n_digits, 'digit')}")
     failed = scores[scores["exact_match"] != 1]
     ran = (program_outcomes(failed) == "wrong answer").groupby(failed["rung"]).mean()
-    judgement: Judgement = "shown" if rise.shape == "step" and not partway else "partly shown"
-    if rise.shape != "step" and partway > 1:
-        judgement = "not shown"
+    steps = rise.shape == "step"
+    judgement: Judgement = "partly shown" if steps or partway <= 1 else "not shown"
+    if steps and not partway:
+        judgement = "shown"
     return Claim(
         "sha256 iterated: one step",
         "Small models solve none of the hundred tasks; from some size on a model solves all of them, for who can "
@@ -96,7 +105,7 @@ def _one_step(results: Results, task: Task) -> Claim | None:
 
 
 def _pieces(results: Results, task: Task) -> Claim | None:
-    rise, limit = _rise(results, task), loop_limit(results, task[0])
+    rise, limit = rise_of_curve(results, task), loop_limit(results, task[0])
     if rise is None or limit is None:
         return None
     scores = of_task(results.scores, task)
@@ -128,7 +137,7 @@ def _overlap(results: Results) -> Claim | None:
     findings, more_sudden = [], []
     for elicitation in sorted({elicitation for family, elicitation in results.tasks if family in chains}):
         ends = (chains[0], chains[-1])
-        rises = {family: rise for family in ends if (rise := _rise(results, (family, elicitation))) is not None}
+        rises = {family: rise for family in ends if (rise := rise_of_curve(results, (family, elicitation))) is not None}
         if len(rises) < 2:
             continue
         for family, rise in rises.items():
@@ -147,16 +156,9 @@ def _overlap(results: Results) -> Claim | None:
         "Overlap decides whether there is a law",
         "The more the tasks of a set share what they need, the more they are solved all at once, and the less the "
         "smaller models tell of it.",
-        _share_judged(more_sudden),
+        _judged(more_sudden),
         findings,
     )
-
-
-def _share_judged(signs: list[bool]) -> Judgement:
-    """Shown if all of them speak for a claim, partly if some do."""
-    if not signs:
-        return "cannot be told"
-    return "shown" if all(signs) else "partly shown" if any(signs) else "not shown"
 
 
 def _human_time(results: Results) -> Claim | None:
@@ -177,7 +179,7 @@ def _human_time(results: Results) -> Claim | None:
         "Human time is a poor order of difficulty",
         "That a task takes people longer need not make it harder for a model. (Were it a good order, the "
         "correlations below would be near -1; one above -0.5 counts for the claim.)",
-        _share_judged(weak),
+        _judged(weak),
         findings,
     )
 
@@ -204,7 +206,7 @@ def _mirage(results: Results) -> Claim | None:
         "Are the jumps a mirage of the metric?",
         "Abilities that seem to emerge suddenly improve smoothly under a continuous metric (Schaeffer et al. 2023). "
         "(Shown if every decided jump is a mirage.)",
-        _share_judged([not one for one in survives]),
+        _judged([not one for one in survives]),
         findings,
     )
 
@@ -214,21 +216,21 @@ def _foreseen(results: Results) -> Claim | None:
     rows = results.validation[results.validation["metric"] == "exact_match"]
     if rows.empty:
         return None
-    doubtful = rows.loc[rows["verdict"].isin(["discontinuous", "non-monotone", "not enough rungs"]), "abs_error"]
-    lawful = rows.loc[rows["verdict"] == "lawful", "abs_error"]
-    judgement: Judgement = "cannot be told"
-    if len(doubtful) and len(lawful):
-        judgement = "shown" if lawful.mean() < doubtful.mean() else "not shown"
+    doubtful, lawful = (
+        rows.loc[rows["verdict"].isin(verdicts), "abs_error"]
+        for verdicts in (["discontinuous", "non-monotone", "not enough rungs"], ["lawful"])
+    )
+    signs = [bool(lawful.mean() < doubtful.mean())] if len(doubtful) and len(lawful) else []
     return Claim(
         "One can tell beforehand which curve may be extrapolated",
         "Whether a law predicts the next model depends on the structure of the task set; reasoning about it beforehand "
         "separates the curves that can be called from those that cannot. (Shown if lawful curves err less on average "
         "than discontinuous and non-monotone ones and those with too few rungs; without a signal there is nothing to "
         "extrapolate.)",
-        judgement,
+        _judged(signs),
         [
-            f"{verdict}: {len(errors)} curves, mean absolute error {percent(errors.mean())} of the scale, at worst "
-            f"{percent(errors.max())}."
+            f"{verdict}: {counted(len(errors), 'curve')}, mean absolute error {percent(errors.mean())} of the scale, "
+            f"at worst {percent(errors.max())}."
             for verdict, errors in rows.groupby("verdict")["abs_error"]
         ],
     )

@@ -1,10 +1,12 @@
 """Figures of one task: against size, with forecast, band and outcome; against tokens; by kind of item."""
 
 import math
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import groupby, pairwise
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import setp
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -32,22 +34,24 @@ def task_title(task: Task) -> str:
 
 def size_curve(results: Results, task: Task, metric: str) -> Figure:
     """Every seed against n_params; what the engine says of any size, dashed where it extrapolates; the outcome."""
-    forecast = results.forecast(task, metric)
-    figure, axes = panel(task_title(task) + ("" if forecast is None else f": {forecast['verdict']}"))
+    forecast = of_task(results.forecasts, task, metric)[-1:]
+    figure, axes = panel(": ".join([task_title(task), *forecast["verdict"]]))
     rows = results.observed(task, metric)
-    fitted = rows[rows["role"] == "fit"]
+    fitted, holdout = (rows[rows["role"] == role] for role in ("fit", "holdout"))
     _draw_band(axes, of_task(results.bands, task, metric), fitted["n_params"])
-    if forecast is not None:
-        x, y, lower, upper = (forecast[name] for name in ("n_params", "predicted", "lower", "upper"))
-        axes.vlines(x, lower, upper, color=LIGHT["forecast"], linewidth=6, alpha=0.35, zorder=3)
-        _draw_points(axes, [x], [y], LIGHT["forecast"], "s", "forecast, 90% interval", markersize=9.5)
-    holdout = rows[rows["role"] == "holdout"]
-    for own, colour, marker, label in (
-        (fitted, LIGHT["fit"], "o", "fit rungs, each seed"),
-        (holdout, LIGHT["outcome"], "D", "what the holdout did"),
+    for _, row in forecast.iterrows():
+        axes.vlines(
+            row["n_params"], row["lower"], row["upper"], color=LIGHT["forecast"], linewidth=6, alpha=0.35, zorder=3
+        )
+    for points, column, colour, marker, size, label in (
+        (forecast, "predicted", LIGHT["forecast"], "s", 9.5, "forecast, 90% interval"),
+        (fitted, "value", LIGHT["fit"], "o", 6.5, "fit rungs, each seed"),
+        (holdout, "value", LIGHT["outcome"], "D", 6.5, "what the holdout did"),
     ):
-        if len(own):
-            _draw_points(axes, own["n_params"], own["value"], colour, marker, label)
+        if len(points):
+            x, y = points["n_params"], points[column]
+            (drawn,) = axes.plot(x, y, marker, markersize=size, color=colour, label=label, zorder=4)
+            setp(drawn, markeredgecolor=LIGHT["paper"], markeredgewidth=0.7)
     chances = rows.loc[rows["chance"] > 0, "chance"]
     if len(chances):
         axes.axhline(chances.mean(), color=LIGHT["chance"], linestyle=":", linewidth=1.4, label="chance")
@@ -66,40 +70,16 @@ def _metric_y(axes: Axes, metric: str) -> None:
         axes.set_ylim(bottom=min(axes.get_ylim()[0], 0.0) if metric != "loss_nats" else None)
 
 
-def _draw_points(
-    axes: Axes,
-    x: "pd.Series[float] | list[float]",
-    y: "pd.Series[float] | list[float]",
-    colour: str,
-    marker: str,
-    label: str,
-    markersize: float = 6.5,
-) -> None:
-    axes.plot(
-        x,
-        y,
-        linestyle="none",
-        marker=marker,
-        markersize=markersize,
-        color=colour,
-        markeredgecolor=LIGHT["paper"],
-        markeredgewidth=0.7,
-        label=label,
-        zorder=4,
-    )
-
-
 def _draw_band(axes: Axes, band: pd.DataFrame, fitted_sizes: "pd.Series[float]") -> None:
     if band.empty or fitted_sizes.empty:
         return
     colour = LIGHT["forecast"]
     within = band[band["n_params"] <= fitted_sizes.max()]
     beyond = band.iloc[len(within) - 1 :]
-    axes.fill_between(
-        beyond["n_params"], beyond["lower"], beyond["upper"], color=colour, alpha=0.13, linewidth=0, zorder=1
-    )
+    x, lower, upper = (beyond[name] for name in ("n_params", "lower", "upper"))
+    axes.fill_between(x, lower, upper, color=colour, alpha=0.13, linewidth=0, zorder=1)
     axes.plot(within["n_params"], within["predicted"], "-", color=colour, label="what the methods say", zorder=2)
-    axes.plot(beyond["n_params"], beyond["predicted"], "--", color=colour, zorder=2)
+    axes.plot(x, beyond["predicted"], "--", color=colour, zorder=2)
 
 
 def token_curve(results: Results, task: Task, metric: str) -> Figure | None:
@@ -165,31 +145,33 @@ def outcome_map(results: Results, task: Task, limit: float | None) -> Figure:
     """One row a rung and seed, one mark an item in order of size, coloured by what became of its program."""
     scores = of_task(results.scores, task)
     strips = list(scores.assign(outcome=program_outcomes(scores)).groupby(["rung", "seed"], sort=False))
-    figure, axes = panel(f"{task_title(task)}: what became of each n", 1.35 + 0.17 * len(strips), **ROOM)
+    rungs = [str(rung) for (rung, _), _ in strips]
+    labels = [rung if place == 0 or rungs[place - 1] != rung else "" for place, rung in enumerate(rungs)]
+    figure, axes = _outcome_panel(f"{task_title(task)}: what became of each n", 0.17, labels)
     for index, (_, own) in enumerate(strips):
         own = own.sort_values("size", kind="stable")
         for start, end, outcome in _merged_neighbours(own["size"].tolist(), own["outcome"].tolist()):
             axes.fill_betweenx([index - 0.4, index + 0.4], start, end, color=OUTCOME_COLOURS[outcome], linewidth=0)
     _mark_limit(axes, limit)
     log_x(axes, "n")
-    rungs = [str(rung) for (rung, _), _ in strips]
-    labels = [rung if place == 0 or rungs[place - 1] != rung else "" for place, rung in enumerate(rungs)]
-    axes.set_yticks(range(len(strips)), labels)
     axes.grid(False)
-    key_below(figure, [Patch(color=colour) for colour in OUTCOME_COLOURS.values()], list(OUTCOME_COLOURS))
     return figure
 
 
-def _merged_neighbours(sizes: list[int], outcomes: list[str]) -> list[tuple[float, float, str]]:
+def _outcome_panel(title: str, row_height: float, labels: list[str]) -> tuple[Figure, Axes]:
+    """A panel with a labelled row for each rung (or model) of `row_height` inches, and the key of outcomes."""
+    figure, axes = panel(title, 1.35 + row_height * len(labels), **ROOM)
+    axes.set_yticks(range(len(labels)), labels)
+    key_below(figure, [Patch(color=colour) for colour in OUTCOME_COLOURS.values()], list(OUTCOME_COLOURS))
+    return figure, axes
+
+
+def _merged_neighbours(sizes: list[int], outcomes: list[str]) -> Iterator[tuple[float, float, str]]:
     """Neighbours of one outcome as one strip, whose ends lie half-way (in log) to the next item."""
     edges = [sizes[0] * 0.9, *(math.sqrt(a * b) for a, b in pairwise(sizes)), sizes[-1] * 1.1]
-    strips: list[tuple[float, float, str]] = []
-    for index, outcome in enumerate(outcomes):
-        if strips and strips[-1][2] == outcome:
-            strips[-1] = (strips[-1][0], edges[index + 1], outcome)
-        else:
-            strips.append((edges[index], edges[index + 1], outcome))
-    return strips
+    for outcome, places in groupby(range(len(outcomes)), key=outcomes.__getitem__):
+        first, *rest = places
+        yield edges[first], edges[first + len(rest) + 1], outcome
 
 
 def outcome_bars(results: Results, task: Task) -> Figure:
@@ -198,15 +180,13 @@ def outcome_bars(results: Results, task: Task) -> Figure:
     rungs = scores["rung"].unique()
     counts = pd.crosstab(scores["rung"], program_outcomes(scores)).reindex(rungs)
     shares = counts.div(counts.sum(axis=1), axis=0).reindex(columns=list(OUTCOME_COLOURS), fill_value=0.0)
-    figure, axes = panel(f"{task_title(task)}: how programs end", 1.35 + 0.28 * len(rungs), **ROOM)
+    figure, axes = _outcome_panel(f"{task_title(task)}: how programs end", 0.28, list(rungs))
     for index, own in enumerate(shares.to_numpy()):
         lefts = np.cumsum([0.0, *own[:-1]])
         for left, share, colour in zip(lefts, own, OUTCOME_COLOURS.values(), strict=True):
             axes.barh(index, share, left=left, color=colour, height=0.72, linewidth=0)
-    axes.set_yticks(range(len(rungs)), list(rungs))
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
     axes.grid(False, axis="y")
     axes.set_xlabel("share of items")
-    key_below(figure, [Patch(color=colour) for colour in OUTCOME_COLOURS.values()], list(OUTCOME_COLOURS))
     return figure

@@ -1,6 +1,7 @@
 """What the report is made from: the pipeline's outputs for one ladder, read and checked once."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tasklaws.tables import (
     METHOD_FORECASTS,
     MIRAGE,
     VALIDATION,
+    CurveKey,
     read_checkpoints,
     read_effective_numbers,
     read_scores,
@@ -28,8 +30,7 @@ from tasklaws.tables import (
 Task = tuple[str, str]
 """A family and an elicitation."""
 CORPUS: Task = ("corpus", "likelihood")
-CONTINUOUS = ["partial_credit", "brier", "target_bits_per_byte"]
-METRICS_IN_ORDER = ["exact_match", *CONTINUOUS, "loss_nats", "bits_per_byte"]
+METRICS_IN_ORDER = ["exact_match", "partial_credit", "brier", "target_bits_per_byte", "loss_nats", "bits_per_byte"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,7 @@ class Results:
     paths: Paths
     rungs: dict[str, str]
     tasks: list[Task]
-    families: dict[str, dict[str, Any]]
+    families: Mapping[str, Mapping[str, Any]]
     unlearned: list[str]
     items: pd.DataFrame
     scores: pd.DataFrame
@@ -100,11 +101,8 @@ def load_results(root: Path, settings: Settings) -> Results:
     ladder, entries, families = settings.models.name, settings.models.rungs, settings.families.sets
     paths = Paths(ladder, root)
     observations = _read_observations(paths, list(entries))
-    sizes = _sizes(observations)
-    rungs: dict[str, str] = {
-        rung: entries[rung].role
-        for rung in sorted((rung for rung in entries if rung in sizes), key=lambda rung: sizes[rung])
-    }
+    sizes = _sizes(observations).reindex(list(entries)).dropna().sort_values(kind="stable")
+    rungs: dict[str, str] = {rung: entries[rung].role for rung in sizes.index}
     observations = _in_order(observations, ["rung"], list(rungs), ["seed", "step"])
     items = _item_table([item for name in families for item in read_items(paths.items / f"{name}.jsonl")])
     scores = pd.concat([read_scores(paths.scores(entry.role), [rung]) for rung, entry in entries.items()])
@@ -154,11 +152,8 @@ def _in_order(table: pd.DataFrame, columns: list[str], order: list[Any], then: l
 
 
 def _item_table(items: list[Item]) -> pd.DataFrame:
-    rows = [
-        (item.id, item.family, item.question, item.answer, item.choices, item.human_seconds, _item_size(item))
-        for item in items
-    ]
     columns = ["item", "family", "question", "answer", "choices", "human_seconds", "size"]
+    rows = [vars(item) | {"item": item.id, "size": _item_size(item)} for item in items]
     return pd.DataFrame(rows, columns=columns).set_index("item")
 
 
@@ -188,10 +183,6 @@ def program_outcomes(scores: pd.DataFrame) -> "pd.Series[str]":
 
 
 def _law_table(path: Path, ladder: str) -> pd.DataFrame:
-    rows = [
-        (*curve.key, law.law, law.status, law.reason, law.params, law.interval, law.misfit)
-        for curve in load_fits(path, ladder)
-        for law in curve.laws
-    ]
-    columns = ["family", "elicitation", "metric", "law", "status", "reason", "params", "interval", "misfit"]
+    columns = [*CurveKey._fields, "law", "status", "reason", "params", "interval", "misfit"]
+    rows = [curve.key._asdict() | vars(law) for curve in load_fits(path, ladder) for law in curve.laws]
     return pd.DataFrame(rows, columns=columns).astype({"misfit": float})

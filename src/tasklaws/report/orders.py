@@ -2,7 +2,6 @@
 families."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,20 +9,12 @@ from matplotlib.figure import Figure
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.items.ladder_items import families_without_people
-from tasklaws.items.orders import ALL, ORDER_METHODS, REFERENCES, WORDS, judge, sentences
+from tasklaws.items.orders import ALL, ORDER_METHODS, REFERENCES, WORDS, sentences
 from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, share_y
 from tasklaws.report.load import Results, Task, of_task
 from tasklaws.report.template import estimate
 from tasklaws.tables import ORDER_AGREEMENT, ORDERS, read_human_estimates
 
-GENERATORS = {
-    "sha256_power": "Time grows with the power, what must be known does not. A flat line: time orders nothing here.",
-    "gauss_sum": "Time as it is for a person without the formula; with n(n+1)/2 a long sum is as easy as a short one. "
-    "Pieces: the share falls where a loop outlasts the timeout (people) or the fuel (models), to those who know the "
-    "formula, for whom time orders nothing.",
-    "step_chain": "Time is steps here. A slope: each further step loses some.",
-}
-"""The generators whose items are drawn, and what to look for."""
 NARROW = 3.0
 """A range of times below this ratio is drawn on a linear axis."""
 BINS = 8
@@ -42,40 +33,25 @@ class OrderResults:
     without_people: list[str]
 
 
-class OrderedTask(NamedTuple):
-    """A task whose items are drawn, the figure's name, what to look for in it, and Kendall's tau of people's time with
-    item response."""
-
-    task: Task
-    figure: str
-    note: str
-    tau: str
-
-
 def load_orders(results: Results) -> OrderResults:
     """Read what the stages orders and humans wrote; a missing or malformed file, one without the whole of the items or
     without an item that was scored, raises TasklawsError."""
     paths = results.paths
     people = read_human_estimates(paths.human_estimates)
     asked = dict(zip(results.scores["item"], results.scores["family"], strict=True))
-    found = OrderResults(
-        ORDERS.read(paths.orders),
-        ORDER_AGREEMENT.read(paths.order_agreement),
-        people,
-        families_without_people(asked, people),
-    )
-    sets = found.compared.groupby("items")["order"].agg(frozenset)
+    compared = ORDERS.read(paths.orders)
+    sets = compared.groupby("items")["order"].agg(frozenset)
     if ALL not in sets or not all(set(REFERENCES) <= orders <= sets[ALL] for orders in sets):
         raise TasklawsError(f"{paths.orders} lacks rows, of {ALL} or of an order: run `dvc repro --force orders`")
-    return found
+    agreement = ORDER_AGREEMENT.read(paths.order_agreement)
+    return OrderResults(compared, agreement, people, families_without_people(asked, people))
 
 
-def order_section(results: Results, orders: OrderResults) -> dict[str, Any]:
+def order_section(results: Results, orders: OrderResults) -> dict[str, object]:
     """What the template orders.html.jinja shows: of each set of items a row an order, None where an order is not
-    known."""
+    known; of each drawn task Kendall's tau of people's time with item response."""
     compared, agreement = orders.compared, orders.agreement
-    better = [row["order"] != "constant" and judge(row, "constant") == "better" for _, row in compared.iterrows()]
-    compared = compared.assign(better=better)
+    compared = compared.assign(better=compared["minus_constant_high"] < 0)
     rows = {(row.items, row.order): row for row in compared.itertuples(index=False)}
     sets = [ALL, *sorted(set(compared["items"]) - {ALL})]
     return {
@@ -87,17 +63,17 @@ def order_section(results: Results, orders: OrderResults) -> dict[str, Any]:
         "unknown_medians": int(orders.people["median_seconds"].isna().sum()),
         "n_people_items": len(orders.people),
         "without_people": orders.without_people,
-        "tasks": drawn_tasks(results, orders),
+        "tasks": {task: _time_and_models(agreement, task) for task in drawn_tasks(results)},
     }
 
 
-def drawn_tasks(results: Results, orders: OrderResults) -> list[OrderedTask]:
-    """For each of GENERATORS its first family that was asked, under the elicitation that suits it."""
+def drawn_tasks(results: Results) -> list[Task]:
+    """The tasks whose items are drawn: of three generators the first family, written as a program where one was asked
+    for."""
     found = []
-    for generator, note in GENERATORS.items():
+    for generator in ("sha256_power", "gauss_sum", "step_chain"):
         tasks = [task for task in results.tasks if task[0] in results.made_by(generator)]
-        for task in sorted(tasks, key=lambda task: task[1] != "python")[:1]:
-            found.append(OrderedTask(task, f"orders-{'-'.join(task)}", note, _time_and_models(orders.agreement, task)))
+        found += sorted(tasks, key=lambda task: task[1] != "python")[:1]
     return found
 
 
@@ -110,7 +86,7 @@ def _time_and_models(agreement: pd.DataFrame, task: Task) -> str:
 
 def order_figures(results: Results, orders: OrderResults) -> dict[str, Figure]:
     """One figure for each task that the section shows."""
-    return {drawn.figure: time_figure(results, orders, drawn.task) for drawn in drawn_tasks(results, orders)}
+    return {f"orders-{'-'.join(task)}": time_figure(results, orders, task) for task in drawn_tasks(results)}
 
 
 def time_figure(results: Results, orders: OrderResults, task: Task) -> Figure:

@@ -15,11 +15,9 @@ from tasklaws.paths import Paths
 from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, scale_colour
 from tasklaws.tables import SET_SUMMARY, VERDICT_NAMES, ZIPF_EXPONENTS, ZIPF_RUNS
 
-N_EFF = "effective number of tasks, as designed"
-
 
 @dataclass(frozen=True, eq=False)
-class Experiment:
+class OverlapResults:
     """The experiment's tables and the sentences computed from them; `summary` has its `verdicts` as text."""
 
     summary: pd.DataFrame
@@ -28,7 +26,7 @@ class Experiment:
     runs: pd.DataFrame
 
 
-def load_experiment(root: Path, settings: Settings) -> Experiment | None:
+def load_experiment(root: Path, settings: Settings) -> OverlapResults | None:
     """Read what the experiment wrote, None where the settings ask for none; a malformed file raises TasklawsError."""
     ladder = settings.models.name
     if ladder not in settings.experiment.ladders:
@@ -39,7 +37,7 @@ def load_experiment(root: Path, settings: Settings) -> Experiment | None:
         ", ".join(f"{verdict} {100 * row[verdict]:.0f}%" for verdict in VERDICT_NAMES if row[verdict] > 0)
         for _, row in summary.iterrows()
     ]
-    return Experiment(
+    return OverlapResults(
         summary=summary.assign(verdicts=verdicts),
         sentences=read_sentences(folder / "summary.json") + read_sentences(folder / "zipf.json"),
         exponents=ZIPF_EXPONENTS.read(folder / "zipf.csv"),
@@ -47,14 +45,15 @@ def load_experiment(root: Path, settings: Settings) -> Experiment | None:
     )
 
 
-def experiment_figures(experiment: Experiment | None) -> dict[str, Figure]:
+def experiment_figures(experiment: OverlapResults | None) -> dict[str, Figure]:
     """The section's figures by name; none without an experiment."""
     if experiment is None:
         return {}
+    summary = experiment.summary
     return {
-        "overlap-forecast": naive_figure(experiment.summary),
-        "overlap-theory": theory_figure(experiment.summary),
-        "overlap-coverage": coverage_figure(experiment.summary),
+        "overlap-forecast": naive_figure(summary),
+        "overlap-theory": theory_figure(summary),
+        "overlap-coverage": coverage_figure(summary),
         "overlap-zipf": zipf_figure(experiment),
     }
 
@@ -62,14 +61,10 @@ def experiment_figures(experiment: Experiment | None) -> dict[str, Figure]:
 def naive_figure(summary: pd.DataFrame) -> Figure:
     """Mean absolute error of forecast and naive against n_eff, with intervals."""
     figure, axes = panel("error of the next rung's forecast", **key_room(2))
-    for name, colour, label in (
-        ("mae", "forecast", "forecast"),
-        ("mae_repeat_last", "chance", "naive: the last rung's value"),
-    ):
-        _with_limits(axes, summary, name, LIGHT[colour], label)
+    _with_limits(axes, summary, "mae", LIGHT["forecast"], "forecast")
+    _with_limits(axes, summary, "mae_repeat_last", LIGHT["chance"], "naive: the last rung's value")
     axes.set_ylim(bottom=0)
-    axes.set_ylabel("mean absolute error, points")
-    return _finished(figure, axes)
+    return _finished(figure, axes, "mean absolute error, points")
 
 
 def theory_figure(summary: pd.DataFrame) -> Figure:
@@ -77,31 +72,25 @@ def theory_figure(summary: pd.DataFrame) -> Figure:
     figure, axes = panel("independent thresholds: no free parameter", **key_room(4))
     _with_limits(axes, summary, "spread", LIGHT["outcome"], "between sets")
     _with_limits(axes, summary, "rmse", LIGHT["forecast"], "whole error")
-    for name, style, label in (
-        ("theory", "-", "theory: $\\propto n_{eff}^{-1/2}$"),
-        ("theory_repeat_last", ":", "theory, naive"),
-    ):
+    lines = (("theory", "-", "theory: $\\propto n_{eff}^{-1/2}$"), ("theory_repeat_last", ":", "theory, naive"))
+    for name, style, label in lines:
         axes.plot(summary["n_eff"], 100 * summary[name], style, color=LIGHT["ink"], linewidth=1.3, label=label)
     _log_y(axes, [2, 5, 10, 20, 50])
-    axes.set_ylabel("root mean square, points")
-    return _finished(figure, axes)
+    return _finished(figure, axes, "root mean square, points")
 
 
 def coverage_figure(summary: pd.DataFrame) -> Figure:
     """The share of outcomes within the 90% intervals, as they are and widened."""
     figure, axes = panel("outcomes within the 90% interval", **key_room(3))
-    for name, colour, label in (
-        ("coverage", "forecast", "as they are"),
-        ("coverage_widened", "fit", "widened by n_eff"),
-    ):
-        axes.plot(summary["n_eff"], 100 * summary[name], "o-", color=LIGHT[colour], label=label)
+    x, as_made, widened = summary["n_eff"], 100 * summary["coverage"], 100 * summary["coverage_widened"]
+    axes.plot(x, as_made, "o-", color=LIGHT["forecast"], label="as they are")
+    axes.plot(x, widened, "o-", color=LIGHT["fit"], label="widened by n_eff")
     axes.axhline(90, color=LIGHT["chance"], linestyle=":", label="90%")
     axes.set_ylim(0, 104)
-    axes.set_ylabel("outcomes within, %")
-    return _finished(figure, axes)
+    return _finished(figure, axes, "outcomes within, %")
 
 
-def zipf_figure(experiment: Experiment) -> Figure:
+def zipf_figure(experiment: OverlapResults) -> Figure:
     """Held-out loss of every run against tokens, with the fitted laws."""
     exponents = experiment.exponents
     figure, axes = panel("held-out loss by Zipf exponent of the corpus", **key_room(len(exponents)))
@@ -115,10 +104,7 @@ def zipf_figure(experiment: Experiment) -> Figure:
         slope = means.iloc[-1] * (tokens / tokens[-1]) ** -float(str(row.predicted))
         axes.plot(tokens, slope, ":", color=colour, linewidth=1.3)
     _log_y(axes, [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2])
-    axes.set_ylabel("loss, nats (dotted: predicted slope)")
-    log_x(axes, "training tokens")
-    key_below(figure, *axes.get_legend_handles_labels())
-    return figure
+    return _finished(figure, axes, "loss, nats (dotted: predicted slope)", "training tokens")
 
 
 def _with_limits(axes: Axes, summary: pd.DataFrame, name: str, colour: str, label: str) -> None:
@@ -133,7 +119,8 @@ def _log_y(axes: Axes, ticks: list[float]) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _finished(figure: Figure, axes: Axes) -> Figure:
-    log_x(axes, N_EFF)
+def _finished(figure: Figure, axes: Axes, y: str, x: str = "effective number of tasks, as designed") -> Figure:
+    axes.set_ylabel(y)
+    log_x(axes, x)
     key_below(figure, *axes.get_legend_handles_labels())
     return figure

@@ -88,7 +88,7 @@ def rise_of(observations: pd.DataFrame, metric: str) -> Rise | None:
     return measure_rise(found, metric, chances.iloc[0] if len(chances) else 0.0) if found else None
 
 
-def makes_step(found: list[Level], metric: str, chance: float) -> bool:
+def _makes_step(found: list[Level], metric: str, chance: float) -> bool:
     """Whether these levels make a step: the verdict's rule."""
     value, n_items, flops = (
         np.array([getattr(level, name) for level in found]) for name in ("value", "n_items", "train_flops")
@@ -112,8 +112,8 @@ def measure_rise(found: list[Level], metric: str, chance: float = 0.0) -> Rise:
     start, end = (_crossing(found, values, floor + share * gain) for share in (0.1, 0.9))
     largest = steps.index(max(steps))
     plateaus = _count_plateaus(steps, noise)
-    known = makes_step([level for level in found if level.fit], metric, chance)
-    any_step = known or makes_step(found, metric, chance)
+    known = _makes_step([level for level in found if level.fit], metric, chance)
+    any_step = known or _makes_step(found, metric, chance)
     return Rise(
         levels=tuple(found),
         gain=gain,
@@ -124,7 +124,7 @@ def measure_rise(found: list[Level], metric: str, chance: float = 0.0) -> Rise:
         after=found[min(largest + 1, len(found) - 1)].rung,
         drop=max(0.0, -min(steps)),
         plateaus=plateaus,
-        shape="step" if any_step else shape(len(found), rises, steps, noise, plateaus),
+        shape="step" if any_step else _shape(len(found), rises, steps, noise, plateaus),
         unseen=any_step and not known,
     )
 
@@ -157,7 +157,7 @@ def _count_plateaus(steps: list[float], noise: list[float]) -> int:
     )
 
 
-def shape(n_rungs: int, rises: bool, steps: list[float], noise: list[float], plateaus: int) -> Shape:
+def _shape(n_rungs: int, rises: bool, steps: list[float], noise: list[float], plateaus: int) -> Shape:
     """The one word for a rise that is no step, by the conventions above."""
     if n_rungs < MIN_RUNGS:
         return "too few rungs"

@@ -1,17 +1,29 @@
-"""The holdout's surprises: each item, what was asked, what the model said, and how unlikely it was."""
+"""The page of surprises: for each holdout its families, skills and items that went otherwise than forecast, with what
+the model said."""
 
 from collections import Counter
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from scipy.stats import beta, norm
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Response, read_responses
-from tasklaws.forecast.surprises import EXPECTED
+from tasklaws.forecast.surprises import EXPECTED, FAILED, SOLVED
+from tasklaws.plotting import LIGHT, inline, letters, panel, share_y
 from tasklaws.report.load import Results
-from tasklaws.tables import SURPRISE_COUNTS, SURPRISES, SURPRISING_SKILLS
+from tasklaws.report.template import template
+from tasklaws.stats.links import ARCSINE
+from tasklaws.tables import SURPRISE_COUNTS, SURPRISES, SURPRISING_SKILLS, refuse_strangers
 
 LONGEST = 160  # characters shown of what a model said
+EDGES = (0.0, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 1.0)
+FALSE_DISCOVERIES = 0.1
+SHOWN = 20  # items a list shows before it folds
+_CALIBRATION = "{}-item-calibration"  # the name of a rung's figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,17 +46,13 @@ def load_surprises(results: Results) -> Surprises:
     paths = results.paths
     items = SURPRISES.read(paths.surprises).sort_values("rank")
     items = items[items["rung"].isin(list(results.rungs))].fillna({"skills": ""})
-    strangers = items.loc[~items["item"].isin(results.items.index), "item"]
-    if len(strangers):
-        raise TasklawsError(f"item {strangers.iloc[0]} is a surprise and not in data/items: run `dvc repro validate`")
+    refuse_strangers(items["item"], results.items.index, "data/items", "run `dvc repro validate`")
     texts: dict[tuple[str, str, str], Counter[str]] = {}
     for rung in results.holdouts:
-        responses = read_responses(paths.responses(rung), rung)
-        texts |= _final_texts(rung, responses, results)
+        texts |= _final_texts(rung, results)
     asked = list(zip(items["rung"], items["elicitation"], items["item"], strict=True))
-    for key, kind in zip(asked, items["surprise"], strict=True):
-        if kind != EXPECTED and key not in texts:
-            rung, elicitation, item = key
+    for (rung, elicitation, item), kind in zip(asked, items["surprise"], strict=True):
+        if kind != EXPECTED and (rung, elicitation, item) not in texts:
             raise TasklawsError(f"rung {rung} has no {elicitation} response to {item}: run `dvc repro respond@{rung}`")
     asked_items = results.items[["question", "answer"]].loc[items["item"]].set_index(items.index)
     by_item = pd.Series([list(texts.get(key, Counter()).items()) for key in asked], items.index, dtype=object)
@@ -55,13 +63,13 @@ def load_surprises(results: Results) -> Surprises:
     )
 
 
-def _final_texts(rung: str, responses: list[Response], results: Results) -> dict[tuple[str, str, str], "Counter[str]"]:
+def _final_texts(rung: str, results: Results) -> dict[tuple[str, str, str], "Counter[str]"]:
     """How many final checkpoints of a rung said what, by (rung, elicitation, item), seeds in order."""
     own = results.observations[(results.observations["rung"] == rung) & results.observations["is_final"]]
     final = set(zip(own["seed"], own["step"], strict=True))
     choices = results.items["choices"].to_dict()
     found: dict[tuple[str, str, str], Counter[str]] = {}
-    for response in sorted(responses, key=lambda response: response.seed):
+    for response in sorted(read_responses(results.paths.responses(rung), rung), key=lambda one: one.seed):
         if (response.seed, response.step) in final and response.item in choices:
             text = _text_of(response, choices[response.item])
             found.setdefault((rung, response.elicitation, response.item), Counter())[text] += 1
@@ -71,11 +79,85 @@ def _final_texts(rung: str, responses: list[Response], results: Results) -> dict
 def _text_of(response: Response, choices: tuple[str, ...]) -> str:
     """What was said, or the likeliest choice; cut where it grows long."""
     if response.log_likelihoods is not None:
-        if len(response.log_likelihoods) != len(choices):
-            raise TasklawsError(
-                f"{response.item} has {len(choices)} choices, not {len(response.log_likelihoods)}: "
-                "run `dvc repro respond`"
-            )
+        given = len(response.log_likelihoods)
+        if given != len(choices):
+            raise TasklawsError(f"{response.item} has {len(choices)} choices, not {given}: run `dvc repro respond`")
         return choices[response.log_likelihoods.index(max(response.log_likelihoods))]
     text = (response.response or "").strip()
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+
+
+def render_surprises(results: Results, surprises: Surprises, svgs: dict[str, str]) -> str:
+    """The page as text; `svgs` holds the figures of `calibration_figures` by name."""
+    names = {rung: name for rung in results.holdouts if (name := _CALIBRATION.format(rung)) in svgs}
+    return template("surprises.html.jinja").render(
+        ladder=results.paths.ladder,
+        letters=Markup(letters([svgs[name] for name in names.values()])),
+        holdouts=results.holdouts,
+        surprises=surprises,
+        kinds=(SOLVED, FAILED),
+        figures={rung: Markup(inline(svgs[name], name, name.replace("-", " "))) for rung, name in names.items()},
+        families={rung: family_surprises(results, rung) for rung in results.holdouts},
+        skills={rung: skill_surprises(surprises, rung) for rung in results.holdouts},
+        top=SHOWN,
+        rate=FALSE_DISCOVERIES,
+    )
+
+
+def calibration_figures(surprises: Surprises) -> dict[str, Figure]:
+    """For each rung, the share solved of items with about the same probability: as forecast, and given the family."""
+    figures = {}
+    for rung, own in surprises.items.groupby("rung"):
+        figure, axes = panel(f"{rung}: are item forecasts calibrated?")
+        axes.plot([0, 1], [0, 1], color=LIGHT["muted"], linewidth=1, linestyle="--")
+        kinds = (("probability", "as forecast", "forecast"), ("expected", "given the family's share", "outcome"))
+        for column, label, colour in kinds:
+            centre, share, lower, upper = _calibration(own, column).T
+            spread = np.abs(np.array([lower, upper]) - share)
+            axes.errorbar(centre, share, yerr=spread, fmt="o", markersize=4, color=LIGHT[colour], label=label)
+        axes.set_xlim(-0.04, 1.04)
+        axes.set_xlabel("probability")
+        share_y(axes, "solved")
+        axes.legend(loc="upper left")
+        figures[_CALIBRATION.format(rung)] = figure
+    return figures
+
+
+def _calibration(items: pd.DataFrame, column: str) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+    """(bins, 4) mean probability, share solved and its 90% interval (Jeffreys) in each bin of EDGES that has items.
+
+    An item counts once, whatever its seeds."""
+    bins = pd.cut(items[column], EDGES, right=False, labels=False).fillna(len(EDGES) - 2)  # 1 is in the last one
+    rows = []
+    for _, own in items.groupby(bins):
+        solved = (own["n_solved"] / own["n_seeds"]).sum()
+        share = solved / len(own)
+        lower, upper = (float(beta.ppf(at, solved + 0.5, len(own) - solved + 0.5)) for at in (0.05, 0.95))
+        rows.append((own[column].mean(), share, min(lower, share), max(upper, share)))
+    return np.array(rows, dtype=np.float64)
+
+
+def family_surprises(results: Results, rung: str) -> pd.DataFrame:
+    """Each family's share against its forecast, the most surprising first; `surprise_bits` of the two-sided tail on the
+    arcsine scale, on which the forecast is normal."""
+    validation = results.validation
+    rows = validation[(validation["rung"] == rung) & (validation["metric"] == "exact_match")]
+    apart = np.abs(ARCSINE.of(rows["observed"].to_numpy(dtype=float), np.inf) - rows["link_mean"])
+    tails = (2 * norm.sf(apart / np.maximum(rows["link_sd"], 1e-6))).clip(1e-300, 1.0)
+    table = rows.assign(surprise_bits=np.abs(np.log2(tails)))
+    return table.sort_values(["surprise_bits", "family", "elicitation"], ascending=[False, True, True])
+
+
+def skill_surprises(surprises: Surprises, rung: str) -> pd.DataFrame:
+    """The skills that items name, the most surprising first, each with the surprising items that share it,
+    `shared_by`: (question, seeds that solved it, seeds)."""
+    own = surprises.skills[surprises.skills["rung"] == rung]
+    own = own.sort_values(["p_value", "family", "elicitation", "skill"])
+    items = surprises.items[(surprises.items["rung"] == rung) & (surprises.items["surprise"] != EXPECTED)]
+    shared: dict[tuple[str, str, str], list[tuple[str, float, float]]] = {}
+    for item in items.to_dict("records"):
+        for skill in dict.fromkeys(item["skills"].split()):
+            key = (item["family"], item["elicitation"], skill)
+            shared.setdefault(key, []).append((item["question"], item["n_solved"], item["n_seeds"]))
+    keys = zip(own["family"], own["elicitation"], own["skill"], strict=True)
+    return own.assign(shared_by=pd.Series([shared.get(key, []) for key in keys], own.index, dtype=object))

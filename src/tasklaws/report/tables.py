@@ -69,11 +69,9 @@ def plot_table(results: Results) -> pd.DataFrame:
 
 def effective_number_table(results: Results) -> pd.DataFrame:
     """Effective numbers of tasks, with the factor by which overlap widened the forecast of the share solved."""
-    widening = [
-        np.nan if (forecast := results.forecast(task, "exact_match")) is None else float(forecast["widening"])
-        for task in zip(results.effective_numbers["family"], results.effective_numbers["elicitation"], strict=True)
-    ]
-    return results.effective_numbers.assign(widening=widening)
+    task = ["family", "elicitation"]
+    forecasts = results.forecasts[results.forecasts["metric"] == "exact_match"].drop_duplicates(task, keep="last")
+    return results.effective_numbers.merge(forecasts[[*task, "widening"]], "left", task)
 
 
 def effective_number_sentences(table: pd.DataFrame) -> list[str]:
@@ -124,24 +122,26 @@ class MethodRow(NamedTuple):
 def combination_rows(results: Results, metric: str) -> tuple[list[Task], list[MethodRow]]:
     """The curves forecast under one metric and the methods that their combinations mix (of the last holdout rung), the
     weightiest first."""
-    tasks = [task for task in [*results.tasks, CORPUS] if results.forecast(task, metric) is not None]
-    parts, observed = [], []
-    for task in tasks:
-        forecast = results.forecast(task, metric)
-        assert forecast is not None
-        methods, outcomes = (of_task(table, task, metric) for table in (results.methods, results.validation))
-        parts.append(methods[methods["rung"] == forecast["rung"]].set_index("method")[["weight", "predicted"]])
-        observed.append(outcomes.loc[outcomes["rung"] == forecast["rung"], "observed"].mean())
-    if not tasks:
+    curves = [*results.tasks, CORPUS]
+    forecasts = {task: found for task in curves if (found := results.forecast(task, metric)) is not None}
+    if not forecasts:
         return [], []
-    table = pd.concat(parts, axis=1, keys=range(len(tasks)))
-    weights, forecasts = (table.xs(name, axis=1, level=1) for name in ("weight", "predicted"))
-    apart = (forecasts - observed).abs().loc[:, np.isfinite(observed)]
+    parts, observed = [], []
+    for task, forecast in forecasts.items():
+        methods, outcomes = (
+            table[table["rung"] == forecast["rung"]]
+            for table in (of_task(results.methods, task, metric), of_task(results.validation, task, metric))
+        )
+        parts.append(methods.set_index("method")[["weight", "predicted"]])
+        observed.append(outcomes["observed"].mean())
+    table = pd.concat(parts, axis=1, keys=range(len(parts)))
+    weights, predicted = (table.xs(name, axis=1, level=1) for name in ("weight", "predicted"))
+    apart = (predicted - observed).abs().loc[:, np.isfinite(observed)]
     errors = apart.mean(axis=1).where(apart.notna().all(axis=1))
     total = weights.sum(axis=1)
     used = sorted(total.index[total > 0], key=lambda name: (-total[name], name))
-    return tasks, [
-        MethodRow(name, list(zip(weights.loc[name], forecasts.loc[name], strict=True)), errors[name]) for name in used
+    return list(forecasts), [
+        MethodRow(name, list(zip(weights.loc[name], predicted.loc[name], strict=True)), errors[name]) for name in used
     ]
 
 
