@@ -13,13 +13,13 @@ import pandas as pd
 
 from tasklaws.core.arrays import Array
 from tasklaws.overlap.effective_number import (
-    LEAST_TELLING,
+    FEWEST_RUNGS,
     _by_rung,
+    _effective_rungs,
     _half_width,
     _jackknife,
     _known,
     _ratio,
-    _telling,
     _without_each,
 )
 from tasklaws.overlap.residuals import ITEM_SD, Cells, Residuals, read_cells
@@ -47,7 +47,7 @@ def intraclass(residuals: Residuals, groups: Sequence[str], level: float) -> pd.
     value, known = _known(residuals)
     rung_sums = _by_rung(residuals)
     total, square, count = member @ value, member @ value**2, member @ known  # (groups, cells)
-    _telling(rung_sums(square.sum(axis=0)))
+    _effective_rungs(rung_sums(square.sum(axis=0)))
     product = residuals.inflation * total**2 - square
     pairs = count * (count - 1)
     size = member.sum(axis=1).astype(int)
@@ -71,9 +71,9 @@ def intraclass(residuals: Residuals, groups: Sequence[str], level: float) -> pd.
         by_rung = rung_sums(covariance), rung_sums(variance)
         if by_rung[1].any():
             found = float(_ratio(by_rung[0].sum(), by_rung[1].sum()))
-            telling = _telling(by_rung[1])
-            half = _half_width(_jackknife(_ratio(*_without_each(*by_rung))), telling, level)
-            limits = (max(found - half, -1.0), min(found + half, 1.0)) if telling >= LEAST_TELLING else (-1.0, 1.0)
+            n_rungs = _effective_rungs(by_rung[1])
+            half = _half_width(_jackknife(_ratio(*_without_each(*by_rung))), n_rungs, level)
+            limits = (max(found - half, -1.0), min(found + half, 1.0)) if n_rungs >= FEWEST_RUNGS else (-1.0, 1.0)
             rows.append([name, int(n_items), found, *limits])
     return pd.DataFrame(rows, columns=["group", "n_items", "correlation", "low", "high"])
 

@@ -4,21 +4,18 @@ from pathlib import Path
 
 
 class Paths:
-    """The files and folders of one ladder, and those that all ladders share.
+    """The files and folders of one ladder, and those that its stages read.
 
-    Training and asking name theirs in their stages (items, corpus, model, respond, overlap_respond, zipf_train): a new
-    place here would run them again.
+    Stages that know no ladder (items, corpus, population, humans, overlap_items, zipf_train) name their outputs
+    themselves, and so do those that train or ask (model, respond, overlap_respond): a new place here would run these
+    again.
     """
 
     def __init__(self, ladder: str, root: Path = Path()) -> None:
         self.ladder, self.root = ladder, root
         self.items = root / "data/items"
-        self.corpus = root / "data/corpus"
-        self.attempts = root / "data/population/attempts.csv"
-        self.humans = root / "data/humans"
-        self.human_estimates = self.humans / "items.csv"
+        self.human_estimates = root / "data/humans/items.csv"
         self.sets = root / "data/overlap/sets.csv"
-        self.set_items = root / "data/overlap/items"
         self.set_scores = root / "scores/overlap" / ladder
         self.zipf = root / "data/zipf"
         self.results = root / "results" / ladder

@@ -88,7 +88,7 @@ def _limits(names: str, mark: str = "#") -> str:
 
 _SIZES = "n_params# n_tokens# train_flops#"
 _KNOWN_SIZES = "n_params#? n_tokens#? train_flops#?"
-_CURVE = "family* elicitation* metric*"
+_CURVE_KEYS = "family* elicitation* metric*"
 _INTERVAL = "predicted# lower# upper#"
 LADDER = _table("a rung's size and budget, known before it is trained or asked", f"ladder* rung* role {_SIZES}")
 SCORES = _table(
@@ -99,7 +99,7 @@ SCORES = _table(
 OBSERVATIONS = _table(
     "a rung's mean score of a family under one elicitation and metric, or its held-out loss",
     "ladder* rung* role seed*# step*# is_final# n_params# n_params_total#? n_tokens# train_flops# "
-    f"{_CURVE} value# stderr#? n_items#? chance#?",
+    f"{_CURVE_KEYS} value# stderr#? n_items#? chance#?",
 )
 # `seed` is a key where the table has it. Only model, task, metric, value and a size need be known (points.py).
 POINTS = _table(
@@ -115,15 +115,15 @@ EFFECTIVE_NUMBERS = _table(
 # `link_mean` and `link_sd` are the forecast on the scale on which it is normal (stats.links); `design_effect` is
 # n_items / n_eff (1: independent items), and `widening` what that multiplied link_sd by.
 _FORECAST = (
-    f"ladder* rung* {_CURVE} {_SIZES} {_INTERVAL} equivalent_items# link_mean# link_sd# design_effect# widening# "
+    f"ladder* rung* {_CURVE_KEYS} {_SIZES} {_INTERVAL} equivalent_items# link_mean# link_sd# design_effect# widening# "
     "repeat_last# chance#? logistic#? two_step#? power#? method fit_status verdict evidence"
 )
 FORECASTS = _table("the forecast of a holdout rung, written before it is scored", _FORECAST)
 METHOD_FORECASTS = _table(
     "what each single method and baseline says of a holdout rung, and its weight in the forecast",
-    f"ladder* rung* {_CURVE} method* weight# {_INTERVAL}",
+    f"ladder* rung* {_CURVE_KEYS} method* weight# {_INTERVAL}",
 )
-BANDS = _table("the forecast of a model of any size", f"ladder* {_CURVE} n_params*# {_INTERVAL}")
+BANDS = _table("the forecast of a model of any size", f"ladder* {_CURVE_KEYS} n_params*# {_INTERVAL}")
 ITEM_FORECASTS = _table(
     "the probability that a holdout rung solves an item", "rung* family* elicitation* item* probability#"
 )
@@ -134,7 +134,8 @@ VALIDATION = _table(
 )
 _MIRAGE = "step#? jump_exact#? jump_continuous#? statistic#? p_value#? survives#? evidence"
 MIRAGE = _table(
-    "whether a jump under exact match is there under a continuous metric of the same responses", f"{_CURVE} {_MIRAGE}"
+    "whether a jump under exact match is there under a continuous metric of the same responses",
+    f"{_CURVE_KEYS} {_MIRAGE}",
 )
 SURPRISES = _table(
     "an item that the holdout solved or failed, and how far against expectation",

@@ -8,8 +8,17 @@ import pytest
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.experiments import overlap_summary as sentences
-from tasklaws.experiments.overlap_forecasts import curves, forecast_sets, points
-from tasklaws.experiments.overlap_summary import Errors, Theory, advantage, limits, rmse, slope, spread, summary_table
+from tasklaws.experiments.overlap_forecasts import forecast_sets, set_curves, set_points
+from tasklaws.experiments.overlap_summary import (
+    Errors,
+    Theory,
+    advantage,
+    bootstrap_limits,
+    rmse,
+    slope,
+    spread,
+    summary_table,
+)
 from tasklaws.experiments.zipf import exponents, predicted_exponent, zipf_sentence
 from tasklaws.forecast.combine import History, forecast
 from tasklaws.forecast.panel import build_panels
@@ -54,7 +63,7 @@ def test_independent_thresholds_give_the_theory_and_its_slope():
     assert rmse(errors.forecast) == pytest.approx(theory.error(N_EFF), rel=0.1)
     assert rmse(errors.naive) == pytest.approx(theory.naive(N_EFF), rel=0.1)
     assert slope(errors.n_eff, spread(errors.forecast)) == pytest.approx(-0.5, abs=0.05)
-    low, high = limits(slope(errors.n_eff, rmse(errors.redrawn(0).forecast)))
+    low, high = bootstrap_limits(slope(errors.n_eff, rmse(errors.redrawn(0).forecast)))
     assert low < -0.5 < high
 
 
@@ -82,7 +91,7 @@ def table(gains: list[float], half: float = 0.01) -> tuple[pd.DataFrame, Errors]
 )
 def test_the_sentence_follows_from_the_gains(gains, words):
     summary, errors = table(gains)
-    said = sentences.naive_sentence(summary, errors, sentences.crossing(errors, 0), "made_up")
+    said = sentences.naive_sentence(summary, errors, sentences.gain_crossing(errors, 0), "made_up")
     assert re.search(words, said), said
 
 
@@ -110,7 +119,7 @@ def test_a_curve_needs_every_score():
     scores = pd.DataFrame({"rung": "r", "item": ["a"], "exact_match": 1.0, "target_bits_per_byte": 0.1})
     sizes = pd.DataFrame({"rung": ["r"], "n_params": 1, "n_tokens": 1, "train_flops": 6.0})
     with pytest.raises(TasklawsError, match=r"item.* of set 0 of overlap 0.* no score: .*overlap_score@r"):
-        curves(sets, scores, sizes)
+        set_curves(sets, scores, sizes)
 
 
 def test_a_known_exponent_comes_back_and_is_set_beside_the_prediction():
@@ -129,9 +138,9 @@ def test_a_known_exponent_comes_back_and_is_set_beside_the_prediction():
 def test_what_single_methods_say_does_not_depend_on_how_many_tasks_the_items_are_worth():
     """So that `with_n_eff` may keep it: all is the same in a history that asks every method anew."""
     curve = threshold_curves(1, np.array([4.0]))
-    kept = History(build_panels(points(curve), ["exact_match"])[0])
+    kept = History(build_panels(set_points(curve), ["exact_match"])[0])
     forecast(kept, 5, 5)
-    anew = History(build_panels(points(curve).assign(n_eff=4.0), ["exact_match"])[0])
+    anew = History(build_panels(set_points(curve).assign(n_eff=4.0), ["exact_match"])[0])
     for name, found in anew.by_method(5).items():
         assert found.mean == pytest.approx(kept.by_method(5)[name].mean, nan_ok=True)
         assert found.sd == pytest.approx(kept.by_method(5)[name].sd, nan_ok=True)

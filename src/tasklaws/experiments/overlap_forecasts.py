@@ -12,56 +12,47 @@ from tasklaws.overlap.effective_number import observed_number
 from tasklaws.overlap.residuals import between_seeds, read_cells
 from tasklaws.tables import SET_CURVES, SET_FORECASTS, SIZES
 
+_SET = ["overlap", "set_seed"]
 _BASELINES = ("repeat_last", "logistic", "two_step")  # no guess solves a chain, so that chance would be 0
 
 
-def curves(sets: pd.DataFrame, scores: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
+def set_curves(sets: pd.DataFrame, scores: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
     """One row (tables.SET_CURVES) for each set and rung, `value` being the mean over its items and the rung's seeds.
 
-    `sets` as sets.read_sets gives it, `scores` one row an item, rung and seed, `sizes` one a rung. n_eff is that of the
-    items that were asked, n^2 / sum of squared sizes of the groups that share a skill. A set whose items were all left
-    out, and one with an item that was not scored, raise TasklawsError.
+    `sets` as tables.read_sets gives it, `scores` one row an item, rung and seed, `sizes` one a rung. n_eff is that of
+    the items that were asked, n^2 / sum of squared sizes of the groups that share a skill. A set whose items were all
+    left out, and one with an item that was not scored, raise TasklawsError.
     """
     by_item = scores.groupby(["rung", "item"])[["exact_match", "target_bits_per_byte"]].mean().reset_index()
     rows = []
-    for (overlap, number), members in sets.groupby(["overlap", "set_seed"], sort=True):
+    for (overlap, number), members in sets.groupby(_SET, sort=True):
         asked = members[~members["is_learned"]]
         groups = asked["skill"].value_counts()
         if asked.empty:
             raise TasklawsError(f"set {number} of overlap {overlap}: the corpus holds all its questions: draw others")
         kept = by_item[by_item["item"].isin(asked["item"])]
-        for size in sizes.itertuples():
-            own = kept[kept["rung"] == size.rung]
+        counts = [len(asked), len(members) - len(asked), len(asked) ** 2 / float((groups**2).sum())]
+        for rung, *size in sizes[["rung", *SIZES]].itertuples(index=False):
+            own = kept[kept["rung"] == rung]
             if len(own) < len(asked):
                 raise TasklawsError(
-                    f"rung {size.rung}: {len(asked) - len(own)} items of set {number} of overlap {overlap} have no "
-                    f"score: run `dvc repro overlap_score@{size.rung}`"
+                    f"rung {rung}: {len(asked) - len(own)} items of set {number} of overlap {overlap} have no score: "
+                    f"run `dvc repro overlap_score@{rung}`"
                 )
-            rows.append(
-                {
-                    "overlap": overlap,
-                    "set_seed": number,
-                    "rung": size.rung,
-                    **{name: getattr(size, name) for name in SIZES},
-                    "n_items": len(asked),
-                    "n_left_out": len(members) - len(asked),
-                    "n_eff": len(asked) ** 2 / float((groups**2).sum()),
-                    "value": own["exact_match"].mean(),
-                    "target_bits_per_byte": own["target_bits_per_byte"].mean(),
-                }
-            )
+            means = [own[metric].mean() for metric in ("exact_match", "target_bits_per_byte")]
+            rows.append([overlap, number, rung, *size, *counts, *means])
     return SET_CURVES.frame(rows)
 
 
-def seen_numbers(sets: pd.DataFrame, scores: pd.DataFrame) -> pd.Series:
-    """n_eff of each set as it shows between the seeds of a rung, by (overlap, set_seed); NaN where no item's score
+def observed_numbers(sets: pd.DataFrame, scores: pd.DataFrame) -> pd.Series:
+    """n_eff of each set as observed between the seeds of a rung, by (overlap, set_seed); NaN where no item's score
     differs between them, or they differ at one rung only."""
     found = {}
-    for key, members in sets[~sets["is_learned"]].groupby(["overlap", "set_seed"], sort=True):
+    for key, members in sets[~sets["is_learned"]].groupby(_SET, sort=True):
         own = scores[scores["item"].isin(members["item"])]
         try:
             found[key] = observed_number(between_seeds(read_cells(own, "exact_match")), 0.9).n_eff.value
-        except TasklawsError:  # nothing differs: this set tells nothing
+        except TasklawsError:
             found[key] = np.nan
     return pd.Series(found)
 
@@ -71,18 +62,16 @@ def forecast_sets(curves: pd.DataFrame, min_rungs: int, workers: int) -> pd.Data
     `wide_lower` and `wide_upper` are the interval once the engine knows the designed n_eff. `workers` processes
     share the overlaps."""
     jobs = [(curve, min_rungs) for _, curve in curves.groupby("overlap", sort=True)]
-    rows = [row for part in run_each(forecast_overlap, jobs, workers, "overlaps") for row in part]
+    rows = [row for part in run_each(_forecast_overlap, jobs, workers, "overlaps") for row in part]
     return SET_FORECASTS.frame(rows)
 
 
-def forecast_overlap(curves: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]:
-    """The forecasts of all sets of one overlap."""
-    by_set = curves.groupby(["overlap", "set_seed"], sort=True)
-    return [row for _, curve in by_set for row in forecast_set(curve, min_rungs)]
+def _forecast_overlap(curves: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]:
+    return [row for _, curve in curves.groupby(_SET, sort=True) for row in _forecast_set(curve, min_rungs)]
 
 
-def forecast_set(curve: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]:
-    history = History(build_panels(points(curve), ["exact_match"])[0])
+def _forecast_set(curve: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]:
+    history = History(build_panels(set_points(curve), ["exact_match"])[0])
     n_eff = float(curve["n_eff"].iloc[0])
     sharing = history.with_n_eff(n_eff)
     found = []
@@ -109,15 +98,11 @@ def forecast_set(curve: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]
     return found
 
 
-def points(curve: pd.DataFrame) -> pd.DataFrame:
+def set_points(curve: pd.DataFrame) -> pd.DataFrame:
     """A set's curve as the table that the engine takes: its exact match, and the loss of its right answers beside."""
     columns = {"ladder": "sets", "task": "set", "model": curve["rung"], "is_final": True, "step": np.nan}
     columns |= {"stderr": np.nan, "chance": 0.0, "n_items": curve["n_items"].astype(float)}
     columns |= {name: curve[name].astype(float) for name in SIZES}
-    return pd.concat(
-        [
-            pd.DataFrame({**columns, "metric": metric, "value": curve[column]})
-            for metric, column in (("exact_match", "value"), ("target_bits_per_byte", "target_bits_per_byte"))
-        ],
-        ignore_index=True,
-    )
+    values = {"exact_match": "value", "target_bits_per_byte": "target_bits_per_byte"}
+    parts = [pd.DataFrame({**columns, "metric": metric, "value": curve[name]}) for metric, name in values.items()]
+    return pd.concat(parts, ignore_index=True)

@@ -1,5 +1,6 @@
 """Forecast errors against overlap, and against what independent thresholds would give without any free parameter."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from tasklaws.overlap.widening import next_rung_variance
 from tasklaws.tables import SET_SUMMARY, VERDICT_NAMES
 
 _SET_DRAWS = 2_000
-_LIMITS_LEVEL = 0.9
+_TAILS = ((1 - 0.9) / 2, (1 + 0.9) / 2)  # of 90% limits
+_THEORY_SLOPE = -0.5  # of ln error on ln n_eff: independent thresholds
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,62 +98,48 @@ class Theory:
         return np.asarray(np.sqrt(self.rise + self.step / n_eff))
 
 
-def limits(draws: Array) -> tuple[Array, Array]:
-    low, high = np.nanquantile(draws, [(1 - _LIMITS_LEVEL) / 2, (1 + _LIMITS_LEVEL) / 2], axis=0)
+def bootstrap_limits(draws: Array) -> tuple[Array, Array]:
+    """The limits of the middle 90% of `draws` (draws, ...), NaN left out."""
+    low, high = np.nanquantile(draws, _TAILS, axis=0)
     return low, high
 
 
 def summary_table(
-    curves: pd.DataFrame, forecasts: pd.DataFrame, seen: pd.Series, theory: Theory, seed: int
+    curves: pd.DataFrame, forecasts: pd.DataFrame, observed: pd.Series, theory: Theory, seed: int
 ) -> pd.DataFrame:
     """One row (tables.SET_SUMMARY) for each overlap, with bootstrap intervals over the sets' seeds; of `index` and
-    `n_eff_seen` the middle of the sets and the limits within which 90% of them lie."""
+    `n_eff_seen` (from `observed`) the middle of the sets and the limits within which 90% of them lie."""
     errors = Errors.of(forecasts)
     again = errors.redrawn(seed)
-    columns: dict[str, Any] = {"overlap": errors.overlaps, "n_eff": errors.n_eff}
-    columns["n_sets"] = errors.forecast.shape[1]
-    measured = {
-        "mae": (mae(errors.forecast), mae(again.forecast)),
-        "mae_repeat_last": (mae(errors.naive), mae(again.naive)),
-        "advantage": (advantage(errors), advantage(again)),
-        "rmse": (rmse(errors.forecast), rmse(again.forecast)),
-        "spread": (spread(errors.forecast), spread(again.forecast)),
+    measures: dict[str, Callable[[Errors], Array]] = {
+        "mae": lambda errors: mae(errors.forecast),
+        "mae_repeat_last": lambda errors: mae(errors.naive),
+        "advantage": advantage,
+        "rmse": lambda errors: rmse(errors.forecast),
+        "spread": lambda errors: spread(errors.forecast),
     }
-    for name, (value, draws) in measured.items():
-        columns[name] = value
-        columns[f"{name}_low"], columns[f"{name}_high"] = limits(draws)
-    columns |= between_sets("index", set_indices(curves)) | between_sets("n_eff_seen", seen)
+    columns = {"overlap": errors.overlaps, "n_eff": errors.n_eff}
+    for name, measure in measures.items():
+        columns[name] = measure(errors)
+        columns[f"{name}_low"], columns[f"{name}_high"] = bootstrap_limits(measure(again))
+    columns |= _between_sets("index", _set_indices(curves)) | _between_sets("n_eff_seen", observed)
     columns["rmse_repeat_last"] = rmse(errors.naive)
     columns["theory"], columns["theory_repeat_last"] = theory.error(errors.n_eff), theory.naive(errors.n_eff)
     table = forecasts.assign(
         mae_logistic=(forecasts["logistic"] - forecasts["observed"]).abs(),
         mae_two_step=(forecasts["two_step"] - forecasts["observed"]).abs(),
-        coverage=inside(forecasts, "lower", "upper"),
-        coverage_widened=inside(forecasts, "wide_lower", "wide_upper"),
+        coverage=forecasts["observed"].between(forecasts["lower"] - 1e-9, forecasts["upper"] + 1e-9),
+        coverage_widened=forecasts["observed"].between(forecasts["wide_lower"] - 1e-9, forecasts["wide_upper"] + 1e-9),
         width=forecasts["upper"] - forecasts["lower"],
         width_widened=forecasts["wide_upper"] - forecasts["wide_lower"],
         **{verdict: forecasts["verdict"] == verdict for verdict in VERDICT_NAMES},
     )
-    by_overlap = table.groupby("overlap", sort=True)
-    for name in (
-        "mae_logistic",
-        "mae_two_step",
-        "coverage",
-        "coverage_widened",
-        "width",
-        "width_widened",
-        *VERDICT_NAMES,
-    ):
-        columns[name] = by_overlap[name].mean().to_numpy(dtype=float)
-    return pd.DataFrame(columns)[SET_SUMMARY.columns]
+    for name in [name for name in SET_SUMMARY.columns if name in table and name not in columns]:
+        columns[name] = table.groupby("overlap", sort=True)[name].mean().to_numpy(dtype=float)
+    return pd.DataFrame(columns).assign(n_sets=errors.forecast.shape[1])[SET_SUMMARY.columns]
 
 
-def inside(forecasts: pd.DataFrame, lower: str, upper: str) -> pd.Series:
-    observed = forecasts["observed"]
-    return (observed >= forecasts[lower] - 1e-9) & (observed <= forecasts[upper] + 1e-9)
-
-
-def set_indices(curves: pd.DataFrame) -> pd.Series:
+def _set_indices(curves: pd.DataFrame) -> pd.Series:
     """The discontinuity index of every set's curve; NaN where it does not rise."""
     found = {}
     for key, curve in curves.sort_values("train_flops").groupby(["overlap", "set_seed"], sort=True):
@@ -161,14 +149,11 @@ def set_indices(curves: pd.DataFrame) -> pd.Series:
     return pd.Series(found)
 
 
-def between_sets(name: str, values: pd.Series) -> dict[str, Array]:
+def _between_sets(name: str, values: pd.Series) -> dict[str, Array]:
     """Median and the limits of 90% of the sets, by overlap."""
     by_overlap = values.groupby(level=0, sort=True)
-    levels = {"": 0.5, "_low": (1 - _LIMITS_LEVEL) / 2, "_high": (1 + _LIMITS_LEVEL) / 2}
+    levels = {"": 0.5, "_low": _TAILS[0], "_high": _TAILS[1]}
     return {f"{name}{end}": by_overlap.quantile(level).to_numpy(dtype=float) for end, level in levels.items()}
-
-
-THEORY_SLOPE = -0.5  # independent thresholds
 
 
 def slopes(errors: Errors, seed: int) -> dict[str, dict[str, float]]:
@@ -176,25 +161,25 @@ def slopes(errors: Errors, seed: int) -> dict[str, dict[str, float]]:
     again = errors.redrawn(seed)
     found = {}
     for name, kind in (("mae", mae), ("rmse", rmse), ("spread", spread)):
-        low, high = limits(slope(errors.n_eff, kind(again.forecast)))
-        value = float(slope(errors.n_eff, kind(errors.forecast)))
-        found[name] = {"slope": round(value, 6), "low": round(float(low), 6), "high": round(float(high), 6)}
+        limits = bootstrap_limits(slope(errors.n_eff, kind(again.forecast)))
+        values = (slope(errors.n_eff, kind(errors.forecast)), *limits)
+        found[name] = {key: round(float(value), 6) for key, value in zip(("slope", "low", "high"), values, strict=True)}
     return found
 
 
-def crossing(errors: Errors, seed: int) -> dict[str, Any]:
+def gain_crossing(errors: Errors, seed: int) -> dict[str, float]:
     """The n_eff at which the forecast's advantage, straight in ln n_eff between overlaps, first falls to 0 (absent if
     it never does), and the share of bootstrap replicates in which it never does."""
-    draws = [first_zero(errors.n_eff, one) for one in advantage(errors.redrawn(seed))]
-    found: dict[str, Any] = {"share_never": round(float(np.isnan(draws).mean()), 4)}
-    here = first_zero(errors.n_eff, advantage(errors))
+    draws = np.array([_first_zero(errors.n_eff, one) for one in advantage(errors.redrawn(seed))])
+    found = {"share_never": round(float(np.isnan(draws).mean()), 4)}
+    here = _first_zero(errors.n_eff, advantage(errors))
     if not np.isnan(here):
-        low, high = limits(np.array(draws))
+        low, high = bootstrap_limits(draws)
         found |= {"n_eff": here, "low": float(low), "high": float(high)}
     return found
 
 
-def first_zero(n_eff: np.ndarray, gain: np.ndarray) -> float:
+def _first_zero(n_eff: Array, gain: Array) -> float:
     """The first zero of `gain` along falling n_eff; NaN if it stays above 0."""
     below = np.flatnonzero(gain <= 0)
     if not len(below):
@@ -207,7 +192,7 @@ def first_zero(n_eff: np.ndarray, gain: np.ndarray) -> float:
     return float(np.exp(before + share * (after - before)))
 
 
-def naive_sentence(summary: pd.DataFrame, errors: Errors, cross: dict[str, Any], ladder: str) -> str:
+def naive_sentence(summary: pd.DataFrame, errors: Errors, cross: dict[str, float], ladder: str) -> str:
     """Where the forecast of the next rung is better than the last rung's value, and where it cannot be told to be."""
     better = summary["advantage_low"] > 0
     first, last = summary.iloc[0], summary.iloc[-1]
@@ -219,13 +204,13 @@ def naive_sentence(summary: pd.DataFrame, errors: Errors, cross: dict[str, Any],
     if better.all():
         return (
             f"On {ladder} the forecast of the next rung is better than the last rung's value at every overlap from "
-            f"{first['overlap']:g} to {last['overlap']:g}: by {gain(first)} at n_eff {first['n_eff']:.3g} and by "
-            f"{gain(last)} at n_eff {last['n_eff']:.3g} (mean absolute error, 90% interval over sets){rungs}."
+            f"{first['overlap']:g} to {last['overlap']:g}: by {_gain(first)} at n_eff {first['n_eff']:.3g} and by "
+            f"{_gain(last)} at n_eff {last['n_eff']:.3g} (mean absolute error, 90% interval over sets){rungs}."
         )
     if not better.any():
         return (
             f"On {ladder} the forecast of the next rung is at no overlap better than the last rung's value: it gains "
-            f"{gain(first)} at n_eff {first['n_eff']:.3g} and {gain(last)} at n_eff {last['n_eff']:.3g}{rungs}."
+            f"{_gain(first)} at n_eff {first['n_eff']:.3g} and {_gain(last)} at n_eff {last['n_eff']:.3g}{rungs}."
         )
     place = int(np.flatnonzero(~better)[0])
     worst = summary.iloc[place]
@@ -237,12 +222,12 @@ def naive_sentence(summary: pd.DataFrame, errors: Errors, cross: dict[str, Any],
     until = "at overlap 0 already" if place == 0 else f"from overlap {worst['overlap']:g} on"
     return (
         f"On {ladder} the forecast of the next rung cannot be told to be better than the last rung's value {until} "
-        f"(n_eff {worst['n_eff']:.3g} and below: it gains {gain(worst)}){where}; its gain has {at}, and none at all in "
-        f"{cross['share_never']:.0%} of redrawn sets{rungs}."
+        f"(n_eff {worst['n_eff']:.3g} and below: it gains {_gain(worst)}){where}; its gain has {at}, and none at all "
+        f"in {cross['share_never']:.0%} of redrawn sets{rungs}."
     )
 
 
-def gain(row: pd.Series) -> str:
+def _gain(row: pd.Series) -> str:
     low, middle, high = (100 * float(row[f"advantage{end}"]) for end in ("_low", "", "_high"))
     return f"{middle:.1f} points ({low:.1f} to {high:.1f})"
 
@@ -252,7 +237,7 @@ def theory_sentence(summary: pd.DataFrame, found: dict[str, dict[str, float]]) -
     parts = []
     for name, words in (("spread", "What differs between sets of one overlap"), ("rmse", "the whole error")):
         one = found[name]
-        fits = one["low"] <= THEORY_SLOPE <= one["high"]
+        fits = one["low"] <= _THEORY_SLOPE <= one["high"]
         parts.append(
             f"{words} goes as n_eff^{one['slope']:.2f} ({one['low']:.2f} to {one['high']:.2f}), "
             f"{'compatible' if fits else 'not compatible'} with the -1/2 of independent thresholds"
@@ -274,6 +259,26 @@ def interval_sentence(summary: pd.DataFrame) -> str:
         f"{last['coverage']:.0%} at {last['overlap']:g}; widened by the designed n_eff {first['coverage_widened']:.0%} "
         f"and {last['coverage_widened']:.0%}, with {last['width_widened'] / last['width']:.2f} times the width."
     )
+
+
+def describe_experiment(
+    sets: pd.DataFrame, forecasts: pd.DataFrame, summary: pd.DataFrame, theory: Theory, ladder: str, seed: int
+) -> dict[str, object]:
+    """What summary.json holds: counts of questions, where the forecast's gain is 0, slopes, theory, and sentences."""
+    errors = Errors.of(forecasts)
+    cross, found = gain_crossing(errors, seed), slopes(errors, seed)
+    return {
+        "n_questions": int(sets.loc[~sets["is_learned"], "item"].nunique()),
+        "n_questions_left_out": int(sets.loc[sets["is_learned"], "item"].nunique()),
+        "crossing": cross,
+        "slopes": found,
+        "theory": {"step": round(theory.step, 6), "rise": round(theory.rise, 6)},
+        "sentences": [
+            naive_sentence(summary, errors, cross, ladder),
+            theory_sentence(summary, found),
+            interval_sentence(summary),
+        ],
+    }
 
 
 def read_sentences(path: Path) -> list[str]:

@@ -21,14 +21,14 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.overlap.residuals import Residuals
 
 _SEEN = {"seeds": "between seeds", "trend": "around a trend"}  # what a number was taken from, in words
-LEAST_TELLING = 1.2  # rungs: below, all hangs on one
+FEWEST_RUNGS = 1.2  # of equal weight: below, all hangs on one
 NO_VARIANCE = 1e-9  # of ln n_eff by jackknife: what rounding leaves of none
 _LEAST_EFFECT = 0.1  # of a design effect, in the jackknife: below 1 it is noise
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number and its limits; `low` and `high` are the whole range where too few rungs tell."""
+    """A number and its limits: the whole range where too few rungs differ."""
 
     value: float
     low: float
@@ -37,11 +37,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Overlap:
-    """The mean correlation of items, what it makes of their number, and how many rungs tell it."""
+    """The effective number of items, and how many rungs it was taken from."""
 
     n_items: int
     n_eff: Estimate
-    n_rungs: float  # as many rungs of equal weight tell as much
+    n_rungs: float  # of equal weight, that would hold as much
 
 
 def observed_number(residuals: Residuals, level: float) -> Overlap:
@@ -59,7 +59,7 @@ def observed_number(residuals: Residuals, level: float) -> Overlap:
     total, square, count = value.sum(axis=0), (value**2).sum(axis=0), known.sum(axis=0)
     covariance = by_rung(residuals.inflation * total**2 - square)
     variance = by_rung((count - 1) * square)
-    telling = _telling(by_rung(square))
+    n_rungs = _effective_rungs(by_rung(square))
 
     def log_number(covariance: Array, variance: Array) -> Array:
         effect = 1 + (n_items - 1) * _ratio(covariance, variance)
@@ -69,8 +69,8 @@ def observed_number(residuals: Residuals, level: float) -> Overlap:
     centre = float(log_number(covariance.sum(), variance.sum()))
     everyone = 1 - np.eye(n_items)
     chance = _independent_error(residuals, everyone) / float(square.sum()) * np.exp(centre) / n_items
-    seen = _estimate(centre, spread, chance, telling, n_items, level)
-    return Overlap(n_items, _with_unseen(seen, value, everyone), telling)
+    seen = _estimate(centre, spread, chance, n_rungs, n_items, level)
+    return Overlap(n_items, _with_unseen(seen, value, everyone), n_rungs)
 
 
 def against_design(residuals: Residuals, design: Array, level: float) -> Overlap:
@@ -94,7 +94,7 @@ def against_design(residuals: Residuals, design: Array, level: float) -> Overlap
     by_rung = _by_rung(residuals)
     product = by_rung((value * (shared @ value)).sum(axis=0) * residuals.inflation)
     scale = by_rung((value**2 * (shared**2 @ known)).sum(axis=0))
-    telling = _telling(scale)
+    n_rungs = _effective_rungs(scale)
     chance = _independent_error(residuals, shared) / float(scale.sum())
     unit = chance or 1.0  # no two of a kind flip at one rung: g is 0 whichever rung is left out
 
@@ -105,15 +105,15 @@ def against_design(residuals: Residuals, design: Array, level: float) -> Overlap
     share = np.clip(slope, 0, 1 / shared.max())
     jackknife = _jackknife(np.arcsinh(_ratio(*_without_each(product, scale)) / unit))
     spread = max(jackknife, chance**2 / (unit**2 + float(slope) ** 2))
-    if telling < LEAST_TELLING or spread < NO_VARIANCE:
+    if n_rungs < FEWEST_RUNGS or spread < NO_VARIANCE:
         seen = Estimate(float(number(share)), 1.0, float(n_items))
     else:
-        half = _half_width(spread, telling, level)
+        half = _half_width(spread, n_rungs, level)
         one_task = n_items * (n_items - 1) / shared.sum()
         reach = np.clip(np.arcsinh(slope / unit) + np.array([half, -half]), 0, np.arcsinh(one_task / unit))
         value_at, low, high = map(float, number(np.array([share, *unit * np.sinh(reach)])))
         seen = Estimate(value_at, min(low, value_at), max(high, value_at))
-    return Overlap(n_items, _with_unseen(seen, value, shared), telling)
+    return Overlap(n_items, _with_unseen(seen, value, shared), n_rungs)
 
 
 def _by_rung(residuals: Residuals) -> Callable[[Array], Array]:
@@ -130,7 +130,7 @@ def _known(residuals: Residuals) -> tuple[Array, Array]:
     return np.where(known, residuals.value, 0.0), known.astype(float)
 
 
-def _telling(square: Array) -> float:
+def _effective_rungs(square: Array) -> float:
     """How many rungs of equal weight tell as much: (sum v)^2 / sum v^2; no residual at all raises TasklawsError."""
     if not square.any():
         raise TasklawsError(
@@ -155,18 +155,18 @@ def _jackknife(left_out: Array) -> float:
     return float((count - 1) / count * ((left_out - left_out.mean()) ** 2).sum())
 
 
-def _half_width(variance: float, telling: float, level: float) -> float:
-    return float(student.ppf((1 + level) / 2, max(telling - 1, 1.0)) * np.sqrt(variance))
+def _half_width(variance: float, n_rungs: float, level: float) -> float:
+    return float(student.ppf((1 + level) / 2, max(n_rungs - 1, 1.0)) * np.sqrt(variance))
 
 
-def _estimate(centre: float, variance: float, least: float, telling: float, n_items: int, level: float) -> Estimate:
+def _estimate(centre: float, variance: float, least: float, n_rungs: float, n_items: int, level: float) -> Estimate:
     """exp(centre) and its limits between 1 and n; the whole range where only one rung tells, or leaving out any rung
     changes nothing: so few items flip that no two ever did so together. `least` is a standard error known beforehand:
     rungs that happen to agree seem exact."""
     value = float(np.clip(np.exp(centre), 1, n_items))
-    if telling < LEAST_TELLING or variance < NO_VARIANCE:
+    if n_rungs < FEWEST_RUNGS or variance < NO_VARIANCE:
         return Estimate(value, 1.0, float(n_items))
-    half = max(_half_width(variance, telling, level), float(norm.ppf((1 + level) / 2)) * least)
+    half = max(_half_width(variance, n_rungs, level), float(norm.ppf((1 + level) / 2)) * least)
     half = min(half, 2 * np.log(n_items))
     low, high = np.clip(np.exp([centre - half, centre + half]), 1, n_items)
     return Estimate(value, min(float(low), value), max(float(high), value))

@@ -7,7 +7,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.overlap.summary import OBSERVED_LEVEL, observe, tells
+from tasklaws.overlap.summary import OBSERVED_LEVEL, is_certain, observe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,5 +89,5 @@ def effective_number(scores: pd.DataFrame, *, score: str = "score") -> Effective
             "n_params (and n_tokens) of six or more"
         )
     return EffectiveNumber(
-        seen.n_eff.value, seen.n_eff.low, seen.n_eff.high, seen.n_items, seen.n_rungs, contrast, tells(seen)
+        seen.n_eff.value, seen.n_eff.low, seen.n_eff.high, seen.n_items, seen.n_rungs, contrast, is_certain(seen)
     )

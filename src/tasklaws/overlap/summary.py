@@ -11,7 +11,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
 from tasklaws.overlap.design import correlation, designed_number, needs, pairwise_overlap
 from tasklaws.overlap.discontinuity import expected_index, observed_index
-from tasklaws.overlap.effective_number import LEAST_TELLING, Estimate, Overlap, against_design, observed_number
+from tasklaws.overlap.effective_number import FEWEST_RUNGS, Estimate, Overlap, against_design, observed_number
 from tasklaws.overlap.residuals import Residuals, around_trend, between_seeds, read_cells
 from tasklaws.tables import EFFECTIVE_NUMBERS, SCORES, refuse_strangers
 
@@ -66,7 +66,7 @@ def _of_family(
         against = None if design is None else _or_none(against_design, residuals, design, OBSERVED_LEVEL)
         row |= {} if against is None else _limits("by_design", against.n_eff)
     # All pairs and not the designed ones alone: models share what no item names (docs/overlap.md, on the nano ladder).
-    if seen is not None and tells(seen):
+    if seen is not None and is_certain(seen):
         n_eff, taken = seen.n_eff.value, contrast
     else:
         n_eff, taken = designed, "independent items" if design is None else "design"
@@ -74,10 +74,10 @@ def _of_family(
     return row | _sharpness(scores, sizes, items, weight, n_eff)
 
 
-def tells(seen: Overlap) -> bool:
+def is_certain(seen: Overlap) -> bool:
     """Whether more than one rung tells and, where no two items ever flipped together, the limits show independence."""
     together = seen.n_eff.value < seen.n_items
-    return seen.n_rungs >= LEAST_TELLING and (together or seen.n_eff.low > 1)
+    return seen.n_rungs >= FEWEST_RUNGS and (together or seen.n_eff.low > 1)
 
 
 def observe(scores: pd.DataFrame, sizes: pd.DataFrame) -> tuple[str, Residuals | None, Overlap | None]:
@@ -98,7 +98,7 @@ def observe(scores: pd.DataFrame, sizes: pd.DataFrame) -> tuple[str, Residuals |
         seen = None if residuals is None else _or_none(observed_number, residuals, OBSERVED_LEVEL)
         if seen is not None:
             found.append((name, residuals, seen))
-            if seen.n_rungs >= LEAST_TELLING:
+            if seen.n_rungs >= FEWEST_RUNGS:
                 return found[-1]
     return found[0] if found else ("", None, None)
 
