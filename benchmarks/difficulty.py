@@ -21,9 +21,9 @@ from tasklaws.items.ability import Levels
 from tasklaws.items.covariates import Explanation
 from tasklaws.items.irt import Basis, fit_item_response
 from tasklaws.items.methods import ATTENUATION, BLOCKS, ITEM_METHODS, FittedMethod
+from tasklaws.items.predictions import summarise
 from tasklaws.items.rolling import held_out, predict
-from tasklaws.items.scoring import summarise
-from tasklaws.items.table import ItemTable, read_items
+from tasklaws.items.table import ItemTable, read_item_scores
 from tasklaws.stats.scores import log_loss
 
 ITEMS = Path(__file__).parent.parent.parent / "shared/items"
@@ -50,7 +50,7 @@ SETS = (
 
 def load(items: Path, name: str) -> ItemTable:
     """A set by name, without the families whose tasks all take people under a minute where the name says so."""
-    table = read_items(items / f"{name.split()[0]}.csv.gz")
+    table = read_item_scores(items / f"{name.split()[0]}.csv.gz")
     if " " not in name:
         return table
     longest = table.items.groupby("family")["human_minutes"].transform("max").to_numpy()

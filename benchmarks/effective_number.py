@@ -14,13 +14,13 @@ import argparse
 import numpy as np
 from sklearn.covariance import ledoit_wolf  # type: ignore[import-untyped]  # comes with lm_eval
 
+from simulated_ladder import Ladder, simulate_cells
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.families.step_chain import StepChain
-from tasklaws.overlap.design import chain_weights, correlation, needs, overlap
+from tasklaws.overlap.design import chain_weights, correlation, needs, pairwise_overlap
 from tasklaws.overlap.effective_number import Estimate, against_design, observed_number
 from tasklaws.overlap.residuals import Residuals, between_seeds
-from tasklaws.overlap.simulate import Ladder, simulate
 
 KINDS = ("all pairs", "by design")
 FIGURES = ("ratio", "within 15%", "covers", "width")
@@ -79,14 +79,14 @@ def main() -> None:
     for name, ladder in LADDERS.items():
         for knob in OVERLAPS:
             needed, weight = designed_set(knob)
-            design = correlation(overlap(needed, weight))
+            design = correlation(pairwise_overlap(needed, weight))
             rng = np.random.default_rng(round(1000 * knob))
             truths, found, informed, percentile, lw = [], [], [], [], []
             for _ in range(replicates):
-                cells, truth = simulate(needed, weight, ladder, rng)
+                cells, truth = simulate_cells(needed, weight, ladder, rng)
                 residuals = between_seeds(cells)
                 try:
-                    from_design = against_design(residuals, design, 0.9).overlap.n_eff
+                    from_design = against_design(residuals, design, 0.9).n_eff
                 except TasklawsError:  # nothing differs that could tell
                     continue
                 truths.append(truth)

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from tasklaws.harness.lm_eval_task import load
+from tasklaws.harness.lm_eval_task import item_splits as load
 
 __all__ = ["judge", "load"]
 
 
 def judge(document: dict[str, Any], results: list[Any]) -> dict[str, float]:
     """Scores of one document; imported only now, as asking alone needs no sandbox."""
-    from tasklaws.harness.lm_eval_scores import judge as judge_document
+    from tasklaws.harness.metrics import score_document
 
-    return judge_document(document, results)
+    return score_document(document, results)

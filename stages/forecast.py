@@ -1,12 +1,11 @@
 """Forecast the holdout rungs from the fit rungs, before any of them is scored."""
 
-from pathlib import Path
-
 from tasklaws.core import errors
 from tasklaws.core.settings import load
 from tasklaws.forecast.fits_file import load_fits
 from tasklaws.forecast.ladder import forecast_bands, forecast_ladder, forecast_ladder_items
 from tasklaws.gate import open_gate
+from tasklaws.paths import Paths
 from tasklaws.tables import (
     BANDS,
     FORECASTS,
@@ -21,21 +20,18 @@ from tasklaws.tables import (
 
 def main() -> None:
     settings = load()
-    ladder = settings.models.name
-    results = Path(f"results/{ladder}")
-    holdout = settings.models.rungs_of("holdout")
-    observations = read_observations(results / "observations_fit.csv", settings.models.rungs_of("fit"))
-    observations = with_effective_number(observations, read_effective_numbers(results / "structure.csv", ladder))
-    sizes = read_ladder(results / "ladder.csv", holdout)
-    curves = load_fits(results / "fits.json", ladder)
+    paths = Paths(settings.models.name)
+    observations = read_observations(paths.observations("fit"), settings.models.rungs_of("fit"))
+    observations = with_effective_number(observations, read_effective_numbers(paths.effective_numbers, paths.ladder))
+    sizes = read_ladder(paths.sizes, settings.models.rungs_of("holdout"))
     table, methods = forecast_ladder(observations, sizes)
-    items = forecast_ladder_items(curves, table)
+    items = forecast_ladder_items(load_fits(paths.fits, paths.ladder), table)
     bands = forecast_bands(observations, sizes)
-    FORECASTS.write(results / "forecasts.csv", table)
-    METHOD_FORECASTS.write(results / "methods.csv", methods)
-    BANDS.write(results / "bands.csv", bands)
-    ITEM_FORECASTS.write(results / "item_forecasts.csv", items)
-    open_gate("holdout", results / "forecasts.csv")  # last: all that is said of the holdout is written
+    FORECASTS.write(paths.forecasts, table)
+    METHOD_FORECASTS.write(paths.methods, methods)
+    BANDS.write(paths.bands, bands)
+    ITEM_FORECASTS.write(paths.item_forecasts, items)
+    open_gate("holdout", paths.forecasts)  # last: all that is said of the holdout is written
     for row in table.itertuples():
         print(f"{row.rung} {row.family} {row.elicitation} {row.metric}: {row.verdict}: {row.evidence}")
 

@@ -3,17 +3,19 @@
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.schema import ITEMS, read_items
+from tasklaws.core.schema import read_family_items
 from tasklaws.core.settings import load
-from tasklaws.humans.estimates import write_summary
+from tasklaws.humans.estimates import solve_rates
 
 
 def main() -> None:
     settings = load()
-    items = [item for family in settings.humans.families for item in read_items(ITEMS / f"{family}.jsonl")]
     people = settings.humans
-    said = write_summary(Path(people.attempts), items, people.interval, people.target, Path("data/humans"))
-    print("\n".join(said))
+    families = {item.id: item.family for item in read_family_items(people.families)}
+    rates = solve_rates(Path(people.attempts), families=families, target=people.target, level=people.interval)
+    out = Path("data/humans")
+    rates.write(out)
+    print(*rates.notes, f"{out}/items.csv: {len(rates.items)} items", sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,22 +1,21 @@
 """Write the size and budget of every rung, from the configuration alone."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from tasklaws.core import errors
 from tasklaws.core.settings import load
 from tasklaws.gate import open_gate
-from tasklaws.ladder.card import ladder_rows
+from tasklaws.ladder.card import rung_budgets
+from tasklaws.paths import Paths
 from tasklaws.tables import LADDER
 
 
 def main() -> None:
-    models = load().models
-    out = Path("results", models.name, "ladder.csv")
-    LADDER.write(out, pd.DataFrame(ladder_rows(models)))
+    settings = load()
+    out = Paths(settings.models.name).sizes
+    LADDER.write(out, pd.DataFrame(rung_budgets(settings.models)))
     open_gate("fit", out)
-    print(f"{out}: {len(models.rungs)} rungs")
+    print(f"{out}: {len(settings.models.rungs)} rungs")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ from tasklaws.core import errors
 from tasklaws.core.schema import read_documents
 from tasklaws.core.settings import TrainSource, load
 
-CORPUS = Path("data/corpus")
-
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 
@@ -17,16 +15,15 @@ def main() -> None:
     settings = load()
     rung = errors.argument(sys.argv)
     source = settings.rung(rung).source
-    out = Path("models", rung)
+    corpus, out = Path("data/corpus"), Path("models", rung)
     if isinstance(source, TrainSource):
         from tasklaws.ladder.rung import train_rung
 
-        train_rung(rung, source, CORPUS, out, settings.execution.workers)
+        train_rung(rung, source, corpus, out, settings.execution.workers)
     else:
         from tasklaws.ladder.hub import fetch
 
-        documents = [document.to_dict() for document in read_documents(CORPUS / "heldout.jsonl")]
-        fetch(rung, source, documents, out)
+        fetch(rung, source, [document.to_dict() for document in read_documents(corpus / "heldout.jsonl")], out)
     print(f"{out}: done")
 
 

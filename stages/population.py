@@ -3,19 +3,17 @@
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.schema import ITEMS, read_items
+from tasklaws.core.schema import read_family_items
 from tasklaws.core.settings import load
-from tasklaws.humans.population import simulate
+from tasklaws.humans.population import simulate_attempts
 from tasklaws.tables import ATTEMPTS
 
 
 def main() -> None:
     settings = load()
-    population = settings.humans.population
-    items = [item for family in settings.humans.families for item in read_items(ITEMS / f"{family}.jsonl")]
-    out = Path("data/population/attempts.csv")
-    ATTEMPTS.write(out, simulate(items, population, settings.seed))
-    print(f"{out}: {population.n_people} people at {len(items)} items")
+    items, out = read_family_items(settings.humans.families), Path("data/population/attempts.csv")
+    ATTEMPTS.write(out, simulate_attempts(items, settings.humans.population, settings.seed))
+    print(f"{out}: {settings.humans.population.n_people} people at {len(items)} items")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from tasklaws.core import errors
 from tasklaws.core.files import write_json
-from tasklaws.core.schema import ITEMS, read_items
+from tasklaws.core.schema import read_family_items
 from tasklaws.core.settings import load
 from tasklaws.harness.score import score_rung
 from tasklaws.ladder import card
+from tasklaws.paths import Paths
 from tasklaws.sandbox import engine_id
 from tasklaws.tables import SCORES
 
@@ -16,17 +17,15 @@ from tasklaws.tables import SCORES
 def main() -> None:
     settings = load()
     rung = errors.argument(sys.argv)
-    ladder, role = settings.models.name, settings.rung(rung).role
-    items = {item.id: item for family in settings.elicitation.ask for item in read_items(ITEMS / f"{family}.jsonl")}
-    responses = Path("responses", ladder, f"{rung}.jsonl")
-    known = card.read(Path("models", rung))
-    ask, workers = settings.elicitation.ask, settings.execution.workers
-    checkpoints = [(checkpoint.seed, checkpoint.step) for checkpoint in known.checkpoints]
-    table = score_rung(rung, responses, items, ask, checkpoints, workers)
-    out = Path("scores", ladder, role, f"{rung}.csv")
+    role, ask = settings.rung(rung).role, settings.elicitation.ask
+    paths = Paths(settings.models.name)
+    items = {item.id: item for item in read_family_items(ask)}
+    made = card.read_card(Path("models", rung))
+    checkpoints = [(one.seed, one.step) for one in made.checkpoints]
+    table = score_rung(rung, paths.responses(rung), items, ask, checkpoints, settings.execution.workers)
+    out = paths.scores(role) / f"{rung}.csv"
     SCORES.write(out, table)
-    made_by = {"card": known.to_dict(), "sandbox": engine_id()}
-    write_json(out.with_suffix(".json"), made_by)
+    write_json(out.with_suffix(".json"), {"card": made.to_dict(), "sandbox": engine_id()})
     print(f"{out}: {len(table)} scores")
 
 

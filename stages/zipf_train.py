@@ -5,15 +5,15 @@ from pathlib import Path
 
 from tasklaws.core import errors
 from tasklaws.core.settings import load
-from tasklaws.experiments.zipf import train_runs
+from tasklaws.experiments.zipf_runs import train_runs
 from tasklaws.tables import ZIPF_RUNS
 
 
 def main() -> None:
     settings = load()
     exponent = float(errors.argument(sys.argv))
-    runs = train_runs(exponent, settings.experiment.zipf_runs, settings.seed, settings.execution.workers)
     out = Path("data/zipf", f"{exponent:g}.csv")
+    runs = train_runs(exponent, settings.experiment.zipf_runs, settings.seed, settings.execution.workers)
     ZIPF_RUNS.write(out, runs)
     print(f"{out}: {len(runs)} runs")
 

@@ -19,7 +19,7 @@ from tasklaws.core.schema import Item, train_flops
 from tasklaws.core.settings import Settings
 from tasklaws.families import build
 from tasklaws.ladder import card
-from tasklaws.ladder.card import ladder_rows
+from tasklaws.ladder.card import rung_budgets
 from tasklaws.tables import LADDER, SCORES
 
 REPOSITORY = Path(__file__).parents[1]
@@ -47,7 +47,7 @@ def write_results(root: Path, params: dict[str, Any]) -> None:
         own = family.items(params["seed"], "test")[::3]
         items += own
         write_jsonl(root / "data" / "items" / f"{family.name}.jsonl", [item.to_dict() for item in own])
-    LADDER.write(results / "ladder.csv", pd.DataFrame(ladder_rows(Settings.of(params).models)))
+    LADDER.write(results / "ladder.csv", pd.DataFrame(rung_budgets(Settings.of(params).models)))
     sizes = pd.read_csv(results / "ladder.csv")
     smallest = float(sizes["n_params"].min())
     for rung, entry in models["rungs"].items():

@@ -15,7 +15,7 @@ from dvc.utils.hydra import compose_and_dump
 from tasklaws.compose import compose
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Settings, load
-from tasklaws.ladder.card import ladder_rows
+from tasklaws.ladder.card import rung_budgets
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -52,7 +52,7 @@ def test_composing_twice_gives_the_same_bytes():
 def test_every_ladder_composes_into_whole_parameters(ladder):
     settings = composed(f"models={ladder}")
     assert settings.models.name == ladder
-    rows = ladder_rows(settings.models)
+    rows = rung_budgets(settings.models)
     sizes = [row["n_params"] for row in rows]
     assert sizes == sorted(set(sizes)), "a ladder is ordered small to large"
     assert rows[-1]["role"] == "holdout"
@@ -63,7 +63,7 @@ def test_every_ladder_composes_into_whole_parameters(ladder):
 def test_the_default_ladder_is_as_the_issue_asks():
     """Seven rungs or more from about 1e3 to 1e5 or more, in even steps of log size, the top one held out."""
     models = composed().models
-    rows = ladder_rows(models)
+    rows = rung_budgets(models)
     sizes = [row["n_params"] for row in rows]
     assert len(rows) >= 7
     assert sizes[0] < 2000

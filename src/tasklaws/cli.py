@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+import tasklaws as tl
 from tasklaws.core import errors
 from tasklaws.core.errors import TasklawsError
 
@@ -21,9 +22,26 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-Out = Annotated[Path, typer.Option(metavar="DIR", help="Directory to write to.")]
+
+
+def _directory(out: Path) -> Path:
+    from tasklaws.core.files import refuse_file
+
+    refuse_file(out)
+    return out
+
+
+def _positional(name: str, text: str) -> Any:
+    return typer.Argument(metavar=name, help=text)
+
+
+def _option(text: str, name: str | None = None) -> Any:
+    return typer.Option(metavar=name, help=text)
+
+
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Directory to write to.", callback=_directory)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
-Last = Annotated[int, typer.Option(metavar="K", help="Models to hold out.")]
+Last = Annotated[int, _option("Models to hold out.", "K")]
 Topic = Literal["families", "laws", "ladders", "methods", "metrics", "tables"]
 PICTURES = (".svg", ".png", ".pdf")
 
@@ -52,33 +70,28 @@ def root(
 
 @command("fit", "tasklaws fit points.csv --law logistic --task addition_direct --metric exact_match")
 def fit_one_law(
-    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV: value, or loss, and n_params, n_tokens ...")],
-    law: Annotated[str, typer.Option(metavar="NAME", help="The law: `tasklaws ls laws` lists them.")],
-    metric: Annotated[str | None, typer.Option(help="The metric to fit, where the table has several.")] = None,
-    task: Annotated[str | None, typer.Option(help="The task to fit, where the table has several.")] = None,
+    table: Annotated[Path, _positional("TABLE", "CSV: value, or loss, and n_params, n_tokens ...")],
+    law: Annotated[str, _option("The law: `tasklaws ls laws` lists them.", "NAME")],
+    metric: Annotated[str | None, _option("The metric to fit, where the table has several.")] = None,
+    task: Annotated[str | None, _option("The task to fit, where the table has several.")] = None,
     axis: Annotated[
         str | None,
-        typer.Option(
-            help="Of a law of one input: train_flops, n_params or n_tokens (default: the first that all have)."
-        ),
+        _option("Of a law of one input: train_flops, n_params or n_tokens (default: the first that all have)."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
-    replicates: Annotated[int, typer.Option(help="Bootstrap refits.")] = 200,
-    picture: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw points and law here: .svg, .png or .pdf.")
-    ] = None,
+    seed: Annotated[int, _option("Of the bootstrap.")] = 0,
+    replicates: Annotated[int, _option("Bootstrap refits.")] = 200,
+    picture: Annotated[Path | None, _option("Draw points and law here: .svg, .png or .pdf.", "FILE")] = None,
     json_: Json = False,
 ) -> None:
     """Fit one law to one task and metric, and report it.
 
     The JSON is what `tasklaws plan --fit` takes.
     """
-    from tasklaws.laws.fitting import fit
     from tasklaws.points import read_curves
 
     if picture is not None and picture.suffix.lower() not in PICTURES:
         raise TasklawsError(f"--picture {picture}: the name must end in {', '.join(PICTURES)}")
-    found = fit(read_curves(table), law, metric=metric, task=task, axis=axis, seed=seed, replicates=replicates)
+    found = tl.fit(read_curves(table), law, metric=metric, task=task, axis=axis, seed=seed, replicates=replicates)
     if picture is not None:
         from tasklaws.plotting import save_result
 
@@ -89,51 +102,43 @@ def fit_one_law(
 
 @command("plan", "tasklaws plan --params 1.82 482 2085 0.348 0.366 --flops 1e21")
 def plan_model(
-    fit: Annotated[
-        Path | None, typer.Option(metavar="JSON", help="What `tasklaws fit --law chinchilla --json` printed.")
-    ] = None,
+    fit: Annotated[Path | None, _option("What `tasklaws fit --law chinchilla --json` printed.", "JSON")] = None,
     params: Annotated[
         tuple[float, float, float, float, float] | None,
-        typer.Option(metavar="E A B ALPHA BETA", help="The law's five numbers."),
+        _option("The law's five numbers.", "E A B ALPHA BETA"),
     ] = None,
-    flops: Annotated[float | None, typer.Option(help="The budget: training, and serving where served.")] = None,
-    loss: Annotated[float | None, typer.Option(help="The loss to reach as cheaply as can be.")] = None,
-    served: Annotated[float, typer.Option(metavar="TOKENS", help="Tokens to be served over its life.")] = 0.0,
+    flops: Annotated[float | None, _option("The budget: training, and serving where served.")] = None,
+    loss: Annotated[float | None, _option("The loss to reach as cheaply as can be.")] = None,
+    served: Annotated[float, _option("Tokens to be served over its life.", "TOKENS")] = 0.0,
     json_: Json = False,
 ) -> None:
     """Find the best n_params and n_tokens for a budget or a loss.
 
     The cost is that of training, and of serving where tokens are served.
     """
-    from tasklaws.laws.planning import Surface, plan, read_law
+    from tasklaws.laws.planning import read_law
 
     if (fit is None) == (params is None):
         raise TasklawsError("give either --fit JSON or --params E A B ALPHA BETA: which law is to be planned by?")
     if (flops is None) == (loss is None):
         raise TasklawsError("give either --flops or --loss: what is the model to cost, or to reach?")
-    law = read_law(fit) if fit is not None else Surface(*params or ())
-    found = plan(law, flops, loss=loss, served=served)
+    law = read_law(fit) if fit is not None else tl.Surface(*params or ())
+    found = tl.plan(law, flops, loss=loss, served=served)
     answer(found.to_dict(), found.summary(), json_)
 
 
 @command("backtest", "tasklaws backtest points.csv --rolling 1 --metric exact_match --out backtest")
 def backtest_table(
-    table: Annotated[
-        Path, typer.Argument(metavar="TABLE", help="CSV of results: ladder, model, sizes, task, metric, value ...")
-    ],
+    table: Annotated[Path, _positional("TABLE", "CSV of results: ladder, model, sizes, task, metric, value ...")],
     out: Out,
-    fit: Annotated[
-        str | None, typer.Option(metavar="QUERY", help="Rows to learn from, a pandas query over the columns.")
-    ] = None,
-    holdout: Annotated[str | None, typer.Option(metavar="QUERY", help="Rows to forecast.")] = None,
-    rolling: Annotated[
-        int | None, typer.Option(metavar="K", help="Instead: from each origin, forecast the next K models.")
-    ] = None,
-    min_rungs: Annotated[int, typer.Option(metavar="M", help="Models known at the first origin.")] = 4,
+    fit: Annotated[str | None, _option("Rows to learn from, a pandas query over the columns.", "QUERY")] = None,
+    holdout: Annotated[str | None, _option("Rows to forecast.", "QUERY")] = None,
+    rolling: Annotated[int | None, _option("Instead: from each origin, forecast the next K models.", "K")] = None,
+    min_rungs: Annotated[int, _option("Models known at the first origin.", "M")] = 4,
     metric: Annotated[
-        str | None, typer.Option(help="One metric (default: all scores, or all losses if there is no score).")
+        str | None, _option("One metric (default: all scores, or all losses if there is no score).")
     ] = None,
-    tasks: Annotated[str, typer.Option(help="Names, separated by commas (default: all).")] = "",
+    tasks: Annotated[str, _option("Names, separated by commas (default: all).")] = "",
     json_: Json = False,
 ) -> None:
     """Forecast held-out models of a table, and compare.
@@ -141,22 +146,14 @@ def backtest_table(
     The forecasts stand beside what the models did and what every baseline says. Writes forecasts.csv, methods.csv,
     summary.json and figures.
     """
-    from tasklaws.core.files import refuse_file, write_json, written_together
+    from tasklaws.core.files import write_json, written_together
     from tasklaws.forecast import figures
-    from tasklaws.forecast.backtest import backtest
-    from tasklaws.points import read_points
     from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
 
-    refuse_file(out)
     chosen = [task for task in tasks.split(",") if task]
-    found = backtest(
-        read_points(table),
-        rolling=rolling,
-        min_rungs=min_rungs,
-        fit=fit,
-        holdout=holdout,
-        metric=metric,
-        tasks=chosen,
+    read = tl.read_points(table)
+    found = tl.backtest(
+        read, rolling=rolling, min_rungs=min_rungs, fit=fit, holdout=holdout, metric=metric, tasks=chosen
     )
     with written_together(out) as directory:
         BACKTEST_FORECASTS.write(directory / "forecasts.csv", found.forecasts)
@@ -170,9 +167,7 @@ def backtest_table(
 def predict_difficulty(
     table: Annotated[
         Path,
-        typer.Argument(
-            metavar="TABLE", help="CSV: model, date or n_params, task, score, and what is known of the tasks."
-        ),
+        _positional("TABLE", "CSV: model, date or n_params, task, score, and what is known of the tasks."),
     ],
     out: Out,
     last: Last = 6,
@@ -186,13 +181,11 @@ def predict_difficulty(
     From all earlier models, by item response and what is known of the items. Writes predictions.csv, difficulties.csv
     (90% intervals) and summary.json (docs/difficulty.md).
     """
-    from tasklaws.core.files import refuse_file, write_json, written_together
-    from tasklaws.items.predictions import predict_items
-    from tasklaws.items.table import read_items
+    from tasklaws.core.files import write_json, written_together
+    from tasklaws.items.table import read_item_scores
     from tasklaws.tables import DIFFICULTIES, ITEM_PREDICTIONS
 
-    refuse_file(out)
-    found = predict_items(read_items(table), last, records=records)
+    found = tl.predict_items(read_item_scores(table), last, records=records)
     with written_together(out) as directory:
         ITEM_PREDICTIONS.write(directory / "predictions.csv", found.predictions)
         DIFFICULTIES.write(directory / "difficulties.csv", found.difficulties)
@@ -202,9 +195,7 @@ def predict_difficulty(
 
 @command("orders", "tasklaws orders items.csv --last 6 --out orders")
 def compare_orders(
-    table: Annotated[
-        Path, typer.Argument(metavar="TABLE", help="CSV as `tasklaws difficulty` takes it (docs/difficulty.md).")
-    ],
+    table: Annotated[Path, _positional("TABLE", "CSV as `tasklaws difficulty` takes it (docs/difficulty.md).")],
     out: Out,
     last: Last = 6,
     json_: Json = False,
@@ -214,33 +205,28 @@ def compare_orders(
     The orders are people's time, their solve rate, required steps and item response. Writes orders.csv, agreement.csv
     (90% intervals) and orders.svg (docs/difficulty.md).
     """
-    from tasklaws.core.files import records, refuse_file, written_together
-    from tasklaws.items.orders import agreement, compare, draw_orders, report
-    from tasklaws.items.table import read_items
+    from tasklaws.core.files import records, written_together
+    from tasklaws.items.orders import draw_orders, order_agreement, orders_report, score_orders
+    from tasklaws.items.table import read_item_scores
     from tasklaws.plotting import house_style, save
     from tasklaws.tables import ORDER_AGREEMENT, ORDERS
 
-    refuse_file(out)
-    items = read_items(table)
-    compared, agreed = compare(items, last), agreement(items)
+    items = read_item_scores(table)
+    compared, agreed = score_orders(items, last), order_agreement(items)
     with written_together(out) as directory, house_style():
         ORDERS.write(directory / "orders.csv", compared)
         ORDER_AGREEMENT.write(directory / "agreement.csv", agreed)
         save(draw_orders(compared), directory / "orders.svg")
-    answer({"orders": records(compared), "agreement": records(agreed)}, report(compared), json_)
+    answer({"orders": records(compared), "agreement": records(agreed)}, orders_report(compared), json_)
 
 
 @command("humans", "tasklaws humans attempts.csv --items data/items/addition.jsonl --out humans")
 def estimate_humans(
-    attempts: Annotated[Path, typer.Argument(metavar="ATTEMPTS", help="CSV of attempts (docs/humans.md).")],
-    items: Annotated[
-        list[Path], typer.Option(metavar="FILE...", help="The items, e.g. data/items/addition.jsonl: one or more.")
-    ],
+    attempts: Annotated[Path, _positional("ATTEMPTS", "CSV of attempts (docs/humans.md).")],
+    items: Annotated[list[Path], _option("The items, e.g. data/items/addition.jsonl: one or more.", "FILE...")],
     out: Out,
-    target: Annotated[
-        str | None, typer.Option(metavar="GROUP:VALUE=SHARE,...", help="Reweight to it, e.g. python:yes=.1,no=.9.")
-    ] = None,
-    interval: Annotated[float, typer.Option(help="Level of the intervals.")] = 0.9,
+    target: Annotated[str | None, _option("Reweight to it, e.g. python:yes=.1,no=.9.", "GROUP:VALUE=SHARE,...")] = None,
+    interval: Annotated[float, _option("Level of the intervals.")] = 0.9,
     json_: Json = False,
 ) -> None:
     """Estimate solve rates and times from people's attempts.
@@ -248,12 +234,11 @@ def estimate_humans(
     Writes items.csv (a row an item) and groups.csv (a row an item and value of a group). Columns and formulas:
     docs/humans.md.
     """
-    from tasklaws.core.files import refuse_file, written_together
-    from tasklaws.humans.estimates import parse_target, read_families, solve_rates
+    from tasklaws.core.files import written_together
+    from tasklaws.humans.estimates import parse_target, read_families
 
-    refuse_file(out)
     wanted = None if target is None else parse_target(target)
-    found = solve_rates(attempts, families=read_families(items), target=wanted, level=interval)
+    found = tl.solve_rates(attempts, families=read_families(items), target=wanted, level=interval)
     with written_together(out) as directory:
         found.write(directory)
     answer(found.to_dict(), f"{found.summary()}\n{out}: items.csv, groups.csv", json_)
@@ -266,12 +251,11 @@ def tabulate_people(out: Out, json_: Json = False) -> None:
     To attempt an item, and to tell two items apart. Writes people_for_width and people_to_tell_apart, each as .csv and
     .svg (docs/humans.md).
     """
-    from tasklaws.core.files import records, refuse_file, written_together
+    from tasklaws.core.files import records, written_together
     from tasklaws.humans.sample_size import apart_figure, apart_table, width_figure, width_table
     from tasklaws.plotting import house_style, save
     from tasklaws.tables import PEOPLE_FOR_WIDTH, PEOPLE_TO_TELL_APART
 
-    refuse_file(out)
     width, apart = width_table(), apart_table()
     with written_together(out) as directory, house_style():
         PEOPLE_FOR_WIDTH.write(directory / "people_for_width.csv", width)
@@ -287,16 +271,14 @@ def tabulate_people(out: Out, json_: Json = False) -> None:
 
 @command("import", "tasklaws import results/ --models models.csv --out points.csv")
 def import_results(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="A file, or a directory with all below it: one or more.")
-    ],
-    out: Annotated[Path, typer.Option(metavar="TABLE", help="The table to write, .csv or .csv.gz.")],
+    paths: Annotated[list[Path], _positional("PATH...", "A file, or a directory with all below it: one or more.")],
+    out: Annotated[Path, _option("The table to write, .csv or .csv.gz.", "TABLE")],
     models: Annotated[
         Path | None,
-        typer.Option(
-            metavar="MODELS",
-            help="CSV with a row a model: model, and any of ladder, n_params (non-embedding), n_tokens (at the end of "
+        _option(
+            "CSV with a row a model: model, and any of ladder, n_params (non-embedding), n_tokens (at the end of "
             "training), train_flops, tokens_per_step.",
+            "MODELS",
         ),
     ] = None,
     json_: Json = False,
@@ -310,20 +292,18 @@ def import_results(
 
     if out.is_dir():
         raise TasklawsError(f"--out {out} is a directory: give a file, such as {out / 'points.csv'}")
-    found = merge_results(paths, out.name.removesuffix(".gz").removesuffix(".csv"), models, besides=out)
-    write_points(out, found.table)
-    counts = {column: found.table[column].nunique() for column in ("ladder", "model", "task")}
-    told = ", ".join(f"{count} {column}(s)" for column, count in counts.items())
-    lines = [*found.notes, f"{out}: {len(found.table)} rows, {told}"]
-    answer({"rows": len(found.table), **counts, "notes": list(found.notes)}, "\n".join(lines), json_)
+    merged, notes = merge_results(paths, out.name.removesuffix(".gz").removesuffix(".csv"), models, besides=out)
+    write_points(out, merged)
+    counts = {column: merged[column].nunique() for column in ("ladder", "model", "task")}
+    shown = ", ".join(f"{count} {column}(s)" for column, count in counts.items())
+    lines = [*notes, f"{out}: {len(merged)} rows, {shown}"]
+    answer({"rows": len(merged), **counts, "notes": notes}, "\n".join(lines), json_)
 
 
 @command("sandbox", "tasklaws sandbox program.py --fuel 300000000 --json")
 def run_sandboxed(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The program.")],
-    fuel: Annotated[
-        int, typer.Option(help="WebAssembly instructions it may take; 1e9 are 0.1 to 0.3 s.")
-    ] = 1_000_000_000,
+    file: Annotated[Path, _positional("FILE", "The program.")],
+    fuel: Annotated[int, _option("WebAssembly instructions it may take; 1e9 are 0.1 to 0.3 s.")] = 1_000_000_000,
     json_: Json = False,
 ) -> None:
     """Run one Python program in the sandbox.
@@ -333,15 +313,15 @@ def run_sandboxed(
     from tasklaws.sandbox.runner import run
 
     outcome = run(file.read_bytes().decode("utf-8", "surrogateescape"), fuel)
-    text = [f"status  {outcome.status}", f"fuel    {outcome.fuel}", f"error   {outcome.error}", "stdout"]
-    shown = "\n".join(line for line in text if outcome.error or not line.startswith("error"))
-    answer(outcome.to_dict(), f"{shown}\n{outcome.stdout.removesuffix(chr(10))}", json_)
+    error = [f"error   {outcome.error}"] if outcome.error else []
+    lines = [f"status  {outcome.status}", f"fuel    {outcome.fuel}", *error, "stdout"]
+    answer(outcome.to_dict(), "\n".join([*lines, outcome.stdout.removesuffix("\n")]), json_)
 
 
 @command("compose", "tasklaws compose models=nano_mini")
 def compose_params(
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Hydra overrides, e.g. models=nano_mini.")
+        list[str] | None, _positional("[KEY=VALUE]...", "Hydra overrides, e.g. models=nano_mini.")
     ] = None,
 ) -> None:
     """Write params.yaml from conf/."""
@@ -355,7 +335,7 @@ def compose_params(
 
 @command("new-family", "tasklaws new-family multiplication")
 def write_new_family(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A lower-case Python name, such as multiplication.")],
+    name: Annotated[str, _positional("NAME", "A lower-case Python name, such as multiplication.")],
 ) -> None:
     """Write a new family of tasks, to be edited."""
     from tasklaws.compose import family_sets
@@ -421,11 +401,12 @@ def expanded(words: list[str]) -> list[str]:
     """`--items a b` as `--items a --items b`: an option of the library takes one value each time."""
     found: list[str] = []
     several = False
-    for place, word in enumerate(words):
-        several = word == "--items" or (several and not word.startswith("-"))
-        found += (
-            ["--items", word] if several and place and words[place - 1] != "--items" and word != "--items" else [word]
-        )
+    for word in words:
+        several = several and not word.startswith("-")
+        if several and found[-1] != "--items":
+            found.append("--items")
+        found.append(word)
+        several = several or word == "--items"
     return found
 
 

@@ -49,7 +49,7 @@ def _refuse(params: Any) -> None:
     """Raise TasklawsError for what any stage would refuse."""
     # SciPy, pandas and pydantic take a second, which other commands need not.
     from tasklaws.core.settings import Settings
-    from tasklaws.experiments.overlap_sets import chains
+    from tasklaws.experiments.overlap_sets import set_chains
     from tasklaws.families import build
     from tasklaws.families.prompts import task_name
     from tasklaws.ladder.corpus import refuse_unknown_tasks
@@ -62,4 +62,4 @@ def _refuse(params: Any) -> None:
         refuse_unknown_tasks(families, tasks)
     refuse_unfit(settings.laws)
     if settings.experiment.ladders:
-        chains(settings.experiment.overlap_sets)
+        set_chains(settings.experiment.overlap_sets)

@@ -1,6 +1,7 @@
 """What there is to choose from, with a line each: what `tasklaws ls` prints."""
 
 import inspect
+import itertools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -31,9 +32,8 @@ def _ladders() -> Listed:
         raise TasklawsError(f"{_LADDERS} does not exist: run this in the repository's root")
     found = {}
     for path in sorted(_LADDERS.glob("*.yaml")):
-        comment = re.match(r"(?:#[^\n]*\n)*", path.read_text(encoding="utf-8"))
-        said = re.sub(r"\n?# ?", " ", comment[0] if comment else "").strip()
-        found[path.stem] = _sentence(said)
+        comment = itertools.takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+        found[path.stem] = _sentence(" ".join(line.removeprefix("#") for line in comment))
     return found
 
 
@@ -43,15 +43,14 @@ def _methods() -> Listed:
     from tasklaws.forecast.methods import LOSS_METHODS, METHODS
     from tasklaws.items.methods import ITEM_METHODS
 
-    smooth = "a Gaussian process over {}, on the scale {}"
-    found = {
-        method.name: smooth.format(method.axis.__name__.replace("_", " "), method.link.name)
-        for method in (*METHODS, *LOSS_METHODS)
-    }
+    found = {}
+    for method in (*METHODS, *LOSS_METHODS):
+        axis = method.axis.__name__.replace("_", " ")
+        found[method.name] = f"a Gaussian process over {axis}, on the scale {method.link.name}"
     found |= {method.name: f"baseline: {_sentence(inspect.getdoc(method))}" for method in (*BASELINES, *LOSS_BASELINES)}
-    for name, method in ITEM_METHODS.items():
-        used = ", ".join([*method.covariates, *method.groupings, *method.blocks]) or "nothing of the item"
-        found[name] = f"items, by {used}"
+    for name, item_method in ITEM_METHODS.items():
+        used = [*item_method.covariates, *item_method.groupings, *item_method.blocks]
+        found[name] = f"items, by {', '.join(used) or 'nothing of the item'}"
     return found
 
 
@@ -81,11 +80,5 @@ def _sentence(text: str | None) -> str:
     return re.sub(r"(?<!\.)\.$", "", re.split(r"(?<!\bal)\.\s", paragraph)[0])
 
 
-TOPICS: dict[str, Callable[[], Listed]] = {
-    "families": _families,
-    "laws": _laws,
-    "ladders": _ladders,
-    "methods": _methods,
-    "metrics": _metrics,
-    "tables": _tables,
-}
+_LISTS = (_families, _laws, _ladders, _methods, _metrics, _tables)
+TOPICS: dict[str, Callable[[], Listed]] = {each.__name__[1:]: each for each in _LISTS}

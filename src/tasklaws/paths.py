@@ -4,17 +4,23 @@ from pathlib import Path
 
 
 class Paths:
-    """The files and folders of one ladder.
+    """The files and folders of one ladder, and those that all ladders share.
 
-    Training and asking name theirs themselves (stages/model.py, stages/respond.py): a new place here would run them
-    again.
+    Training and asking name theirs in their stages (items, corpus, model, respond, overlap_respond, zipf_train): a new
+    place here would run them again.
     """
 
     def __init__(self, ladder: str, root: Path = Path()) -> None:
         self.ladder, self.root = ladder, root
         self.items = root / "data/items"
-        self.human_estimates = root / "data/humans/items.csv"
+        self.corpus = root / "data/corpus"
+        self.attempts = root / "data/population/attempts.csv"
+        self.humans = root / "data/humans"
+        self.human_estimates = self.humans / "items.csv"
         self.sets = root / "data/overlap/sets.csv"
+        self.set_items = root / "data/overlap/items"
+        self.set_scores = root / "scores/overlap" / ladder
+        self.zipf = root / "data/zipf"
         self.results = root / "results" / ladder
         self.sizes = self.results / "ladder.csv"
         self.forecasts = self.results / "forecasts.csv"
@@ -50,3 +56,7 @@ class Paths:
 
     def responses(self, rung: str) -> Path:
         return self.root / "responses" / self.ladder / f"{rung}.jsonl"
+
+    def set_responses(self, rung: str) -> Path:
+        """What a rung said to the questions of the overlap experiment."""
+        return self.root / "responses/overlap" / self.ladder / f"{rung}.jsonl"

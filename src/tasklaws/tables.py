@@ -10,29 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_table, write_table
 
-
-class Range(NamedTuple):
-    """Which values a metric can take."""
-
-    smallest: float
-    largest: float
-
-
 METRIC_RANGES = {
-    "exact_match": Range(0.0, 1.0),
-    "partial_credit": Range(0.0, 1.0),
-    "target_bits_per_byte": Range(0.0, math.inf),
-    "brier": Range(0.0, 2.0),  # 2: certain of a wrong choice
+    "exact_match": (0.0, 1.0),
+    "partial_credit": (0.0, 1.0),
+    "target_bits_per_byte": (0.0, math.inf),
+    "brier": (0.0, 2.0),  # 2: certain of a wrong choice
 }
+METRICS = tuple(METRIC_RANGES)
 # Metrics of tables from elsewhere: scores lie in [0, 1], more is better; losses are at least 0, less is better.
 ACCURACIES = frozenset(
-    {"exact_match", "partial_credit", "acc", "acc_norm", "rc_acc", "rc_soft", "multiple_choice_grade"}
+    ("exact_match", "partial_credit", "acc", "acc_norm", "rc_acc", "rc_soft", "multiple_choice_grade")
 )
 LOSSES = frozenset(
     {"target_bits_per_byte", "rc_bpb", "bits_per_byte", "bpb", "loss", "loss_nats", "ce", "ppl", "perplexity"}
@@ -40,6 +32,7 @@ LOSSES = frozenset(
 )
 VERDICT_NAMES = ("lawful", "no signal", "discontinuous", "non-monotone", "not enough rungs")
 BASELINE_NAMES = ("repeat_last", "chance", "logistic", "two_step", "power")
+SIZES = ("n_params", "n_tokens", "train_flops")
 _AGREEMENT = 1e-6  # how far an observation may lie from the mean of its items' scores
 
 
@@ -79,253 +72,154 @@ class Table:
         return table[self.columns]
 
 
-def _table(holds: str, keys: str, numbers: str, columns: str = "", texts: str = "", optional: str = "") -> Table:
-    """A table from space-separated names; without `columns`: keys, then numbers that are no keys, then `texts`."""
-    others = [name for name in numbers.split() if name not in keys.split()]
-    order = columns.split() or [*keys.split(), *others, *texts.split()]
-    return Table(holds, keys.split(), order, numbers.split(), optional.split())
+def _table(holds: str, columns: str, more: Iterable[str] = (), keys: str = "") -> Table:
+    """A table from its columns, in order: `*` behind a name marks one of the `keys`, `#` numbers, `?` gaps."""
+    marked = [*columns.split(), *more]
+
+    def named(mark: str) -> list[str]:
+        return [name.rstrip("*#?") for name in marked if mark in name]
+
+    return Table(holds, keys.split() or named("*"), named(""), named("#"), named("?"))
 
 
-def _limits(*names: str) -> str:
-    return " ".join(f"{name}{end}" for name in names for end in ("", "_low", "_high"))
+def _limits(names: str, mark: str = "#") -> str:
+    return " ".join(f"{name}{end}{mark}" for name in names.split() for end in ("", "_low", "_high"))
 
 
-SIZES = ("n_params", "n_tokens", "train_flops")
-LADDER = _table(
-    "a rung's size and budget, known before it is trained or asked",
-    keys="ladder rung",
-    numbers="n_params n_tokens train_flops",
-    columns="ladder rung role n_params n_tokens train_flops",
-)
-METRICS = tuple(METRIC_RANGES)
+_SIZES = "n_params# n_tokens# train_flops#"
+_KNOWN_SIZES = "n_params#? n_tokens#? train_flops#?"
+_CURVE = "family* elicitation* metric*"
+_INTERVAL = "predicted# lower# upper#"
+LADDER = _table("a rung's size and budget, known before it is trained or asked", f"ladder* rung* role {_SIZES}")
 SCORES = _table(
     "what one response is worth under every metric that applies to it",
-    keys="rung seed step family elicitation item",
-    numbers=f"seed step chance {' '.join(METRICS)} fuel",
-    columns=f"rung seed step family elicitation item chance {' '.join(METRICS)} status fuel response",
-    optional=f"{' '.join(METRICS)} status fuel",
+    "rung* seed*# step*# family* elicitation* item* chance# exact_match#? partial_credit#? target_bits_per_byte#? "
+    "brier#? status? fuel#? response",
 )
 OBSERVATIONS = _table(
     "a rung's mean score of a family under one elicitation and metric, or its held-out loss",
-    keys="ladder rung seed step family elicitation metric",
-    numbers="seed step is_final n_params n_params_total n_tokens train_flops value stderr n_items chance",
-    columns="ladder rung role seed step is_final n_params n_params_total n_tokens train_flops "
-    "family elicitation metric value stderr n_items chance",
-    optional="n_params_total stderr n_items chance",
+    "ladder* rung* role seed*# step*# is_final# n_params# n_params_total#? n_tokens# train_flops# "
+    f"{_CURVE} value# stderr#? n_items#? chance#?",
 )
 # `seed` is a key where the table has it. Only model, task, metric, value and a size need be known (points.py).
 POINTS = _table(
     "anybody's results: a ladder, model, checkpoint, task and metric",
+    f"ladder model {_KNOWN_SIZES} step#? is_final task metric value# stderr#? n_items#? chance#?",
     keys="ladder model step seed task metric",
-    numbers="n_params n_tokens train_flops step value stderr n_items chance",
-    columns="ladder model n_params n_tokens train_flops step is_final task metric value stderr n_items chance",
-    optional="n_params n_tokens train_flops step stderr n_items chance",
 )
 EFFECTIVE_NUMBERS = _table(
     "how many independent tasks a family's items are worth: as designed, as seen, and as forecasts take it",
-    keys="ladder family elicitation",
-    numbers="n_items n_eff design_effect designed " + _limits("observed", "by_design", "index", "expected_index"),
-    texts="contrast taken_from",
-    optional="designed contrast " + _limits("observed", "by_design", "index", "expected_index"),
+    "ladder* family* elicitation* n_items# n_eff# design_effect# designed#? "
+    f"{_limits('observed by_design index expected_index', '#?')} contrast? taken_from",
 )
 # `link_mean` and `link_sd` are the forecast on the scale on which it is normal (stats.links); `design_effect` is
 # n_items / n_eff (1: independent items), and `widening` what that multiplied link_sd by.
-_FORECAST_NUMBERS = (
-    "n_params n_tokens train_flops predicted lower upper equivalent_items link_mean link_sd design_effect widening "
-    + " ".join(BASELINE_NAMES)
+_FORECAST = (
+    f"ladder* rung* {_CURVE} {_SIZES} {_INTERVAL} equivalent_items# link_mean# link_sd# design_effect# widening# "
+    "repeat_last# chance#? logistic#? two_step#? power#? method fit_status verdict evidence"
 )
-_CURVE_KEY = "family elicitation metric"
-FORECASTS = _table(
-    "the forecast of a holdout rung, written before it is scored",
-    keys=f"ladder rung {_CURVE_KEY}",
-    numbers=_FORECAST_NUMBERS,
-    texts="method fit_status verdict evidence",
-    optional="chance logistic two_step power",
-)
+FORECASTS = _table("the forecast of a holdout rung, written before it is scored", _FORECAST)
 METHOD_FORECASTS = _table(
     "what each single method and baseline says of a holdout rung, and its weight in the forecast",
-    keys=f"ladder rung {_CURVE_KEY} method",
-    numbers="weight predicted lower upper",
+    f"ladder* rung* {_CURVE} method* weight# {_INTERVAL}",
 )
-BANDS = _table(
-    "the forecast of a model of any size",
-    keys=f"ladder {_CURVE_KEY} n_params",
-    numbers="n_params predicted lower upper",
-)
+BANDS = _table("the forecast of a model of any size", f"ladder* {_CURVE} n_params*# {_INTERVAL}")
 ITEM_FORECASTS = _table(
-    "the probability that a holdout rung solves an item", keys="rung family elicitation item", numbers="probability"
+    "the probability that a holdout rung solves an item", "rung* family* elicitation* item* probability#"
 )
-_ERROR_NUMBERS = " ".join(f"abs_error_{name}" for name in BASELINE_NAMES)
 VALIDATION = _table(
     "a forecast beside what the holdout rung did",
-    keys=f"ladder rung {_CURVE_KEY}",
-    numbers=f"{_FORECAST_NUMBERS} observed n_seeds error inside log_score abs_error {_ERROR_NUMBERS}",
-    columns=f"{' '.join(FORECASTS.columns)} observed n_seeds error inside log_score abs_error {_ERROR_NUMBERS}",
-    optional=" ".join(f"{name} abs_error_{name}" for name in BASELINE_NAMES if name != "repeat_last"),
+    f"{_FORECAST} observed# n_seeds# error# inside# log_score# abs_error# abs_error_repeat_last# abs_error_chance#? "
+    "abs_error_logistic#? abs_error_two_step#? abs_error_power#?",
 )
-_MIRAGE = "step jump_exact jump_continuous statistic p_value survives"
+_MIRAGE = "step#? jump_exact#? jump_continuous#? statistic#? p_value#? survives#? evidence"
 MIRAGE = _table(
-    "whether a jump under exact match is there under a continuous metric of the same responses",
-    keys=_CURVE_KEY,
-    numbers=_MIRAGE,
-    texts="evidence",
-    optional=_MIRAGE,
+    "whether a jump under exact match is there under a continuous metric of the same responses", f"{_CURVE} {_MIRAGE}"
 )
-POINT_MIRAGE = _table(
-    "the same check on anybody's results",
-    keys="ladder task exact metric",
-    numbers=_MIRAGE,
-    texts="evidence",
-    optional=_MIRAGE,
-)
+POINT_MIRAGE = _table("the same check on anybody's results", f"ladder* task* exact* metric* {_MIRAGE}")
 SURPRISES = _table(
     "an item that the holdout solved or failed, and how far against expectation",
-    keys="rank",
-    numbers="rank n_seeds n_solved probability expected evidence_bits forecast_bits",
-    columns="rank rung family elicitation item surprise n_seeds n_solved probability expected evidence_bits "
-    "forecast_bits skills",
-    optional="skills",
+    "rank*# rung family elicitation item surprise n_seeds# n_solved# probability# expected# evidence_bits# "
+    "forecast_bits# skills?",
 )
 SURPRISE_COUNTS = _table(
     "how many items were more surprising than so many bits, and how many would be by chance",
-    keys="rung bits",
-    numbers="bits n_items found expected lower upper",
+    "rung* bits*# n_items# found# expected# lower# upper#",
 )
 SURPRISING_SKILLS = _table(
     "the items that share a skill: how many were solved, and how many were to be expected",
-    keys="rung family elicitation skill",
-    numbers="n_items n_answers solved expected p_value q_value",
+    "rung* family* elicitation* skill* n_items# n_answers# solved# expected# p_value# q_value#",
 )
 ORDERS = _table(
     "how well an order of difficulty foretells what the next models solve",
-    keys="items order",
-    numbers="n_items n_clusters n_models " + _limits("log_loss", "auc", "tau", "minus_constant", "minus_item_response"),
-    optional=_limits("auc", "tau"),
+    f"items* order* n_items# n_clusters# n_models# {_limits('log_loss')} {_limits('auc tau', '#?')} "
+    f"{_limits('minus_constant minus_item_response')}",
 )
 ORDER_AGREEMENT = _table(
-    "how far two orders of difficulty agree (Kendall's tau-b)",
-    keys="items order other",
-    numbers="n_items tau tau_low tau_high",
-    optional="tau tau_low tau_high",
+    "how far two orders of difficulty agree (Kendall's tau-b)", f"items* order* other* n_items# {_limits('tau', '#?')}"
 )
 CURVES = _table(
-    "every final score, forecast and interval, for `dvc plots show`",
-    keys="curve metric role n_params seed",
-    numbers="n_params seed value",
-    optional="seed",
+    "every final score, forecast and interval, for `dvc plots show`", "curve* metric* role* n_params*# seed*#? value#"
 )
 # Any number of columns group_<name> may follow, and `order` where a person may attempt an item again.
-ATTEMPTS = _table(
-    "a person's attempt at an item",
-    keys="person item",
-    numbers="seconds timeout score",
-    columns="person item seconds timeout solved score",
-)
-_RATES = _limits("solve_rate", "mean_score")
+ATTEMPTS = _table("a person's attempt at an item", "person* item* seconds# timeout# solved score#")
+_RATES = f"n_people# n_solved# {_limits('solve_rate mean_score')}"
 HUMAN_ESTIMATES = _table(
     "what people's attempts say of an item",
-    keys="item",
-    numbers=f"timeout n_stopped n_timed_out n_people n_solved {_RATES} {_limits('pooled_rate', 'median_seconds')} "
-    "solver_seconds",
-    columns=f"item family timeout n_stopped n_timed_out n_people n_solved {_RATES} "
-    f"{_limits('pooled_rate', 'median_seconds')} solver_seconds",
-    optional=f"{_limits('median_seconds')} solver_seconds",
+    f"item* family timeout# n_stopped# n_timed_out# {_RATES} {_limits('pooled_rate')} "
+    f"{_limits('median_seconds', '#?')} solver_seconds#?",
 )
-HUMAN_GROUPS = _table(
-    "the same of an item and one group of people",
-    keys="item group value",
-    numbers=f"n_people n_solved {_RATES}",
-)
-PEOPLE_FOR_WIDTH = _table("people for an interval of a given width", keys="rate width", numbers="rate width n_people")
-PEOPLE_TO_TELL_APART = _table(
-    "people to tell two items apart", keys="rate odds_ratio", numbers="rate odds_ratio easier_rate n_people"
-)
+HUMAN_GROUPS = _table("the same of an item and one group of people", f"item* group* value* {_RATES}")
+PEOPLE_FOR_WIDTH = _table("people for an interval of a given width", "rate*# width*# n_people#")
+PEOPLE_TO_TELL_APART = _table("people to tell two items apart", "rate*# odds_ratio*# easier_rate# n_people#")
 BACKTEST_FORECASTS = _table(
     "a backtest's forecast of a model, and what it did",
-    keys="ladder task metric model n_fit",
-    numbers=f"n_fit {' '.join(SIZES)} predicted lower upper observed equivalent_items log_score",
-    columns="ladder task metric model n_params n_tokens train_flops predicted lower upper observed verdict method "
-    "fit_status n_fit equivalent_items log_score evidence",
-    optional="n_params n_tokens train_flops observed log_score",
+    f"ladder* task* metric* model* {_KNOWN_SIZES} {_INTERVAL} observed#? verdict method fit_status n_fit*# "
+    "equivalent_items# log_score#? evidence",
 )
 BACKTEST_METHODS = _table(
     "what each single method and baseline says in a backtest",
-    keys="ladder task metric model n_fit method",
-    numbers="n_fit weight predicted lower upper log_score",
-    columns="ladder task metric model n_fit method weight predicted lower upper log_score",
-    optional="log_score",
+    f"ladder* task* metric* model* n_fit*# method* weight# {_INTERVAL} log_score#?",
 )
 # Of ITEM_SCORES only model, task, score and `date` or `n_params` need be there; the rest describes the task.
-_ITEM_FACTS = "human_minutes human_attempts human_solved steps_required steps_optional chance"
 ITEM_SCORES = _table(
     "anybody's scores of models on items",
-    keys="model task attempt",
-    numbers=f"score n_params {_ITEM_FACTS}",
-    columns=f"suite model task score attempt date n_params family skills {_ITEM_FACTS}",
-    optional=f"suite attempt date n_params family skills {_ITEM_FACTS}",
+    "suite? model* task* score# attempt*? date? n_params#? family? skills? human_minutes#? human_attempts#? "
+    "human_solved#? steps_required#? steps_optional#? chance#?",
 )
 ITEM_PREDICTIONS = _table(
     "a method's probability that a held-out model solves an item",
-    keys="model task method",
-    numbers="score never_solved probability probability_extrapolated",
-    columns="model task method score never_solved probability probability_extrapolated",
+    "model* task* method* score# never_solved# probability# probability_extrapolated#",
 )
 DIFFICULTIES = _table(
     "an item's difficulty for a model like the best so far, in logits",
-    keys="task",
-    numbers="difficulty low high solved asked",
+    "task* difficulty# low# high# solved# asked#",
 )
-SETS = _table(
-    "the items of a set of the overlap experiment",
-    keys="overlap set_seed item",
-    numbers="overlap set_seed",
-    columns="overlap set_seed item skill is_learned",
-)
-_SET_BASELINES = "repeat_last logistic two_step"
+SETS = _table("the items of a set of the overlap experiment", "overlap*# set_seed*# item* skill is_learned")
 SET_CURVES = _table(
     "what a rung scored on a set of the overlap experiment",
-    keys="overlap set_seed rung",
-    numbers=f"overlap set_seed {' '.join(SIZES)} n_items n_left_out n_eff value target_bits_per_byte",
+    f"overlap*# set_seed*# rung* {_SIZES} n_items# n_left_out# n_eff# value# target_bits_per_byte#",
 )
 SET_FORECASTS = _table(
     "the forecast of a set at the next rung",
-    keys="overlap set_seed n_fit",
-    numbers="overlap set_seed n_fit n_eff last predicted lower upper wide_lower wide_upper observed " + _SET_BASELINES,
-    columns="overlap set_seed n_fit rung n_eff last predicted lower upper wide_lower wide_upper observed "
-    f"{_SET_BASELINES} verdict",
-    optional="logistic two_step",
+    f"overlap*# set_seed*# n_fit*# rung n_eff# last# {_INTERVAL} wide_lower# wide_upper# observed# repeat_last# "
+    "logistic#? two_step#? verdict",
 )
-_SUMMARY_COLUMNS = [
-    *["overlap", "n_eff", "n_sets"],
-    *_limits("mae", "mae_repeat_last", "advantage", "rmse", "spread", "index", "n_eff_seen").split(),
-    *["mae_logistic", "mae_two_step", "rmse_repeat_last", "theory", "theory_repeat_last"],
-    *["coverage", "coverage_widened", "width", "width_widened"],
-    *VERDICT_NAMES,
-]
-SET_SUMMARY = Table(
+SET_SUMMARY = _table(
     "what overlap did to the forecasts",
-    keys=["overlap"],
-    columns=_SUMMARY_COLUMNS,
-    numbers=_SUMMARY_COLUMNS,
-    optional=["mae_logistic", "mae_two_step", *_limits("index", "n_eff_seen").split()],
+    f"overlap*# n_eff# n_sets# {_limits('mae mae_repeat_last advantage rmse spread')} "
+    f"{_limits('index n_eff_seen', '#?')} mae_logistic#? mae_two_step#? rmse_repeat_last# theory# "
+    "theory_repeat_last# coverage# coverage_widened# width# width_widened#",
+    [f"{verdict}#" for verdict in VERDICT_NAMES],
 )
 ZIPF_RUNS = _table(
-    "the held-out loss of a run on a corpus of one Zipf exponent",
-    keys="zipf n_tokens seed",
-    numbers="zipf n_tokens seed n_params loss_nats",
+    "the held-out loss of a run on a corpus of one Zipf exponent", "zipf*# n_tokens*# seed*# n_params# loss_nats#"
 )
 ZIPF_EXPONENTS = _table(
-    "the loss exponent of a corpus beside the predicted one",
-    keys="zipf",
-    numbers="zipf predicted exponent low high floor",
-    texts="status",
+    "the loss exponent of a corpus beside the predicted one", "zipf*# predicted# exponent# low# high# floor# status"
 )
 MODELS = _table(
-    "what a person knows of a model: `tasklaws import --models`",
-    keys="model",
-    numbers="n_params n_tokens train_flops tokens_per_step",
-    columns="model ladder n_params n_tokens train_flops tokens_per_step",
-    optional="ladder n_params n_tokens train_flops tokens_per_step",
+    "what a person knows of a model: `tasklaws import --models`", f"model* ladder? {_KNOWN_SIZES} tokens_per_step#?"
 )
 
 
@@ -411,23 +305,20 @@ def read_observations(path: Path, rungs: Sequence[str]) -> pd.DataFrame:
                 "rung out of conf/models"
             )
     for key, own in by_curve(final):
-        _refuse_incomplete(path, key, own, rungs)
-    return final
-
-
-def _refuse_incomplete(path: Path, key: CurveKey, table: pd.DataFrame, rungs: Sequence[str]) -> None:
-    lacking = [rung for rung in rungs if rung not in set(table["rung"])]
-    if lacking:
-        raise TasklawsError(
-            f"{path}: rung {lacking[0]} has no observation of {key}: run `dvc repro score@{lacking[0]} observe`"
-        )
-    twice = table.loc[table.duplicated(["rung", "seed"]), "rung"]
-    if len(twice):
-        raise TasklawsError(f"{path}: rung {twice.iloc[0]} has two final checkpoints of one seed: mark one is_final")
-    if key.metric == "exact_match":
+        lacking = [rung for rung in rungs if rung not in set(own["rung"])]
+        if lacking:
+            raise TasklawsError(
+                f"{path}: rung {lacking[0]} has no observation of {key}: run `dvc repro score@{lacking[0]} observe`"
+            )
+        twice = own.loc[own.duplicated(["rung", "seed"]), "rung"]
+        if len(twice):
+            raise TasklawsError(
+                f"{path}: rung {twice.iloc[0]} has two final checkpoints of one seed: mark one is_final"
+            )
         for column in ("n_items", "chance"):
-            if table[column].isna().any():
+            if key.metric == "exact_match" and own[column].isna().any():
                 raise TasklawsError(f"{path}: {column} of {key} is missing: run `dvc repro observe`")
+    return final
 
 
 def read_final_scores(directory: Path, rungs: Sequence[str], observations: pd.DataFrame) -> pd.DataFrame:
@@ -435,22 +326,19 @@ def read_final_scores(directory: Path, rungs: Sequence[str], observations: pd.Da
     its scores raises TasklawsError."""
     final = observations[["rung", "seed", "step"]].drop_duplicates()
     scores = read_scores(directory, rungs).merge(final, on=["rung", "seed", "step"])
-    for key, table in by_curve(observations):
-        if key.metric in METRICS:
-            _refuse_disagreement(key, table, scores)
+    keys = ["family", "elicitation", "rung", "seed"]
+    means = scores.groupby(keys)[list(METRICS)].mean().reset_index().melt(keys, var_name="metric", value_name="mean")
+    both = observations[observations["metric"].isin(METRICS)].merge(means, "left", [*keys, "metric"])
+    apart = both[~((both["mean"] - both["value"]).abs() <= _AGREEMENT)].sort_values([*CurveKey._fields, "rung", "seed"])
+    if len(apart):
+        row = apart.iloc[0]
+        key = CurveKey(row["family"], row["elicitation"], row["metric"])
+        if pd.isna(row["mean"]):
+            raise TasklawsError(
+                f"rung {row['rung']} seed {row['seed']} has no scores of {key}: run `dvc repro score@{row['rung']}`"
+            )
+        raise TasklawsError(f"rung {row['rung']}: {key} differs from the mean of its scores: run `dvc repro observe`")
     return scores
-
-
-def _refuse_disagreement(key: CurveKey, table: pd.DataFrame, scores: pd.DataFrame) -> None:
-    own = scores[(scores["family"] == key.family) & (scores["elicitation"] == key.elicitation)]
-    means = own.groupby(["rung", "seed"])[key.metric].mean().rename("mean").reset_index()
-    both = table[["rung", "seed", "value"]].merge(means, how="left", on=["rung", "seed"])
-    for row in both[both["mean"].isna()].itertuples():
-        raise TasklawsError(f"rung {row.rung} seed {row.seed} has no scores of {key}: run `dvc repro score@{row.rung}`")
-    apart = np.abs(both["mean"] - both["value"]) > _AGREEMENT
-    if apart.any():
-        rung = both.loc[apart, "rung"].iloc[0]
-        raise TasklawsError(f"rung {rung}: {key} differs from the mean of its scores: run `dvc repro observe`")
 
 
 def read_effective_numbers(path: Path, ladder: str) -> pd.DataFrame:

@@ -11,23 +11,24 @@ import shutil
 import subprocess
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_json, records, sha256_file
+from tasklaws.core.files import read_json, sha256_file
 from tasklaws.core.progress import progress
+from tasklaws.paths import Paths
 from tasklaws.tables import FORECASTS, read_checkpoints
 
 if TYPE_CHECKING:  # pydantic takes time to import, which other commands need not wait for
     from tasklaws.core.settings import Settings
 
-_PAIR = ["family", "elicitation", "metric"]
-OTHER_CHARACTERS = re.compile(r"[^\w\-. :/]", re.ASCII)
-Records = list[dict[str, Any]]
+_REFUSED_CHARACTERS = re.compile(r"[^\w\-. :/]", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -56,117 +57,104 @@ def hash_files(paths: list[Path]) -> str:
     return hash_json([[path.name, sha256_file(path)] for path in sorted(paths)])
 
 
-def flatten(value: Any, name: str) -> dict[str, Any]:
+def flatten(value: object, name: str) -> dict[str, object]:
     """Nested dictionaries as one, keys joined by dots: `{"a": {"b": 1}}` under `x` -> `{"x.a.b": 1}`."""
     if not isinstance(value, dict):
         return {name: value}
     return {key: leaf for part in value for key, leaf in flatten(value[part], f"{name}.{part}").items()}
 
 
-def texts(values: dict[str, Any]) -> dict[str, str]:
+def texts(values: Mapping[str, object]) -> dict[str, str]:
     """Params as MLflow takes them."""
-    return {OTHER_CHARACTERS.sub("_", key): str(value) for key, value in sorted(values.items())}
+    return {_REFUSED_CHARACTERS.sub("_", key): str(value) for key, value in sorted(values.items())}
 
 
 def metric_name(*parts: str) -> str:
     """Parts joined by slashes, by which the UI groups charts; characters that MLflow refuses become `_`."""
-    return OTHER_CHARACTERS.sub("_", "/".join(parts))
+    return _REFUSED_CHARACTERS.sub("_", "/".join(parts))
 
 
 def collect(root: Path, settings: "Settings") -> list[Run]:
     """The runs of the ladder in `settings`, from outputs under `root`: one a rung, then `fit` and `forecast`."""
-    ladder = settings.models.name
-    results, scores = root / "results" / ladder, root / "scores" / ladder
-    observations = [
-        row for role in ("fit", "holdout") for row in records(read_checkpoints(results / f"observations_{role}.csv"))
-    ]
-    forecasts = records(FORECASTS.read(results / "forecasts.csv"))
-    items = hash_files(list((root / "data" / "items").glob("*.jsonl")))
-    asking = {key: value for key, value in settings.raw.items() if key not in ("laws", "execution")}
-    science = {key: value for key, value in settings.raw.items() if key != "execution"}
-    tags = {"ladder": ladder, "items_sha256": items, "params_sha256": hash_json(asking)}
+    paths, raw = Paths(settings.models.name, root), settings.raw
+    observations = pd.concat([read_checkpoints(paths.observations(role)) for role in ("fit", "holdout")])
+    forecasts = FORECASTS.read(paths.forecasts)
+    # No setting of how to run says anything about an answer, and none of the laws about a rung.
+    science = {key: value for key, value in raw.items() if key != "execution"}
+    asking = {key: value for key, value in science.items() if key != "laws"}
+    tags = {"ladder": paths.ladder, "items_sha256": hash_files(list(paths.items.glob("*.jsonl")))}
+    of_rungs = {**tags, "params_sha256": hash_json(asking)}
+    tags["params_sha256"] = hash_json(science)
     runs = [
-        rung_run(rung, scores / entry["role"], entry, [row for row in observations if row["rung"] == rung], tags)
-        for rung, entry in settings.raw["models"]["rungs"].items()
+        rung_run(rung, paths, entry, observations[observations["rung"] == rung], of_rungs)
+        for rung, entry in raw["models"]["rungs"].items()
     ]
-    tags = {**tags, "params_sha256": hash_json(science)}
-    return [*runs, fit_run(results, settings.raw["laws"], forecasts, tags), forecast_run(results, forecasts, tags)]
+    return [*runs, fit_run(paths, raw["laws"], forecasts, tags), forecast_run(paths, forecasts, tags)]
 
 
-def rung_run(rung: str, scores: Path, entry: dict[str, Any], observations: Records, tags: dict[str, str]) -> Run:
-    """A rung: its source as params; its observations by training step, averaged over seeds and for each.
-
-    `scores` is the folder that holds its scores, and beside them what made them.
-    """
+def rung_run(
+    rung: str, paths: Paths, entry: Mapping[str, Any], observations: pd.DataFrame, tags: dict[str, str]
+) -> Run:
+    """A rung: its source as params; its observations by training step, averaged over seeds and for each."""
     from tasklaws.ladder.card import read_made_by
 
+    role, scores = entry["role"], paths.scores(entry["role"])
     made_by = read_made_by(scores, rung)
-    known = made_by.card
-    if not observations:
-        raise TasklawsError(f"rung {known.rung} has no observations: run `dvc repro`")
-    sizes = {"n_params": known.n_params, "n_params_total": known.n_params_total}
+    card = made_by.card
+    if observations.empty:
+        raise TasklawsError(f"{paths.observations(role)}: rung {rung} has no observations: run `dvc repro observe`")
+    sizes = {"n_params": card.n_params, "n_params_total": card.n_params_total}
     metrics = [(name, float(value), 0) for name, value in sizes.items()]
-    by_seed: dict[tuple[str, int], list[float]] = {}
-    for row in observations:
-        name = metric_name(row["family"], row["elicitation"], row["metric"])
-        metrics.append((f"{name}/seed{int(row['seed'])}", float(row["value"]), int(row["step"])))
-        by_seed.setdefault((name, int(row["step"])), []).append(float(row["value"]))
-        for scale in ("n_tokens", "train_flops"):
-            by_seed.setdefault((scale, int(row["step"])), []).append(float(row[scale]))
-    metrics += [(name, math.fsum(values) / len(values), step) for (name, step), values in by_seed.items()]
+    values: dict[tuple[str, int], list[float]] = {}
+    for row in observations.to_dict("records"):
+        name, step = metric_name(row["family"], row["elicitation"], row["metric"]), int(row["step"])
+        metrics.append((f"{name}/seed{int(row['seed'])}", float(row["value"]), step))
+        for scale, column in ((name, "value"), ("n_tokens", "n_tokens"), ("train_flops", "train_flops")):
+            values.setdefault((scale, step), []).append(float(row[column]))
+    metrics += [(name, math.fsum(each) / len(each), step) for (name, step), each in values.items()]
     hashes = {
-        "card_sha256": hash_json(known.to_dict()),
-        "model_sha256": known.final.weights_sha256,
-        "tokenizer_sha256": known.tokenizer_sha256,
+        "card_sha256": hash_json(card.to_dict()),
+        "model_sha256": card.final.weights_sha256,
+        "tokenizer_sha256": card.tokenizer_sha256,
         "sandbox_sha256": hash_json(made_by.sandbox),
     }
-    if known.corpus_sha256 is not None:
-        hashes["corpus_sha256"] = known.corpus_sha256
-    params = {**flatten(entry["source"], "source"), "role": entry["role"], **sizes}
-    return Run(
-        kind="rung",
-        name=known.rung,
-        params=texts(params),
-        metrics=metrics,
-        tags={**tags, **hashes, "role": entry["role"]},
-        artifacts=[(scores / f"{rung}.json", "")],
-    )
+    if card.corpus_sha256 is not None:
+        hashes["corpus_sha256"] = card.corpus_sha256
+    params = texts({**flatten(entry["source"], "source"), "role": role, **sizes})
+    tags = {**tags, **hashes, "role": role}
+    return Run("rung", card.rung, params, metrics, tags, [(scores / f"{rung}.json", "")])
 
 
-def fit_run(results: Path, laws: Any, forecasts: Records, tags: dict[str, str]) -> Run:
-    """The laws: their settings, and for every pair how it is forecast and what that rests on."""
-    chosen = {
-        ".".join([*(row[key] for key in _PAIR), name]): row[name]
-        for row in forecasts
-        for name in ("method", "fit_status")
-        if name in row
-    }
-    names = ["fits.json", "mirage.csv", "observations_fit.csv", "structure.csv"]
-    artifacts = [(results / name, "") for name in names]
-    return Run("fit", "fit", texts({**flatten(laws, "laws"), **chosen}), [], tags, artifacts)
+def fit_run(paths: Paths, laws: Mapping[str, object], forecasts: pd.DataFrame, tags: dict[str, str]) -> Run:
+    """The laws: their settings, and for every curve how it is forecast and what that rests on."""
+    chosen = {**by_curve_name(forecasts, "method"), **by_curve_name(forecasts, "fit_status")}
+    artifacts = [paths.fits, paths.mirage, paths.observations("fit"), paths.effective_numbers]
+    return Run("fit", "fit", texts({**flatten(laws, "laws"), **chosen}), [], tags, [(path, "") for path in artifacts])
 
 
-def forecast_run(results: Path, forecasts: Records, tags: dict[str, str]) -> Run:
+def forecast_run(paths: Paths, forecasts: pd.DataFrame, tags: dict[str, str]) -> Run:
     """The forecasts with the holdout's n_params as step, the verdicts, the errors made, and every figure."""
     metrics = [
-        (metric_name(*(row[key] for key in _PAIR), name), float(row[name]), int(row["n_params"]))
-        for row in forecasts
+        (metric_name(row["family"], row["elicitation"], row["metric"], name), float(row[name]), int(row["n_params"]))
+        for row in forecasts.to_dict("records")
         for name in ("predicted", "lower", "upper")
-        if name in row
     ]
-    errors = flatten(read_json(results / "metrics.json"), "validation")
     metrics += [
         (metric_name(*name.split(".")), float(value), 0)
-        for name, value in errors.items()
+        for name, value in flatten(read_json(paths.metrics), "validation").items()
         if isinstance(value, (int, float)) and math.isfinite(value)
     ]
-    verdicts = {".".join([*(row[key] for key in _PAIR), "verdict"]): row["verdict"] for row in forecasts}
-    names = ["forecasts.csv", "methods.csv", "validation.csv"]
-    names += ["surprises.csv", "surprise_counts.csv", "surprising_skills.csv"]
-    tables = [results / name for name in names]
-    figures = sorted((results / "figures").glob("*.svg"))
+    tables = [paths.forecasts, paths.methods, paths.validation]
+    tables += [paths.surprises, paths.surprise_counts, paths.surprising_skills]
+    figures = sorted(paths.figures.glob("*.svg"))
     artifacts = [(path, "") for path in tables] + [(path, "figures") for path in figures]
-    return Run("forecast", "forecast", texts(verdicts), metrics, tags, artifacts)
+    return Run("forecast", "forecast", texts(by_curve_name(forecasts, "verdict")), metrics, tags, artifacts)
+
+
+def by_curve_name(forecasts: pd.DataFrame, column: str) -> dict[str, str]:
+    """A column's entries by "family.elicitation.metric.column"; that of the last rung where a curve has several."""
+    names = forecasts["family"] + "." + forecasts["elicitation"] + "." + forecasts["metric"] + f".{column}"
+    return dict(zip(names, forecasts[column], strict=True))
 
 
 DATABASE = "mlflow.db"
@@ -176,7 +164,14 @@ KIND_TAG = "tasklaws.kind"
 _LOCK_SECONDS = 30.0
 
 
-def rebuild(root: Path, settings: "Settings") -> tuple[dict[str, Any], int]:
+class Account(TypedDict):
+    """What results/<ladder>/tracking.json holds: the kind, name and content_sha256 of every run."""
+
+    experiment: str
+    runs: list[dict[str, str]]
+
+
+def rebuild(root: Path, settings: "Settings") -> tuple[Account, int]:
     """Make the experiment of the ladder in `settings` hold exactly the runs of the outputs under `root`.
 
     A run is found again by its content hash, which is set last: one left half-written by a kill has none, and
@@ -194,9 +189,8 @@ def rebuild(root: Path, settings: "Settings") -> tuple[dict[str, Any], int]:
         if experiment.lifecycle_stage != "active":
             client.restore_experiment(experiment.experiment_id)
         if experiment.artifact_location != location:
-            raise TasklawsError(
-                f"{DATABASE} keeps {ladder} in {experiment.artifact_location}, not here: remove {DATABASE}"
-            )
+            where = experiment.artifact_location
+            raise TasklawsError(f"{DATABASE} keeps {ladder} in {where}, not here: remove {DATABASE}")
         wanted = {run.content_sha256: run for run in runs}
         written = reconcile(client, experiment, wanted, root)
     account = [{"kind": run.kind, "name": run.name, "content_sha256": run.content_sha256} for run in runs]
@@ -205,12 +199,11 @@ def rebuild(root: Path, settings: "Settings") -> tuple[dict[str, Any], int]:
 
 def reconcile(client: Any, experiment: Any, wanted: dict[str, Run], root: Path) -> int:
     """Delete our runs whose content is not wanted, write those that are missing; how many it wrote."""
-    missing = dict(wanted)
-    page = client.search_runs([experiment.experiment_id], max_results=1000)
-    stored = list(page)
-    while page.token:
-        page = client.search_runs([experiment.experiment_id], max_results=1000, page_token=page.token)
+    missing, stored, token = dict(wanted), [], None
+    while token != "":
+        page = client.search_runs([experiment.experiment_id], max_results=1000, page_token=token)
         stored += page
+        token = page.token or ""
     for found in stored:
         if missing.pop(found.data.tags.get(CONTENT_TAG, ""), None) is None and KIND_TAG in found.data.tags:
             client.delete_run(found.info.run_id)
@@ -249,15 +242,10 @@ def commit_tags(root: Path) -> dict[str, str]:
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     if head.returncode:
         return {}
-    status = subprocess.run(
-        [*git, "status", "--porcelain", "--untracked-files=no", "--", ".", *outputs],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    command = [*git, "status", "--porcelain", "--untracked-files=no", "--", ".", *outputs]
+    changed = subprocess.run(command, capture_output=True, check=True).stdout
     commit = head.stdout.strip()
-    dirty = "true" if status.stdout else "false"
-    return {"commit": commit, "dirty": dirty, "mlflow.source.git.commit": commit}
+    return {"commit": commit, "dirty": "true" if changed else "false", "mlflow.source.git.commit": commit}
 
 
 @contextmanager
@@ -271,9 +259,8 @@ def exclusive(root: Path) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise TasklawsError(
-                        f"another process is rebuilding {root / DATABASE}: wait until it ends"
-                    ) from None
+                    message = f"another process is rebuilding {root / DATABASE}: wait until it ends"
+                    raise TasklawsError(message) from None
                 time.sleep(0.2)
         yield
 
@@ -303,7 +290,5 @@ def store(root: Path) -> Iterator[Any]:
             yield MlflowClient(tracking_uri=f"sqlite:///{database}")
         except (MlflowException, SQLAlchemyError) as error:
             reason = next((line for line in str(error).splitlines() if "(sqlite3" in line), str(error))
-            raise TasklawsError(
-                f"{database}: {reason[:300]}: stop what else uses it, see that the disk has room, or remove "
-                "it and run `tasklaws track`"
-            ) from error
+            remedy = "stop what else uses it, see that the disk has room, or remove it and run `tasklaws track`"
+            raise TasklawsError(f"{database}: {reason[:300]}: {remedy}") from error

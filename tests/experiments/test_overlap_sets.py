@@ -11,7 +11,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Settings
 from tasklaws.experiments.overlap_sets import draw_sets
 from tasklaws.families import build
-from tasklaws.overlap.design import chain_effective_number, correlation, designed_number, needs, overlap
+from tasklaws.overlap.design import correlation, designed_number, needs, pairwise_overlap
 from tasklaws.tables import SETS, read_sets
 from tiny import ROOT
 
@@ -24,8 +24,9 @@ def test_designed_numbers_are_exact_and_even_in_their_logarithm():
     by_id = {item.id: item for item in items}
     for (share, _), members in table.groupby(["overlap", "set_seed"]):
         own = [by_id[name] for name in members["item"]]
-        found = designed_number(correlation(overlap(*needs(own))))
-        assert found == pytest.approx(chain_effective_number(50, float(share)))
+        found = designed_number(correlation(pairwise_overlap(*needs(own))))
+        sharing = round(float(share) ** 0.5 * 50)  # items that share the one rare skill
+        assert found == pytest.approx(50**2 / (50 + sharing**2 - sharing))
         assert all(len(item.skills) == 1 for item in own)
 
 

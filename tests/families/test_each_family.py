@@ -171,7 +171,7 @@ def test_largest_of_four_reserves_every_order(families):
         ("string_edit", {"shortest": 0}),
         ("string_edit", {"per_cell": 50}),
         ("largest_of_four", {"per_length": 200}),
-        ("gauss_sum", {"per_decade": 0}),
+        ("gauss_sum", {"loop_limit": 1}),
     ],
 )
 def test_settings_that_no_item_can_meet_are_refused(families, name, knobs):

@@ -233,7 +233,7 @@ def million(n_models, n_tasks, n_steps):
 
 
 def test_a_table_too_large_to_be_forecast_at_once_is_refused(points, refusal, monkeypatch):
-    monkeypatch.setattr("tasklaws.forecast.backtest.MOST_CELLS", 10)
+    monkeypatch.setattr("tasklaws.forecast.backtest._MOST_CELLS", 10)
     assert "are too many at once" in refusal(points, *ROLLING)
 
 

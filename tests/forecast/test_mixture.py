@@ -53,7 +53,7 @@ def test_order_and_batches_of_tasks_do_not_matter(monkeypatch):
     moved, spread = told(z[order])
     assert moved == pytest.approx(mean[order], abs=1e-9)
     assert spread == pytest.approx(variance[order], abs=1e-9)
-    monkeypatch.setattr(mixture, "BATCH", 200)
+    monkeypatch.setattr(mixture, "_MOST_ENTRIES", 200)
     parted, _ = told(z)
     assert parted == pytest.approx(mean, abs=1e-9)
 

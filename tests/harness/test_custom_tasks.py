@@ -19,7 +19,7 @@ import tiny
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item, Response, read_items
 from tasklaws.families.prompts import prompt, split_task, target
-from tasklaws.harness.lm_eval_task import document, load
+from tasklaws.harness.lm_eval_task import document, item_splits
 from tasklaws.harness.task_files import stale_task_files, task_files
 from tasklaws.tables import METRIC_RANGES
 
@@ -115,7 +115,7 @@ def test_a_right_answer_is_never_cut_off(model_dir):
 
 def test_documents_hold_what_judging_needs(items_dir, monkeypatch):
     monkeypatch.setenv("TASKLAWS_ITEMS", str(items_dir))
-    splits = load("gauss_sum", "python")
+    splits = item_splits("gauss_sum", "python")
     items = {item.id: item for item in read_items(items_dir / "gauss_sum.jsonl")}
     assert [row["id"] for row in splits["test"]] == list(items)
     for row in splits["test"]:
@@ -127,7 +127,7 @@ def test_documents_hold_what_judging_needs(items_dir, monkeypatch):
 
 def test_a_choice_document_knows_which_is_right(items_dir, monkeypatch):
     monkeypatch.setenv("TASKLAWS_ITEMS", str(items_dir))
-    for row in load("largest_of_four", "choice")["test"]:
+    for row in item_splits("largest_of_four", "choice")["test"]:
         assert row["choices"][row["right"]] == row["target"] == f" {row['answer']}"
 
 
@@ -210,35 +210,35 @@ def test_missing_items_are_named(manager, tmp_path, monkeypatch):
 
 def test_the_judge_runs_a_program_in_the_sandbox():
     """What process_results calls, on a response that is right, one that is wrong and one that never ends."""
-    from tasklaws.harness.lm_eval_scores import judge
+    from tasklaws.harness.metrics import score_document
 
     item = next(each for each in tiny.items("gauss_sum") if each.question == "sum 1..100")
     asked = document(item, "python")
-    assert judge(asked, [" " + item.programs[0]]) == {"exact_match": 1.0, "partial_credit": 1.0}
-    assert judge(asked, [" print(5051)"]) == {"exact_match": 0.0, "partial_credit": 0.75}
-    assert judge(asked, [" while 1:pass"]) == {"exact_match": 0.0, "partial_credit": 0.0}
-    assert judge(asked, [(-8.0, False)]).keys() == {"target_bits_per_byte"}
-    assert judge(document(item, "direct"), [" 5050\n"]) == {"exact_match": 1.0, "partial_credit": 1.0}
+    assert score_document(asked, [" " + item.programs[0]]) == {"exact_match": 1.0, "partial_credit": 1.0}
+    assert score_document(asked, [" print(5051)"]) == {"exact_match": 0.0, "partial_credit": 0.75}
+    assert score_document(asked, [" while 1:pass"]) == {"exact_match": 0.0, "partial_credit": 0.0}
+    assert score_document(asked, [(-8.0, False)]).keys() == {"target_bits_per_byte"}
+    assert score_document(document(item, "direct"), [" 5050\n"]) == {"exact_match": 1.0, "partial_credit": 1.0}
 
 
 def test_the_judge_scores_a_choice():
-    from tasklaws.harness.lm_eval_scores import judge
+    from tasklaws.harness.metrics import score_document
 
     item = tiny.items("largest_of_four")[0]
     asked = document(item, "choice")
     said = [(-1.0 if index == asked["right"] else -20.0, False) for index in range(4)]
-    scores = judge(asked, said)
+    scores = score_document(asked, said)
     assert scores["exact_match"] == 1.0
     assert scores["partial_credit"] == pytest.approx(1, abs=1e-6)
     assert scores["brier"] == pytest.approx(0, abs=1e-6)
     others = [said[(index + 1) % 4] for index in range(4)]
-    assert judge(asked, others)["exact_match"] == 0.0
+    assert score_document(asked, others)["exact_match"] == 0.0
 
 
 @pytest.mark.parametrize("task", tiny.tasks())
 def test_the_pipeline_and_the_plain_command_score_alike(task, tmp_path):
     """Every elicitation: a right answer, wrong ones, and what ends badly."""
-    from tasklaws.harness.lm_eval_scores import judge
+    from tasklaws.harness.metrics import score_document
     from tasklaws.harness.score import score
     from tasklaws.sandbox import OutcomeCache
 
@@ -256,8 +256,8 @@ def test_the_pipeline_and_the_plain_command_score_alike(task, tmp_path):
     table = score("a", [Response(**where, **each) for each in said], {item.id: item}, OutcomeCache(tmp_path, 1))
     for each, row in zip(said, table.to_dict("records"), strict=True):
         if elicitation == "choice":
-            plain = judge(asked, [(value, False) for value in each["log_likelihoods"]])
+            plain = score_document(asked, [(value, False) for value in each["log_likelihoods"]])
         else:
-            plain = judge(asked, [each["response"]]) | judge(asked, [(each["log_likelihood"], False)])
+            plain = score_document(asked, [each["response"]]) | score_document(asked, [(each["log_likelihood"], False)])
         assert plain == {name: row[name] for name in plain}
         assert {name for name in METRIC_RANGES if not pd.isna(row[name])} == set(plain)

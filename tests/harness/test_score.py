@@ -142,7 +142,7 @@ def test_scores_can_be_written_and_read(outcomes, tmp_path):
     table = score("a", rows, ITEMS, outcomes)
     assert list(table) == SCORES.columns
     SCORES.write(tmp_path / "a.csv", table)
-    again = read_table(tmp_path / "a.csv", SCORES.columns, SCORES.keys, SCORES.keys)
+    again = read_table(tmp_path / "a.csv", SCORES.columns, SCORES.keys, SCORES.keys, SCORES.numbers)
     assert again["brier"].notna().sum() == again["status"].notna().sum() == 1
 
 

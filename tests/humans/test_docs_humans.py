@@ -10,8 +10,8 @@ from scipy.stats import binomtest
 
 import tiny
 from tasklaws.humans.estimates import item_table
-from tasklaws.humans.population import simulate, work_seconds
-from tasklaws.humans.sample_size import easier_rate, genuine_share, people_for_width, people_to_tell_apart
+from tasklaws.humans.population import simulate_attempts, work_seconds
+from tasklaws.humans.sample_size import easier_rate, people_for_width, people_to_tell_apart
 from tasklaws.stats.proportions import Mean, pooled_rates, shared_error
 
 PAGE = (tiny.ROOT / "docs/humans.md").read_text()
@@ -70,8 +70,9 @@ def test_the_tail():
     says(f"none of 1,000 with probability {short(0.999**1000, 2)}")
     errors = [1 / np.sqrt(1000 * p * (1 - p)) for p in (0.001, 0.5)]
     says(f"{errors[0]:.1f} at p = .001, {short(errors[1], 3)} at p = .5, for {(errors[0] / errors[1]) ** 2:.0f} times")
-    assert genuine_share(0.001, 0.001) == pytest.approx(0.5, abs=0.001)
-    says(f"half where p = e = .001, {genuine_share(0.001, 0.01):.0%} where e = .01")
+    half, few = (0.001 / (0.001 + error * (1 - 0.001)) for error in (0.001, 0.01))
+    assert half == pytest.approx(0.5, abs=0.001)
+    says(f"half where p = e = .001, {few:.0%} where e = .01")
 
 
 def test_a_score_of_17_hundredths():
@@ -91,7 +92,7 @@ def test_pooling():
 def test_what_the_default_people_do():
     items = [gauss(1_000_000), gauss(100_000_000)]
     target = tiny.SETTINGS.humans.target
-    attempts = simulate(items, PEOPLE, tiny.SETTINGS.seed)
+    attempts = simulate_attempts(items, PEOPLE, tiny.SETTINGS.seed)
     assert PEOPLE.n_people == 300
     assert target.shares["yes"] == 0.1
     easy, hard = (row for _, row in item_table(attempts, {item.id: "" for item in items}, 0.9, target).iterrows())
@@ -107,7 +108,7 @@ def test_what_the_default_people_do():
 
 def test_the_errors_of_the_hashing_items():
     items = list(tiny.items("sha256_power"))
-    attempts = simulate(items, PEOPLE, tiny.SETTINGS.seed)
+    attempts = simulate_attempts(items, PEOPLE, tiny.SETTINGS.seed)
     shared = shared_error(attempts.assign(in_time=attempts["solved"]))
     found = item_table(attempts, {item.id: "sha256_power" for item in items}, 0.9)
 

@@ -13,7 +13,7 @@ import tiny
 from tasklaws.cli import main
 from tasklaws.core.files import write_jsonl, write_table
 from tasklaws.core.settings import Settings
-from tasklaws.humans.population import simulate
+from tasklaws.humans.population import simulate_attempts
 
 FAMILIES = ("addition", "gauss_sum")
 
@@ -30,7 +30,7 @@ def folder(tmp_path, monkeypatch):
     for family, chosen in items.items():
         write_jsonl(tmp_path / f"data/items/{family}.jsonl", [item.to_dict() for item in chosen])
     people = Settings.of(params).humans.population
-    attempts = simulate([item for chosen in items.values() for item in chosen], people, params["seed"])
+    attempts = simulate_attempts([item for chosen in items.values() for item in chosen], people, params["seed"])
     write_table(tmp_path / "real.csv", attempts, ["person", "item"])
     return tmp_path
 

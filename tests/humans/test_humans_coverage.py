@@ -10,7 +10,7 @@ import tiny
 from tasklaws.core.schema import Item
 from tasklaws.core.settings import Population, Target
 from tasklaws.humans.estimates import group_table, item_table
-from tasklaws.humans.population import simulate
+from tasklaws.humans.population import simulate_attempts
 from tasklaws.stats.proportions import Mean, pooled_rates
 
 N_POPULATIONS = 250
@@ -25,7 +25,7 @@ ITEMS = [
 ]
 NEEDING_PYTHON = [tiny.items("sha256_power")[50], tiny.items("gauss_sum")[80], tiny.items("gauss_sum")[-20]]
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 
 def population(n_people: int) -> Population:
@@ -41,12 +41,12 @@ def tables(attempts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def truth() -> tuple[pd.DataFrame, pd.DataFrame]:
-    return tables(simulate(ITEMS + NEEDING_PYTHON, population(60_000), 1))
+    return tables(simulate_attempts(ITEMS + NEEDING_PYTHON, population(60_000), 1))
 
 
 def pieces(items: list[Item], n_people: int) -> pd.DataFrame:
     """The attempts of many small populations: one large one, cut in pieces, each of which has items of its own name."""
-    attempts = simulate(items, population(N_POPULATIONS * n_people), 2)
+    attempts = simulate_attempts(items, population(N_POPULATIONS * n_people), 2)
     piece = attempts["person"].str[1:].astype(int) % N_POPULATIONS
     return attempts.assign(item=attempts["item"] + "#" + piece.astype(str))
 
@@ -92,7 +92,7 @@ def test_reweighting_errs_to_the_safe_side_where_a_stratum_never_solves(truth):
 def test_pooled_intervals_hold_the_rates_of_items_that_the_same_people_attempt():
     """Without the correlation of their errors, many items would pass for many people."""
     chosen = list(tiny.items("addition")[::15])
-    true = item_table(simulate(chosen, population(20_000), 1), {item.id: "" for item in chosen}, 0.9)
+    true = item_table(simulate_attempts(chosen, population(20_000), 1), {item.id: "" for item in chosen}, 0.9)
     true = true.set_index("item")["solve_rate"]
     attempts = pieces(chosen, 60)
     piece = {item: item.split("#")[1] for item in attempts["item"].unique()}
@@ -100,7 +100,7 @@ def test_pooled_intervals_hold_the_rates_of_items_that_the_same_people_attempt()
     true = true.loc[found.index.str.split("#").str[0]]
     assert 0.87 <= held(found, true.to_frame("pooled_rate"), "pooled_rate").mean() <= 0.93
     alike = [tiny.items("sha256_power")[k] for k in (0, 30, 60, 99)]
-    rate = simulate(alike, population(20_000), 1)["solved"].mean()
+    rate = simulate_attempts(alike, population(20_000), 1)["solved"].mean()
     naive = []
     for _, rows in pieces(alike, 60).groupby("item")["solved"].sum().groupby(lambda item: item.split("#")[1]):
         _, low, high = pooled_rates(rows.to_numpy(float), np.full(len(rows), 60.0), 0.9)

@@ -15,7 +15,6 @@ from tasklaws.humans.sample_size import (
     apart_figure,
     apart_table,
     easier_rate,
-    genuine_share,
     people_for_width,
     people_to_tell_apart,
     width_figure,
@@ -59,12 +58,6 @@ def test_the_easier_item_has_the_odds_asked_for(rate, ratio):
     assert people_to_tell_apart(rate, easier) == people_to_tell_apart(easier, rate)
 
 
-def test_of_equal_numbers_of_true_and_false_solvers_half_are_genuine():
-    assert genuine_share(0.001, 0.001) == pytest.approx(0.5, abs=0.001)
-    assert genuine_share(0.5, 0.001) == pytest.approx(0.999, abs=0.001)
-    assert genuine_share(0.3, 1e-12) == pytest.approx(1)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -75,7 +68,6 @@ def test_of_equal_numbers_of_true_and_false_solvers_half_are_genuine():
         (lambda: people_to_tell_apart(0.3, 0.3), "are equal: no number of people"),
         (lambda: people_to_tell_apart(0, 0.3), "first is 0: give"),
         (lambda: people_to_tell_apart(0.01, 0.9, correlation=0.9), r"cannot correlate by 0\.9"),
-        (lambda: genuine_share(0.0, 0.0), "false_rate is 0"),
     ],
 )
 def test_what_cannot_be_is_refused(call, message):

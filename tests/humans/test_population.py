@@ -13,7 +13,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_table
 from tasklaws.core.settings import Population
 from tasklaws.humans.attempts import read_attempts
-from tasklaws.humans.population import simulate, work_seconds
+from tasklaws.humans.population import simulate_attempts, work_seconds
 
 SETTINGS = tiny.SETTINGS.raw["humans"]["population"]
 MINUTE, HOUR = 60, 3600
@@ -52,7 +52,7 @@ def test_the_median_of_many_people_is_the_essays_figure(item, knows_gauss, secon
     """People who know Python, and Gauss or not, with patience and time enough; speed going with no knowledge."""
     patient = population(n_people=4000, speed_ability=0.0, patience_seconds=1e9, slip=1e-9)
     work = {name: dataclasses.replace(each, timeout=1e6) for name, each in patient.work.items()}
-    attempts = simulate([item], dataclasses.replace(patient, work=work), 5)
+    attempts = simulate_attempts([item], dataclasses.replace(patient, work=work), 5)
     of = attempts[(attempts["group_python"] == "yes")]
     if item.family == "gauss_sum":
         of = of[of["group_gauss"] == ("yes" if knows_gauss else "no")]
@@ -63,7 +63,7 @@ def test_the_median_of_many_people_is_the_essays_figure(item, knows_gauss, secon
 
 def test_settings_come_out_as_they_went_in():
     people = population(n_people=20_000)
-    attempts = simulate([gauss(100_000_000), sha256(1)], people, 0)
+    attempts = simulate_attempts([gauss(100_000_000), sha256(1)], people, 0)
     one = attempts[attempts["item"] == sha256(1).id]
     for name, known in people.knowledge.items():
         assert one[f"group_{name}"].eq("yes").mean() == pytest.approx(known.share, abs=0.01)
@@ -80,16 +80,16 @@ def test_settings_come_out_as_they_went_in():
 def test_a_table_is_the_same_for_a_seed_whatever_else_is_asked():
     people = population(n_people=30)
     items = list(tiny.items("addition")[::60])
-    table = simulate(items, people, 3)
-    assert table.equals(simulate(items[::-1], people, 3))
-    alone = simulate(items[1:2], people, 3)
+    table = simulate_attempts(items, people, 3)
+    assert table.equals(simulate_attempts(items[::-1], people, 3))
+    alone = simulate_attempts(items[1:2], people, 3)
     assert alone.equals(table[table["item"] == items[1].id].reset_index(drop=True))
-    assert not table.equals(simulate(items, people, 4))
+    assert not table.equals(simulate_attempts(items, people, 4))
 
 
 def test_every_family_is_simulated_and_read_back(tmp_path):
     items = [item for family in tiny.families() for item in tiny.items(family.name)[::25]]
-    table = simulate(items, population(n_people=40), 0)
+    table = simulate_attempts(items, population(n_people=40), 0)
     path = tmp_path / "attempts.csv"
     write_table(path, table, ["person", "item"])
     read = read_attempts(path, [item.id for item in items])
@@ -102,7 +102,7 @@ def test_every_family_is_simulated_and_read_back(tmp_path):
 def test_items_that_share_a_skill_are_alike_hard():
     people = population(n_people=2000, skill_sd=2.0, slip=0.2, patience_seconds=1e6)
     items = [item for item in tiny.items("string_edit") if len(item.question.split()[1]) == 3]
-    rates = simulate(items, people, 0).groupby("item")["solved"].mean()
+    rates = simulate_attempts(items, people, 0).groupby("item")["solved"].mean()
     edits = rates.groupby(lambda item: item.split("-")[1])
     assert np.sqrt(edits.var().mean()) < 0.4 * edits.mean().std()
 
@@ -130,4 +130,4 @@ def test_a_family_nobody_said_how_to_do_is_refused():
     people = population()
     work = {name: each for name, each in people.work.items() if name != "addition"}
     with pytest.raises(TasklawsError, match=r"humans\.population\.work has no addition"):
-        simulate([tiny.items("addition")[0]], dataclasses.replace(people, work=work), 0)
+        simulate_attempts([tiny.items("addition")[0]], dataclasses.replace(people, work=work), 0)

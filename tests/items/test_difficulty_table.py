@@ -8,7 +8,7 @@ import pytest
 from populations import table
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.items.table import check_items, read_items
+from tasklaws.items.table import check_items, read_item_scores
 
 
 def change(column: str, value: object, row: int = 7) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def test_bad_tables_are_refused_by_the_value(bad: pd.DataFrame, words: str) -> N
 
 def test_models_come_by_date_and_items_by_name_whatever_the_rows(tmp_path: Path) -> None:
     table().sample(frac=1, random_state=3).to_csv(tmp_path / "shuffled.csv.gz", index=False)
-    shuffled, ordered = read_items(tmp_path / "shuffled.csv.gz"), check_items(table(), "t.csv")
+    shuffled, ordered = read_item_scores(tmp_path / "shuffled.csv.gz"), check_items(table(), "t.csv")
     assert shuffled.models == ordered.models == ("m0", "m1", "m2", "m3", "m4", "m5")
     assert np.array_equal(shuffled.scores, ordered.scores)
     assert shuffled.items.equals(ordered.items)
@@ -94,12 +94,12 @@ def test_sizes_order_models_by_their_logarithm() -> None:
 def test_a_file_that_is_no_table_is_refused_by_its_line(tmp_path: Path, name: str, content: bytes, words: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(TasklawsError) as refusal:
-        read_items(tmp_path / name)
+        read_item_scores(tmp_path / name)
     assert words in str(refusal.value)
 
 
 def test_names_that_look_like_nothing_are_names(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("model,task,date,score\nNA,007,2020-01-01,1\nnull,007,2021-01-01,0\n")
-    found = read_items(tmp_path / "t.csv")
+    found = read_item_scores(tmp_path / "t.csv")
     assert found.models == ("NA", "null")
     assert found.items.index.tolist() == ["007"]

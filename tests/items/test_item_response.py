@@ -52,7 +52,7 @@ def test_missing_cells_are_left_out_not_failed() -> None:
     half[30:, 0] = np.nan
     fit = fit_item_response(half, people.explanation, level(12), np.zeros(60))
     failed = fit_item_response(np.nan_to_num(half), people.explanation, level(12), np.zeros(60))
-    assert abs(fit.ability[0] - people.ability[0]) < Z * 2 * fit.ability_stderr[0]
+    assert abs(fit.ability[0] - people.ability[0]) < Z * 2 * fit.curvature.shared_stderr()[0]
     assert failed.ability[0] < fit.ability[0] - 1
 
 
@@ -108,10 +108,11 @@ def test_90_percent_intervals_hold_in_87_to_93_percent_of_populations(n_models: 
     for _ in range(300):
         people = draw(rng, 120, n_models, missing)
         fit = fit_item_response(people.scores, people.explanation, level(n_models), np.zeros(120))
+        shared_stderr = fit.curvature.shared_stderr()
         for name, error, stderr in [
             ("difficulty", fit.offsets(LEVEL) - people.offsets, fit.offsets_stderr(LEVEL)),
-            ("ability", fit.ability - people.ability, fit.ability_stderr),
-            ("effects", fit.effects[:2] - people.effects, fit.effects_stderr[:2]),
+            ("ability", fit.ability - people.ability, shared_stderr[:n_models]),
+            ("effects", fit.effects[:2] - people.effects, shared_stderr[n_models:][:2]),
         ]:
             held[name].append(float((np.abs(error) < Z * stderr).mean()))
     coverage = {name: np.mean(shares) for name, shares in held.items()}

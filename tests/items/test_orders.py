@@ -14,10 +14,19 @@ from shared_data import ROOT, shared
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
 from tasklaws.items.ladder_items import families_without_people, ladder_items
-from tasklaws.items.orders import ALL, MEASURED, agreement, cluster_index, compare, item_sets, judge, sentences
+from tasklaws.items.orders import (
+    ALL,
+    MEASURED,
+    better_or_worse,
+    cluster_index,
+    item_sets,
+    order_agreement,
+    score_orders,
+    sentences,
+)
+from tasklaws.items.predictions import summarise
 from tasklaws.items.rolling import predict
-from tasklaws.items.scoring import summarise
-from tasklaws.items.table import ItemTable, check_items, read_items
+from tasklaws.items.table import ItemTable, check_items, read_item_scores
 from tasklaws.tables import ORDERS
 
 
@@ -35,13 +44,13 @@ def made() -> ItemTable:
 
 @pytest.fixture(scope="module")
 def compared(made: ItemTable) -> pd.DataFrame:
-    return compare(made, 4)
+    return score_orders(made, 4)
 
 
 def test_what_orders_items_is_told_from_what_does_not(compared: pd.DataFrame) -> None:
     rows = compared.set_index("order")
     assert list(rows.index) == ["constant", "time", "steps", "item_response", "full"]
-    verdicts = {name: judge(row, "constant") for name, row in rows.iterrows()}
+    verdicts = {name: better_or_worse(row, "constant") for name, row in rows.iterrows()}
     assert verdicts["time"] == verdicts["item_response"] == verdicts["full"] == "better"
     assert verdicts["steps"] != "better"
     assert rows.loc["time", "tau"] > 0.3
@@ -65,12 +74,12 @@ def test_a_held_out_model_moves_no_prediction_of_an_earlier_one(made: ItemTable)
     changed = made.scores.copy()
     changed[:, -1] = 1 - changed[:, -1]
     other = ItemTable(changed, made.items, made.models, made.position)
-    before, after = (compare(each.take(np.arange(6)), 2) for each in (made, other))
+    before, after = (score_orders(each.take(np.arange(6)), 2) for each in (made, other))
     assert before.equals(after)
 
 
 def test_agreement_is_kendalls(made: ItemTable) -> None:
-    row = agreement(made).query("order == 'time' and other == 'steps'").iloc[0]
+    row = order_agreement(made).query("order == 'time' and other == 'steps'").iloc[0]
     expected = kendalltau(made.items["human_minutes"], made.items["steps_required"]).statistic
     assert row["tau"] == pytest.approx(expected)
     assert row["tau_low"] < row["tau"] < row["tau_high"]
@@ -82,13 +91,13 @@ def test_families_are_clusters_and_sets_of_items() -> None:
     rows.loc[rows["task"] == "t02", "family"] = None
     checked = check_items(steps_of(rows, 1), "t.csv")
     assert len(set(cluster_index(checked))) == 3
-    sets = compare(checked, 2).groupby("items")["n_items"].first()
+    sets = score_orders(checked, 2).groupby("items")["n_items"].first()
     assert sets.to_dict() == {ALL: 50, MEASURED: 49, "long": 29, "short": 20}
 
 
 def test_items_of_which_nothing_is_known_are_one_set() -> None:
     rows = table(n_models=3, n_items=8)[["model", "date", "task", "score"]]
-    found = compare(check_items(rows, "t.csv"), 1)
+    found = score_orders(check_items(rows, "t.csv"), 1)
     assert found[ORDERS.keys].to_numpy().tolist() == [[ALL, name] for name in ("constant", "item_response", "full")]
 
 
@@ -132,7 +141,7 @@ def test_a_family_without_people_has_no_solve_rate_and_is_compared_by_the_rest()
     known = rows["family"] == "asked"
     rows["human_attempts"] = np.where(known, 10.0, np.nan)
     rows["human_solved"] = np.where(known, rows["task"].str[1:].astype(float) % 7, np.nan)
-    found = compare(check_items(rows, "t.csv"), 2)
+    found = score_orders(check_items(rows, "t.csv"), 2)
     orders = found.groupby("items")["order"].agg(list)
     assert "solve_rate" in orders[ALL]
     assert orders["alone"] == [name for name in orders["asked"] if name != "solve_rate"]
@@ -169,7 +178,7 @@ def test_too_many_held_out_are_refused_in_one_line(
 
 def test_the_figures_of_the_page_on_metr() -> None:
     """docs/difficulty.md says what this finds."""
-    found = compare(read_items(shared("items/metr_th10.csv.gz")), 6)
+    found = score_orders(read_item_scores(shared("items/metr_th10.csv.gz")), 6)
     page = (ROOT / "docs/difficulty.md").read_text()
     for name in ("time", "solve_rate", "item_response", "full"):
         row = found[(found["items"] == ALL) & (found["order"] == name)].iloc[0]

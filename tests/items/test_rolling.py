@@ -6,8 +6,8 @@ import pytest
 from populations import table
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.items.predictions import summarise
 from tasklaws.items.rolling import family_folds, held_out, predict
-from tasklaws.items.scoring import summarise
 from tasklaws.items.table import ItemTable, check_items
 from tasklaws.stats.scores import concordance, log_loss
 
@@ -77,7 +77,7 @@ def test_held_out_are_the_last_or_the_last_that_set_records() -> None:
     assert held_out(scored, 2, records=False) == [3, 4]
     assert held_out(scored, 2, records=True) == [1, 3]
     for last, records in [(0, False), (5, False), (3, True)]:
-        with pytest.raises(TasklawsError, match=f"--last {last}: "):
+        with pytest.raises(TasklawsError, match=f"last is {last}: "):
             held_out(scored, last, records)
 
 

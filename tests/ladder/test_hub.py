@@ -64,7 +64,7 @@ def test_fetches_every_size_at_every_step(
 ) -> None:
     source, out = SOURCES[rung], tmp_path / "models" / rung
     found = fetch(tmp_path, source, rung)
-    assert found == card.read(out)
+    assert found == card.read_card(out)
     assert (found.rung, found.repo, found.revision) == (rung, source.repo, source.revision)
     assert (found.n_params, found.n_params_total) == (source.n_params, source.n_params_total)
     assert found.commit == hub.repos[source.repo]["main"].commit

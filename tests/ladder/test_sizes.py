@@ -7,7 +7,7 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from tasklaws.compose import compose
 from tasklaws.core.settings import Models, Settings, gpt_neox_n_params
-from tasklaws.ladder.card import ladder_rows
+from tasklaws.ladder.card import rung_budgets
 from tasklaws.ladder.heldout import count_params
 from tasklaws.tables import LADDER
 from tiny import ROOT, SOURCE
@@ -65,7 +65,7 @@ def test_a_fetched_rung_is_promised_its_last_step():
 
 @pytest.mark.parametrize("ladder", ["nano_ladder", "nano_mini", "pythia_ladder"])
 def test_the_ladder_table_follows_from_the_configuration(ladder):
-    rows = ladder_rows(models(ladder))
+    rows = rung_budgets(models(ladder))
     assert [row["rung"] for row in rows] == list(models(ladder).rungs)
     for row in rows:
         assert list(row) == LADDER.columns

@@ -142,8 +142,8 @@ def test_a_finished_rung_leaves_the_work_of_other_rungs_and_no_other(corpus_dir,
 
 def test_a_checkpoint_is_loaded_once(corpus_dir, tmp_path, monkeypatch):
     loaded = []
-    load = heldout.load
-    monkeypatch.setattr(heldout, "load", lambda folder, dtype: loaded.append(folder.name) or load(folder, dtype))
+    load = heldout.load_model
+    monkeypatch.setattr(heldout, "load_model", lambda folder, dtype: loaded.append(folder.name) or load(folder, dtype))
     make_rung(tmp_path, corpus_dir)
     assert sorted(loaded) == sorted(f"seed{seed}-step{step}" for seed in (0, 1) for step in (30, 60, 120))
 
@@ -160,7 +160,7 @@ def test_the_rung_is_an_ordinary_directory(rung, tokenizer):
 
 
 def test_the_card_tells_the_facts(rung, corpus_dir):
-    known = card.read(rung)
+    known = card.read_card(rung)
     assert (known.rung, known.source_kind) == ("tiny", "train")
     assert known.n_params == gpt_neox_n_params(2, 8)
     model = AutoModelForCausalLM.from_pretrained(rung)
@@ -176,7 +176,7 @@ def test_the_card_tells_the_facts(rung, corpus_dir):
 
 
 def test_checkpoints_are_kept_at_three_training_lengths(rung):
-    known = card.read(rung)
+    known = card.read_card(rung)
     for seed in tiny.SOURCE.seeds:
         own = [checkpoint for checkpoint in known.checkpoints if checkpoint.seed == seed]
         assert [checkpoint.step for checkpoint in own] == [30, 60, 120]

@@ -73,7 +73,7 @@ def test_accuracies_are_recovered_above_chance(law: str) -> None:
     value = form.value(np.array([[theta[law]]]), {"n_params": SIZES})[0][0]
     found = fit(accuracies(value, n_items=10**6), form, replicates=0)
     assert list(found.params.values()) == pytest.approx(theta[law], rel=1e-3)
-    assert found.params[found.law.names[0]] == 0.25
+    assert found.params[found.law.parameters[0].name] == 0.25
 
 
 def test_the_second_step_of_two_is_recovered_from_task_losses() -> None:

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulated_ladder import Ladder, simulate_cells
 from tasklaws.core.errors import TasklawsError
 from tasklaws.overlap.discontinuity import expected_index, index, observed_index
-from tasklaws.overlap.simulate import Ladder, simulate
-from tasklaws.overlap.widening import added_variance, next_rung_variance, score_variance
+from tasklaws.overlap.widening import next_rung_variance
 
 SIZE = np.linspace(0, 7, 8)
 SMOOTH = np.linspace(0, 1, 8)
@@ -38,10 +38,10 @@ def test_fewer_tasks_make_a_curve_more_of_a_step() -> None:
 def test_a_shared_skill_is_seen_as_a_step_and_its_interval_knows_the_group() -> None:
     ladder = Ladder(tuple(SIZE * 6 - 20), 2)  # rungs so far apart that both seeds learn the skill in one gap
     rng = np.random.default_rng(4)
-    one, _ = simulate(np.ones((30, 1)), np.ones(1), ladder, rng)
+    one, _ = simulate_cells(np.ones((30, 1)), np.ones(1), ladder, rng)
     found = observed_index(one, SIZE, ["a"] * 30, 0.9, 0)
     assert found.value == found.low == found.high == 1
-    many, _ = simulate(np.eye(30), np.exp(np.linspace(-18, 18, 30)), ladder, rng)
+    many, _ = simulate_cells(np.eye(30), np.exp(np.linspace(-18, 18, 30)), ladder, rng)
     spread = observed_index(many, SIZE, [str(number) for number in range(30)], 0.9, 0)
     assert spread.low <= spread.value <= spread.high < 0.5
     pairs = observed_index(many, SIZE, [str(number // 6) for number in range(30)], 0.9, 0)
@@ -50,15 +50,13 @@ def test_a_shared_skill_is_seen_as_a_step_and_its_interval_knows_the_group() -> 
         observed_index(one, SIZE[:2], ["a"] * 30, 0.9, 0)
 
 
-def test_the_variances_are_those_of_independent_thresholds() -> None:
+def test_the_variance_is_that_of_independent_thresholds() -> None:
     """20 tasks of 5 items each: the score's variance, and that of the next score given the last."""
     rng = np.random.default_rng(6)
     tasks, each, last, after = 20, 5, 0.4, 0.7
     threshold = np.repeat(rng.random((50_000, tasks)), each, axis=1)
     at_last, at_next = (threshold < last).mean(axis=1), (threshold < after).mean(axis=1)
-    binomial = last * (1 - last) / (tasks * each)
-    assert at_last.var() == pytest.approx(score_variance(last, tasks), rel=0.05)
-    assert at_last.var() == pytest.approx(binomial + added_variance(last, tasks * each, tasks), rel=0.05)
+    assert at_last.var() == pytest.approx(last * (1 - last) / tasks, rel=0.05)
     known = np.isclose(at_last, last)
     assert at_next[known].var() == pytest.approx(next_rung_variance(last, after, tasks), rel=0.05)
     assert at_last[np.isclose(at_next, after)].var() == pytest.approx(next_rung_variance(after, last, tasks), rel=0.05)
@@ -67,4 +65,4 @@ def test_the_variances_are_those_of_independent_thresholds() -> None:
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(1, 200))
 def test_a_known_last_rung_never_widens(last: float, after: float, number: float) -> None:
     found = float(next_rung_variance(last, after, number))
-    assert 0 <= found <= float(score_variance(after, number)) + 1e-12
+    assert 0 <= found <= after * (1 - after) / number + 1e-12

@@ -8,15 +8,7 @@ from hypothesis import strategies as st
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
 from tasklaws.families.step_chain import StepChain
-from tasklaws.overlap.design import (
-    chain_effective_number,
-    chain_weights,
-    correlation,
-    design_effect,
-    designed_number,
-    needs,
-    overlap,
-)
+from tasklaws.overlap.design import chain_weights, correlation, designed_number, needs, pairwise_overlap
 
 
 def item(name: str, *skills: str) -> Item:
@@ -32,7 +24,7 @@ def chain(knob: float) -> StepChain:
 def test_the_overlap_of_items_is_the_weight_of_their_common_skills() -> None:
     """By hand: {a, r} and {b, r} with weights 1, 2 and 6 have 6 of 9 in common."""
     needed, weight = needs([item("1", "a", "r"), item("2", "b", "r"), item("3", "a")], {"a": 1, "b": 2, "r": 6})
-    np.testing.assert_allclose(overlap(needed, weight), [[1, 6 / 9, 1 / 7], [6 / 9, 1, 0], [1 / 7, 0, 1]])
+    np.testing.assert_allclose(pairwise_overlap(needed, weight), [[1, 6 / 9, 1 / 7], [6 / 9, 1, 0], [1 / 7, 0, 1]])
 
 
 def test_the_correlation_is_that_of_items_whose_skills_are_learned_in_gumbel_order() -> None:
@@ -45,19 +37,18 @@ def test_the_correlation_is_that_of_items_whose_skills_are_learned_in_gumbel_ord
     solved = (due[..., None] <= size).astype(float)
     left = solved - solved.mean(axis=1, keepdims=True)
     observed = (left[0] * left[1]).sum() / np.sqrt((left[0] ** 2).sum() * (left[1] ** 2).sum())
-    assert observed == pytest.approx(correlation(overlap(needed, weight))[0, 1], abs=0.01)
+    assert observed == pytest.approx(correlation(pairwise_overlap(needed, weight))[0, 1], abs=0.01)
     same = np.abs(due[0] - due[1]) < 1e-12
-    assert same.mean() == pytest.approx(overlap(needed, weight)[0, 1], abs=0.01)
+    assert same.mean() == pytest.approx(pairwise_overlap(needed, weight)[0, 1], abs=0.01)
 
 
 @given(st.integers(1, 8), st.integers(1, 8), st.floats(0.01, 100))
 def test_clusters_count_by_kish(clusters: int, each: int, weight: float) -> None:
-    """Equal clusters of fully overlapping items: n_eff is their number, the design effect their size."""
+    """Equal clusters of fully overlapping items: n_eff is their number."""
     items = [item(f"{cluster}-{one}", f"skill {cluster}") for cluster in range(clusters) for one in range(each)]
     needed, weights = needs(items, {f"skill {cluster}": weight for cluster in range(clusters)})
-    number = designed_number(correlation(overlap(needed, weights)))
+    number = designed_number(correlation(pairwise_overlap(needed, weights)))
     assert number == pytest.approx(clusters)
-    assert design_effect(len(items), number) == pytest.approx(each)
 
 
 def test_the_knob_of_step_chain_sets_the_effective_number() -> None:
@@ -67,11 +58,11 @@ def test_the_knob_of_step_chain_sets_the_effective_number() -> None:
         items = family.items(1, "test")
         rare = {skill.name for skill in family.skills[8:]}
         only = [item(each.id, *(set(each.skills) & rare)) for each in items]
-        closed = chain_effective_number(100, knob)
-        assert designed_number(correlation(overlap(*needs(only)))) == pytest.approx(closed)
-        number = designed_number(correlation(overlap(*needs(items, chain_weights(family)))))
+        sharing = round(knob**0.5 * 100)  # items that share the one rare skill
+        closed = 100**2 / (100 + sharing**2 - sharing)
+        assert designed_number(correlation(pairwise_overlap(*needs(only)))) == pytest.approx(closed)
+        number = designed_number(correlation(pairwise_overlap(*needs(items, chain_weights(family)))))
         assert 0.75 * closed < number < 1.1 * closed
-    assert chain_effective_number(10_000, 0.09) == pytest.approx(1 / 0.09, rel=0.01)
 
 
 def test_what_cannot_be_weighed_is_refused() -> None:

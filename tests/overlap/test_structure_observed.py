@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from family_correlation import around_ability, grouped_number, intraclass
 from shared_data import shared
+from simulated_ladder import Ladder, simulate_cells
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.overlap.design import correlation, overlap
-from tasklaws.overlap.effective_number import against_design, grouped_number, intraclass, observed_number
-from tasklaws.overlap.residuals import Cells, Residuals, around_ability, around_trend, between_seeds, read_cells
-from tasklaws.overlap.simulate import Ladder, simulate
+from tasklaws.overlap.design import correlation, pairwise_overlap
+from tasklaws.overlap.effective_number import against_design, observed_number
+from tasklaws.overlap.residuals import Cells, Residuals, around_trend, between_seeds, read_cells
 
 QUARTERS = (0.125, 0.25, 0.5, 1.0)
 WIDE = Ladder(tuple(np.linspace(0, 8, 8)), 5, QUARTERS)
@@ -39,13 +40,13 @@ def clustered(sharing: int, n_items: int = 60, common: int = 6) -> tuple[Array, 
 def test_the_effective_number_is_recovered_within_15_percent(sharing: int, ladder: Ladder) -> None:
     """The median over ladders, from all pairs and with the design; the design makes single ladders err less."""
     needed, weight = clustered(sharing)
-    design = correlation(overlap(needed, weight))
+    design = correlation(pairwise_overlap(needed, weight))
     rng = np.random.default_rng(sharing)
     ratios = []
     for _ in range(60):
-        cells, truth = simulate(needed, weight, ladder, rng)
+        cells, truth = simulate_cells(needed, weight, ladder, rng)
         left = between_seeds(cells)
-        found = observed_number(left, 0.9).n_eff.value, against_design(left, design, 0.9).overlap.n_eff.value
+        found = observed_number(left, 0.9).n_eff.value, against_design(left, design, 0.9).n_eff.value
         ratios.append(np.array(found) / truth)
     np.testing.assert_allclose(np.median(ratios, axis=0), 1, atol=0.15)
     from_all, from_design = np.log(ratios).std(axis=0)
@@ -61,7 +62,7 @@ def test_the_interval_holds_the_effective_number_as_often_as_it_says(ladder: Lad
         needed, weight = clustered(sharing)
         rng = np.random.default_rng(100 + sharing)
         for _ in range(60):
-            cells, truth = simulate(needed, weight, ladder, rng)
+            cells, truth = simulate_cells(needed, weight, ladder, rng)
             number = observed_number(between_seeds(cells), 0.9).n_eff
             held.append(number.low <= truth <= number.high)
     assert 0.85 <= np.mean(held) <= 0.97
@@ -74,7 +75,7 @@ def test_with_few_flips_the_interval_reckons_with_skills_never_seen(sharing: int
     rng = np.random.default_rng(200 + sharing)
     held = []
     for _ in range(200):
-        cells, truth = simulate(needed, weight, Ladder(tuple(np.linspace(0, 8, 8)), 2), rng)
+        cells, truth = simulate_cells(needed, weight, Ladder(tuple(np.linspace(0, 8, 8)), 2), rng)
         number = observed_number(between_seeds(cells), 0.9).n_eff
         held.append(number.low <= truth <= number.high)
     assert np.mean(held) >= 0.9
@@ -87,13 +88,13 @@ def test_two_seeds_of_eight_rungs_bound_the_effective_number(sharing: int) -> No
     Often the shared skill flips at no rung: intervals that forget it hold the truth of 82-90%.
     """
     needed, weight = clustered(sharing)
-    design = correlation(overlap(needed, weight))
+    design = correlation(pairwise_overlap(needed, weight))
     rng = np.random.default_rng(200 + sharing)
     held = []
     for _ in range(200):
-        cells, truth = simulate(needed, weight, Ladder(tuple(np.linspace(0, 9, 8)), 2), rng)
+        cells, truth = simulate_cells(needed, weight, Ladder(tuple(np.linspace(0, 9, 8)), 2), rng)
         left = between_seeds(cells)
-        numbers = observed_number(left, 0.9).n_eff, against_design(left, design, 0.9).overlap.n_eff
+        numbers = observed_number(left, 0.9).n_eff, against_design(left, design, 0.9).n_eff
         held.append([number.low <= truth * (1 + 1e-9) and truth <= number.high * (1 + 1e-9) for number in numbers])
     covered = np.mean(held, axis=0)
     assert covered.min() >= 0.86
@@ -110,7 +111,7 @@ def test_items_that_never_flip_may_be_one_task_at_the_low_limit() -> None:
     r = (10 / found.low * 10 - 10 - 4 * 3) / (10 * 9 - 4 * 3)  # of the pairs that were seen
     assert 0 <= r == pytest.approx((6 / alone.low - 1) / 5, abs=0.01)
     design = np.ones((10, 10))
-    by_design = against_design(Residuals(np.vstack([flips, np.zeros((4, 400))]), rung), design, 0.9).overlap.n_eff
+    by_design = against_design(Residuals(np.vstack([flips, np.zeros((4, 400))]), rung), design, 0.9).n_eff
     assert by_design.low == pytest.approx(found.low, rel=0.05)
     assert found.low < 5 < found.value
 
@@ -120,30 +121,28 @@ def test_the_slope_on_the_design_by_hand() -> None:
     design = np.array([[1.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 1.0]])
     left = Residuals(np.array([[1.0, 1.0], [0.5, 0.0], [1.0, -1.0]]), np.array([0, 1]))
     found = against_design(left, design, 0.9)
-    assert found.share == pytest.approx(2 * 0.5 * 0.5 / (0.25 * (1 + 0.25 + 1)))
-    assert found.overlap.n_eff.value == pytest.approx(9 / (3 + found.share))
+    share = 2 * 0.5 * 0.5 / (0.25 * (1 + 0.25 + 1))
+    assert found.n_eff.value == pytest.approx(9 / (3 + share))
     apart = Residuals(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), np.array([0, 1]))  # never at one rung
-    assert against_design(apart, design, 0.9).overlap.n_eff.low == 1
+    assert against_design(apart, design, 0.9).n_eff.low == 1
     with pytest.raises(TasklawsError, match="no item's score differs"):
         against_design(Residuals(np.array([[0.0, 0], [0, 0], [1, 1]]), np.array([0, 1])), design, 0.9)
 
 
 def test_one_shared_skill_is_one_task_and_independent_slips_are_many() -> None:
     rng = np.random.default_rng(0)
-    one, truth = simulate(np.ones((40, 1)), np.ones(1), Ladder(tuple(np.linspace(-2, 4, 6)), 3), rng)
+    one, truth = simulate_cells(np.ones((40, 1)), np.ones(1), Ladder(tuple(np.linspace(-2, 4, 6)), 3), rng)
     found = observed_number(between_seeds(one), 0.9)
     assert truth == found.n_eff.value == pytest.approx(1)
-    assert found.design_effect.value == pytest.approx(40)
-    assert found.correlation.value == pytest.approx(1)
     slips = Ladder(tuple(np.linspace(20, 21, 8)), 12, slips=0.3)  # all learned: nothing but slips
-    noise = observed_number(between_seeds(simulate(np.ones((40, 1)), np.ones(1), slips, rng)[0]), 0.9)
+    noise = observed_number(between_seeds(simulate_cells(np.ones((40, 1)), np.ones(1), slips, rng)[0]), 0.9)
     assert noise.n_eff.low < 40 == noise.n_eff.high
     assert noise.n_eff.value > 30
 
 
 def test_a_free_level_hides_what_all_items_share_but_not_seeds() -> None:
     """The trap: around a level taken from the same aggregate a single skill leaves nothing to see."""
-    cells, _ = simulate(np.ones((40, 1)), np.ones(1), Ladder((-1.0, 0.0, 1.0, 2.0), 3), np.random.default_rng(1))
+    cells, _ = simulate_cells(np.ones((40, 1)), np.ones(1), Ladder((-1.0, 0.0, 1.0, 2.0), 3), np.random.default_rng(1))
     assert observed_number(between_seeds(cells), 0.9).n_eff.value == pytest.approx(1)
     # A step that falls between two rungs is swallowed by a smooth trend, too: what is left is next to nothing.
     step = Cells(
@@ -161,7 +160,7 @@ def test_a_smooth_trend_stands_in_for_seeds_roughly() -> None:
         rng = np.random.default_rng(sharing)
         found = []
         for _ in range(15):
-            cells, truth = simulate(needed, weight, ladder, rng)
+            cells, truth = simulate_cells(needed, weight, ladder, rng)
             size = np.array(ladder.ln_size)[cells.rung][:, None]
             found.append(observed_number(around_trend(cells, size), 0.9).n_eff.value / truth)
         medians.append(float(np.median(found)))
@@ -171,7 +170,9 @@ def test_a_smooth_trend_stands_in_for_seeds_roughly() -> None:
 def test_families_are_told_apart_and_from_all_items() -> None:
     """Three families of 20, each with one skill of its own: 1 within, 0 between; three tasks."""
     needed = np.kron(np.eye(3), np.ones((20, 1)))
-    cells, truth = simulate(needed, np.ones(3), Ladder(tuple(np.linspace(-2, 4, 20)), 8), np.random.default_rng(3))
+    cells, truth = simulate_cells(
+        needed, np.ones(3), Ladder(tuple(np.linspace(-2, 4, 20)), 8), np.random.default_rng(3)
+    )
     families = np.repeat(["a", "b", "c"], 20).tolist()
     table = intraclass(between_seeds(cells), families, 0.9).set_index("group")
     assert table.index.tolist() == ["a", "b", "c", "within", "between"]
@@ -191,13 +192,6 @@ def test_correlations_by_hand_with_a_missing_score() -> None:
     table = intraclass(left, ["a", "a", "b"], 0.9).set_index("group")["correlation"]
     assert table["a"] == pytest.approx((2 + 4) / (2 + 5))
     assert table["between"] == pytest.approx(-4 / (4 * 3 / 3))
-
-
-def test_other_items_widen_the_interval() -> None:
-    needed, weight = clustered(30)
-    left = between_seeds(simulate(needed, weight, WIDE, np.random.default_rng(5))[0])
-    same, others = observed_number(left, 0.9).n_eff, observed_number(left, 0.9, other_items=True).n_eff
-    assert others.low < same.low < same.value == others.value < same.high < others.high
 
 
 def scores() -> pd.DataFrame:

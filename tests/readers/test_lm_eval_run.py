@@ -53,7 +53,7 @@ def test_a_real_run_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert len(list(tmp_path.rglob("results_*.json"))) == 2
     models = tmp_path / "models.csv"
     models.write_text(MODELS)
-    write_points(tmp_path / "table.csv", merge_results([tmp_path / "results"], "table", models).table)
+    write_points(tmp_path / "table.csv", merge_results([tmp_path / "results"], "table", models)[0])
     table = read_points(tmp_path / "table.csv")
     assert set(table["metric"]) == {"exact_match", "partial_credit", "target_bits_per_byte", "brier"}
     assert table["n_tokens"].tolist() == (table["step"] * 50).tolist()

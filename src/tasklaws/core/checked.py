@@ -10,7 +10,7 @@ from tasklaws.core.errors import TasklawsError
 if TYPE_CHECKING:  # a third of a second to import, which a command that reads nothing need not wait for
     from pydantic_core import ErrorDetails, SchemaValidator
 
-T = TypeVar("T")
+Kind = TypeVar("Kind")
 LIST = "a list"
 MAPPING = "a mapping of names to values"
 SCALARS = {"int": "a whole number", "float": "a finite number", "str": "text", "bool": "true or false"}
@@ -52,7 +52,7 @@ NOT_EMPTY = Rule("one or more", bool)
 DISTINCT = Rule("each once", lambda values: len(set(values)) == len(values))
 
 
-def read(kind: type[T], value: Any, where: str, remedy: str) -> T:
+def read(kind: type[Kind], value: Any, where: str, remedy: str) -> Kind:
     """`value` as a `kind`: a dataclass from a mapping of its fields, a tuple from a list, a scalar as it stands.
 
     A key that is missing, null or unknown, another type (true is no number, 1.0 no whole one), a number that is not
@@ -100,26 +100,22 @@ def _strict(schema: Any) -> Any:
         found["allow_inf_nan"] = False
     if found.get("type") != "dataclass":
         return found
-    check = _checking([field["name"] for field in found["schema"]["fields"]])
-    return {"type": "function-wrap", "function": {"type": "no-info", "function": check}, "schema": found}
-
-
-def _checking(names: list[str]) -> Callable[[Any, Callable[[Any], Any]], Any]:
-    known = set(names)
+    # A dict, in the order of the fields: it is asked for each row.
+    names = dict.fromkeys(field["name"] for field in found["schema"]["fields"])
 
     def check(row: Any, build: Callable[[Any], Any]) -> Any:
         if isinstance(row, Mapping):
-            if not known.issuperset(row):
-                unknown = next(key for key in row if key not in known)
-                raise _Keys(f"has an unknown key {unknown!r}, beside {', '.join(names)}")
-            if None in row.values():
-                raise _Keys(f"has no {next(key for key in row if row[key] is None)}")
+            for key, value in row.items():
+                if key not in names:
+                    raise _Keys(f"has an unknown key {key!r}, beside {', '.join(names)}")
+                if value is None:
+                    raise _Keys(f"has no {key}")
         try:
             return build(row)
         except TasklawsError as error:
             raise _Refused(str(error)) from error
 
-    return check
+    return {"type": "function-wrap", "function": {"type": "no-info", "function": check}, "schema": found}
 
 
 def _said(error: "ErrorDetails", value: Any) -> str:

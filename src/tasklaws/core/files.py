@@ -127,15 +127,11 @@ def read_jsonl(path: Path, remedy: str | None = None) -> list[Any]:
     rows = []
     # Not splitlines(): JSON strings may hold the other characters that it takes for the end of a line.
     lines = read_text(path, remedy).split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines[:-1] if lines[-1] == "" else lines, 1):
         try:
             rows.append(json.loads(line, parse_constant=_refuse_constant))
         except ValueError as error:
-            raise TasklawsError(
-                f"{path}:{number}: malformed JSON: {remedy or 'remove the file and run `dvc repro`'}"
-            ) from error
+            raise TasklawsError(f"{path}:{number}: malformed JSON: {remedy or REMAKE}") from error
     return rows
 
 
@@ -181,32 +177,27 @@ def read_csv(path: Path, remedy: str, **options: Any) -> pd.DataFrame:
 
 
 def read_table(
-    path: Path, columns: list[str], keys: list[str], required: list[str], numbers: Sequence[str] = ()
+    path: Path, columns: list[str], keys: list[str], required: list[str], numbers: Sequence[str]
 ) -> pd.DataFrame:
     """Read a CSV that must have `columns`, unique `keys`, and finite values in every cell of `required`.
 
-    Cells outside `required` may be empty, which means unknown; those of `numbers`, where it is given, hold nothing
-    but numbers, and all others text. Anything else raises TasklawsError with the value.
+    Cells outside `required` may be empty, which means unknown; those of `numbers` hold nothing but numbers (or true
+    and false), and all others text. Anything else raises TasklawsError with the value.
     """
-    text = {column: str for column in columns if numbers and column not in numbers}
-    table = read_csv(path, REMAKE, dtype=text)
+    table = read_csv(path, REMAKE, dtype={column: str for column in columns if column not in numbers})
     missing = [column for column in columns if column not in table]
     if missing:
         raise TasklawsError(f"{path}: no column {missing[0]!r}: the table needs {', '.join(columns)}")
     for column in columns:
-        numeric = column in numbers if numbers else None
-        bad = np.flatnonzero(_bad_cells(table[column], column in required, numeric))
+        bad = np.flatnonzero(_bad_cells(table[column], column in required, column in numbers))
         if bad.size:
             raise TasklawsError(f"{path}:{bad[0] + 2}: {column} is {table[column].iloc[bad[0]]}: give a finite value")
     refuse_duplicates(path, table, keys)
     return table
 
 
-def _bad_cells(column: pd.Series, required: bool, numeric: bool | None) -> pd.Series:
-    """Where a cell says NaN or infinity, or text in a column of numbers; in a required one also where it is empty.
-
-    Whether the column is one of numbers is guessed where that is None: a required one in which some cell is a number.
-    """
+def _bad_cells(column: pd.Series, required: bool, numeric: bool) -> pd.Series:
+    """Where a cell says NaN or infinity, or text in a column of numbers; in a required one also where it is empty."""
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     if pd.api.types.is_numeric_dtype(column):
         bad = numbers.isin([np.inf, -np.inf])
@@ -214,7 +205,7 @@ def _bad_cells(column: pd.Series, required: bool, numeric: bool | None) -> pd.Se
         bad = column.astype(str).str.lower().eq("nan") & column.notna()
     if required:
         bad |= column.isna()
-    if numeric or (numeric is None and required and numbers.notna().any()):
+    if numeric:
         texts = numbers.isna() & column.notna()
         strangers = texts & ~column.isin(["True", "False"])
         # Beside true and false the stranger is to blame; where there is none, they are beside numbers.
@@ -247,15 +238,29 @@ def read_user_csv(path: Path, **options: Any) -> pd.DataFrame:
 
     What cannot be read, and a row longer than the header, raise TasklawsError; `options` go to pandas.read_csv.
     """
-    _refuse_absent(path)
-    _refuse_long_rows(path)
-    return _read(path, **options)
+    if not path.exists():
+        raise TasklawsError(f"{path} does not exist: give the right path")
+    unzipped = gzip.open if path.suffix == ".gz" else open
+    # pandas takes long rows, if the first is one, for rows that begin with a label, and shifts all other cells. What
+    # cannot be read at all is left to `read_csv` to name.
+    with (
+        suppress(OSError, EOFError, zlib.error, csv.Error),
+        unzipped(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file,
+    ):
+        rows = csv.reader(file)
+        width = len(next(rows, []))
+        for row in rows:
+            if len(row) > width:
+                raise TasklawsError(
+                    f"{path}:{rows.line_num}: {len(row)} cells under a header of {width}: "
+                    "remove what is too much, or quote a cell that has a comma"
+                )
+    return read_csv(path, "give a whole CSV (or CSV.gz) table", skip_blank_lines=False, **options)
 
 
 def read_header(path: Path) -> list[str]:
     """The names of a user's table's columns; a file that cannot be read raises TasklawsError."""
-    _refuse_absent(path)
-    return [str(name) for name in _read(path, nrows=0)]
+    return [str(name) for name in read_user_csv(path, nrows=0)]
 
 
 def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str]) -> pd.DataFrame:
@@ -269,7 +274,7 @@ def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str
     # What pandas takes for no number, or for truth: mostly an error to name, but it may be integers past 64 bits.
     doubtful = [column for column in numbers if table[column].dtype.kind not in "iuf"]
     if doubtful:
-        text = _labelled(path, _read(path, usecols=doubtful, dtype="str"))
+        text = _labelled(path, read_user_csv(path, usecols=doubtful, dtype="str"))
         for column in doubtful:
             table[column] = pd.to_numeric(text[column], errors="coerce")
             refuse(text[column], table[column].isna() & text[column].notna(), "give a number")
@@ -288,36 +293,6 @@ def refuse(column: pd.Series, bad: pd.Series, remedy: str) -> None:
         value = column[bad].iloc[0]
         shown = "empty" if pd.isna(value) else repr(value) if isinstance(value, str) else value
         raise TasklawsError(f"{column.index[bad][0]}: {column.name} is {shown}: {remedy}")
-
-
-def _read(path: Path, **options: Any) -> pd.DataFrame:
-    return read_csv(path, "give a whole CSV (or CSV.gz) table", skip_blank_lines=False, **options)
-
-
-def _refuse_absent(path: Path) -> None:
-    if not path.exists():
-        raise TasklawsError(f"{path} does not exist: give the right path")
-
-
-def _refuse_long_rows(path: Path) -> None:
-    """Raise TasklawsError with the line of the first row of a CSV (or CSV.gz) that has more cells than its header.
-
-    pandas takes them, if the first row is one, for rows that begin with a label, and shifts all other cells. A file
-    that cannot be read is left to `files.read_csv` to name.
-    """
-    unzipped = gzip.open if path.suffix == ".gz" else open
-    with (
-        suppress(OSError, EOFError, zlib.error, csv.Error),
-        unzipped(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file,
-    ):
-        rows = csv.reader(file)
-        width = len(next(rows, []))
-        for row in rows:
-            if len(row) > width:
-                raise TasklawsError(
-                    f"{path}:{rows.line_num}: {len(row)} cells under a header of {width}: "
-                    "remove what is too much, or quote a cell that has a comma"
-                )
 
 
 def _labelled(path: Path, table: pd.DataFrame) -> pd.DataFrame:

@@ -2,38 +2,31 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 PATIENCE = 2.0  # seconds: shorter work says nothing
 PAUSE = 10.0  # seconds between two plain lines
 BAR = 30  # characters
 
 
-class Advance(Protocol):
-    """Says that `steps` more steps are done."""
-
-    def __call__(self, steps: int = 1) -> None: ...
-
-
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Advance]:
+def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
     """Give a function to call after each of `total` steps; it says on stderr how many are done and the time left.
 
     Nothing is said in the first two seconds, nor of a single step. The time left takes the steps to come to be as long
     as those done.
     """
     start = time.monotonic()
-    told, done, terminal = start + PATIENCE - PAUSE, 0, sys.stderr.isatty()
+    said, done, terminal = start + PATIENCE - PAUSE, 0, sys.stderr.isatty()
 
-    def advance(steps: int = 1) -> None:
-        nonlocal told, done
-        done += steps
+    def advance() -> None:
+        nonlocal said, done
+        done += 1
         now = time.monotonic()
-        if total < 2 or now - start < PATIENCE or (not terminal and now - told < PAUSE):
+        if total < 2 or now - start < PATIENCE or (not terminal and now - said < PAUSE):
             return
-        told = now
+        said = now
         left = _clock((now - start) * (total - done) / done)
         if terminal:
             full = BAR * done // total
@@ -45,7 +38,7 @@ def progress(what: str, total: int) -> Iterator[Advance]:
     try:
         yield advance
     finally:
-        if terminal and told > start:
+        if terminal and said > start:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 

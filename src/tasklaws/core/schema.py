@@ -1,8 +1,9 @@
 """The nouns of the experiment as frozen types, and their files."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from tasklaws.core.checked import NOT_EMPTY, Count, Natural, NotNegative, Rule, read
 from tasklaws.core.errors import TasklawsError
@@ -10,7 +11,7 @@ from tasklaws.core.files import read_jsonl
 
 Role = Literal["fit", "holdout"]
 Elicitation = Literal["direct", "python", "choice"]
-T = TypeVar("T")
+Noun = TypeVar("Noun")
 ITEMS = Path("data/items")
 
 
@@ -49,7 +50,7 @@ class Item:
         if self.choices and self.answer not in self.choices:
             raise TasklawsError(f"answer is {self.answer!r}, which is none of the choices")
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         return asdict(self)
 
 
@@ -100,6 +101,11 @@ def read_items(path: Path) -> list[Item]:
     return items
 
 
+def read_family_items(families: Iterable[str], folder: Path = ITEMS) -> list[Item]:
+    """The items of all `families`, one file each in `folder`; errors are those of `read_items`."""
+    return [item for family in families for item in read_items(folder / f"{family}.jsonl")]
+
+
 def read_documents(path: Path) -> list[Document]:
     """The documents of a file; a malformed row raises TasklawsError with its number."""
     return _read_rows(Document, path, "run `dvc repro --force corpus`")
@@ -110,5 +116,5 @@ def read_responses(path: Path, rung: str) -> list[Response]:
     return _read_rows(Response, path, f"run `dvc repro --force respond@{rung}`")
 
 
-def _read_rows(kind: type[T], path: Path, remedy: str) -> list[T]:
+def _read_rows(kind: type[Noun], path: Path, remedy: str) -> list[Noun]:
     return [read(kind, row, f"{path}:{number}", remedy) for number, row in enumerate(read_jsonl(path), 1)]

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
@@ -36,6 +36,7 @@ Name = Annotated[str, Rule("of letters, digits, - and _", re.compile(r"[\w-]+").
 Names = Annotated[tuple[str, ...], NOT_EMPTY, DISTINCT]
 Correlation = Annotated[float, Rule("-1 to 1", lambda value: -1 <= value <= 1)]
 Exponent = Annotated[float, Rule("more than 1", lambda value: value > 1)]
+_NO_EXPERIMENT = "params.yaml has no experiment: run `dvc exp run -S experiment=overlap`"
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Families:
     """What is asked: each set's `generator` and that generator's settings, which its class checks."""
 
     split: Literal["test", "dev"]
-    sets: Annotated[dict[Name, dict[str, Any]], NOT_EMPTY]
+    sets: Annotated[dict[Name, dict[str, object]], NOT_EMPTY]
 
 
 @dataclass(frozen=True)
@@ -257,8 +258,7 @@ class Models:
     rungs: dict[Name, Rung]
 
     def __post_init__(self) -> None:
-        roles: tuple[Role, ...] = ("fit", "holdout")
-        for role in roles:
+        for role in get_args(Role):
             if not self.rungs_of(role):
                 raise TasklawsError(f"ladder {self.name} has no rung of role {role}")
 
@@ -278,7 +278,7 @@ class OverlapSets:
     overlaps: Annotated[tuple[Share, ...], NOT_EMPTY, DISTINCT]
     n_seeds: Annotated[int, at_least(2)]
     min_rungs: Annotated[int, at_least(3)]
-    chain: dict[str, Any]
+    chain: dict[str, object]
 
     def __post_init__(self) -> None:
         lengths = self.chain.get("lengths")
@@ -294,8 +294,8 @@ class ZipfRuns:
     n_heldout: Count
     vocab_size: Count
     n_tokens: Annotated[tuple[Count, ...], NOT_EMPTY, DISTINCT]
-    chain: dict[str, Any]
-    source: dict[str, Any]
+    chain: dict[str, object]
+    source: dict[str, object]
 
     def __post_init__(self) -> None:
         _ = self.sources
@@ -326,19 +326,15 @@ class Experiment:
     def overlap_sets(self) -> OverlapSets:
         """Its sets; TasklawsError where there is no such experiment."""
         if self.sets is None:
-            raise _no_experiment()
+            raise TasklawsError(_NO_EXPERIMENT)
         return self.sets
 
     @property
     def zipf_runs(self) -> ZipfRuns:
         """Its runs on corpora; TasklawsError where there is no such experiment."""
         if self.zipf is None:
-            raise _no_experiment()
+            raise TasklawsError(_NO_EXPERIMENT)
         return self.zipf
-
-
-def _no_experiment() -> TasklawsError:
-    return TasklawsError("params.yaml has no experiment: run `dvc exp run -S experiment=overlap`")
 
 
 @dataclass(frozen=True)
@@ -354,15 +350,13 @@ class Settings:
     models: Models
     experiment: Experiment
     seed: Natural
-    raw: dict[str, Any] = field(init=False, repr=False, compare=False)
+    raw: Mapping[str, Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        strangers = [family for family in self.elicitation.ask if family not in self.families.sets]
-        if strangers:
-            raise TasklawsError(f"elicitation.ask has {strangers[0]!r}, which families.sets lacks")
-        strangers = [family for family in self.humans.families if family not in self.families.sets]
-        if strangers:
-            raise TasklawsError(f"humans.families has {strangers[0]!r}, which families.sets lacks")
+        for key, named in (("elicitation.ask", self.elicitation.ask), ("humans.families", self.humans.families)):
+            for family in named:
+                if family not in self.families.sets:
+                    raise TasklawsError(f"{key} has {family!r}, which families.sets lacks")
         if self.experiment.ladders:
             count, least = len(self.models.rungs), self.experiment.overlap_sets.min_rungs
             if count <= least:

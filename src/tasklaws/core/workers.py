@@ -10,14 +10,16 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.progress import Advance, progress
+from tasklaws.core.progress import progress
 
-T = TypeVar("T")
+Answer = TypeVar("Answer")
 # glibc's malloc gives large blocks back to the system and asks for them anew at every step: an eighth of training.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 
 
-def run_each(function: Callable[..., T], jobs: Sequence[tuple[Any, ...]], workers: int, what: str = "jobs") -> list[T]:
+def run_each(
+    function: Callable[..., Answer], jobs: Sequence[tuple[Any, ...]], workers: int, what: str = "jobs"
+) -> list[Answer]:
     """Call `function` on each tuple of arguments, `workers` at a time, and return the results in order; say of long
     work how far it has come, `what` being the name of the jobs.
 
@@ -27,34 +29,28 @@ def run_each(function: Callable[..., T], jobs: Sequence[tuple[Any, ...]], worker
     """
     with progress(what, len(jobs)) as advance:
         if len(jobs) == 1 or workers == 1:
-            return [_done(function(*job), advance) for job in jobs]
-        return _in_processes(function, jobs, workers, advance)
-
-
-def _done(result: T, advance: Advance) -> T:
-    advance()
-    return result
-
-
-def _in_processes(
-    function: Callable[..., T], jobs: Sequence[tuple[Any, ...]], workers: int, advance: Advance
-) -> list[T]:
-    os.environ.update(KEEP_MEMORY)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max(1, min(workers, len(jobs))), context, _end_with_parent) as pool:
-        try:
-            running = [pool.submit(function, *job) for job in jobs]
-            for job in as_completed(running):
-                _done(job.result(), advance)
-            return [job.result() for job in running]
-        except BrokenProcessPool as error:
-            raise TasklawsError("a worker process died (out of memory?): run it again to resume") from error
-        except BaseException:
-            # Else leaving the block would wait until every job under way is done.
-            for child in multiprocessing.active_children():
-                child.terminate()
-            pool.shutdown(cancel_futures=True)
-            raise
+            answers = []
+            for job in jobs:
+                answers.append(function(*job))
+                advance()
+            return answers
+        os.environ.update(KEEP_MEMORY)
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(max(1, min(workers, len(jobs))), context, _end_with_parent) as pool:
+            try:
+                running = [pool.submit(function, *job) for job in jobs]
+                for done in as_completed(running):
+                    done.result()
+                    advance()
+                return [done.result() for done in running]
+            except BrokenProcessPool as error:
+                raise TasklawsError("a worker process died (out of memory?): run it again to resume") from error
+            except BaseException:
+                # Else leaving the block would wait until every job under way is done.
+                for child in multiprocessing.active_children():
+                    child.terminate()
+                pool.shutdown(cancel_futures=True)
+                raise
 
 
 def _end_with_parent() -> None:

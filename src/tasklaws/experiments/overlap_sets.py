@@ -1,31 +1,27 @@
 """Sets of chains that differ in nothing but their overlap.
 
-from tasklaws.tables import SETS
-
-
 Of one seed the sets share their items, but for those that a larger overlap gives the shared skill: which skills there
 are and which digits they work on are drawn once a seed. So every question is asked once, and overlaps are compared in
 pairs.
 """
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from tasklaws.core.schema import Item
 from tasklaws.core.settings import Ask, OverlapSets
 from tasklaws.families import Family, build
-from tasklaws.tables import SETS
+
+FAMILY = "step_chain"
+SET_ITEMS = Path("data/overlap/items")
+ASK: Ask = {FAMILY: ("direct",)}
 
 
-def chains(settings: OverlapSets) -> list[Family]:
-    """The chains of every overlap; settings that step_chain refuses raise TasklawsError."""
-    return [
-        family
-        for share in settings.overlaps
-        for family in build({FAMILY: {**settings.chain, "overlap": share}}, "conf/experiment")
-    ]
+def set_chains(settings: OverlapSets) -> list[Family]:
+    """The family of every overlap; settings that step_chain refuses raise TasklawsError."""
+    chains = ({FAMILY: {**settings.chain, "overlap": share}} for share in settings.overlaps)
+    return [family for chain in chains for family in build(chain, "conf/experiment")]
 
 
 def draw_sets(settings: OverlapSets, seed: int, learned: frozenset[str]) -> tuple[list[Item], pd.DataFrame]:
@@ -34,18 +30,13 @@ def draw_sets(settings: OverlapSets, seed: int, learned: frozenset[str]) -> tupl
     The set of overlap o and number s is what step_chain makes of seed + 1 + s, so that none is an item of seed.
     """
     items: dict[str, Item] = {}
-    rows: list[dict[str, Any]] = []
-    for share, family in zip(settings.overlaps, chains(settings), strict=True):
+    rows: list[dict[str, object]] = []
+    for share, family in zip(settings.overlaps, set_chains(settings), strict=True):
         for number in range(settings.n_seeds):
             for item in family.items(seed + 1 + number, "test"):
-                asked = item.question not in learned
-                if asked:
+                is_learned = item.question in learned
+                if not is_learned:
                     items[item.id] = item
                 row = {"overlap": share, "set_seed": number, "item": item.id}
-                rows.append(row | {"skill": item.skills[0], "is_learned": not asked})
-    return sorted(items.values(), key=lambda item: item.id), SETS.frame(rows)
-
-
-FAMILY = "step_chain"
-SET_ITEMS = Path("data/overlap/items")
-ASK: Ask = {FAMILY: ("direct",)}
+                rows.append(row | {"skill": item.skills[0], "is_learned": is_learned})
+    return sorted(items.values(), key=lambda item: item.id), pd.DataFrame(rows)

@@ -1,50 +1,16 @@
-"""Hutter's question: small runs on corpora that differ in nothing but the Zipf exponent of their skills."""
+"""Hutter's question: does the loss exponent of a corpus follow the Zipf exponent of its skills?"""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.settings import Corpus, ZipfRuns
-from tasklaws.families import build
-from tasklaws.ladder import card
-from tasklaws.ladder.corpus import TRAIN, write_corpus
-from tasklaws.ladder.rung import train_rung
 from tasklaws.laws.fitting import fit
 from tasklaws.tables import ZIPF_EXPONENTS, ZIPF_RUNS
 
-_ZIPF_WORK = Path(".work/zipf")
-
-
-def train_runs(exponent: float, settings: ZipfRuns, seed: int, workers: int) -> pd.DataFrame:
-    """The held-out loss of every run on the corpus of one exponent (tables.ZIPF_RUNS).
-
-    Each number of tokens is a run of its own, annealed to its end: checkpoints of one run would not be. Finished runs
-    are kept below .work/zipf, keyed by corpus and recipe, so that a killed stage goes on where it was.
-    """
-    key = sha256(json.dumps([exponent, asdict(settings), seed], sort_keys=True).encode()).hexdigest()[:16]
-    work = _ZIPF_WORK / f"{exponent:g}-{key}"
-    corpus = work / "corpus"
-    if not (corpus / TRAIN).exists():
-        families = build({"chain": {**settings.chain, "zipf": exponent}}, "conf/experiment")
-        drawn = Corpus(settings.n_documents, settings.n_heldout, settings.vocab_size, {"chain_direct": 1.0})
-        write_corpus(corpus, families, drawn, seed, frozenset())
-    rows = []
-    for n_tokens, source in settings.sources.items():
-        run = f"zipf{exponent:g}-{n_tokens}"
-        out = work / run
-        if not (out / card.CARD).exists():
-            train_rung(run, source, corpus, out, workers)
-        made = card.read(out)
-        for one in made.checkpoints:
-            if one.is_final:
-                rows.append([exponent, n_tokens, one.seed, made.n_params, one.loss_nats])
-    return ZIPF_RUNS.frame(rows)
+_REFITS = 200
 
 
 def read_runs(folder: Path, exponents: Sequence[float]) -> pd.DataFrame:
@@ -55,9 +21,6 @@ def read_runs(folder: Path, exponents: Sequence[float]) -> pd.DataFrame:
     if len(bad):
         raise TasklawsError(f"{folder}: loss_nats is {bad['loss_nats'].iloc[0]}: run `dvc repro --force zipf_train`")
     return runs
-
-
-_REFITS = 200
 
 
 def predicted_exponent(zipf: float) -> float:

@@ -4,7 +4,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
-from typing import Any
+from collections.abc import Mapping
 
 from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
@@ -28,7 +28,7 @@ def generators() -> dict[str, type[Family]]:
     return found
 
 
-def build(families: dict[str, dict[str, Any]], source: str = "conf/families") -> list[Family]:
+def build(families: Mapping[str, Mapping[str, object]], source: str = "conf/families") -> list[Family]:
     """The families of `settings.families.sets`: name -> settings, of which `generator` names the class's file.
 
     An unknown generator, and a setting that is missing, unknown or cannot be, raise TasklawsError, which names their
@@ -37,7 +37,7 @@ def build(families: dict[str, dict[str, Any]], source: str = "conf/families") ->
     built = []
     for name, settings in families.items():
         kind = settings.get("generator")
-        if kind not in generators():
+        if not isinstance(kind, str) or kind not in generators():
             raise TasklawsError(f"family {name}: unknown generator {kind!r}: there are {', '.join(generators())}")
         row = {"name": name} | {key: value for key, value in settings.items() if key != "generator"}
         built.append(read(generators()[kind], row, f"family {name}", f"correct it in {source}"))

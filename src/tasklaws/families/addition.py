@@ -11,10 +11,11 @@ ordinary difficulty beside the two extreme ones of "Thinking Out Loud: Task-base
 
 import random
 from dataclasses import dataclass
+from functools import partial
 
 from tasklaws.core.checked import Count
 from tasklaws.core.schema import Item
-from tasklaws.families.base import Family, Split, generator
+from tasklaws.families.base import Family, Split, generator, part_of
 
 
 @dataclass(frozen=True)
@@ -32,22 +33,16 @@ class Addition(Family):
         items = []
         for length in range(1, self.largest_length + 1):
             rng = generator(seed, self.name, length)
-            low, high = 10 ** (length - 1) if length > 1 else 0, 10**length - 1
-            pairs: dict[tuple[int, int], None] = {}
-            wanted = min(self.per_length, (high - low + 1) ** 2 // 8)
-            while len(pairs) < 2 * wanted:
-                first, second = rng.randint(low, high), rng.randint(low, high)
-                if (second, first) not in pairs:
-                    pairs[first, second] = None
-            chosen = list(pairs)[:wanted] if split == "test" else list(pairs)[wanted:]
-            items += [self._item(first, second) for first, second in sorted(chosen)]
+            n_addends = 9 * 10 ** (length - 1) + (length == 1)  # 0 is one of a digit
+            wanted = min(self.per_length, n_addends**2 // 8)
+            pairs = part_of(split, wanted, partial(_addends, rng, length), frozenset)
+            items += [self._item(*pair) for pair in pairs]
         return items
 
     def draw(self, rng: random.Random) -> Item:
         lengths = range(1, self.largest_length + 1)
         (length,) = rng.choices(lengths, [2.0**-length for length in lengths])
-        low, high = 10 ** (length - 1) if length > 1 else 0, 10**length - 1
-        return self._item(rng.randint(low, high), rng.randint(low, high))
+        return self._item(*_addends(rng, length))
 
     def reserved(self, item: Item) -> frozenset[str]:
         first, second = item.question.split("+")
@@ -73,3 +68,8 @@ class Addition(Family):
             chance=0.0,
             programs=(f"print({first}+{second})",),
         )
+
+
+def _addends(rng: random.Random, length: int) -> tuple[int, int]:
+    low, high = 10 ** (length - 1) if length > 1 else 0, 10**length - 1
+    return rng.randint(low, high), rng.randint(low, high)

@@ -3,13 +3,15 @@
 import math
 import random
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from tasklaws.core.checked import Count
 from tasklaws.core.schema import Elicitation, Item
 
 Split = Literal["test", "dev"]
+Draw = TypeVar("Draw", tuple[int, int], tuple[int, ...], str)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,18 @@ class Family(ABC):
 def generator(seed: int, *names: object) -> random.Random:
     """A random generator of its own for each purpose, so that one family's settings never move another's items."""
     return random.Random(":".join(map(str, (seed, *names))))
+
+
+def part_of(
+    split: Split, count: int, draw: Callable[[], Draw], key: Callable[[Draw], Any] = lambda drawn: drawn
+) -> list[Draw]:
+    """`count` draws of different `key`, sorted: the first ones for split `test`, the next ones for `dev`."""
+    found: dict[Any, Draw] = {}
+    while len(found) < 2 * count:
+        drawn = draw()
+        found.setdefault(key(drawn), drawn)
+    both = list(found.values())
+    return sorted(both[:count] if split == "test" else both[count:])
 
 
 def run_seconds(repeats: int) -> float:

@@ -37,10 +37,8 @@ class GaussSum(Family):
     large_share: Share
 
     def __post_init__(self) -> None:
-        if self.per_decade < 1 or not 1 < self.loop_limit < 10**9:
-            raise TasklawsError(
-                f"{self.name}: per_decade {self.per_decade}, loop_limit {self.loop_limit}: give 1 or more, 2 to 10^9"
-            )
+        if not 1 < self.loop_limit < 10**9:
+            raise TasklawsError(f"{self.name}: loop_limit is {self.loop_limit}: give more than 1, less than 10^9")
 
     def items(self, seed: int, split: Split) -> list[Item]:
         shift = {"test": 0.0, "dev": 0.5}[split]

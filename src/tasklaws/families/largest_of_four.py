@@ -11,12 +11,13 @@ import itertools
 import math
 import random
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from tasklaws.core.checked import Count
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Elicitation, Item
-from tasklaws.families.base import Family, Split, generator
+from tasklaws.families.base import Family, Split, generator, part_of
 
 
 @dataclass(frozen=True)
@@ -33,20 +34,15 @@ class LargestOfFour(Family):
     elicitations: ClassVar[tuple[Elicitation, ...]] = ("choice",)
 
     def __post_init__(self) -> None:
-        if not 0 < self.per_length <= math.comb(10, 4) // 4:
+        if self.per_length > math.comb(10, 4) // 4:
             raise TasklawsError(f"{self.name}: per_length is {self.per_length}: give 1 to {math.comb(10, 4) // 4}")
 
     def items(self, seed: int, split: Split) -> list[Item]:
         items = []
         for length in range(1, self.largest_length + 1):
             rng = generator(seed, self.name, length)
-            drawn: dict[frozenset[int], tuple[int, ...]] = {}
-            while len(drawn) < 2 * self.per_length:
-                numbers = self._numbers(rng, length)
-                drawn.setdefault(frozenset(numbers), numbers)
-            both = list(drawn.values())
-            chosen = both[: self.per_length] if split == "test" else both[self.per_length :]
-            items += [self._item(numbers) for numbers in sorted(chosen)]
+            drawn = part_of(split, self.per_length, partial(self._numbers, rng, length), frozenset)
+            items += [self._item(numbers) for numbers in drawn]
         return items
 
     def draw(self, rng: random.Random) -> Item:

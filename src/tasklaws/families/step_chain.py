@@ -18,6 +18,7 @@ whether a law can be found.
 import itertools
 import math
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 
 from tasklaws.core.checked import Count, Natural, Share
@@ -74,7 +75,7 @@ class StepChain(Family):
 
     def items(self, seed: int, split: Split) -> list[Item]:
         rng = generator(seed, self.name, split)
-        lengths = [length for length, count in sorted(self.lengths.items()) for _ in range(count)]
+        lengths = sorted(Counter(self.lengths).elements())
         rare_skills = self._rare_skills(len(lengths), generator(seed, self.name, "skills"))
         items: dict[str, Item] = {}
         optional_due = ordered_due = 0.0
@@ -105,10 +106,9 @@ class StepChain(Family):
         if self.shared_rank is None:
             rng.shuffle(tail)
             skills = tail[:1] * n_sharing + tail[len(tail) - (n_items - n_sharing) :]
-            rng.shuffle(skills)
-            return skills
-        shared = [tail.pop(self.shared_rank)] * n_sharing if n_sharing else []
-        skills = shared + tail[: n_items - n_sharing]
+        else:
+            shared = [tail.pop(self.shared_rank)] * n_sharing if n_sharing else []
+            skills = shared + tail[: n_items - n_sharing]
         rng.shuffle(skills)
         return skills
 
@@ -139,9 +139,6 @@ class StepChain(Family):
     def _item(self, value: str, steps: tuple[Operation, ...]) -> Item:
         answer = _run(steps, value)
         needed = _shortest(steps, value)
-        programs = [_program(value, steps)]
-        if len(needed) < len(steps):
-            programs.append(_program(value, needed))
         return Item(
             id=f"{self.name}-{len(steps)}-{value}-" + "-".join(step.name for step in steps),
             family=self.name,
@@ -154,7 +151,7 @@ class StepChain(Family):
             human_seconds=5.0 + 6.0 * len(steps),
             fuel=self.fuel,
             chance=0.0,
-            programs=tuple(programs),
+            programs=tuple(_program(value, chain) for chain in dict.fromkeys((steps, needed))),
         )
 
 

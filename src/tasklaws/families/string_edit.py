@@ -10,11 +10,12 @@ Scaling Laws" asks about under "less pathologically constructed tasks").
 
 import random
 from dataclasses import dataclass
+from functools import partial
 
 from tasklaws.core.checked import Count
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.families.base import Family, Split, generator
+from tasklaws.families.base import Family, Split, generator, part_of
 
 _LETTERS = "ABCDEFGH"
 PROGRAMS = {
@@ -54,7 +55,7 @@ class StringEdit(Family):
     longest: Count
 
     def __post_init__(self) -> None:
-        if not 1 <= self.shortest <= self.longest or not 0 < 4 * self.per_cell <= len(_LETTERS) ** self.shortest:
+        if self.shortest > self.longest or 4 * self.per_cell > len(_LETTERS) ** self.shortest:
             raise TasklawsError(
                 f"{self.name}: {self.per_cell} items a cell of {self.shortest} to {self.longest} letters cannot be: "
                 f"give lengths of 1 or more and at most {len(_LETTERS)}^shortest / 4 items a cell"
@@ -65,16 +66,13 @@ class StringEdit(Family):
         for name in PROGRAMS:
             for length in range(self.shortest, self.longest + 1):
                 rng = generator(seed, self.name, name, length)
-                texts: dict[str, None] = {}
-                while len(texts) < 2 * self.per_cell:
-                    texts["".join(rng.choice(_LETTERS) for _ in range(length))] = None
-                chosen = list(texts)[: self.per_cell] if split == "test" else list(texts)[self.per_cell :]
-                items += [self._item(name, text) for text in sorted(chosen)]
+                texts = part_of(split, self.per_cell, partial(_letters, rng, length))
+                items += [self._item(name, text) for text in texts]
         return items
 
     def draw(self, rng: random.Random) -> Item:
         length = rng.randint(self.shortest, self.longest)
-        return self._item(rng.choice(list(PROGRAMS)), "".join(rng.choice(_LETTERS) for _ in range(length)))
+        return self._item(rng.choice(list(PROGRAMS)), _letters(rng, length))
 
     def _item(self, name: str, text: str) -> Item:
         return Item(
@@ -91,3 +89,7 @@ class StringEdit(Family):
             chance=0.0,
             programs=(f"s='{text}'\n{PROGRAMS[name]}",),
         )
+
+
+def _letters(rng: random.Random, length: int) -> str:
+    return "".join(rng.choice(_LETTERS) for _ in range(length))

@@ -1,0 +1,1 @@
+"""Asking models through lm-eval, and scoring what they said."""

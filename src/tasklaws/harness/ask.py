@@ -27,7 +27,7 @@ def ask_rung(rung_dir: Path, settings: Settings, ask: Ask, items: Path, out: Pat
     one; one-thread processes share them. Each finished checkpoint is kept under .work/respond, keyed by all that
     determines its responses, until `out` stands.
     """
-    checkpoints = [one for one in card.read(rung_dir).checkpoints if one.is_final or not final_only]
+    checkpoints = [one for one in card.read_card(rung_dir).checkpoints if one.is_final or not final_only]
     work = _ASKING_WORK / f"{rung_dir.name}-{_key(rung_dir, settings, ask, items)}"
     work.mkdir(parents=True, exist_ok=True)
     print(f"{rung_dir.name}: work in progress in {work}", file=sys.stderr, flush=True)

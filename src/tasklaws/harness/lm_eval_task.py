@@ -10,7 +10,7 @@ from tasklaws.core.schema import ITEMS, Elicitation, Item, read_items
 from tasklaws.families.prompts import prompt, target
 
 
-def document(item: Item, elicitation: Elicitation) -> dict[str, Any]:
+def document(item: Item, elicitation: Elicitation) -> dict[str, object]:
     """An item as lm-eval takes it: `prompt` is read, `target` is what a right model writes next."""
     return {
         "id": item.id,
@@ -24,7 +24,7 @@ def document(item: Item, elicitation: Elicitation) -> dict[str, Any]:
     }
 
 
-def load(family: str, elicitation: Elicitation, items: str = "", **_: Any) -> dict[str, Dataset]:
+def item_splits(family: str, elicitation: Elicitation, items: str = "", **_: Any) -> dict[str, Dataset]:
     """The splits of a task, for lm-eval's `custom_dataset`: `test` is asked, `shots` serves as few-shot examples.
 
     Items are read from the directory `items`, else that of TASKLAWS_ITEMS, else data/items below the working directory.

@@ -2,8 +2,8 @@
 
 import math
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rapidfuzz.distance import Levenshtein
 
@@ -99,3 +99,21 @@ def score_answer(
             given = outcome.stdout if outcome.status == "ok" else ""
         scored |= {"exact_match": exact_match(given, answer), "partial_credit": partial_credit(given, answer)}
     return scored
+
+
+def score_document(document: Mapping[str, Any], results: list[Any]) -> dict[str, float]:
+    """Scores of one document under the plain `lm_eval` command; the pipeline scores stored responses instead.
+
+    `results` hold a text, a program (run in the sandbox) or log-likelihoods, by what was asked.
+    """
+    from tasklaws.sandbox import run
+
+    answer, target = document["answer"], document["target"]
+    if document["choices"]:
+        return score_answer(answer, target, log_likelihoods=[likely for likely, _ in results], right=document["right"])
+    (result,) = results
+    if isinstance(result, tuple):
+        return score_answer(answer, target, log_likelihoods=[result[0]])
+    program = document["elicitation"] == "python"
+    outcome = run(program_of(result), document["fuel"]) if program else None
+    return score_answer(answer, target, result, outcome=outcome)

@@ -25,14 +25,14 @@ def tasks_of(ask: Ask) -> list[str]:
     return names + [f"{name}_likelihood" for name in names if not name.endswith("_choice")]
 
 
-def respond(model: Path, settings: Settings, ask: Ask, items: Path) -> list[dict[str, Any]]:
+def respond(model: Path, settings: Settings, ask: Ask, items: Path) -> list[dict[str, object]]:
     """What the model in a directory says to every item in `items`: one row an item and elicitation, sorted by them.
 
     A row holds `response` (text) and `log_likelihood` of the right text, or `log_likelihoods` of the choices, in nats,
     rounded to 1e-6. In float64 the rows do not depend on the batch size or on what was asked before. A task that
     custom_tasks/ does not have raises TasklawsError.
     """
-    own: Any = {"items": str(items)}  # lm-eval hands it to documents.load
+    own: Any = {"items": str(items)}  # lm-eval hands it to lm_eval_task.item_splits
     manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=own)
     tasks = tasks_of(ask)
     unknown = [task for task in tasks if task not in manager.all_tasks]
@@ -51,7 +51,7 @@ def respond(model: Path, settings: Settings, ask: Ask, items: Path) -> list[dict
         task.set_config("num_fewshot", settings.elicitation.num_fewshot)
         task.set_fewshot_seed(SHOTS_SEED)
     output = evaluate(language_model, loaded, bootstrap_iters=0, verbosity="ERROR")
-    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    rows: dict[tuple[str, str, str], dict[str, object]] = {}
     for name, samples in output["samples"].items():
         for sample in samples:
             document = sample["doc"]

@@ -3,8 +3,8 @@
 import importlib
 import keyword
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -27,11 +27,12 @@ Source: say here where the family is from.
 
 import random
 from dataclasses import dataclass
+from functools import partial
 
 from tasklaws.core.checked import Count
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.families.base import Family, Split, generator
+from tasklaws.families.base import Family, Split, generator, part_of
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,8 @@ class CLASS(Family):
         items = []
         for length in range(2, self.largest_length + 1):
             rng = generator(seed, self.name, length)
-            pairs: dict[tuple[int, int], None] = {}
-            while len(pairs) < 2 * self.per_length:
-                pairs[self._pair(rng, length)] = None
-            chosen = list(pairs)[: self.per_length] if split == "test" else list(pairs)[self.per_length :]
-            items += [self._item(*pair) for pair in sorted(chosen)]
+            pairs = part_of(split, self.per_length, partial(self._pair, rng, length))
+            items += [self._item(*pair) for pair in pairs]
         return items
 
     def draw(self, rng: random.Random) -> Item:
@@ -107,7 +105,7 @@ humans:        # how the made-up people do it (src/tasklaws/humans/population.py
 """
 
 
-def new_family(name: str, root: Path, sets: dict[str, dict[str, Any]]) -> list[Path]:
+def new_family(name: str, root: Path, sets: Mapping[str, Mapping[str, object]]) -> list[Path]:
     """Write a family that works, to be edited: src/tasklaws/families/NAME.py, conf/families/NAME.yaml, its line in
     conf/families/default.yaml, and its files in custom_tasks/; all below `root`. Returns the paths written. `sets` are
     the families that conf/ has (families.sets).
@@ -133,5 +131,5 @@ def new_family(name: str, root: Path, sets: dict[str, dict[str, Any]]) -> list[P
     write_text(listed, read_text(listed).replace(_LAST, f"  - {name}\n{_LAST}", 1))
     importlib.invalidate_caches()
     generators.cache_clear()
-    families = build(sets | yaml.safe_load(read_text(entry))["families"]["sets"])
+    families = build({**sets, **yaml.safe_load(read_text(entry))["families"]["sets"]})
     return [code, entry, listed, *write_task_files(task_files(families), root)]

@@ -18,12 +18,7 @@ from tasklaws.tables import SCORES
 
 
 def score_rung(
-    rung: str,
-    responses: Path,
-    items: dict[str, Item],
-    ask: Ask,
-    checkpoints: Sequence[tuple[int, int]],
-    workers: int,
+    rung: str, responses: Path, items: dict[str, Item], ask: Ask, checkpoints: Sequence[tuple[int, int]], workers: int
 ) -> pd.DataFrame:
     """The scores (tables.SCORES) of what the `checkpoints` (seed, step) of a rung said to `items`, put as `ask` has it.
 
@@ -45,10 +40,7 @@ def score(rung: str, responses: Sequence[Response], items: dict[str, Item], outc
             raise TasklawsError(f"{rung}: a response to unknown item {said.item!r}: run `dvc repro respond@{rung}`")
         n_choices = len(items[said.item].choices)
         if said.log_likelihoods is not None and len(said.log_likelihoods) != n_choices:
-            raise TasklawsError(
-                f"{rung}: {said.item} has {n_choices} choices, not {len(said.log_likelihoods)}: "
-                f"run `dvc repro --force respond@{rung}`"
-            )
+            raise _outdated(rung, f"{said.item} has {n_choices} choices, not {len(said.log_likelihoods)}")
     asked = [said for said in responses if said.elicitation == "python"]
     programs = [(metrics.program_of(said.response or ""), items[said.item].fuel) for said in asked]
     ran = {id(said): outcome for said, outcome in zip(asked, outcomes.of(programs), strict=True)}
@@ -57,11 +49,7 @@ def score(rung: str, responses: Sequence[Response], items: dict[str, Item], outc
 
 
 def refuse_unanswered(
-    rung: str,
-    responses: Sequence[Response],
-    items: dict[str, Item],
-    ask: Ask,
-    checkpoints: Sequence[tuple[int, int]],
+    rung: str, responses: Sequence[Response], items: dict[str, Item], ask: Ask, checkpoints: Sequence[tuple[int, int]]
 ) -> None:
     """Raise TasklawsError unless every (seed, step) of `checkpoints` answered every item in every way, and no more."""
     ways = [(family, elicitation) for family, elicitations in ask.items() for elicitation in elicitations]
@@ -69,20 +57,19 @@ def refuse_unanswered(
     for said in responses:
         key = (said.seed, said.step, said.family, said.elicitation)
         if key not in answered:
-            raise TasklawsError(
-                f"{rung}: a response of {key} was not asked for: run `dvc repro --force respond@{rung}`"
-            )
+            raise _outdated(rung, f"a response of {key} was not asked for")
         answered[key].add(said.item)
     for (seed, step, family, elicitation), given in answered.items():
         missing = sorted({item.id for item in items.values() if item.family == family} - given)
         if missing:
-            raise TasklawsError(
-                f"{rung}: no response to {missing[0]} ({elicitation}, seed {seed}, step {step}): "
-                f"run `dvc repro --force respond@{rung}`"
-            )
+            raise _outdated(rung, f"no response to {missing[0]} ({elicitation}, seed {seed}, step {step})")
 
 
-def _score_row(rung: str, said: Response, item: Item, outcome: Outcome | None) -> dict[str, Any]:
+def _outdated(rung: str, reason: str) -> TasklawsError:
+    return TasklawsError(f"{rung}: {reason}: run `dvc repro --force respond@{rung}`")
+
+
+def _score_row(rung: str, said: Response, item: Item, outcome: Outcome | None) -> dict[str, object]:
     words = {"response": said.response, "log_likelihood": said.log_likelihood, "log_likelihoods": said.log_likelihoods}
     given_words = {key: value for key, value in words.items() if value is not None}
     scored = {

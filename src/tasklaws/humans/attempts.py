@@ -49,7 +49,14 @@ def check_attempts(table: pd.DataFrame, items: Collection[str], source: str) -> 
     refuse(score, (score == 1) & (table["solved"] == 0), "yet not solved: correct one of the two")
     refuse(score, (score == 0) & (table["solved"] == 1), "yet solved: correct one of the two")
     for column in groups:
-        _refuse_changing_group(table, column)
+        first = table.groupby("person")[column].transform("first")
+        changed = table[column] != first
+        if changed.any():
+            row, one = table[changed].iloc[0], first[changed].iloc[0]
+            raise TasklawsError(
+                f"{row.name}: person {row['person']} is both {one!r} and {row[column]!r} in {column}: give each person "
+                "one value"
+            )
     table = _first(table)
     missing = sorted(set(items) - set(table["item"]))
     if missing:
@@ -65,31 +72,21 @@ def group_columns(columns: Iterable[object]) -> list[str]:
 
 
 def _first(table: pd.DataFrame) -> pd.DataFrame:
+    """Each person's first attempt at each item, by `order` where there is one."""
+
+    def refuse_attempt(bad: pd.Series, what: str) -> None:
+        if bad.any():
+            row = table[bad].iloc[0]
+            raise TasklawsError(f"{row.name}: person {row['person']} attempted item {row['item']} {what}")
+
     if "order" not in table:
         again = table.duplicated(ATTEMPTS.keys)
-        _refuse_attempt(table, again, "twice in no order: add a column `order` (1, 2, ...) or keep one")
+        refuse_attempt(again, "twice in no order: add a column `order` (1, 2, ...) or keep one")
         return table
     order = table["order"]
     refuse(order, order.isna() | (order % 1 != 0) | (order < 1), "give 1, 2, ...")
     again = table.duplicated([*ATTEMPTS.keys, "order"])
-    _refuse_attempt(table, again, "twice in no order: number them 1, 2, ... in `order`")
+    refuse_attempt(again, "twice in no order: number them 1, 2, ... in `order`")
     headless = table.groupby(ATTEMPTS.keys)["order"].transform("min") > 1
-    _refuse_attempt(table, headless, "again without a first time: add the attempt of `order` 1, or remove the later")
+    refuse_attempt(headless, "again without a first time: add the attempt of `order` 1, or remove the later")
     return table[order == 1]
-
-
-def _refuse_attempt(table: pd.DataFrame, bad: pd.Series, what: str) -> None:
-    if bad.any():
-        row = table[bad].iloc[0]
-        raise TasklawsError(f"{row.name}: person {row['person']} attempted item {row['item']} {what}")
-
-
-def _refuse_changing_group(table: pd.DataFrame, column: str) -> None:
-    first = table.groupby("person")[column].transform("first")
-    changed = table[column] != first
-    if changed.any():
-        row = table[changed].iloc[0]
-        raise TasklawsError(
-            f"{row.name}: person {row['person']} is both {first[changed].iloc[0]!r} and {row[column]!r} "
-            f"in {column}: give each person one value"
-        )

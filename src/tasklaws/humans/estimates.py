@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,6 @@ from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_jsonl, read_rows, records
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.core.schema import Item
 from tasklaws.core.settings import Target
 from tasklaws.humans.attempts import GROUP, check_attempts, group_columns, read_attempts
 from tasklaws.stats.proportions import Mean, pooled_rates, shared_error
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True)
-class Median:
+class Median(NamedTuple):
     """A median completion time and its limits in seconds; None where the data do not bound it.
 
     Where fewer than half finish, `seconds` is None, as the median lies above the timeout; so does the whole interval
@@ -41,12 +39,12 @@ class Median:
 def median_seconds(attempts: pd.DataFrame, level: float) -> Median:
     """The time by which half of all people have solved the item (Kaplan-Meier), with Brookmeyer-Crowley limits.
 
-    `attempts` are those at one item. A solved one is an event at `seconds`; one that was not solved is censored at its
-    `timeout`, also when the person gave up or handed in a wrong answer before: people stop because the item is hard
-    for them, and to censor them when they stop would take them for people who would have gone on like the others (the
-    competing event stays in the risk set, as in Fine and Gray 1999). The limits are the times at which the log-log band
-    of the curve crosses one half (Brookmeyer and Crowley 1982); where its lower end does not, `low` is as far as enough
-    people were watched to exclude, by the sign test, that half would have finished.
+    `attempts` are those at one item. A solved one is an event at `seconds`; any other is censored at its `timeout`,
+    also when the person gave up or handed in a wrong answer before: people stop because the item is hard for them, and
+    to censor them when they stop would take them for people who would have gone on like the others (the competing event
+    stays in the risk set, as in Fine and Gray 1999). The limits are the times at which the log-log band of the curve
+    crosses one half (Brookmeyer and Crowley 1982); where its lower end does not, `low` is as far as enough people were
+    watched to exclude, by the sign test, that half would have finished.
     """
     seconds, timeout = attempts["seconds"].to_numpy(float), attempts["timeout"].to_numpy(float)
     event = attempts["solved"].to_numpy() == 1
@@ -80,22 +78,9 @@ def refuse_unknown(target: Target, attempts: pd.DataFrame) -> None:
         raise TasklawsError(f"target: no attempt by anyone of {target.group} {value!r}: leave out its share")
 
 
-def in_target(strata: pd.DataFrame, target: Target, total: str, squares: str) -> Mean:
-    """Each item's mean in the target, sum_h W_h m_h; NaN where nobody of a stratum attempted the item.
-
-    `strata` has one row an item and value of the target's group: n_people, and the sum `total` of what is averaged
-    and that of its `squares`. Within a stratum people are taken for a random sample of it. Shape of each: (items,),
-    sorted by item.
-    """
-    values = [value for value, share in target.shares.items() if share > 0]
-    rows = strata.set_index(["item", GROUP + target.group])
-    moments = (rows[part].unstack().reindex(columns=values).to_numpy(float) for part in ("n_people", total, squares))
-    return Mean.of(*moments).reweighted([target.shares[value] for value in values])
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class SolveRates(Result):
-    """What people's attempts say of each item.
+    """Solve rates, scores and times of each item, from people's attempts.
 
     `items` has a row an item, as `item_table` says; `groups` a row an item, group and value of it. Columns in `_low`
     and `_high` are limits of intervals of `level`. `mixed` names the items with attempts of different timeouts."""
@@ -108,11 +93,8 @@ class SolveRates(Result):
     def summary(self) -> str:
         """How many items and people, their range of rates, and what to mind."""
         rates, people = self.items["solve_rate"], self.items["n_people"]
-        spread = (
-            f"{len(self.items)} items, each tried by {people.min()} to {people.max()} people and solved by "
-            f"{rates.min():.1%} to {rates.max():.1%} of them"
-        )
-        return "\n".join([*self.notes, spread])
+        tried = f"{len(self.items)} items, each tried by {people.min()} to {people.max()} people"
+        return "\n".join([*self.notes, f"{tried} and solved by {rates.min():.1%} to {rates.max():.1%} of them"])
 
     @property
     def notes(self) -> list[str]:
@@ -125,14 +107,10 @@ class SolveRates(Result):
             "are as handed in"
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """`items` and `groups` as lists of rows without their empty cells, `level` and `mixed`."""
-        return {
-            "items": records(self.items),
-            "groups": records(self.groups),
-            "level": self.level,
-            "mixed": list(self.mixed),
-        }
+        tables = {"items": records(self.items), "groups": records(self.groups)}
+        return {**tables, "level": self.level, "mixed": list(self.mixed)}
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the solve rates in order, with their intervals."""
@@ -176,30 +154,19 @@ def solve_rates(
         raise TasklawsError(f"the level of the intervals is {level}: give a number between 0 and 1")
     if isinstance(attempts, pd.DataFrame):
         labelled = attempts.set_axis([f"attempts: row {row}" for row in attempts.index])
-        seen = labelled["item"].dropna().unique() if "item" in labelled else ()
-        table = check_attempts(labelled, list(families or seen), "attempts")
-    else:
         if families is None:
-            found = read_rows(Path(attempts), ["item"], [], ["item"])["item"]
-            families = dict.fromkeys(found.dropna(), "items")
-        table = read_attempts(Path(attempts), families)
-    if families is None:
-        families = dict.fromkeys(table["item"], "items")
+            families = dict.fromkeys(labelled.get("item", pd.Series(dtype=str)).dropna(), "items")
+        table = check_attempts(labelled, families, "attempts")
+    else:
+        path = Path(attempts)
+        if families is None:
+            families = dict.fromkeys(read_rows(path, ["item"], [], ["item"])["item"].dropna(), "items")
+        table = read_attempts(path, families)
     if target is not None:
         refuse_unknown(target, table)
     timeouts = table.groupby("item")["timeout"].nunique()
     mixed = tuple(map(str, timeouts.index[timeouts > 1]))
     return SolveRates(item_table(table, families, level, target), group_table(table, level), level, mixed)
-
-
-def write_summary(attempts: Path, items: Sequence[Item], level: float, target: Target | None, out: Path) -> list[str]:
-    """Write items.csv and groups.csv in `out`, from a CSV of attempts, and return what to say of them, in lines.
-
-    What `solve_rates` refuses raises TasklawsError before anything is written.
-    """
-    rates = solve_rates(attempts, families={item.id: item.family for item in items}, target=target, level=level)
-    rates.write(out)
-    return [*rates.notes, f"{out}/items.csv: {len(rates.items)} items"]
 
 
 def read_families(paths: Sequence[Path]) -> dict[str, str]:
@@ -236,39 +203,39 @@ def item_table(
 
     - `timeout` is the item's shortest one; `solve_rate` is the share of people who solved it within that. `mean_score`
       is of what each handed in within their own timeout.
-    - `pooled_rate` is the same, shrunk towards the other items of the family (`pooling.pooled_rates`).
+    - `pooled_rate` is the same, shrunk towards the other items of the family (`pooled_rates`).
     - `n_stopped` gave up or handed in what did not solve it; `n_timed_out` had not finished by their timeout.
     - `median_seconds` takes who does not solve for censored, and is empty where it lies above the timeout
-      (`completion.median_seconds`); `solver_seconds` is the geometric mean over solvers, too short wherever some fail.
+      (`median_seconds`); `solver_seconds` is the geometric mean over solvers, too short wherever some fail.
     - `target_rate` and `target_score` are reweighted to `target`, and empty where nobody of one of its strata
       attempted the item.
 
     Columns in `_low` and `_high` are the limits of intervals of `level`.
     """
     events = _events(attempts)
-    counts = events.groupby("item", as_index=False).agg(
+    table = events.groupby("item", as_index=False).agg(
         timeout=("timeout", "min"), n_stopped=("stopped", "sum"), n_timed_out=("timed_out", "sum")
     )
-    counts.insert(1, "family", counts["item"].map(dict(families)))
+    table.insert(1, "family", table["item"].map(dict(families)))
     moments = _moments(events, ["item"])
-    table = pd.concat([counts, _estimates(moments, level)], axis=1)
+    table = pd.concat([table, _estimates(moments, level)], axis=1)
     by_family = events.groupby(events["item"].map(dict(families)))
-    for family, rows in moments.groupby(counts["family"]):
+    for family, rows in moments.groupby(table["family"]):
         k, n = (rows[column].to_numpy(float) for column in ("n_solved", "n_people"))
         pooled = pooled_rates(k, n, level, shared_error(by_family.get_group(family)))
-        for column, values in zip(_limits("pooled_rate"), pooled, strict=True):
-            table.loc[rows.index, column] = values
+        table.loc[rows.index, _limits("pooled_rate")] = np.stack(pooled, axis=1)
     medians = [median_seconds(rows, level) for _, rows in attempts.groupby("item")]
-    for column, part in zip(_limits("median_seconds"), ("seconds", "low", "high"), strict=True):
-        table[column] = [getattr(median, part) for median in medians]
+    table[_limits("median_seconds")] = np.array(medians, dtype=float)
     logs = np.log(attempts["seconds"]).where(attempts["solved"] == 1)
     table["solver_seconds"] = np.exp(logs.groupby(attempts["item"]).mean()).to_numpy()
     if target is not None:
-        strata = _moments(events, ["item", GROUP + target.group])
-        for column, total, squares in (("target_rate", "n_solved", "n_solved"), ("target_score", "total", "squares")):
-            mean = in_target(strata, target, total, squares)
-            for name, values in zip(_limits(column), (mean.estimate, *mean.interval(level)), strict=True):
-                table[name] = values
+        # Each item's mean in the target, sum_h W_h m_h over its strata h, in each of which people are taken for a
+        # random sample of it.
+        shares = {value: share for value, share in target.shares.items() if share > 0}
+        rows = _moments(events, ["item", GROUP + target.group]).set_index(["item", GROUP + target.group])
+        for column, moments_of in (("target_rate", _RATE), ("target_score", _SCORE)):
+            strata = (rows[part].unstack().reindex(columns=[*shares]).to_numpy(float) for part in moments_of)
+            _add_mean(table, column, Mean.of(*strata).reweighted([*shares.values()]), level)
     return table
 
 
@@ -278,9 +245,7 @@ def group_table(attempts: pd.DataFrame, level: float) -> pd.DataFrame:
     parts = []
     for column in group_columns(attempts):
         moments = _moments(events, ["item", column])
-        keys = pd.DataFrame(
-            {"item": moments["item"], "group": column.removeprefix(GROUP), "value": moments[column]},
-        )
+        keys = moments[["item"]].assign(group=column.removeprefix(GROUP), value=moments[column])
         parts.append(pd.concat([keys, _estimates(moments, level)], axis=1))
     return pd.concat(parts, ignore_index=True) if parts else HUMAN_GROUPS.frame([])
 
@@ -297,6 +262,11 @@ def _events(attempts: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+# The columns of `_moments` that Mean.of takes: people, sum and sum of squares, of solved or not, and of scores.
+_RATE = ("n_people", "n_solved", "n_solved")
+_SCORE = ("n_people", "total", "squares")
+
+
 def _moments(events: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return events.groupby(by, as_index=False).agg(
         n_people=("person", "size"), n_solved=("in_time", "sum"), total=("score", "sum"), squares=("squares", "sum")
@@ -305,11 +275,13 @@ def _moments(events: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 def _estimates(moments: pd.DataFrame, level: float) -> pd.DataFrame:
     table = moments[["n_people", "n_solved"]].copy()
-    for column, total, squares in (("solve_rate", "n_solved", "n_solved"), ("mean_score", "total", "squares")):
-        mean = Mean.of(moments["n_people"], moments[total], moments[squares])
-        for name, values in zip(_limits(column), (mean.estimate, *mean.interval(level)), strict=True):
-            table[name] = values
+    for column, moments_of in (("solve_rate", _RATE), ("mean_score", _SCORE)):
+        _add_mean(table, column, Mean.of(*(moments[part] for part in moments_of)), level)
     return table
+
+
+def _add_mean(table: pd.DataFrame, column: str, mean: Mean, level: float) -> None:
+    table[_limits(column)] = np.stack([mean.estimate, *mean.interval(level)], axis=1)
 
 
 def _limits(column: str) -> list[str]:

@@ -31,7 +31,7 @@ def work_seconds(work: Work, item: Item, skipping: Flags | bool, pace: Array | f
     return np.asarray(fixed * pace + steps * (1.0 if work.machine else pace), dtype=float)
 
 
-def simulate(items: Sequence[Item], population: Population, seed: int) -> pd.DataFrame:
+def simulate_attempts(items: Sequence[Item], population: Population, seed: int) -> pd.DataFrame:
     """Every person's one attempt at every item, as an attempts table; times to 0.1 s, scores to four decimals.
 
     The same seed gives the same table, and each item its attempts whatever the other items are. Of person j at item i:
@@ -57,18 +57,16 @@ class _People:
     def __init__(self, population: Population, seed: int) -> None:
         size = population.n_people
         self.names = [f"p{number:0{len(str(size))}d}" for number in range(1, size + 1)]
-        self.ability = _generator(seed, "ability").standard_normal(size)
+        self.ability = _normal(size, seed, "ability")
         self.speed = population.speed_sd * self._with_ability(population.speed_ability, seed, "speed")
-        self.patience = population.patience_seconds * np.exp(
-            population.patience_sd * _generator(seed, "patience").standard_normal(size)
-        )
+        self.patience = population.patience_seconds * np.exp(population.patience_sd * _normal(size, seed, "patience"))
         self.knows = {
             name: self._with_ability(known.ability, seed, "knows", name) > norm.isf(known.share)
             for name, known in population.knowledge.items()
         }
 
     def _with_ability(self, correlation: float, seed: int, *names: str) -> Array:
-        own = _generator(seed, *names).standard_normal(len(self.ability))
+        own = _normal(len(self.names), seed, *names)
         return np.asarray(correlation * self.ability + np.sqrt(1 - correlation**2) * own)
 
 
@@ -78,16 +76,15 @@ def _attempts(item: Item, population: Population, people: _People, seed: int) ->
         raise TasklawsError(f"humans.population.work has no {item.family}: say there how people do its items")
     size = len(people.names)
     rng = _generator(seed, "item", item.id)
-    everyone = np.ones(size, dtype=bool)
-    able = np.logical_and.reduce([everyone, *(people.knows[name] for name in work.needs)])
-    skipping = np.logical_or.reduce([~everyone, *(people.knows[name] for name in work.skips)])
+    able = np.logical_and.reduce([np.ones(size, bool), *(people.knows[name] for name in work.needs)])
+    skipping = np.logical_or.reduce([np.zeros(size, bool), *(people.knows[name] for name in work.skips)])
     finish = work_seconds(work, item, skipping, np.exp(population.pace_sd * rng.standard_normal(size) - people.speed))
     left = np.minimum(people.patience, work.timeout)
     finished = able & (finish <= left)
     n_steps = np.where(skipping, item.n_required, item.n_required + item.n_optional)
     if work.machine:
-        n_steps = everyone.astype(int)
-    skills = [_generator(seed, "skill", skill).standard_normal() for skill in item.skills]
+        n_steps = np.ones(size, int)
+    skills = [float(_normal(1, seed, "skill", skill)[0]) for skill in item.skills]
     delta = population.skill_sd * float(np.mean(skills)) if skills else 0.0
     slips = rng.binomial(n_steps, expit(logit(population.slip) + delta - people.ability))
     solved = finished & ((slips == 0) | (rng.random(size) < item.chance))
@@ -103,6 +100,10 @@ def _attempts(item: Item, population: Population, people: _People, seed: int) ->
             "score": np.where(solved, 1.0, np.round(partial, 4)),
         }
     )
+
+
+def _normal(size: int, seed: int, *names: str) -> Array:
+    return _generator(seed, *names).standard_normal(size)
 
 
 def _generator(seed: int, *names: str) -> np.random.Generator:

@@ -1,6 +1,7 @@
 """How many people it takes for an interval of a given width, and to tell two items apart (see docs/humans.md)."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -30,7 +31,10 @@ def people_for_width(rate: float, width: float, level: float = 0.9) -> int:
         low, high = Mean.of(n, n * rate, n * rate).interval(level)
         return float(high - low) <= width
 
-    return _fewest(narrow)
+    found = bisect_left(range(1, MOST + 1), True, key=narrow) + 1
+    if found > MOST:
+        raise TasklawsError(f"more than {MOST} people: give a wider interval")
+    return found
 
 
 def people_to_tell_apart(
@@ -69,11 +73,8 @@ def apart_table(level: float = 0.9, power: float = 0.8) -> pd.DataFrame:
 
     Columns: rate, odds_ratio, easier_rate, n_people.
     """
-    rows = []
-    for rate in RATES:
-        for ratio in ODDS_RATIOS:
-            easier = easier_rate(rate, ratio)
-            rows.append((rate, ratio, easier, people_to_tell_apart(rate, easier, level, power)))
+    cells = [(rate, ratio, easier_rate(rate, ratio)) for rate in RATES for ratio in ODDS_RATIOS]
+    rows = [(*cell, people_to_tell_apart(cell[0], cell[2], level, power)) for cell in cells]
     return pd.DataFrame(rows, columns=["rate", "odds_ratio", "easier_rate", "n_people"])
 
 
@@ -82,33 +83,9 @@ def easier_rate(rate: float, odds_ratio: float) -> float:
     return odds_ratio * rate / (1 + (odds_ratio - 1) * rate)
 
 
-def genuine_share(rate: float, false_rate: float) -> float:
-    """Of those who are recorded as solvers, the share who are: p / (p + e (1 - p)).
-
-    `rate` p can solve the item; of the others the share `false_rate` e pass for solvers (a lucky guess, a leaked
-    answer, a grader's error). More people do not change it.
-    """
-    _refuse(rate=rate, false_rate=false_rate)
-    return rate / (rate + false_rate * (1 - rate))
-
-
-def _fewest(enough: Callable[[int], bool]) -> int:
-    high = 1
-    while not enough(high):
-        high *= 2
-        if high > MOST:
-            raise TasklawsError(f"more than {MOST} people: give a wider interval")
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
-
-
 def _refuse(**shares: float) -> None:
     for name, value in shares.items():
-        closed = name == "rate"
-        if not (0 <= value <= 1 if closed else 0 < value < 1):
+        if not (0 <= value <= 1 if name == "rate" else 0 < value < 1):
             raise TasklawsError(f"{name} is {value}: give a number between 0 and 1")
 
 

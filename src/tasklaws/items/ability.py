@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +15,16 @@ from tasklaws.items.irt import fit_item_response
 from tasklaws.items.table import ItemTable
 from tasklaws.stats.rasch import ability_for_mean
 
+# Prior standard deviations, in logits: of a level, and of the change over the span of the models seen.
 LEVEL_SD, DRIFT_SD = 5.0, 3.0
-"""Prior standard deviations, in logits: of a level, and of the change over the span of the models seen."""
+# Medians of the priors on the random walk's spread over that span and on a model's own deviation, each uncertain by
+# FACTOR.
 WALK_SD, NOISE_SD, FACTOR = 0.5, 0.3, 2.0
-"""Medians of the priors on the random walk's spread over that span and on a model's own deviation, uncertain by
-FACTOR."""
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
-STEP, STEPS = 0.3, 3.0
-"""How far a record lies above the one before, in logits, before any was seen, and how many steps that is worth."""
-FEWEST = 3
-"""Models needed before the first forecast by which a choice between ways is judged."""
-_RECENT = 20
-"""How many of the latest models judge it: enough for the choice, and long tables stay quick."""
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
+# The prior on how far a record lies above the one before, in logits, and how many steps that prior is worth.
+_STEP, _STEPS = 0.3, 3.0
+_FEWEST = 3  # earlier models that a forecast needs to count in the choice between two forecasts
+_RECENT = 20  # how many of the latest models that choice rests on: enough, and long tables stay quick
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,7 @@ class Levels:
         return float(logit(np.clip(expit(ability + self.offsets).mean(), half_an_item, 1 - half_an_item)))
 
 
-@dataclass(frozen=True)
-class LevelForecast:
+class LevelForecast(NamedTuple):
     """A normal forecast of a new model's level."""
 
     mean: float
@@ -69,19 +67,18 @@ def forecast_level(positions: Array, levels: Array, at: float) -> LevelForecast:
 
     with normal start, drift and deviations and a Brownian walk: a straight line as far as the models keep to one, the
     latest levels where they do not (a Gaussian process; Harvey 1989, the local linear trend). It is averaged over the
-    spreads of walk and deviations, by their log-normal priors (on a Gauss-Hermite grid) times marginal likelihood: few
-    models do not tell them, and leaving that out makes the error too small. The standard error is of one new model,
-    its deviation included.
+    spreads of walk and deviations, by their log-normal priors (on a Gauss-Hermite grid) times marginal likelihood:
+    with few models, one value of each would make the error too small. The standard error is of one new model, its
+    deviation included.
     """
     span = float(np.ptp(positions)) or 1.0
-    x, new = (positions - positions.min()) / span, (at - positions.min()) / span
+    every = np.append((positions - positions.min()) / span, (at - positions.min()) / span)
     centre = float(levels.mean())
     y = levels - centre
-    every = np.append(x, new)
     straight = LEVEL_SD**2 + DRIFT_SD**2 * np.outer(every, every)
     common = np.minimum(every[:, None], every[None])
     log_weights, means, variances = [], [], []
-    for (walk_node, walk_weight), (noise_node, noise_weight) in product(zip(NODES, WEIGHTS, strict=True), repeat=2):
+    for (walk_node, walk_weight), (noise_node, noise_weight) in product(zip(_NODES, _WEIGHTS, strict=True), repeat=2):
         walk, noise = WALK_SD * FACTOR**walk_node, NOISE_SD * FACTOR**noise_node
         covariance = straight + walk**2 * common + noise**2 * np.eye(len(every))
         factor = cho_factor(covariance[:-1, :-1], lower=True)
@@ -99,26 +96,25 @@ def forecast_level(positions: Array, levels: Array, at: float) -> LevelForecast:
 def record_setters(positions: Array, means: Array) -> NDArray[np.bool_]:
     """(M,) whose mean reaches or exceeds that of every model before it, in order of position, then as given."""
     order = np.argsort(positions, kind="stable")
-    best = np.maximum.accumulate(means[order])
     records = np.empty(len(means), bool)
-    records[order] = means[order] >= best
+    records[order] = means[order] >= np.maximum.accumulate(means[order])
     return records
 
 
-def forecast_frontier(positions: Array, levels: Array, at: float) -> LevelForecast:
+def _forecast_frontier(positions: Array, levels: Array, at: float) -> LevelForecast:
     """`forecast_level` from the record setters only."""
     frontier = record_setters(positions, levels)
     return forecast_level(positions[frontier], levels[frontier], at)
 
 
-def forecast_record(positions: Array, levels: Array, at: float) -> LevelForecast:
+def _forecast_record(positions: Array, levels: Array, at: float) -> LevelForecast:
     """Forecast the next record from earlier ones in order (M,), whenever it comes: a step up from the last.
 
-    Steps are exponential, their rate with a gamma prior of STEPS steps of mean STEP; the predictive distribution of a
+    Steps are exponential, their rate with a gamma prior of _STEPS steps of mean _STEP; the predictive distribution of a
     step is then Lomax, and its mean and standard deviation are returned.
     """
     steps = np.diff(levels)
-    shape, scale = STEPS + len(steps), (STEPS - 1) * STEP + steps.sum()
+    shape, scale = _STEPS + len(steps), (_STEPS - 1) * _STEP + steps.sum()
     mean = scale / (shape - 1)
     return LevelForecast(float(levels[-1] + mean), float(mean * np.sqrt(shape / (shape - 2))))
 
@@ -127,23 +123,23 @@ def forecast_next(positions: Array, levels: Array, at: float, record: bool) -> L
     """Forecast the next model's level: from all earlier models or from their record setters, by a trend; of a model
     known to set a record, from the record setters, by a trend or by the steps between records.
 
-    Whichever of the two forecast the earlier models better, each from those before it (mean log density); the first
-    where there are too few. Most sets hold a few weak models beside a moving frontier.
+    Of the two forecasts the one that had the higher mean log density on the earlier models, each forecast from those
+    before it; the first where there are too few. Most sets hold a few weak models beside a moving frontier.
     """
     order = np.argsort(positions, kind="stable")
     positions, levels = positions[order], levels[order]
-    ways = (forecast_level, forecast_frontier)
+    forecasters = (forecast_level, _forecast_frontier)
     if record:
         frontier = record_setters(positions, levels)
-        positions, levels, ways = positions[frontier], levels[frontier], (forecast_level, forecast_record)
-    densities: list[list[float]] = [[] for _ in ways]
+        positions, levels, forecasters = positions[frontier], levels[frontier], (forecast_level, _forecast_record)
+    densities: list[list[float]] = [[], []]
     for index in range(len(positions))[-_RECENT:]:
         before = positions < positions[index]
-        if before.sum() < FEWEST:
+        if before.sum() < _FEWEST:
             continue
-        for way, kept in zip(ways, densities, strict=True):
-            forecast = way(positions[before], levels[before], float(positions[index]))
-            z = (levels[index] - forecast.mean) / forecast.stderr
-            kept.append(-z * z / 2 - np.log(forecast.stderr))
-    better = bool(densities[0] and np.mean(densities[1]) > np.mean(densities[0]))
-    return ways[better](positions, levels, at)
+        for forecaster, found in zip(forecasters, densities, strict=True):
+            mean, stderr = forecaster(positions[before], levels[before], float(positions[index]))
+            z = (levels[index] - mean) / stderr
+            found.append(-z * z / 2 - np.log(stderr))
+    second = bool(densities[0] and np.mean(densities[1]) > np.mean(densities[0]))
+    return forecasters[second](positions, levels, at)

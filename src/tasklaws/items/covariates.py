@@ -26,6 +26,11 @@ class Explanation:
         """The same description of some of the items."""
         return Explanation(self.covariates[items], {name: member[items] for name, member in self.groups.items()})
 
+    @property
+    def design(self) -> Array:
+        """(N, p + g): covariates and memberships side by side."""
+        return np.concatenate([self.covariates, *self.groups.values()], axis=1)
+
 
 def explain(items: pd.DataFrame, covariates: tuple[str, ...], groupings: tuple[str, ...] = ()) -> Explanation:
     """Those of the `covariates` and `groupings` that the table has.
@@ -34,7 +39,7 @@ def explain(items: pd.DataFrame, covariates: tuple[str, ...], groupings: tuple[s
     column that says which: that an item was not measured may itself tell of its difficulty. Skills are separated by
     `;`, and an item belongs to each of its skills.
     """
-    columns: list[Array] = []
+    columns = [np.zeros((len(items), 0))]
     for name in covariates:
         values = covariate(items, name)
         if values is None:
@@ -42,37 +47,26 @@ def explain(items: pd.DataFrame, covariates: tuple[str, ...], groupings: tuple[s
         known = np.isfinite(values)
         spread = float(values[known].std())
         if spread > 0:
-            columns.append(np.where(known, (values - values[known].mean()) / spread, 0.0))
+            columns.append(np.where(known, (values - values[known].mean()) / spread, 0.0)[:, None])
         if not known.all():
-            columns.append(known - known.mean())
+            columns.append((known - known.mean())[:, None])
     groups = {name: _membership(items[name], items.index) for name in groupings if name in items}
-    return Explanation(np.stack(columns, axis=1) if columns else np.zeros((len(items), 0)), groups)
-
-
-def has_covariate(items: pd.DataFrame, name: str) -> bool:
-    """Whether the table says anything of this covariate."""
-    return covariate(items, name) is not None
+    return Explanation(np.concatenate(columns, axis=1), groups)
 
 
 def covariate(items: pd.DataFrame, name: str) -> Array | None:
     """(N,) values, NaN where unknown; None where the table says nothing of any item."""
-    if name == SOLVE_RATE:
-        if "human_attempts" not in items:
-            return None
-        solved, attempts = items["human_solved"].to_numpy(float), items["human_attempts"].to_numpy(float)
-        known = np.isfinite(attempts)
-        if not known.any():
-            return None
-        rates = np.full(len(items), np.nan)
-        rates[known] = logit(pooled_means(solved[known], attempts[known]))
-        return rates
-    column = {TIME: "human_minutes"}.get(name, name.removeprefix("log_"))
+    column = {TIME: "human_minutes", SOLVE_RATE: "human_attempts"}.get(name, name.removeprefix("log_"))
     if column not in items or items[column].isna().all():
         return None
     values = items[column].to_numpy(float)
+    if name == SOLVE_RATE:
+        known = np.isfinite(values)
+        rates = np.full(len(items), np.nan)
+        rates[known] = logit(pooled_means(items["human_solved"].to_numpy(float)[known], values[known]))
+        return rates
     # Steps may be none; minutes may not.
-    logs: Array = np.log(values) if name == TIME else np.log1p(values)
-    return logs
+    return np.asarray(np.log(values) if name == TIME else np.log1p(values))
 
 
 def _membership(column: pd.Series, index: pd.Index) -> Array:

@@ -11,114 +11,76 @@ from tasklaws.items.covariates import Explanation
 
 
 @dataclass(frozen=True)
-class NewtonStep:
-    """A change of the shared parameters (M + p,) and of the items' random effects (N, d)."""
-
-    shared: Array
-    residuals: Array
-
-
-@dataclass(frozen=True)
 class Curvature:
     """The negative Hessian of the log posterior as blocks, for N items, M models, p shared effects, d random effects
     an item.
 
-    `weight` (N, M) of the cells; `phi` (M, d); `own` (N, d, d), the inverse of each item's own block;
+    `phi` (M, d) are the blocks' functions; `own` (N, d, d) is the inverse of each item's own block;
     `coupling` (N, d, M + p) = own times each item's block with the shared parameters;
-    `shared` (M + p, M + p), the inverse of the shared block's Schur complement, which is their posterior covariance.
+    `shared` (M + p, M + p), the inverse of the shared block's Schur complement, is their posterior covariance.
     """
 
-    weight: Array
     phi: Array
     own: Array
     coupling: Array
     shared: Array
 
-    def newton(self, slope: Array, shared_pull: Array, residual_pull: Array, explained: Array) -> NewtonStep:
-        """The Newton step for slopes (N, M) of the cells and the priors' pulls, precision times value."""
+    @classmethod
+    def at(
+        cls, weight: Array, explained: Array, phi: Array, shared_precision: Array, item_precision: Array
+    ) -> "Curvature":
+        """At cell weights (N, M), with the priors' precisions (M + p, M + p) and, diagonal, (d,).
+
+        The Hessian is dense only in the shared parameters: each item's effects touch no other item's, so that the Schur
+        complement S = H_shared - sum_i C_i' B_i^-1 C_i costs N d (M + p)^2, and nothing of size N x N is made.
+        """
+        (n_models, size), n_items, width = phi.shape, len(explained), len(shared_precision)
+        outer = (phi[:, :, None] * phi[:, None, :]).reshape(n_models, size * size)
+        own = np.linalg.inv((weight @ outer).reshape(n_items, size, size) + np.diag(item_precision)).astype(np.float64)
+        crossed = np.empty((n_items, size, width))
+        crossed[:, :, :n_models] = weight[:, None, :] * phi.T
+        crossed[:, :, n_models:] = (weight @ phi)[:, :, None] * explained[:, None, :]
+        coupling = own @ crossed
+        hessian = np.zeros((width, width))
+        hessian[:n_models, :n_models] = np.diag(weight.sum(axis=0))
+        hessian[:n_models, n_models:] = weight.T @ explained
+        hessian[n_models:, :n_models] = hessian[:n_models, n_models:].T
+        hessian[n_models:, n_models:] = (explained * weight.sum(axis=1)[:, None]).T @ explained
+        hessian += shared_precision
+        hessian -= crossed.reshape(-1, width).T @ coupling.reshape(-1, width)
+        factor = cho_factor((hessian + hessian.T) / 2)
+        return cls(phi, own, coupling, cho_solve(factor, np.eye(width)))
+
+    def newton(self, slope: Array, shared_pull: Array, residual_pull: Array, explained: Array) -> tuple[Array, Array]:
+        """Newton's step of the shared parameters (M + p,) and of the items' random effects (N, d), for slopes (N, M) of
+        the cells and the priors' pulls, precision times value."""
         towards = np.concatenate([slope.sum(axis=0), explained.T @ slope.sum(axis=1)]) - shared_pull
         own = slope @ self.phi - residual_pull
-        shared = self.shared @ (towards - self.coupling.reshape(-1, len(towards)).T @ own.reshape(-1))
-        alone = np.einsum("nde,ne->nd", self.own, own)
-        return NewtonStep(shared, alone - (self.coupling.reshape(-1, len(towards)) @ shared).reshape(own.shape))
+        coupling = self.coupling.reshape(-1, len(towards))
+        shared = self.shared @ (towards - coupling.T @ own.reshape(-1))
+        return shared, np.einsum("nde,ne->nd", self.own, own) - (coupling @ shared).reshape(own.shape)
 
     def shared_stderr(self) -> Array:
         """(M + p,) standard errors of abilities and effects."""
-        stderr: Array = np.sqrt(np.diagonal(self.shared))
-        return stderr
+        return np.asarray(np.sqrt(np.diagonal(self.shared)))
 
     def residual_variances(self) -> Array:
         """(N, d) variances of the random effects: given the shared parameters, plus what their uncertainty adds."""
-        n_items, size, width = self.coupling.shape
-        flat = self.coupling.reshape(-1, width)
-        added = ((flat @ self.shared) * flat).sum(axis=1).reshape(n_items, size)
-        variances: Array = np.diagonal(self.own, axis1=1, axis2=2) + added
-        return variances
+        flat = self.coupling.reshape(-1, len(self.shared))
+        added = ((flat @ self.shared) * flat).sum(axis=1).reshape(self.coupling.shape[:2])
+        return np.asarray(np.diagonal(self.own, axis1=1, axis2=2) + added)
 
     def offsets_stderr(self, explained: Array, basis: Array) -> Array:
         """(N,) standard errors of explained' effects + basis' residuals."""
         direction = -np.einsum("d,ndk->nk", basis, self.coupling)
         direction[:, len(self.phi) :] += explained
         alone = np.einsum("d,nde,e->n", basis, self.own, basis)
-        stderr: Array = np.sqrt(alone + ((direction @ self.shared) * direction).sum(axis=1))
-        return stderr
+        return np.asarray(np.sqrt(alone + ((direction @ self.shared) * direction).sum(axis=1)))
 
 
-def curvature_at(
-    weight: Array, explained: Array, phi: Array, shared_precision: Array, item_precision: Array
-) -> Curvature:
-    """Curvature at cell weights (N, M), with the priors' precisions (M + p, M + p) and, diagonal, (d,).
-
-    The Hessian is dense only in the shared parameters: each item's effects touch no other item's, so that the Schur
-    complement S = H_shared - sum_i C_i' B_i^-1 C_i costs N d (M + p)^2, and nothing of size N x N is made.
-    """
-    n_models, size = phi.shape
-    n_items, n_explained = explained.shape
-    outer = (phi[:, :, None] * phi[:, None, :]).reshape(n_models, size * size)
-    own = np.linalg.inv((weight @ outer).reshape(n_items, size, size) + np.diag(item_precision)).astype(np.float64)
-    crossed = np.empty((n_items, size, n_models + n_explained))
-    crossed[:, :, :n_models] = weight[:, None, :] * phi.T
-    crossed[:, :, n_models:] = (weight @ phi)[:, :, None] * explained[:, None, :]
-    coupling = own @ crossed
-    hessian = np.zeros((n_models + n_explained,) * 2)
-    hessian[:n_models, :n_models] = np.diag(weight.sum(axis=0))
-    hessian[:n_models, n_models:] = weight.T @ explained
-    hessian[n_models:, :n_models] = hessian[:n_models, n_models:].T
-    hessian[n_models:, n_models:] = (explained * weight.sum(axis=1)[:, None]).T @ explained
-    hessian += shared_precision
-    width = n_models + n_explained
-    hessian -= crossed.reshape(-1, width).T @ coupling.reshape(-1, width)
-    factor = cho_factor((hessian + hessian.T) / 2)
-    return Curvature(weight, phi, own, coupling, cho_solve(factor, np.eye(width)))
-
-
+# Length scales: the drift's in logits of the mean score (from 50% to 82%, say), the era's in years or ln n_params.
 LENGTHS = {"drift": 1.5, "era": 0.7}
-"""Length scales: the drift's in logits of the mean score (from 50% to 82%, say), the era's in years or ln n_params."""
-RANK = 4
-"""Directions kept of each process; eight of the era change no log loss by .0005."""
-
-
-@dataclass(frozen=True)
-class Directions:
-    """A Gaussian process of unit variance along one quantity, exp(-(t - t')^2 / (2 length^2)): its leading eigenvectors
-    at the models' places `knots`."""
-
-    knots: Array
-    projection: Array
-    length: float
-
-    @classmethod
-    def at(cls, places: Array, block: str) -> "Directions":
-        """The directions of a block (`drift`, `era`) for models at `places` (M,)."""
-        knots = np.unique(places)
-        values, vectors = np.linalg.eigh(_kernel(knots, knots, LENGTHS[block]))
-        order = np.argsort(values)[::-1][:RANK]
-        kept = [index for index in order if values[index] > 1e-6 * values.max()]
-        return cls(knots, vectors[:, kept] / np.sqrt(values[kept]), LENGTHS[block])
-
-    def __call__(self, places: Array) -> Array:
-        """(M, d) values at `places` (M,)."""
-        return np.asarray(_kernel(places, self.knots, self.length) @ self.projection)
+RANK = 4  # directions kept of each process; eight of the era change no log loss by .0005
 
 
 @dataclass(frozen=True)
@@ -131,49 +93,57 @@ class Basis:
     drift        a Gaussian process along the level: how similarly able models did on an item says more about the next
                  than how weak ones did
     era          a Gaussian process along the position: so does how recent ones did, who learned from like data
+
+    A process has unit variance and the kernel exp(-(t - t')^2 / (2 length^2)), with LENGTHS; `processes` holds its
+    leading eigenvectors: the models' places, and what projects the kernel with these on RANK directions.
     """
 
     centre: float
     blocks: tuple[str, ...]
-    directions: dict[str, Directions]
+    processes: dict[str, tuple[Array, Array]]
 
     @classmethod
     def at(cls, levels: Array, positions: Array, blocks: tuple[str, ...]) -> "Basis":
         """The basis for models at `levels` and `positions`, each (M,)."""
         places = {"drift": levels, "era": positions}
-        directions = {block: Directions.at(places[block], block) for block in blocks if block in places}
-        return cls(float(levels.mean()), blocks, directions)
+        processes = {block: _process(places[block], LENGTHS[block]) for block in blocks if block in places}
+        return cls(float(levels.mean()), blocks, processes)
 
     def __call__(self, levels: Array, positions: Array) -> dict[str, Array]:
         """Block -> (M, d) values at `levels` and `positions`, each (M,)."""
         columns = {"level": np.ones((len(levels), 1)), "slope": (levels - self.centre)[:, None]}
         places = {"drift": levels, "era": positions}
-        columns |= {block: directions(places[block]) for block, directions in self.directions.items()}
+        for block, (knots, projection) in self.processes.items():
+            columns[block] = np.asarray(_kernel(places[block], knots, LENGTHS[block]) @ projection)
         return {block: columns[block] for block in self.blocks}
 
 
+def _process(places: Array, length: float) -> tuple[Array, Array]:
+    knots = np.unique(places)
+    values, vectors = np.linalg.eigh(_kernel(knots, knots, length))
+    kept = [index for index in np.argsort(values)[::-1][:RANK] if values[index] > 1e-6 * values.max()]
+    return knots, vectors[:, kept] / np.sqrt(values[kept])
+
+
 def _kernel(left: Array, right: Array, length: float) -> Array:
-    kernel: Array = np.exp(-((left[:, None] - right[None]) ** 2) / (2 * length**2))
-    return kernel
+    return np.asarray(np.exp(-((left[:, None] - right[None]) ** 2) / (2 * length**2)))
 
 
+# Prior standard deviation of a standardised covariate's effect, in logits (Gelman et al. 2008, Ann. Appl. Stat.
+# 2:1360).
 EFFECT_SD = 2.5
-"""Prior standard deviation of a standardised covariate's effect, in logits (Gelman et al. 2008, Ann. Appl. Stat.
-2:1360)."""
+# Prior standard deviation of the mean ability times sqrt(M): next to nothing is known of where models and items meet.
 CENTRE_SD = 10.0
-"""Prior standard deviation of the mean ability times sqrt(M): next to nothing is known of where models and items
-meet."""
+# Where the learned standard deviations start, and what they shrink to on small tables; 1 for every grouping.
 PRIOR_SD = {"level": 2.0, "slope": 0.5, "drift": 1.0, "era": 1.0, "ability": 2.0}
-"""Where the learned standard deviations start, and what they shrink to on small tables; 1 for every grouping."""
-PRIOR_WEIGHT = 4.0
-"""How many observed effects that prior is worth."""
+PRIOR_WEIGHT = 4.0  # how many observed effects that prior is worth
+# No cell's logit moves further in one step: keeps Newton's method from overshooting on all-or-nothing items.
 LARGEST_STEP = 4.0
-"""No cell's logit moves further in one step: keeps Newton's method from overshooting on all-or-nothing items."""
+# Scoring with the expected curvature can step across the mode and back for ever where guessing helps; a shorter step
+# cannot.
 CHANCE_DAMPING = 0.7
-"""Scoring with the expected curvature can step across the mode and back for ever where guessing helps; a shorter step
-cannot."""
+# When to stop: the largest change of a logit, and of a standard deviation's logarithm, in one iteration.
 LOGIT_SETTLED, VARIANCE_SETTLED = 1e-2, 1e-2
-"""When to stop: the largest change of a logit, and of a standard deviation's logarithm, in one iteration."""
 MAX_ITERATIONS = 200
 
 
@@ -183,34 +153,26 @@ class ItemResponseFit:
 
         P(model m solves item i) = c_i + (1 - c_i) sigmoid(ability_m + x_i' effects + sum_blocks phi_m' residual_i)
 
-    `ability`, `ability_stderr` (M,); `effects` (p + g,) and their standard errors, covariates first, then the groups
-    of each grouping; `residuals` (N, d), the items' random effects; `sd` the learned standard deviation of each block
-    and grouping; `converged` whether the iteration settled.
+    `ability` (M,); `effects` (p + g,), covariates first, then the groups of each grouping; `residuals` (N, d), the
+    items' random effects; `sd` the learned standard deviation of each block and grouping; `converged` whether the
+    iteration settled; `explained` (N, p + g), the x_i; `curvature` of the log posterior, for standard errors.
     """
 
     ability: Array
-    ability_stderr: Array
     effects: Array
-    effects_stderr: Array
     residuals: Array
     sd: dict[str, float]
     converged: bool
-    _explained: Array
-    _curvature: Curvature
+    explained: Array
+    curvature: Curvature
 
     def offsets(self, basis: Array) -> Array:
         """(N,) log odds of a solver of ability 0 at `basis` (d,): minus the item's difficulty there."""
-        offsets: Array = self._explained @ self.effects + self.residuals @ basis
-        return offsets
-
-    def explained(self, explanation: Explanation) -> Array:
-        """(n,) the same for items that the fit has not seen, whose random effects are 0."""
-        offsets: Array = _explained(explanation) @ self.effects
-        return offsets
+        return np.asarray(self.explained @ self.effects + self.residuals @ basis)
 
     def offsets_stderr(self, basis: Array) -> Array:
         """(N,) standard errors of `offsets`, with the uncertainty of abilities and effects in them."""
-        return self._curvature.offsets_stderr(self._explained, basis)
+        return self.curvature.offsets_stderr(self.explained, basis)
 
 
 def fit_item_response(
@@ -229,12 +191,14 @@ def fit_item_response(
     in 85-88%).
     """
     phi = np.concatenate([np.zeros((scores.shape[1], 0)), *blocks.values()], axis=1)
-    explained = _explained(explanation)
+    explained = explanation.design
     n_items, n_models = scores.shape
-    sizes = {name: values.shape[1] for name, values in blocks.items()}
+    # Whose prior each shared parameter, and each random effect of an item, has.
     groups = {name: member.shape[1] for name, member in explanation.groups.items()}
-    n_covariates = explanation.covariates.shape[1]
-    sd = {name: PRIOR_SD.get(name, 1.0) for name in (*sizes, *groups, "ability")}
+    counts = {"ability": n_models, "covariate": explanation.covariates.shape[1], **groups}
+    shared_names = np.repeat([*counts], [*counts.values()])
+    residual_names = np.array([name for name, values in blocks.items() for _ in range(values.shape[1])], dtype=str)
+    sd = {name: PRIOR_SD.get(name, 1.0) for name in (*blocks, *groups, "ability")}
 
     asked = ~np.isnan(scores)
     filled = np.where(asked, scores, 0.0)
@@ -244,57 +208,34 @@ def fit_item_response(
     longest = CHANCE_DAMPING if chance.any() else 1.0
     converged = False
     for _ in range(MAX_ITERATIONS):
-        shared_precision = _shared_precision(sd, n_models, n_covariates, groups)
-        item_precision = np.repeat([sd[name] ** -2.0 for name in sizes], list(sizes.values()))
-        eta = _logits(shared, residuals, explained, phi)
-        slope, weight = _derivatives(filled, asked, eta, chance)
-        curve = curvature_at(weight, explained, phi, shared_precision, item_precision)
+        precision = {"covariate": EFFECT_SD**-2.0} | {name: value**-2.0 for name, value in sd.items()}
+        shared_precision = np.diag([precision[name] for name in shared_names])
+        # The abilities' mean is all but free.
+        shared_precision[:n_models, :n_models] += (CENTRE_SD**-2.0 - precision["ability"]) / n_models
+        item_precision = np.array([precision[name] for name in residual_names])
+        slope, weight = _derivatives(filled, asked, _logits(shared, residuals, explained, phi), chance)
+        curve = Curvature.at(weight, explained, phi, shared_precision, item_precision)
         step = curve.newton(slope, shared_precision @ shared, item_precision * residuals, explained)
-        change = np.abs(_logits(step.shared, step.residuals, explained, phi)).max()
+        change = np.abs(_logits(*step, explained, phi)).max()
         scale = min(longest, LARGEST_STEP / max(change, 1e-12))
-        shared = shared + scale * step.shared
-        residuals = residuals + scale * step.residuals
-        update = _learned(shared, residuals, curve, sizes, groups, n_covariates)
-        moved = max((abs(np.log(update[name] / sd[name])) for name in sd), default=0.0)
+        shared, residuals = shared + scale * step[0], residuals + scale * step[1]
+        centre = np.where(shared_names == "ability", shared[:n_models].mean(), 0.0)
+        of_shared = (shared - centre) ** 2 + curve.shared_stderr() ** 2
+        of_items = residuals**2 + curve.residual_variances()
+        update = {
+            name: _learned_sd(name, of_shared[shared_names == name], of_items[:, residual_names == name]) for name in sd
+        }
+        moved = max(abs(np.log(update[name] / sd[name])) for name in sd)
         sd = update
         if change < LOGIT_SETTLED and moved < VARIANCE_SETTLED:
             converged = True
             break
-    stderr = curve.shared_stderr()
-    return ItemResponseFit(
-        ability=shared[:n_models],
-        ability_stderr=stderr[:n_models],
-        effects=shared[n_models:],
-        effects_stderr=stderr[n_models:],
-        residuals=residuals,
-        sd=sd,
-        converged=converged,
-        _explained=explained,
-        _curvature=curve,
-    )
-
-
-def _shared_precision(sd: dict[str, float], n_models: int, n_covariates: int, groups: dict[str, int]) -> Array:
-    """(M + p, M + p) of abilities, covariates' effects and groups; the abilities' mean is all but free."""
-    precision = np.diag(
-        np.concatenate(
-            [np.full(n_models, sd["ability"] ** -2.0), np.full(n_covariates, EFFECT_SD**-2.0)]
-            + [np.full(count, sd[name] ** -2.0) for name, count in groups.items()]
-        )
-    )
-    precision[:n_models, :n_models] += (CENTRE_SD**-2.0 - sd["ability"] ** -2.0) / n_models
-    return precision
-
-
-def _explained(explanation: Explanation) -> Array:
-    """(N, p + g): covariates and memberships side by side."""
-    return np.concatenate([explanation.covariates, *explanation.groups.values()], axis=1)
+    return ItemResponseFit(shared[:n_models], shared[n_models:], residuals, sd, converged, explained, curve)
 
 
 def _logits(shared: Array, residuals: Array, explained: Array, phi: Array) -> Array:
     n_models = len(phi)
-    logits: Array = shared[:n_models] + (explained @ shared[n_models:])[:, None] + residuals @ phi.T
-    return logits
+    return np.asarray(shared[:n_models] + (explained @ shared[n_models:])[:, None] + residuals @ phi.T)
 
 
 def _derivatives(scores: Array, asked: np.ndarray, eta: Array, chance: Array) -> tuple[Array, Array]:
@@ -312,30 +253,8 @@ def _derivatives(scores: Array, asked: np.ndarray, eta: Array, chance: Array) ->
     return np.where(asked, (scores - expected) * known, 0.0), np.where(asked, curvature, 0.0)
 
 
-def _learned(
-    shared: Array,
-    residuals: Array,
-    curve: Curvature,
-    sizes: dict[str, int],
-    groups: dict[str, int],
-    n_covariates: int,
-) -> dict[str, float]:
-    """The M step: each standard deviation from the second moments of its effects."""
-    n_models = len(shared) - n_covariates - sum(groups.values())
-    variances = curve.shared_stderr() ** 2
-    ability = shared[:n_models]
-    squares = {"ability": (ability - ability.mean()) ** 2 + variances[:n_models]}
-    start = n_models + n_covariates
-    for name, count in groups.items():
-        squares[name] = shared[start : start + count] ** 2 + variances[start : start + count]
-        start += count
-    moments = residuals**2 + curve.residual_variances()
-    start = 0
-    for name, size in sizes.items():
-        squares[name] = moments[:, start : start + size].ravel()
-        start += size
-    learned = {}
-    for name, moment in squares.items():
-        prior = PRIOR_WEIGHT * PRIOR_SD.get(name, 1.0) ** 2
-        learned[name] = float(np.sqrt((prior + moment.sum()) / (PRIOR_WEIGHT + moment.size)))
-    return learned
+def _learned_sd(name: str, of_shared: Array, of_items: Array) -> float:
+    """The M step: a prior's standard deviation from the second moments of its effects, which are of either kind."""
+    moments = np.concatenate([of_shared, of_items.ravel()])
+    prior = PRIOR_WEIGHT * PRIOR_SD.get(name, 1.0) ** 2
+    return float(np.sqrt((prior + moments.sum()) / (PRIOR_WEIGHT + moments.size)))

@@ -1,29 +1,28 @@
 """The pipeline's scores, items and people as one table of items: what `tasklaws orders` reads, made of a ladder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Item
+from tasklaws.core.schema import Item, Role
 from tasklaws.items.table import ItemTable, check_items
+from tasklaws.paths import Paths
+from tasklaws.tables import read_final_scores, read_observations
 
-SECONDS_A_MINUTE = 60
+_SECONDS_A_MINUTE = 60
 
 
 def families_without_people(families: Mapping[str, str], people: pd.DataFrame) -> list[str]:
     """The families, sorted, none of whose items stands in `people`; one of which only some do raises TasklawsError.
     `families` maps an item to its family."""
-    found: dict[str, dict[str, bool]] = {}
+    known = {family for item, family in families.items() if item in people.index}
     for item, family in sorted(families.items()):
-        found.setdefault(family, {})[item] = item in people.index
-    for family, known in found.items():
-        if len(set(known.values())) > 1:
-            missing = next(item for item in known if not known[item])
+        if family in known and item not in people.index:
             raise TasklawsError(
-                f"data/humans/items.csv lacks {missing}, but has others of {family}: run `dvc repro humans`"
+                f"data/humans/items.csv lacks {item}, but has others of {family}: run `dvc repro humans`"
             )
-    return sorted(family for family, known in found.items() if not any(known.values()))
+    return sorted(set(families.values()) - known)
 
 
 def ladder_items(scores: pd.DataFrame, sizes: dict[str, float], items: list[Item], people: pd.DataFrame) -> ItemTable:
@@ -51,7 +50,7 @@ def ladder_items(scores: pd.DataFrame, sizes: dict[str, float], items: list[Item
             "score": rows["exact_match"],
             "family": rows["family"] + "_" + rows["elicitation"],
             "skills": [";".join(item.skills) for item in of],
-            "human_minutes": [item.human_seconds / SECONDS_A_MINUTE for item in of],
+            "human_minutes": [item.human_seconds / _SECONDS_A_MINUTE for item in of],
             "human_attempts": counts["n_people"].to_numpy(),
             "human_solved": counts["n_solved"].to_numpy(),
             "steps_required": [item.n_required for item in of],
@@ -60,3 +59,16 @@ def ladder_items(scores: pd.DataFrame, sizes: dict[str, float], items: list[Item
         }
     )
     return check_items(table, "the ladder's items")
+
+
+def read_ladder_items(
+    paths: Paths, rungs: Mapping[Role, Sequence[str]], items: list[Item], people: pd.DataFrame
+) -> ItemTable:
+    """`ladder_items` of a ladder's files; `rungs` of each role. A missing or malformed file raises TasklawsError."""
+    scores: list[pd.DataFrame] = []
+    sizes: dict[str, float] = {}
+    for role, names in rungs.items():
+        observations = read_observations(paths.observations(role), names)
+        scores.append(read_final_scores(paths.scores(role), names, observations))
+        sizes |= dict(zip(observations["rung"], observations["n_params"].astype(float), strict=True))
+    return ladder_items(pd.concat(scores), sizes, items, people)

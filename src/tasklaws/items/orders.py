@@ -10,35 +10,36 @@ from numpy.typing import NDArray
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.workers import run_each
-from tasklaws.items.ability import Levels
 from tasklaws.items.covariates import SOLVE_RATE, TIME, covariate
-from tasklaws.items.methods import ITEM_METHODS, FittedMethod, ItemMethod
-from tasklaws.items.rolling import HeldOutModel, held_out
+from tasklaws.items.methods import ITEM_METHODS, ItemMethod
+from tasklaws.items.rolling import HeldOutModel, fit_for_best, held_out
 from tasklaws.items.table import ItemTable
 from tasklaws.plotting import LIGHT, panel
 from tasklaws.stats.resampling import Draws, drawn_auc, drawn_log_loss, drawn_tau, interval
 from tasklaws.tables import ORDER_AGREEMENT, ORDERS
 
 STEPS = "log_steps_required"
+# What people or the task say of an item, and which way is easier: fixed beforehand, not fitted.
 EASINESS = {"time": (TIME, -1), "solve_rate": (SOLVE_RATE, 1), "steps": (STEPS, -1)}
-"""What people or the task say of an item, and which way is easier: fixed beforehand, not fitted."""
-ORDER_METHODS = {
-    **{name: ITEM_METHODS[name] for name in ("constant", "time", "solve_rate")},
-    "steps": ItemMethod(covariates=(STEPS,)),
-    **{name: ITEM_METHODS[name] for name in ("item_response", "full")},
+WORDS = {
+    "constant": "no order at all",
+    "time": "people's time",
+    "solve_rate": "the share of people who solve",
+    "steps": "required steps",
+    "item_response": "item response",
+    "full": "all of them together",
 }
+ORDER_METHODS = {name: ITEM_METHODS.get(name, ItemMethod(covariates=(STEPS,))) for name in WORDS}
 ALL, MEASURED = "all", "measured"
-FEWEST_ITEMS = 20
-"""Families with fewer items are not compared by themselves: an interval over a dozen items says nothing."""
+FEWEST_ITEMS = 20  # in a family that is compared by itself: an interval over a dozen items says nothing
 REFERENCES = ("constant", "item_response")
-DECIMALS = 6
-"""Offsets closer than this are one: items with the same answers differ by what the optimiser left."""
+_DECIMALS = 6  # offsets closer than this are one: items with the same answers differ by what the optimiser left
 
-COUNTS = ["n_items", "n_clusters", "n_models"]
-FIGURES = ["log_loss", "auc", "tau", *(f"minus_{name}" for name in REFERENCES)]
+Figures = dict[str, dict[str, Array]]
+"""Order -> figure -> (1 + draws,) values, the data's first."""
 
 
-def compare(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
+def score_orders(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
     """Each order on each set of items (`item_sets`): ORDERS.columns, how well it foretells the last models.
 
     Each of the last models is predicted from all earlier ones, its mean score given (`rolling.HeldOutModel`), by a fit
@@ -56,9 +57,11 @@ def compare(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
     clusters = [cluster_index(part) for _, part in sets]
     draws = [Draws.of(int(index.max()) + 1, len(each)) for index, each in zip(clusters, asked, strict=True)]
     jobs = [(sets[at][1], index, clusters[at], draws[at].clusters) for at in range(len(sets)) for index in asked[at]]
-    told = iter(run_each(_foretell, jobs, workers, "orders"))
-    found = [_rows(name, part, [next(told) for _ in asked[at]], draws[at]) for at, (name, part) in enumerate(sets)]
-    return pd.DataFrame([row for rows in found for row in rows])[ORDERS.columns]
+    found = iter(run_each(_score_model, jobs, workers, "orders"))
+    rows: list[dict[str, object]] = []
+    for (name, part), models, drawn in zip(sets, asked, draws, strict=True):
+        rows += _rows(name, part, [next(found) for _ in models], drawn)
+    return pd.DataFrame(rows)[ORDERS.columns]
 
 
 def item_sets(table: ItemTable) -> Iterator[tuple[str, ItemTable]]:
@@ -68,7 +71,7 @@ def item_sets(table: ItemTable) -> Iterator[tuple[str, ItemTable]]:
     known = np.isfinite(np.reshape([*_human(table).values()], (-1, len(table.items)))).all(axis=0)
     if 0 < known.sum() < len(known):
         yield MEASURED, table.only(known)
-    families = table.items["family"].fillna("") if "family" in table.items else pd.Series("", table.items.index)
+    families = table.items["family"].fillna("") if "family" in table.items else pd.Series(dtype=str)
     if families.nunique() < 2:
         return
     for family in sorted(set(families) - {""}):
@@ -77,21 +80,20 @@ def item_sets(table: ItemTable) -> Iterator[tuple[str, ItemTable]]:
             yield family, part
 
 
-def agreement(table: ItemTable) -> pd.DataFrame:
-    """Kendall's tau-b between any two orders of each set's items, with 90% intervals by bootstrap
-    over clusters of items.
+def order_agreement(table: ItemTable) -> pd.DataFrame:
+    """Kendall's tau-b between any two orders of each set's items, with 90% intervals by bootstrap over clusters.
 
     Item response is fitted to all models here, for one like the best: what the models as a whole show.
     """
     rows = []
     for name, part in item_sets(table):
-        found = {**_human(part), "item_response": _item_response(part)}
+        fitted, _, place = fit_for_best(part, ORDER_METHODS["item_response"])
+        easiness = {**_human(part), "item_response": np.round(fitted.offsets(*place), _DECIMALS)}
         clusters = cluster_index(part)
         weights = Draws.of(int(clusters.max()) + 1, 1).clusters
-        for order, other in combinations(found, 2):
-            known = np.isfinite(found[order]) & np.isfinite(found[other])
-            tau = interval(drawn_tau(found[order], found[other], clusters, weights))
-            rows.append((name, order, other, int(known.sum()), *tau))
+        for (order, left), (other, right) in combinations(easiness.items(), 2):
+            known = np.isfinite(left) & np.isfinite(right)
+            rows.append((name, order, other, int(known.sum()), *interval(drawn_tau(left, right, clusters, weights))))
     return ORDER_AGREEMENT.frame(rows)
 
 
@@ -116,16 +118,8 @@ def _human(table: ItemTable) -> dict[str, Array]:
     return {name: EASINESS[name][1] * values for name, values in found.items() if values is not None}
 
 
-def _item_response(table: ItemTable) -> Array:
-    """(N,) easiness as all models of the table show it, for one like the best."""
-    levels, method = Levels.of(table).earlier, ORDER_METHODS["item_response"]
-    fit = FittedMethod.to(table, levels, method, method.explanation(table))
-    best = int(levels.argmax())
-    return np.round(fit.offsets(float(levels[best]), float(table.position[best])), DECIMALS)
-
-
-def _foretell(table: ItemTable, index: int, clusters: NDArray[np.intp], drawn: Array) -> dict[str, dict[str, Array]]:
-    """Order -> figure -> (1 + draws,) values of how well it foretells one model; `clusters` (N,) of the items."""
+def _score_model(table: ItemTable, index: int, clusters: NDArray[np.intp], drawn: Array) -> Figures:
+    """How well each order foretells one model; `clusters` (N,) of the items."""
     target, human = HeldOutModel.of(table, index), _human(table)
     clusters = clusters[target.asked]
     found = {}
@@ -133,8 +127,8 @@ def _foretell(table: ItemTable, index: int, clusters: NDArray[np.intp], drawn: A
         if not method.usable(table):
             continue
         offsets = target.fit(method, method.explanation(table)).offsets(*target.place)
-        given = np.round(target.given(offsets), DECIMALS + 3)
-        order = human[name][target.asked] if name in human else np.round(offsets[target.asked], DECIMALS)
+        given = np.round(target.given(offsets), _DECIMALS + 3)
+        order = human[name][target.asked] if name in human else np.round(offsets[target.asked], _DECIMALS)
         found[name] = {
             "log_loss": drawn_log_loss(target.scores, given, clusters, drawn),
             "auc": drawn_auc(target.scores, given, clusters, drawn),
@@ -143,18 +137,16 @@ def _foretell(table: ItemTable, index: int, clusters: NDArray[np.intp], drawn: A
     return found
 
 
-def _rows(
-    items: str, table: ItemTable, told: list[dict[str, dict[str, Array]]], draws: Draws
-) -> list[dict[str, object]]:
-    """The rows of one set of items: what every order tells of each model, averaged."""
+def _rows(items: str, table: ItemTable, models: list[Figures], draws: Draws) -> list[dict[str, object]]:
+    """The rows of one set of items: every order's figures, averaged over the models."""
     means = {
-        name: {figure: draws.mean(np.stack([each[name][figure] for each in told], axis=1)) for figure in figures}
-        for name, figures in told[0].items()
+        name: {figure: draws.mean(np.stack([each[name][figure] for each in models], axis=1)) for figure in figures}
+        for name, figures in models[0].items()
     }
+    counts = {"n_items": len(table.items), "n_clusters": draws.clusters.shape[1], "n_models": len(models)}
     rows = []
     for name, drawn in means.items():
         differences = {f"minus_{other}": drawn["log_loss"] - means[other]["log_loss"] for other in REFERENCES}
-        counts = dict(zip(COUNTS, (len(table.items), draws.clusters.shape[1], len(told)), strict=True))
         row: dict[str, object] = {"items": items, "order": name, **counts}
         for figure, values in {**drawn, **differences}.items():
             row |= dict(zip((figure, f"{figure}_low", f"{figure}_high"), interval(values), strict=True))
@@ -162,76 +154,55 @@ def _rows(
     return rows
 
 
-def report(compared: pd.DataFrame) -> str:
+def orders_report(scored: pd.DataFrame) -> str:
     """A table for people (each figure with its 90% interval), then `sentences` on all items."""
-
-    def cell(row: pd.Series, figure: str) -> str:
-        if pd.isna(row[figure]):
-            return "-"
-        return f"{row[figure]:.3f} ({row[figure + '_low']:.3f} to {row[figure + '_high']:.3f})"
-
-    shown = compared[["items", "order", "n_items"]].assign(
-        **{
-            figure: [cell(row, figure) for _, row in compared.iterrows()]
-            for figure in ("log_loss", "auc", "tau", "minus_item_response")
-        }
-    )
-    return "\n".join([shown.to_string(index=False), *sentences(compared, ALL)])
+    shown = scored[["items", "order", "n_items"]].copy()
+    for figure in ("log_loss", "auc", "tau", "minus_item_response"):
+        shown[figure] = ["-" if pd.isna(row[figure]) else _with_limits(row, figure) for _, row in scored.iterrows()]
+    return "\n".join([shown.to_string(index=False), *sentences(scored, ALL)])
 
 
-WORDS = {
-    "constant": "no order at all",
-    "time": "people's time",
-    "solve_rate": "the share of people who solve",
-    "steps": "required steps",
-    "item_response": "item response",
-    "full": "all of them together",
-}
+def _with_limits(row: pd.Series, figure: str, sign: str = "") -> str:
+    return f"{row[figure]:{sign}.3f} ({row[figure + '_low']:{sign}.3f} to {row[figure + '_high']:{sign}.3f})"
 
 
-def sentences(compared: pd.DataFrame, items: str) -> list[str]:
+def sentences(scored: pd.DataFrame, items: str) -> list[str]:
     """One sentence a reference (no order, item response): which orders foretell one set of items better, which worse,
     and which the data do not tell apart from it; with the differences of log loss and their intervals."""
-    rows = compared[compared["items"] == items]
+    rows = scored[scored["items"] == items]
     found = []
     for reference in REFERENCES:
         groups: dict[str, list[str]] = {"better": [], "worse": [], "not told apart": []}
         for _, row in rows[~rows["order"].isin(["constant", reference])].iterrows():
-            groups[judge(row, reference)].append(f"{WORDS[row['order']]} {difference(row, reference)}")
-        said = "; ".join(f"{verdict}: {', '.join(names)}" for verdict, names in groups.items() if names)
+            difference = _with_limits(row, f"minus_{reference}", "+")
+            groups[better_or_worse(row, reference)].append(f"{WORDS[row['order']]} {difference}")
+        said = "; ".join(f"{which}: {', '.join(names)}" for which, names in groups.items() if names)
         found.append(f"Against {WORDS[reference]} (log loss in nats, 90% interval): {said}.")
     return found
 
 
-def judge(row: pd.Series, reference: str) -> str:
-    """Better, worse, or not told apart."""
+def better_or_worse(row: pd.Series, reference: str) -> str:
+    """Whether an order foretells `better` or `worse` than the reference, or is `not told apart` from it."""
     low, high = row[f"minus_{reference}_low"], row[f"minus_{reference}_high"]
     return "better" if high < 0 else "worse" if low > 0 else "not told apart"
 
 
-def difference(row: pd.Series, reference: str) -> str:
-    name = f"minus_{reference}"
-    return f"{row[name]:+.3f} ({row[name + '_low']:+.3f} to {row[name + '_high']:+.3f})"
-
-
 _LABELS = {ALL: "all items", MEASURED: "items that every order measures"}
-_SET_OFFSET = 0.18
-"""Between two sets of items in one row."""
+_SET_OFFSET = 0.18  # between two sets of items in one row
 
 
-def draw_orders(compared: pd.DataFrame) -> Figure:
+def draw_orders(scored: pd.DataFrame) -> Figure:
     """Log loss of each order with its 90% interval, on all items and on those that every order measures."""
-    names = [name for name in ORDER_METHODS if name in set(compared["order"])]
+    names = [name for name in ORDER_METHODS if name in set(scored["order"])]
     figure, axes = panel("What the next models solve, by order of difficulty", left=1.95)
     for (items, label), colour, shift in zip(
         _LABELS.items(), (LIGHT["fit"], LIGHT["forecast"]), (-_SET_OFFSET, _SET_OFFSET), strict=True
     ):
-        rows = compared[compared["items"] == items].set_index("order")
+        rows = scored[scored["items"] == items].set_index("order")
         if rows.empty:
             continue
-        shown = [name for name in names if name in rows.index]
-        places = [names.index(name) + shift for name in shown]
-        rows = rows.loc[shown]
+        rows = rows.loc[[name for name in names if name in rows.index]]
+        places = [names.index(name) + shift for name in rows.index]
         axes.hlines(places, rows["log_loss_low"], rows["log_loss_high"], color=colour, linewidth=2, alpha=0.5)
         axes.plot(rows["log_loss"], places, "o", color=colour, label=f"{label} ({rows['n_items'].iloc[0]})")
     axes.set_yticks(range(len(names)), [WORDS[name] for name in names])

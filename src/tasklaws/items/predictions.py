@@ -1,7 +1,7 @@
 """Which items the next model solves: each of a table's last models predicted from all earlier ones."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -10,31 +10,55 @@ from scipy.stats import norm
 
 from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.items.ability import Levels
-from tasklaws.items.methods import ITEM_METHODS, FittedMethod
-from tasklaws.items.rolling import Origin, held_out, predict
-from tasklaws.items.scoring import DEFINITIONS, summarise
+from tasklaws.items.methods import ITEM_METHODS
+from tasklaws.items.rolling import Origin, fit_for_best, held_out, predict
 from tasklaws.items.table import ItemTable, check_items
+from tasklaws.stats.scores import concordance, log_loss
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-HALF_WIDTH = float(norm.ppf(0.95))
-"""Of a 90% interval, in standard errors."""
+HALF_WIDTH = float(norm.ppf(0.95))  # of a 90% interval, in standard errors
+DEFINITIONS = {
+    "log_loss": "-(y log p + (1 - y) log(1 - p)) in nats; the held-out model's mean score given, as one ability; "
+    "mean over its items, then over held-out models",
+    "brier": "(y - p)^2, averaged alike",
+    "auc": "within each held-out model, the share of (solved, not solved) pairs of items in which the solved has the "
+    "higher probability, ties half, solved meaning score >= 1/2; mean over the held-out models that have such pairs",
+    "log_loss_extrapolated": "as log_loss, but the ability forecast from earlier models' dates or sizes, and averaged "
+    "over that forecast's error",
+    "never_solved_auc": "the auc among items that no earlier model scored >= 1/2 on; pairs within a held-out model, "
+    "counted over all held-out models together",
+    "unseen_family_log_loss": "as log_loss, but every item's difficulty from fits without its family (5 folds of whole "
+    "families); null without two families",
+}
+MethodFigures = dict[str, float | None]
+
+
+class ItemFigures(TypedDict):
+    """What summary.json holds: who was held out and why, the methods' figures by DEFINITIONS, the fits that did not
+    settle, and each held-out model's ability, known and forecast, as the mean probability over the items."""
+
+    held_out: list[str]
+    held_out_rule: str
+    earlier_rule: str
+    methods: dict[str, MethodFigures | None]
+    definitions: dict[str, str]
+    not_converged: list[dict[str, str]]
+    abilities: dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ItemPredictions(Result):
-    """What every method said of every item of each held-out model.
+    """Every method's predictions of every item of each held-out model.
 
     `predictions` has a row a model, task and method: score, never_solved, probability (the model's mean score given),
     probability_extrapolated (its mean forecast too) and, with families, probability_unseen_family. `difficulties` has a
-    row a task: difficulty in logits with its 90% interval. `figures` says how good each method was, by what definition,
-    and who was held out."""
+    row a task: difficulty in logits with its 90% interval. `figures` says how good each method was."""
 
     predictions: pd.DataFrame
     difficulties: pd.DataFrame
-    figures: dict[str, Any]
+    figures: ItemFigures
 
     def summary(self) -> str:
         """A line a method with its log loss in nats, and what hampers the figures."""
@@ -53,9 +77,9 @@ class ItemPredictions(Result):
             lines.append(f"{unsettled} fits did not settle: see not_converged among the figures")
         return "\n".join(lines)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """`figures`, in plain JSON types."""
-        return self.figures
+        return {**self.figures}
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the difficulties in order, with their 90% intervals."""
@@ -72,8 +96,8 @@ def predict_items(scores: pd.DataFrame | ItemTable, last: int = 6, *, records: b
     """Predict each of the last models, item by item, from all earlier ones.
 
     `scores` has a row a model and task: model, task, score in [0, 1], date or n_params, and what is known of the tasks
-    (docs/difficulty.md lists the columns), or is what `read_items` gives. The `last` models are held out, by date or
-    size; with `records`, the last whose mean score reached that of all before them. Log losses are in nats. A table
+    (docs/difficulty.md lists the columns), or is what `read_item_scores` gives. The `last` models are held out, by date
+    or size; with `records`, the last whose mean score reached that of all before them. Log losses are in nats. A table
     that cannot be, and more models than have earlier ones, raise TasklawsError. Source: item response explained by
     covariates (De Boeck and Wilson 2004).
 
@@ -88,18 +112,17 @@ def predict_items(scores: pd.DataFrame | ItemTable, last: int = 6, *, records: b
         table = scores
     else:  # numbered so that a refusal, which adds 2 for the lines of a file, names the row from 0
         table = check_items(scores.set_axis(range(-2, len(scores) - 2)), "scores")
-    indices = held_out(table, last, records)
     origins = []
+    indices = held_out(table, last, records)
     with progress("difficulty", len(indices)) as advance:
         for index in indices:
             origins.append(predict(table, index, records))
             advance()
-    return ItemPredictions(predictions_of(table, origins), difficulties_of(table), summary_of(origins, records))
+    predictions = pd.concat([_predictions(table, origin) for origin in origins], ignore_index=True)
+    return ItemPredictions(predictions, _difficulties(table), _figures(origins, records))
 
 
-def summary_of(origins: list[Origin], records: bool) -> dict[str, Any]:
-    """What `summary.json` holds: who was held out and why, the methods' figures, their definitions, and the
-    abilities."""
+def _figures(origins: list[Origin], records: bool) -> ItemFigures:
     return {
         "held_out": [origin.model for origin in origins],
         "held_out_rule": "the last models whose mean score reaches or exceeds that of every model before them"
@@ -126,37 +149,59 @@ def summary_of(origins: list[Origin], records: bool) -> dict[str, Any]:
     }
 
 
-def predictions_of(table: ItemTable, origins: list[Origin]) -> pd.DataFrame:
-    """One row for each held-out model, item asked and usable method."""
+def summarise(origins: list[Origin]) -> dict[str, MethodFigures | None]:
+    """Method -> its figures (see DEFINITIONS), None for a method whose column the table lacks."""
+    usable = origins[0].predictions
+    return {name: _method_figures(origins, name) if name in usable else None for name in ITEM_METHODS}
+
+
+def _method_figures(origins: list[Origin], name: str) -> MethodFigures:
+    pairs = [(origin, origin.predictions[name]) for origin in origins]
+    all_items = [concordance(origin.scores, found.given) for origin, found in pairs]
+    ratios = [right / total for right, total in all_items if total]
+    never = [
+        concordance(origin.scores[origin.never_solved], found.given[origin.never_solved]) for origin, found in pairs
+    ]
+    n_never = sum(total for _, total in never)
+    unseen = [log_loss(origin.scores, found.unseen) for origin, found in pairs if found.unseen is not None]
+    return {
+        "log_loss": float(np.mean([log_loss(origin.scores, found.given) for origin, found in pairs])),
+        "brier": float(np.mean([((origin.scores - found.given) ** 2).mean() for origin, found in pairs])),
+        "auc": float(np.mean(ratios)) if ratios else None,
+        "log_loss_extrapolated": float(
+            np.mean([log_loss(origin.scores, found.extrapolated) for origin, found in pairs])
+        ),
+        "never_solved_auc": sum(right for right, _ in never) / n_never if n_never else None,
+        "unseen_family_log_loss": float(np.mean(unseen)) if unseen else None,
+    }
+
+
+def _predictions(table: ItemTable, origin: Origin) -> pd.DataFrame:
+    """One row for each item asked and usable method."""
     parts = []
-    for origin in origins:
-        for name, prediction in origin.predictions.items():
-            columns = {
-                "model": origin.model,
-                "task": table.items.index[origin.asked],
-                "method": name,
-                "score": origin.scores,
-                "never_solved": origin.never_solved.astype(int),
-                "probability": prediction.given,
-                "probability_extrapolated": prediction.extrapolated,
-            }
-            if prediction.unseen is not None:
-                columns["probability_unseen_family"] = prediction.unseen
-            parts.append(pd.DataFrame(columns))
-    return pd.concat(parts, ignore_index=True)
+    for name, found in origin.predictions.items():
+        columns = {
+            "model": origin.model,
+            "task": table.items.index[origin.asked],
+            "method": name,
+            "score": origin.scores,
+            "never_solved": origin.never_solved.astype(int),
+            "probability": found.given,
+            "probability_extrapolated": found.extrapolated,
+        }
+        unseen = {} if found.unseen is None else {"probability_unseen_family": found.unseen}
+        parts.append(pd.DataFrame({**columns, **unseen}))
+    return pd.concat(parts)
 
 
-def difficulties_of(table: ItemTable) -> pd.DataFrame:
+def _difficulties(table: ItemTable) -> pd.DataFrame:
     """Every item's difficulty by the full method on all models, for a model like the best so far, with a 90% interval.
 
     In logits: a model of that level has even odds at difficulty 0. Items that no model has solved have one too.
     """
-    levels = Levels.of(table).earlier
-    fitted = FittedMethod.to(table, levels, ITEM_METHODS["full"], ITEM_METHODS["full"].explanation(table))
-    best = int(levels.argmax())
-    where = float(levels[best]), float(table.position[best])
-    difficulty = -fitted.offsets(*where) - fitted.fit.ability[best]
-    half = HALF_WIDTH * fitted.offsets_stderr(*where)
+    fitted, best, place = fit_for_best(table, ITEM_METHODS["full"])
+    difficulty = -fitted.offsets(*place) - fitted.fit.ability[best]
+    half = HALF_WIDTH * fitted.offsets_stderr(*place)
     return pd.DataFrame(
         {
             "task": table.items.index,

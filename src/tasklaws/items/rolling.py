@@ -14,18 +14,17 @@ from tasklaws.items.methods import ITEM_METHODS, FittedMethod, ItemMethod
 from tasklaws.items.table import ItemTable
 from tasklaws.stats.rasch import ability_for_mean, solve_probability
 
-FOLDS = 5
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
-"""Gauss-Hermite quadrature over the forecast ability."""
+_FOLDS = 5
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)  # Gauss-Hermite quadrature over the forecast ability
 
 
 @dataclass(frozen=True)
 class ItemPrediction:
-    """What one method said of a held-out model: (n,) probabilities on the items it was asked.
+    """One method's (n,) probabilities that a held-out model solves the items it was asked.
 
-    `given` its mean score known; `extrapolated` that mean forecast too; `unseen` given the mean, but every item's
-    difficulty from fits that saw no item of its family (None without families); `converged` whether the fit to all
-    items settled.
+    `given`: its mean score is known; `extrapolated`: its mean is forecast too; `unseen`: the mean is known, but every
+    item's difficulty comes from fits without its family (None without families); `converged`: the fit to all items
+    settled.
     """
 
     given: Array
@@ -105,27 +104,33 @@ def predict(table: ItemTable, index: int, record: bool) -> Origin:
     folds = family_folds(table)
     predictions = {}
     for name, method in ITEM_METHODS.items():
-        if not method.usable(table):
-            continue
-        explanation = method.explanation(table)
-        fitted = target.fit(method, explanation)
-        unseen = None if folds is None else target.given(_unseen(target, method, explanation, folds))
-        predictions[name] = ItemPrediction(
-            given=target.given(fitted.offsets(*target.place)),
-            extrapolated=_extrapolated(fitted, forecast, target.place[1], table.chance)[target.asked],
-            unseen=unseen,
-            converged=fitted.fit.converged,
-        )
+        if method.usable(table):
+            explanation = method.explanation(table)
+            fitted = target.fit(method, explanation)
+            predictions[name] = ItemPrediction(
+                given=target.given(fitted.offsets(*target.place)),
+                extrapolated=_extrapolated(fitted, forecast, target.place[1], table.chance)[target.asked],
+                unseen=None if folds is None else target.given(_unseen(target, method, explanation, folds)),
+                converged=fitted.fit.converged,
+            )
     never_solved = np.asarray(~(target.earlier.scores[target.asked] >= 0.5).any(axis=1))
     return Origin(
         table.models[index], target.asked, target.scores, never_solved, target.place[0], forecast, predictions
     )
 
 
+def fit_for_best(table: ItemTable, method: ItemMethod) -> tuple[FittedMethod, int, tuple[float, float]]:
+    """A method fitted to all models of a table; the index of the best of them, and its level and position."""
+    levels = Levels.of(table).earlier
+    best = int(levels.argmax())
+    fitted = FittedMethod.to(table, levels, method, method.explanation(table))
+    return fitted, best, (float(levels[best]), float(table.position[best]))
+
+
 def _extrapolated(fitted: FittedMethod, forecast: LevelForecast, position: float, chance: Array) -> Array:
     """(N,) probabilities averaged over the forecast of the level."""
     total = np.zeros(len(chance))
-    for node, weight in zip(NODES, WEIGHTS / WEIGHTS.sum(), strict=True):
+    for node, weight in zip(_NODES, _WEIGHTS / _WEIGHTS.sum(), strict=True):
         level = forecast.mean + node * forecast.stderr
         difficulty = -fitted.offsets(level, position)
         total += weight * solve_probability(ability_for_mean(difficulty, 0.0, expit(level)), difficulty, chance)
@@ -139,14 +144,14 @@ def _unseen(target: HeldOutModel, method: ItemMethod, explanation: Explanation, 
         return offsets
     for fold in range(folds.max() + 1):
         seen, unseen = folds != fold, np.flatnonzero(folds == fold)
-        part = target.earlier.only(seen)
-        fitted = FittedMethod.to(part, target.levels.earlier, method, explanation.take(np.flatnonzero(seen)))
+        part = explanation.take(np.flatnonzero(seen))
+        fitted = FittedMethod.to(target.earlier.only(seen), target.levels.earlier, method, part)
         offsets[unseen] = fitted.unseen_offsets(*target.place, explanation.take(unseen))
     return offsets
 
 
 def family_folds(table: ItemTable) -> NDArray[np.intp] | None:
-    """(N,) which of at most FOLDS folds each item is in, families whole, as even as largest-first makes them.
+    """(N,) which of at most _FOLDS folds each item is in, families whole, as even as largest-first makes them.
 
     Items without a family form one of their own. None where there are not two families.
     """
@@ -156,7 +161,7 @@ def family_folds(table: ItemTable) -> NDArray[np.intp] | None:
     counts = families.value_counts()
     if len(counts) < 2:
         return None
-    loads = np.zeros(min(FOLDS, len(counts)), int)
+    loads = np.zeros(min(_FOLDS, len(counts)), int)
     fold_of = {}
     for family in sorted(counts.index, key=lambda name: (-counts[name], name)):
         fold_of[family] = int(loads.argmin())

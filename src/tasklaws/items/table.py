@@ -1,4 +1,4 @@
-"""Scores of models on items, read from a table and checked: what every part of this package works on."""
+"""Scores of models on items, read from a table and checked."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from tasklaws.tables import ITEM_SCORES
 
 _NEEDED = ["model", "task", "score"]
 _OF_ITEM = ITEM_SCORES.columns[ITEM_SCORES.columns.index("family") :]
-DAYS_A_YEAR = 365.25
+_DAYS_A_YEAR = 365.25
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ItemTable:
         return ItemTable(self.scores[items], self.items[items], self.models, self.position)
 
 
-def read_items(path: Path) -> ItemTable:
+def read_item_scores(path: Path) -> ItemTable:
     """Read a CSV (gzipped or not): model, task, score, `date` or `n_params`, and what is known of each task.
 
     Several rows of one model and task are averaged when `attempt` tells them apart. Raises TasklawsError for: a
@@ -60,12 +60,11 @@ def read_items(path: Path) -> ItemTable:
 
 
 def check_items(table: pd.DataFrame, source: str) -> ItemTable:
-    """The checked ItemTable of `table`; `source` names it in the TasklawsError of `read_items`."""
+    """The checked ItemTable of `table`; `source` names it in the TasklawsError of `read_item_scores`."""
     _check_columns(table, source)
     table = table.assign(score=_numbers(table, "score", source, high=1.0))
     for column in ("model", "task"):
-        if table[column].isna().any():
-            raise TasklawsError(f"{source}:{_line(table[column].isna())}: {column} is empty: name it")
+        _refuse(table[column], table[column].isna(), source, "name it")
     keys = ["model", "task"] + (["attempt"] if "attempt" in table else [])
     twice = table.duplicated(keys)
     if twice.any():
@@ -76,50 +75,49 @@ def check_items(table: pd.DataFrame, source: str) -> ItemTable:
         raise TasklawsError(f"{source}: one model only ({position.index[0]}): at least two are needed to compare")
     items = _items(table, source)
     scores = table.pivot_table(index="task", columns="model", values="score", aggfunc="mean", dropna=False)
-    wide = scores.reindex(index=items.index, columns=position.index).to_numpy(float)
-    empty = np.isnan(wide).all(axis=1)
-    if empty.any():
-        raise TasklawsError(f"{source}: item {items.index[empty][0]!r} has no attempts: remove its rows or score it")
-    unasked = np.isnan(wide).all(axis=0)
-    if unasked.any():
-        raise TasklawsError(f"{source}: model {position.index[unasked][0]!r} has no score: remove its rows or score it")
-    return ItemTable(wide, items, tuple(position.index), position.to_numpy(float))
+    scores = scores.reindex(index=items.index, columns=position.index)
+    for kind, names, lack in (("item", scores.index, "attempts"), ("model", scores.columns, "score")):
+        empty = names[scores.isna().all(axis=1 if kind == "item" else 0)]
+        if len(empty):
+            raise TasklawsError(f"{source}: {kind} {empty[0]!r} has no {lack}: remove its rows or score it")
+    return ItemTable(scores.to_numpy(float), items, tuple(position.index), position.to_numpy(float))
 
 
 def _check_columns(table: pd.DataFrame, source: str) -> None:
-    for column in table:
-        if column not in ITEM_SCORES.columns:
-            raise TasklawsError(
-                f"{source}: unknown column {column!r}: the table may have {', '.join(ITEM_SCORES.columns)}"
-            )
-    for column in _NEEDED:
-        if column not in table:
-            raise TasklawsError(f"{source}: no column {column!r}: the table needs {', '.join(_NEEDED)}")
-    if "date" not in table and "n_params" not in table:
-        raise TasklawsError(f"{source}: neither `date` nor `n_params`: one of them must order the models")
-    if table.empty:
-        raise TasklawsError(f"{source}: no rows: give the scores of at least two models")
-    if ("human_attempts" in table) != ("human_solved" in table):
-        raise TasklawsError(f"{source}: human_attempts and human_solved belong together: give both or neither")
-    if "suite" in table and table["suite"].nunique(dropna=False) > 1:
-        raise TasklawsError(f"{source}: suites {sorted(table['suite'].astype(str).unique())}: give one suite at a time")
+    unknown = [column for column in table if column not in ITEM_SCORES.columns]
+    missing = [column for column in _NEEDED if column not in table]
+    fault = None
+    if unknown:
+        fault = f"unknown column {unknown[0]!r}: the table may have {', '.join(ITEM_SCORES.columns)}"
+    elif missing:
+        fault = f"no column {missing[0]!r}: the table needs {', '.join(_NEEDED)}"
+    elif "date" not in table and "n_params" not in table:
+        fault = "neither `date` nor `n_params`: one of them must order the models"
+    elif table.empty:
+        fault = "no rows: give the scores of at least two models"
+    elif ("human_attempts" in table) != ("human_solved" in table):
+        fault = "human_attempts and human_solved belong together: give both or neither"
+    elif "suite" in table and table["suite"].nunique(dropna=False) > 1:
+        fault = f"suites {sorted(table['suite'].astype(str).unique())}: give one suite at a time"
+    if fault:
+        raise TasklawsError(f"{source}: {fault}")
 
 
-def _line(bad: pd.Series) -> int:
-    """The line, in the file, of the first true row: rows are numbered from 0, at line 2."""
-    return int(bad.index[int(bad.argmax())]) + 2
+def _refuse(column: pd.Series, bad: pd.Series, source: str, remedy: str) -> None:
+    """Raise TasklawsError with the first value where `bad` holds and its line: rows are numbered from 0, at line 2."""
+    if bad.any():
+        row = int(bad.argmax())
+        value = "empty" if pd.isna(column.iloc[row]) else column.iloc[row]
+        raise TasklawsError(f"{source}:{int(bad.index[row]) + 2}: {column.name} is {value}: {remedy}")
 
 
 def _numbers(table: pd.DataFrame, column: str, source: str, high: float = np.inf, positive: bool = False) -> pd.Series:
     numbers = pd.to_numeric(table[column], errors="coerce").astype(float)
     least = "more than 0" if positive else "at least 0"
     wanted = f"a number in [0, {high:g}]" if np.isfinite(high) else f"a finite number, {least}"
-    bad = (numbers.isna() & table[column].notna()) | (numbers < 0) | (numbers > high) | np.isinf(numbers)
-    if positive:
-        bad |= numbers == 0
-    if bad.any():
-        value = table[column][bad].iloc[0]
-        raise TasklawsError(f"{source}:{_line(bad)}: {column} is {value}: give {wanted}, or leave it empty")
+    low = numbers <= 0 if positive else numbers < 0
+    bad = (numbers.isna() & table[column].notna()) | low | (numbers > high) | np.isinf(numbers)
+    _refuse(table[column], bad, source, f"give {wanted}, or leave it empty")
     return numbers
 
 
@@ -139,19 +137,15 @@ def _positions(table: pd.DataFrame, source: str) -> pd.Series:
     if "date" in table and not ("n_params" in table and table["date"].isna().all()):
         column = "date"
         dates = pd.to_datetime(table["date"], format="%Y-%m-%d", errors="coerce")
-        if dates.isna().any():
-            value = table["date"][dates.isna()].iloc[0]
-            raise TasklawsError(f"{source}:{_line(dates.isna())}: date is {value}: give a date, YYYY-MM-DD")
-        values = (dates - dates.min()).dt.days / DAYS_A_YEAR
+        _refuse(table["date"], dates.isna(), source, "give a date, YYYY-MM-DD")
+        values = (dates - dates.min()).dt.days / _DAYS_A_YEAR
     else:
         column = "n_params"
         sizes = _numbers(table, "n_params", source, positive=True)
-        if sizes.isna().any():
-            raise TasklawsError(f"{source}:{_line(sizes.isna())}: n_params is empty: give the model's size")
-        values = pd.Series(np.log(sizes), index=table.index)
+        _refuse(table["n_params"], sizes.isna(), source, "give the model's size")
+        values = np.log(sizes)
     _one_value(table, "model", column, source)
-    position = values.groupby(table["model"]).first()
-    return position.sort_index().sort_values(kind="stable")
+    return values.groupby(table["model"]).first().sort_index().sort_values(kind="stable")
 
 
 def _items(table: pd.DataFrame, source: str) -> pd.DataFrame:
@@ -169,13 +163,11 @@ def _items(table: pd.DataFrame, source: str) -> pd.DataFrame:
         task = items.index[items["chance"] >= 1][0]
         raise TasklawsError(f"{source}: chance of task {task!r} is 1: give less than 1, as nothing is above it")
     if "human_solved" in items:
-        bad = (items["human_solved"] > items["human_attempts"]) | (
-            items["human_solved"].isna() != items["human_attempts"].isna()
-        )
+        solved, attempts = items["human_solved"], items["human_attempts"]
+        bad = (solved > attempts) | (solved.isna() != attempts.isna())
         if bad.any():
-            row = items[bad].iloc[0]
             raise TasklawsError(
-                f"{source}: task {items.index[bad][0]!r} has human_solved {row['human_solved']:g} of human_attempts "
-                f"{row['human_attempts']:g}: give 0 <= solved <= attempts, or leave both empty"
+                f"{source}: task {items.index[bad][0]!r} has human_solved {solved[bad].iloc[0]:g} of human_attempts "
+                f"{attempts[bad].iloc[0]:g}: give 0 <= solved <= attempts, or leave both empty"
             )
     return items

@@ -28,29 +28,25 @@ class EncodedDocument(NamedTuple):
 
 
 def heldout_loss(
-    model_dir: Path,
-    documents: Sequence[Mapping[str, str]],
-    batch_size: int = 16,
-    dtype: torch.dtype = torch.float32,
+    model_dir: Path, documents: Sequence[Mapping[str, str]], batch_size: int = 16, dtype: torch.dtype = torch.float32
 ) -> HeldoutLoss:
     """Loss of the model in `model_dir` on each document's `target`, given its `prompt`, on the CPU.
 
-    sum over target tokens of -ln p(token | everything before), divided by the number of target tokens
-    (nats), and by ln 2 and the targets' UTF-8 bytes (bits). `batch_size` changes speed and memory only:
-    rows are padded on the right of a causal model, and documents are summed exactly. No document, an empty
-    target, a document longer than the model's context, weights that are missing or do not load, and a loss
-    that is not finite raise TasklawsError.
+    sum over target tokens of -ln p(token | everything before), divided by the number of target tokens (nats), and by
+    ln 2 and the targets' UTF-8 bytes (bits). `batch_size` changes speed and memory only: rows are padded on the right
+    of a causal model, and documents are summed exactly. No document, an empty target, a document longer than the
+    model's context, weights that are missing or do not load, and a loss that is not finite raise TasklawsError.
     """
     if not documents:
         raise TasklawsError(f"no held-out documents for {model_dir}: give at least one")
-    tokenizer, model = load(model_dir, dtype)
+    tokenizer, model = load_model(model_dir, dtype)
     context = model.config.max_position_embeddings
     encoded = [_encode(tokenizer, document, context, model_dir) for document in documents]
     # Alike lengths share a batch, which saves padding; the order of the sum does not matter to fsum.
-    order = sorted(range(len(encoded)), key=lambda index: len(encoded[index].ids))
+    encoded.sort(key=lambda document: len(document.ids))
     nats = []
-    for start in range(0, len(order), batch_size):
-        nats += _batch_nats(model, [encoded[index] for index in order[start : start + batch_size]])
+    for start in range(0, len(encoded), batch_size):
+        nats += _batch_nats(model, encoded[start : start + batch_size])
     total = math.fsum(nats)
     if not math.isfinite(total):
         raise TasklawsError(f"{model_dir}: held-out loss is {total}: its weights are damaged, remove it and rebuild it")
@@ -59,7 +55,7 @@ def heldout_loss(
     return HeldoutLoss(total / n_tokens, total / math.log(2) / n_bytes)
 
 
-def load(model_dir: Path, dtype: torch.dtype) -> tuple[Any, Any]:
+def load_model(model_dir: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     """A directory's tokenizer and model, without touching the network; TasklawsError if it is not whole."""
     with opening(model_dir, "remove it and run `dvc repro`"):
         tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True)

@@ -31,23 +31,13 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, replacing, sha256_file, write_json
 from tasklaws.core.schema import train_flops
 from tasklaws.core.settings import HubSource
-from tasklaws.ladder import card
-from tasklaws.ladder import hub as hub_errors
-from tasklaws.ladder.card import Card, Checkpoint
+from tasklaws.ladder.card import Card, Checkpoint, hash_weights, write_card
 from tasklaws.ladder.heldout import count_config_params, heldout_loss
 
 _HUB_WORK = Path(".work/hub")
 # All that a GPT-NeoX, or another causal model with a fast tokenizer, may need beside its weights.
-SMALL_FILES = [
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-]
+SMALL_FILES = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
+SMALL_FILES += ["special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"]
 # The first of these forms that a revision has is fetched, and no other.
 WEIGHTS = [
     ["model.safetensors"],
@@ -72,11 +62,10 @@ def fetch(
 ) -> Card:
     """Fetch every checkpoint that `source` lists into `out` and write its card, with the loss on `documents`.
 
-    The last checkpoint goes into `out` itself. The endpoint is HF_ENDPOINT or the public hub. Call it again
-    after a kill: what was done is kept. No network (and not all in the cache), an unknown repository or
-    revision, a refusal, a truncated or damaged file raise TasklawsError, and `out` stays as it was. Weights
-    of another size than the ladder states are kept, with a warning, and their own count goes into the card
-    as n_params_loaded.
+    The last checkpoint goes into `out` itself. The endpoint is HF_ENDPOINT or the public hub. Call it again after a
+    kill: what was done is kept. No network (and not all in the cache), an unknown repository or revision, a refusal, a
+    truncated or damaged file raise TasklawsError, and `out` stays as it was. Weights of another size than the ladder
+    states are kept, with a warning, and their own count goes into the card as n_params_loaded.
     """
     snapshots = [_download(source.repo, step, revision) for step, revision in source.revisions.items()]
     _refuse_shared_commits(source.repo, snapshots)
@@ -98,7 +87,7 @@ def fetch(
     _warn_of_other_shape(staged, source, found)
     for half_written in staged.rglob(".*"):  # by a run that was killed
         half_written.unlink()
-    card.write(staged, found)
+    write_card(staged, found)
     _move(staged, out, staging / "replaced")
     shutil.rmtree(staging)
     return found
@@ -111,7 +100,7 @@ def endpoint() -> str:
 
 def _download(repo: str, step: int, revision: str) -> Snapshot:
     """Bring one revision into the hub's cache: the small files, then the weights of the same commit."""
-    with hub_errors.one_line(repo, revision, endpoint()):
+    with _one_line(repo, revision, endpoint()):
         snapshot = Path(snapshot_download(repo, revision=revision, allow_patterns=SMALL_FILES, endpoint=endpoint()))
         commit = snapshot.name
         listed = [file.path for file in get_cached_repo_tree(repo, revision=commit)]
@@ -131,13 +120,11 @@ def _matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
 
 
 def _refuse_shared_commits(repo: str, snapshots: Sequence[Snapshot]) -> None:
-    seen: dict[str, str] = {}
+    revisions: dict[str, str] = {}
     for snapshot in snapshots:
-        if snapshot.commit in seen:
-            raise TasklawsError(
-                f"{repo}: {snapshot.revision} is {seen[snapshot.commit]} too ({snapshot.commit}): drop one"
-            )
-        seen[snapshot.commit] = snapshot.revision
+        other = revisions.setdefault(snapshot.commit, snapshot.revision)
+        if other != snapshot.revision:
+            raise TasklawsError(f"{repo}: {snapshot.revision} is {other} too ({snapshot.commit}): drop one")
 
 
 def _key(source: HubSource, snapshots: Sequence[Snapshot], documents: Sequence[Mapping[str, str]]) -> str:
@@ -147,11 +134,7 @@ def _key(source: HubSource, snapshots: Sequence[Snapshot], documents: Sequence[M
 
 
 def _stage(
-    staging: Path,
-    source: HubSource,
-    snapshot: Snapshot,
-    documents: Sequence[Mapping[str, str]],
-    last_step: int,
+    staging: Path, source: HubSource, snapshot: Snapshot, documents: Sequence[Mapping[str, str]], last_step: int
 ) -> Checkpoint:
     """Copy a snapshot into the staged rung and measure its loss, unless an earlier run has."""
     seed, is_final = source.seeds[0], snapshot.step == last_step
@@ -172,7 +155,7 @@ def _stage(
         train_flops=train_flops(source.n_params, n_tokens),
         loss_nats=round(loss.loss_nats, 6),
         bits_per_byte=round(loss.bits_per_byte, 6),
-        weights_sha256=card.hash_weights(staged),
+        weights_sha256=hash_weights(staged),
         commit=snapshot.commit,
     )
     write_json(done, asdict(checkpoint))
@@ -186,11 +169,8 @@ def _copy_checked(source: Path, target: Path, repo: str, revision: str) -> None:
     client itself checks sizes only.
     """
     blob = source.readlink().name if source.is_symlink() else ""
-    hashers = {
-        64: hashlib.sha256(),
-        40: hashlib.sha1(b"blob %d\0" % source.stat().st_size, usedforsecurity=False),
-    }
-    hasher = hashers.get(len(blob))
+    git = hashlib.sha1(b"blob %d\0" % source.stat().st_size, usedforsecurity=False)
+    hasher = {64: hashlib.sha256(), 40: git}.get(len(blob))
     with source.open("rb") as reader, replacing(target) as writer:
         while chunk := reader.read(1 << 20):
             writer.write(chunk)
@@ -210,16 +190,10 @@ def _warn_of_other_shape(staged: Path, source: HubSource, found: Card) -> None:
     config = read_json(staged / "config.json")
     names = {"width": "hidden_size", "layers": "num_hidden_layers", "heads": "num_attention_heads"}
     loaded = {ours: config.get(theirs) for ours, theirs in names.items()} | {"n_params": found.n_params_loaded}
-    other = [
-        f"{name} {value}, not {getattr(source, name)}"
-        for name, value in loaded.items()
-        if value != getattr(source, name)
-    ]
+    stated = {name: getattr(source, name) for name in loaded}
+    other = [f"{name} {value}, not {stated[name]}" for name, value in loaded.items() if value != stated[name]]
     if other:
-        print(
-            f"warning: {found.repo} has {'; '.join(other)}: the card keeps the ladder's sizes",
-            file=sys.stderr,
-        )
+        print(f"warning: {found.repo} has {'; '.join(other)}: the card keeps the ladder's sizes", file=sys.stderr)
 
 
 def _move(staged: Path, out: Path, aside: Path) -> None:
@@ -232,7 +206,7 @@ def _move(staged: Path, out: Path, aside: Path) -> None:
 
 
 @contextmanager
-def one_line(repo: str, revision: str, endpoint: str) -> Iterator[None]:
+def _one_line(repo: str, revision: str, endpoint: str) -> Iterator[None]:
     """Turn what huggingface_hub raises into a TasklawsError; what this machine's disk refuses passes."""
     try:
         yield
@@ -260,18 +234,16 @@ def _remedy(error: BaseException, repo: str, endpoint: str) -> str:
         return "no such repository, or a private one: correct `repo` in conf/models, or set HF_TOKEN"
     if isinstance(error, RevisionNotFoundError):
         return "no such revision: correct `steps` or `revision` in conf/models"
-    if isinstance(error, HfHubHTTPError) and error.response.status_code in (401, 403):
-        return "set HF_TOKEN to one that may read it"
     if isinstance(error, HfHubHTTPError):
-        return "run it again later, or set HF_ENDPOINT to a mirror"
+        denied = error.response.status_code in (401, 403)
+        return (
+            "set HF_TOKEN to one that may read it" if denied else "run it again later, or set HF_ENDPOINT to a mirror"
+        )
     if isinstance(error, HFValidationError):
         return "correct `repo` or `revision` in conf/models"
     if isinstance(error, (httpx2.InvalidURL, httpx2.UnsupportedProtocol, json.JSONDecodeError)):
         return "that is not a hub: correct HF_ENDPOINT"
-    unreachable = (httpx2.HTTPError, LocalEntryNotFoundError, ConnectionError, CachedRepoTreeNotFoundError)
-    if isinstance(error, unreachable):
-        return (
-            f"{constants.HF_HUB_CACHE} does not hold it all: connect to the network,"
-            " or set HF_ENDPOINT to a mirror, and run it again"
-        )
+    if isinstance(error, (httpx2.HTTPError, LocalEntryNotFoundError, ConnectionError, CachedRepoTreeNotFoundError)):
+        remedy = "connect to the network, or set HF_ENDPOINT to a mirror, and run it again"
+        return f"{constants.HF_HUB_CACHE} does not hold it all: {remedy}"
     return "run it again"

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from tasklaws.core.files import sha256_file
 from tasklaws.core.schema import read_documents, train_flops
 from tasklaws.core.settings import TrainSource
 from tasklaws.core.workers import run_each
-from tasklaws.ladder.card import Card, Checkpoint, hash_weights, write
+from tasklaws.ladder.card import Card, Checkpoint, hash_weights, write_card
 
 _WORK = Path(".work/train")
 
@@ -96,7 +96,7 @@ def _gather(rung: str, seeds: list[Trained], corpus: Path, work: Path, out: Path
         for checkpoint in trained.checkpoints:
             path = "." if place == 0 and checkpoint.is_final else checkpoint.path
             shutil.copytree(work / checkpoint.path, out / path, dirs_exist_ok=True)
-            placed.append(Checkpoint(**{**vars(checkpoint), "path": path}))
+            placed.append(replace(checkpoint, path=path))
     card = Card(
         rung=rung,
         source_kind="train",
@@ -106,4 +106,4 @@ def _gather(rung: str, seeds: list[Trained], corpus: Path, work: Path, out: Path
         tokenizer_sha256=sha256_file(out / "tokenizer.json"),
         checkpoints=tuple(placed),
     )
-    write(out, card)
+    write_card(out, card)

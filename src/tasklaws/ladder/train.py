@@ -113,12 +113,7 @@ class Training:
 
 
 def train(
-    rung: str,
-    source: TrainSource,
-    seed: int,
-    documents: list[Encoded],
-    tokenizer: PreTrainedTokenizerFast,
-    work: Path,
+    rung: str, source: TrainSource, seed: int, documents: list[Encoded], tokenizer: PreTrainedTokenizerFast, work: Path
 ) -> None:
     """Train one seed of a rung on one thread, keeping each checkpoint as `work`/seed<S>-step<T>.
 

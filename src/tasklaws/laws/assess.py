@@ -3,7 +3,7 @@
 import numpy as np
 
 from tasklaws.core.arrays import Array
-from tasklaws.laws.batch import Batch, Problem
+from tasklaws.laws.batch import Batch, Mask, Problem
 from tasklaws.laws.status import Status
 
 EDGE = 1e-6  # a coordinate this close to a bound, as a share of the box, lies on it
@@ -16,21 +16,24 @@ LOOSE_SHARE = 0.25  # the same of a coordinate that is not logged, as a share of
 
 def assess(batch: Batch, table: int, theta: Array, rested: bool) -> tuple[Status, str, tuple[str, ...]]:
     """The status, the reason where it is not `converged`, and the coordinates on a bound, natural edges included."""
-    names = coordinate_names(batch)
+    names = [batch.law.parameters[owner].name for owner in batch.owner]
     lower, upper = batch.bounds[table]
     width = upper - lower
     loose = width > 0
     hits: list[str] = []
     cut: list[str] = []
     for index in np.flatnonzero(loose):
-        place = (theta[index] - lower[index]) / width[index]
-        for side, (close, word) in enumerate(((place < EDGE, "lower"), (place > 1 - EDGE, "upper"))):
-            if close:
-                loose[index] = False
-                hits.append(f"{names[index]} at its {word} bound")
-                if not batch.law.parameters[batch.owner[index]].edge[side]:
-                    cut.append(hits[-1])
-    n_free, n_rungs = int((width > 0).sum()), distinct(batch, table)
+        share = (theta[index] - lower[index]) / width[index]
+        if not (share < EDGE or share > 1 - EDGE):
+            continue
+        side = int(share > 0.5)
+        loose[index] = False
+        hits.append(f"{names[index]} at its {('lower', 'upper')[side]} bound")
+        if not batch.law.parameters[batch.owner[index]].edge[side]:
+            cut.append(hits[-1])
+    real = batch.real[table]
+    keys = np.stack([*(values[table][real] for values in batch.x.values()), batch.ladder[table][real]])
+    n_free, n_rungs = int((width > 0).sum()), np.unique(keys, axis=1).shape[1]
     if n_rungs < n_free:
         return Status.UNIDENTIFIED, f"{n_free} parameters from {n_rungs} different inputs", tuple(hits)
     weak = undetermined(batch, table, theta, loose)
@@ -42,17 +45,7 @@ def assess(batch: Batch, table: int, theta: Array, rested: bool) -> tuple[Status
     return (Status.BOUND_HIT, ", ".join(cut), tuple(hits)) if cut else (Status.CONVERGED, "", tuple(hits))
 
 
-def coordinate_names(batch: Batch) -> list[str]:
-    return [batch.law.parameters[owner].name for owner in batch.owner]
-
-
-def distinct(batch: Batch, table: int) -> int:
-    real = batch.real[table]
-    keys = np.stack([*(values[table][real] for values in batch.x.values()), batch.ladder[table][real]])
-    return int(np.unique(keys, axis=1).shape[1])
-
-
-def undetermined(batch: Batch, table: int, theta: Array, loose: np.ndarray) -> list[int]:
+def undetermined(batch: Batch, table: int, theta: Array, loose: Mask) -> list[int]:
     """The coordinates that make up the direction which the Fisher information determines least, if its standard error
     is too wide; of a loss with the variance that its logarithm has around the law (least squares, as Huber's
     curvature says nothing of outliers)."""

@@ -10,6 +10,7 @@ from scipy.special import xlogy
 from tasklaws.core.arrays import Array
 from tasklaws.laws.data import FLOOR, Kind, Points
 from tasklaws.laws.law import Law
+from tasklaws.stats.links import half_item_away
 
 HUBER = 1e-3  # where Huber's loss of log losses turns from square to linear: Hoffmann et al. 2022, sec. 3.3
 Evaluation = tuple[Array, Array, Array]  # objective (m), its gradient (m, p), its approximate curvature (m, p, p)
@@ -22,7 +23,7 @@ def deviance(
 
     Both sides are half an item away from 0 and 1, as n items cannot show a probability of 0 or 1 (Jeffreys)."""
     shrink = n_items / (n_items + 1)
-    seen, model = smooth(target, n_items), smooth(value, n_items)
+    seen, model = half_item_away(target, n_items), half_item_away(value, n_items)
     terms = xlogy(seen, seen / model) + xlogy(1 - seen, (1 - seen) / (1 - model))
     precision = weight * n_items / (model * (1 - model))
     return assemble(
@@ -42,11 +43,6 @@ def huber_log(
     slope = (value > FLOOR) / inside
     stiffness = weight * (delta / np.maximum(np.abs(residual), delta)) * slope**2 if curved else slope
     return assemble(terms, weight * bounded * slope, stiffness, gradient, curved)
-
-
-def smooth(value: Array, n_items: Array) -> Array:
-    """(n p + 1/2) / (n + 1)."""
-    return (n_items * value + 0.5) / (n_items + 1)
 
 
 def assemble(terms: Array, first: Array, second: Array, gradient: Array, curved: bool) -> Evaluation:
@@ -88,20 +84,16 @@ class Batch:
     def of(cls, law: Law, curves: list[Points]) -> "Batch":
         """The batch of curves that all have the same kind and number of ladders."""
         kind, n_ladders = curves[0].kind, len(curves[0].ladders)
-        scale = {name: np.array([geometric_mean(curve.x[name]) for curve in curves]) for name in law.inputs}
+        scale = {name: np.array([np.exp(np.log(curve.x[name]).mean()) for curve in curves]) for name in law.inputs}
         level = np.array([curve.value.max() if kind == "loss" else 1.0 for curve in curves])
-        x = {
-            name: pad([curve.x[name] / size for curve, size in zip(curves, scale[name], strict=True)], 1.0)
-            for name in law.inputs
-        }
-        bounds = np.array(
-            [curve_bounds(law, kind, curve, scale) for curve, scale in zip(curves, rows(scale), strict=True)]
-        )
+        own = {name: [curve.x[name] / size for curve, size in zip(curves, scale[name], strict=True)] for name in scale}
+        first = own[law.inputs[0]]
+        bounds = np.array([curve_bounds(law, kind, curve.chance, x) for curve, x in zip(curves, first, strict=True)])
         return cls(
             law=law,
             kind=kind,
             n_ladders=n_ladders,
-            x=x,
+            x={name: pad(values, 1.0) for name, values in own.items()},
             target=pad([curve.value / top for curve, top in zip(curves, level, strict=True)], 1.0),
             n_items=pad([curve.n_items for curve in curves], 1.0),
             real=pad([np.ones(len(curve.value)) for curve in curves], 0.0) > 0,
@@ -115,18 +107,19 @@ class Batch:
     def part(self, one: slice, stride: int) -> "Batch":
         """Some of the curves, of every `stride`-th point."""
         points = slice(None, None, stride)
-        return replace(
-            self,
-            x={name: values[one, points] for name, values in self.x.items()},
-            target=self.target[one, points],
-            n_items=self.n_items[one, points],
-            real=self.real[one, points],
-            ladder=self.ladder[one, points],
-            chance=self.chance[one],
-            scale={name: values[one] for name, values in self.scale.items()},
-            level=self.level[one],
-            bounds=self.bounds[one],
-        )
+        by_point = {name: getattr(self, name)[one, points] for name in ("target", "n_items", "real", "ladder")}
+        by_curve = {name: getattr(self, name)[one] for name in ("chance", "level", "bounds")}
+        x = {name: values[one, points] for name, values in self.x.items()}
+        scale = {name: values[one] for name, values in self.scale.items()}
+        return replace(self, x=x, scale=scale, **by_point, **by_curve)
+
+    def problem(self, tables: Rows, weight: Array) -> "Problem":
+        """The objective of searches on the own values of the curves `tables`, points weighted by `weight` (T, n)."""
+        return Problem(self, tables, self.target[tables], (weight * self.real)[tables])
+
+    def parameters(self, theta: Array) -> Array:
+        """Search coordinates (..., P) without their logs."""
+        return np.where(self.logged, np.exp(np.where(self.logged, theta, 0.0)), theta)
 
     @cached_property
     def place(self) -> Rows:
@@ -150,18 +143,13 @@ class Batch:
         """Whether the law gives the error of what is an accuracy."""
         return self.kind == "accuracy" and self.law.gives == "loss"
 
-    @cached_property
-    def worst_error(self) -> Array:
-        """The error of a guess, shape (T, 1)."""
-        return np.array([[1.0 - (chance or 0.0)] for chance in self.chance])
-
-    @cached_property
+    @property
     def law_target(self) -> Array:
         return 1 - self.target if self.by_error else self.target
 
     def law_value(self, theta: Array, tables: Rows) -> tuple[Array, Array]:
         """What the formula gives, before it is turned into the metric: (m, n), and its gradient (m, n, P)."""
-        parameters = np.where(self.logged, np.exp(np.where(self.logged, theta, 0.0)), theta)
+        parameters = self.parameters(theta)
         single = len(self.level) == 1
         x = {name: values[0] if single else values[tables] for name, values in self.x.items()}
         if self.n_ladders == 1:
@@ -181,15 +169,14 @@ class Batch:
         if self.kind == "loss":
             return value, gradient
         if self.by_error:
-            top = self.worst_error[tables]
+            top = np.array([[1.0 - (chance or 0.0)] for chance in self.chance])[tables]  # the error of a guess
             return 1 - np.minimum(value, top), -gradient * (value < top)[..., None]
         return np.clip(value, 0.0, 1.0), gradient * ((value > 0) & (value < 1))[..., None]
 
     def natural(self, theta: Array, table: int) -> Array:
         """The law's parameters (..., ladders, p) in the units of the table."""
-        parameters = np.where(self.logged, np.exp(np.where(self.logged, theta, 0.0)), theta)[..., self.place]
         scale = {name: values[table] for name, values in self.scale.items()}
-        return self.law.natural(parameters, scale, self.level[table])
+        return self.law.natural(self.parameters(theta)[..., self.place], scale, self.level[table])
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,15 +211,13 @@ def places(law: Law, n_ladders: int) -> tuple[Rows, Rows]:
     return place, np.array(owner, dtype=np.intp)
 
 
-def curve_bounds(law: Law, kind: Kind, curve: Points, scale: dict[str, float]) -> Array:
-    """Bounds (2, p) of one curve's parameters, in search coordinates."""
-    low_x, high_x = span(law, curve, scale)
-    chance = curve.chance
+def curve_bounds(law: Law, kind: Kind, chance: float | None, x: Array) -> Array:
+    """Bounds (2, p) of one curve's parameters, in search coordinates; `x` are its points in the law's first input."""
     found = []
     for parameter in law.parameters:
         low, high = parameter.lower, parameter.upper
         if parameter.place:
-            low, high = low * low_x, high * high_x
+            low, high = low * x.min(), high * x.max()
         if parameter.role == "chance":
             low, high = (chance, chance) if chance is not None else (low, high if kind == "accuracy" else 3 * high)
         elif parameter.role == "above chance" and chance is not None:
@@ -241,20 +226,6 @@ def curve_bounds(law: Law, kind: Kind, curve: Points, scale: dict[str, float]) -
             high = chance
         found.append((np.log(low), np.log(high)) if parameter.log else (low, high))
     return np.array(found).T
-
-
-def span(law: Law, curve: Points, scale: dict[str, float]) -> tuple[float, float]:
-    """The smallest and largest of the law's first input, in search units."""
-    x = curve.x[law.inputs[0]] / scale[law.inputs[0]]
-    return float(x.min()), float(x.max())
-
-
-def rows(scale: dict[str, Array]) -> list[dict[str, float]]:
-    return [dict(zip(scale, map(float, values), strict=True)) for values in zip(*scale.values(), strict=True)]
-
-
-def geometric_mean(values: Array) -> float:
-    return float(np.exp(np.log(values).mean()))
 
 
 def pad(parts: list[Array], filler: float) -> Array:

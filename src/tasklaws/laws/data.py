@@ -1,6 +1,5 @@
 """From a table of observations to the points that a law is fitted to, and those that are left out, with the reason."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,13 +96,15 @@ def points_to_fit(table: pd.DataFrame, law: Law, final: bool = True) -> Points:
     TasklawsError."""
     if "value" not in table:
         raise TasklawsError(f"no column 'value' among {', '.join(map(str, table.columns))}: name the scores so")
-    missing = [name for name in law.inputs if name not in table]
-    if missing:
-        raise TasklawsError(f"law {law.name} needs {missing[0]}, which the table lacks: choose another law or axis")
+    for name in law.inputs:
+        if name not in table:
+            raise TasklawsError(f"law {law.name} needs {name}, which the table lacks: choose another law or axis")
     for column in ("task", "family", "elicitation"):
         only(table, column)
     metric = only(table, "metric")
-    numbers = {name: numeric(table, name) for name in (*law.inputs, "value", "n_items", "stderr", "chance", "weight")}
+    names = (*law.inputs, "value", "n_items", "stderr", "chance", "weight")
+    cells = {name: table[name] if name in table else pd.Series(np.nan, index=table.index) for name in names}
+    numbers = {name: pd.to_numeric(part, errors="coerce").to_numpy(dtype=float) for name, part in cells.items()}
     value = numbers["value"]
     kind = metric_kind(metric, value[np.isfinite(value)])
     if kind == "loss" and law.gives == "accuracy":
@@ -119,22 +120,28 @@ def points_to_fit(table: pd.DataFrame, law: Law, final: bool = True) -> Points:
         mark(reasons, ~(value > 0), "loss not above 0")
     weight = numbers["weight"] if "weight" in table else np.ones(len(table))
     mark(reasons, ~(weight > 0), "no positive weight")
-    mark_checkpoints(reasons, table, final)
+    if "is_final" in table:
+        annealed, usable = table["is_final"].astype(bool).to_numpy(), reasons == ""
+        if final and (annealed & usable).any():
+            mark(reasons, ~annealed, "checkpoint not annealed, kept apart from final ones")
+        elif not final and (~annealed & usable).any():
+            mark(reasons, annealed, "final checkpoint, kept apart from those not annealed")
     used = reasons == ""
     if not used.any():
-        raise TasklawsError(f"no row of {len(table)} can be used ({most_common(reasons)}): see the table")
-    names = table["ladder"].astype(str) if "ladder" in table else pd.Series("", index=table.index)
-    ladder, ladders = pd.factorize(names[used], sort=True)
+        most_common = pd.Series(reasons).value_counts().index[0]
+        raise TasklawsError(f"no row of {len(table)} can be used ({most_common}): see the table")
+    ladder_names = table["ladder"].astype(str) if "ladder" in table else pd.Series("", index=table.index)
+    ladder, ladders = pd.factorize(ladder_names[used], sort=True)
     chance = numbers["chance"][used & np.isfinite(numbers["chance"])]
     if len(chance) and np.ptp(chance) > 1e-3:
         raise TasklawsError(f"chance differs between rows ({chance.min()} to {chance.max()}): fit tasks one by one")
-    items = known_items(numbers, value)[used]
+    items = np.where(numbers["n_items"] >= 1, numbers["n_items"], binomial_items(value, numbers["stderr"]))
     labels = np.arange(len(table))
     return Points(
         kind=kind,
         x={name: numbers[name][used] for name in law.inputs},
         value=value[used] if kind == "accuracy" else np.maximum(value[used], FLOOR),
-        n_items=items,
+        n_items=np.where(np.isfinite(items), items, NOMINAL_ITEMS)[used],
         stderr=numbers["stderr"][used],
         weight=weight[used],
         chance=float(chance.mean()) if kind == "accuracy" and len(chance) else None,
@@ -146,35 +153,8 @@ def points_to_fit(table: pd.DataFrame, law: Law, final: bool = True) -> Points:
     )
 
 
-def numeric(table: pd.DataFrame, name: str) -> Array:
-    if name not in table:
-        return np.full(len(table), np.nan)
-    return pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=float)
-
-
 def mark(reasons: NDArray[np.object_], rows: NDArray[np.bool_], reason: str) -> None:
     reasons[rows & (reasons == "")] = reason
-
-
-def mark_checkpoints(reasons: NDArray[np.object_], table: pd.DataFrame, final: bool) -> None:
-    if "is_final" not in table:
-        return
-    annealed = table["is_final"].astype(bool).to_numpy()
-    usable = reasons == ""
-    if final and (annealed & usable).any():
-        mark(reasons, ~annealed, "checkpoint not annealed, kept apart from final ones")
-    elif not final and (~annealed & usable).any():
-        mark(reasons, annealed, "final checkpoint, kept apart from those not annealed")
-
-
-def most_common(reasons: Iterable[str]) -> str:
-    return str(pd.Series(list(reasons)).value_counts().index[0])
-
-
-def known_items(numbers: dict[str, Array], value: Array) -> Array:
-    """n_items, else what stderr says, else a nominal number."""
-    items = np.where(numbers["n_items"] >= 1, numbers["n_items"], binomial_items(value, numbers["stderr"]))
-    return np.where(np.isfinite(items), items, NOMINAL_ITEMS)
 
 
 def clusters(table: pd.DataFrame, inputs: tuple[str, ...]) -> NDArray[np.intp]:

@@ -70,10 +70,11 @@ def fit_many(
     level: float = 0.9,
 ) -> list[Fit]:
     """`fit` for every table, all searched together: the same results, much sooner."""
-    form = find(law)
-    form = form.on(axis) if axis is not None else form
+    if not isinstance(law, Law) and law not in LAWS:
+        raise TasklawsError(f"unknown law {law!r}: choose one of {', '.join(LAWS)}")
+    form = law if isinstance(law, Law) else LAWS[law]
     prepared = [with_compute(table) for table in tables]
-    chosen = [form if axis is not None else choose_axis(form, table) for table in prepared]
+    chosen = [form.on(axis) if axis is not None else choose_axis(form, table) for table in prepared]
     points = [points_to_fit(table, one, final) for table, one in zip(prepared, chosen, strict=True)]
     groups: dict[tuple[object, ...], list[int]] = {}
     for index, (curve, one) in enumerate(zip(points, chosen, strict=True)):
@@ -84,14 +85,6 @@ def fit_many(
         found = fit_batch(chosen[members[0]], [points[index] for index in members], seed, replicates, level)
         fits.update(zip(members, found, strict=True))
     return [fits[index] for index in range(len(tables))]
-
-
-def find(law: str | Law) -> Law:
-    if isinstance(law, Law):
-        return law
-    if law not in LAWS:
-        raise TasklawsError(f"unknown law {law!r}: choose one of {', '.join(LAWS)}")
-    return LAWS[law]
 
 
 def fit_batch(law: Law, curves: list[Points], seed: int, replicates: int, level: float) -> list[Fit]:
@@ -157,9 +150,8 @@ def redraw(
         weights = np.pad(draw, missing) * weight[table]
         one = batch.part(slice(table, table + 1), stride)
         repeat = np.repeat(np.arange(replicates), len(starts))
-        problem = Problem(
-            one, np.zeros(len(repeat), dtype=np.intp), target[repeat, ::stride], weights[repeat, ::stride]
-        )
+        own = np.zeros(len(repeat), dtype=np.intp)
+        problem = Problem(one, own, target[repeat, ::stride], weights[repeat, ::stride])
         ends, values, _ = refit(problem, np.tile(starts, (replicates, 1)))
         best = values.reshape(replicates, -1).argmin(axis=1)
         found[table] = ends.reshape(replicates, len(starts), -1)[np.arange(replicates), best]

@@ -18,7 +18,7 @@ AXES = ("train_flops", "n_params", "n_tokens")
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a law, and where it is searched.
+    """One parameter of a law, and where it is searched. `Law.natural` says which units it knows.
 
     Bounds and starts hold where every input is divided by its geometric mean over the points and every loss by the
     largest one, so exponents and shares stay what they are and levels are shares of that loss. Those of a `place` (a
@@ -68,18 +68,26 @@ class Law(ABC):
         """Values (m, n) and their gradient (m, n, p) for parameters `theta` (m, 1 or n, p), each of whose n points
         may have its own, at inputs of shape (n) or (m, n)."""
 
-    @abstractmethod
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
+    def natural(self, theta: Array, scale: Inputs, level: Array) -> Array:
         """The parameters `theta` (..., p) that hold where inputs are divided by `scale` and values by `level`, in the
-        units of the inputs and values themselves."""
+        units of the inputs and values themselves: here by each parameter's unit, for laws of one input."""
+        axis = scale[self.inputs[0]]
+        parts = columns(theta)
+        for index, parameter in enumerate(self.parameters):
+            match parameter.unit:
+                case "value" | "value / ln(input)^2":
+                    parts[index] = parts[index] * level
+                case "value at input 1" | "1 at input 1":
+                    parts[index] = parts[index] * level * axis ** self.exponent(theta)
+                case "input" | "loss":
+                    parts[index] = parts[index] * axis
+                case "1 / input" | "1 / loss":
+                    parts[index] = parts[index] / axis
+        return stack(*parts)
 
-    def starts(self) -> dict[str, tuple[float, ...]]:
-        """Where searches of the parameters that are not linear begin: all combinations of these."""
-        return {parameter.name: parameter.starts for parameter in self.parameters if not parameter.linear}
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(parameter.name for parameter in self.parameters)
+    def exponent(self, theta: Array) -> Array:
+        """The exponent of 1 / input beside a parameter that is a level "at input 1": most laws' last parameter."""
+        return theta[..., -1]
 
     def on(self, axis: str) -> Self:
         """The same law of another axis; a law that is not of one axis alone raises TasklawsError."""

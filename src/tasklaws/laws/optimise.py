@@ -1,24 +1,21 @@
 """Many small bounded minimisations at once: Levenberg-Marquardt on arrays, then Newton."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tasklaws.core.arrays import Array
-from tasklaws.laws.batch import Batch, Evaluation, Mask, Problem, Rows, smooth
+from tasklaws.laws.batch import Batch, Evaluation, Mask, Problem, Rows
+from tasklaws.stats.links import half_item_away
 
 DIFFERENCE = 1e-6  # step of the gradient's differences
 
 
-class Objective(Protocol):
-    """The objective of searches at `theta` (m, p), each of the problem's row `rows` (m); its curvature only where
-    wanted."""
-
-    def __call__(self, theta: Array, rows: NDArray[np.intp], curved: bool = True) -> Evaluation: ...
+# The objective of searches at `theta` (m, p), each of the problem's row `rows` (m); its curvature only where wanted.
+Objective = Callable[[Array, Rows, bool], Evaluation]
 
 
 def minimise(
@@ -28,7 +25,7 @@ def minimise(
     iterations: int = 100,
     tolerance: float = 1e-9,
     newton: bool = False,
-) -> tuple[Array, Array, NDArray[np.bool_]]:
+) -> tuple[Array, Array, Mask]:
     """Minimise `problem(theta[rows], rows)` for every row of `theta` (m, p) inside its `bounds` (m, 2, p).
 
     Each row has a Marquardt damping of its own. The curvature is the problem's own, or with `newton` the difference
@@ -65,7 +62,7 @@ def minimise(
     return best, objective, ~active & np.isfinite(objective)
 
 
-def curve(problem: Objective, theta: Array, rows: NDArray[np.intp], base: Array, upper: Array) -> Array:
+def curve(problem: Objective, theta: Array, rows: Rows, base: Array, upper: Array) -> Array:
     """The curvature (m, p, p) by differences from the gradient `base`, with its negative directions turned round."""
     m, p = theta.shape
     if not m:
@@ -126,17 +123,16 @@ def search_all(batch: Batch, weight: Array) -> tuple[Array, Array, Mask]:
     tables = np.repeat(np.arange(n_tables), n_starts)
     pick = np.arange(n_tables)[:, None]
     theta = solve_linear(batch, grid.reshape(-1, width), tables, weight)
-    problem = curves(batch, tables, weight)
-    objective = np.concatenate([problem(theta[part], part, False)[0] for part in chunks(len(theta), problem)])
+    problem = batch.problem(tables, weight)
+    objective = np.concatenate([problem(theta[part], part, False)[0] for part in chunks(batch, len(theta))])
     chosen = best_rows(objective.reshape(n_tables, n_starts), STARTS)
     theta = theta.reshape(n_tables, n_starts, width)[pick, chosen]
     theta, objective, _ = descend(batch, theta, weight, iterations=60, tolerance=1e-6)
     theta = theta[pick, best_rows(objective, POLISHED)]
     theta, objective, rested = descend(batch, theta, weight, iterations=100, tolerance=1e-8)
     theta, objective, fine = descend(batch, theta, weight, iterations=200, tolerance=1e-14, newton=True)
-    rested |= fine
     order = np.argsort(objective, axis=1, kind="stable")
-    return theta[pick, order], objective[pick, order], rested[pick, order]
+    return theta[pick, order], objective[pick, order], (rested | fine)[pick, order]
 
 
 def descend(
@@ -144,8 +140,8 @@ def descend(
 ) -> tuple[Array, Array, Mask]:
     """Searches from `theta` (T, k, P) on each curve's own values."""
     shape = theta.shape[:2]
-    tables = np.repeat(np.arange(shape[0]), shape[1])
-    found = run(curves(batch, tables, weight), theta.reshape(-1, theta.shape[2]), iterations, tolerance, newton)
+    problem = batch.problem(np.repeat(np.arange(shape[0]), shape[1]), weight)
+    found = run(problem, theta.reshape(-1, theta.shape[2]), iterations, tolerance, newton)
     return found[0].reshape(theta.shape), found[1].reshape(shape), found[2].reshape(shape)
 
 
@@ -156,24 +152,18 @@ def run(
 
     def one(rows: Rows) -> tuple[Array, Array, Mask]:
         part = problem.part(rows)
-        bounds = problem.batch.bounds[part.tables]
-        return minimise(part, theta[rows], bounds, iterations, tolerance, newton)
+        return minimise(part, theta[rows], problem.batch.bounds[part.tables], iterations, tolerance, newton)
 
-    with ThreadPoolExecutor(
-        os.cpu_count()
-    ) as pool:  # NumPy's loops run side by side; chunks do not depend on the count
-        found = list(pool.map(one, chunks(len(theta), problem)))
-    ends, objectives, rested = zip(*found, strict=True)
+    # NumPy's loops run side by side; chunks do not depend on the number of threads.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        ends, objectives, rested = zip(*pool.map(one, chunks(problem.batch, len(theta))), strict=True)
     return np.concatenate(ends), np.concatenate(objectives), np.concatenate(rested)
 
 
-def chunks(count: int, problem: Problem) -> list[Rows]:
-    size = max(1, CHUNK // (problem.target.shape[1] * problem.batch.bounds.shape[2]))
+def chunks(batch: Batch, count: int) -> list[Rows]:
+    """The numbers of `count` searches, in pieces."""
+    size = max(1, CHUNK // (batch.target.shape[1] * batch.bounds.shape[2]))
     return [np.arange(first, min(first + size, count)) for first in range(0, count, size)]
-
-
-def curves(batch: Batch, tables: Rows, weight: Array) -> Problem:
-    return Problem(batch, tables, batch.target[tables], (weight * batch.real)[tables])
 
 
 def best_rows(objective: Array, count: int) -> Rows:
@@ -183,14 +173,12 @@ def best_rows(objective: Array, count: int) -> Rows:
 def starts(batch: Batch) -> Array:
     """The grid (T, s, P) in search coordinates; linear coordinates are left at their lower bound."""
     law = batch.law
-    named = law.starts()
-    points = list(product(*named.values()))
-    grid = np.array(points).reshape(len(points), len(named))
-    found = np.repeat(batch.bounds[:, :1], len(grid), axis=1)
-    for column, name in enumerate(named):
-        index = law.names.index(name)
+    searched = [index for index, parameter in enumerate(law.parameters) if not parameter.linear]
+    points = np.array(list(product(*(law.parameters[index].starts for index in searched))))
+    found = np.repeat(batch.bounds[:, :1], len(points), axis=1)
+    for column, index in enumerate(searched):
         parameter = law.parameters[index]
-        value = grid[:, column] + np.zeros((len(batch.level), 1))
+        value = points[:, column] + np.zeros((len(batch.level), 1))
         if parameter.place:
             x = batch.x[law.inputs[0]]
             low = np.log(np.where(batch.real, x, np.inf).min(axis=1, keepdims=True))
@@ -218,21 +206,20 @@ def solve_linear(batch: Batch, theta: Array, tables: Rows, weight: Array) -> Arr
     if batch.kind == "loss":
         precision = 1 / batch.law_target**2
     else:
-        inside = smooth(batch.target, batch.n_items)
+        inside = half_item_away(batch.target, batch.n_items)
         precision = batch.n_items / (inside * (1 - inside))
     precision = precision * weight * batch.real
-    found = theta.copy()
-    problem = curves(batch, tables, weight)
-    for rows in chunks(len(theta), problem):
-        found[rows] = solve_part(
-            batch, plain[rows], held[rows], lower[rows], upper[rows], tables[rows], precision[tables[rows]]
-        )
-    return found
+    parts = [
+        solve_part(batch, plain[rows], held[rows], lower[rows], upper[rows], tables[rows], precision[tables[rows]])
+        for rows in chunks(batch, len(theta))
+    ]
+    return np.concatenate(parts)
 
 
 def solve_part(
     batch: Batch, plain: Array, held: Mask, lower: Array, upper: Array, tables: Rows, precision: Array
 ) -> Array:
+    """`solve_linear` for searches whose linear coordinates are `plain`, without logs, where they are `held`."""
     logged = batch.logged & batch.linear
     ones = np.where(logged, 0.0, plain)  # ln 1
     value, slope = batch.law_value(ones, tables)  # linear: the gradient at 1 is the basis

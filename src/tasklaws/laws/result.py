@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -20,7 +21,9 @@ from tasklaws.laws.status import Status
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+At = ArrayLike | Mapping[str, ArrayLike] | pd.DataFrame  # a law's inputs by name, or the numbers of its one input
 _CURVE_BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
+_OWN = ("kind", "status", "reason", "objective", "overdispersion", "level")  # of a Fit, plain in its JSON too
 _TIED = 0.95  # a rank correlation from which on the report names two parameters together
 
 
@@ -86,20 +89,16 @@ class Fit(Result):
         """Bootstrap percentile interval of each parameter, never without the estimate; empty without a bootstrap."""
         if len(self.draws) < 2:
             return {}
-        found = {}
-        for name, draws in self.draws_by_name.items():
-            low, high = np.quantile(draws, self._tails)
-            found[name] = (min(float(low), self.params[name]), max(float(high), self.params[name]))
-        return found
+        ends = {name: np.quantile(draws, self._tails).tolist() for name, draws in self.draws_by_name.items()}
+        return {name: (min(low, self.params[name]), max(high, self.params[name])) for name, (low, high) in ends.items()}
 
     @cached_property
     def correlations(self) -> pd.DataFrame:
         """Rank correlations of the parameters over the bootstrap, which no unit and no skew distorts; 0 with a
         parameter that never moves; empty without a bootstrap."""
-        names = list(self.params) if len(self.draws) > 1 else []
-        ranks = pd.DataFrame({name: self.draws_by_name[name] for name in names}).rank()
+        ranks = pd.DataFrame(self.draws_by_name if len(self.draws) > 1 else {}).rank()
         found = ranks.corr().fillna(0.0)
-        for name in names:
+        for name in found:
             found.loc[name, name] = 1.0
         return found
 
@@ -107,7 +106,7 @@ class Fit(Result):
     def _tails(self) -> tuple[float, float]:
         return (1 - self.level) / 2, (1 + self.level) / 2
 
-    def predict(self, points: ArrayLike | Mapping[str, ArrayLike] | pd.DataFrame, ladder: str | None = None) -> Array:
+    def predict(self, points: At, ladder: str | None = None) -> Array:
         """The law's value at `points`: a table or mapping with the law's inputs, or the numbers alone where it has
         one input.
 
@@ -115,15 +114,11 @@ class Fit(Result):
         TasklawsError."""
         return np.asarray(self._curves(self.theta[None], points, ladder)[0])
 
-    def predict_draws(
-        self, points: ArrayLike | Mapping[str, ArrayLike] | pd.DataFrame, ladder: str | None = None
-    ) -> Array:
+    def predict_draws(self, points: At, ladder: str | None = None) -> Array:
         """The law's value at `points` under each bootstrap refit, shape (replicates, points)."""
         return self._curves(self.draws, points, ladder)
 
-    def predict_interval(
-        self, points: ArrayLike | Mapping[str, ArrayLike] | pd.DataFrame, ladder: str | None = None
-    ) -> tuple[Array, Array]:
+    def predict_interval(self, points: At, ladder: str | None = None) -> tuple[Array, Array]:
         """The interval (of `level`) of the law's value: of the curve, not of a new rung, which adds noise of its
         own."""
         if len(self.draws) < 2:
@@ -153,9 +148,8 @@ class Fit(Result):
                 raise TasklawsError(f"cannot predict without {name}: law {self.law.name} needs {self.law.inputs}")
             values = np.atleast_1d(np.asarray(points[name], dtype=float))
             if not (np.isfinite(values) & (values > 0)).all():
-                raise TasklawsError(
-                    f"cannot predict at {name} {values[~(values > 0)][:3].tolist()}: give positive ones"
-                )
+                wrong = values[~(np.isfinite(values) & (values > 0))][:3].tolist()
+                raise TasklawsError(f"cannot predict at {name} {wrong}: give positive ones")
             found[name] = values
         return found
 
@@ -175,7 +169,10 @@ class Fit(Result):
                 line += " (no stderr: every refit of the bootstrap has this value)"
             lines.append(line)
         lines += [f"  on an edge: {edge}" for edge in self.at_bounds]
-        lines += [f"  {first} and {second} go together: rank correlation {r:.3f}" for first, second, r in self._tied()]
+        for (i, first), (j, second) in combinations(enumerate(self.correlations), 2):
+            together = float(self.correlations.to_numpy()[i, j])
+            if abs(together) > _TIED:
+                lines.append(f"  {first} and {second} go together: rank correlation {together:.3f}")
         lines.append(f"{self.n_points} points, objective {self.objective:.8g}")
         if self.overdispersion > 0:
             lines.append(f"overdispersion {self.overdispersion:.2g} (correlation between items)")
@@ -183,46 +180,26 @@ class Fit(Result):
         lines += [f"{count} rows left out: {reason}" for reason, count in reasons.items()]
         return "\n".join(lines)
 
-    def _tied(self) -> list[tuple[str, str, float]]:
-        """Pairs of parameters that the points hardly tell apart."""
-        table, names = self.correlations.to_numpy(), list(self.correlations)
-        return [
-            (str(names[i]), str(names[j]), float(table[i, j]))
-            for i in range(len(names))
-            for j in range(i + 1, len(names))
-            if abs(table[i, j]) > _TIED
-        ]
-
     @property
     def misfit(self) -> float:
         """The root mean square of the residuals: of a loss those of its logarithm, about relative ones."""
         return float(np.sqrt(np.mean(self.points["residual"] ** 2)))
 
-    def to_dict(self, whole: bool = True) -> dict[str, Any]:
+    def to_dict(self, whole: bool = True) -> dict[str, object]:
         """Plain JSON types; `from_dict` reads it back. Draws are text, one parameter a string. A parameter without a
         standard error has no interval either. Not `whole`, it is as fits.json keeps it: without points, draws and
         correlations, and cannot be read back as a Fit."""
-        found = {
+        as_they_are = ("params", "units", "stderr", "n_points", "misfit", *_OWN)
+        found: dict[str, object] = {
             "law": self.law.name,
             "inputs": list(self.law.inputs),
-            "kind": self.kind,
-            **({"chance": self.chance} if self.chance is not None else {}),
             "ladders": list(self.ladders),
-            "params": self.params,
-            "units": self.units,
-            "stderr": self.stderr,
-            "interval": {
-                name: None if self.stderr[name] is None else list(ends) for name, ends in self.interval.items()
-            },
-            "status": self.status,
-            "reason": self.reason,
+            "interval": {name: None if self.stderr[name] is None else [*ends] for name, ends in self.interval.items()},
             "at_bounds": list(self.at_bounds),
-            "n_points": self.n_points,
-            "objective": self.objective,
-            "misfit": self.misfit,
-            "overdispersion": self.overdispersion,
-            "level": self.level,
+            **{name: getattr(self, name) for name in as_they_are},
         }
+        if self.chance is not None:
+            found["chance"] = self.chance
         if not whole:
             return found
         return found | {
@@ -233,7 +210,7 @@ class Fit(Result):
         }
 
     @classmethod
-    def from_dict(cls, row: dict[str, Any]) -> Self:
+    def from_dict(cls, row: Mapping[str, Any]) -> Self:
         """Read `to_dict` back; a missing or malformed part raises TasklawsError."""
         try:
             law = LAWS[row["law"]]
@@ -246,7 +223,6 @@ class Fit(Result):
                 at = slice(None) if law.parameters[index].shared else slice(ladder, ladder + 1)
                 theta[at, index] = row["params"][name]
                 draws[:, at, index] = replicates[name][:, None]
-            own = ("kind", "status", "reason", "objective", "overdispersion", "level")
             return cls(
                 law=law,
                 theta=theta,
@@ -256,7 +232,7 @@ class Fit(Result):
                 at_bounds=tuple(row["at_bounds"]),
                 points=pd.DataFrame(row["points"]),
                 left_out={int(label): reason for label, reason in row["left_out"].items()},
-                **{name: row[name] for name in own},
+                **{name: row[name] for name in _OWN},
             )
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration) as error:
             raise TasklawsError(f"malformed fit ({error!r}): write it anew with `tasklaws fit --json`") from error
@@ -264,24 +240,34 @@ class Fit(Result):
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the points and, for a law of one input, the curve with the interval of its parameters."""
         ax = axes_or_new(ax)
+        single = len(self.law.inputs) == 1
+        axis = self.law.inputs[0] if single else "fitted"
         for number, ladder in enumerate(self.ladders):
-            points = self.points[self.points["ladder"] == ladder]
-            look: dict[str, Any] = {"label": ladder or "points", "color": f"C{number}", "markersize": 3}
-            if len(self.law.inputs) > 1:
-                ax.plot(points["fitted"], points["value"], "o", **look)
-                continue
-            ax.plot(points[self.law.inputs[0]], points["value"], "o", **look)
-            draw_curve(self, ax, ladder, f"C{number}")
-        if len(self.law.inputs) > 1:
+            points, color = self.points[self.points["ladder"] == ladder], f"C{number}"
+            ax.plot(points[axis], points["value"], "o", label=ladder or "points", color=color, markersize=3)
+            if single:
+                self._plot_curve(ax, ladder, color)
+        if not single:
             ends = [self.points["value"].min(), self.points["value"].max()]
             ax.plot(ends, ends, color="0.5", linewidth=1)
-            ax.set_xlabel(f"fitted by {self.law.name}")
-        else:
-            ax.set_xlabel(self.law.inputs[0])
+        ax.set_xlabel(axis if single else f"fitted by {self.law.name}")
         ax.set_ylabel(self.kind)
         ax.set_title(f"{self.law.name}: {self.law.formula}\n{self.status} {self.reason}", fontsize="small")
         ax.legend(fontsize="small")
         return ax
+
+    def _plot_curve(self, ax: "Axes", ladder: str, color: str) -> None:
+        axis = self.law.inputs[0]
+        low, high = self.points[axis].min(), self.points[axis].max()
+        straight = axis == "loss"
+        if straight:
+            x = np.linspace(max(low - _CURVE_BEYOND * (high - low), low / 2), high, 200)
+        else:
+            ax.set_xscale("log")
+            x = np.geomspace(low, high * max((high / low) ** _CURVE_BEYOND, 2.0), 200)
+        ax.plot(x, self.predict(x, ladder), color=color, linewidth=1)
+        if len(self.draws) > 1:
+            ax.fill_between(x, *self.predict_interval(x, ladder), color=color, alpha=0.2, linewidth=0)
 
 
 def _spread(draws: Array) -> float | None:
@@ -301,17 +287,3 @@ def named_columns(law: Law, ladders: tuple[str, ...]) -> dict[str, tuple[int, in
         for number, ladder in enumerate(ladders[:1] if single else ladders):
             found[parameter.name if single else f"{parameter.name}[{ladder}]"] = (number, index)
     return found
-
-
-def draw_curve(fit: Fit, ax: "Axes", ladder: str, color: str) -> None:
-    axis = fit.law.inputs[0]
-    low, high = fit.points[axis].min(), fit.points[axis].max()
-    straight = axis == "loss"
-    if straight:
-        x = np.linspace(max(low - _CURVE_BEYOND * (high - low), low / 2), high, 200)
-    else:
-        ax.set_xscale("log")
-        x = np.geomspace(low, high * max((high / low) ** _CURVE_BEYOND, 2.0), 200)
-    ax.plot(x, fit.predict(x, ladder), color=color, linewidth=1)
-    if len(fit.draws) > 1:
-        ax.fill_between(x, *fit.predict_interval(x, ladder), color=color, alpha=0.2, linewidth=0)

@@ -26,22 +26,19 @@ def needs(items: Sequence[Item], weight: Mapping[str, float] | None = None) -> t
     Without `weight` all skills weigh the same. A skill that `weight` lacks, a weight that is not positive, or an item
     without skills raises TasklawsError.
     """
-    for item in items:
-        if not item.skills:
-            raise TasklawsError(f"item {item.id} names no skill: overlap needs the skills of every item")
+    bare = [item.id for item in items if not item.skills]
+    if bare:
+        raise TasklawsError(f"item {bare[0]} names no skill: overlap needs the skills of every item")
     names = sorted({skill for item in items for skill in item.skills})
     given = dict.fromkeys(names, 1.0) if weight is None else weight
     for name in names:
         if not (name in given and given[name] > 0 and math.isfinite(given[name])):
             raise TasklawsError(f"the weight of skill {name!r} is {given.get(name)}: give a positive number")
-    place = {name: index for index, name in enumerate(names)}
-    needed = np.zeros((len(items), len(names)))
-    for row, item in enumerate(items):
-        needed[row, [place[skill] for skill in item.skills]] = 1
+    needed = np.array([[float(name in item.skills) for name in names] for item in items])
     return needed, np.array([given[name] for name in names])
 
 
-def overlap(needed: Array, weight: Array) -> Array:
+def pairwise_overlap(needed: Array, weight: Array) -> Array:
     """Pairwise overlap J_ij = W(A_i and A_j) / W(A_i or A_j), (items, items), 0: no common skill, 1: the same skills.
 
     W(A) is the summed weight of the skills A: the weighted Jaccard index. It is a probability: let skill k be learned
@@ -57,9 +54,10 @@ def overlap(needed: Array, weight: Array) -> Array:
 def correlation(overlaps: Array) -> Array:
     """How far two items are solved together: log2(1 + J), the correlation pooled over all ln sizes.
 
-    In the model of `overlap`, with u = exp(-ln size), both items are solved with probability exp(-W(A or B) u), either
-    with exp(-W(A) u) and exp(-W(B) u). By Frullani's integral the covariance integrates over ln size to
-    ln((W(A) + W(B)) / W(A or B)) = ln(1 + J), and every item's variance to ln 2, whatever its weight.
+    In the model of `pairwise_overlap`, with u = exp(-ln size), both items are solved with probability
+    exp(-W(A or B) u), one of them with exp(-W(A) u), the other with exp(-W(B) u). By Frullani's integral the covariance
+    integrates over ln size to ln((W(A) + W(B)) / W(A or B)) = ln(1 + J), and every item's variance to ln 2, whatever
+    its weight.
     """
     return np.asarray(np.log2(1 + overlaps))
 
@@ -71,18 +69,3 @@ def designed_number(correlations: Array) -> float:
     Kish's design effect 1 + (n - 1) rho (Kish 1965, Survey Sampling, section 5.4).
     """
     return float(len(correlations) ** 2 / correlations.sum())
-
-
-def design_effect(n_items: int, n_eff: float) -> float:
-    """n / n_eff: by how much overlap multiplies the variance of a mean score (Kish 1965)."""
-    return n_items / n_eff
-
-
-def chain_effective_number(n_items: int, overlap_knob: float) -> float:
-    """What step_chain's knob `overlap` o leaves of n items, as far as their rare skills go: n^2 / (n + m^2 - m).
-
-    m = round(sqrt(o) n) items share one rare skill, the others have one each. About 1 / (o + (1 - sqrt(o)) / n): for
-    many items 1 / o, so that the knob does most of its work near 0. Common skills that items share leave less.
-    """
-    sharing = round(math.sqrt(overlap_knob) * n_items)
-    return n_items**2 / (n_items + sharing**2 - sharing)

@@ -7,7 +7,7 @@ towards a constant correlation it would leave the mean correlation as it is. Wha
 items may share a skill: `against_design`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,27 +43,15 @@ class Overlap:
     n_eff: Estimate
     n_rungs: float  # as many rungs of equal weight tell as much
 
-    @property
-    def design_effect(self) -> Estimate:
-        """n / n_eff."""
-        return Estimate(*(self.n_items / each for each in (self.n_eff.value, self.n_eff.high, self.n_eff.low)))
 
-    @property
-    def correlation(self) -> Estimate:
-        """(design effect - 1) / (n - 1)."""
-        effect = self.design_effect
-        return Estimate(*((each - 1) / (self.n_items - 1) for each in (effect.value, effect.low, effect.high)))
-
-
-def observed_number(residuals: Residuals, level: float, other_items: bool = False) -> Overlap:
+def observed_number(residuals: Residuals, level: float) -> Overlap:
     """n / (1 + (n - 1) r), r the mean correlation of two items, between 1 and n.
 
     With residuals e_ic, n_c of them known at cell c, r is sum_c ((sum_i e_ic)^2 - sum_i e_ic^2) / sum_c (n_c - 1) sum_i
     e_ic^2. The interval is a Student interval of ln n_eff with the variance of the jackknife over rungs (with a handful
-    of rungs it holds where the bootstrap is too narrow; docs/overlap.md) and, if `other_items`, over items too: this
-    set of items, or others of its kind; it is at least as wide as the error of independent items
-    (`_independent_error`) makes it. Its low limit takes the items that never flipped, of whose correlation nothing
-    was seen, for one task. Residuals that are all 0, or of one rung, raise TasklawsError.
+    of rungs it holds where the bootstrap is too narrow; docs/overlap.md); it is at least as wide as the error of
+    independent items (`_independent_error`) makes it. Its low limit takes the items that never flipped, of whose
+    correlation nothing was seen, for one task. Residuals that are all 0, or of one rung, raise TasklawsError.
     """
     value, known = _known(residuals)
     n_items = len(value)
@@ -78,10 +66,6 @@ def observed_number(residuals: Residuals, level: float, other_items: bool = Fals
         return np.asarray(np.log(n_items) - np.log(np.maximum(effect, _LEAST_EFFECT)))
 
     spread = _jackknife(log_number(*_without_each(covariance, variance)))
-    if other_items:
-        own = square - value**2
-        left = (residuals.inflation * (total - value) ** 2 - own).sum(axis=1)
-        spread += _jackknife(log_number(left, ((count - known - 1) * own).sum(axis=1)))
     centre = float(log_number(covariance.sum(), variance.sum()))
     everyone = 1 - np.eye(n_items)
     chance = _independent_error(residuals, everyone) / float(square.sum()) * np.exp(centre) / n_items
@@ -89,18 +73,10 @@ def observed_number(residuals: Residuals, level: float, other_items: bool = Fals
     return Overlap(n_items, _with_unseen(seen, value, everyone), telling)
 
 
-@dataclass(frozen=True)
-class AgainstDesign:
-    """How much of the designed correlation shows (0: none, 1: all of it), and the effective number that follows."""
-
-    share: float
-    overlap: Overlap
-
-
-def against_design(residuals: Residuals, design: Array, level: float) -> AgainstDesign:
+def against_design(residuals: Residuals, design: Array, level: float) -> Overlap:
     """The effective number when only items that share a skill by design are allowed to be correlated.
 
-    r_ij = g D_ij for i != j, with the `design` D, (items, items), from `designed.correlation`. g is the slope of the
+    r_ij = g D_ij for i != j, with the `design` D, (items, items), from `design.correlation`. g is the slope of the
     products e_i e_j on D_ij (Haseman and Elston 1972), between 0 and 1 / max D: sum_c sum_ij D_ij e_ic e_jc / sum_c
     sum_ij D_ij^2 e_ic^2 over i != j, so that items that did not flip have no say; n_eff = n^2 / (n + g sum_ij D_ij). It
     blinds itself to correlations that were not designed (a run that is better throughout), and is far less noisy for
@@ -137,60 +113,7 @@ def against_design(residuals: Residuals, design: Array, level: float) -> Against
         reach = np.clip(np.arcsinh(slope / unit) + np.array([half, -half]), 0, np.arcsinh(one_task / unit))
         value_at, low, high = map(float, number(np.array([share, *unit * np.sinh(reach)])))
         seen = Estimate(value_at, min(low, value_at), max(high, value_at))
-    return AgainstDesign(float(share), Overlap(n_items, _with_unseen(seen, value, shared), telling))
-
-
-def intraclass(residuals: Residuals, groups: Sequence[str], level: float) -> pd.DataFrame:
-    """The mean correlation of two items of one group (family), for each group, for all, and between groups.
-
-    Columns group, n_items, correlation, low, high; the last rows are "within" (pairs of any one group) and "between"
-    (pairs of two; of one group only, absent). sum of cov_ij over the pairs, per pair, to the mean variance of the
-    items concerned. Groups of one item, or whose residuals are all 0, are absent.
-    """
-    names, group = np.unique(np.array(groups), return_inverse=True)
-    member = (group == np.arange(len(names))[:, None]).astype(float)
-    value, known = _known(residuals)
-    rung_sums = _by_rung(residuals)
-    total, square, count = member @ value, member @ value**2, member @ known  # (groups, cells)
-    _telling(rung_sums(square.sum(axis=0)))
-    product = residuals.inflation * total**2 - square
-    pairs = count * (count - 1)
-    size = member.sum(axis=1).astype(int)
-    kinds = [
-        (str(name), size[row], product[row], pairs[row] * square[row] / np.maximum(count[row], 1))
-        for row, name in enumerate(names)
-        if size[row] > 1
-    ]
-    mean_square = square.sum(axis=0) / np.maximum(count.sum(axis=0), 1)
-    if kinds:
-        several = size > 1
-        of_several = square[several].sum(axis=0) / np.maximum(count[several].sum(axis=0), 1)
-        within = pairs[several].sum(axis=0) * of_several
-        kinds.append(("within", size[several].sum(), product[several].sum(axis=0), within))
-    if len(names) > 1:
-        across = residuals.inflation * (total.sum(axis=0) ** 2 - (total**2).sum(axis=0))
-        n_across = count.sum(axis=0) ** 2 - (count**2).sum(axis=0)
-        kinds.append(("between", size.sum(), across, n_across * mean_square))
-    rows = []
-    for name, n_items, covariance, variance in kinds:
-        by_rung = rung_sums(covariance), rung_sums(variance)
-        if by_rung[1].any():
-            found = float(_ratio(by_rung[0].sum(), by_rung[1].sum()))
-            telling = _telling(by_rung[1])
-            half = _half_width(_jackknife(_ratio(*_without_each(*by_rung))), telling, level)
-            limits = (max(found - half, -1.0), min(found + half, 1.0)) if telling >= LEAST_TELLING else (-1.0, 1.0)
-            rows.append([name, int(n_items), found, *limits])
-    return pd.DataFrame(rows, columns=["group", "n_items", "correlation", "low", "high"])
-
-
-def grouped_number(sizes: Array, within: float, between: float = 0.0) -> float:
-    """n^2 / sum of correlations for groups of these sizes: `within` any one, `between` any two (Kish 1965).
-
-    Correlations around a free ability are known relative to `between` only: pass (within - between) / (1 - between).
-    """
-    n_items = float(sizes.sum())
-    same = float((sizes**2).sum())
-    return n_items**2 / (n_items + max(within, 0.0) * (same - n_items) + max(between, 0.0) * (n_items**2 - same))
+    return Overlap(n_items, _with_unseen(seen, value, shared), telling)
 
 
 def _by_rung(residuals: Residuals) -> Callable[[Array], Array]:

@@ -2,11 +2,10 @@
 
 A shared skill makes items flip together. The trend must not be taken from the same aggregate, or a set that hangs on
 one skill would leave nothing to see: the residuals of a free mean at each cell sum to 0 over items, so that their
-mean correlation is -1 / (n - 1) whatever the overlap. Three contrasts avoid it, the first being the best:
+mean correlation is -1 / (n - 1) whatever the overlap. Two contrasts avoid it, the first being the better:
 
 - `between_seeds`: runs that differ in nothing but the seed. Any trend cancels exactly, smooth or not.
 - `around_trend`: a smooth trend, for ladders of one seed. A trend that is as sharp as a step swallows a step.
-- `around_ability`: a free level for each model. Tells families apart, and nothing of what all items have in common.
 """
 
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.stats.rasch import RaschFit, fit_rasch, solve_probability
+from tasklaws.stats.rasch import fit_rasch, solve_probability
 
 Labels = NDArray[np.intp]
 ITEM_SD = 3.0  # logits; learned, it lets a trend follow a step more closely, and n_eff comes out worse (docs/log.md)
@@ -53,14 +52,16 @@ def read_cells(scores: pd.DataFrame, metric: str) -> Cells:
     two scores in one cell or fewer than two items raise TasklawsError.
     """
     keys = ["rung", "seed", "step"]
-    bad = scores[~scores[metric].between(0, 1)]
-    if len(bad):
-        where = ", ".join(f"{key} {bad[key].iloc[0]}" for key in [*keys, "item"])
-        raise TasklawsError(f"{metric} is {bad[metric].iloc[0]} at {where}: scores lie in [0, 1]")
-    twice = scores[scores.duplicated([*keys, "item"])]
-    if len(twice):
-        where = ", ".join(f"{key} {twice[key].iloc[0]}" for key in [*keys, "item"])
-        raise TasklawsError(f"{where} stands twice: give one elicitation's scores")
+
+    def first(rows: pd.Series) -> str:
+        return ", ".join(f"{key} {scores.loc[rows, key].iloc[0]}" for key in [*keys, "item"])
+
+    bad = ~scores[metric].between(0, 1)
+    if bad.any():
+        raise TasklawsError(f"{metric} is {scores.loc[bad, metric].iloc[0]} at {first(bad)}: scores lie in [0, 1]")
+    twice = scores.duplicated([*keys, "item"])
+    if twice.any():
+        raise TasklawsError(f"{first(twice)} stands twice: give one elicitation's scores")
     table = scores.pivot(index="item", columns=keys, values=metric).sort_index()
     if len(table) < 2:
         raise TasklawsError(f"{len(table)} items: overlap is between two or more")
@@ -98,16 +99,5 @@ def around_trend(cells: Cells, x: Array) -> Residuals:
         raise TasklawsError(f"{n_cells} checkpoints: a trend in {n_slopes} quantities needs {n_slopes + 3}")
     centred = (x - x.mean(axis=0)) / x.std(axis=0)
     inflation = (n_cells - 1) / (n_cells - 1 - n_slopes)
-    return Residuals(cells.score - _expected(fit_rasch(cells.score, x=centred, spread=ITEM_SD)), cells.rung, inflation)
-
-
-def around_ability(cells: Cells) -> Residuals:
-    """Each score less sigmoid(ability of the cell - difficulty of the item): the Rasch model.
-
-    Correlations are to be read relative to each other, as with Yen's Q3 (Yen 1984; Christensen et al. 2017).
-    """
-    return Residuals(cells.score - _expected(fit_rasch(cells.score, spread=ITEM_SD)), cells.rung)
-
-
-def _expected(fit: RaschFit) -> Array:
-    return solve_probability(fit.ability, fit.difficulty[:, None], 0.0)
+    fit = fit_rasch(cells.score, x=centred, spread=ITEM_SD)
+    return Residuals(cells.score - solve_probability(fit.ability, fit.difficulty[:, None], 0.0), cells.rung, inflation)

@@ -1,21 +1,23 @@
 """Of every family under every elicitation: how many independent tasks it is worth and how sharp its curve is."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.overlap.design import correlation, designed_number, needs, overlap
+from tasklaws.overlap.design import correlation, designed_number, needs, pairwise_overlap
 from tasklaws.overlap.discontinuity import expected_index, observed_index
 from tasklaws.overlap.effective_number import LEAST_TELLING, Estimate, Overlap, against_design, observed_number
 from tasklaws.overlap.residuals import Residuals, around_trend, between_seeds, read_cells
-from tasklaws.tables import EFFECTIVE_NUMBERS, SCORES
+from tasklaws.tables import EFFECTIVE_NUMBERS, SCORES, refuse_strangers
 
-_T = TypeVar("_T")
+_Found = TypeVar("_Found")
 _METRIC = "exact_match"
+_RUN = ["rung", "seed", "step"]
 OBSERVED_LEVEL = 0.9
 
 
@@ -28,14 +30,11 @@ def structure_table(
     a family, all alike where it has none. What cannot be told is empty: no error. An item that `items` lacks raises
     TasklawsError.
     """
-    strangers = scores.loc[~scores["item"].isin(list(items)), "item"]
-    if len(strangers):
-        raise TasklawsError(f"item {strangers.iloc[0]} was scored and is not in data/items: run `dvc repro`")
-    keys = ["rung", "seed", "step"]
-    both = scores[keys].drop_duplicates().merge(sizes[keys], how="left", on=keys, indicator=True)
+    refuse_strangers(scores["item"], items, "data/items", "run `dvc repro`")
+    both = scores[_RUN].drop_duplicates().merge(sizes[_RUN], how="left", on=_RUN, indicator=True)
     lacking = both[both["_merge"] == "left_only"]
     if len(lacking):
-        what = " ".join(f"{key} {lacking[key].iloc[0]}" for key in keys)
+        what = " ".join(f"{key} {lacking[key].iloc[0]}" for key in _RUN)
         raise TasklawsError(f"{what} was scored and has no observation: run `dvc repro observe`")
     order = sizes.groupby("rung")["n_params"].max().sort_values(kind="stable")
     place = {rung: f"{index:04}" for index, rung in enumerate(order.index)}
@@ -44,35 +43,35 @@ def structure_table(
     found = []
     for (family, elicitation), own in by_size.groupby(["family", "elicitation"], sort=True):
         row = {"family": family, "elicitation": elicitation}
-        found.append(row | of_family(own.dropna(subset=_METRIC), sizes, items, weights.get(str(family))))
+        found.append(row | _of_family(own.dropna(subset=_METRIC), sizes, items, weights.get(str(family))))
     return pd.DataFrame(found).reindex(columns=EFFECTIVE_NUMBERS.columns)
 
 
-def of_family(
+def _of_family(
     scores: pd.DataFrame, sizes: pd.DataFrame, items: Mapping[str, Item], weight: Mapping[str, float] | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The row of one family under one elicitation; its rungs are named in order of size."""
     names = sorted(scores["item"].unique())
     n_items = len(names)
     if n_items < 2:
         return {"n_items": n_items, "n_eff": n_items, "design_effect": 1.0, "taken_from": "independent items"}
     own = [items[name] for name in names]
-    skills = told(needs, own, weight)
-    design = None if skills is None else correlation(overlap(*skills))
+    skills = _or_none(needs, own, weight)
+    design = None if skills is None else correlation(pairwise_overlap(*skills))
     designed = n_items if design is None else designed_number(design)
-    row: dict[str, Any] = {"n_items": n_items, "designed": None if design is None else designed}
+    row: dict[str, object] = {"n_items": n_items, "designed": None if design is None else designed}
     contrast, residuals, seen = observe(scores, sizes)
     if seen is not None and residuals is not None:
-        row |= {"contrast": contrast} | limits("observed", seen.n_eff)
-        against = None if design is None else told(against_design, residuals, design, OBSERVED_LEVEL)
-        row |= {} if against is None else limits("by_design", against.overlap.n_eff)
+        row |= {"contrast": contrast, **_limits("observed", seen.n_eff)}
+        against = None if design is None else _or_none(against_design, residuals, design, OBSERVED_LEVEL)
+        row |= {} if against is None else _limits("by_design", against.n_eff)
     # All pairs and not the designed ones alone: models share what no item names (docs/overlap.md, on the nano ladder).
     if seen is not None and tells(seen):
         n_eff, taken = seen.n_eff.value, contrast
     else:
         n_eff, taken = designed, "independent items" if design is None else "design"
     row |= {"n_eff": n_eff, "design_effect": n_items / n_eff, "taken_from": taken}
-    return row | sharpness(scores, sizes, items, weight, n_eff)
+    return row | _sharpness(scores, sizes, items, weight, n_eff)
 
 
 def tells(seen: Overlap) -> bool:
@@ -87,8 +86,7 @@ def observe(scores: pd.DataFrame, sizes: pd.DataFrame) -> tuple[str, Residuals |
     cells = read_cells(scores, _METRIC)
     if not (np.ptp(cells.score, axis=1) > 0).any():
         return "", None, None
-    keys = ["rung", "seed", "step"]
-    x = scores[keys].drop_duplicates().sort_values(keys).merge(sizes, how="left", on=keys)[["n_params", "n_tokens"]]
+    x = scores[_RUN].drop_duplicates().sort_values(_RUN).merge(sizes, how="left", on=_RUN)[["n_params", "n_tokens"]]
     logs = np.log(np.maximum(x.to_numpy(dtype=float), 1.0))
     logs = logs[:, np.ptp(logs, axis=0) > 0]
     found = []
@@ -96,8 +94,8 @@ def observe(scores: pd.DataFrame, sizes: pd.DataFrame) -> tuple[str, Residuals |
     if logs.shape[1]:
         contrasts.append(("trend", lambda: around_trend(cells, logs)))
     for name, contrast in contrasts:
-        residuals = told(contrast)
-        seen = None if residuals is None else told(observed_number, residuals, OBSERVED_LEVEL)
+        residuals = _or_none(contrast)
+        seen = None if residuals is None else _or_none(observed_number, residuals, OBSERVED_LEVEL)
         if seen is not None:
             found.append((name, residuals, seen))
             if seen.n_rungs >= LEAST_TELLING:
@@ -105,7 +103,7 @@ def observe(scores: pd.DataFrame, sizes: pd.DataFrame) -> tuple[str, Residuals |
     return found[0] if found else ("", None, None)
 
 
-def sharpness(
+def _sharpness(
     scores: pd.DataFrame,
     sizes: pd.DataFrame,
     items: Mapping[str, Item],
@@ -113,25 +111,21 @@ def sharpness(
     n_eff: float,
 ) -> dict[str, float]:
     """The discontinuity index of the final checkpoints along ln n_params, and what n_eff thresholds would show."""
-    keys = ["rung", "seed", "step"]
-    final = scores.merge(sizes.loc[sizes["is_final"], [*keys, "n_params"]], on=keys)
+    final = scores.merge(sizes.loc[sizes["is_final"], [*_RUN, "n_params"]], on=_RUN)
     by_rung = final.groupby("rung")["n_params"].max()
     if by_rung.nunique() < 3:
         return {}
     ln_size = np.log(by_rung.to_numpy(dtype=float))
     curve = final.groupby("rung")[_METRIC].mean().to_numpy(dtype=float)
-    group = groups([items[name] for name in sorted(final["item"].unique())], weight)
-    seen = told(observed_index, read_cells(final, _METRIC), ln_size, group, OBSERVED_LEVEL, 0)
-    due = told(expected_index, ln_size, curve, n_eff, OBSERVED_LEVEL, 0)
-    return (limits("index", seen) if seen else {}) | (limits("expected_index", due) if due else {})
+    group = _skill_groups([items[name] for name in sorted(final["item"].unique())], weight)
+    seen = _or_none(observed_index, read_cells(final, _METRIC), ln_size, group, OBSERVED_LEVEL, 0)
+    due = _or_none(expected_index, ln_size, curve, n_eff, OBSERVED_LEVEL, 0)
+    return (_limits("index", seen) if seen else {}) | (_limits("expected_index", due) if due else {})
 
 
-def groups(items: Sequence[Item], weight: Mapping[str, float] | None) -> list[str]:
+def _skill_groups(items: Sequence[Item], weight: Mapping[str, float] | None) -> list[str]:
     """The skill that each item hangs on: the heaviest, of equals the one that fewest items name, then by name."""
-    count: dict[str, int] = {}
-    for item in items:
-        for skill in item.skills:
-            count[skill] = count.get(skill, 0) + 1
+    count = Counter(skill for item in items for skill in item.skills)
     heavy = weight or {}
     return [
         min(item.skills, key=lambda skill: (-heavy.get(skill, 0.0), count[skill], skill), default=item.id)
@@ -139,13 +133,13 @@ def groups(items: Sequence[Item], weight: Mapping[str, float] | None) -> list[st
     ]
 
 
-def told(function: Callable[..., _T], *arguments: Any) -> _T | None:
-    """What a function says; None where it says, by TasklawsError, that the rungs at hand cannot tell."""
+def _or_none(function: Callable[..., _Found], *arguments: object) -> _Found | None:
+    """What a function returns; None where it raises TasklawsError, as the rungs at hand cannot tell."""
     try:
         return function(*arguments)
     except TasklawsError:
         return None
 
 
-def limits(name: str, estimate: Estimate) -> dict[str, float]:
+def _limits(name: str, estimate: Estimate) -> dict[str, float]:
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}

@@ -6,22 +6,23 @@ Before, as Pythia published: `{"results": {"arc_easy": {"acc": 0.4, "acc_stderr"
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_rows
+from tasklaws.core.files import read_rows, refuse
 from tasklaws.tables import ACCURACIES, MODELS, POINTS, is_loss
 
 # What stands among a task's metrics but is none; a metric of such a name has its filter behind it, as in "name,none".
-NOTES = {"alias", "name", "sample_len", "sample_count", "samples"}
+_NOTES = {"alias", "name", "sample_len", "sample_count", "samples"}
 _NAMES = ("peft", "delta", "pretrained", "model", "path", "engine")  # where lm-eval 0.4.13 looks for a model's name
 _STEP = re.compile(r"(?:^|[^a-z])(?:global_?)?step[-_]?(\d+)", re.IGNORECASE)
-CHECKPOINT = re.compile(r"(?:(?:global_?)?step|checkpoint)[-_]?(\d+)", re.IGNORECASE)
+_CHECKPOINT = re.compile(r"(?:(?:global_?)?step|checkpoint)[-_]?(\d+)", re.IGNORECASE)
 
-Rows = dict[str, dict[str, Any]]  # by where each stands
+Rows = dict[str, Mapping[str, object]]  # by where each stands
 _RESULT = ["model", "step", "n_params_total", "task", "metric", "value", "stderr", "n_items", "chance", "n_shot"]
 
 
@@ -30,7 +31,7 @@ def is_result(document: Any) -> bool:
     return isinstance(document, dict) and isinstance(document.get("results"), dict) and "config" in document
 
 
-def rows(path: Path, document: dict[str, Any]) -> Rows:
+def result_rows(path: Path, document: Mapping[str, Any]) -> Rows:
     """The rows of one result file, labelled `path: results.TASK.KEY`; what cannot be used raises TasklawsError.
 
     `model` is the last part of the name in config.model_args, `step` that of its revision or else of the file's name.
@@ -47,7 +48,7 @@ def rows(path: Path, document: dict[str, Any]) -> Rows:
             raise TasklawsError(f"{path}: results.{task} is {metrics!r}: it should hold metrics by name")
         for key, value in metrics.items():
             name, _, filtered = key.partition(",")
-            if key in NOTES or not name.strip() or name.endswith("_stderr"):
+            if key in _NOTES or not name.strip() or name.endswith("_stderr"):
                 continue
             if not _number(value):
                 raise TasklawsError(f"{path}: results.{task}.{key} is {value!r}: it should be a finite number")
@@ -93,7 +94,7 @@ def _part(document: Any, *keys: str) -> Any:
     return document
 
 
-def _model(path: Path, document: dict[str, Any]) -> tuple[str, int | None]:
+def _model(path: Path, document: Mapping[str, Any]) -> tuple[str, int | None]:
     """A model's name without its owner or folder, and its training step."""
     given = _part(document, "config", "model_args")
     if isinstance(given, str):
@@ -102,34 +103,35 @@ def _model(path: Path, document: dict[str, Any]) -> tuple[str, int | None]:
     if not isinstance(name, str) or not name.strip("/"):
         raise TasklawsError(f"{path}: config.model_args is {given!r}: it should name the model, pretrained=NAME")
     *folders, last = name.strip("/").split("/")
-    if folders and (checkpoint := CHECKPOINT.fullmatch(last)):  # a folder of checkpoints, named by its own name
+    if folders and (checkpoint := _CHECKPOINT.fullmatch(last)):  # a folder of checkpoints, named by its own name
         return folders[-1], int(checkpoint[1])
     step = _STEP.search(str(_part(given, "revision"))) or _STEP.search(path.name)
     return last, int(step[1]) if step else None
 
 
-def usable(found: Rows) -> pd.DataFrame:
-    """The rows less those of metrics that are neither a known loss nor a score in [0, 1], such as BLEU; says which."""
+def usable(found: Rows, notes: list[str]) -> pd.DataFrame:
+    """The rows less those of metrics that are neither a known loss nor a score in [0, 1], such as BLEU; adds a line on
+    each to `notes`."""
     results = pd.DataFrame.from_dict(found, orient="index", columns=[*_RESULT, "higher_is_better"])
-    sure = results["metric"].isin([metric for metric in results["metric"] if is_loss(metric) or metric in ACCURACIES])
+    sure = results["metric"].map(is_loss).astype(bool) | results["metric"].isin(ACCURACIES)
     odd = ~sure & (results["higher_is_better"].eq(False) | ~results["value"].between(0, 1))
     left_out = results["metric"].isin(results.loc[odd, "metric"])
     for metric, count in results.loc[left_out, "metric"].value_counts().sort_index().items():
-        print(f"left out {metric}, {count} row(s): neither a known loss nor a score in [0, 1]")
+        notes.append(f"left out {metric}, {count} row(s): neither a known loss nor a score in [0, 1]")
     return results[~left_out]
 
 
-def describe(results: pd.DataFrame, models: pd.DataFrame, ladder: str) -> pd.DataFrame:
+def place_in_ladders(results: pd.DataFrame, models: pd.DataFrame, ladder: str, notes: list[str]) -> pd.DataFrame:
     """Add what all rows together tell: ladder, which step is final, the number of shots where a ladder has several.
 
     A model's final step is the one at its n_tokens, where `models` says that and tokens_per_step, or else its last.
     """
-    of_model = known(results, models)
+    of_model = models_of_rows(results, models)
     results = results.assign(ladder=of_model["ladder"].astype("str").fillna(ladder))
     numbers = ["step", "stderr", "n_items", "chance", "n_shot", "n_params_total"]
     results = results.astype(dict.fromkeys(numbers, "float64"))
     if models["n_params"].isna().all() and results["n_params_total"].notna().all():
-        print("n_params are lm-eval's model_num_parameters, embeddings included: --models can give the others")
+        notes.append("n_params are lm-eval's model_num_parameters, embeddings included: --models can give the others")
         results = results.assign(n_params=results["n_params_total"])
     last = (of_model["n_tokens"] / of_model["tokens_per_step"]).round()
     last = last.fillna(results.groupby(["ladder", "model"])["step"].transform("max"))
@@ -151,31 +153,20 @@ def read_models(path: Path) -> pd.DataFrame:
     if other:
         raise TasklawsError(f"{path}: unknown column {other[0]!r}: a model has {', '.join(MODELS.columns)}")
     for column in [column for column in MODELS.numbers if column in table]:
-        bad = table[column] < 0
-        if bad.any():
-            raise TasklawsError(f"{table.index[bad][0]}: {column} is {table.loc[bad, column].iloc[0]}: give 0 or more")
-    names = short(table["model"])
-    bad = names.isna() | names.duplicated()
-    if bad.any():
-        raise TasklawsError(
-            f"{table.index[bad][0]}: model is {names[bad].iloc[0]!r}: keep one named row for each model"
-        )
+        refuse(table[column], table[column] < 0, "give 0 or more")
+    names = short_names(table["model"])
+    refuse(names, names.isna() | names.duplicated(), "keep one named row for each model")
     return table.set_axis(names).reindex(columns=MODELS.columns)
 
 
-def no_models() -> pd.DataFrame:
-    """Nothing known of any model."""
-    return pd.DataFrame(columns=MODELS.columns, dtype=float)
-
-
-def short(names: pd.Series) -> pd.Series:
+def short_names(names: pd.Series) -> pd.Series:
     """A model's name without its owner or folders."""
     return names.str.rstrip("/").str.rsplit("/").str[-1]
 
 
-def known(table: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
+def models_of_rows(table: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
     """What is known of each row's model, in the order of the rows."""
-    return models.reindex(short(table["model"])).set_axis(table.index)
+    return models.reindex(short_names(table["model"])).set_axis(table.index)
 
 
 def fill(table: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
@@ -184,7 +175,7 @@ def fill(table: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
     A model without N or FLOPs raises TasklawsError, and so does one of a named step whose tokens a step are unknown:
     whether that step is the end of training cannot be told.
     """
-    of_model = known(table, models)
+    of_model = models_of_rows(table, models)
     told = of_model["n_tokens"].notna() | of_model["train_flops"].notna()
     unsure = table["step"].notna() & table["n_tokens"].isna() & of_model["tokens_per_step"].isna() & told
     if unsure.any():

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,43 +11,43 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_csv, read_text
 from tasklaws.core.progress import progress
 from tasklaws.points import RESULT, check, complete, parse
-from tasklaws.readers.lm_eval import GUESSABLE, Rows, describe, fill, is_result, no_models, read_models, rows, usable
-from tasklaws.tables import POINTS
+from tasklaws.readers.lm_eval import (
+    GUESSABLE,
+    Rows,
+    fill,
+    is_result,
+    place_in_ladders,
+    read_models,
+    result_rows,
+    usable,
+)
+from tasklaws.tables import MODELS, POINTS
 
 _RESULTS_REMEDY = "give a result file of lm-eval, a tidy table, or a directory of them"
 
 
-@dataclass(frozen=True, eq=False)
-class Merged:
-    """A table of points, and the lines that say what was left out or is unknown."""
-
-    table: pd.DataFrame
-    notes: tuple[str, ...]
-
-
 def merge_results(
     paths: Sequence[Path], ladder: str, models: Path | None = None, besides: Path | None = None
-) -> Merged:
-    """Read results and add what a table of `models` knows of each.
+) -> tuple[pd.DataFrame, list[str]]:
+    """Results as one table of points, with what a table of `models` knows of each, and lines on what was left out.
 
     `paths` are files, or directories with all below them, less the file `besides`. `ladder` is the name of results that
     name none. What cannot be read, or holds no results, raises TasklawsError.
     """
-    known = read_models(models) if models else no_models()
+    known = read_models(models) if models else pd.DataFrame(columns=MODELS.columns, dtype=float)
     results, tables, notes = gather(paths, besides)
-    scores = usable(results)
+    scores = usable(results, notes)
     if not scores.empty:
-        tables.append(describe(scores, known, ladder))
+        tables.append(place_in_ladders(scores, known, ladder, notes))
     if not tables:
         raise TasklawsError(f"no results in {', '.join(map(str, paths))}: {_RESULTS_REMEDY}")
     table = complete(pd.concat([fill(table, known) for table in tables]))
     check(table, RESULT, POINTS.keys)
     unknown = sorted(table.loc[table["chance"].isna() & table["metric"].isin(GUESSABLE), "task"].unique())
     if unknown:
-        notes.append(
-            f"chance is unknown for {', '.join(unknown)}: fill in that column where a guess scores more than 0"
-        )
-    return Merged(table, tuple(notes))
+        remedy = "fill in that column where a guess scores more than 0"
+        notes.append(f"chance is unknown for {', '.join(unknown)}: {remedy}")
+    return table, notes
 
 
 def gather(paths: Sequence[Path], besides: Path | None) -> tuple[Rows, list[pd.DataFrame], list[str]]:
@@ -62,7 +61,7 @@ def gather(paths: Sequence[Path], besides: Path | None) -> tuple[Rows, list[pd.D
             if table and (path in paths or set(RESULT) <= set(read_csv(path, _RESULTS_REMEDY, nrows=0))):
                 tables.append(complete(parse(path, RESULT)))
             elif path.suffix == ".json" and is_result(document := _document(path)):
-                results |= rows(path, document)
+                results |= result_rows(path, document)
             elif path in paths:
                 raise TasklawsError(f"{path} has no `results` and `config` of lm-eval: {_RESULTS_REMEDY}")
             else:
@@ -85,8 +84,7 @@ def _files(paths: Sequence[Path], besides: Path | None) -> Iterator[Path]:
 
 def _document(path: Path) -> Any:
     try:
-        return json.loads(
-            read_text(path, _RESULTS_REMEDY)
-        )  # NaN and all: lm-eval writes it where a standard error is undefined
+        # NaN and all: lm-eval writes it where a standard error is undefined.
+        return json.loads(read_text(path, _RESULTS_REMEDY))
     except ValueError as error:
         raise TasklawsError(f"{path}: malformed JSON ({error}): give the whole file, or take it away") from error

@@ -21,7 +21,7 @@ SCHEMA = "CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, outcome TEX
 _PROGRAMS_A_COMMIT = 64  # programs between two commits: what a kill can cost
 _STORE_SECONDS = 60.0
 
-Result = TypeVar("Result")
+Found = TypeVar("Found")
 
 
 class OutcomeCache:
@@ -35,66 +35,54 @@ class OutcomeCache:
 
     def of(self, programs: list[tuple[str, int]]) -> list[Outcome]:
         """The outcome of each (program, fuel), in order; equal ones run once, `invalid` is not remembered."""
-        keys = [key(program, fuel) for program, fuel in programs]
+        keys = [_key(program, fuel) for program, fuel in programs]
         unique = dict(zip(keys, programs, strict=True))
-        outcomes = self._attempt(partial(known, set(keys)))
+        outcomes = self._attempt(partial(_remembered, set(keys)))
         missing = [key for key in unique if key not in outcomes]
         with ThreadPoolExecutor(self._workers) as pool:
             for start in range(0, len(missing), _PROGRAMS_A_COMMIT):
                 batch = missing[start : start + _PROGRAMS_A_COMMIT]
                 found = dict(zip(batch, pool.map(lambda key: run(*unique[key]), batch), strict=True))
                 outcomes |= found
-                self._attempt(partial(remember, found))
+                self._attempt(partial(_remember, found))
         return [outcomes[key] for key in keys]
 
-    def _attempt(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
+    def _attempt(self, action: Callable[[sqlite3.Connection], Found], again: bool = True) -> Found:
         """Do `action` in one transaction; a damaged file is removed, being a cache, and made anew."""
         try:
-            return self._transact(action)
+            with closing(sqlite3.connect(self._path, timeout=_STORE_SECONDS)) as store, store:
+                store.execute(SCHEMA)
+                return action(store)
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise self._unusable(error) from error
+            if isinstance(error, sqlite3.OperationalError) or not again:
+                remedy = "free some space, or see who holds it, then run it again"
+                raise TasklawsError(f"{self._path}: {error}: {remedy}") from error
         for path in (self._path, Path(f"{self._path}-journal")):
             path.unlink(missing_ok=True)
-        try:
-            return self._transact(action)
-        except sqlite3.DatabaseError as error:
-            raise self._unusable(error) from error
-
-    def _unusable(self, error: sqlite3.DatabaseError) -> TasklawsError:
-        return TasklawsError(f"{self._path}: {error}: free some space, or see who holds it, then run it again")
-
-    def _transact(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
-        with closing(sqlite3.connect(self._path, timeout=_STORE_SECONDS)) as store, store:
-            store.execute(SCHEMA)
-            return action(store)
+        return self._attempt(action, again=False)
 
 
-def key(program: str, fuel: int) -> str:
+def _key(program: str, fuel: int) -> str:
     """Hash of all that an outcome depends on."""
-    text = f"{engine_id()}\n{fuel}\n{program}"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(f"{engine_id()}\n{fuel}\n{program}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def known(keys: set[str], store: sqlite3.Connection) -> dict[str, Outcome]:
+def _remembered(keys: set[str], store: sqlite3.Connection) -> dict[str, Outcome]:
     """The outcomes remembered for `keys`; a row that does not match its own hash counts as forgotten."""
     outcomes = {}
     for wanted in keys:
         row = store.execute("SELECT outcome, sha256 FROM outcomes WHERE key = ?", (wanted,)).fetchone()
-        if row is not None and checksum(wanted, row[0]) == row[1]:
-            outcomes[wanted] = Outcome.from_dict(json.loads(row[0]))
+        if row is not None and _checksum(wanted, row[0]) == row[1]:
+            outcomes[wanted] = Outcome(**json.loads(row[0]))
     return outcomes
 
 
-def remember(outcomes: dict[str, Outcome], store: sqlite3.Connection) -> None:
-    rows = [
-        (name, text, checksum(name, text))
-        for name, outcome in outcomes.items()
-        if outcome.status != "invalid"
-        for text in [json.dumps(outcome.to_dict(), sort_keys=True)]
-    ]
+def _remember(outcomes: dict[str, Outcome], store: sqlite3.Connection) -> None:
+    valid = {name: outcome for name, outcome in outcomes.items() if outcome.status != "invalid"}
+    texts = {name: json.dumps(outcome.to_dict(), sort_keys=True) for name, outcome in valid.items()}
+    rows = [(name, text, _checksum(name, text)) for name, text in texts.items()]
     store.executemany("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?)", rows)
 
 
-def checksum(name: str, text: str) -> str:
+def _checksum(name: str, text: str) -> str:
     return hashlib.sha256(f"{name}\n{text}".encode()).hexdigest()

@@ -29,10 +29,8 @@ ENGINE_SETTINGS = f"fuel epoch canonical-nan stack={MAX_STACK_BYTES}"
 
 def engine_id() -> str:
     """What an outcome depends on besides program and fuel: the guest, wasmtime's version, the limits."""
-    return (
-        f"guest {GUEST_SHA256} wasmtime {WASMTIME} memory {MAX_MEMORY_BYTES} output {MAX_OUTPUT_BYTES} "
-        f"stack {MAX_STACK_BYTES}"
-    )
+    limits = f"memory {MAX_MEMORY_BYTES} output {MAX_OUTPUT_BYTES} stack {MAX_STACK_BYTES}"
+    return f"guest {GUEST_SHA256} wasmtime {WASMTIME} {limits}"
 
 
 def new_engine() -> Engine:
@@ -42,15 +40,8 @@ def new_engine() -> Engine:
     config.epoch_interruption = True
     config.cranelift_nan_canonicalization = True
     config.max_wasm_stack = MAX_STACK_BYTES
-    keep_memory(config)
-    return Engine(config)
-
-
-def keep_memory(config: Config) -> None:
-    """Let a guest's memory be wiped and used again, which costs a quarter less than mapping it anew each time.
-
-    wasmtime's Python API does not offer its pooling allocator, so this speaks to the C API below it.
-    """
+    # A guest's memory is wiped and used again, which costs a quarter less than mapping it anew each time. wasmtime's
+    # Python API does not offer its pooling allocator, so this speaks to the C API below it.
     pool = _ffi.wasmtime_pooling_allocation_config_new()
     _ffi.wasmtime_pooling_allocation_config_total_memories_set(pool, MAX_GUESTS)
     _ffi.wasmtime_pooling_allocation_config_max_memory_size_set(pool, MAX_MEMORY_BYTES)
@@ -58,6 +49,7 @@ def keep_memory(config: Config) -> None:
     _ffi.wasmtime_pooling_allocation_config_max_core_instance_size_set(pool, INSTANCE_BYTES)
     _ffi.wasmtime_pooling_allocation_strategy_set(config.ptr(), pool)
     _ffi.wasmtime_pooling_allocation_config_delete(pool)
+    return Engine(config)
 
 
 def read_guest(path: Path = GUEST) -> bytes:
@@ -92,23 +84,20 @@ def private_directory(directory: Path) -> None:
             f"{directory}: {error.strerror}: set XDG_CACHE_HOME to a directory that you can write"
         ) from error
     status = directory.lstat()
-    if not stat.S_ISDIR(status.st_mode):
-        raise TasklawsError(f"{directory} is not a directory of its own: set XDG_CACHE_HOME to another")
-    if status.st_uid != os.getuid():
-        raise TasklawsError(f"{directory} belongs to user {status.st_uid}: set XDG_CACHE_HOME to another")
+    own = stat.S_ISDIR(status.st_mode)
+    if not own or status.st_uid != os.getuid():
+        reason = f"belongs to user {status.st_uid}" if own else "is not a directory of its own"
+        raise TasklawsError(f"{directory} {reason}: set XDG_CACHE_HOME to another")
     if status.st_mode & 0o022:
         raise TasklawsError(
             f"{directory} has mode {status.st_mode & 0o777:o}, others can write: `chmod 700 {directory}`"
         )
 
 
-def component(engine: Engine, packed: bytes, directory: Path) -> Component:
-    """The guest's component, from the machine code kept in `directory` or else compiled and kept there."""
-    return precompiled(engine, packed, directory, lzma.decompress)
-
-
-def precompiled(engine: Engine, source: bytes, directory: Path, unpack: Callable[[bytes], bytes]) -> Component:
-    """A component of `source`, its machine code kept under the hash of source, wasmtime and settings.
+def precompiled(
+    engine: Engine, source: bytes, directory: Path, unpack: Callable[[bytes], bytes] = lzma.decompress
+) -> Component:
+    """A component of `source`, its machine code kept in `directory` under the hash of source, wasmtime and settings.
 
     Two processes that start together both compile, and one replaces the other's equal file. Machine code that
     wasmtime refuses (another processor, a damaged file) is compiled anew.

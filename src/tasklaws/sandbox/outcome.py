@@ -1,10 +1,9 @@
 """What became of one program."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Literal
 
 Status = Literal["ok", "error", "out_of_fuel", "out_of_memory", "output_limit", "trap", "invalid"]
-STATUSES: tuple[str, ...] = get_args(Status)
 
 
 @dataclass(frozen=True)
@@ -23,9 +22,5 @@ class Outcome:
     error: str
     fuel: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, row: dict[str, Any]) -> "Outcome":
-        return cls(**row)

@@ -51,18 +51,14 @@ class Sandbox:
     """Compiled guest that judges any number of programs, each in a fresh instance; threads may share it."""
 
     def __init__(
-        self,
-        guest: Path = guest_code.GUEST,
-        cache: Path | None = None,
-        fuse_seconds: float = FUSE_SECONDS,
+        self, guest: Path = guest_code.GUEST, cache: Path | None = None, fuse_seconds: float = FUSE_SECONDS
     ) -> None:
         """Load the guest; a wrong hash, or a cache that others can write to, raises TasklawsError."""
         self._fuse_ticks = math.ceil(fuse_seconds / TICK_SECONDS) + 1
         self._fuse_error = f"stopped by the wall-clock fuse of {fuse_seconds:g} s"
         self._engine = guest_code.new_engine()
-        self._component = guest_code.component(
-            self._engine, guest_code.read_guest(guest), cache or guest_code.cache_directory()
-        )
+        kept = cache or guest_code.cache_directory()
+        self._component = guest_code.precompiled(self._engine, guest_code.read_guest(guest), kept)
         self._streams = Streams()
         self._linker = Linker(self._engine)
         with self._linker.root() as root:
@@ -89,19 +85,14 @@ class Sandbox:
             store.set_limits(memory_size=MAX_MEMORY_BYTES)
             store.set_epoch_deadline(self._fuse_ticks)
             store.set_fuel(fuel)
-            status, error = self._call(store, program)
-            used = fuel - store.get_fuel()
-        return Outcome(status, self._streams.text(1), error, used)
-
-    def _call(self, store: Store, program: str) -> tuple[Status, str]:
-        try:
-            instance = self._linker.instantiate(store, self._component)
-            ending = instance.get_func(store, "run")(store, program)
-        except WasmtimeError as error:
-            return self._stopped(str(error))
-        if ending not in ENDINGS:
-            return "trap", f"the guest returned {ending}"
-        return ENDINGS[ending], self._streams.text(2)
+            try:
+                instance = self._linker.instantiate(store, self._component)
+                ending = instance.get_func(store, "run")(store, program)
+                forged: tuple[Status, str] = ("trap", f"the guest returned {ending}")
+                status, line = (ENDINGS[ending], self._streams.text(2)) if ending in ENDINGS else forged
+            except WasmtimeError as error:
+                status, line = self._stopped(str(error))
+            return Outcome(status, self._streams.text(1), line, fuel - store.get_fuel())
 
     def _stopped(self, message: str) -> tuple[Status, str]:
         """Tell apart what stopped the guest; wasmtime's Python API gives it as text only."""

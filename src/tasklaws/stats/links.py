@@ -12,6 +12,11 @@ NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)  # Gauss-Hermite qua
 LEAST = 1e-6  # a smaller loss counts as this one, so that its logarithm exists
 
 
+def half_item_away(share: Array, n_items: Array | float) -> Array:
+    """(n p + 1/2) / (n + 1): a share of n items, kept half an item away from 0 and 1 (Jeffreys)."""
+    return (n_items * share + 0.5) / (n_items + 1)
+
+
 @dataclass(frozen=True)
 class Link:
     """A monotone scale z of a value: `unit` is how much of z is worth one logit half-way up."""
@@ -25,7 +30,7 @@ class Link:
             return np.asarray(np.log(np.maximum(value, LEAST)))
         if self.name == "arcsine":
             return np.asarray(2 * np.arcsin(np.sqrt(np.clip(value, 0.0, 1.0))))
-        inside = (n_items * value + 0.5) / (n_items + 1)
+        inside = half_item_away(value, n_items)
         if self.name == "logit":
             return np.asarray(np.log(inside / (1 - inside)))
         return np.asarray(-np.log(-np.log(inside)))

@@ -1,8 +1,5 @@
 """M3 and M4 (M1 and M2 are the power laws): learning curves that bend at their start."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.special import expit, log_expit
 
@@ -13,7 +10,6 @@ NEWTON_STEPS = 60
 _LEAST_LOSS = 1e-100  # share of the way between the ends: keeps the gradient finite
 
 
-@dataclass(frozen=True)
 class M3(Law):
     """b (1/x + g)^c."""
 
@@ -24,13 +20,7 @@ class M3(Law):
         value = scale * share
         return value, stack(share, exponent * value / inside, np.log(inside) * value)
 
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
-        size, bend, exponent = columns(theta)
-        axis = scale[self.inputs[0]]
-        return stack(size * level * axis**exponent, bend / axis, exponent)
 
-
-@dataclass(frozen=True)
 class M4(Law):
     """The L between e_inf and e_0 with (L - e_inf) / (e_0 - L)^a = b x^-c."""
 
@@ -45,7 +35,7 @@ class M4(Law):
         by_gap = (bend / high) / steep
         return floor + low, stack(by_floor, by_gap, np.log(high) / steep, 1 / (scale * steep), -log_x / steep)
 
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
+    def natural(self, theta: Array, scale: Inputs, level: Array) -> Array:
         floor, gap, bend, size, exponent = columns(theta)
         size = size * scale[self.inputs[0]] ** exponent * level ** (1 - bend)
         return stack(floor * level, gap * level, bend, size, exponent)

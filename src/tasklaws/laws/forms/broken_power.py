@@ -1,8 +1,5 @@
 """The broken power law: power laws joined smoothly; its signs are free, so inverse and U shapes fit."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.special import expit
 
@@ -10,7 +7,6 @@ from tasklaws.core.arrays import Array
 from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
 
 
-@dataclass(frozen=True)
 class BrokenPower(Law):
     """a + b x^-c0 prod_i (1 + (x / d_i)^(1 / f_i))^(-c_i f_i)."""
 
@@ -29,16 +25,13 @@ class BrokenPower(Law):
         part = scale * share
         return floor + part, stack(np.ones_like(part), share, -log_x * part, *(slope * part for slope in slopes))
 
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
-        floor, size, first, *breaks = columns(theta)
-        axis = scale[self.inputs[0]]
-        places = [part * axis if index % 3 == 1 else part for index, part in enumerate(breaks)]
-        return stack(floor * level, size * level * axis**first, first, *places)
+    def exponent(self, theta: Array) -> Array:
+        return theta[..., 2]
 
 
 def broken_power(n_breaks: int) -> BrokenPower:
     """The law with `n_breaks` breaks."""
-    breaks = []
+    breaks: list[Parameter] = []
     for number in range(1, n_breaks + 1):
         middle = number / (n_breaks + 1)
         breaks += [

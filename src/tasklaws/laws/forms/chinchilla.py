@@ -1,9 +1,5 @@
-"""The laws of loss in model size and tokens together: Chinchilla's, Kaplan's joint one, and Gadre's of
-over-training."""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+"""The laws of model size and tokens together: Chinchilla's loss, Kaplan's joint one, Gadre's of over-training, and
+Hernandez' transfer: how much data of the task itself pre-training is worth."""
 
 import numpy as np
 
@@ -11,13 +7,13 @@ from tasklaws.core.arrays import Array
 from tasklaws.laws.law import LOSS_FLOOR, Inputs, Law, Parameter, columns, stack
 
 _SURFACE_EXPONENTS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.5)
+_TRANSFER_EXPONENTS = (0.1, 0.4, 0.8)
 
 
-@dataclass(frozen=True)
 class Chinchilla(Law):
     """E + A / N^alpha + B / D^beta."""
 
-    one_axis: ClassVar[bool] = False
+    one_axis = False
 
     def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
         floor, size, data, alpha, beta = columns(theta)
@@ -27,17 +23,16 @@ class Chinchilla(Law):
         gradient = stack(np.ones_like(part_n), share_n, share_d, -log_n * part_n, -log_d * part_d)
         return floor + part_n + part_d, gradient
 
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
+    def natural(self, theta: Array, scale: Inputs, level: Array) -> Array:
         floor, size, data, alpha, beta = columns(theta)
         size, data = size * scale["n_params"] ** alpha, data * scale["n_tokens"] ** beta
         return stack(floor * level, size * level, data * level, alpha, beta)
 
 
-@dataclass(frozen=True)
 class KaplanJoint(Law):
     """[(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D."""
 
-    one_axis: ClassVar[bool] = False
+    one_axis = False
 
     def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
         size, data, alpha_n, alpha_d = columns(theta)
@@ -53,17 +48,16 @@ class KaplanJoint(Law):
             log_sum - share * ratio * log_n,
         )
 
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
+    def natural(self, theta: Array, scale: Inputs, level: Array) -> Array:
         size, data, alpha_n, alpha_d = columns(theta)
         size = size * scale["n_params"] * level ** (1 / alpha_n)
         return stack(size, data * scale["n_tokens"] * level ** (1 / alpha_d), alpha_n, alpha_d)
 
 
-@dataclass(frozen=True)
 class OverTraining(Law):
     """E + (a M^eta + b M^-eta) C^-eta with M = D / N and C = 6 N D."""
 
-    one_axis: ClassVar[bool] = False
+    one_axis = False
 
     def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
         floor, few, many, eta = columns(theta)
@@ -73,11 +67,28 @@ class OverTraining(Law):
         slope = few * over * (log_m - log_c) - many * under * (log_m + log_c)
         return floor + few * over + many * under, stack(np.ones_like(over), over, under, slope)
 
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
+    def natural(self, theta: Array, scale: Inputs, level: Array) -> Array:
         floor, few, many, eta = columns(theta)
         # M / C is 1 / (6 N^2), and M C is 6 D^2: 6 is in the formula, not in the scale.
         few, many = few * scale["n_params"] ** (2 * eta), many * scale["n_tokens"] ** (2 * eta)
         return stack(floor * level, few * level, many * level, eta)
+
+
+class Transfer(Law):
+    """k D_F^alpha N^beta."""
+
+    one_axis = False
+
+    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
+        scale, alpha, beta = columns(theta)
+        log_n, log_d = np.log(x["n_params"]), np.log(x["n_tokens"])
+        share = np.exp(alpha * log_d + beta * log_n)
+        value = scale * share
+        return value, stack(share, log_d * value, log_n * value)
+
+    def natural(self, theta: Array, scale: Inputs, level: Array) -> Array:
+        size, alpha, beta = columns(theta)
+        return stack(size * level * scale["n_tokens"] ** -alpha * scale["n_params"] ** -beta, alpha, beta)
 
 
 CHINCHILLA = Chinchilla(
@@ -115,5 +126,16 @@ OVER_TRAINING = OverTraining(
         Parameter("a", "value", 1e-8, 1e4, log=True, linear=True),
         Parameter("b", "value", 1e-8, 1e4, log=True, linear=True),
         Parameter("eta", "1", 0.0, 2.0, _SURFACE_EXPONENTS, shared=True, edge=(True, False)),
+    ),
+)
+TRANSFER = Transfer(
+    name="transfer",
+    formula="D_T = k D_F^alpha N^beta: the value is effective data transferred, n_tokens that of fine-tuning",
+    citation="Hernandez et al. 2021, arXiv 2102.01293, eq. 1.1",
+    inputs=("n_params", "n_tokens"),
+    parameters=(
+        Parameter("k", "tokens at input 1", 1e-8, 1e8, log=True, linear=True),
+        Parameter("alpha", "1", -3.0, 3.0, _TRANSFER_EXPONENTS, shared=True),
+        Parameter("beta", "1", -3.0, 3.0, _TRANSFER_EXPONENTS, shared=True),
     ),
 )

@@ -1,16 +1,11 @@
 """Accuracies straight from scale or from loss, by exponentials."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
-
 import numpy as np
 
 from tasklaws.core.arrays import Array
 from tasklaws.laws.law import EXPONENT_STARTS, Inputs, Law, Parameter, columns, stack
 
 
-@dataclass(frozen=True)
 class LogAccuracy(Law):
     """chance + (1 - chance) exp(-A x^-a)."""
 
@@ -22,25 +17,16 @@ class LogAccuracy(Law):
         slope = -(1 - chance) * above * share
         return chance + (1 - chance) * above, stack(1 - above, slope, -slope * scale * log_x)
 
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
-        chance, size, exponent = columns(theta)
-        return stack(chance, size * scale[self.inputs[0]] ** exponent, exponent)
 
-
-@dataclass(frozen=True)
 class ErrorFromLoss(Law):
     """1 - (eps - k exp(-gamma loss))."""
 
-    one_axis: ClassVar[bool] = False
+    one_axis = False
 
     def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
         error, scale, rate = columns(theta)
         fall = np.exp(-rate * x["loss"])
         return 1 - error + scale * fall, stack(-np.ones_like(fall), fall, -x["loss"] * scale * fall)
-
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
-        error, size, rate = columns(theta)
-        return stack(error, size, rate / scale["loss"])
 
 
 LOG_ACCURACY = LogAccuracy(

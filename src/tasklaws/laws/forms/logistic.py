@@ -1,8 +1,6 @@
 """Sigmoids: from chance to a ceiling along scale or along a loss, and down instead of up."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import expit
@@ -14,7 +12,6 @@ _STEEPNESS = Parameter("k", "1 / ln input", 0.05, 20.0, (0.3, 0.7, 1.5, 5.0), lo
 MIDDLE = Parameter("m", "input", 1e-4, 1e4, (-0.2, 0.2, 0.5, 0.8, 1.2), log=True, place=True)
 
 
-@dataclass(frozen=True)
 class Logistic(Law):
     """start + (end - start) sigmoid(k ln(x / m))."""
 
@@ -25,16 +22,11 @@ class Logistic(Law):
         steep = (end - start) * share * (1 - share)
         return start + (end - start) * share, stack(1 - share, share, steep * away, -steep * slope / middle)
 
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
-        start, end, slope, middle = columns(theta)
-        return stack(start * level, end * level, slope, middle * scale[self.inputs[0]])
 
-
-@dataclass(frozen=True)
 class LogisticInLoss(Law):
     """start + (end - start) sigmoid(-k (loss - m))."""
 
-    one_axis: ClassVar[bool] = False
+    one_axis = False
 
     def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
         start, end, slope, middle = columns(theta)
@@ -42,10 +34,6 @@ class LogisticInLoss(Law):
         share = expit(slope * away)
         steep = (end - start) * share * (1 - share)
         return start + (end - start) * share, stack(1 - share, share, steep * away, steep * slope)
-
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
-        start, end, slope, middle = columns(theta)
-        return stack(start * level, end * level, slope / scale["loss"], middle * scale["loss"])
 
 
 LOGISTIC = Logistic(

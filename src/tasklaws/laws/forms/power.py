@@ -1,7 +1,6 @@
 """Power laws of one input: with a floor, without, and that of learning-curve theory."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,7 +11,6 @@ SCALE = Parameter("A", "value at input 1", 1e-8, 1e8, log=True, linear=True)
 EXPONENT = Parameter("a", "1", 0.0, 4.0, EXPONENT_STARTS, shared=True, edge=(True, False))
 
 
-@dataclass(frozen=True)
 class Power(Law):
     """E + A x^-a."""
 
@@ -23,12 +21,7 @@ class Power(Law):
         part = scale * share
         return floor + part, stack(np.ones_like(part), share, -log_x * part)
 
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
-        floor, size, exponent = columns(theta)
-        return stack(floor * level, size * level * scale[self.inputs[0]] ** exponent, exponent)
 
-
-@dataclass(frozen=True)
 class PurePower(Law):
     """A x^-a."""
 
@@ -38,25 +31,20 @@ class PurePower(Law):
         share = np.exp(-exponent * log_x)
         return scale * share, stack(share, -log_x * scale * share)
 
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
-        size, exponent = columns(theta)
-        return stack(size * level * scale[self.inputs[0]] ** exponent, exponent)
 
-
-@dataclass(frozen=True)
 class LearningCurve(Law):
     """E + A n^-(a / (1 + a))."""
 
     def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
         floor, scale, zipf = columns(theta)
         log_x = np.log(x[self.inputs[0]])
-        share = np.exp(-zipf / (1 + zipf) * log_x)
+        share = np.exp(-self.exponent(theta) * log_x)
         part = scale * share
         return floor + part, stack(np.ones_like(part), share, -log_x * part / (1 + zipf) ** 2)
 
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
-        floor, size, zipf = columns(theta)
-        return stack(floor * level, size * level * scale[self.inputs[0]] ** (zipf / (1 + zipf)), zipf)
+    def exponent(self, theta: Array) -> Array:
+        zipf = theta[..., -1]
+        return np.asarray(zipf / (1 + zipf))
 
 
 POWER = Power(

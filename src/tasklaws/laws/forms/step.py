@@ -1,15 +1,11 @@
 """Shapes that no smooth rise explains: a step, and a turn."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import numpy as np
 
 from tasklaws.core.arrays import Array
 from tasklaws.laws.law import FIRST_LEVEL, LAST_LEVEL, Inputs, Law, Parameter, columns, stack
 
 
-@dataclass(frozen=True)
 class Step(Law):
     """start where x <= threshold, end where x > threshold."""
 
@@ -18,12 +14,7 @@ class Step(Law):
         above = (x[self.inputs[0]] > threshold).astype(float)
         return start + (end - start) * above, stack(1 - above, above, np.zeros_like(above))
 
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
-        start, end, threshold = columns(theta)
-        return stack(start * level, end * level, threshold * scale[self.inputs[0]])
 
-
-@dataclass(frozen=True)
 class Turn(Law):
     """turn + k ln(x / m)^2."""
 
@@ -31,10 +22,6 @@ class Turn(Law):
         turn, bend, middle = columns(theta)
         away = np.log(x[self.inputs[0]]) - np.log(middle)
         return turn + bend * away**2, stack(np.ones_like(away), away**2, -2 * bend * away / middle)
-
-    def natural(self, theta: Array, scale: Mapping[str, Array], level: Array) -> Array:
-        turn, bend, middle = columns(theta)
-        return stack(turn * level, bend * level, middle * scale[self.inputs[0]])
 
 
 STEP = Step(

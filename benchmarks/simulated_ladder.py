@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasklaws.core.arrays import Array
-from tasklaws.overlap.design import correlation, designed_number, overlap
+from tasklaws.overlap.design import correlation, designed_number, pairwise_overlap
 from tasklaws.overlap.residuals import Cells
 
 
@@ -25,8 +25,8 @@ class Ladder:
     slips: float = 0.0
 
 
-def simulate(needed: Array, weight: Array, ladder: Ladder, rng: np.random.Generator) -> tuple[Cells, float]:
-    """The scores of items that need skills (`designed.needs`), and their true effective number.
+def simulate_cells(needed: Array, weight: Array, ladder: Ladder, rng: np.random.Generator) -> tuple[Cells, float]:
+    """The scores of items that need skills (`design.needs`), and their true effective number.
 
     In each run skill k is learned at ln(size x checkpoint) = ln w_k + h_k + Gumbel, h_k ~ N(0, spread^2) being the
     same in all runs; an item is solved once all its skills are learned. The effective number is that of the weights
@@ -42,4 +42,4 @@ def simulate(needed: Array, weight: Array, ladder: Ladder, rng: np.random.Genera
     rung, seed, step = (index.ravel() for index in np.indices(solved.shape[1:]))
     names = tuple(f"item {index}" for index in range(len(needed)))
     cells = Cells(names, solved.reshape(len(needed), -1).astype(float), rung, seed, step)
-    return cells, designed_number(correlation(overlap(needed, weight * np.exp(hardness))))
+    return cells, designed_number(correlation(pairwise_overlap(needed, weight * np.exp(hardness))))
