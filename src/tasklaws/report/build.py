@@ -28,7 +28,6 @@ from tasklaws.report.surprises import calibration_figures, load_surprises, rende
 from tasklaws.report.template import template
 from tasklaws.tables import CURVES
 
-TOP_SURPRISES = 8
 PARAMS_USED = ("models", "families", "elicitation", "laws", "experiment", "seed")
 
 
@@ -82,7 +81,6 @@ def build_report(root: Path, settings: Settings) -> None:
         orders=order_section(results, orders),
         surprises=surprises,
         kinds=(SOLVED, FAILED),
-        n_surprises=TOP_SURPRISES,
         experiment=experiment,
         inputs=provenance(results, settings),
     )

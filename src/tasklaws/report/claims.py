@@ -137,12 +137,13 @@ def _overlap(results: Results) -> Claim | None:
     findings, more_sudden = [], []
     for elicitation in sorted({elicitation for family, elicitation in results.tasks if family in chains}):
         ends = (chains[0], chains[-1])
-        rises = {family: rise for family in ends if (rise := rise_of_curve(results, (family, elicitation))) is not None}
+        rises = {family: rise for family in ends if (rise := rise_of_curve(results, (family, elicitation)))}
         if len(rises) < 2:
             continue
-        for family, rise in rises.items():
-            share = results.families[family]["overlap"]
-            findings.append(f"{elicitation}, overlap {share:g} ({family}): {describe_rise(rise)}")
+        findings += [
+            f"{elicitation}, overlap {results.families[family]['overlap']:g} ({family}): {describe_rise(rise)}"
+            for family, rise in rises.items()
+        ]
         apart, shared = rises.values()
         if apart.width is not None and shared.width is not None:
             more_sudden.append(shared.jump > apart.jump and shared.width <= apart.width)
