@@ -98,8 +98,7 @@ def _in_pipeline_words(table: pd.DataFrame) -> pd.DataFrame:
     pair = table["task"].str.rsplit("_", n=1, expand=True)
     table = table.assign(rung=table["model"], family=pair[0], elicitation=pair[1])
     smallest, largest = (
-        table["metric"].map({name: getattr(one, end) for name, one in METRIC_RANGES.items()})
-        for end in ("smallest", "largest")
+        table["metric"].map({name: limits[place] for name, limits in METRIC_RANGES.items()}) for place in (0, 1)
     )
     for end in ("predicted", "lower", "upper"):
         table[end] = table[end].clip(smallest.fillna(-np.inf), largest.fillna(np.inf))

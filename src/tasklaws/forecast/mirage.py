@@ -110,7 +110,7 @@ def _compare(
         excess = float(excess_share(x, continuous.value)[jump.place])
         row: dict[str, object] = {"metric": metric, "step": step is not None}
         row |= {"jump_exact": jump.excess, "jump_continuous": excess}
-        if jump.p_value > SIGNIFICANCE and place is None:
+        if place is None and (jump.p_value > SIGNIFICANCE or jump.excess <= 0):  # where a curve falls, nothing jumps
             yield row | {"evidence": f"no jump: {exact_evidence}"}
             continue
         remains = excess / jump.excess

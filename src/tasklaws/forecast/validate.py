@@ -36,7 +36,7 @@ from tasklaws.tables import (
     refuse_identical,
 )
 
-_CURVE = FORECASTS.keys[1:]
+_OF_CURVE = FORECASTS.keys[1:]
 _CERTAIN = 1e-6  # a probability this close to 0 or 1 counts as this close
 
 
@@ -71,12 +71,12 @@ def compare_forecasts(forecasts: pd.DataFrame, observations: pd.DataFrame) -> pd
 
     `error` is predicted - observed; `log_score` the log density (nats) of the observed on the scale on which the
     forecast is normal."""
-    means = observations.groupby(_CURVE)["value"].agg(observed="mean", n_seeds="size").reset_index()
-    table = forecasts.merge(means, on=_CURVE, how="left", validate="one_to_one")
+    means = observations.groupby(_OF_CURVE)["value"].agg(observed="mean", n_seeds="size").reset_index()
+    table = forecasts.merge(means, on=_OF_CURVE, how="left", validate="one_to_one")
     lacking = table["observed"].isna()
     if lacking.any():
         row = table[lacking].iloc[0]
-        what = " ".join(str(row[key]) for key in _CURVE[1:])
+        what = " ".join(str(row[key]) for key in _OF_CURVE[1:])
         raise TasklawsError(f"rung {row['rung']} has no observation of {what}: run `dvc repro score@{row['rung']}`")
     observed = table["observed"].to_numpy(dtype=float)
     loss = table["metric"].map(is_loss).to_numpy(dtype=bool)
@@ -119,7 +119,7 @@ def metrics(validation: pd.DataFrame, methods: pd.DataFrame, items: pd.DataFrame
 
 def _figures_by_method(solved: pd.DataFrame, methods: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Mean absolute error of every method that forecast all of these curves, and its mean weight in the combination."""
-    both = methods.merge(solved[[*_CURVE, "observed"]], on=_CURVE)
+    both = methods.merge(solved[[*_OF_CURVE, "observed"]], on=_OF_CURVE)
     both["mae"] = (both["predicted"] - both["observed"]).abs()
     return {
         str(name): rounded(dict(part[["mae", "weight"]].mean()))
