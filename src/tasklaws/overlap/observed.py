@@ -1,7 +1,7 @@
 """How many independent tasks a set of items is worth, as models' scores show it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ from tasklaws.overlap.summary import OBSERVED_LEVEL, is_certain, observe
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SCORE = "exact_match"  # as the pipeline names an item's score
+_ITEM_SCORE = "exact_match"  # as the pipeline names an item's score
 CONTRASTS = {"seeds": "between seeds", "trend": "around a smooth trend in size"}
 
 
@@ -39,7 +39,7 @@ class EffectiveNumber(Result):
         seen = f"seen {CONTRASTS[self.contrast]} at {self.n_rungs:.1f} rungs"
         return f"{self.n_items} items are worth {self.value:.1f} independent tasks ({limits}), {seen}{doubt}"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The fields by name, and `level`."""
         return {**vars(self), "level": OBSERVED_LEVEL}
 
@@ -70,18 +70,18 @@ def effective_number(scores: pd.DataFrame, *, score: str = "score") -> Effective
     >>> found.n_items, found.contrast, found.low < 2 < found.high
     (20, 'seeds', True)
     """
-    names = {"model": "rung", "task": "item", score: _SCORE}
+    names = {"model": "rung", "task": "item", score: _ITEM_SCORE}
     table = scores.rename(columns={old: new for old, new in names.items() if old in scores and new not in scores})
-    for column, other in (("rung", "model"), ("item", "task"), (_SCORE, score)):
+    for column, other in (("rung", "model"), ("item", "task"), (_ITEM_SCORE, score)):
         if column not in table:
             raise TasklawsError(f"no column {other!r} among {', '.join(map(str, scores))}: the scores need one")
     for column in ("seed", "step"):
         table = table if column in table else table.assign(**{column: 0})
-    table = table.dropna(subset=_SCORE)
+    table = table.dropna(subset=_ITEM_SCORE)
     keys = ["rung", "seed", "step"]
     sizes = table[[*keys, *({"n_params", "n_tokens"} & set(table))]].drop_duplicates(keys)
     contrast, _, seen = observe(
-        table[[*keys, "item", _SCORE]], sizes.reindex(columns=[*keys, "n_params", "n_tokens"]).fillna(1.0)
+        table[[*keys, "item", _ITEM_SCORE]], sizes.reindex(columns=[*keys, "n_params", "n_tokens"]).fillna(1.0)
     )
     if seen is None:
         raise TasklawsError(
