@@ -1,6 +1,7 @@
 """The command as a whole: help, wrong usage, pipes, progress, and what it leaves behind."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -110,6 +111,34 @@ def test_ls_ladders_elsewhere_says_where(
     monkeypatch.chdir(tmp_path)
     assert run("ls", "ladders") == 1
     assert capsys.readouterr().err == "error: conf/models does not exist: run this in the repository's root\n"
+
+
+def test_ls_elsewhere_counts_what_it_can(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("ls", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert "of them" in found["laws"]
+    assert found["ladders"] == "conf/models does not exist: run this in the repository's root"
+
+
+@pytest.mark.parametrize("there", ["fifo", "/dev/stdout"])
+def test_nothing_but_a_file_is_replaced(there: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / there
+    if there == "fifo":
+        os.mkfifo(out)
+    with mock.patch("tasklaws.readers.merge.merge_results", side_effect=AssertionError("not refused")):
+        assert run("import", POINTS, "--out", str(out)) == 1
+    said = f"error: --out {out} is no regular file and would be replaced: give another name\n"
+    assert capsys.readouterr().err == said
+    assert there != "fifo" or out.is_fifo()
+
+
+def test_a_file_above_the_output_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "old.csv").touch()
+    assert run("import", POINTS, "--out", str(tmp_path / "old.csv/new.csv")) == 1
+    assert capsys.readouterr().err == f"error: {tmp_path}/old.csv: {tmp_path}/old.csv is a file: give a directory\n"
 
 
 def test_a_closed_pipe_ends_it_quietly() -> None:

@@ -142,7 +142,9 @@ def test_the_number_of_a_shared_skill_is_near_one_and_that_of_none_near_n() -> N
     [
         (lambda: tl.fit(loss_table(), "powr"), "unknown law 'powr'"),
         (lambda: tl.fit(loss_table(), "chinchilla", task="sums"), "no task 'sums': choose one of none"),
+        (lambda: tl.fit(loss_table(), "chinchilla", level=90), "the level of the intervals is 90"),
         (lambda: tl.plan(tl.Surface(1.8, 480, 2000, 0.35, 0.37)), "give either flops"),
+        (lambda: tl.plan({"E": 1.8}, flops=1e21), "the law is a dict: give a chinchilla fit"),
         (lambda: tl.backtest(ladder()), "give either fit and holdout, or rolling"),
         (lambda: tl.backtest(ladder(), rolling=0), "rolling is 0"),
         (lambda: tl.predict_items(item_scores()), "unknown column 'seed'"),
@@ -152,6 +154,14 @@ def test_the_number_of_a_shared_skill_is_near_one_and_that_of_none_near_n() -> N
         (lambda: tl.solve_rates(attempts(), level=90), "the level of the intervals is 90"),
         (lambda: tl.solve_rates(attempts().drop(columns="score")), "no column 'score'"),
         (lambda: tl.solve_rates(attempts().assign(seconds=70.0)), "attempts: row 0: seconds is 70"),
+        (
+            lambda: tl.solve_rates(attempts().assign(seconds="fast")),
+            "attempts: row 0: seconds is 'fast': give a number",
+        ),
+        (lambda: tl.solve_rates(attempts()[:0]), "attempts: no rows"),
+        (lambda: tl.fit("points.csv", "power"), "the observations are a str: give a table"),
+        (lambda: tl.predict_items("scores.csv"), "the scores are a str: give a table"),
+        (lambda: tl.read_points("."), ". is a directory: give a CSV"),
         (lambda: tl.read_points("nowhere.csv"), "nowhere.csv does not exist: give the right path"),
     ],
 )
@@ -160,3 +170,11 @@ def test_what_cannot_be_is_one_line(call: Callable[[], Any], said: str) -> None:
         call()
     assert said in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_models_and_items_may_go_by_numbers_and_times_be_text() -> None:
+    scores = item_scores().query("seed == 0").drop(columns="seed")
+    numbered = scores.assign(model=scores["n_params"].astype(int), task=scores["task"].factorize()[0])
+    assert "log loss" in tl.predict_items(numbered, 1).summary()
+    told = attempts()
+    assert tl.solve_rates(told.assign(seconds=told["seconds"].astype(str))).to_dict() == tl.solve_rates(told).to_dict()

@@ -31,6 +31,15 @@ def _directory(out: Path) -> Path:
     return out
 
 
+def _refuse_no_file(option: str, path: Path) -> None:
+    """Raise TasklawsError where a file would take the place of a device, a pipe or a directory, such as /dev/null."""
+    from tasklaws.core.files import refuse_file
+
+    refuse_file(path.parent)
+    if path.parent == Path("/dev") or (path.exists() and not path.is_file()):
+        raise TasklawsError(f"{option} {path} is no regular file and would be replaced: give another name")
+
+
 def _positional(name: str, text: str) -> Any:
     return typer.Argument(metavar=name, help=text)
 
@@ -89,8 +98,10 @@ def fit_one_law(
     """
     from tasklaws.points import read_curves
 
-    if picture is not None and picture.suffix.lower() not in PICTURES:
-        raise TasklawsError(f"--picture {picture}: the name must end in {', '.join(PICTURES)}")
+    if picture is not None:
+        if picture.suffix.lower() not in PICTURES:
+            raise TasklawsError(f"--picture {picture}: the name must end in {', '.join(PICTURES)}")
+        _refuse_no_file("--picture", picture)
     found = tl.fit(read_curves(table), law, metric=metric, task=task, axis=axis, seed=seed, replicates=replicates)
     if picture is not None:
         from tasklaws.plotting import save_result
@@ -292,6 +303,7 @@ def import_results(
 
     if out.is_dir():
         raise TasklawsError(f"--out {out} is a directory: give a file, such as {out / 'points.csv'}")
+    _refuse_no_file("--out", out)
     merged, notes = merge_results(paths, out.name.removesuffix(".gz").removesuffix(".csv"), models, besides=out)
     write_points(out, merged)
     counts = {column: merged[column].nunique() for column in ("ladder", "model", "task")}
@@ -382,12 +394,9 @@ def list_topic(
     json_: Json = False,
 ) -> None:
     """List families, laws, ladders, methods, metrics or tables."""
-    from tasklaws.listing import TOPICS
+    from tasklaws.listing import TOPICS, counts
 
-    if topic is None:
-        found = {name: f"{len(listed())} of them: tasklaws ls {name}" for name, listed in TOPICS.items()}
-    else:
-        found = TOPICS[topic]()
+    found = counts() if topic is None else TOPICS[topic]()
     width = max(map(len, found), default=0)
     answer(found, "\n".join(f"{name:{width}}  {line}" for name, line in found.items()), json_)
 

@@ -82,3 +82,14 @@ def _sentence(text: str | None) -> str:
 
 _LISTS = (_families, _laws, _ladders, _methods, _metrics, _tables)
 TOPICS: dict[str, Callable[[], Listed]] = {each.__name__[1:]: each for each in _LISTS}
+
+
+def counts() -> Listed:
+    """How many there are of each topic; why not, where they cannot be listed here."""
+    found = {}
+    for name, listed in TOPICS.items():
+        try:
+            found[name] = f"{len(listed())} of them: tasklaws ls {name}"
+        except TasklawsError as error:
+            found[name] = str(error)
+    return found

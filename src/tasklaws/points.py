@@ -76,6 +76,8 @@ def to_points(observations: pd.DataFrame) -> pd.DataFrame:
 def parse(path: Path, needed: Sequence[str]) -> pd.DataFrame:
     """A file's rows, each labelled `path:line`: text as text, numbers as floats, columns by their names here,
     ladder the file's stem."""
+    if path.is_dir():
+        raise TasklawsError(f"{path} is a directory: give a CSV (or CSV.gz) table")
     header = read_header(path)
     # Reversed, so that of several names the first counts.
     names = {new: old for old, new in reversed(_OTHER_NAMES.items()) if old in header and new not in header}

@@ -1,5 +1,7 @@
 """Plans are optima."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.laws.planning import Surface, plan
+from tasklaws.laws.planning import Surface, plan, read_law
 
 BESIROGLU = Surface(E=1.8172, A=482.01, B=2085.43, alpha=0.3478, beta=0.3658)  # arXiv 2404.10102, table 1
 
@@ -74,3 +76,24 @@ def test_impossible_plans_are_refused() -> None:
     ):
         with pytest.raises(TasklawsError, match=message):
             call()
+
+
+def test_serving_beyond_what_a_float_holds_is_refused() -> None:
+    with pytest.raises(TasklawsError, match="no plan for 1e"):
+        plan(Surface(1.8, 480.0, 2000.0, 0.35, 0.37), 1e21, served=1e308)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"params": {"E": 1' + "0" * 400 + ', "A": 2, "B": 3, "alpha": 0.3, "beta": 0.3}}', "too large"),
+        ('{"params": {"E": 1, "A": -2, "B": 3, "alpha": 0.3, "beta": 0.3}}', "A is -2"),
+        ('{"a": 1}', "malformed fit"),
+    ],
+)
+def test_a_file_that_is_no_law_is_named(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "fit.json"
+    path.write_text(text)
+    with pytest.raises(TasklawsError, match=said) as refusal:
+        read_law(path)
+    assert str(refusal.value).startswith(f"{path}: ")

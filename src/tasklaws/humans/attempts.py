@@ -33,9 +33,16 @@ def check_attempts(table: pd.DataFrame, items: Collection[str], source: str) -> 
     missing = [column for column in ATTEMPTS.columns if column not in table]
     if missing:
         raise TasklawsError(f"{source}: no column {missing[0]!r}: the table needs {', '.join(ATTEMPTS.columns)}")
+    if table.empty:
+        raise TasklawsError(f"{source}: no rows: give at least one attempt")
     table, groups = table.copy(), group_columns(table)
     for column in [*ATTEMPTS.keys, *groups]:
         refuse(table[column], table[column].isna(), "fill it (groups: `unknown` where it is not known)")
+    for column in [*ATTEMPTS.numbers, *({"order"} & set(table))]:
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            numbers = pd.to_numeric(table[column], errors="coerce").astype(float)
+            refuse(table[column], numbers.isna() & table[column].notna(), "give a number")
+            table[column] = numbers
     for column in ATTEMPTS.numbers:
         refuse(table[column], ~np.isfinite(table[column]), "give a finite number")
     solved = table["solved"].astype("str").str.lower().map({"1": 1, "0": 0, "true": 1, "false": 0})

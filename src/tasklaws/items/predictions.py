@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.special import expit
 from scipy.stats import norm
 
+from tasklaws.core.errors import TasklawsError
 from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.items.methods import ITEM_METHODS
@@ -110,6 +111,8 @@ def predict_items(scores: pd.DataFrame | ItemTable, last: int = 6, *, records: b
     """
     if isinstance(scores, ItemTable):
         table = scores
+    elif not isinstance(scores, pd.DataFrame):
+        raise TasklawsError(f"the scores are a {type(scores).__name__}: give a table, or what read_item_scores gives")
     else:  # numbered so that a refusal, which adds 2 for the lines of a file, names the row from 0
         table = check_items(scores.set_axis(range(-2, len(scores) - 2)), "scores")
     origins = []

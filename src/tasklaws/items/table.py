@@ -65,6 +65,7 @@ def check_items(table: pd.DataFrame, source: str) -> ItemTable:
     table = table.assign(score=_numbers(table, "score", source, high=1.0))
     for column in ("model", "task"):
         _refuse(table[column], table[column].isna(), source, "name it")
+        table = table.assign(**{column: table[column].astype(str)})
     keys = ["model", "task"] + (["attempt"] if "attempt" in table else [])
     twice = table.duplicated(keys)
     if twice.any():

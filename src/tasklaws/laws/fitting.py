@@ -52,9 +52,13 @@ def fit(
     >>> str(found.status), round(found.params.get("a"), 3), found.predict([1e9]).round(3).tolist()
     ('converged', 0.25, [2.281])
     """
+    if not isinstance(observations, pd.DataFrame):
+        raise TasklawsError(f"the observations are a {type(observations).__name__}: give a table, as read_points does")
     for name, value in (("seed", seed), ("replicates", replicates)):
         if value < 0:
             raise TasklawsError(f"{name} is {value}: give 0 or more")
+    if not 0 < level < 1:
+        raise TasklawsError(f"the level of the intervals is {level}: give a number between 0 and 1")
     chosen = choose(observations, task, metric)
     return fit_many([chosen], law, axis=axis, final=final, seed=seed, replicates=replicates, level=level)[0]
 

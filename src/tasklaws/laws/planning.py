@@ -129,6 +129,8 @@ def plan(law: Fit | Surface, flops: float | None = None, *, loss: float | None =
 
     if isinstance(law, Surface):
         return best(law)
+    if not isinstance(law, Fit):
+        raise TasklawsError(f"the law is a {type(law).__name__}: give a chinchilla fit or a Surface")
     if law.law.name != "chinchilla" or len(law.ladders) > 1:
         raise TasklawsError(f"a plan needs a chinchilla fit of one ladder, this is {law.law.name}: fit that")
     found = best(Surface(**law.params))
@@ -155,12 +157,18 @@ def read_law(path: Path) -> Fit | Surface:
         raise TasklawsError(f"{path} holds no fit: {_FIT_REMEDY}")
     params = row.get("params")
     if "draws" in row or not isinstance(params, dict):
-        return Fit.from_dict(row)
+        try:
+            return Fit.from_dict(row)
+        except TasklawsError as error:
+            raise TasklawsError(f"{path}: {error}") from error
     names = list(Surface.__dataclass_fields__)
     missing = [name for name in names if not isinstance(params.get(name), int | float)]
     if missing:
         raise TasklawsError(f"{path}: no number {missing[0]} among the params: a plan needs {', '.join(names)}")
-    return Surface(*(float(params[name]) for name in names))
+    try:
+        return Surface(*(float(params[name]) for name in names))
+    except (OverflowError, TasklawsError) as error:
+        raise TasklawsError(f"{path}: {error}: {_FIT_REMEDY}") from error
 
 
 def _for_budget(surface: Surface, flops: float, served: float) -> Plan:
@@ -211,6 +219,10 @@ def _fall_by_tokens(surface: Surface, log_tokens: float, served: float) -> float
 
 def _root(excess: Callable[[float], float], of_what: str) -> float:
     low, high = _LOG_TOKENS
-    if not excess(low) < 0 < excess(high):
+    try:
+        found = excess(low) < 0 < excess(high)
+    except (OverflowError, ZeroDivisionError):  # sizes or tokens that no float holds
+        found = False
+    if not found:
         raise TasklawsError(f"no plan for {of_what}: between 1 and e^200 tokens none is the best")
     return float(brentq(excess, low, high, xtol=1e-13, rtol=1e-15))
