@@ -19,14 +19,18 @@ def _smaller_ladder(models: dict[str, Any]) -> None:
         rung["source"].update(n_tokens=30_720, checkpoints=[0.5])
 
 
-def _smaller_families(families: dict[str, Any]) -> None:
-    sets = families["sets"]
-    sets["gauss_sum"].update(per_decade=2)
-    for chain in ("step_chain", "step_chain_shared"):
-        sets[chain].update(lengths={1: 6, 2: 4, 3: 3})
-    sets["addition"].update(per_length=6)
-    sets["string_edit"].update(per_cell=1, longest=3)
-    sets["largest_of_four"].update(per_length=6)
+FEWER_ITEMS: dict[str, dict[str, Any]] = {
+    "gauss_sum": {"per_decade": 2},
+    "step_chain": {"lengths": {1: 6, 2: 4, 3: 3}},
+    "addition": {"per_length": 6},
+    "string_edit": {"per_cell": 1, "longest": 3},
+    "largest_of_four": {"per_length": 6},
+}
+
+
+def _smaller_family(settings: dict[str, Any]) -> None:
+    for family in settings["families"]["sets"].values():
+        family.update(FEWER_ITEMS[family["generator"]])
 
 
 def _smaller_corpus(corpus: dict[str, Any]) -> None:
@@ -44,7 +48,7 @@ def _one_process(execution: dict[str, Any]) -> None:
 
 SMALLER: dict[str, Callable[[dict[str, Any]], None]] = {
     "models/nano_mini": _smaller_ladder,
-    "families/default": _smaller_families,
+    **{f"families/{name}": _smaller_family for name in FEWER_ITEMS},
     "corpus/mini": _smaller_corpus,
     "humans/default": _smaller_population,
     "execution/default": _one_process,
@@ -118,9 +122,11 @@ class Clone:
     def set(self, change: Callable[[dict[str, Any]], None], name: str = "params.yaml") -> None:
         """Change params.yaml, or a file in conf/, in place."""
         file = self.path / name
-        settings = yaml.safe_load(file.read_text())
+        text = file.read_text()
+        settings = yaml.safe_load(text)
         change(settings)
-        file.write_text(yaml.safe_dump(settings, sort_keys=False, width=110))
+        package = "".join(line for line in text.splitlines(keepends=True) if line.startswith("# @package"))
+        file.write_text(package + yaml.safe_dump(settings, sort_keys=False, width=110))
 
     def set_up(self) -> None:
         """Give make an environment that it takes for set up, so that it never installs the clone into the real one."""

@@ -1,6 +1,7 @@
 """Fits: known truth is recovered, failure is said, bad tables are refused, and nothing depends on chance or company."""
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from ladders import SIZES, accuracies, chinchilla, grid_of_models, losses, publi
 from tasklaws.core.errors import TasklawsError
 from tasklaws.laws.fitting import fit, fit_many
 from tasklaws.laws.forms import LAWS
+from tasklaws.laws.law import Law, Parameter, columns, stack
 from tasklaws.laws.result import Fit
 from tasklaws.points import read_curves
 
@@ -355,3 +357,26 @@ def test_gadres_loss_at_6_9b_is_foretold_from_five_small_models() -> None:
     found = fit(small, "over_training", replicates=0)
     largest = table[table["n_params"] > 6e9]
     assert found.predict(largest) == pytest.approx(largest["value"].to_numpy(), rel=0.0073)
+
+
+@dataclass(frozen=True)
+class Logarithm(Law):
+    """a + b ln x: the gradient depends on no parameter."""
+
+    def value(self, theta, x):
+        start, slope = columns(theta)
+        log_x = np.log(x[self.inputs[0]])
+        return start + slope * log_x, stack(np.ones_like(log_x), log_x)
+
+    def natural(self, theta, scale, level):
+        start, slope = columns(theta)
+        return stack((start - slope * np.log(scale[self.inputs[0]])) * level, slope * level)
+
+
+def test_a_law_that_is_linear_in_all_its_parameters_can_be_fitted():
+    parameters = tuple(Parameter(name, "value", -5.0, 5.0, linear=True) for name in ("a", "b"))
+    law = Logarithm("logarithm", "a + b ln x", "none", ("n_tokens",), parameters)
+    x = np.geomspace(1e3, 1e6, 8)
+    table = pd.DataFrame({"n_tokens": x, "value": 5 - 0.3 * np.log(x), "metric": "loss"})
+    found = fit_many([table], law, replicates=0)[0]
+    assert list(found.params.values()) == pytest.approx([5, -0.3], rel=1e-6)

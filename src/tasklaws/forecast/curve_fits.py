@@ -38,5 +38,5 @@ def fit_law(name: str, table: pd.DataFrame, replicates: int, seed: int) -> Fitte
     try:
         found = fit(table, name, replicates=replicates, seed=seed)
     except TasklawsError as error:
-        return FittedLaw(name, "failed", str(error))
+        return FittedLaw.failed(name, str(error))
     return read(FittedLaw, shortened(found.to_dict(whole=False)), name, "this is a fault of tasklaws")

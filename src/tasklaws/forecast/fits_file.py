@@ -3,7 +3,7 @@
 Apart from the fitting (forecast.curve_fits), so that who reads the file needs no optimiser.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,24 +21,31 @@ class FittedLaw:
     law: str
     status: Literal["converged", "bound_hit", "unidentified", "failed"]
     reason: str
-    inputs: tuple[str, ...] = ()
-    kind: str = ""
+    inputs: tuple[str, ...]
+    kind: str
+    ladders: tuple[str, ...]
+    params: dict[str, float]
+    units: dict[str, str]
+    stderr: dict[str, float]
+    interval: dict[str, tuple[float, ...]]
+    at_bounds: tuple[str, ...]
+    n_points: Natural
     chance: Share | None = None
-    ladders: tuple[str, ...] = ()
-    params: dict[str, float] = field(default_factory=dict)
-    units: dict[str, str] = field(default_factory=dict)
-    stderr: dict[str, float] = field(default_factory=dict)
-    interval: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    at_bounds: tuple[str, ...] = ()
-    n_points: Natural = 0
     objective: float | None = None
     misfit: float | None = None
     overdispersion: float | None = None
     level: Share | None = None
 
+    @classmethod
+    def failed(cls, law: str, reason: str) -> "FittedLaw":
+        """A law that could not be fitted."""
+        return cls(law, "failed", reason, (), "", (), {}, {}, {}, {}, (), 0)
+
     def __post_init__(self) -> None:
-        if self.status != "failed" and (not self.params or self.misfit is None):
-            raise TasklawsError(f"{self.law} is {self.status}, but lacks its parameters or its misfit")
+        if self.status != "failed" and (
+            not self.params or None in (self.misfit, self.objective, self.overdispersion, self.level)
+        ):
+            raise TasklawsError(f"{self.law} is {self.status}, but lacks its parameters or how well they fit")
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,8 @@ class FittedCurve:
     def __post_init__(self) -> None:
         if self.metric == "exact_match" and (self.chance is None or not self.difficulty):
             raise TasklawsError(f"{self.key} lacks its chance or the difficulty of its items")
+        if self.chance is not None and any(law.status != "failed" and law.chance is None for law in self.laws):
+            raise TasklawsError(f"a law of {self.key} lacks its chance")
 
     @property
     def key(self) -> CurveKey:
