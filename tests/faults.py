@@ -40,8 +40,8 @@ FAULTS = (
     Fault(
         "a forecast knows the result of the model that it forecasts",
         "src/tasklaws/forecast/combine.py",
-        "return self.panel.select(models[:origin]), ",
-        "return self.panel.select(models[: origin + 1]), ",
+        "return self.panel.select(np.arange(origin))",
+        "return self.panel.select(np.arange(origin + 1))",
         ("tests/forecast/test_no_leak.py",),
     ),
     Fault(
