@@ -149,7 +149,7 @@ def whole(harm: str) -> bool:
 
 def of_fits(harm: str) -> bool:
     # That an item or a parameter is gone is for those to see who look for it.
-    return "difficulty: no " not in harm and "parameters: no " not in harm
+    return not any(f"{part}: no " in harm for part in ("difficulty", "params", "units", "stderr", "interval"))
 
 
 def of_people(harm: str) -> bool:
