@@ -83,7 +83,7 @@ MIDDLE = {
     "corpus": "data/corpus/*",
     "model": ".work/train/*/*/seed0.state",
     "respond": ".work/respond/*/seed0-*.jsonl",
-    "score": ".work/verdicts/*",
+    "score": ".work/outcomes/*",
     "fit": "dvc.yaml",
     "report": "results/nano_mini/figures/*",
     "track": "mlflow.db*",
@@ -196,6 +196,7 @@ OTHER = [
 ]
 
 
+@pytest.mark.heavy
 def test_an_experiment_switches_ladders_runs_its_overlap_sets_and_goes_back(clone: Clone) -> None:
     """`dvc exp run -S` recomposes and runs, `dvc exp show` lists it, going back runs nothing again."""
     page = (clone.path / "reports/index.html").read_bytes()
