@@ -31,7 +31,7 @@ def main() -> None:
     METHOD_FORECASTS.write(paths.methods, methods)
     BANDS.write(paths.bands, bands)
     ITEM_FORECASTS.write(paths.item_forecasts, items)
-    open_gate("holdout", paths.forecasts)  # last: all that is said of the holdout is written
+    open_gate(paths.gate("holdout"), paths.forecasts)  # last: all that is said of the holdout is written
     for row in table.itertuples():
         print(f"{row.rung} {row.family} {row.elicitation} {row.metric}: {row.verdict}: {row.evidence}")
 

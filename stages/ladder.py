@@ -12,10 +12,10 @@ from tasklaws.tables import LADDER
 
 def main() -> None:
     settings = load()
-    out = Paths(settings.models.name).sizes
-    LADDER.write(out, pd.DataFrame(rung_budgets(settings.models)))
-    open_gate("fit", out)
-    print(f"{out}: {len(settings.models.rungs)} rungs")
+    paths = Paths(settings.models.name)
+    LADDER.write(paths.sizes, pd.DataFrame(rung_budgets(settings.models)))
+    open_gate(paths.gate("fit"), paths.sizes)
+    print(f"{paths.sizes}: {len(settings.models.rungs)} rungs")
 
 
 if __name__ == "__main__":
