@@ -28,7 +28,7 @@ Spoiled = list[tuple[str, str, Callable[[str], bool]]]
 def params() -> dict[str, Any]:
     """One rung for each role, asked two families."""
     found = params_of("nano_mini", ("addition", "largest_of_four"))
-    few = 4 * tiny.SOURCE.rows * tiny.SOURCE.length
+    few = 4 * tiny.SOURCE.step_tokens
     source = {**asdict(tiny.SOURCE), "n_tokens": few, "seeds": [0], "checkpoints": []}
     found["models"]["rungs"] = {"one": {"role": "fit", "source": source}, "two": {"role": "holdout", "source": source}}
     return found

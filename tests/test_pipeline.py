@@ -173,8 +173,8 @@ def test_a_clone_that_pulled_the_cache_rebuilds_the_same_runs(clone: Clone, tmp_
 
 
 RUNG = (
-    "{role: fit, source: {kind: train, layers: 3, width: 8, heads: 1, seeds: [0], n_tokens: 30720, rows: 8, "
-    "length: 128, muon_lr: 0.01, adam_lr: 0.009, adam_lr_width: 0.18, checkpoints: []}}"
+    "{role: fit, source: {kind: train, layers: 3, width: 8, heads: 1, seeds: [0], n_tokens: 30720, "
+    "step_tokens: 1024, muon_lr: 0.01, adam_lr: 0.009, adam_lr_width: 0.18, checkpoints: []}}"
 )
 LEFT_OUT = ["sha256_power", "gauss_sum", "step_chain", "step_chain_shared", "addition", "string_edit"]
 OTHER = [

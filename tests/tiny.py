@@ -18,9 +18,8 @@ SOURCE = TrainSource(
     width=8,
     heads=2,
     seeds=(0, 1),
-    n_tokens=120 * 4 * 96,
-    rows=4,
-    length=96,
+    n_tokens=120 * 384,
+    step_tokens=384,
     muon_lr=0.01,
     adam_lr=0.009,
     adam_lr_width=0.18,
@@ -63,7 +62,7 @@ def write_items(directory: Path, every: int) -> None:
 
 def write_corpus(directory: Path, count: int = 600) -> None:
     """What the corpus stage writes, smaller."""
-    from tasklaws.ladder.packing import write_encoded
+    from tasklaws.ladder.batches import write_encoded
     from tasklaws.ladder.tokenizer import encode, train_tokenizer
 
     write_jsonl(directory / "train.jsonl", [document.to_dict() for document in corpus(count)])

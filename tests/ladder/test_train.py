@@ -19,13 +19,14 @@ from tasklaws.core.files import read_jsonl, sha256_file
 from tasklaws.core.schema import Document
 from tasklaws.core.settings import gpt_neox_n_params
 from tasklaws.ladder import card, heldout, train
-from tasklaws.ladder.packing import batches
+from tasklaws.ladder.batches import Encoded, batches, make_batch
+from tasklaws.ladder.decoder import Decoder
 from tasklaws.ladder.rung import train_rung
 from tasklaws.ladder.tokenizer import encode, load_tokenizer
 from tasklaws.ladder.train import Training, build_model
 
 SOURCE = tiny.SOURCE
-FEW = replace(SOURCE, n_tokens=40 * SOURCE.rows * SOURCE.length)  # forty steps
+FEW = replace(SOURCE, n_tokens=40 * SOURCE.step_tokens)  # forty steps
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +64,8 @@ def bytes_of(folder: Path) -> dict[str, str]:
 def test_the_loss_falls(documents, tokenizer):
     torch.set_num_threads(1)
     training = Training(SOURCE, build_model(SOURCE, tokenizer, 0))
-    stream = batches(encode(documents, tokenizer), SOURCE.rows, SOURCE.length, 0, 0, SOURCE.n_steps)
-    losses = [training.advance(batch) for batch in stream]
+    stream = batches(encode(documents, tokenizer), SOURCE.step_tokens, 1, 0, 0, SOURCE.n_steps)
+    losses = [training.advance(shards) for shards in stream]
     assert len(losses) == SOURCE.n_steps
     # A model that knows nothing pays ln(vocabulary).
     assert losses[0] == pytest.approx(math.log(len(tokenizer)), rel=0.1)
@@ -169,7 +170,7 @@ def test_the_card_tells_the_facts(rung, corpus_dir):
     assert known.tokenizer_sha256 == sha256_file(corpus_dir / "tokenizer/tokenizer.json")
     documents = read_jsonl(corpus_dir / "heldout.jsonl")
     for checkpoint in known.checkpoints:
-        assert checkpoint.n_tokens == checkpoint.step * 4 * 96
+        assert checkpoint.n_tokens == checkpoint.step * SOURCE.step_tokens
         loss = heldout.heldout_loss(rung / checkpoint.path, documents, dtype=torch.float64)
         assert checkpoint.loss_nats == pytest.approx(loss.loss_nats, abs=1e-6)
         assert checkpoint.bits_per_byte == pytest.approx(loss.bits_per_byte, abs=1e-6)
@@ -190,32 +191,67 @@ def test_checkpoints_are_kept_at_three_training_lengths(rung):
     assert len(set(weights)) == len(weights)
 
 
-def test_a_packed_document_is_read_as_if_it_stood_alone(documents, tokenizer):
-    encoded = encode(documents, tokenizer)
-    model = build_model(replace(SOURCE, layers=3), tokenizer, 0).double().eval()
-    batch = next(batches(encoded, SOURCE.rows, SOURCE.length, 0, 0, 1))
-    least = torch.finfo(torch.float64).min
-    mask = torch.zeros(batch.mask.shape, dtype=torch.float64).masked_fill(~batch.mask, least)
-    with torch.inference_mode():
-        packed = model(input_ids=batch.input_ids, position_ids=batch.position_ids, attention_mask=mask).logits
-        plain = model(input_ids=batch.input_ids).logits
-        n_checked = 0
-        for row in range(SOURCE.rows):
-            starts = (batch.position_ids[row] == 0).nonzero()[:, 0].tolist()
-            for at in starts:
-                end = next(
-                    (later for later in range(at + 1, SOURCE.length) if batch.position_ids[row, later] == 0),
-                    SOURCE.length,
-                )
-                alone = model(input_ids=batch.input_ids[None, row, at:end]).logits[0]
-                if tuple(batch.input_ids[row, at:end].tolist()) not in {document.ids for document in encoded}:
-                    continue  # filling at the end of a row
-                # Eager attention takes its softmax in float32, whatever the model's type.
-                torch.testing.assert_close(packed[row, at:end], alone, rtol=0, atol=1e-7)
-                if at:
-                    assert not torch.allclose(plain[row, at:end], alone, atol=1e-4), "the mask does nothing"
-                    n_checked += 1
-    assert n_checked >= SOURCE.rows
+def gradients_of(model: Any, documents: list[Encoded]) -> tuple[float, dict[str, torch.Tensor]]:
+    """Loss and gradients by Hugging Face's own forward pass, every document by itself."""
+    total: Any = 0.0
+    for document in documents:
+        ids = torch.tensor([document.ids])
+        logits = model(input_ids=ids).logits[0, :-1].log_softmax(-1)
+        chosen = logits.gather(1, ids[0, 1:, None])[:, 0]
+        total = total - chosen[max(document.n_prompt, 1) - 1 :].sum()
+    total.backward()
+    return total.item(), {name: parameter.grad for name, parameter in model.named_parameters()}
+
+
+@pytest.mark.parametrize(("layers", "width", "heads"), [(1, 6, 1), (3, 8, 2), (2, 24, 3)])
+def test_loss_and_gradients_are_those_of_the_hugging_face_model(documents, tokenizer, layers, width, heads):
+    """Also that documents of one batch do not see one another, and that a model goes in and comes out the same."""
+    encoded = encode(documents, tokenizer)[:40]
+    source = replace(SOURCE, layers=layers, width=width, heads=heads)
+    model = build_model(source, tokenizer, 0)
+    generator = torch.Generator().manual_seed(1)
+    for parameter in model.parameters():  # norms and biases begin at 1 and 0, which hide mistakes
+        parameter.data.add_(0.3 * torch.randn(parameter.shape, generator=generator))
+    decoder = Decoder(model)
+    batch = make_batch(encoded)
+    loss = decoder.loss(batch)
+    loss.backward()
+    wanted_loss, wanted = gradients_of(model, encoded)
+    assert loss.item() == pytest.approx(wanted_loss, rel=1e-5)
+    other = build_model(source, tokenizer, 1)
+    decoder.write_to(other)
+    assert all(map(torch.equal, other.parameters(), model.parameters()))
+    for parameter in decoder.parameters().values():
+        parameter.data.copy_(parameter.grad)
+    decoder.write_to(other)
+    for name, gradient in other.named_parameters():
+        torch.testing.assert_close(gradient, wanted[name], rtol=1e-3, atol=2e-4 * float(wanted[name].abs().max()))
+
+
+def test_muon_moves_matrices_as_torch_does_but_for_its_bfloat16():
+    start = torch.randn(2, 12, 5, generator=torch.Generator().manual_seed(0))
+    stacked = start.clone().requires_grad_(True)
+    single = [matrix.clone().requires_grad_(True) for matrix in start]
+    ours = train.Muon([stacked], {"lr": 0.1})
+    theirs = torch.optim.Muon(single, lr=0.1, weight_decay=0.0)
+    for step in range(3):
+        stacked.grad = torch.randn(start.shape, generator=torch.Generator().manual_seed(step + 1))
+        for matrix, gradient in zip(single, stacked.grad, strict=True):
+            matrix.grad = gradient.clone()
+        ours.step()
+        theirs.step()
+    moved = float((stacked.detach() - start).abs().max())
+    torch.testing.assert_close(stacked, torch.stack(single), rtol=0, atol=0.03 * moved)
+
+
+@pytest.mark.parametrize("n_shards", [2, 8])
+def test_a_step_in_shards_is_the_step_in_one_up_to_rounding(documents, tokenizer, n_shards):
+    runs = []
+    for count in (1, n_shards):
+        training = Training(SOURCE, build_model(SOURCE, tokenizer, 0))
+        stream = batches(encode(documents, tokenizer), SOURCE.step_tokens, count, 0, 0, 3)
+        runs.append([training.advance(shards) for shards in stream])
+    assert runs[0] == pytest.approx(runs[1], rel=1e-4)
 
 
 def test_only_targets_are_learned(documents, tokenizer):

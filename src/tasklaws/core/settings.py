@@ -168,7 +168,8 @@ def gpt_neox_n_params(layers: int, width: int) -> int:
 class TrainSource:
     """A rung that is trained here: its shape, its budget and the shares of it after which a checkpoint is kept.
 
-    `n_tokens` counts positions, padding of packed rows (about 3%) in; a step takes rows x length of them.
+    A step takes whole documents, of `step_tokens` tokens together (some 1% fewer are there; `n_tokens` counts them as
+    full), in `n_shards` parts whose gradients are summed, as so many workers would.
     `muon_lr` drives the matrices of the layers (Muon), min(`adam_lr`, `adam_lr_width` / width) all other parameters
     (AdamW); both warm up over 2% of the steps and fall to 0 along a cosine.
     """
@@ -179,18 +180,18 @@ class TrainSource:
     heads: Count
     seeds: Annotated[tuple[Natural, ...], NOT_EMPTY, DISTINCT]
     n_tokens: Count
-    rows: Count
-    length: Count
+    step_tokens: Count
     muon_lr: Positive
     adam_lr: Positive
     adam_lr_width: Positive
     checkpoints: tuple[Share, ...]
+    n_shards: Count = 1
 
     def __post_init__(self) -> None:
         if self.width % (2 * self.heads):
             raise TasklawsError(f"width is {self.width}, not an even number for each of {self.heads} heads")
-        if self.n_tokens < self.rows * self.length:
-            raise TasklawsError(f"n_tokens is {self.n_tokens}, less than one step: {self.rows * self.length}")
+        if self.n_tokens < self.step_tokens:
+            raise TasklawsError(f"n_tokens is {self.n_tokens}, less than one step: {self.step_tokens}")
 
     @property
     def n_params(self) -> int:
@@ -199,7 +200,7 @@ class TrainSource:
 
     @property
     def n_steps(self) -> int:
-        return self.n_tokens // (self.rows * self.length)
+        return self.n_tokens // self.step_tokens
 
     @property
     def kept_steps(self) -> list[int]:

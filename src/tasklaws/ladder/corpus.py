@@ -11,7 +11,7 @@ from tasklaws.families import Family
 from tasklaws.families.base import generator
 from tasklaws.families.draws import draw_unreserved, reserved_questions
 from tasklaws.families.prompts import prompt, question_of, split_task, target
-from tasklaws.ladder.packing import write_encoded
+from tasklaws.ladder.batches import write_encoded
 from tasklaws.ladder.tokenizer import encode, train_tokenizer
 
 

@@ -51,7 +51,7 @@ def _key(source: TrainSource, corpus: Path) -> str:
         json.dumps(asdict(source), sort_keys=True),
         version("torch"),
         *(sha256_file(corpus / name) for name in ("train.npy", "tokenizer/tokenizer.json")),
-        *(sha256_file(Path(__file__).with_name(name)) for name in ("packing.py", "train.py")),
+        *(sha256_file(Path(__file__).with_name(name)) for name in ("batches.py", "decoder.py", "train.py")),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -60,11 +60,11 @@ def _train_seed(rung: str, source: TrainSource, seed: int, corpus: Path, work: P
     # Seconds of imports, which the process that only hands out jobs does without.
     import torch
 
-    from tasklaws.ladder import packing, train
+    from tasklaws.ladder import batches, train
     from tasklaws.ladder.heldout import count_config_params, heldout_loss
     from tasklaws.ladder.tokenizer import load_tokenizer
 
-    documents = packing.read_encoded(corpus / "train.npy")
+    documents = batches.read_encoded(corpus / "train.npy")
     tokenizer = load_tokenizer(corpus / "tokenizer")
     heldout = [document.to_dict() for document in read_documents(corpus / "heldout.jsonl")]
     train.train(rung, source, seed, documents, tokenizer, work)
@@ -73,7 +73,7 @@ def _train_seed(rung: str, source: TrainSource, seed: int, corpus: Path, work: P
     for step in source.kept_steps:
         name = f"seed{seed}-step{step}"
         loss = heldout_loss(work / name, heldout, batch_size=64, dtype=torch.float64)
-        n_tokens = step * source.rows * source.length
+        n_tokens = step * source.step_tokens
         checkpoints.append(
             Checkpoint(
                 path=name,

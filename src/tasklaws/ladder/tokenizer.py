@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tasklaws.core.files import opening
 from tasklaws.core.schema import Document
-from tasklaws.ladder.packing import Encoded
+from tasklaws.ladder.batches import Encoded
 
 _END = "<|end|>"
 UNKNOWN = "<|unknown|>"

@@ -15,7 +15,8 @@ from transformers import AutoModelForCausalLM, GPTNeoXConfig, PreTrainedTokenize
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import replacing
 from tasklaws.core.settings import TrainSource
-from tasklaws.ladder.packing import IGNORED, Encoded, PackedBatch, batches
+from tasklaws.ladder.batches import Batch, Encoded, batches
+from tasklaws.ladder.decoder import Decoder
 
 WARMUP = 0.02
 SAVE_EVERY = 200
@@ -38,46 +39,69 @@ def build_model(source: TrainSource, tokenizer: PreTrainedTokenizerFast, seed: i
         pad_token_id=end,
     )
     build: Any = AutoModelForCausalLM.from_config
-    return build(config, attn_implementation="eager")
+    return build(config)
+
+
+class Muon(torch.optim.Optimizer):
+    """Muon over stacks of matrices (stack, out, in), all of a stack at once; `torch.optim.Muon` takes them one by one.
+
+    Each step moves a matrix by lr sqrt(max(1, out / in)) along its orthogonalised momentum: five Newton-Schulz rounds
+    on momentum .95 with Nesterov's correction (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon).
+    """
+
+    MOMENTUM = 0.95
+    ROUNDS = 5
+    COEFFICIENTS = (3.4445, -4.775, 2.0315)
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for matrices in group["params"]:
+                momentum = self.state[matrices].setdefault("momentum", torch.zeros_like(matrices))
+                momentum.lerp_(matrices.grad, 1 - self.MOMENTUM)
+                n_out, n_in = matrices.shape[1:]
+                update = self._orthogonal(matrices.grad.lerp(momentum, self.MOMENTUM))
+                matrices.sub_(update, alpha=group["lr"] * math.sqrt(max(1, n_out / n_in)))
+
+    def _orthogonal(self, matrices: torch.Tensor) -> torch.Tensor:
+        tall = matrices.shape[1] > matrices.shape[2]
+        x = matrices.transpose(1, 2) if tall else matrices
+        x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
+        linear, cubic, quintic = self.COEFFICIENTS
+        for _ in range(self.ROUNDS):
+            gram = x @ x.transpose(1, 2)
+            x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=cubic, alpha=quintic), x, beta=linear)
+        return x.transpose(1, 2) if tall else x
 
 
 class Training:
     """A model with its optimisers at one step of its schedule."""
 
     def __init__(self, source: TrainSource, model: Any) -> None:
-        matrices: list[torch.nn.Parameter] = []
-        others: list[torch.nn.Parameter] = []
-        for name, parameter in model.named_parameters():
-            (matrices if parameter.ndim == 2 and ".layers." in name else others).append(parameter)
         adam_lr = min(source.adam_lr, source.adam_lr_width / source.width)
         self.source = source
         self.model = model
+        self.decoder = Decoder(model)
         self.optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(matrices, lr=source.muon_lr, weight_decay=0.0),
-            torch.optim.AdamW(others, lr=adam_lr, weight_decay=0.0),
+            Muon(self.decoder.matrices.values(), {"lr": source.muon_lr}),
+            torch.optim.AdamW(self.decoder.others.values(), lr=adam_lr, weight_decay=0.0, fused=True),
         ]
         self.peaks = (source.muon_lr, adam_lr)
         self.step = 0
 
-    def advance(self, batch: PackedBatch) -> float:
-        """One optimiser step on one batch; returns the mean loss in nats per learned token."""
+    def advance(self, shards: list[Batch]) -> float:
+        """One optimiser step on the summed gradients of all shards; the mean loss in nats per learned token."""
         self._schedule()
-        hidden = self.model.gpt_neox(
-            input_ids=batch.input_ids,
-            position_ids=batch.position_ids,
-            attention_mask=torch.zeros(batch.mask.shape).masked_fill(~batch.mask, torch.finfo(torch.float32).min),
-            use_cache=False,
-        ).last_hidden_state
-        labels = batch.labels[:, 1:]
-        learned = labels != IGNORED
-        logits = self.model.get_output_embeddings()(hidden[:, :-1][learned])
-        loss: Any = torch.nn.functional.cross_entropy(logits, labels[learned])
-        loss.backward()
+        n_learned = sum(len(shard.targets) for shard in shards)
+        value = 0.0
+        for shard in shards:
+            loss: Any = self.decoder.loss(shard) / n_learned
+            loss.backward()
+            value += loss.item()
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()
         self.step += 1
-        value: float = loss.item()
         return value
 
     def _schedule(self) -> None:
@@ -91,7 +115,7 @@ class Training:
         """Write weights, optimiser states and step atomically."""
         state = {
             "step": self.step,
-            "model": self.model.state_dict(),
+            "parameters": self.decoder.parameters(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
         }
         # By way of memory: torch hides a full disk behind a RuntimeError of its own.
@@ -106,7 +130,8 @@ class Training:
             state = torch.load(path, weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise TasklawsError(f"{path} is damaged: remove it and run it again") from error
-        self.model.load_state_dict(state["model"])
+        for name, parameter in self.decoder.parameters().items():
+            parameter.data.copy_(state["parameters"][name])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.step = state["step"]
@@ -122,16 +147,20 @@ def train(
     """
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+    # That setting also fills every new tensor with NaN, an eighth of a step; none is read before it is written.
+    determinism: Any = torch.utils.deterministic
+    determinism.fill_uninitialized_memory = False
     training = Training(source, build_model(source, tokenizer, seed))
     state = work / f"seed{seed}.state"
     if state.exists():
         training.load(state)
         print(f"{rung} seed {seed}: resuming at step {training.step}", file=sys.stderr, flush=True)
     kept = source.kept_steps
-    stream = batches(documents, source.rows, source.length, seed, training.step, source.n_steps)
-    for batch in stream:
-        loss = training.advance(batch)
+    stream = batches(documents, source.step_tokens, source.n_shards, seed, training.step, source.n_steps)
+    for shards in stream:
+        loss = training.advance(shards)
         if training.step in kept:
+            training.decoder.write_to(training.model)
             export(training.model, tokenizer, work / f"seed{seed}-step{training.step}")
             print(
                 f"{rung} seed {seed}: step {training.step}/{source.n_steps} loss {loss:.3f}",
