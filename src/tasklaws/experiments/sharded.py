@@ -51,10 +51,10 @@ def sharded_trends(runs: pd.DataFrame) -> pd.DataFrame:
     for key, own in runs.groupby(["family", "elicitation", "metric"], sort=True):
         doublings, values = np.log2(own["n_workers"].to_numpy(float)), own["value"].to_numpy(float)
         line = linregress(doublings, values)
-        reach = t.ppf(0.95, len(own) - 2) * line.stderr
+        p_value, error = (line.pvalue, line.stderr) if np.ptp(values) else (1.0, 0.0)  # SciPy: NaN for a level line
+        reach = t.ppf(0.95, len(own) - 2) * error
         spread = float(np.sqrt(own.groupby("n_workers")["value"].var().mean()))
         ends = [values[doublings == end].mean() for end in (doublings.min(), doublings.max())]
-        p_value = line.pvalue if np.ptp(values) else 1.0
         rows.append([*key, *ends, line.slope, line.slope - reach, line.slope + reach, spread, p_value])
     table = SHARDED_TRENDS.frame([[*row, ""] for row in rows])
     if len(table):
