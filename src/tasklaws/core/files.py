@@ -3,6 +3,7 @@
 import csv
 import gzip
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -141,12 +142,12 @@ def write_table(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
     Duplicate keys raise TasklawsError.
     """
     refuse_duplicates(path, table, keys)
-    table, form = table.sort_values(keys, kind="stable"), {"float_format": FLOAT_FORMAT, "lineterminator": "\n"}
+    table = table.sort_values(keys, kind="stable")
     with replacing(path) as file:
-        if path.suffix == ".gz":
-            file.write(gzip.compress(table.to_csv(index=False, **form).encode(), mtime=0))
-        else:
-            table.to_csv(file, index=False, **form)
+        whole = io.BytesIO() if path.suffix == ".gz" else file
+        table.to_csv(whole, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+        if isinstance(whole, io.BytesIO):
+            file.write(gzip.compress(whole.getvalue(), mtime=0))
 
 
 def read_csv(path: Path, remedy: str, **options: Any) -> pd.DataFrame:
@@ -187,7 +188,7 @@ def _joined(path: Path, parts: list[pd.DataFrame], options: dict[str, Any]) -> p
         return parts[0]
     columns: dict[str, pd.Series] = {}
     text = pd.StringDtype(na_value=np.nan)
-    for name in list(parts[0]):
+    for name in map(str, list(parts[0])):
         cells = [part.pop(name) for part in parts]
         types = {cell.dtype for cell in cells if cell.notna().any()}
         if types == {text}:

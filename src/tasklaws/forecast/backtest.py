@@ -187,7 +187,7 @@ def split_backtest(table: pd.DataFrame, metrics: list[str], fit: str, holdout: s
         raise TasklawsError(
             "nothing to forecast: no task of fit's rows was asked of a model of holdout's in the same ladder"
         )
-    return _forecast_all(((History(panel), *job) for panel, *job in jobs), len(jobs))
+    return _forecast_all(((History(panel), known, targets) for panel, known, targets in jobs), len(jobs))
 
 
 def rolling_backtest(table: pd.DataFrame, metrics: list[str], ahead: int, min_rungs: int) -> Tables:
