@@ -34,7 +34,7 @@ def sharded_runs(settings: Settings) -> pd.DataFrame:
         finals = [(one.seed, one.step) for one in made.checkpoints if one.is_final]
         items = {item.id: item for item in read_family_items(settings.elicitation.ask)}
         scores = score_rung(name, said, items, settings.elicitation.ask, finals, settings.execution.workers)
-        seen = observations(settings.models.name, "fit", scores, [made])
+        seen = observations(settings.models.name, "fit", [scores], [made])
         tables.append(seen[seen["is_final"]].assign(n_workers=source.n_shards))
     shutil.rmtree(_WORK, ignore_errors=True)
     return pd.concat(tables[1:] or tables, ignore_index=True)
