@@ -1,22 +1,28 @@
-"""Reading and writing: files appear whole or not at all, tables in one byte-stable form."""
+"""Reading and writing: files appear whole or not at all, tables in one byte-stable form.
+
+pandas takes a quarter of a second to import: what reads or writes no table does without.
+"""
+
+from __future__ import annotations
 
 import csv
 import gzip
 import hashlib
 import io
 import json
+import math
 import os
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, NoReturn
-
-import numpy as np
-import pandas as pd
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from tasklaws.core.errors import TasklawsError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FLOAT_FORMAT = "%.10g"
 REMAKE = "remove it and run `dvc repro`"  # the remedy for a file that the pipeline made
@@ -151,6 +157,8 @@ def read_csv(path: Path, remedy: str, **options: Any) -> pd.DataFrame:
 
     `options` go to pandas.read_csv.
     """
+    import pandas as pd
+
     try:
         data = path.read_bytes()
         if path.suffix == ".gz":
@@ -189,7 +197,7 @@ def read_table(
     if missing:
         raise TasklawsError(f"{path}: no column {missing[0]!r}: the table needs {', '.join(columns)}")
     for column in columns:
-        bad = np.flatnonzero(_bad_cells(table[column], column in required, column in numbers))
+        (bad,) = _bad_cells(table[column], column in required, column in numbers).to_numpy().nonzero()
         if bad.size:
             raise TasklawsError(f"{path}:{bad[0] + 2}: {column} is {table[column].iloc[bad[0]]}: give a finite value")
     refuse_duplicates(path, table, keys)
@@ -198,9 +206,11 @@ def read_table(
 
 def _bad_cells(column: pd.Series, required: bool, numeric: bool) -> pd.Series:
     """Where a cell says NaN or infinity, or text in a column of numbers; in a required one also where it is empty."""
+    import pandas as pd
+
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     if pd.api.types.is_numeric_dtype(column):
-        bad = numbers.isin([np.inf, -np.inf])
+        bad = numbers.isin([math.inf, -math.inf])
     else:
         bad = column.astype(str).str.lower().eq("nan") & column.notna()
     if required:
@@ -215,6 +225,8 @@ def _bad_cells(column: pd.Series, required: bool, numeric: bool) -> pd.Series:
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows as dictionaries, without their empty cells."""
+    import pandas as pd
+
     return [
         {str(column): value for column, value in row.items() if not pd.isna(value)} for row in table.to_dict("records")
     ]
@@ -269,6 +281,8 @@ def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str
     A column of `needed` that is absent, a cell of `numbers` that is none, a row longer than the header, or no row at
     all raises TasklawsError. Blank rows are left out.
     """
+    import pandas as pd
+
     table = _labelled(path, read_user_csv(path, dtype=dict.fromkeys(texts, "str")))
     numbers = [column for column in numbers if column in table]
     # What pandas takes for no number, or for truth: mostly an error to name, but it may be integers past 64 bits.
@@ -290,6 +304,8 @@ def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str
 def refuse(column: pd.Series, bad: pd.Series, remedy: str) -> None:
     """Raise TasklawsError with the first row where `bad` holds; rows are labelled by where they come from."""
     if bad.any():
+        import pandas as pd
+
         value = column[bad].iloc[0]
         shown = "empty" if pd.isna(value) else repr(value) if isinstance(value, str) else value
         raise TasklawsError(f"{column.index[bad][0]}: {column.name} is {shown}: {remedy}")
