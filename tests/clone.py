@@ -22,15 +22,17 @@ def _smaller_ladder(models: dict[str, Any]) -> None:
 FEWER_ITEMS: dict[str, dict[str, Any]] = {
     "gauss_sum": {"per_decade": 2},
     "step_chain": {"lengths": {1: 6, 2: 4, 3: 3}},
+    "step_chain_shared": {"lengths": {1: 6, 2: 4, 3: 3}},
     "addition": {"per_length": 6},
     "string_edit": {"per_cell": 1, "longest": 3},
+    "long_edit": {"per_cell": 1},
     "largest_of_four": {"per_length": 6},
 }
 
 
 def _smaller_family(settings: dict[str, Any]) -> None:
-    for family in settings["families"]["sets"].values():
-        family.update(FEWER_ITEMS[family["generator"]])
+    for name, family in settings["families"]["sets"].items():
+        family.update(FEWER_ITEMS[name])
 
 
 def _smaller_corpus(corpus: dict[str, Any]) -> None:
@@ -48,7 +50,10 @@ def _one_process(execution: dict[str, Any]) -> None:
 
 SMALLER: dict[str, Callable[[dict[str, Any]], None]] = {
     "models/nano_mini": _smaller_ladder,
-    **{f"families/{name}": _smaller_family for name in FEWER_ITEMS},
+    **{
+        f"families/{name}": _smaller_family
+        for name in ("gauss_sum", "step_chain", "addition", "string_edit", "largest_of_four")
+    },
     "corpus/mini": _smaller_corpus,
     "humans/default": _smaller_population,
     "execution/default": _one_process,
