@@ -38,6 +38,7 @@ class Paths:
         self.figures = self.results / "figures"
         self.curves = self.results / "plots/curves.csv"
         self.tracking = self.results / "tracking.json"
+        self.sharded = self.results / "sharded.csv"
         self.overlap = self.results / "overlap"
 
     def gate(self, role: str) -> Path:

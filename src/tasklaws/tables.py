@@ -101,6 +101,14 @@ OBSERVATIONS = _table(
     "ladder* rung* role seed*# step*# is_final# n_params# n_params_total#? n_tokens# train_flops# "
     f"{_CURVE_KEYS} value# stderr#? n_items#? chance#?",
 )
+SHARDED = _table(
+    "what a rung of the same compute scored, by the number of workers that trained it",
+    f"rung n_workers*# seed*# {_CURVE_KEYS} value# n_items#?",
+)
+SHARDED_TRENDS = _table(
+    "how a curve moves with every doubling of the workers",
+    f"{_CURVE_KEYS} fewest# most# slope# low# high# seed_sd# q# verdict",
+)
 # `seed` is a key where the table has it. Only model, task, metric, value and a size need be known (points.py).
 POINTS = _table(
     "anybody's results: a ladder, model, checkpoint, task and metric",

@@ -115,7 +115,9 @@ def _strict(schema: Any) -> Any:
         except TasklawsError as error:
             raise _Refused(str(error)) from error
 
-    return {"type": "function-wrap", "function": {"type": "no-info", "function": check}, "schema": found}
+    # A class that stands in several places is defined once, under the name `ref` of its outermost schema.
+    named = {"ref": found.pop("ref")} if "ref" in found else {}
+    return {"type": "function-wrap", "function": {"type": "no-info", "function": check}, "schema": found, **named}
 
 
 def _said(error: "ErrorDetails", value: Any) -> str:

@@ -251,12 +251,13 @@ class Rung:
 
 @dataclass(frozen=True)
 class Models:
-    """A ladder: its rungs, and how they are asked."""
+    """A ladder: its rungs, and how they are asked; `sharded` are trained beside it, alike but for their `n_shards`."""
 
     name: Name
     dtype: Literal["float16", "bfloat16", "float32", "float64"]
     num_fewshot: Natural
     rungs: dict[Name, Rung]
+    sharded: dict[Name, TrainSource]
 
     def __post_init__(self) -> None:
         for role in get_args(Role):

@@ -11,7 +11,7 @@ from tasklaws.core.settings import Corpus, ZipfRuns
 from tasklaws.families import build
 from tasklaws.ladder import card
 from tasklaws.ladder.corpus import TRAIN, write_corpus
-from tasklaws.ladder.rung import train_rung
+from tasklaws.ladder.rung import train_rung, training_key
 
 _ZIPF_WORK = Path(".work/zipf")
 
@@ -31,7 +31,7 @@ def train_runs(exponent: float, settings: ZipfRuns, seed: int, workers: int) -> 
         write_corpus(corpus, families, drawn, seed, frozenset())
     rows = []
     for n_tokens, source in settings.sources.items():
-        run = f"zipf{exponent:g}-{n_tokens}"
+        run = f"zipf{exponent:g}-{n_tokens}-{training_key(source, corpus)}"
         if not (work / run / card.CARD).exists():
             train_rung(run, source, corpus, work / run, workers)
         made = card.read_card(work / run)

@@ -1,4 +1,4 @@
-"""The sum of two whole numbers of 1 to 6 digits.
+"""The sum of two whole numbers of few digits.
 
 Example: `482+917` -> `1399`
 
@@ -14,24 +14,33 @@ from dataclasses import dataclass
 from functools import partial
 
 from tasklaws.core.checked import Count
+from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
 from tasklaws.families.base import Family, Split, generator, part_of
 
 
 @dataclass(frozen=True)
 class Addition(Family):
-    """`per_length` items for each number of digits, both addends having that many; no pair stands twice.
+    """`per_length` items for each number of digits from `smallest_length` to `largest_length`, both addends having that
+    many; no pair stands twice.
 
     A pair and its swap count as one question: neither order of a reserved pair enters a corpus, in
     which addends of one digit more are half as frequent. Human seconds: 2, and 2 for each column.
     """
 
     per_length: Count
-    largest_length: Count = 6
+    smallest_length: Count
+    largest_length: Count
+
+    def __post_init__(self) -> None:
+        if self.smallest_length > self.largest_length:
+            raise TasklawsError(
+                f"{self.name}: smallest_length {self.smallest_length} is above largest_length {self.largest_length}"
+            )
 
     def items(self, seed: int, split: Split) -> list[Item]:
         items = []
-        for length in range(1, self.largest_length + 1):
+        for length in range(self.smallest_length, self.largest_length + 1):
             rng = generator(seed, self.name, length)
             n_addends = 9 * 10 ** (length - 1) + (length == 1)  # 0 is one of a digit
             wanted = min(self.per_length, n_addends**2 // 8)
@@ -40,7 +49,7 @@ class Addition(Family):
         return items
 
     def draw(self, rng: random.Random) -> Item:
-        lengths = range(1, self.largest_length + 1)
+        lengths = range(self.smallest_length, self.largest_length + 1)
         (length,) = rng.choices(lengths, [2.0**-length for length in lengths])
         return self._item(*_addends(rng, length))
 

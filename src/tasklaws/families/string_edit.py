@@ -11,7 +11,6 @@ Scaling Laws" asks about under "less pathologically constructed tasks").
 import random
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 from tasklaws.core.checked import Count
 from tasklaws.core.errors import TasklawsError
@@ -46,12 +45,11 @@ def edit(name: str, text: str) -> str:
 
 @dataclass(frozen=True)
 class StringEdit(Family):
-    """`per_cell` items for each of the `edits` and each length from `shortest` to `longest`; letters may repeat.
+    """`per_cell` items for each edit and each length from `shortest` to `longest`; letters may repeat.
 
     Human seconds: 3, and 1 for each letter, 2 when sorting.
     """
 
-    edits: tuple[Literal["copy", "double", "first", "last", "reverse", "rotate", "sort"], ...]
     per_cell: Count
     shortest: Count
     longest: Count
@@ -65,7 +63,7 @@ class StringEdit(Family):
 
     def items(self, seed: int, split: Split) -> list[Item]:
         items = []
-        for name in self.edits:
+        for name in PROGRAMS:
             for length in range(self.shortest, self.longest + 1):
                 rng = generator(seed, self.name, name, length)
                 texts = part_of(split, self.per_cell, partial(_letters, rng, length))
@@ -74,7 +72,7 @@ class StringEdit(Family):
 
     def draw(self, rng: random.Random) -> Item:
         length = rng.randint(self.shortest, self.longest)
-        return self._item(rng.choice(self.edits), _letters(rng, length))
+        return self._item(rng.choice(list(PROGRAMS)), _letters(rng, length))
 
     def _item(self, name: str, text: str) -> Item:
         return Item(

@@ -32,7 +32,7 @@ def train_rung(rung: str, source: TrainSource, corpus: Path, out: Path, workers:
     Each seed trains in a one-thread process of its own, `workers` at a time; results do not depend on how many. Work in
     progress lives in .work/train/<rung>, keyed by all that determines the weights, until `out` stands.
     """
-    work = _WORK / rung / _key(source, corpus)
+    work = _WORK / rung / training_key(source, corpus)
     work.mkdir(parents=True, exist_ok=True)
     print(f"{rung}: work in progress in {work}", file=sys.stderr, flush=True)
     seeds = run_each(_train_seed, [(rung, source, seed, corpus, work) for seed in source.seeds], workers)
@@ -46,7 +46,8 @@ def train_rung(rung: str, source: TrainSource, corpus: Path, out: Path, workers:
     shutil.rmtree(_WORK / rung)
 
 
-def _key(source: TrainSource, corpus: Path) -> str:
+def training_key(source: TrainSource, corpus: Path) -> str:
+    """A digest of all that determines the weights: recipe, corpus, torch and the code that trains."""
     parts = [
         json.dumps(asdict(source), sort_keys=True),
         version("torch"),

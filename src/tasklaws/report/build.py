@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from tasklaws.core.files import json_line, sha256_file, write_text
 from tasklaws.core.settings import Settings
+from tasklaws.experiments.sharded import sharded_trends
 from tasklaws.forecast.surprises import FAILED, SOLVED
 from tasklaws.plotting import house_style, inline, letters, repeated, save
 from tasklaws.report import shapes, tables
@@ -18,6 +19,7 @@ from tasklaws.report.figures import (
     item_size_curves,
     outcome_bars,
     outcome_map,
+    sharded_figure,
     size_curve,
     token_curve,
 )
@@ -26,7 +28,7 @@ from tasklaws.report.orders import load_orders, order_figures, order_section
 from tasklaws.report.overlap import experiment_figures, load_experiment
 from tasklaws.report.surprises import calibration_figures, load_surprises, render_surprises
 from tasklaws.report.template import template
-from tasklaws.tables import CURVES
+from tasklaws.tables import CURVES, SHARDED
 
 PARAMS_USED = ("models", "families", "elicitation", "laws", "experiment", "seed")
 
@@ -39,6 +41,7 @@ def build_report(root: Path, settings: Settings) -> None:
     """
     results = load_results(root, settings)
     surprises, orders, experiment = load_surprises(results), load_orders(results), load_experiment(root, settings)
+    sharded = SHARDED.read(results.paths.sharded)
     folder = results.paths.figures
     with house_style():
         figures = (
@@ -46,6 +49,7 @@ def build_report(root: Path, settings: Settings) -> None:
             | calibration_figures(surprises)
             | order_figures(results, orders)
             | experiment_figures(experiment)
+            | ({"sharded": sharded_figure(sharded)} if len(sharded) else {})
         )
         for name, drawn in figures.items():
             save(drawn, folder / f"{name}.svg")
@@ -82,6 +86,7 @@ def build_report(root: Path, settings: Settings) -> None:
         surprises=surprises,
         kinds=(SOLVED, FAILED),
         experiment=experiment,
+        sharded=sharded_trends(sharded),
         inputs=provenance(results, settings),
     )
     for name, text in {"index": index, "surprises": render_surprises(results, surprises, svgs)}.items():
@@ -124,7 +129,7 @@ def provenance(results: Results, settings: Settings) -> list[tuple[str, str]]:
         *(paths.observations(role) for role in ("fit", "holdout")),
         *(paths.fits, paths.mirage, paths.effective_numbers, paths.forecasts, paths.methods, paths.bands),
         *(paths.surprises, paths.surprise_counts, paths.surprising_skills),
-        *(paths.orders, paths.order_agreement, paths.human_estimates),
+        *(paths.orders, paths.order_agreement, paths.human_estimates, paths.sharded),
         *sorted(paths.items / f"{family}.jsonl" for family in results.families),
     ]
     own = (f"params.yaml: {', '.join(used)}", digest)

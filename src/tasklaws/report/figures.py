@@ -34,8 +34,8 @@ def task_title(task: Task) -> str:
 
 def size_curve(results: Results, task: Task, metric: str) -> Figure:
     """Every seed against n_params; what the engine says of any size, dashed where it extrapolates; the outcome."""
-    forecast = of_task(results.forecasts, task, metric)[-1:]
-    figure, axes = panel(": ".join([task_title(task), *forecast["verdict"]]))
+    forecast = of_task(results.forecasts, task, metric)
+    figure, axes = panel(": ".join([task_title(task), *forecast["verdict"].unique()]))
     rows = results.observed(task, metric)
     fitted, holdout = (rows[rows["role"] == role] for role in ("fit", "holdout"))
     _draw_band(axes, of_task(results.bands, task, metric), fitted["n_params"])
@@ -46,7 +46,7 @@ def size_curve(results: Results, task: Task, metric: str) -> Figure:
     for points, column, colour, marker, size, label in (
         (forecast, "predicted", LIGHT["forecast"], "s", 9.5, "forecast, 90% interval"),
         (fitted, "value", LIGHT["fit"], "o", 6.5, "fit rungs, each seed"),
-        (holdout, "value", LIGHT["outcome"], "D", 6.5, "what the holdout did"),
+        (holdout, "value", LIGHT["outcome"], "D", 6.5, "what the holdouts did"),
     ):
         if len(points):
             x, y = points["n_params"], points[column]
@@ -103,6 +103,22 @@ def _rung_colour(results: Results, rung: str) -> str:
     if results.rungs[rung] == "holdout":
         return LIGHT["outcome"]
     return scale_colour(list(results.rungs).index(rung), len(results.rungs))
+
+
+def sharded_figure(runs: pd.DataFrame) -> Figure:
+    """Held-out loss of every seed against the number of workers that trained it, with the mean."""
+    figure, axes = panel("held-out loss by number of workers")
+    losses = runs[runs["metric"] == "loss_nats"]
+    means = losses.groupby("n_workers")["value"].mean()
+    axes.plot(losses["n_workers"], losses["value"], "o", color=LIGHT["fit"], label="each seed")
+    axes.plot(means.index, means, "-", color=LIGHT["ink"], linewidth=1.0, label="mean")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(list(means.index), [f"{count:g}" for count in means.index])
+    axes.margins(y=0.5)
+    axes.set_xlabel("workers (the same compute)")
+    _metric_y(axes, "loss_nats")
+    axes.legend(loc="best")
+    return figure
 
 
 def group_curves(results: Results, task: Task, group: str, unit: str, title: str) -> Figure:

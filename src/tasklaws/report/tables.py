@@ -60,10 +60,10 @@ def plot_table(results: Results) -> pd.DataFrame:
         for metric in results.metrics(task):
             curve = " ".join(task)
             parts.append(results.observed(task, metric).assign(curve=curve)[CURVES.columns])
-            forecast = results.forecast(task, metric)
-            if forecast is not None:
-                rows = [(curve, metric, role, forecast["n_params"], pd.NA, forecast[end]) for end, role in ends.items()]
-                parts.append(CURVES.frame(rows))
+            forecasts = of_task(results.forecasts, task, metric)
+            if len(forecasts):
+                long = forecasts.melt(["n_params"], [*ends], "role").replace({"role": ends})
+                parts.append(long.assign(curve=curve, metric=metric).reindex(columns=CURVES.columns))
     return pd.concat([part.astype({"seed": "Int64", "n_params": float}) for part in parts])
 
 
