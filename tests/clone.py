@@ -22,17 +22,15 @@ def _smaller_ladder(models: dict[str, Any]) -> None:
 FEWER_ITEMS: dict[str, dict[str, Any]] = {
     "gauss_sum": {"per_decade": 2},
     "step_chain": {"lengths": {1: 6, 2: 4, 3: 3}},
-    "step_chain_shared": {"lengths": {1: 6, 2: 4, 3: 3}},
     "addition": {"per_length": 6},
     "string_edit": {"per_cell": 1, "longest": 3},
-    "long_edit": {"per_cell": 1},
     "largest_of_four": {"per_length": 6},
 }
 
 
 def _smaller_family(settings: dict[str, Any]) -> None:
-    for name, family in settings["families"]["sets"].items():
-        family.update(FEWER_ITEMS[name])
+    for family in settings["families"]["sets"].values():
+        family.update(FEWER_ITEMS[family["generator"]])
 
 
 def _smaller_corpus(corpus: dict[str, Any]) -> None:
@@ -43,6 +41,10 @@ def _smaller_population(humans: dict[str, Any]) -> None:
     humans["population"].update(n_people=60)
 
 
+def _fewer_refits(laws: dict[str, Any]) -> None:
+    laws.update(replicates=20)
+
+
 def _one_process(execution: dict[str, Any]) -> None:
     # Each worker of a rung imports torch and lm-eval anew, which takes longer than its work here.
     execution.update(workers=1)
@@ -50,14 +52,17 @@ def _one_process(execution: dict[str, Any]) -> None:
 
 SMALLER: dict[str, Callable[[dict[str, Any]], None]] = {
     "models/nano_mini": _smaller_ladder,
-    **{
-        f"families/{name}": _smaller_family
-        for name in ("gauss_sum", "step_chain", "addition", "string_edit", "largest_of_four")
-    },
+    **{f"families/{name}": _smaller_family for name in FEWER_ITEMS},
     "corpus/mini": _smaller_corpus,
     "humans/default": _smaller_population,
+    "laws/default": _fewer_refits,
     "execution/default": _one_process,
 }
+
+
+def asked() -> list[str]:
+    """The families that are asked, by params.yaml."""
+    return list(yaml.safe_load((ROOT / "params.yaml").read_text())["elicitation"]["ask"])
 
 
 class Clone:
