@@ -6,7 +6,7 @@ ratio, and the ratio for all rungs together. Then it trains two seeds of one sma
 (default 1,000) and prints their losses at the end: they should differ as seeds do.
 
 The other way is what tasklaws did before: 8 rows of 128 tokens with a block-diagonal mask, eager attention,
-torch.optim.Muon matrix by matrix, AdamW unfused, and new tensors filled with NaN as `use_deterministic_algorithms` asks.
+torch.optim.Muon matrix by matrix, AdamW unfused, new tensors filled with NaN as `use_deterministic_algorithms` asks.
 """
 
 import math

@@ -41,6 +41,10 @@ def _smaller_population(humans: dict[str, Any]) -> None:
     humans["population"].update(n_people=60)
 
 
+def _fewer_refits(laws: dict[str, Any]) -> None:
+    laws.update(replicates=20)
+
+
 def _one_process(execution: dict[str, Any]) -> None:
     # Each worker of a rung imports torch and lm-eval anew, which takes longer than its work here.
     execution.update(workers=1)
@@ -51,8 +55,14 @@ SMALLER: dict[str, Callable[[dict[str, Any]], None]] = {
     **{f"families/{name}": _smaller_family for name in FEWER_ITEMS},
     "corpus/mini": _smaller_corpus,
     "humans/default": _smaller_population,
+    "laws/default": _fewer_refits,
     "execution/default": _one_process,
 }
+
+
+def asked() -> list[str]:
+    """The families that are asked, by params.yaml."""
+    return list(yaml.safe_load((ROOT / "params.yaml").read_text())["elicitation"]["ask"])
 
 
 class Clone:

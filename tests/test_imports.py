@@ -12,15 +12,25 @@ import pytest
 
 STAGES = Path(__file__).parents[1] / "stages"
 HEAVY = {"torch", "transformers", "datasets", "lm_eval", "mlflow", "dvc"}
+TABLES = {"pandas", "scipy", "matplotlib"}  # a third of a second each
 
 
 @pytest.mark.parametrize(
-    "light",
-    ["tasklaws.cli", "tasklaws.harness.ask", "tasklaws.ladder.rung", STAGES / "model.py", STAGES / "respond.py"],
+    ("light", "without"),
+    [
+        ("tasklaws.cli", HEAVY | TABLES),
+        ("tasklaws.harness.ask", HEAVY | TABLES),
+        ("tasklaws.ladder.rung", HEAVY | TABLES),
+        (STAGES / "model.py", HEAVY | TABLES),
+        (STAGES / "respond.py", HEAVY | TABLES),
+        (STAGES / "corpus.py", HEAVY - {"transformers"} | TABLES),
+        (STAGES / "fit.py", HEAVY | {"scipy.stats", "matplotlib"}),
+        (STAGES / "orders.py", HEAVY | {"scipy.stats", "matplotlib"}),
+    ],
     ids=str,
 )
-def test_it_imports_nothing_that_takes_seconds(light: str | Path) -> None:
+def test_it_imports_nothing_that_takes_long_and_is_not_needed(light: str | Path, without: set[str]) -> None:
     load = f"runpy.run_path({str(light)!r})" if isinstance(light, Path) else f"import {light}"
-    code = f"import runpy, sys; {load}; print(*sorted({HEAVY} & set(sys.modules)))"
+    code = f"import runpy, sys; {load}; print(*sorted({without} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout.split(), done.stderr) == ([], "")

@@ -18,6 +18,7 @@ ELSEWHERE = {
     "dvc exp run -S models=nano_large": "test_it_composes",
     "dvc exp run -S experiment=overlap": "test_pipeline.py: an experiment, tiny",
     "python benchmarks/stages.py": "test_benchmarks_start",
+    "python benchmarks/startup.py": "test_benchmarks_start",
     "python benchmarks/harness.py": "test_benchmarks_start",
     "python benchmarks/sandbox.py": "test_benchmarks_start",
     "python benchmarks/backtest.py": "test_benchmarks_start",
@@ -72,7 +73,7 @@ def test_it_composes() -> None:
     assert "nano-1m" in compose(["models=nano_large"], ROOT / "conf")
 
 
-BENCHMARKS = ["stages", "harness", "sandbox", "backtest", "chinchilla", "learning_curves", "difficulty"]
+BENCHMARKS = ["stages", "startup", "harness", "sandbox", "backtest", "chinchilla", "learning_curves", "difficulty"]
 
 
 @pytest.mark.slow

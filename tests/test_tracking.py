@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +198,9 @@ def test_no_repository_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow  # MLflow tries for a while
-def test_a_locked_database_is_one_line(root: Path) -> None:
+def test_a_locked_database_is_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each of its tries waits for five seconds otherwise.
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", partial(sqlite3.dbapi2.connect, timeout=0.2))
     rebuild(root, SETTINGS)
     (root / "results" / "nano_mini" / "metrics.json").write_text('{"new": 1.0}')
     holder = sqlite3.connect(root / "mlflow.db", isolation_level=None)

@@ -1,22 +1,28 @@
-"""Reading and writing: files appear whole or not at all, tables in one byte-stable form."""
+"""Reading and writing: files appear whole or not at all, tables in one byte-stable form.
+
+pandas takes a quarter of a second to import: what reads or writes no table does without.
+"""
+
+from __future__ import annotations
 
 import csv
 import gzip
 import hashlib
 import io
 import json
+import math
 import os
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, NoReturn
-
-import numpy as np
-import pandas as pd
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from tasklaws.core.errors import TasklawsError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FLOAT_FORMAT = "%.10g"
 _ROWS = 100_000
@@ -155,6 +161,8 @@ def read_csv(path: Path, remedy: str, **options: Any) -> pd.DataFrame:
 
     `options` go to pandas.read_csv. Of a large file _ROWS rows at a time are held as more than their cells.
     """
+    import pandas as pd
+
     zipped = path.suffix == ".gz"
     options |= {"keep_default_na": False, "na_values": [""], "low_memory": False}
     options |= {"compression": "gzip" if zipped else None}
@@ -186,6 +194,9 @@ def _joined(path: Path, parts: list[pd.DataFrame], options: dict[str, Any]) -> p
     """The parts as one table, with the types that pandas gives to whole columns; the parts are emptied."""
     if len(parts) == 1:
         return parts[0]
+    import numpy as np
+    import pandas as pd
+
     columns: dict[str, pd.Series] = {}
     text = pd.StringDtype(na_value=np.nan)
     for name in map(str, list(parts[0])):
@@ -212,7 +223,7 @@ def read_table(
     if missing:
         raise TasklawsError(f"{path}: no column {missing[0]!r}: the table needs {', '.join(columns)}")
     for column in columns:
-        bad = np.flatnonzero(_bad_cells(table[column], column in required, column in numbers))
+        (bad,) = _bad_cells(table[column], column in required, column in numbers).to_numpy().nonzero()
         if bad.size:
             raise TasklawsError(f"{path}:{bad[0] + 2}: {column} is {table[column].iloc[bad[0]]}: give a finite value")
     refuse_duplicates(path, table, keys)
@@ -221,9 +232,11 @@ def read_table(
 
 def _bad_cells(column: pd.Series, required: bool, numeric: bool) -> pd.Series:
     """Where a cell says NaN or infinity, or text in a column of numbers; in a required one also where it is empty."""
+    import pandas as pd
+
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     if pd.api.types.is_numeric_dtype(column):
-        bad = numbers.isin([np.inf, -np.inf])
+        bad = numbers.isin([math.inf, -math.inf])
     else:
         bad = column.astype(str).str.lower().eq("nan") & column.notna()
     if required:
@@ -238,6 +251,8 @@ def _bad_cells(column: pd.Series, required: bool, numeric: bool) -> pd.Series:
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows as dictionaries, without their empty cells."""
+    import pandas as pd
+
     return [
         {str(column): value for column, value in row.items() if not pd.isna(value)} for row in table.to_dict("records")
     ]
@@ -297,6 +312,8 @@ def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str
     A column of `needed` that is absent, a cell of `numbers` that is none, a row longer than the header, or no row at
     all raises TasklawsError. Blank rows are left out.
     """
+    import pandas as pd
+
     table = _numbered(path, read_user_csv(path, dtype=dict.fromkeys(texts, "str")))
     numbers = [column for column in numbers if column in table]
     # What pandas takes for no number, or for truth: mostly an error to name, but it may be integers past 64 bits.
@@ -318,12 +335,16 @@ def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str
 def refuse(column: pd.Series, bad: pd.Series, remedy: str) -> None:
     """Raise TasklawsError with the first row where `bad` holds, and where it comes from."""
     if bad.any():
+        import pandas as pd
+
         value = column[bad].iloc[0]
         shown = "empty" if pd.isna(value) else repr(value) if isinstance(value, str) else value
         raise TasklawsError(f"{place(column.index, column.index[bad][0])}: {column.name} is {shown}: {remedy}")
 
 
 def _numbered(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
     return table.set_axis(pd.RangeIndex(2, len(table) + 2, name=str(path)))
 
 

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.special import expit, logit, ndtri
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
@@ -61,7 +60,7 @@ class _People:
         self.speed = population.speed_sd * self._with_ability(population.speed_ability, seed, "speed")
         self.patience = population.patience_seconds * np.exp(population.patience_sd * _normal(size, seed, "patience"))
         self.knows = {
-            name: self._with_ability(known.ability, seed, "knows", name) > norm.isf(known.share)
+            name: self._with_ability(known.ability, seed, "knows", name) > -ndtri(known.share)
             for name, known in population.knowledge.items()
         }
 

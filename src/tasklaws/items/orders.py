@@ -1,11 +1,13 @@
 """Orders of difficulty, compared: people's time, their solve rate, steps, item response; by agreement, by forecast."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from tasklaws.core.arrays import Array
@@ -14,9 +16,11 @@ from tasklaws.items.covariates import SOLVE_RATE, TIME, covariate
 from tasklaws.items.methods import ITEM_METHODS, ItemMethod
 from tasklaws.items.rolling import HeldOutModel, fit_for_best, held_out
 from tasklaws.items.table import ItemTable
-from tasklaws.plotting import LIGHT, panel
 from tasklaws.stats.resampling import Draws, drawn_auc, drawn_log_loss, drawn_tau, interval
 from tasklaws.tables import ORDER_AGREEMENT, ORDERS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STEPS = "log_steps_required"
 # What people or the task say of an item, and which way is easier: fixed beforehand, not fitted.
@@ -193,6 +197,8 @@ _SET_OFFSET = 0.18  # between two sets of items in one row
 
 def draw_orders(scored: pd.DataFrame) -> Figure:
     """Log loss of each order with its 90% interval, on all items and on those that every order measures."""
+    from tasklaws.plotting import LIGHT, panel  # a third of a second, in every process that scores orders
+
     names = [name for name in ORDER_METHODS if name in set(scored["order"])]
     figure, axes = panel("What the next models solve, by order of difficulty", left=1.95)
     for (items, label), colour, shift in zip(

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
-from scipy.stats import norm
+from scipy.special import expit, ndtri
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.progress import progress
@@ -19,7 +18,7 @@ from tasklaws.stats.scores import concordance, log_loss
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-HALF_WIDTH = float(norm.ppf(0.95))  # of a 90% interval, in standard errors
+HALF_WIDTH = float(ndtri(0.95))  # of a 90% interval, in standard errors
 DEFINITIONS = {
     "log_loss": "-(y log p + (1 - y) log(1 - p)) in nats; the held-out model's mean score given, as one ability; "
     "mean over its items, then over held-out models",

@@ -1,14 +1,19 @@
 """Documents as token ids, and the steps of training: whole documents, each of which sees only itself."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import replacing
+
+if TYPE_CHECKING:  # seconds, of which the corpus, that writes documents alone, has no use
+    import torch
 
 # Attention over a multiple of the processor's vectors: softmax over 31 tokens takes longer than over 32.
 WIDTH_STEP = 16
@@ -116,6 +121,8 @@ def _steps(documents: list[Encoded], order: np.ndarray, step_tokens: int) -> lis
 
 def make_batch(documents: Sequence[Encoded]) -> Batch:
     """The documents as tensors, grouped by their length rounded up to a multiple of `WIDTH_STEP`."""
+    import torch
+
     widths = [-(-len(document.ids) // WIDTH_STEP) * WIDTH_STEP for document in documents]
     ordered = [documents[at] for at in sorted(range(len(documents)), key=widths.__getitem__)]
     sizes = np.array([len(document.ids) for document in ordered])

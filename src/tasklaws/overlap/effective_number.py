@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
@@ -156,7 +155,7 @@ def _jackknife(left_out: Array) -> float:
 
 
 def _half_width(variance: float, n_rungs: float, level: float) -> float:
-    return float(student.ppf((1 + level) / 2, max(n_rungs - 1, 1.0)) * np.sqrt(variance))
+    return float(stdtrit(max(n_rungs - 1, 1.0), (1 + level) / 2) * np.sqrt(variance))
 
 
 def _estimate(centre: float, variance: float, least: float, n_rungs: float, n_items: int, level: float) -> Estimate:
@@ -166,7 +165,7 @@ def _estimate(centre: float, variance: float, least: float, n_rungs: float, n_it
     value = float(np.clip(np.exp(centre), 1, n_items))
     if n_rungs < FEWEST_RUNGS or variance < NO_VARIANCE:
         return Estimate(value, 1.0, float(n_items))
-    half = max(_half_width(variance, n_rungs, level), float(norm.ppf((1 + level) / 2)) * least)
+    half = max(_half_width(variance, n_rungs, level), float(ndtri((1 + level) / 2)) * least)
     half = min(half, 2 * np.log(n_items))
     low, high = np.clip(np.exp([centre - half, centre + half]), 1, n_items)
     return Estimate(value, min(float(low), value), max(float(high), value))

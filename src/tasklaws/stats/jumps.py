@@ -13,8 +13,7 @@ noise, 0 where the small rungs are all at 0, and blind to uneven gaps between si
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
-from scipy.stats import chi2
+from scipy.special import chdtrc, expit
 
 from tasklaws.core.arrays import Array
 
@@ -76,7 +75,7 @@ def sampling_p_value(z: Array, variance: Array) -> float:
     """How likely sampling alone makes points differ as much (chi-squared about their weighted mean)."""
     weight = 1 / np.maximum(variance, 1e-18)
     statistic = float((weight * (z - np.average(z, weights=weight)) ** 2).sum())
-    return float(chi2.sf(statistic, len(z) - 1))
+    return float(chdtrc(len(z) - 1, statistic))
 
 
 def mean_by_size(size: Array, z: Array) -> tuple[Array, Array]:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaln, expit, logit
-from scipy.stats import beta
+from scipy.special import betaincinv, betaln, expit, logit
 
 from tasklaws.core.arrays import Array
 
@@ -59,7 +58,7 @@ def _beta_interval(centre: Array, variance: Array, level: float) -> tuple[Array,
     precision = centre * (1 - centre) / variance - 1
     tail = (1 - level) / 2
     first, second = centre * precision, (1 - centre) * precision
-    return np.asarray(beta.ppf(tail, first, second)), np.asarray(beta.ppf(1 - tail, first, second))
+    return np.asarray(betaincinv(first, second, tail)), np.asarray(betaincinv(first, second, 1 - tail))
 
 
 _MOST_SHARED = 0.99  # of items that the very same people solve there is nothing to compare

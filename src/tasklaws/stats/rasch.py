@@ -9,8 +9,7 @@ of fit test for the Rasch model, Psychometrika 38). `items.irt` explains difficu
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.special import expit, logit, ndtri
 
 from tasklaws.core.arrays import Array
 from tasklaws.stats.links import ARCSINE, half_item_away
@@ -24,7 +23,7 @@ _MAX_STEPS = 200
 _NEAREST = 1e-300  # keeps a quotient finite where a solver's probability underflows
 _FARTHEST = 60.0  # abilities are searched so many logits around the items: beyond, all is 0 or 1 in double precision
 _BISECTIONS = 70
-_QUANTILES = norm.ppf((np.arange(20) + 0.5) / 20)
+_QUANTILES = ndtri((np.arange(20) + 0.5) / 20)
 _NEAR = 1e-9  # how close to 0 and 1 a share may lie, so that its logit exists
 
 
