@@ -81,7 +81,18 @@ def counted(count: int, unit: str) -> str:
     return f"{count} {unit}{'s' if count > 1 else ''}"
 
 
-_FILTERS = (percent, in_points, number, low_to_high, estimate, metric_value, metric_interval, metric_error, short)
+_FILTERS = (
+    percent,
+    in_points,
+    number,
+    low_to_high,
+    estimate,
+    metric_value,
+    metric_interval,
+    metric_error,
+    counted,
+    short,
+)
 
 
 def template(name: str) -> Template:
