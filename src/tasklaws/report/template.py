@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from tasklaws.overlap.effective_number import worth
 from tasklaws.plotting import css_variables, short
-from tasklaws.tables import BASELINE_NAMES
+from tasklaws.tables import BASELINE_NAMES, VERDICT_NAMES
 
 _DASH = "–"
 SHARE_METRICS = ("exact_match", "partial_credit")
@@ -98,5 +98,6 @@ def template(name: str) -> Template:
     light, dark = css_variables()
     environment.globals |= {"light": Markup(light), "dark": Markup(dark), "share_metrics": SHARE_METRICS}
     environment.globals |= {"metric_words": METRIC_WORDS, "metric_labels": METRIC_LABELS, "baselines": BASELINE_NAMES}
+    environment.globals |= {"verdicts": VERDICT_NAMES}
     environment.filters |= {one.__name__: one for one in (*_FILTERS, counted, short, worth)}
     return environment.get_template(name)
