@@ -98,6 +98,7 @@ def test_the_core_is_light_and_the_wheel_has_its_data(clean: Environment) -> Non
         "sandbox/guest.wasm.xz",
         "report/page.html.jinja",
         "harness/templates/group.yaml.jinja",
+        "readers/choices.csv",
     ):
         assert (clean.packages / "tasklaws" / name).is_file(), name
     for name in ("torch", "yaml", "wasmtime", "hydra"):
