@@ -15,9 +15,7 @@ from tasklaws.experiments.overlap_summary import (
     Theory,
     bootstrap_limits,
     gain_crossing,
-    rmse,
     slope,
-    spread,
     summary_table,
 )
 from tasklaws.experiments.zipf import exponents, predicted_exponent
@@ -61,10 +59,11 @@ def test_independent_thresholds_give_the_theory_and_its_slope():
     found = threshold_curves(400)
     errors = Errors.of(known_errors(found, 2))
     theory = Theory.of(found, 2)
-    assert rmse(errors.forecast) == pytest.approx(theory.error(N_EFF), rel=0.1)
-    assert rmse(errors.naive) == pytest.approx(theory.naive(N_EFF), rel=0.1)
-    assert slope(errors.n_eff, spread(errors.forecast)) == pytest.approx(-0.5, abs=0.05)
-    low, high = bootstrap_limits(slope(errors.n_eff, rmse(errors.redrawn(0).forecast)))
+    measures = errors.measures()
+    assert measures["rmse"] == pytest.approx(theory.error(N_EFF), rel=0.1)
+    assert measures["rmse_repeat_last"] == pytest.approx(theory.naive(N_EFF), rel=0.1)
+    assert slope(errors.n_eff, measures["spread"]) == pytest.approx(-0.5, abs=0.05)
+    low, high = bootstrap_limits(slope(errors.n_eff, errors.redrawn(0).measures()["rmse"]))
     assert low < -0.5 < high
 
 

@@ -1,6 +1,5 @@
 """Forecast errors against overlap, and against what independent thresholds would give without any free parameter."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,24 +45,18 @@ class Errors:
         parts = [np.moveaxis(part[:, draw], 1, 0) for part in (self.forecast, self.naive)]
         return Errors(self.overlaps, self.n_eff, *parts)
 
+    def measures(self) -> dict[str, Array]:
+        """Kinds of error, by overlap (the last axis): mean absolute (`mae`) and root mean square (`rmse`) error, those
+        of the naive forecast, `advantage` (by how much its mae exceeds the forecast's) and `spread`.
 
-def mae(off: Array) -> Array:
-    return np.asarray(np.abs(off).mean(axis=(-2, -1)))
-
-
-def rmse(off: Array) -> Array:
-    return np.asarray(np.sqrt((off**2).mean(axis=(-2, -1))))
-
-
-def spread(off: Array) -> Array:
-    """How far sets differ in their error: its standard deviation over sets of one overlap and target, root mean square
-    over targets. What all sets have in common (the forecast misjudges the mean curve) is not in it."""
-    return np.asarray(np.sqrt(off.var(axis=-2, ddof=1).mean(axis=-1)))
-
-
-def advantage(errors: Errors) -> Array:
-    """By how much the naive mean absolute error exceeds the forecast's."""
-    return mae(errors.naive) - mae(errors.forecast)
+        The spread is how far sets differ in their error: its standard deviation over sets of one overlap and target,
+        root mean square over targets. What sets have in common (the forecast misjudges the mean curve) is not in it.
+        """
+        mae, naive = (np.abs(off).mean(axis=(-2, -1)) for off in (self.forecast, self.naive))
+        rmse, naive_rmse = (np.sqrt((off**2).mean(axis=(-2, -1))) for off in (self.forecast, self.naive))
+        found = {"mae": mae, "mae_repeat_last": naive, "advantage": naive - mae}
+        found |= {"rmse": rmse, "rmse_repeat_last": naive_rmse}
+        return found | {"spread": np.sqrt(self.forecast.var(axis=-2, ddof=1).mean(axis=-1))}
 
 
 def slope(n_eff: Array, error: Array) -> Array:
@@ -108,20 +101,12 @@ def summary_table(
     """One row (tables.SET_SUMMARY) for each overlap, with bootstrap intervals over the sets' seeds; of `index` and
     `n_eff_seen` (from `observed`) the middle of the sets and the limits within which 90% of them lie."""
     errors = Errors.of(forecasts)
-    again = errors.redrawn(seed)
-    measures: dict[str, Callable[[Errors], Array]] = {
-        "mae": lambda errors: mae(errors.forecast),
-        "mae_repeat_last": lambda errors: mae(errors.naive),
-        "advantage": advantage,
-        "rmse": lambda errors: rmse(errors.forecast),
-        "spread": lambda errors: spread(errors.forecast),
-    }
+    again = errors.redrawn(seed).measures()
     columns = {"overlap": errors.overlaps, "n_eff": errors.n_eff}
-    for name, measure in measures.items():
-        columns[name] = measure(errors)
-        columns[f"{name}_low"], columns[f"{name}_high"] = bootstrap_limits(measure(again))
+    for name, value in errors.measures().items():
+        columns[name] = value
+        columns[f"{name}_low"], columns[f"{name}_high"] = bootstrap_limits(again[name])
     columns |= _between_sets("index", _set_indices(curves)) | _between_sets("n_eff_seen", observed)
-    columns["rmse_repeat_last"] = rmse(errors.naive)
     columns["theory"], columns["theory_repeat_last"] = theory.error(errors.n_eff), theory.naive(errors.n_eff)
     table = forecasts.assign(
         mae_logistic=(forecasts["logistic"] - forecasts["observed"]).abs(),
@@ -156,11 +141,10 @@ def _between_sets(name: str, values: pd.Series) -> dict[str, Array]:
 
 def slopes(errors: Errors, seed: int) -> dict[str, dict[str, float]]:
     """The slope of ln error on ln n_eff of each kind of error, with its bootstrap limits."""
-    again = errors.redrawn(seed)
+    here, again = errors.measures(), errors.redrawn(seed).measures()
     found = {}
-    for name, kind in (("mae", mae), ("rmse", rmse), ("spread", spread)):
-        limits = bootstrap_limits(slope(errors.n_eff, kind(again.forecast)))
-        values = (slope(errors.n_eff, kind(errors.forecast)), *limits)
+    for name in ("mae", "rmse", "spread"):
+        values = (slope(errors.n_eff, here[name]), *bootstrap_limits(slope(errors.n_eff, again[name])))
         found[name] = {key: round(float(value), 6) for key, value in zip(("slope", "low", "high"), values, strict=True)}
     return found
 
@@ -168,9 +152,9 @@ def slopes(errors: Errors, seed: int) -> dict[str, dict[str, float]]:
 def gain_crossing(errors: Errors, seed: int) -> dict[str, float]:
     """The n_eff at which the forecast's advantage, straight in ln n_eff between overlaps, first falls to 0 (absent if
     it never does), and the share of bootstrap replicates in which it never does."""
-    draws = np.array([_first_zero(errors.n_eff, one) for one in advantage(errors.redrawn(seed))])
+    draws = np.array([_first_zero(errors.n_eff, one) for one in errors.redrawn(seed).measures()["advantage"]])
     found = {"share_never": round(float(np.isnan(draws).mean()), 4)}
-    here = _first_zero(errors.n_eff, advantage(errors))
+    here = _first_zero(errors.n_eff, errors.measures()["advantage"])
     if not np.isnan(here):
         low, high = bootstrap_limits(draws)
         found |= {"n_eff": here, "low": float(low), "high": float(high)}
