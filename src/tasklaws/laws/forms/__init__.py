@@ -3,16 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.laws.forms import (
-    alabdulmohsin,
-    broken_power,
-    chinchilla,
-    constant,
-    log_accuracy,
-    logistic,
-    power,
-    step,
-)
+from tasklaws.laws.forms import alabdulmohsin, broken_power, chinchilla, constant, log_accuracy, logistic, power, step
 from tasklaws.laws.law import AXES, Law
 
 if TYPE_CHECKING:  # pydantic takes time to import, which commands on tables need not wait for
