@@ -27,7 +27,7 @@ TABLES = {"pandas", "scipy", "matplotlib"}  # a third of a second each
         (STAGES / "fit.py", HEAVY | {"scipy.stats", "matplotlib"}),
         (STAGES / "orders.py", HEAVY | {"scipy.stats", "matplotlib"}),
     ],
-    ids=str,
+    ids=lambda value: "without" if isinstance(value, set) else str(value),
 )
 def test_it_imports_nothing_that_takes_long_and_is_not_needed(light: str | Path, without: set[str]) -> None:
     load = f"runpy.run_path({str(light)!r})" if isinstance(light, Path) else f"import {light}"
