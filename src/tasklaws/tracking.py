@@ -158,6 +158,7 @@ ARTIFACTS = "mlartifacts"
 CONTENT_TAG = "tasklaws.content_sha256"
 KIND_TAG = "tasklaws.kind"
 _LOCK_SECONDS = 30.0
+_MOST_RUNS = 50_000  # that MLflow gives at once
 
 
 class Account(TypedDict):
@@ -195,12 +196,8 @@ def rebuild(root: Path, settings: "Settings") -> tuple[Account, int]:
 
 def reconcile(client: Any, experiment: Any, wanted: dict[str, Run], root: Path) -> int:
     """Delete our runs whose content is not wanted, write those that are missing; how many it wrote."""
-    missing, stored, token = dict(wanted), [], None
-    while token != "":
-        page = client.search_runs([experiment.experiment_id], max_results=1000, page_token=token)
-        stored += page
-        token = page.token or ""
-    for found in stored:
+    missing = dict(wanted)
+    for found in client.search_runs([experiment.experiment_id], max_results=_MOST_RUNS):
         if missing.pop(found.data.tags.get(CONTENT_TAG, ""), None) is None and KIND_TAG in found.data.tags:
             client.delete_run(found.info.run_id)
             shutil.rmtree(root / ARTIFACTS / experiment.name / found.info.run_id, ignore_errors=True)

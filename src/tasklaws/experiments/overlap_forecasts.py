@@ -62,40 +62,28 @@ def forecast_sets(curves: pd.DataFrame, min_rungs: int, workers: int) -> pd.Data
     `wide_lower` and `wide_upper` are the interval once the engine knows the designed n_eff. `workers` processes
     share the overlaps."""
     jobs = [(curve, min_rungs) for _, curve in curves.groupby("overlap", sort=True)]
-    rows = [row for part in run_each(_forecast_overlap, jobs, workers, "overlaps") for row in part]
-    return SET_FORECASTS.frame(rows)
+    return pd.concat(run_each(_forecast_overlap, jobs, workers, "overlaps"), ignore_index=True)
 
 
-def _forecast_overlap(curves: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]:
-    return [row for _, curve in curves.groupby(_SET, sort=True) for row in _forecast_set(curve, min_rungs)]
+def _forecast_overlap(curves: pd.DataFrame, min_rungs: int) -> pd.DataFrame:
+    return pd.concat([_forecast_set(curve, min_rungs) for _, curve in curves.groupby(_SET, sort=True)])
 
 
-def _forecast_set(curve: pd.DataFrame, min_rungs: int) -> list[dict[str, object]]:
+def _forecast_set(curve: pd.DataFrame, min_rungs: int) -> pd.DataFrame:
     history = History(build_panels(set_points(curve), ["exact_match"])[0])
     n_eff = float(curve["n_eff"].iloc[0])
     sharing = history.with_n_eff(n_eff)
     found = []
     for origin in range(min_rungs, len(history.panel.models)):
         table, methods = forecast_tables(history, origin, [origin])
-        (row,) = table.to_dict("records")
         known = forecast(sharing, origin, origin)
         wide_lower, _, wide_upper = value_interval(history.panel.link, known.mean, known.width)
         by_method = methods.set_index("method")["predicted"]
-        found.append(
-            {
-                "overlap": float(curve["overlap"].iloc[0]),
-                "set_seed": int(curve["set_seed"].iloc[0]),
-                "n_fit": origin,
-                "rung": row["model"],
-                "n_eff": n_eff,
-                "last": history.panel.value[0, origin - 1],
-                **{name: row[name] for name in ("predicted", "lower", "upper", "observed", "verdict")},
-                "wide_lower": wide_lower[0],
-                "wide_upper": wide_upper[0],
-                **{name: by_method.get(name, np.nan) for name in _BASELINES},
-            }
-        )
-    return found
+        row = table.rename(columns={"model": "rung"}).assign(n_fit=origin, last=history.panel.value[0, origin - 1])
+        row = row.assign(wide_lower=wide_lower[0], wide_upper=wide_upper[0])
+        found.append(row.assign(**{name: by_method.get(name, np.nan) for name in _BASELINES}))
+    of_set = {name: curve[name].iloc[0] for name in (*_SET, "n_eff")}
+    return pd.concat(found).assign(**of_set)[SET_FORECASTS.columns]
 
 
 def set_points(curve: pd.DataFrame) -> pd.DataFrame:

@@ -105,36 +105,28 @@ def render_surprises(results: Results, surprises: Surprises, svgs: dict[str, str
 
 
 def calibration_figures(surprises: Surprises) -> dict[str, Figure]:
-    """For each rung, the share solved of items with about the same probability: as forecast, and given the family."""
+    """For each rung, the share solved of items with about the same probability: as forecast, and given the family.
+
+    Bars are 90% intervals of the share (Jeffreys), in which an item counts once, whatever its seeds.
+    """
     figures = {}
     for rung, own in surprises.items.groupby("rung"):
         figure, axes = panel(f"{rung}: are item forecasts calibrated?")
         axes.plot([0, 1], [0, 1], color=LIGHT["muted"], linewidth=1, linestyle="--")
         kinds = (("probability", "as forecast", "forecast"), ("expected", "given the family's share", "outcome"))
         for column, label, colour in kinds:
-            centre, share, lower, upper = _calibration(own, column).T
-            spread = np.abs(np.array([lower, upper]) - share)
-            axes.errorbar(centre, share, yerr=spread, fmt="o", markersize=4, color=LIGHT[colour], label=label)
+            bins = pd.cut(own[column], EDGES, right=False, labels=False).fillna(len(EDGES) - 2)  # 1 is in the last one
+            items = own.assign(share=own["n_solved"] / own["n_seeds"]).groupby(bins)
+            centre, share, count = items[column].mean(), items["share"].mean(), items.size()
+            limits = beta.ppf([[0.05], [0.95]], count * share + 0.5, count * (1 - share) + 0.5)
+            reach = np.maximum([[-1], [1]] * (limits - share.to_numpy()), 0)
+            axes.errorbar(centre, share, yerr=reach, fmt="o", markersize=4, color=LIGHT[colour], label=label)
         axes.set_xlim(-0.04, 1.04)
         axes.set_xlabel("probability")
         share_y(axes, "solved")
         axes.legend(loc="upper left")
         figures[_CALIBRATION.format(rung)] = figure
     return figures
-
-
-def _calibration(items: pd.DataFrame, column: str) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-    """(bins, 4) mean probability, share solved and its 90% interval (Jeffreys) in each bin of EDGES that has items.
-
-    An item counts once, whatever its seeds."""
-    bins = pd.cut(items[column], EDGES, right=False, labels=False).fillna(len(EDGES) - 2)  # 1 is in the last one
-    rows = []
-    for _, own in items.groupby(bins):
-        solved = (own["n_solved"] / own["n_seeds"]).sum()
-        share = solved / len(own)
-        lower, upper = (float(beta.ppf(at, solved + 0.5, len(own) - solved + 0.5)) for at in (0.05, 0.95))
-        rows.append((own[column].mean(), share, min(lower, share), max(upper, share)))
-    return np.array(rows, dtype=np.float64)
 
 
 def family_surprises(results: Results, rung: str) -> pd.DataFrame:
