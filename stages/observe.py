@@ -8,15 +8,14 @@ from tasklaws.core.settings import load
 from tasklaws.harness.observe import observations
 from tasklaws.ladder.card import read_made_by
 from tasklaws.paths import Paths
-from tasklaws.tables import OBSERVATIONS, read_scores, refuse_identical
+from tasklaws.tables import OBSERVATIONS, each_scores, refuse_identical
 
 
 def main() -> None:
     settings = load()
     role: Role = "holdout" if errors.argument(sys.argv) == "holdout" else "fit"
     paths, rungs = Paths(settings.models.name), settings.models.rungs_of(role)
-    scores = read_scores(paths.scores(role), rungs)
-    refuse_identical(scores)
+    scores = refuse_identical(each_scores(paths.scores(role), rungs))
     cards = [read_made_by(paths.scores(role), rung).card for rung in rungs]
     table = observations(paths.ladder, role, scores, cards)
     OBSERVATIONS.write(paths.observations(role), table)

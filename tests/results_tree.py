@@ -20,7 +20,7 @@ from tasklaws.core.settings import Settings
 from tasklaws.families import build
 from tasklaws.ladder import card
 from tasklaws.ladder.card import rung_budgets
-from tasklaws.tables import LADDER, SCORES
+from tasklaws.tables import LADDER, SCORES, SHARDED
 
 REPOSITORY = Path(__file__).parents[1]
 SHARES = {0.25: -0.5, 1.0: 0.0}  # checkpoint (share of training) -> decades of size that it is behind
@@ -70,6 +70,7 @@ def write_results(root: Path, params: dict[str, Any]) -> None:
 def finish(root: Path, params: dict[str, Any]) -> None:
     """Observe, fit, forecast and validate what was scored, with the pipeline's own stages."""
     write_text(root / "params.yaml", yaml.safe_dump(params, sort_keys=False))
+    SHARDED.write(root / "results" / params["models"]["name"] / "sharded.csv", SHARDED.frame(sharded_rows(params)))
     stages = (
         "population",
         "humans",
@@ -85,6 +86,21 @@ def finish(root: Path, params: dict[str, Any]) -> None:
         name, *arguments = stage.split()
         with chdir(root), mock.patch.object(sys, "argv", [name, *arguments]):
             runpy.run_path(str(REPOSITORY / "stages" / f"{name}.py"))["main"]()
+
+
+def sharded_rows(params: dict[str, Any]) -> list[dict[str, Any]]:
+    """Invented scores of rungs trained by 1, 2, 4 and 8 workers, which do not depend on their number."""
+    rng = random.Random(0)
+    return [
+        {"rung": name, "n_workers": source.get("n_shards", 1), "seed": seed, "family": family, "metric": metric}
+        | {"elicitation": elicitation, "value": round(rng.gauss(0.6, 0.02), 6), "n_items": 100}
+        for name, source in params["models"]["sharded"].items()
+        for seed in source["seeds"]
+        for family, elicitation, metric in (
+            ("corpus", "likelihood", "loss_nats"),
+            ("addition", "direct", "exact_match"),
+        )
+    ]
 
 
 def make_card(rung: str, source: dict[str, Any], size: Any) -> card.Card:

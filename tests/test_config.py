@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
@@ -60,19 +60,31 @@ def test_every_ladder_composes_into_whole_parameters(ladder):
         assert rung.source.width % rung.source.heads == 0
 
 
-def test_the_default_ladder_is_as_the_issue_asks():
-    """Seven rungs or more from about 1e3 to 1e5 or more, in even steps of log size, the top one held out."""
+def test_the_default_ladder_has_even_steps_and_a_near_and_a_far_holdout():
     models = composed().models
     rows = rung_budgets(models)
-    sizes = [row["n_params"] for row in rows]
-    assert len(rows) >= 7
-    assert sizes[0] < 2000
-    assert sizes[-1] > 1e5
-    assert all(1.4 < large / small < 2.6 for small, large in itertools.pairwise(sizes))
-    assert [row["role"] for row in rows] == ["fit"] * (len(rows) - 1) + ["holdout"]
-    for row, rung in zip(rows, models.rungs.values(), strict=True):
+    fitted, held = ([row for row in rows if row["role"] == role] for role in ("fit", "holdout"))
+    assert rows == fitted + held
+    sizes = [row["n_params"] for row in fitted]
+    assert len(sizes) >= 10
+    assert all(1.25 < large / small < 1.65 for small, large in itertools.pairwise([*sizes, held[0]["n_params"]]))
+    assert [row["n_params"] / sizes[-1] >= 3 for row in held] == [False, True]
+    assert all(row["n_tokens"] >= 20 * row["n_params"] for row in rows)
+    for rung in models.rungs.values():
         assert len(rung.source.checkpoints) >= 2, "three training lengths, the last one in"
-        assert len(rung.source.seeds) >= 2 or row["n_params"] > 3e4
+        assert len(rung.source.seeds) >= 2
+
+
+def test_a_ladder_without_a_holdout_is_refused():
+    models = composed().models
+    with pytest.raises(TasklawsError, match="ladder nano_ladder has no rung of role holdout"):
+        replace(models, rungs={name: replace(rung, role="fit") for name, rung in models.rungs.items()})
+
+
+def test_the_bunk_axis_moves_nothing_but_the_number_of_workers():
+    sources = list(composed().models.sharded.values())
+    assert [source.n_shards for source in sources] == [1, 2, 4, 8]
+    assert len({replace(source, n_shards=1) for source in sources}) == 1
 
 
 def test_an_unset_value_is_refused_by_name(conf):
@@ -85,7 +97,7 @@ def test_an_unset_value_is_refused_by_name(conf):
         compose(["seed=null"], conf)
 
 
-SOURCE = "models.rungs.nano-1k.source"
+SOURCE = "models.rungs.nano-3k.source"
 
 
 @pytest.mark.parametrize(
@@ -115,14 +127,13 @@ SOURCE = "models.rungs.nano-1k.source"
         ("elicitation.num_fewshot=21", "num_fewshot is 21, more than n_shots_kept 20"),
         ("models.dtype=floaty", "models.dtype is 'floaty', not one of float16"),
         ("models.name=a/b", "models.name is 'a/b', not of letters"),
-        ("models.rungs.nano-1k.role=spare", "models.rungs.nano-1k.role is 'spare', not one of fit, holdout"),
-        ("models.rungs.nano-149k.role=fit", "ladder nano_ladder has no rung of role holdout"),
+        ("models.rungs.nano-3k.role=spare", "models.rungs.nano-3k.role is 'spare', not one of fit, holdout"),
         (f"{SOURCE}.kind=disk", f"{SOURCE}.kind is 'disk', not one of train, hub"),
         (f"{SOURCE}.kind=hub", f"{SOURCE} has an unknown key 'n_tokens'"),
         (f"{SOURCE}.seeds=[]", rf"{SOURCE}.seeds is \[\], not one or more"),
         (f"{SOURCE}.seeds=[1,1]", rf"{SOURCE}.seeds is \[1, 1\], not each once"),
         (f"{SOURCE}.seeds=3", f"{SOURCE}.seeds is 3, not a list"),
-        (f"{SOURCE}.heads=2", f"{SOURCE}: width is 6, not an even number for each of 2 heads"),
+        (f"{SOURCE}.heads=3", f"{SOURCE}: width is 8, not an even number for each of 3 heads"),
         (f"{SOURCE}.n_tokens=1000", f"{SOURCE}: n_tokens is 1000, less than one step: 1024"),
         (f"{SOURCE}.muon_lr=0", f"{SOURCE}.muon_lr is 0, not more than 0"),
         (f"{SOURCE}.checkpoints=[1.5]", rf"{SOURCE}.checkpoints\[0\] is 1.5, not 0 to 1"),
@@ -149,7 +160,7 @@ def test_settings_are_frozen_and_no_number_is_changed():
     settings = load(ROOT / "params.yaml")
     with pytest.raises(FrozenInstanceError):
         settings.seed = 1
-    assert settings.models.rungs["nano-1k"].source.seeds == (0, 1)
+    assert settings.models.rungs["nano-3k"].source.seeds == (0, 1)
     assert settings.humans.target is not None
     assert load(ROOT / "params.yaml") == settings
     humans = settings.raw["humans"]

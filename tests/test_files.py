@@ -19,6 +19,7 @@ from tasklaws.core.files import (
     read_json,
     read_jsonl,
     read_table,
+    read_user_csv,
     sha256_file,
     write_json,
     write_jsonl,
@@ -257,3 +258,14 @@ def test_text_that_looks_like_a_number_is_text(tmp_path):
     path.write_text("rung,response,value\na,1234e56789012345,1\nb,f88f94be3bdf9921,2\n")
     table = read_table(path, ["rung", "response", "value"], ["rung"], ["rung", "response", "value"], ["value"])
     assert table["response"].tolist() == ["1234e56789012345", "f88f94be3bdf9921"]
+
+
+def test_a_table_read_in_parts_is_the_table_read_whole(tmp_path, monkeypatch):
+    rows = ["1,a,,1,x,True,7", "2,,,2.5,1,,8", "3,b,note,3,2,False,9", "4,c,,,3,True,99999999999999999999"]
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(["number,text,rare,mixed,other,truth,large", *rows]) + "\n")
+    whole = read_user_csv(path, dtype={"text": str})
+    monkeypatch.setattr("tasklaws.core.files._ROWS", 1)
+    pd.testing.assert_frame_equal(read_user_csv(path, dtype={"text": str}), whole)
+    path.write_text(path.read_text() + "5,,,,,,,\n")
+    assert ":6: 8 cells under a header of 7" in message(read_user_csv, path)

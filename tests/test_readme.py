@@ -31,7 +31,7 @@ ELSEWHERE = {
 }
 ROOMS = {
     "models=nano_ladder": "models=nano_mini",
-    "nano-149k": "mini-21k",
+    "nano-234k": "mini-21k",
     "results/nano_ladder": "results/nano_mini",
     "n_params < 1e5": "n_params < 1e4",
     "n_params > 1e5": "n_params > 1e4",

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_header, read_rows, refuse, write_table
+from tasklaws.core.files import place, read_header, read_rows, refuse, write_table
 from tasklaws.tables import POINTS, SIZES, is_loss
 
 _TEXTS = ["ladder", "model", "task", "metric"]
@@ -74,8 +74,8 @@ def to_points(observations: pd.DataFrame) -> pd.DataFrame:
 
 
 def parse(path: Path, needed: Sequence[str]) -> pd.DataFrame:
-    """A file's rows, each labelled `path:line`: text as text, numbers as floats, columns by their names here,
-    ladder the file's stem."""
+    """A file's rows as `read_rows` numbers them: text as text, numbers as floats, columns by their names here, ladder
+    the file's stem."""
     if path.is_dir():
         raise TasklawsError(f"{path} is a directory: give a CSV (or CSV.gz) table")
     header = read_header(path)
@@ -98,7 +98,7 @@ def complete(table: pd.DataFrame) -> pd.DataFrame:
     table = table.reindex(columns=[*POINTS.columns, *(column for column in table if column not in POINTS.columns)])
     final = table["is_final"].astype("str").fillna("True")
     refuse(final, ~final.isin(list(_TRUTHS)), "write True or False")
-    table["is_final"] = final.map(_TRUTHS).astype(bool)
+    table["is_final"] = final.isin([text for text, truth in _TRUTHS.items() if truth])
     table["train_flops"] = table["train_flops"].fillna(6 * table["n_params"] * table["n_tokens"])
     return table
 
@@ -115,8 +115,9 @@ def check(table: pd.DataFrame, needed: Sequence[str], keys: Sequence[str]) -> No
     if twice.any():
         group = table.groupby(keys, dropna=False, sort=False).ngroup()
         first, second = table.index[group == group[twice].iloc[0]][:2]
+        where = [place(table.index, row) for row in (first, second)]
         what = ", ".join(f"{key} {value}" for key, value in table.loc[second, keys].items() if pd.notna(value))
-        raise TasklawsError(f"{second}: same as {first} ({what}): keep one row for each {', '.join(keys)}")
+        raise TasklawsError(f"{where[1]}: same as {where[0]} ({what}): keep one row for each {', '.join(keys)}")
 
 
 def _rules(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series, str]]:

@@ -257,15 +257,20 @@ def read_ladder(path: Path, rungs: Sequence[str]) -> pd.DataFrame:
     return table[table["rung"].isin(rungs)]
 
 
-def read_scores(directory: Path, rungs: Sequence[str]) -> pd.DataFrame:
-    """The scores of the listed rungs, and of them only.
+def each_scores(directory: Path, rungs: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """The scores of the listed rungs, one rung after the other.
 
     A rung without results, another rung's row and a score out of its metric's range raise TasklawsError.
     """
     for rung in rungs:
         if not (directory / f"{rung}.csv").is_file():
             raise TasklawsError(f"rung {rung} has no results in {directory}: run `dvc repro score@{rung}`")
-    return pd.concat([_read_rung_scores(directory / f"{rung}.csv", rung) for rung in rungs], ignore_index=True)
+    yield from (_read_rung_scores(directory / f"{rung}.csv", rung) for rung in rungs)
+
+
+def read_scores(directory: Path, rungs: Sequence[str]) -> pd.DataFrame:
+    """The scores of `each_scores`, all at once."""
+    return pd.concat(each_scores(directory, rungs), ignore_index=True)
 
 
 def _read_rung_scores(path: Path, rung: str) -> pd.DataFrame:
@@ -281,16 +286,19 @@ def _read_rung_scores(path: Path, rung: str) -> pd.DataFrame:
     return table
 
 
-def refuse_identical(scores: pd.DataFrame) -> None:
-    """Raise TasklawsError if two rungs said the same to every item: one model was asked in the place of another."""
-    finals = scores[scores["step"] == scores.groupby(["rung", "seed"])["step"].transform("max")]
+def refuse_identical(scores: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """The scores, a table a rung, as they come; raises TasklawsError at a rung that said the same to every item as an
+    earlier one: one model was asked in the place of another."""
     digests: dict[str, str] = {}
-    for (rung, _), rows in finals.sort_values(SCORES.keys[1:]).groupby(["rung", "seed"]):
-        digest = hashlib.sha256("".join(rows["response"]).encode()).hexdigest()
-        if digests.setdefault(digest, str(rung)) != rung:
-            raise TasklawsError(
-                f"rungs {digests[digest]} and {rung} gave identical responses throughout: are they two models?"
-            )
+    for table in scores:
+        finals = table[table["step"] == table.groupby(["rung", "seed"])["step"].transform("max")]
+        for (rung, _), rows in finals.sort_values(SCORES.keys[1:]).groupby(["rung", "seed"]):
+            digest = hashlib.sha256("".join(rows["response"]).encode()).hexdigest()
+            if digests.setdefault(digest, str(rung)) != rung:
+                raise TasklawsError(
+                    f"rungs {digests[digest]} and {rung} gave identical responses throughout: are they two models?"
+                )
+        yield table
 
 
 def read_checkpoints(path: Path) -> pd.DataFrame:
@@ -333,7 +341,7 @@ def read_final_scores(directory: Path, rungs: Sequence[str], observations: pd.Da
     """The items' scores of the final checkpoints of `rungs`, as `observations` names them; one that is not the mean of
     its scores raises TasklawsError."""
     final = observations[["rung", "seed", "step"]].drop_duplicates()
-    scores = read_scores(directory, rungs).merge(final, on=["rung", "seed", "step"])
+    scores = pd.concat([table.merge(final) for table in each_scores(directory, rungs)], ignore_index=True)
     keys = ["family", "elicitation", "rung", "seed"]
     means = scores.groupby(keys)[list(METRICS)].mean().reset_index().melt(keys, var_name="metric", value_name="mean")
     both = observations[observations["metric"].isin(METRICS)].merge(means, "left", [*keys, "metric"])

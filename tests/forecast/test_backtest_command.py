@@ -232,9 +232,19 @@ def million(n_models, n_tasks, n_steps):
     return pd.DataFrame({**columns, "value": value, "n_params": size, "step": step, "is_final": step == n_steps - 1})
 
 
-def test_a_table_too_large_to_be_forecast_at_once_is_refused(points, refusal, monkeypatch):
-    monkeypatch.setattr("tasklaws.forecast.backtest._MOST_CELLS", 10)
+def test_a_table_that_would_take_too_long_is_refused(points, refusal, monkeypatch):
+    monkeypatch.setattr("tasklaws.forecast.backtest._MOST_WORK", 10)
     assert "are too many at once" in refusal(points, *ROLLING)
+
+
+def test_tasks_beyond_what_is_held_at_once_are_forecast_in_parts(points, backtest, monkeypatch):
+    """Each part as it would be if the table held no other tasks' scores."""
+    monkeypatch.setattr("tasklaws.forecast.backtest._MOST_CELLS", 2 * len(SIZES))
+    parts, _ = backtest(points, *SPLIT)
+    monkeypatch.undo()
+    assert sorted(parts["task"].unique()) == ["t00", "t01", "t02"]
+    alone = [backtest(points[points["task"].isin([*own, "web"])], *SPLIT)[0] for own in (["t00", "t02"], ["t01"])]
+    pd.testing.assert_frame_equal(parts, pd.concat(alone).sort_values(BACKTEST_FORECASTS.keys, ignore_index=True))
 
 
 @pytest.mark.heavy

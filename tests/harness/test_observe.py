@@ -3,7 +3,6 @@
 import math
 import re
 
-import pandas as pd
 import pytest
 
 from tasklaws.core.errors import TasklawsError
@@ -56,7 +55,7 @@ def pick(table, **where):
 
 
 def test_means_and_standard_errors_are_those_by_hand():
-    table = observations("ladder", "fit", scores(), [card()])
+    table = observations("ladder", "fit", [scores()], [card()])
     assert list(table) == OBSERVATIONS.columns
     assert not table.duplicated(OBSERVATIONS.keys).any()
     found = pick(table, seed=0, step=200, family="addition", metric="exact_match")
@@ -78,13 +77,13 @@ def test_means_and_standard_errors_are_those_by_hand():
 
 
 def test_a_metric_that_does_not_apply_is_absent():
-    table = observations("ladder", "fit", scores(), [card()])
+    table = observations("ladder", "fit", [scores()], [card()])
     assert table["value"].notna().all()
     assert "brier" not in set(table[table["family"] == "addition"]["metric"])
 
 
 def test_held_out_losses_come_along():
-    table = observations("ladder", "holdout", scores(), [card()])
+    table = observations("ladder", "holdout", [scores()], [card()])
     corpus = table[table["family"] == "corpus"]
     assert set(corpus["elicitation"]) == {"likelihood"}
     assert len(corpus) == 3 * 2
@@ -95,7 +94,7 @@ def test_held_out_losses_come_along():
 
 def test_the_order_of_scores_does_not_matter(tmp_path):
     for name, order in (("a", 1), ("b", -1)):
-        table = observations("ladder", "fit", scores()[::order], [card()])
+        table = observations("ladder", "fit", [scores()[::order]], [card()])
         OBSERVATIONS.write(tmp_path / name, table)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
@@ -104,7 +103,7 @@ def test_scores_of_an_unknown_checkpoint_are_refused():
     strange = scores()
     strange["step"] = strange["step"].replace(100, 150)
     with pytest.raises(TasklawsError, match=r"rung n1 has scores of seed 0 step 150, but no such checkpoint"):
-        observations("ladder", "fit", strange, [card()])
+        observations("ladder", "fit", [strange], [card()])
 
 
 def test_only_the_listed_rungs_are_read(tmp_path):
@@ -151,23 +150,23 @@ def test_a_score_out_of_its_metrics_range_is_refused(tmp_path, metric, value, sa
 
 
 def test_identical_rungs_raise_the_alarm():
-    refuse_identical(pd.concat([scores("n1", "a"), scores("n2", "b")]))
+    assert len(list(refuse_identical([scores("n1", "a"), scores("n2", "b")]))) == 2
     with pytest.raises(TasklawsError, match="rungs n1 and n2 gave identical responses throughout"):
-        refuse_identical(pd.concat([scores("n1", "a"), scores("n2", "a")]))
+        list(refuse_identical([scores("n1", "a"), scores("n2", "a")]))
 
 
 def test_one_other_response_is_enough_to_tell_two_rungs_apart():
     other = scores("n2", "a")
     other.loc[(other["step"] == 200) & (other["item"] == "add-1"), "response"] = "x"
-    refuse_identical(pd.concat([scores("n1", "a"), other]))
+    assert len(list(refuse_identical([scores("n1", "a"), other]))) == 2
 
 
 def test_the_alarm_does_not_depend_on_how_many_seeds_a_rung_has():
     two, one = scores("n1", "a"), scores("n2", "a")
     with pytest.raises(TasklawsError, match="identical"):
-        refuse_identical(pd.concat([two, one[one["seed"] == 0]]))
+        list(refuse_identical([two, one[one["seed"] == 0]]))
 
 
 def test_seeds_of_one_rung_may_agree():
     """Two seeds that both answer nothing are no mistake of ours."""
-    refuse_identical(scores("n1", response="same"))
+    assert len(list(refuse_identical([scores("n1", response="same")]))) == 1

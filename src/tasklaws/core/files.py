@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FLOAT_FORMAT = "%.10g"
+_ROWS = 100_000
 REMAKE = "remove it and run `dvc repro`"  # the remedy for a file that the pipeline made
 
 
@@ -147,27 +148,32 @@ def write_table(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
     Duplicate keys raise TasklawsError.
     """
     refuse_duplicates(path, table, keys)
-    text = table.sort_values(keys, kind="stable").to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+    table = table.sort_values(keys, kind="stable")
     with replacing(path) as file:
-        file.write(gzip.compress(text.encode(), mtime=0) if path.suffix == ".gz" else text.encode())
+        whole = io.BytesIO() if path.suffix == ".gz" else file
+        table.to_csv(whole, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+        if isinstance(whole, io.BytesIO):
+            file.write(gzip.compress(whole.getvalue(), mtime=0))
 
 
 def read_csv(path: Path, remedy: str, **options: Any) -> pd.DataFrame:
     """Read a CSV (or CSV.gz), empty cells as missing; what cannot be read raises TasklawsError, ending in `remedy`.
 
-    `options` go to pandas.read_csv.
+    `options` go to pandas.read_csv. Of a large file _ROWS rows at a time are held as more than their cells.
     """
     import pandas as pd
 
+    zipped = path.suffix == ".gz"
+    options |= {"keep_default_na": False, "na_values": [""], "low_memory": False}
+    options |= {"compression": "gzip" if zipped else None}
     try:
-        data = path.read_bytes()
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
-        header = next(csv.reader([data.decode("utf-8-sig").split("\n", 1)[0].rstrip("\r")]), [])
-        # In one piece: by default pandas guesses a column's type for each part of a large file apart.
-        table: pd.DataFrame = pd.read_csv(
-            io.BytesIO(data), keep_default_na=False, na_values=[""], low_memory=False, **options
-        )
+        with (gzip.open if zipped else open)(path, "rt", encoding="utf-8-sig", newline="") as file:
+            header = next(csv.reader([str(file.readline()).rstrip("\r\n")]), [])
+        if "nrows" in options:
+            table: pd.DataFrame = pd.read_csv(path, **options)
+        else:
+            with pd.read_csv(path, chunksize=_ROWS, **options) as parts:
+                table = _joined(path, list(parts), options)
     except FileNotFoundError as error:
         raise TasklawsError(f"{path} does not exist: run `dvc repro` (or give the right path)") from error
     except UnicodeDecodeError as error:
@@ -182,6 +188,26 @@ def read_csv(path: Path, remedy: str, **options: Any) -> pd.DataFrame:
     if twice:
         raise TasklawsError(f"{path}: column {twice[0]!r} appears twice: {remedy}")
     return table
+
+
+def _joined(path: Path, parts: list[pd.DataFrame], options: dict[str, Any]) -> pd.DataFrame:
+    """The parts as one table, with the types that pandas gives to whole columns; the parts are emptied."""
+    if len(parts) == 1:
+        return parts[0]
+    import numpy as np
+    import pandas as pd
+
+    columns: dict[str, pd.Series] = {}
+    text = pd.StringDtype(na_value=np.nan)
+    for name in map(str, list(parts[0])):
+        cells = [part.pop(name) for part in parts]
+        types = {cell.dtype for cell in cells if cell.notna().any()}
+        if types == {text}:
+            cells = [cell.astype(text) for cell in cells]
+        elif len(types) > 1 and not types <= {np.dtype("int64"), np.dtype("float64")}:
+            cells = [pd.read_csv(path, **options | {"usecols": [name]})[name]]
+        columns[name] = pd.concat(cells, ignore_index=True)
+    return pd.DataFrame(columns, copy=False)
 
 
 def read_table(
@@ -252,22 +278,26 @@ def read_user_csv(path: Path, **options: Any) -> pd.DataFrame:
     """
     if not path.exists():
         raise TasklawsError(f"{path} does not exist: give the right path")
-    unzipped = gzip.open if path.suffix == ".gz" else open
-    # pandas takes long rows, if the first is one, for rows that begin with a label, and shifts all other cells. What
-    # cannot be read at all is left to `read_csv` to name.
-    with (
-        suppress(OSError, EOFError, zlib.error, csv.Error),
-        unzipped(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file,
-    ):
-        rows = csv.reader(file)
-        width = len(next(rows, []))
-        for row in rows:
-            if len(row) > width:
-                raise TasklawsError(
-                    f"{path}:{rows.line_num}: {len(row)} cells under a header of {width}: "
-                    "remove what is too much, or quote a cell that has a comma"
-                )
-    return read_csv(path, "give a whole CSV (or CSV.gz) table", skip_blank_lines=False, **options)
+    try:
+        return read_csv(path, "give a whole CSV (or CSV.gz) table", skip_blank_lines=False, **options)
+    except TasklawsError:
+        # pandas takes long rows, if the first is one, for rows that begin with a label. What cannot be read at all
+        # `read_csv` has named.
+        with (
+            suppress(OSError, EOFError, zlib.error, csv.Error),
+            (gzip.open if path.suffix == ".gz" else open)(
+                path, "rt", encoding="utf-8-sig", errors="replace", newline=""
+            ) as file,
+        ):
+            rows = csv.reader(file)
+            width = len(next(rows, []))
+            for row in rows:
+                if len(row) > width:
+                    raise TasklawsError(
+                        f"{path}:{rows.line_num}: {len(row)} cells under a header of {width}: "
+                        "remove what is too much, or quote a cell that has a comma"
+                    ) from None
+        raise
 
 
 def read_header(path: Path) -> list[str]:
@@ -276,19 +306,20 @@ def read_header(path: Path) -> list[str]:
 
 
 def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str]) -> pd.DataFrame:
-    """A CSV's rows, each labelled `path:line`, `texts` as text and `numbers` as floats where there are such columns.
+    """A CSV's rows, numbered by line in an index named after the file; `texts` are text, `numbers` floats, where there
+    are such columns.
 
     A column of `needed` that is absent, a cell of `numbers` that is none, a row longer than the header, or no row at
     all raises TasklawsError. Blank rows are left out.
     """
     import pandas as pd
 
-    table = _labelled(path, read_user_csv(path, dtype=dict.fromkeys(texts, "str")))
+    table = _numbered(path, read_user_csv(path, dtype=dict.fromkeys(texts, "str")))
     numbers = [column for column in numbers if column in table]
     # What pandas takes for no number, or for truth: mostly an error to name, but it may be integers past 64 bits.
     doubtful = [column for column in numbers if table[column].dtype.kind not in "iuf"]
     if doubtful:
-        text = _labelled(path, read_user_csv(path, usecols=doubtful, dtype="str"))
+        text = _numbered(path, read_user_csv(path, usecols=doubtful, dtype="str"))
         for column in doubtful:
             table[column] = pd.to_numeric(text[column], errors="coerce")
             refuse(text[column], table[column].isna() & text[column].notna(), "give a number")
@@ -302,17 +333,29 @@ def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str
 
 
 def refuse(column: pd.Series, bad: pd.Series, remedy: str) -> None:
-    """Raise TasklawsError with the first row where `bad` holds; rows are labelled by where they come from."""
+    """Raise TasklawsError with the first row where `bad` holds, and where it comes from."""
     if bad.any():
         import pandas as pd
 
         value = column[bad].iloc[0]
         shown = "empty" if pd.isna(value) else repr(value) if isinstance(value, str) else value
-        raise TasklawsError(f"{column.index[bad][0]}: {column.name} is {shown}: {remedy}")
+        raise TasklawsError(f"{place(column.index, column.index[bad][0])}: {column.name} is {shown}: {remedy}")
 
 
-def _labelled(path: Path, table: pd.DataFrame) -> pd.DataFrame:
-    return table.set_axis([f"{path}:{line}" for line in range(2, len(table) + 2)])
+def _numbered(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    return table.set_axis(pd.RangeIndex(2, len(table) + 2, name=str(path)))
+
+
+def place(index: pd.Index, label: Any) -> str:
+    """Where a row comes from: its label, or the line that this is in the file after which the index is named."""
+    return str(label) if index.name is None else f"{index.name}:{label}"
+
+
+def labelled(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `read_rows`, each labelled `path:line`, so that they can stand beside those of other files."""
+    return table.set_axis([place(table.index, line) for line in table.index])
 
 
 @contextmanager

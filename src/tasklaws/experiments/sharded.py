@@ -34,7 +34,7 @@ def sharded_runs(settings: Settings) -> pd.DataFrame:
         finals = [(one.seed, one.step) for one in made.checkpoints if one.is_final]
         items = {item.id: item for item in read_family_items(settings.elicitation.ask)}
         scores = score_rung(name, said, items, settings.elicitation.ask, finals, settings.execution.workers)
-        seen = observations(settings.models.name, "fit", scores, [made])
+        seen = observations(settings.models.name, "fit", [scores], [made])
         tables.append(seen[seen["is_final"]].assign(n_workers=source.n_shards))
     shutil.rmtree(_WORK, ignore_errors=True)
     return pd.concat(tables[1:] or tables, ignore_index=True)
@@ -51,10 +51,10 @@ def sharded_trends(runs: pd.DataFrame) -> pd.DataFrame:
     for key, own in runs.groupby(["family", "elicitation", "metric"], sort=True):
         doublings, values = np.log2(own["n_workers"].to_numpy(float)), own["value"].to_numpy(float)
         line = linregress(doublings, values)
-        reach = t.ppf(0.95, len(own) - 2) * line.stderr
+        p_value, error = (line.pvalue, line.stderr) if np.ptp(values) else (1.0, 0.0)  # SciPy: NaN for a level line
+        reach = t.ppf(0.95, len(own) - 2) * error
         spread = float(np.sqrt(own.groupby("n_workers")["value"].var().mean()))
         ends = [values[doublings == end].mean() for end in (doublings.min(), doublings.max())]
-        p_value = line.pvalue if np.ptp(values) else 1.0
         rows.append([*key, *ends, line.slope, line.slope - reach, line.slope + reach, spread, p_value])
     table = SHARDED_TRENDS.frame([[*row, ""] for row in rows])
     if len(table):

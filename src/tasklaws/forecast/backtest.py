@@ -16,7 +16,7 @@ from tasklaws.forecast.baselines import BASELINES
 from tasklaws.forecast.combine import History
 from tasklaws.forecast.engine import BACKWARD, forecast_tables
 from tasklaws.forecast.methods import METHODS
-from tasklaws.forecast.panel import Panel, build_panels
+from tasklaws.forecast.panel import Panel, build_panels, compact
 from tasklaws.stats.scores import interval_figures, rounded
 from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS, is_loss
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
 Figures = dict[str, Any]  # JSON: numbers by name, and such of parts by their name
-_MOST_CELLS = 100_000  # tasks times models: about a gigabyte
+_MOST_CELLS = 100_000  # tasks times models that are forecast together: about a gigabyte
 _MOST_WORK = 3e10  # tasks times models to the fourth (a model's origin costs their cube): about an hour
 
 
@@ -131,8 +131,9 @@ def _choose_tasks(table: pd.DataFrame, tasks: Sequence[str], metrics: list[str])
     if not tasks:
         return table
     for task in tasks:
-        if task not in set(table["task"]):
-            raise TasklawsError(f"task {task!r} is not in the table: it has {', '.join(sorted(set(table['task'])))}")
+        known = table["task"].unique()
+        if task not in known:
+            raise TasklawsError(f"task {task!r} is not in the table: it has {', '.join(sorted(known))}")
     return table[table["task"].isin(tasks) | ~table["metric"].isin(metrics)]
 
 
@@ -151,13 +152,14 @@ def _matching(table: pd.DataFrame, query: str, name: str) -> pd.Series:
 
 
 def _panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
-    """The panels of a table; a ladder too large to be forecast at once raises."""
-    found = build_panels(table, metrics)
-    for panel in found:
+    """The panels of a table, those of very many tasks in parts; a ladder that would take too long raises."""
+    found = []
+    for panel in build_panels(table, metrics):
         n_tasks, n_models = panel.value.shape
-        if n_tasks * n_models > _MOST_CELLS or n_tasks * float(n_models) ** 4 > _MOST_WORK:
+        if n_tasks * float(n_models) ** 4 > _MOST_WORK:
             what = f"{n_tasks} tasks of {n_models} models"
             raise TasklawsError(f"ladder {panel.ladder}: {what} are too many at once: choose tasks, or fewer models")
+        found += panel.parts(-(-n_tasks * n_models // _MOST_CELLS))
     return found
 
 
@@ -166,24 +168,26 @@ def split_backtest(table: pd.DataFrame, metrics: list[str], fit: str, holdout: s
 
     A model on both sides raises; of held-out rows nothing but the sizes is used, and what is asked of them is what the
     fit rows of their ladder hold."""
-    learned, wanted = table[_matching(table, fit, "fit")], table[_matching(table, holdout, "holdout")]
-    both = learned[["ladder", "model"]].drop_duplicates().merge(wanted[["ladder", "model"]].drop_duplicates())
+    learned, wanted = _matching(table, fit, "fit"), _matching(table, holdout, "holdout")
+    table = compact(table)
+    pair = ["ladder", "model"]
+    both = table.loc[learned, pair].drop_duplicates().merge(table.loc[wanted, pair].drop_duplicates())
     if len(both):
         ladder, model = both.iloc[0]
         raise TasklawsError(f"model {model} of {ladder} is in both fit and holdout: hold out whole models")
-    asked = ["ladder", "task", "metric"]
-    wanted = wanted.merge(learned[asked].drop_duplicates(), on=asked)
+    curve = table.groupby(["ladder", "task", "metric"], sort=False).ngroup()
+    wanted &= curve.isin(curve[learned].unique())
+    held = table.loc[wanted, pair].drop_duplicates()
     jobs = []
-    for panel in _panels(pd.concat([learned, wanted]), metrics):
-        of_ladder = wanted.loc[wanted["ladder"] == panel.ladder, "model"]
-        ordered, n_known = panel.held_last(of_ladder.unique().tolist())
+    for panel in _panels(table[learned | wanted], metrics):
+        ordered, n_known = panel.held_last(held.loc[held["ladder"] == panel.ladder, "model"].tolist())
         if 0 < n_known < len(ordered.models):
-            jobs.append((History(ordered), n_known, range(n_known, len(ordered.models))))
+            jobs.append((ordered, n_known, range(n_known, len(ordered.models))))
     if not jobs:
         raise TasklawsError(
             "nothing to forecast: no task of fit's rows was asked of a model of holdout's in the same ladder"
         )
-    return _forecast_all(jobs, len(jobs))
+    return _forecast_all(((History(panel), known, targets) for panel, known, targets in jobs), len(jobs))
 
 
 def rolling_backtest(table: pd.DataFrame, metrics: list[str], ahead: int, min_rungs: int) -> Tables:

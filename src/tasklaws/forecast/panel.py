@@ -18,6 +18,8 @@ from tasklaws.tables import SIZES, is_loss
 _PROBABILITIES = ("rc_soft", "probability")  # the probability given to the right answer, where a table has one
 _BY_TASK = ("value", "n_items", "n_eff", "chance", "checkpoint_noise")
 _BY_MODEL = (*_BY_TASK, "other_values")
+_NAMES = ["ladder", "model", "task", "metric"]
+_NUMBERS = [*SIZES, "value", "stderr", "n_items", "n_eff", "chance"]
 _LATE = 2 / 3  # checkpoints from this share of a model's training on count as late
 
 
@@ -95,6 +97,17 @@ class Panel:
         tasks = tuple(task for task, yes in zip(self.tasks, wanted, strict=True) if yes)
         return replace(self, tasks=tasks, **of_task)
 
+    def parts(self, count: int) -> list["Panel"]:
+        """The panel's tasks dealt out among so many panels, each with its own tasks' `others` and those of no task."""
+        place = {task: index % count for index, task in enumerate(dict.fromkeys(task for task, _ in self.tasks))}
+        found = []
+        for part in range(count):
+            panel = self.of_tasks(np.array([place[task] == part for task, _ in self.tasks]))
+            rows = [row for row, (task, _) in enumerate(self.others) if place.get(task, part) == part]
+            others = tuple(self.others[row] for row in rows)
+            found.append(replace(panel, others=others, other_values=self.other_values[rows]))
+        return found
+
     def select(self, models: NDArray[np.intp]) -> "Panel":
         """The panel of some of its models, by their index."""
         of_model = {name: getattr(self, name)[models] for name in SIZES}
@@ -144,28 +157,34 @@ def build_panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
     panels = []
     if "n_eff" not in table:
         table = table.assign(n_eff=np.nan)
-    final = _finals(table)
+    table = compact(table)
+    final = _finals(table).astype({name: table[name].cat.categories.dtype for name in _NAMES})
     for ladder, rows in final.groupby("ladder", sort=True):
         for loss in (False, True):
             wanted = [metric for metric in metrics if is_loss(metric) == loss]
             own = rows[rows["metric"].isin(wanted)]
             if len(own):
-                checkpoints = table[(table["ladder"] == ladder) & ~table["is_final"] & table["metric"].isin(wanted)]
+                others = (table["ladder"] == ladder) & ~table["is_final"] & table["metric"].isin(wanted)
+                checkpoints = table.loc[others, [*_NAMES, "step", "value"]]
                 panels.append(_panel(str(ladder), loss, own, rows, checkpoints))
     return panels
 
 
+def compact(table: pd.DataFrame) -> pd.DataFrame:
+    """What panels are made of, names as categories: a tenth of the memory."""
+    kept = [*_NAMES, "step", "is_final", *_NUMBERS]
+    return table[[name for name in (*kept, "seed") if name in table]].astype(dict.fromkeys(_NAMES, "category"))
+
+
 def _finals(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of each model's final checkpoint, or its last one, averaged over seeds."""
-    keys = ["ladder", "model", "task", "metric"]
     final = table["is_final"]
     kept = table[final | ~final.groupby([table["ladder"], table["model"]]).transform("any")]
     if kept["step"].notna().any():
         step = kept["step"].fillna(-1.0)
-        runs = [kept[key] for key in (*keys, "seed") if key in kept]
+        runs = [kept[key] for key in (*_NAMES, "seed") if key in kept]
         kept = kept[step == step.groupby(runs, dropna=False).transform("max")]
-    columns = [*SIZES, "value", "stderr", "n_items", "n_eff", "chance"]
-    return kept.groupby(keys, sort=True)[columns].mean().reset_index()
+    return kept.groupby(_NAMES, sort=True)[_NUMBERS].mean().reset_index()
 
 
 def _panel(ladder: str, loss: bool, own: pd.DataFrame, rows: pd.DataFrame, checkpoints: pd.DataFrame) -> Panel:
@@ -206,11 +225,17 @@ def _checkpoint_noise(
     known = checkpoints.dropna(subset="step")
     late = known[known["step"] >= _LATE * known.groupby(keys)["step"].transform("max")]
     late = late.groupby([*keys, "step"], sort=True)["value"].mean().reset_index()
-    found = {}
-    for key, part in late.groupby(keys):
-        bends = np.diff(link.of(part["value"].to_numpy(dtype=float), np.inf), n=2)
-        found[key] = float((bends**2).mean() / 6) if len(bends) else np.nan
-    return np.array([[found.get((*task, model), np.nan) for model in models] for task in tasks])
+    z = link.of(late["value"].to_numpy(dtype=float), np.inf)
+    count = late.groupby(keys, sort=True).size()
+    first = (count.cumsum() - count).to_numpy()
+    found = np.full(len(count), np.nan)
+    for length in count[count > 2].unique():  # as arrays: there may be a million curves
+        alike = np.flatnonzero(count == length)
+        bends = np.diff(z[first[alike, None] + np.arange(length)], n=2, axis=1)
+        found[alike] = (bends**2).mean(axis=1) / 6
+    rows = count.index.to_frame(index=False).astype(dict.fromkeys(keys, models.dtype)).assign(noise=found)
+    table = rows.pivot(index=keys[:2], columns="model", values="noise")
+    return table.reindex(index=pd.MultiIndex.from_tuples(tasks), columns=models).to_numpy(dtype=float)
 
 
 def _pairs(rows: pd.DataFrame) -> tuple[tuple[str, str], ...]:

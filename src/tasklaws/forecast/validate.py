@@ -28,11 +28,11 @@ from tasklaws.tables import (
     SURPRISES,
     SURPRISING_SKILLS,
     VALIDATION,
+    each_scores,
     is_loss,
     read_checkpoints,
     read_final_scores,
     read_observations,
-    read_scores,
     refuse_identical,
 )
 
@@ -49,7 +49,9 @@ def validate_ladder(paths: Paths, fit: Sequence[str], holdout: Sequence[str]) ->
     forecasts = FORECASTS.read(paths.forecasts)
     observations = read_observations(paths.observations("holdout"), holdout)
     scores = read_final_scores(paths.scores("holdout"), holdout, observations)
-    refuse_identical(pd.concat([read_scores(paths.scores("fit"), fit), read_scores(paths.scores("holdout"), holdout)]))
+    roles = (("fit", fit), ("holdout", holdout))
+    for _ in refuse_identical(table for role, rungs in roles for table in each_scores(paths.scores(role), rungs)):
+        pass
     methods = METHOD_FORECASTS.read(paths.methods)
     validation = compare_forecasts(forecasts, observations)
     items = compare_items(ITEM_FORECASTS.read(paths.item_forecasts), forecasts, scores)

@@ -1,5 +1,7 @@
 """From item scores to observations: one row a rung, seed, checkpoint, family, elicitation and metric."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -9,10 +11,10 @@ from tasklaws.ladder.card import Card
 from tasklaws.tables import METRICS, OBSERVATIONS
 
 
-def observations(ladder: str, role: Role, scores: pd.DataFrame, cards: list[Card]) -> pd.DataFrame:
+def observations(ladder: str, role: Role, scores: Iterable[pd.DataFrame], cards: list[Card]) -> pd.DataFrame:
     """Mean, standard error s / sqrt(n) and number of items of every metric, and the held-out losses of the cards.
 
-    Scores of a checkpoint that is on no card raise TasklawsError.
+    Each table of `scores` holds all those of its rungs. Scores of a checkpoint that is on no card raise TasklawsError.
     """
     checkpoints = (
         pd.DataFrame(
@@ -30,12 +32,7 @@ def observations(ladder: str, role: Role, scores: pd.DataFrame, cards: list[Card
         .drop(columns=["path", "weights_sha256", "commit"])
         .assign(ladder=ladder, role=role)
     )
-    keys = ["rung", "seed", "step", "family", "elicitation"]
-    metrics = scores.melt([*keys, "chance"], METRICS, "metric").dropna(subset="value")
-    groups = metrics.groupby([*keys, "metric"])
-    table = groups.agg(
-        value=("value", "mean"), spread=("value", "std"), n_items=("value", "size"), chance=("chance", "mean")
-    ).reset_index()
+    table = pd.concat(map(_means, scores), ignore_index=True)
     table["stderr"] = table["spread"] / np.sqrt(table["n_items"])
     table["chance"] = table["chance"].where(table["metric"] == "exact_match")
     losses = ["loss_nats", "bits_per_byte"]
@@ -49,3 +46,13 @@ def observations(ladder: str, role: Role, scores: pd.DataFrame, cards: list[Card
     heldout = checkpoints.melt(list(checkpoints.columns.difference(losses)), losses, "metric")
     heldout = heldout.assign(family="corpus", elicitation="likelihood")
     return pd.concat([table, heldout], ignore_index=True)[OBSERVATIONS.columns]
+
+
+def _means(scores: pd.DataFrame) -> pd.DataFrame:
+    keys = ["rung", "seed", "step", "family", "elicitation"]
+    metrics = scores.melt([*keys, "chance"], METRICS, "metric").dropna(subset="value")
+    return (
+        metrics.groupby([*keys, "metric"])
+        .agg(value=("value", "mean"), spread=("value", "std"), n_items=("value", "size"), chance=("chance", "mean"))
+        .reset_index()
+    )

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_header, read_rows, refuse
+from tasklaws.core.files import labelled, read_header, read_rows, refuse
 from tasklaws.tables import ATTEMPTS
 
 GROUP = "group_"
@@ -24,7 +24,7 @@ def read_attempts(path: Path, items: Collection[str]) -> pd.DataFrame:
     """
     groups = group_columns(read_header(path))
     table = read_rows(path, [*ATTEMPTS.keys, "solved", *groups], [*ATTEMPTS.numbers, "order"], ATTEMPTS.columns)
-    return check_attempts(table, items, str(path))
+    return check_attempts(labelled(table), items, str(path))
 
 
 def check_attempts(table: pd.DataFrame, items: Collection[str], source: str) -> pd.DataFrame:

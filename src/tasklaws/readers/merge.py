@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_csv, read_text
+from tasklaws.core.files import labelled, read_csv, read_text
 from tasklaws.core.progress import progress
 from tasklaws.points import RESULT, check, complete, parse
 from tasklaws.readers.lm_eval import (
@@ -59,7 +59,7 @@ def gather(paths: Sequence[Path], besides: Path | None) -> tuple[Rows, list[pd.D
         for path in files:
             table = path.name.endswith((".csv", ".csv.gz"))
             if table and (path in paths or set(RESULT) <= set(read_csv(path, _RESULTS_REMEDY, nrows=0))):
-                tables.append(complete(parse(path, RESULT)))
+                tables.append(labelled(complete(parse(path, RESULT))))
             elif path.suffix == ".json" and is_result(document := _document(path)):
                 results |= result_rows(path, document)
             elif path in paths:
