@@ -1,10 +1,12 @@
 """Forecast every set of the overlap experiment from the smaller rungs, and say what overlap did to the forecasts."""
 
+from dataclasses import asdict
+
 from tasklaws.core import errors
 from tasklaws.core.files import write_json
 from tasklaws.core.settings import load
 from tasklaws.experiments.overlap_forecasts import forecast_sets, observed_numbers, set_curves
-from tasklaws.experiments.overlap_summary import Theory, describe_experiment, summary_table
+from tasklaws.experiments.overlap_summary import Facts, Theory, summary_table
 from tasklaws.paths import Paths
 from tasklaws.tables import SET_CURVES, SET_FORECASTS, SET_SUMMARY, read_ladder, read_scores, read_sets
 
@@ -18,11 +20,10 @@ def main() -> None:
     forecasts = forecast_sets(curves, least, settings.execution.workers)
     theory = Theory.of(curves, least)
     summary = summary_table(curves, forecasts, observed_numbers(sets, scores), theory, seed)
-    said = describe_experiment(sets, forecasts, summary, theory, paths.ladder, seed)
     SET_CURVES.write(paths.overlap / "sets.csv", curves)
     SET_FORECASTS.write(paths.overlap / "forecasts.csv", forecasts)
     SET_SUMMARY.write(paths.overlap / "summary.csv", summary)
-    write_json(paths.overlap / "summary.json", said)
+    write_json(paths.overlap / "summary.json", asdict(Facts.of(sets, forecasts, theory, seed)))
     print(f"{paths.overlap}: {len(forecasts)} forecasts")
 
 

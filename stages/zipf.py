@@ -1,9 +1,8 @@
 """Set the loss exponents of the corpora beside those that their Zipf exponents predict."""
 
 from tasklaws.core import errors
-from tasklaws.core.files import write_json
 from tasklaws.core.settings import load
-from tasklaws.experiments.zipf import exponents, read_runs, zipf_sentence
+from tasklaws.experiments.zipf import exponents, read_runs
 from tasklaws.paths import Paths
 from tasklaws.tables import ZIPF_EXPONENTS, ZIPF_RUNS
 
@@ -15,7 +14,6 @@ def main() -> None:
     table = exponents(runs, settings.seed)
     ZIPF_RUNS.write(paths.overlap / "zipf_runs.csv", runs)
     ZIPF_EXPONENTS.write(paths.overlap / "zipf.csv", table)
-    write_json(paths.overlap / "zipf.json", {"sentences": [zipf_sentence(table)]})
     print(f"{paths.overlap}/zipf.csv: {len(table)} exponents")
 
 

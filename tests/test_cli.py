@@ -130,9 +130,14 @@ def test_nothing_but_a_file_is_replaced(there: str, capsys: pytest.CaptureFixtur
         os.mkfifo(out)
     with mock.patch("tasklaws.readers.merge.merge_results", side_effect=AssertionError("not refused")):
         assert run("import", POINTS, "--out", str(out)) == 1
-    said = f"error: --out {out} is no regular file and would be replaced: give another name\n"
+    said = f"error: {out} is no regular file and would be replaced: give another name\n"
     assert capsys.readouterr().err == said
     assert there != "fifo" or out.is_fifo()
+
+
+def test_a_directory_is_no_table(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run("import", POINTS, "--out", str(tmp_path)) == 1
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path} is no regular file")
 
 
 def test_a_file_above_the_output_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

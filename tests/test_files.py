@@ -71,9 +71,37 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch,
     monkeypatch.setattr(failing, refuse_disk)
     with pytest.raises(OSError, match="No space left") as error:
         write_text(path, "new\n")
-    assert error.value.filename
+    assert error.value.filename == str(path)
     assert path.read_text() == "old\n"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path):
+    target, link = tmp_path / "there/table.csv", tmp_path / "table.csv"
+    link.symlink_to("there/table.csv")
+    for text in ("old\n", "new\n"):
+        write_text(link, text)
+        assert target.read_text() == text
+    assert link.is_symlink()
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_what_is_no_regular_file_is_not_replaced(tmp_path):
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to("/dev/null")
+    for path in (pipe, tmp_path, link, Path("/dev/null"), Path("/dev/tasklaws.csv")):
+        with pytest.raises(TasklawsError, match=f"^{path} is no regular file"):
+            write_text(path, "new")
+    assert pipe.is_fifo()
+    assert Path("/dev/null").is_char_device()
+
+
+def test_an_error_names_the_file_that_was_to_be_written(tmp_path):
+    path = tmp_path / "n" / ("long" * 64)
+    with pytest.raises(OSError, match="too long") as error:
+        write_text(path, "new")
+    assert error.value.filename == str(path)
 
 
 def test_a_write_that_the_system_cuts_short_leaves_the_old_file(tmp_path):

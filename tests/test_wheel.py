@@ -92,7 +92,14 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 def test_the_core_is_light_and_the_wheel_has_its_data(clean: Environment) -> None:
     assert clean.requires == CORE
-    for name in ("py.typed", "__init__.pyi", "sandbox/guest.wasm.xz", "report/page.html.jinja"):
+    for name in (
+        "py.typed",
+        "__init__.pyi",
+        "sandbox/guest.wasm.xz",
+        "report/page.html.jinja",
+        "harness/templates/group.yaml.jinja",
+        "readers/choices.csv",
+    ):
         assert (clean.packages / "tasklaws" / name).is_file(), name
     for name in ("torch", "yaml", "wasmtime", "hydra"):
         assert not (clean.packages / name).exists()

@@ -31,13 +31,17 @@ def _directory(out: Path) -> Path:
     return out
 
 
-def _refuse_no_file(option: str, path: Path) -> None:
-    """Raise TasklawsError where a file would take the place of a device, a pipe or a directory, such as /dev/null."""
-    from tasklaws.core.files import refuse_file
+def _file(path: Path) -> Path:
+    from tasklaws.core.files import refuse_device
 
-    refuse_file(path.parent)
-    if path.parent == Path("/dev") or (path.exists() and not path.is_file()):
-        raise TasklawsError(f"{option} {path} is no regular file and would be replaced: give another name")
+    refuse_device(path)
+    return path
+
+
+def _picture(path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() not in PICTURES:
+        raise TasklawsError(f"--picture {path}: the name must end in {', '.join(PICTURES)}")
+    return None if path is None else _file(path)
 
 
 def _positional(name: str, text: str) -> Any:
@@ -62,9 +66,7 @@ def command(name: str, example: str) -> Callable[[Callable[..., None]], Callable
 
 def print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        print(f"tasklaws {version('tasklaws')}")
+        print(f"tasklaws {tl.__version__}")
         raise typer.Exit
 
 
@@ -89,7 +91,10 @@ def fit_one_law(
     ] = None,
     seed: Annotated[int, _option("Of the bootstrap.")] = 0,
     replicates: Annotated[int, _option("Bootstrap refits.")] = 200,
-    picture: Annotated[Path | None, _option("Draw points and law here: .svg, .png or .pdf.", "FILE")] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw points and law here: .svg, .png or .pdf.", callback=_picture),
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Fit one law to one task and metric, and report it.
@@ -98,10 +103,6 @@ def fit_one_law(
     """
     from tasklaws.points import read_curves
 
-    if picture is not None:
-        if picture.suffix.lower() not in PICTURES:
-            raise TasklawsError(f"--picture {picture}: the name must end in {', '.join(PICTURES)}")
-        _refuse_no_file("--picture", picture)
     found = tl.fit(read_curves(table), law, metric=metric, task=task, axis=axis, seed=seed, replicates=replicates)
     if picture is not None:
         from tasklaws.plotting import save_result
@@ -283,7 +284,7 @@ def tabulate_people(out: Out, json_: Json = False) -> None:
 @command("import", "tasklaws import results/ --models models.csv --out points.csv")
 def import_results(
     paths: Annotated[list[Path], _positional("PATH...", "A file, or a directory with all below it: one or more.")],
-    out: Annotated[Path, _option("The table to write, .csv or .csv.gz.", "TABLE")],
+    out: Annotated[Path, typer.Option(metavar="TABLE", help="The table to write, .csv or .csv.gz.", callback=_file)],
     models: Annotated[
         Path | None,
         _option(
@@ -301,9 +302,6 @@ def import_results(
     from tasklaws.points import write_points
     from tasklaws.readers.merge import merge_results
 
-    if out.is_dir():
-        raise TasklawsError(f"--out {out} is a directory: give a file, such as {out / 'points.csv'}")
-    _refuse_no_file("--out", out)
     merged, notes = merge_results(paths, out.name.removesuffix(".gz").removesuffix(".csv"), models, besides=out)
     write_points(out, merged)
     counts = {column: merged[column].nunique() for column in ("ladder", "model", "task")}

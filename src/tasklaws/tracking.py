@@ -1,6 +1,5 @@
 """MLflow as an index: one experiment a ladder, rebuilt from the pipeline's outputs as often as wanted."""
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -9,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, sha256_file
@@ -53,10 +52,6 @@ def hash_json(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def hash_files(paths: list[Path]) -> str:
-    return hash_json([[path.name, sha256_file(path)] for path in sorted(paths)])
-
-
 def flatten(value: object, name: str) -> dict[str, object]:
     """Nested dictionaries as one, keys joined by dots: `{"a": {"b": 1}}` under `x` -> `{"x.a.b": 1}`."""
     if not isinstance(value, dict):
@@ -82,7 +77,8 @@ def collect(root: Path, settings: "Settings") -> list[Run]:
     # No setting of how to run says anything about an answer, and none of the laws about a rung.
     science = {key: value for key, value in raw.items() if key != "execution"}
     asking = {key: value for key, value in science.items() if key != "laws"}
-    tags = {"ladder": paths.ladder, "items_sha256": hash_files(list(paths.items.glob("*.jsonl")))}
+    items = [[path.name, sha256_file(path)] for path in sorted(paths.items.glob("*.jsonl"))]
+    tags = {"ladder": paths.ladder, "items_sha256": hash_json(items)}
     of_rungs = {**tags, "params_sha256": hash_json(asking)}
     tags["params_sha256"] = hash_json(science)
     runs = [
@@ -251,18 +247,11 @@ def commit_tags(root: Path) -> dict[str, str]:
 @contextmanager
 def exclusive(root: Path) -> Iterator[None]:
     """Hold the store's lock file, for two processes that migrate one new database break it."""
-    with (root / f"{DATABASE}.lock").open("w") as file:
-        deadline = time.monotonic() + _LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    message = f"another process is rebuilding {root / DATABASE}: wait until it ends"
-                    raise TasklawsError(message) from None
-                time.sleep(0.2)
-        yield
+    try:
+        with FileLock(root / f"{DATABASE}.lock", timeout=_LOCK_SECONDS):
+            yield
+    except Timeout as error:
+        raise TasklawsError(f"another process is rebuilding {root / DATABASE}: wait until it ends") from error
 
 
 @contextmanager

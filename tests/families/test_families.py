@@ -129,6 +129,14 @@ def test_an_exhausted_family_is_named(families):
         draw_unreserved(Stuck(), random.Random(0), frozenset({item.question}))
 
 
+def test_a_family_with_fewer_draws_than_items_ends_and_is_named(families):
+    family, draws = families["addition"], random.Random(0)
+    with pytest.raises(TasklawsError, match=r"addition: 6 items a split need 12 different draws, and there are 10"):
+        family.part_of("test", 6, lambda: draws.randrange(10))
+    halves = [family.part_of(split, 5, iter(range(10)).__next__) for split in ("test", "dev")]
+    assert halves == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+
+
 def test_unknown_generators_and_settings_are_named():
     with pytest.raises(TasklawsError, match=r"family x: unknown generator 'nonsense'.*addition"):
         build({"x": {"generator": "nonsense"}})

@@ -7,7 +7,7 @@ from scipy.special import expit
 from tasklaws.forecast.mirage import mirage_table
 from tasklaws.forecast.panel import build_panels
 from tasklaws.forecast.verdict import panel_verdicts
-from tasklaws.report.shapes import Level, measure_rise
+from tasklaws.report.shapes import measure_rise
 
 N_ITEMS = 200
 N_CURVES = 80
@@ -63,13 +63,9 @@ def test_report_mirage_check_and_verdict_agree_on_every_step() -> None:
     verdicts = [one.verdict for one in panel_verdicts(panel, np.full(N_CURVES, 0.01))]
     sizes = pd.DataFrame({"rung": [f"m{place}" for place in range(N_FIT)], "n_params": SIZES[:N_FIT]})
     checked = mirage_table(scores(curves, 0.25), sizes, 0).set_index("family")
-    levels = [
-        [
-            Level(f"m{place}", size, 6e9 * size, value, 0.01, N_ITEMS, place < N_FIT)
-            for place, (size, value) in enumerate(zip(SIZES, values, strict=True))
-        ]
-        for values in curves
-    ]
+    rungs = {"rung": [f"m{place}" for place in range(N_FIT + 1)], "n_params": SIZES, "train_flops": 6e9 * SIZES}
+    rungs |= {"stderr": 0.01, "n_items": N_ITEMS, "fit": np.arange(N_FIT + 1) < N_FIT}
+    levels = [pd.DataFrame({**rungs, "value": values}) for values in curves]
     known = [measure_rise(found[:N_FIT], "exact_match", 0.25) for found in levels]
     whole = [measure_rise(found, "exact_match", 0.25) for found in levels]
     steps = [verdict == "discontinuous" for verdict in verdicts]

@@ -7,15 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasklaws.report.shapes import Level, levels, measure_rise, rise_of
+from tasklaws.report.shapes import levels, measure_rise, rise_of
 
 
-def ladder(values: list[float], decades: float = 0.5, stderr: float = 0.001) -> list[Level]:
-    sizes = [10 ** (3 + decades * index) for index in range(len(values))]
-    return [
-        Level(f"r{index}", size, 6e6 * size, value, stderr, 1000.0)
-        for index, (size, value) in enumerate(zip(sizes, values, strict=True))
-    ]
+def ladder(values: list[float], decades: float = 0.5, stderr: float = 0.001) -> pd.DataFrame:
+    sizes = pd.Series([10 ** (3 + decades * index) for index in range(len(values))])
+    found = pd.DataFrame({"rung": [f"r{index}" for index in range(len(values))], "n_params": sizes, "value": values})
+    return found.assign(train_flops=6e6 * sizes, stderr=stderr, n_items=1000.0, fit=True)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +83,7 @@ def test_levels_are_means_over_seeds_with_the_larger_of_both_errors() -> None:
     rows = [("a", "fit", 10.0, 0.2, 0.1), ("a", "fit", 10.0, 0.4, 0.1), ("b", "holdout", 20.0, 0.5, float("nan"))]
     table = pd.DataFrame(rows, columns=["rung", "role", "n_params", "value", "stderr"])
     table = table.assign(chance=0.25, train_flops=1e9, n_items=100.0)
-    small, large = levels(table, "exact_match")
+    small, large = levels(table, "exact_match").itertuples()
     assert (small.rung, small.fit, large.rung, large.fit) == ("a", True, "b", False)
     assert (small.value, small.stderr) == pytest.approx((0.3, 0.1))  # seeds differ by more than sampling
     assert (large.value, large.stderr) == (0.5, 0.0)

@@ -31,22 +31,37 @@ REMAKE = "remove it and run `dvc repro`"  # the remedy for a file that the pipel
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside `path` and rename it to `path` once the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Open a temporary file that takes the place of `path` once the block ends without an error.
+
+    A link stays, and what it points to is replaced. An OSError names `path`; what `refuse_device` refuses raises
+    TasklawsError.
+    """
+    refuse_device(path)
+    name, target = None, Path(os.path.realpath(path))
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
-        Path(name).replace(path)
+        Path(name).replace(target)
     except OSError as error:
-        if error.filename is None:
+        # The block may read other files, which its errors name; of ours they should not name the temporary one.
+        if error.filename in (None, name) or name is None:
             error.filename = str(path)
         raise
     finally:
-        Path(name).unlink(missing_ok=True)
+        if name is not None:
+            Path(name).unlink(missing_ok=True)
+
+
+def refuse_device(path: Path) -> None:
+    """Raise TasklawsError where no file can be at `path`: there is a device, a pipe or a directory, or a file above."""
+    refuse_file(path.parent)
+    if path.absolute().parent == Path("/dev") or (path.exists() and not path.is_file()):
+        raise TasklawsError(f"{path} is no regular file and would be replaced: give another name")
 
 
 @contextmanager

@@ -1,23 +1,20 @@
 """Forecast errors against overlap, and against what independent thresholds would give without any free parameter."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tasklaws.core.arrays import Array
-from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_json
+from tasklaws.core.checked import read
+from tasklaws.core.files import REMAKE, read_json
 from tasklaws.overlap.discontinuity import index
 from tasklaws.overlap.widening import next_rung_variance
 from tasklaws.tables import SET_SUMMARY, VERDICT_NAMES
 
 _SET_DRAWS = 2_000
 _TAILS = ((1 - 0.9) / 2, (1 + 0.9) / 2)  # of 90% limits
-_THEORY_SLOPE = -0.5  # of ln error on ln n_eff: independent thresholds
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,24 +45,18 @@ class Errors:
         parts = [np.moveaxis(part[:, draw], 1, 0) for part in (self.forecast, self.naive)]
         return Errors(self.overlaps, self.n_eff, *parts)
 
+    def measures(self) -> dict[str, Array]:
+        """Kinds of error, by overlap (the last axis): mean absolute (`mae`) and root mean square (`rmse`) error, those
+        of the naive forecast, `advantage` (by how much its mae exceeds the forecast's) and `spread`.
 
-def mae(off: Array) -> Array:
-    return np.asarray(np.abs(off).mean(axis=(-2, -1)))
-
-
-def rmse(off: Array) -> Array:
-    return np.asarray(np.sqrt((off**2).mean(axis=(-2, -1))))
-
-
-def spread(off: Array) -> Array:
-    """How far sets differ in their error: its standard deviation over sets of one overlap and target, root mean square
-    over targets. What all sets have in common (the forecast misjudges the mean curve) is not in it."""
-    return np.asarray(np.sqrt(off.var(axis=-2, ddof=1).mean(axis=-1)))
-
-
-def advantage(errors: Errors) -> Array:
-    """By how much the naive mean absolute error exceeds the forecast's."""
-    return mae(errors.naive) - mae(errors.forecast)
+        The spread is how far sets differ in their error: its standard deviation over sets of one overlap and target,
+        root mean square over targets. What sets have in common (the forecast misjudges the mean curve) is not in it.
+        """
+        mae, naive = (np.abs(off).mean(axis=(-2, -1)) for off in (self.forecast, self.naive))
+        rmse, naive_rmse = (np.sqrt((off**2).mean(axis=(-2, -1))) for off in (self.forecast, self.naive))
+        found = {"mae": mae, "mae_repeat_last": naive, "advantage": naive - mae}
+        found |= {"rmse": rmse, "rmse_repeat_last": naive_rmse}
+        return found | {"spread": np.sqrt(self.forecast.var(axis=-2, ddof=1).mean(axis=-1))}
 
 
 def slope(n_eff: Array, error: Array) -> Array:
@@ -110,20 +101,12 @@ def summary_table(
     """One row (tables.SET_SUMMARY) for each overlap, with bootstrap intervals over the sets' seeds; of `index` and
     `n_eff_seen` (from `observed`) the middle of the sets and the limits within which 90% of them lie."""
     errors = Errors.of(forecasts)
-    again = errors.redrawn(seed)
-    measures: dict[str, Callable[[Errors], Array]] = {
-        "mae": lambda errors: mae(errors.forecast),
-        "mae_repeat_last": lambda errors: mae(errors.naive),
-        "advantage": advantage,
-        "rmse": lambda errors: rmse(errors.forecast),
-        "spread": lambda errors: spread(errors.forecast),
-    }
+    again = errors.redrawn(seed).measures()
     columns = {"overlap": errors.overlaps, "n_eff": errors.n_eff}
-    for name, measure in measures.items():
-        columns[name] = measure(errors)
-        columns[f"{name}_low"], columns[f"{name}_high"] = bootstrap_limits(measure(again))
+    for name, value in errors.measures().items():
+        columns[name] = value
+        columns[f"{name}_low"], columns[f"{name}_high"] = bootstrap_limits(again[name])
     columns |= _between_sets("index", _set_indices(curves)) | _between_sets("n_eff_seen", observed)
-    columns["rmse_repeat_last"] = rmse(errors.naive)
     columns["theory"], columns["theory_repeat_last"] = theory.error(errors.n_eff), theory.naive(errors.n_eff)
     table = forecasts.assign(
         mae_logistic=(forecasts["logistic"] - forecasts["observed"]).abs(),
@@ -158,11 +141,10 @@ def _between_sets(name: str, values: pd.Series) -> dict[str, Array]:
 
 def slopes(errors: Errors, seed: int) -> dict[str, dict[str, float]]:
     """The slope of ln error on ln n_eff of each kind of error, with its bootstrap limits."""
-    again = errors.redrawn(seed)
+    here, again = errors.measures(), errors.redrawn(seed).measures()
     found = {}
-    for name, kind in (("mae", mae), ("rmse", rmse), ("spread", spread)):
-        limits = bootstrap_limits(slope(errors.n_eff, kind(again.forecast)))
-        values = (slope(errors.n_eff, kind(errors.forecast)), *limits)
+    for name in ("mae", "rmse", "spread"):
+        values = (slope(errors.n_eff, here[name]), *bootstrap_limits(slope(errors.n_eff, again[name])))
         found[name] = {key: round(float(value), 6) for key, value in zip(("slope", "low", "high"), values, strict=True)}
     return found
 
@@ -170,9 +152,9 @@ def slopes(errors: Errors, seed: int) -> dict[str, dict[str, float]]:
 def gain_crossing(errors: Errors, seed: int) -> dict[str, float]:
     """The n_eff at which the forecast's advantage, straight in ln n_eff between overlaps, first falls to 0 (absent if
     it never does), and the share of bootstrap replicates in which it never does."""
-    draws = np.array([_first_zero(errors.n_eff, one) for one in advantage(errors.redrawn(seed))])
+    draws = np.array([_first_zero(errors.n_eff, one) for one in errors.redrawn(seed).measures()["advantage"]])
     found = {"share_never": round(float(np.isnan(draws).mean()), 4)}
-    here = _first_zero(errors.n_eff, advantage(errors))
+    here = _first_zero(errors.n_eff, errors.measures()["advantage"])
     if not np.isnan(here):
         low, high = bootstrap_limits(draws)
         found |= {"n_eff": here, "low": float(low), "high": float(high)}
@@ -192,101 +174,29 @@ def _first_zero(n_eff: Array, gain: Array) -> float:
     return float(np.exp(before + share * (after - before)))
 
 
-def naive_sentence(summary: pd.DataFrame, errors: Errors, cross: dict[str, float], ladder: str) -> str:
-    """Where the forecast of the next rung is better than the last rung's value, and where it cannot be told to be."""
-    better = summary["advantage_low"] > 0
-    first, last = summary.iloc[0], summary.iloc[-1]
-    by_target = np.abs(errors.naive).mean(axis=(0, 1)) - np.abs(errors.forecast).mean(axis=(0, 1))
-    rungs = (
-        f"; over all sets it is better at {int((by_target > 0).sum())} of the {len(by_target)} rungs forecast, and no "
-        "interval holds that these few rungs could have been others"
-    )
-    if better.all():
-        return (
-            f"On {ladder} the forecast of the next rung is better than the last rung's value at every overlap from "
-            f"{first['overlap']:g} to {last['overlap']:g}: by {_gain(first)} at n_eff {first['n_eff']:.3g} and by "
-            f"{_gain(last)} at n_eff {last['n_eff']:.3g} (mean absolute error, 90% interval over sets){rungs}."
+@dataclass(frozen=True)
+class Facts:
+    """What summary.json holds: counts of questions, where the forecast's gain is 0 (`gain_crossing`), the `slopes` and
+    the numbers of the `Theory`."""
+
+    n_questions: int
+    n_questions_left_out: int
+    crossing: dict[str, float]
+    slopes: dict[str, dict[str, float]]
+    theory: dict[str, float]
+
+    @classmethod
+    def of(cls, sets: pd.DataFrame, forecasts: pd.DataFrame, theory: Theory, seed: int) -> "Facts":
+        errors = Errors.of(forecasts)
+        return cls(
+            n_questions=int(sets.loc[~sets["is_learned"], "item"].nunique()),
+            n_questions_left_out=int(sets.loc[sets["is_learned"], "item"].nunique()),
+            crossing=gain_crossing(errors, seed),
+            slopes=slopes(errors, seed),
+            theory={"step": round(theory.step, 6), "rise": round(theory.rise, 6)},
         )
-    if not better.any():
-        return (
-            f"On {ladder} the forecast of the next rung is at no overlap better than the last rung's value: it gains "
-            f"{_gain(first)} at n_eff {first['n_eff']:.3g} and {_gain(last)} at n_eff {last['n_eff']:.3g}{rungs}."
-        )
-    place = int(np.flatnonzero(~better)[0])
-    worst = summary.iloc[place]
-    again = [f"{row['overlap']:g}" for _, row in summary[place:].iterrows() if row["advantage_low"] > 0]
-    where = f" (at {', '.join(again)} it is again)" if again else ""
-    at = "no zero"
-    if "n_eff" in cross:
-        at = f"a zero at n_eff {cross['n_eff']:.2g} ({cross['low']:.2g} to {cross['high']:.2g})"
-    until = "at overlap 0 already" if place == 0 else f"from overlap {worst['overlap']:g} on"
-    return (
-        f"On {ladder} the forecast of the next rung cannot be told to be better than the last rung's value {until} "
-        f"(n_eff {worst['n_eff']:.3g} and below: it gains {_gain(worst)}){where}; its gain has {at}, and none at all "
-        f"in {cross['share_never']:.0%} of redrawn sets{rungs}."
-    )
 
-
-def _gain(row: pd.Series) -> str:
-    low, middle, high = (100 * float(row[f"advantage{end}"]) for end in ("_low", "", "_high"))
-    return f"{middle:.1f} points ({low:.1f} to {high:.1f})"
-
-
-def theory_sentence(summary: pd.DataFrame, found: dict[str, dict[str, float]]) -> str:
-    """Whether errors fall with n_eff as independent thresholds say."""
-    parts = []
-    for name, words in (("spread", "What differs between sets of one overlap"), ("rmse", "the whole error")):
-        one = found[name]
-        fits = one["low"] <= _THEORY_SLOPE <= one["high"]
-        parts.append(
-            f"{words} goes as n_eff^{one['slope']:.2f} ({one['low']:.2f} to {one['high']:.2f}), "
-            f"{'compatible' if fits else 'not compatible'} with the -1/2 of independent thresholds"
-        )
-    first, last = summary.iloc[0], summary.iloc[-1]
-    size = (
-        f"without a free parameter they predict {100 * first['theory']:.1f} points at n_eff {first['n_eff']:.3g} and "
-        f"{100 * last['theory']:.1f} at {last['n_eff']:.3g}; sets differ by {100 * first['spread']:.1f} and "
-        f"{100 * last['spread']:.1f}"
-    )
-    return f"{'; '.join(parts)}; {size}."
-
-
-def interval_sentence(summary: pd.DataFrame) -> str:
-    """How the 90% intervals held at both ends, and what widening them by the designed n_eff did."""
-    first, last = summary.iloc[0], summary.iloc[-1]
-    return (
-        f"The 90% intervals held {first['coverage']:.0%} of outcomes at overlap {first['overlap']:g} and "
-        f"{last['coverage']:.0%} at {last['overlap']:g}; widened by the designed n_eff {first['coverage_widened']:.0%} "
-        f"and {last['coverage_widened']:.0%}, with {last['width_widened'] / last['width']:.2f} times the width."
-    )
-
-
-def describe_experiment(
-    sets: pd.DataFrame, forecasts: pd.DataFrame, summary: pd.DataFrame, theory: Theory, ladder: str, seed: int
-) -> dict[str, object]:
-    """What summary.json holds: counts of questions, where the forecast's gain is 0, slopes, theory, and sentences."""
-    errors = Errors.of(forecasts)
-    cross, found = gain_crossing(errors, seed), slopes(errors, seed)
-    return {
-        "n_questions": int(sets.loc[~sets["is_learned"], "item"].nunique()),
-        "n_questions_left_out": int(sets.loc[sets["is_learned"], "item"].nunique()),
-        "crossing": cross,
-        "slopes": found,
-        "theory": {"step": round(theory.step, 6), "rise": round(theory.rise, 6)},
-        "sentences": [
-            naive_sentence(summary, errors, cross, ladder),
-            theory_sentence(summary, found),
-            interval_sentence(summary),
-        ],
-    }
-
-
-def read_sentences(path: Path) -> list[str]:
-    """The sentences of a summary.json; another content raises TasklawsError."""
-    found: Any = read_json(path)
-    sentences = found.get("sentences") if isinstance(found, dict) else None
-    if not isinstance(sentences, list) or not all(isinstance(one, str) for one in sentences):
-        raise TasklawsError(
-            f"{path}: sentences is {sentences!r:.80}, not a list of text: remove it and run `dvc repro`"
-        )
-    return sentences
+    @classmethod
+    def read(cls, path: Path) -> "Facts":
+        """Those of a file; another content raises TasklawsError."""
+        return read(cls, read_json(path), str(path), REMAKE)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
@@ -43,20 +42,3 @@ def exponents(runs: pd.DataFrame, seed: int) -> pd.DataFrame:
         exponent, floor = (found.params[name] for name in ("a", "E"))
         rows.append([zipf, predicted_exponent(zipf), exponent, low, high, floor, found.status])
     return ZIPF_EXPONENTS.frame(rows)
-
-
-def zipf_sentence(table: pd.DataFrame) -> str:
-    """Whether the loss exponent moves with the corpus's Zipf exponent as predicted."""
-    rows = table.sort_values("zipf")
-    told = ", ".join(
-        f"{row['exponent']:.2f} ({row['low']:.2f} to {row['high']:.2f}; predicted {row['predicted']:.2f}) at "
-        f"{row['zipf']:g}"
-        for _, row in rows.iterrows()
-    )
-    held = int(((rows["low"] <= rows["predicted"]) & (rows["predicted"] <= rows["high"])).sum())
-    rising = bool((np.diff(rows["exponent"]) > 0).all())
-    order = "it rises with the Zipf exponent, as predicted" if rising else "it does not rise with it throughout"
-    return (
-        f"The exponent of held-out loss in training tokens is {told}: the prediction lies in {held} of {len(rows)} "
-        f"90% intervals, and {order}."
-    )

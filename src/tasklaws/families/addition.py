@@ -16,7 +16,7 @@ from functools import partial
 from tasklaws.core.checked import Count
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.families.base import Family, Split, generator, part_of
+from tasklaws.families.base import Family, Split, generator
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Addition(Family):
             rng = generator(seed, self.name, length)
             n_addends = 9 * 10 ** (length - 1) + (length == 1)  # 0 is one of a digit
             wanted = min(self.per_length, n_addends**2 // 8)
-            pairs = part_of(split, wanted, partial(_addends, rng, length), frozenset)
+            pairs = self.part_of(split, wanted, partial(_addends, rng, length), frozenset)
             items += [self._item(*pair) for pair in pairs]
         return items
 

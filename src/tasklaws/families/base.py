@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
 from tasklaws.core.checked import Count
+from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Elicitation, Item
 
 Split = Literal["test", "dev"]
 Draw = TypeVar("Draw", tuple[int, int], tuple[int, ...], str)
+_MOST_MISSES = 10_000
 
 
 @dataclass(frozen=True)
@@ -43,22 +45,31 @@ class Family(ABC):
         """Questions that give an item away, besides its own: no corpus, and no few-shot example, has one of them."""
         return frozenset({item.question})
 
+    def part_of(
+        self, split: Split, count: int, draw: Callable[[], Draw], key: Callable[[Draw], Any] = lambda drawn: drawn
+    ) -> list[Draw]:
+        """`count` draws of different `key`, sorted: the first ones for split `test`, the next ones for `dev`.
+
+        Where ten thousand draws in a row find no other, TasklawsError is raised.
+        """
+        found: dict[Any, Draw] = {}
+        misses = 0
+        while len(found) < 2 * count:
+            known, drawn = len(found), draw()
+            found.setdefault(key(drawn), drawn)
+            misses = misses + 1 if len(found) == known else 0
+            if misses == _MOST_MISSES:
+                raise TasklawsError(
+                    f"{self.name}: {count} items a split need {2 * count} different draws, and there are {known}: ask "
+                    "for fewer, or widen its settings"
+                )
+        both = list(found.values())
+        return sorted(both[:count] if split == "test" else both[count:])
+
 
 def generator(seed: int, *names: object) -> random.Random:
     """A random generator of its own for each purpose, so that one family's settings never move another's items."""
     return random.Random(":".join(map(str, (seed, *names))))
-
-
-def part_of(
-    split: Split, count: int, draw: Callable[[], Draw], key: Callable[[Draw], Any] = lambda drawn: drawn
-) -> list[Draw]:
-    """`count` draws of different `key`, sorted: the first ones for split `test`, the next ones for `dev`."""
-    found: dict[Any, Draw] = {}
-    while len(found) < 2 * count:
-        drawn = draw()
-        found.setdefault(key(drawn), drawn)
-    both = list(found.values())
-    return sorted(both[:count] if split == "test" else both[count:])
 
 
 def run_seconds(repeats: int) -> float:

@@ -17,7 +17,7 @@ from typing import ClassVar
 from tasklaws.core.checked import Count
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Elicitation, Item
-from tasklaws.families.base import Family, Split, generator, part_of
+from tasklaws.families.base import Family, Split, generator
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class LargestOfFour(Family):
         items = []
         for length in range(1, self.largest_length + 1):
             rng = generator(seed, self.name, length)
-            drawn = part_of(split, self.per_length, partial(self._numbers, rng, length), frozenset)
+            drawn = self.part_of(split, self.per_length, partial(self._numbers, rng, length), frozenset)
             items += [self._item(numbers) for numbers in drawn]
         return items
 

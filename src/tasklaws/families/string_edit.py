@@ -15,7 +15,7 @@ from functools import partial
 from tasklaws.core.checked import Count
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.families.base import Family, Split, generator, part_of
+from tasklaws.families.base import Family, Split, generator
 
 _LETTERS = "ABCDEFGH"
 PROGRAMS = {
@@ -66,7 +66,7 @@ class StringEdit(Family):
         for name in PROGRAMS:
             for length in range(self.shortest, self.longest + 1):
                 rng = generator(seed, self.name, name, length)
-                texts = part_of(split, self.per_cell, partial(_letters, rng, length))
+                texts = self.part_of(split, self.per_cell, partial(_letters, rng, length))
                 items += [self._item(name, text) for text in texts]
         return items
 

@@ -1,8 +1,7 @@
 """Axes: what may stand for a model's scale in a forecast, in e-folds of compute.
 
 Each takes the known models and the wanted ones (of which only the sizes are read) and returns the places of both,
-(tasks or 1, models); None where the table lacks what the axis needs.
-"""
+(tasks or 1, models); None where the table lacks what the axis needs."""
 
 from collections.abc import Callable
 from functools import lru_cache

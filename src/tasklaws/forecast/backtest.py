@@ -18,7 +18,7 @@ from tasklaws.forecast.engine import BACKWARD, forecast_tables
 from tasklaws.forecast.methods import METHODS
 from tasklaws.forecast.panel import Panel, build_panels, compact
 from tasklaws.stats.scores import interval_figures, rounded
-from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS, is_loss
+from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS, POINTS, is_loss
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,6 +103,9 @@ def backtest(
     >>> list(test.forecasts["model"]), bool(test.figures["mae"] < 0.05)
     (['m5', 'm6', 'm7'], True)
     """
+    lacking = [column for column in POINTS.columns if column not in table]
+    if lacking:
+        raise TasklawsError(f"the table has no column {lacking[0]!r}: read_points gives all that a backtest needs")
     if (rolling is None) == (fit is None or holdout is None) or (rolling is not None and (fit or holdout)):
         raise TasklawsError("give either fit and holdout, or rolling: which models are to be forecast?")
     for name, value in (("rolling", rolling), ("min_rungs", min_rungs)):

@@ -2,8 +2,7 @@
 
 At an origin the first rungs are known and later ones forecast. Every pair of an origin and a later rung within the
 known rungs is a test that needs no held-out result. Pairs count by how alike their gap in ln size is to that of the
-forecast in question, and by how recent they are.
-"""
+forecast in question, and by how recent they are."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -131,8 +130,7 @@ def overlap_sd(known: Panel, mean: Array, sd: Array) -> Array:
     that at n_items, given that the same items had the last known value. It is averaged over what the forecast holds
     possible: at the predicted value alone it would be 0 where that repeats the last one, as if nothing could change. A
     standard deviation s at a value p goes to the link by the chord from p - s to p + s inside [0, 1], as the link's
-    slope has no bound at 0 and 1.
-    """
+    slope has no bound at 0 and 1."""
     effect = panel_design_effect(known)
     if (effect == 1).all():
         return np.zeros(len(mean))

@@ -1,8 +1,7 @@
 """Is a jump under exact match there under a continuous metric of the same responses, or a mirage of the metric?
 
 Wei et al. 2022 show abilities that emerge; Schaeffer et al. 2023 show that a metric which asks for all of a long
-answer makes a jump of smooth progress. docs/mirage.md explains the test.
-"""
+answer makes a jump of smooth progress. docs/mirage.md explains the test."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -63,8 +62,7 @@ def mirage_table(scores: pd.DataFrame, sizes: pd.DataFrame, seed: int) -> pd.Dat
     share of the jump that remains; `p_value`, two-sided, tests whether it is 1/2. `survives` is True or False where
     that is rejected, and empty, as the statistic and p are, where exact match shows no jump sharper than a smooth rise.
     `step` says whether exact match makes a step by the rule of the verdict; a rising one is a jump.
-    A rung without a size, or without an item in common with the others, raises TasklawsError.
-    """
+    A rung without a size, or without an item in common with the others, raises TasklawsError."""
     size = _sizes(scores, sizes)
     rows = []
     for (family, elicitation), group in scores.groupby(["family", "elicitation"], sort=True):

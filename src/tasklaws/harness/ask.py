@@ -32,18 +32,17 @@ def ask_rung(rung_dir: Path, settings: Settings, ask: Ask, items: Path, out: Pat
     work.mkdir(parents=True, exist_ok=True)
     print(f"{rung_dir.name}: work in progress in {work}", file=sys.stderr, flush=True)
     parts = [work / f"seed{checkpoint.seed}-step{checkpoint.step}.jsonl" for checkpoint in checkpoints]
-    jobs = [
-        (rung_dir, checkpoint, settings, ask, items, part)
-        for checkpoint, part in zip(checkpoints, parts, strict=True)
-        if not part.exists()
-    ]
-    run_each(_ask_checkpoint, jobs, settings.execution.workers)
+    left = [pair for pair in zip(checkpoints, parts, strict=True) if not pair[1].exists()]
+    # What is read once serves all checkpoints of a process.
+    workers = settings.execution.workers
+    shares = [left[start::workers] for start in range(min(workers, len(left)))]
+    run_each(_ask_checkpoints, [(rung_dir, share, settings, ask, items) for share in shares], workers)
     write_jsonl(out, (row for part in parts for row in read_jsonl(part)))
     shutil.rmtree(work)
 
 
-def _ask_checkpoint(
-    rung_dir: Path, checkpoint: card.Checkpoint, settings: Settings, ask: Ask, items: Path, out: Path
+def _ask_checkpoints(
+    rung_dir: Path, share: list[tuple[card.Checkpoint, Path]], settings: Settings, ask: Ask, items: Path
 ) -> None:
     os.environ.update(OFFLINE)
     # Seconds of imports, which the process that only hands out jobs does without.
@@ -52,12 +51,14 @@ def _ask_checkpoint(
     from tasklaws.harness.respond import respond
 
     torch.set_num_threads(1)
-    # lm-eval draws some twenty bars a checkpoint; they and its warnings go to a log beside the work.
-    with out.with_suffix(".log").open("w") as log, redirect_stderr(log):
-        rows = respond(rung_dir / checkpoint.path, settings, ask, items)
-    where = {"seed": checkpoint.seed, "step": checkpoint.step}
-    write_jsonl(out, [where | row for row in rows])
-    print(f"{rung_dir.name}: asked seed {checkpoint.seed} step {checkpoint.step}", file=sys.stderr, flush=True)
+    said = respond([rung_dir / checkpoint.path for checkpoint, _ in share], settings, ask, items)
+    for checkpoint, out in share:
+        # lm-eval and transformers draw some twenty bars; they and their warnings go to a log beside the work.
+        with out.with_suffix(".log").open("w") as log, redirect_stderr(log):
+            rows = next(said)
+        where = {"seed": checkpoint.seed, "step": checkpoint.step}
+        write_jsonl(out, [where | row for row in rows])
+        print(f"{rung_dir.name}: asked seed {checkpoint.seed} step {checkpoint.step}", file=sys.stderr, flush=True)
 
 
 def _key(rung_dir: Path, settings: Settings, ask: Ask, items: Path) -> str:

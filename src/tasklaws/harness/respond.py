@@ -1,12 +1,12 @@
-"""Ask one model all its tasks through lm-eval, and keep what it said."""
+"""Ask models all their tasks, as lm-eval puts them, and keep what they said."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from lm_eval.evaluator import evaluate
+from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
@@ -14,6 +14,8 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import opening
 from tasklaws.core.settings import Ask, Settings
 from tasklaws.families.prompts import TASKS, task_name
+from tasklaws.harness.answers import Question, answers, question
+from tasklaws.ladder.card import CARD
 
 _DIGITS = 6
 SHOTS_SEED = 1234  # lm-eval's own: `lm_eval --num_fewshot` shows the same examples
@@ -25,48 +27,55 @@ def tasks_of(ask: Ask) -> list[str]:
     return names + [f"{name}_likelihood" for name in names if not name.endswith("_choice")]
 
 
-def respond(model: Path, settings: Settings, ask: Ask, items: Path) -> list[dict[str, object]]:
-    """What the model in a directory says to every item in `items`: one row an item and elicitation, sorted by them.
+def respond(models: Iterable[Path], settings: Settings, ask: Ask, items: Path) -> Iterator[list[dict[str, object]]]:
+    """For each model, a directory, what it says to every item in `items`: one row an item and elicitation, sorted.
 
     A row holds `response` (text) and `log_likelihood` of the right text, or `log_likelihoods` of the choices, in nats,
-    rounded to 1e-6. In float64 the rows do not depend on the batch size or on what was asked before. A task that
-    custom_tasks/ does not have raises TasklawsError.
+    rounded to 1e-6. lm-eval makes the requests, and in float64 the rows are those of its own `HFLM`, one request at a
+    time: they do not depend on the batch size or on what else is asked. A task that custom_tasks/ does not have raises
+    TasklawsError.
     """
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    requests = _requests(settings, ask, items)
+    tokenizing, questions = dict[str, bytes](), list[Question]()
+    for directory in models:
+        with opening(directory, "remove it and run `dvc repro`"):
+            model = HFLM(pretrained=str(directory), device="cpu", dtype=getattr(torch, settings.models.dtype))
+        if (told := _tokenizing(directory)) != tokenizing:
+            tokenizing, questions = told, [question(model, request) for request in requests]
+        rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+        for request, said in zip(requests, answers(model, questions, settings.execution.batch_size), strict=True):
+            way = request.doc["elicitation"]
+            family = request.task_name.removesuffix("_likelihood").removesuffix(f"_{way}")
+            key = (family, way, request.doc["id"])
+            row = rows.setdefault(key, dict(zip(("family", "elicitation", "item"), key, strict=True)))
+            if isinstance(said, str):
+                row["response"] = said
+            elif way == "choice":
+                row.setdefault("log_likelihoods", []).append(round(said, _DIGITS))
+            else:
+                row["log_likelihood"] = round(said, _DIGITS)
+        yield [rows[key] for key in sorted(rows)]
+
+
+def _tokenizing(model: Path) -> dict[str, bytes]:
+    """The files of a model but for weights and card: where they are the same, a request has the same tokens."""
+    files = [path for path in model.iterdir() if path.is_file() and path.suffix not in (".safetensors", ".bin")]
+    return {path.name: path.read_bytes() for path in files if path.name != CARD}
+
+
+def _requests(settings: Settings, ask: Ask, items: Path) -> list[Instance]:
+    """What lm-eval asks a model; the same of every model."""
     own: Any = {"items": str(items)}  # lm-eval hands it to lm_eval_task.item_splits
     manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=own)
-    tasks = tasks_of(ask)
-    unknown = [task for task in tasks if task not in manager.all_tasks]
+    names = tasks_of(ask)
+    unknown = [name for name in names if name not in manager.all_tasks]
     if unknown:
         raise TasklawsError(f"custom_tasks/ has no task {unknown[0]!r}: run `tasklaws custom-tasks`")
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    with opening(model, "remove it and run `dvc repro`"):
-        dtype = getattr(torch, settings.models.dtype)
-        language_model = HFLM(
-            pretrained=str(model), device="cpu", dtype=dtype, batch_size=settings.execution.batch_size
-        )
-    # What lm-eval's simple_evaluate(predict_only=True) does, but for its account of the machine, which runs pip.
-    loaded = manager.load(tasks)
-    for task in loaded["tasks"].values():
-        task.override_metric("bypass")
+    requests: list[Instance] = []
+    for task in manager.load(names)["tasks"].values():
         task.set_config("num_fewshot", settings.elicitation.num_fewshot)
         task.set_fewshot_seed(SHOTS_SEED)
-    output = evaluate(language_model, loaded, bootstrap_iters=0, verbosity="ERROR")
-    rows: dict[tuple[str, str, str], dict[str, object]] = {}
-    for name, samples in output["samples"].items():
-        for sample in samples:
-            document = sample["doc"]
-            family = name.removesuffix("_likelihood").removesuffix(f"_{document['elicitation']}")
-            key = (family, document["elicitation"], document["id"])
-            row = rows.setdefault(key, dict(zip(("family", "elicitation", "item"), key, strict=True)))
-            row.update(_said(sample["resps"]))
-    return [rows[key] for key in sorted(rows)]
-
-
-def _said(responses: list[list[Any]]) -> Iterator[tuple[str, Any]]:
-    firsts = [repeats[0] for repeats in responses]
-    if isinstance(firsts[0], str):
-        yield "response", firsts[0]
-    elif len(firsts) == 1:
-        yield "log_likelihood", round(float(firsts[0][0]), _DIGITS)
-    else:
-        yield "log_likelihoods", [round(float(log_likelihood), _DIGITS) for log_likelihood, _ in firsts]
+        task.build_all_requests()
+        requests += task.instances
+    return requests

@@ -20,8 +20,7 @@ def read_attempts(path: Path, items: Collection[str]) -> pd.DataFrame:
     `timeout`; `solved`, 0 or 1; `score` in [0, 1]; any number of `group_<name>`, such as group_python, alike in all
     rows of a person; and `order` (1, 2, ...) where a person may attempt an item again. Later attempts are left out:
     whoever has seen an item does not speak for those who have not. Anything else raises TasklawsError with the value
-    and its line, and so does an item that nobody attempted.
-    """
+    and its line, and so does an item that nobody attempted."""
     groups = group_columns(read_header(path))
     table = read_rows(path, [*ATTEMPTS.keys, "solved", *groups], [*ATTEMPTS.numbers, "order"], ATTEMPTS.columns)
     return check_attempts(labelled(table), items, str(path))

@@ -28,8 +28,7 @@ class Median(NamedTuple):
     """A median completion time and its limits in seconds; None where the data do not bound it.
 
     Where fewer than half finish, `seconds` is None, as the median lies above the timeout; so does the whole interval
-    where `low` is the timeout (of several, the longest that enough people had).
-    """
+    where `low` is the timeout (of several, the longest that enough people had)."""
 
     seconds: float | None
     low: float | None
@@ -44,8 +43,7 @@ def median_seconds(attempts: pd.DataFrame, level: float) -> Median:
     to censor them when they stop would take them for people who would have gone on like the others (the competing event
     stays in the risk set, as in Fine and Gray 1999). The limits are the times at which the log-log band of the curve
     crosses one half (Brookmeyer and Crowley 1982); where its lower end does not, `low` is as far as enough people were
-    watched to exclude, by the sign test, that half would have finished.
-    """
+    watched to exclude, by the sign test, that half would have finished."""
     seconds, timeout = attempts["seconds"].to_numpy(float), attempts["timeout"].to_numpy(float)
     event = attempts["solved"].to_numpy() == 1
     times = np.where(event, seconds, timeout)
@@ -210,8 +208,7 @@ def item_table(
     - `target_rate` and `target_score` are reweighted to `target`, and empty where nobody of one of its strata
       attempted the item.
 
-    Columns in `_low` and `_high` are the limits of intervals of `level`.
-    """
+    Columns in `_low` and `_high` are the limits of intervals of `level`."""
     events = _events(attempts)
     table = events.groupby("item", as_index=False).agg(
         timeout=("timeout", "min"), n_stopped=("stopped", "sum"), n_timed_out=("timed_out", "sum")

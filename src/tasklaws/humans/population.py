@@ -2,8 +2,7 @@
 
 A person has an ability theta ~ N(0, 1), and a speed, a patience and pieces of knowledge (Python, Gauss's formula) that
 each go with ability to a stated degree. An item takes its family's fixed time and then the time of its steps; who knows
-the shortcut skips the optional ones. A person who lacks what the item needs never solves it.
-"""
+the shortcut skips the optional ones. A person who lacks what the item needs never solves it."""
 
 import zlib
 from collections.abc import Sequence
@@ -43,8 +42,7 @@ def simulate_attempts(items: Sequence[Item], population: Population, seed: int) 
     - solved: finished, knowing what is needed, without a slip, or with one and the item's `chance`.
     - score: 1 if solved; else right steps among all, of those that were done; 0 for a program that is not there.
 
-    An item of a family without `work` raises TasklawsError.
-    """
+    An item of a family without `work` raises TasklawsError."""
     people = _People(population, seed)
     parts = [_attempts(item, population, people, seed) for item in items]
     groups = {GROUP + name: np.where(knows, "yes", "no") for name, knows in sorted(people.knows.items())}

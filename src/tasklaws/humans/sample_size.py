@@ -23,8 +23,7 @@ def people_for_width(rate: float, width: float, level: float = 0.9) -> int:
     """The fewest people whose Jeffreys interval is at most `width` wide where the share `rate` of them solve the item.
 
     About 4 z^2 rate (1 - rate) / width^2 with z = Phi^-1((1 + level) / 2), and more where rate is near 0 or 1. A rate
-    outside [0, 1], or a width or level outside (0, 1), raises TasklawsError.
-    """
+    outside [0, 1], or a width or level outside (0, 1), raises TasklawsError."""
     _refuse(rate=rate, width=width, level=level)
 
     def narrow(n: int) -> bool:
@@ -46,8 +45,7 @@ def people_to_tell_apart(
     the two, D = p(1 - q) + q(1 - p) - 2 c sqrt(p(1 - p) q(1 - q)): McNemar's test at level 1 - `level`, won with
     probability `power` (Connor 1987). `correlation` c is that between solving one and the other: people who differ
     in ability make it positive, and so fewer suffice. Equal rates, or a correlation that the two rates do not allow,
-    raise TasklawsError.
-    """
+    raise TasklawsError."""
     _refuse(first=first, second=second, level=level, power=power)
     if first == second:
         raise TasklawsError(f"rates {first} and {second} are equal: no number of people tells them apart")
@@ -71,8 +69,7 @@ def width_table(level: float = 0.9) -> pd.DataFrame:
 def apart_table(level: float = 0.9, power: float = 0.8) -> pd.DataFrame:
     """`people_to_tell_apart` for a rate and the easier one of ODDS_RATIOS times its odds.
 
-    Columns: rate, odds_ratio, easier_rate, n_people.
-    """
+    Columns: rate, odds_ratio, easier_rate, n_people."""
     cells = [(rate, ratio, easier_rate(rate, ratio)) for rate in RATES for ratio in ODDS_RATIOS]
     rows = [(*cell, people_to_tell_apart(cell[0], cell[2], level, power)) for cell in cells]
     return pd.DataFrame(rows, columns=["rate", "odds_ratio", "easier_rate", "n_people"])

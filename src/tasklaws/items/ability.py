@@ -69,8 +69,7 @@ def forecast_level(positions: Array, levels: Array, at: float) -> LevelForecast:
     latest levels where they do not (a Gaussian process; Harvey 1989, the local linear trend). It is averaged over the
     spreads of walk and deviations, by their log-normal priors (on a Gauss-Hermite grid) times marginal likelihood:
     with few models, one value of each would make the error too small. The standard error is of one new model, its
-    deviation included.
-    """
+    deviation included."""
     span = float(np.ptp(positions)) or 1.0
     every = np.append((positions - positions.min()) / span, (at - positions.min()) / span)
     centre = float(levels.mean())
@@ -111,8 +110,7 @@ def _forecast_record(positions: Array, levels: Array, at: float) -> LevelForecas
     """Forecast the next record from earlier ones in order (M,), whenever it comes: a step up from the last.
 
     Steps are exponential, their rate with a gamma prior of _STEPS steps of mean _STEP; the predictive distribution of a
-    step is then Lomax, and its mean and standard deviation are returned.
-    """
+    step is then Lomax, and its mean and standard deviation are returned."""
     steps = np.diff(levels)
     shape, scale = _STEPS + len(steps), (_STEPS - 1) * _STEP + steps.sum()
     mean = scale / (shape - 1)
@@ -124,8 +122,7 @@ def forecast_next(positions: Array, levels: Array, at: float, record: bool) -> L
     known to set a record, from the record setters, by a trend or by the steps between records.
 
     Of the two forecasts the one that had the higher mean log density on the earlier models, each forecast from those
-    before it; the first where there are too few. Most sets hold a few weak models beside a moving frontier.
-    """
+    before it; the first where there are too few. Most sets hold a few weak models beside a moving frontier."""
     order = np.argsort(positions, kind="stable")
     positions, levels = positions[order], levels[order]
     forecasters = (forecast_level, _forecast_frontier)

@@ -37,8 +37,7 @@ def explain(items: pd.DataFrame, covariates: tuple[str, ...], groupings: tuple[s
 
     A covariate is centred and scaled over the items that have it. Where some lack it they get 0 (the mean), and a
     column that says which: that an item was not measured may itself tell of its difficulty. Skills are separated by
-    `;`, and an item belongs to each of its skills.
-    """
+    `;`, and an item belongs to each of its skills."""
     columns = [np.zeros((len(items), 0))]
     for name in covariates:
         values = covariate(items, name)

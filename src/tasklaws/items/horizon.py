@@ -27,8 +27,7 @@ def time_horizon(scores: Array, minutes: Array, weights: Array) -> float:
         minimise  sum_r w_r CE(y_r, sigmoid(a + b log2 minutes_r)) + PENALTY b^2 / 2
 
     for scores in [0, 1] (n,), minutes > 0 (n,), weights (n,) that sum to 1. Raises TasklawsError where success does
-    not fall with minutes, so that no horizon exists. (Kwa et al. 2025, arXiv 2503.14499.)
-    """
+    not fall with minutes, so that no horizon exists. (Kwa et al. 2025, arXiv 2503.14499.)"""
     x = np.log2(minutes)
 
     def cost(parameters: Array) -> tuple[float, Array]:

@@ -17,8 +17,7 @@ class Curvature:
 
     `phi` (M, d) are the blocks' functions; `own` (N, d, d) is the inverse of each item's own block;
     `coupling` (N, d, M + p) = own times each item's block with the shared parameters;
-    `shared` (M + p, M + p), the inverse of the shared block's Schur complement, is their posterior covariance.
-    """
+    `shared` (M + p, M + p), the inverse of the shared block's Schur complement, is their posterior covariance."""
 
     phi: Array
     own: Array
@@ -32,8 +31,7 @@ class Curvature:
         """At cell weights (N, M), with the priors' precisions (M + p, M + p) and, diagonal, (d,).
 
         The Hessian is dense only in the shared parameters: each item's effects touch no other item's, so that the Schur
-        complement S = H_shared - sum_i C_i' B_i^-1 C_i costs N d (M + p)^2, and nothing of size N x N is made.
-        """
+        complement S = H_shared - sum_i C_i' B_i^-1 C_i costs N d (M + p)^2, and nothing of size N x N is made."""
         (n_models, size), n_items, width = phi.shape, len(explained), len(shared_precision)
         outer = (phi[:, :, None] * phi[:, None, :]).reshape(n_models, size * size)
         own = np.linalg.inv((weight @ outer).reshape(n_items, size, size) + np.diag(item_precision)).astype(np.float64)
@@ -95,8 +93,7 @@ class Basis:
     era          a Gaussian process along the position: so does how recent ones did, who learned from like data
 
     A process has unit variance and the kernel exp(-(t - t')^2 / (2 length^2)), with LENGTHS; `processes` holds its
-    leading eigenvectors: the models' places, and what projects the kernel with these on RANK directions.
-    """
+    leading eigenvectors: the models' places, and what projects the kernel with these on RANK directions."""
 
     centre: float
     blocks: tuple[str, ...]
@@ -155,8 +152,7 @@ class ItemResponseFit:
 
     `ability` (M,); `effects` (p + g,), covariates first, then the groups of each grouping; `residuals` (N, d), the
     items' random effects; `sd` the learned standard deviation of each block and grouping; `converged` whether the
-    iteration settled; `explained` (N, p + g), the x_i; `curvature` of the log posterior, for standard errors.
-    """
+    iteration settled; `explained` (N, p + g), the x_i; `curvature` of the log posterior, for standard errors."""
 
     ability: Array
     effects: Array
@@ -188,8 +184,7 @@ def fit_item_response(
     jointly in all parameters, the items' random effects eliminated analytically (Bates & DebRoy 2004, J. Multivar.
     Anal. 91:1; Bock & Aitkin 1981 for EM in item response). Laplace's variances come out small where answers are few
     (1.42 for a true 1.5 at 28 answers an item; with guessing at 0.25 and 40 answers, 1.35, and the 90% intervals hold
-    in 85-88%).
-    """
+    in 85-88%)."""
     phi = np.concatenate([np.zeros((scores.shape[1], 0)), *blocks.values()], axis=1)
     explained = explanation.design
     n_items, n_models = scores.shape
@@ -241,8 +236,7 @@ def _logits(shared: Array, residuals: Array, explained: Array, phi: Array) -> Ar
 def _derivatives(scores: Array, asked: np.ndarray, eta: Array, chance: Array) -> tuple[Array, Array]:
     """The log likelihood's slope in each cell's logit, and its expected curvature; 0 in cells not asked.
 
-    With s = sigmoid(eta), p = c + (1 - c) s: slope (y - p) s / p, curvature (1 - c) s^2 (1 - s) / p (Lord 1980).
-    """
+    With s = sigmoid(eta), p = c + (1 - c) s: slope (y - p) s / p, curvature (1 - c) s^2 (1 - s) / p (Lord 1980)."""
     solved = expit(eta)
     if not chance.any():
         return np.where(asked, scores - solved, 0.0), np.where(asked, solved * (1 - solved), 0.0)

@@ -64,8 +64,7 @@ class FittedMethod:
         """(N,) log odds of each item, up to the model's ability: the posterior mode.
 
         Not averaged over the posterior: measured on earlier models that makes the log loss worse
-        (benchmarks/difficulty.py).
-        """
+        (benchmarks/difficulty.py)."""
         return self.fit.offsets(np.concatenate([np.zeros(0), *self._phi(level, position).values()]))
 
     def offsets_stderr(self, level: float, position: float) -> Array:
@@ -75,8 +74,7 @@ class FittedMethod:
     def unseen_offsets(self, level: float, position: float, explanation: Explanation) -> Array:
         """(n,) the same for items of families the fit has not seen: what is explained, averaged over what is not.
 
-        The variance of residual and family, as learned from the seen items, shrinks the offsets (see ATTENUATION).
-        """
+        The variance of residual and family, as learned from the seen items, shrinks the offsets (see ATTENUATION)."""
         variance = sum(self.fit.sd[name] ** 2 * float((x**2).sum()) for name, x in self._phi(level, position).items())
         variance += self.fit.sd["family"] ** 2 if "family" in explanation.groups else 0.0
         return np.asarray(explanation.design @ self.fit.effects / np.sqrt(1 + ATTENUATION * variance))

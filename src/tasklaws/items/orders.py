@@ -53,8 +53,7 @@ def score_orders(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
     log loss: negative is better. Limits are of 90% intervals by bootstrap over clusters of items (`cluster_index`) and
     over models, the same draws for every order. A figure that does not exist is NaN; a family that each of the last
     models solved whole, or not at all, is left out. The sets are shared by `workers` processes. Raises TasklawsError as
-    `held_out` does.
-    """
+    `held_out` does."""
     indices = held_out(table, last, records=False)
     sets = [(name, part) for name, part in item_sets(table) if name == ALL or _varies(part.scores[:, indices])]
     asked = [[index for index in indices if not np.isnan(part.scores[:, index]).all()] for _, part in sets]
@@ -87,8 +86,7 @@ def item_sets(table: ItemTable) -> Iterator[tuple[str, ItemTable]]:
 def order_agreement(table: ItemTable) -> pd.DataFrame:
     """Kendall's tau-b between any two orders of each set's items, with 90% intervals by bootstrap over clusters.
 
-    Item response is fitted to all models here, for one like the best: what the models as a whole show.
-    """
+    Item response is fitted to all models here, for one like the best: what the models as a whole show."""
     rows = []
     for name, part in item_sets(table):
         fitted, _, place = fit_for_best(part, ORDER_METHODS["item_response"])

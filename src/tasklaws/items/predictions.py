@@ -199,8 +199,7 @@ def _predictions(table: ItemTable, origin: Origin) -> pd.DataFrame:
 def _difficulties(table: ItemTable) -> pd.DataFrame:
     """Every item's difficulty by the full method on all models, for a model like the best so far, with a 90% interval.
 
-    In logits: a model of that level has even odds at difficulty 0. Items that no model has solved have one too.
-    """
+    In logits: a model of that level has even odds at difficulty 0. Items that no model has solved have one too."""
     fitted, best, place = fit_for_best(table, ITEM_METHODS["full"])
     difficulty = -fitted.offsets(*place) - fitted.fit.ability[best]
     half = HALF_WIDTH * fitted.offsets_stderr(*place)

@@ -24,8 +24,7 @@ class ItemPrediction:
 
     `given`: its mean score is known; `extrapolated`: its mean is forecast too; `unseen`: the mean is known, but every
     item's difficulty comes from fits without its family (None without families); `converged`: the fit to all items
-    settled.
-    """
+    settled."""
 
     given: Array
     extrapolated: Array
@@ -52,8 +51,7 @@ def held_out(table: ItemTable, last: int, records: bool) -> list[int]:
 
     A model sets a record if its mean score reaches or exceeds the mean of every model before it (in order of
     position, then name). Raises TasklawsError where there are not `last` such models that have at least one model
-    earlier than themselves: models at one position are contemporaries, and none is predicted from another.
-    """
+    earlier than themselves: models at one position are contemporaries, and none is predicted from another."""
     means = np.nanmean(table.scores, axis=0)
     eligible = record_setters(table.position, means) if records else np.ones(len(means), bool)
     chosen = np.flatnonzero(eligible & (table.position > table.position.min()))
@@ -153,8 +151,7 @@ def _unseen(target: HeldOutModel, method: ItemMethod, explanation: Explanation, 
 def family_folds(table: ItemTable) -> NDArray[np.intp] | None:
     """(N,) which of at most _FOLDS folds each item is in, families whole, as even as largest-first makes them.
 
-    Items without a family form one of their own. None where there are not two families.
-    """
+    Items without a family form one of their own. None where there are not two families."""
     if "family" not in table.items:
         return None
     families = table.items["family"].fillna("")

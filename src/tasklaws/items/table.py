@@ -24,8 +24,7 @@ class ItemTable:
     `scores` (N, M) in [0, 1], NaN where a model was not asked; `items` one row an item (those columns of ITEM_SCORES
     that the table has), indexed and sorted by task; `models` (M,) by position, then by name; `position` (M,) is years
     since the first date, or log n_params; models at one position are contemporaries, none of them earlier than
-    another.
-    """
+    another."""
 
     scores: Array
     items: pd.DataFrame
@@ -53,8 +52,7 @@ def read_item_scores(path: Path) -> ItemTable:
     Several rows of one model and task are averaged when `attempt` tells them apart. Raises TasklawsError for: a
     missing or an unknown column, a score outside [0, 1], a repeated row, a bad date, a number that is negative or not
     finite, an item that differs between rows, an item without a score, fewer than two models, and a row longer than
-    the header.
-    """
+    the header."""
     table = read_user_csv(path, dtype=dict.fromkeys(set(ITEM_SCORES.columns) - set(ITEM_SCORES.numbers), "str"))
     return check_items(table.dropna(how="all"), str(path))
 

@@ -110,14 +110,9 @@ def search(batch: Batch, weight: Array) -> tuple[Array, Array, Mask]:
     """The ends of the best searches of every curve, best first: coordinates (T, k, P), objectives (T, k), whether at
     rest (T, k)."""
     stride = -(-batch.target.shape[1] // MANY_POINTS)
-    theta, objective, rested = search_all(batch.part(slice(None), stride), weight[:, ::stride])
     if stride > 1:
-        theta, objective, rested = descend(batch, theta[:, :1], weight, iterations=30, tolerance=1e-9, newton=True)
-    return theta, objective, rested
-
-
-def search_all(batch: Batch, weight: Array) -> tuple[Array, Array, Mask]:
-    """`search` with every point in every step."""
+        theta = search(batch.part(slice(None), stride), weight[:, ::stride])[0][:, :1]
+        return descend(batch, theta, weight, iterations=30, tolerance=1e-9, newton=True)
     grid = starts(batch)
     n_tables, n_starts, width = grid.shape
     tables = np.repeat(np.arange(n_tables), n_starts)

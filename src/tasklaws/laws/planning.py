@@ -188,11 +188,10 @@ def _for_budget(surface: Surface, flops: float, served: float) -> Plan:
     def size(log_tokens: float) -> float:
         return float(flops / (6 * np.exp(log_tokens) + 2 * served))
 
-    def excess(log_tokens: float) -> float:
-        by_size = surface.alpha * surface.A * size(log_tokens) ** -surface.alpha  # what the loss falls by with ln N
-        return float(by_size - _fall_by_tokens(surface, log_tokens, served))
+    def by_size(log_tokens: float) -> float:
+        return float(surface.alpha * surface.A * size(log_tokens) ** -surface.alpha)
 
-    log_tokens = _root(excess, f"{flops:g} FLOPs and {served:g} tokens served")
+    log_tokens = _log_tokens(surface, by_size, served, f"{flops:g} FLOPs")
     return Plan(surface, size(log_tokens), float(np.exp(log_tokens)), served)
 
 
@@ -202,27 +201,28 @@ def _for_loss(surface: Surface, loss: float, served: float) -> Plan:
     if not loss > surface.E:
         raise TasklawsError(f"a loss of {loss} is not above the law's floor E = {surface.E:g}: ask for a higher one")
 
-    def excess(log_tokens: float) -> float:
-        left = loss - surface.E - surface.B * np.exp(-surface.beta * log_tokens)  # for A N^-alpha
-        return float(surface.alpha * left - _fall_by_tokens(surface, log_tokens, served))
+    def by_size(log_tokens: float) -> float:
+        return float(surface.alpha * (loss - surface.E - surface.B * np.exp(-surface.beta * log_tokens)))
 
-    tokens = float(np.exp(_root(excess, f"a loss of {loss:g} and {served:g} tokens served")))
-    left = loss - surface.E - surface.B * tokens**-surface.beta
+    tokens = float(np.exp(_log_tokens(surface, by_size, served, f"a loss of {loss:g}")))
+    left = loss - surface.E - surface.B * tokens**-surface.beta  # for A N^-alpha
     return Plan(surface, float((left / surface.A) ** (-1 / surface.alpha)), tokens, served)
 
 
-def _fall_by_tokens(surface: Surface, log_tokens: float, served: float) -> float:
-    """What the loss falls by with ln D, for each share of the cost that D is answerable for."""
-    fall = surface.beta * surface.B * np.exp(-surface.beta * log_tokens)
-    return float(fall * (1 + served * np.exp(-log_tokens) / 3))
+def _log_tokens(surface: Surface, by_size: Callable[[float], float], served: float, goal: str) -> float:
+    """ln D where the loss falls with ln N, `by_size` at ln D, as it falls with ln D, each by its share of the cost."""
 
+    def excess(log_tokens: float) -> float:
+        by_tokens = surface.beta * surface.B * np.exp(-surface.beta * log_tokens)
+        return float(by_size(log_tokens) - by_tokens * (1 + served * np.exp(-log_tokens) / 3))
 
-def _root(excess: Callable[[float], float], of_what: str) -> float:
     low, high = _LOG_TOKENS
     try:
         found = excess(low) < 0 < excess(high)
     except (OverflowError, ZeroDivisionError):  # sizes or tokens that no float holds
         found = False
     if not found:
-        raise TasklawsError(f"no plan for {of_what}: between 1 and e^200 tokens none is the best")
+        raise TasklawsError(
+            f"no plan for {goal} and {served:g} tokens served: between 1 and e^200 tokens none is the best"
+        )
     return float(brentq(excess, low, high, xtol=1e-13, rtol=1e-15))

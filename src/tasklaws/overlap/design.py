@@ -15,8 +15,7 @@ def chain_weights(chain: StepChain) -> dict[str, float]:
     """The weight of each skill of a step_chain family: 1 / its frequency in the corpus, its rarity.
 
     In the quantization model a skill of frequency f is learned once a number of tokens in proportion to 1 / f was seen
-    (Michaud et al. 2023, arXiv 2303.13506, section 2).
-    """
+    (Michaud et al. 2023, arXiv 2303.13506, section 2)."""
     return {skill.name: 1 / frequency for skill, frequency in zip(chain.skills, chain.frequencies, strict=True)}
 
 
@@ -24,8 +23,7 @@ def needs(items: Sequence[Item], weight: Mapping[str, float] | None = None) -> t
     """Which skills each item needs, (items, skills) of 0 and 1, and each skill's weight, (skills,).
 
     Without `weight` all skills weigh the same. A skill that `weight` lacks, a weight that is not positive, or an item
-    without skills raises TasklawsError.
-    """
+    without skills raises TasklawsError."""
     bare = [item.id for item in items if not item.skills]
     if bare:
         raise TasklawsError(f"item {bare[0]} names no skill: overlap needs the skills of every item")
@@ -44,8 +42,7 @@ def pairwise_overlap(needed: Array, weight: Array) -> Array:
     W(A) is the summed weight of the skills A: the weighted Jaccard index. It is a probability: let skill k be learned
     at ln size ln w_k + G_k, with G_k independent standard Gumbel, and an item be solved once its last skill is learned.
     Then skill k is the last of a set A with probability w_k / W(A) (Luce's choice axiom; Yellott 1977), so J_ij is the
-    probability that one and the same skill is what both items waited for.
-    """
+    probability that one and the same skill is what both items waited for."""
     common = (needed * weight) @ needed.T
     own = np.diag(common)
     return np.asarray(common / (own[:, None] + own - common))
@@ -57,8 +54,7 @@ def correlation(overlaps: Array) -> Array:
     In the model of `pairwise_overlap`, with u = exp(-ln size), both items are solved with probability
     exp(-W(A or B) u), one of them with exp(-W(A) u), the other with exp(-W(B) u). By Frullani's integral the covariance
     integrates over ln size to ln((W(A) + W(B)) / W(A or B)) = ln(1 + J), and every item's variance to ln 2, whatever
-    its weight.
-    """
+    its weight."""
     return np.asarray(np.log2(1 + overlaps))
 
 
@@ -66,6 +62,5 @@ def designed_number(correlations: Array) -> float:
     """n^2 / sum of all correlations: as many independent items have a mean score of the same variance.
 
     n for the identity, 1 where all items are one. With the same correlation rho for every pair it is n divided by
-    Kish's design effect 1 + (n - 1) rho (Kish 1965, Survey Sampling, section 5.4).
-    """
+    Kish's design effect 1 + (n - 1) rho (Kish 1965, Survey Sampling, section 5.4)."""
     return float(len(correlations) ** 2 / correlations.sum())

@@ -17,8 +17,7 @@ def index(ln_size: Array, curves: Array) -> Array:
     """The largest excess share of any gap between rungs, from 0 (a straight rise, or none) to 1 (a step).
 
     `curves` (..., rungs) hold mean scores; a gap that makes a share s of the whole rise and is a share w of the range
-    of ln size has the excess (s - w) / (1 - w) (`stats.jumps`).
-    """
+    of ln size has the excess (s - w) / (1 - w) (`stats.jumps`)."""
     return np.asarray(np.clip(excess_share(ln_size, curves).max(axis=-1), 0, 1))
 
 
@@ -27,8 +26,7 @@ def observed_index(cells: Cells, ln_size: Array, groups: Sequence[str], level: f
 
     Cells are of one checkpoint a run. Groups of items (those that share a skill) and the seeds of a rung get
     exponential weights (Rubin 1981): items of one skill come and go together. Where every rung has one seed the luck
-    of training is not in the interval. Fewer than three rungs raise TasklawsError.
-    """
+    of training is not in the interval. Fewer than three rungs raise TasklawsError."""
     if len(ln_size) < 3:
         raise TasklawsError(f"{len(ln_size)} rungs: a discontinuity needs three or more")
     if not np.isfinite(cells.score).all():
@@ -58,8 +56,7 @@ def expected_index(ln_size: Array, curve: Array, n_eff: float, level: float, see
     Thresholds fall into the gaps as the smooth rise set to `curve` (`stats.jumps.smooth_rise`, steepest in its middle
     gap) rises there, or below or above the ladder: a multinomial draw of round(n_eff), so that the mean score strays by
     sqrt(p (1 - p) / n_eff). One threshold always makes a step; draws that all miss the ladder do not count, and where
-    no draw hits it TasklawsError is raised.
-    """
+    no draw hits it TasklawsError is raised."""
     rng = np.random.default_rng(seed)
     smooth = np.clip(smooth_rise(ln_size, curve, (len(ln_size) - 1) // 2), 0, 1)
     parts = np.clip(np.diff(smooth, prepend=0.0, append=1.0), 0, None)

@@ -4,8 +4,7 @@ All estimates are ratios of sums over cells, sum of covariances to sum of varian
 correlation, in which cells at which nothing flips do not count. A shrunk covariance matrix would not do: Ledoit and
 Wolf's shrinks towards independence and so raises the effective number, the more the fewer runs there are; shrunk
 towards a constant correlation it would leave the mean correlation as it is. What helps with few runs is to know which
-items may share a skill: `against_design`.
-"""
+items may share a skill: `against_design`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -50,8 +49,7 @@ def observed_number(residuals: Residuals, level: float) -> Overlap:
     e_ic^2. The interval is a Student interval of ln n_eff with the variance of the jackknife over rungs (with a handful
     of rungs it holds where the bootstrap is too narrow; docs/overlap.md); it is at least as wide as the error of
     independent items (`_independent_error`) makes it. Its low limit takes the items that never flipped, of whose
-    correlation nothing was seen, for one task. Residuals that are all 0, or of one rung, raise TasklawsError.
-    """
+    correlation nothing was seen, for one task. Residuals that are all 0, or of one rung, raise TasklawsError."""
     value, known = _known(residuals)
     n_items = len(value)
     by_rung = _by_rung(residuals)
@@ -83,8 +81,7 @@ def against_design(residuals: Residuals, design: Array, level: float) -> Overlap
     above, g0 being that of independent items (`_independent_error`). Its variance is that of the jackknife over rungs,
     at least that of g0: skills that happen to flip at no rung leave a g near 0 that seems exact. The low limit takes
     items that never flipped to be correlated as designed. A design without overlap, or of which no item that shares a
-    skill flips, raises TasklawsError.
-    """
+    skill flips, raises TasklawsError."""
     shared = design - np.diag(np.diag(design))
     if not shared.any():
         raise TasklawsError("no two items share a skill by design: take observed_number")
@@ -185,8 +182,7 @@ def _with_unseen(seen: Estimate, value: Array, shared: Array) -> Estimate:
     """The low limit with items that never flipped correlated as in `shared` (zero diagonal), if that is more than g.
 
     n^2 / (n + g sum D + max(1 - g, 0) sum D over the unseen), g being what the limit says of all pairs. Without it an
-    interval never holds the truth where many items hang on one skill that happened to flip at no rung.
-    """
+    interval never holds the truth where many items hang on one skill that happened to flip at no rung."""
     n_items = len(value)
     unseen = np.isclose(value, 0).all(axis=1)  # a mean over seeds may round
     hidden = float(shared[np.ix_(unseen, unseen)].sum())

@@ -5,8 +5,7 @@ one skill would leave nothing to see: the residuals of a free mean at each cell 
 mean correlation is -1 / (n - 1) whatever the overlap. Two contrasts avoid it, the first being the better:
 
 - `between_seeds`: runs that differ in nothing but the seed. Any trend cancels exactly, smooth or not.
-- `around_trend`: a smooth trend, for ladders of one seed. A trend that is as sharp as a step swallows a step.
-"""
+- `around_trend`: a smooth trend, for ladders of one seed. A trend that is as sharp as a step swallows a step."""
 
 from dataclasses import dataclass
 
@@ -37,8 +36,7 @@ class Cells:
 class Residuals:
     """What the trend leaves, (items, cells), NaN where unknown, and the rung of each cell: those of one rung are kin.
 
-    `inflation` makes good, in the variance of their sum over items, what a fitted trend took out of it.
-    """
+    `inflation` makes good, in the variance of their sum over items, what a fitted trend took out of it."""
 
     value: Array
     rung: Labels
@@ -49,8 +47,7 @@ def read_cells(scores: pd.DataFrame, metric: str) -> Cells:
     """The cells of a score table (columns rung, seed, step, item and the metric), items in order of their id.
 
     Labels follow the sorted names. An item that was not asked at a checkpoint has no row there. A score outside [0, 1],
-    two scores in one cell or fewer than two items raise TasklawsError.
-    """
+    two scores in one cell or fewer than two items raise TasklawsError."""
     keys = ["rung", "seed", "step"]
 
     def first(rows: pd.Series) -> str:
@@ -73,8 +70,7 @@ def between_seeds(cells: Cells) -> Residuals:
     """Each score less the item's mean over the seeds of that rung and step, times sqrt(S / (S - 1)).
 
     What is left is luck: which skills a run happens to have learned. Checkpoints count with the seeds of the same rung
-    and step. Without two seeds of any rung TasklawsError is raised.
-    """
+    and step. Without two seeds of any rung TasklawsError is raised."""
     kinds, group = np.unique(np.stack([cells.rung, cells.step]), axis=1, return_inverse=True)
     member = (group == np.arange(kinds.shape[1])[:, None]).astype(float)
     known = np.isfinite(cells.score)
@@ -92,8 +88,7 @@ def around_trend(cells: Cells, x: Array) -> Residuals:
 
     `x`, (cells, d), holds what the trend is smooth in, such as ln n_params and ln n_tokens. The slope takes d of the
     cells' degrees of freedom out of the sum over items, and hardly any out of the items themselves: inflation
-    (cells - 1) / (cells - 1 - d). Too few cells for that raise TasklawsError.
-    """
+    (cells - 1) / (cells - 1 - d). Too few cells for that raise TasklawsError."""
     n_cells, n_slopes = x.shape
     if n_cells < n_slopes + 3:
         raise TasklawsError(f"{n_cells} checkpoints: a trend in {n_slopes} quantities needs {n_slopes + 3}")

@@ -28,8 +28,7 @@ def structure_table(
 
     `sizes` has rung, seed, step, is_final, n_params and n_tokens of every checkpoint; `weights` those of the skills of
     a family, all alike where it has none. What cannot be told is empty: no error. An item that `items` lacks raises
-    TasklawsError.
-    """
+    TasklawsError."""
     refuse_strangers(scores["item"], items, "data/items", "run `dvc repro`")
     both = scores[_RUN].drop_duplicates().merge(sizes[_RUN], how="left", on=_RUN, indicator=True)
     lacking = both[both["_merge"] == "left_only"]

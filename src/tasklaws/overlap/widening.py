@@ -11,8 +11,7 @@ def next_rung_variance(last: ArrayLike, score: ArrayLike, n_eff: ArrayLike) -> A
 
     Thresholds persist: of n_eff tasks those not yet solved are each learned with probability q = (p' - p) / (1 - p),
     so it is (1 - p) q (1 - q) / n_eff = (p' - p) (1 - p') / ((1 - p) n_eff), less than p' (1 - p') / n_eff, which it
-    would be if p were not known. Where p' < p, solved ones are lost: (p - p') p' / (p n_eff).
-    """
+    would be if p were not known. Where p' < p, solved ones are lost: (p - p') p' / (p n_eff)."""
     p, after, number = (np.asarray(value, dtype=float) for value in (last, score, n_eff))
     moved = np.abs(after - p)
     stays = np.where(after >= p, 1 - after, after)

@@ -4,6 +4,7 @@ Today: `{"results": {"arc_easy": {"acc,none": 0.4, "acc_stderr,none": 0.01}}, "n
 Before, as Pythia published: `{"results": {"arc_easy": {"acc": 0.4, "acc_stderr": 0.01}}, "config": {..}, ..}`.
 """
 
+import functools
 import math
 import re
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import Any, TypeGuard
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_rows, refuse
+from tasklaws.core.files import read_csv, read_rows, refuse
 from tasklaws.tables import ACCURACIES, MODELS, POINTS, is_loss
 
 # What stands among a task's metrics but is none; a metric of such a name has its filter behind it, as in "name,none".
@@ -199,28 +200,15 @@ def fill(table: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
 
 GUESSABLE = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match")  # metrics that a guess raises
 
-# One over the number of choices of a question, which lm-eval's results do not hold.
-_CHANCE = {
-    "arc_challenge": 1 / 4,  # Clark et al. 2018, arXiv 1803.05457: four choices but for 1% of questions
-    "arc_easy": 1 / 4,  # the same
-    "boolq": 1 / 2,  # Clark et al. 2019, arXiv 1905.10044
-    "commonsense_qa": 1 / 5,  # Talmor et al. 2019, arXiv 1811.00937
-    "copa": 1 / 2,  # Roemmele et al. 2011
-    "hellaswag": 1 / 4,  # Zellers et al. 2019, arXiv 1905.07830
-    "logiqa": 1 / 4,  # Liu et al. 2020, arXiv 2007.08124
-    "mmlu": 1 / 4,  # Hendrycks et al. 2021, arXiv 2009.03300
-    "openbookqa": 1 / 4,  # Mihaylov et al. 2018, arXiv 1809.02789
-    "piqa": 1 / 2,  # Bisk et al. 2020, arXiv 1911.11641
-    "sciq": 1 / 4,  # Welbl et al. 2017, arXiv 1707.06209
-    "social_iqa": 1 / 3,  # Sap et al. 2019, arXiv 1904.09728
-    "winogrande": 1 / 2,  # Sakaguchi et al. 2019, arXiv 1907.10641
-    "wsc": 1 / 2,  # Wang et al. 2019, arXiv 1905.00537: SuperGLUE's form of it, yes or no
-    # Free text of one of many words or numbers: a guess is never right.
-    "gsm8k": 0.0,  # Cobbe et al. 2021, arXiv 2110.14168
-    "lambada_openai": 0.0,  # Paperno et al. 2016, arXiv 1606.06031
-    "lambada_standard": 0.0,  # the same
-    "triviaqa": 0.0,  # Joshi et al. 2017, arXiv 1705.03551
-}
+# What lm-eval's results do not hold: how many choices a task's questions have, none where the answer is free text (one
+# of many words or numbers, which a guess never hits).
+_CHOICES = Path(__file__).with_name("choices.csv")
+
+
+@functools.cache
+def _chances() -> dict[str, float]:
+    table = read_csv(_CHOICES, "install tasklaws again")
+    return dict(zip(table["task"], (1 / table["n_choices"]).fillna(0.0), strict=True))
 
 
 def chance(task: str, metric: str, choices: Any) -> float | None:
@@ -233,5 +221,5 @@ def chance(task: str, metric: str, choices: Any) -> float | None:
     if isinstance(choices, list) and len(choices) > 1:
         return 1 / len(choices)
     if task.startswith(("mmlu_", "hendrycksTest-")):
-        return _CHANCE["mmlu"]
-    return _CHANCE.get(task)
+        task = "mmlu"
+    return _chances().get(task)

@@ -13,7 +13,7 @@ from tasklaws.experiments.sharded import sharded_trends
 from tasklaws.forecast.surprises import FAILED, SOLVED
 from tasklaws.plotting import house_style, inline, letters, repeated, save
 from tasklaws.report import shapes, tables
-from tasklaws.report.claims import claims, describe_rise, loop_limit, rise_of_curve
+from tasklaws.report.claims import claims, loop_limit, rise_of_curve
 from tasklaws.report.figures import (
     group_curves,
     item_size_curves,
@@ -80,7 +80,6 @@ def build_report(root: Path, settings: Settings) -> None:
         letters=Markup(letters(list(svgs.values()))),
         chains=sorted(results.made_by("step_chain"), key=lambda family: results.families[family]["overlap"]),
         rises=rises,
-        describe=describe_rise,
         claims=claims(results),
         orders=order_section(results, orders),
         surprises=surprises,

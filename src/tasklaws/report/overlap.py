@@ -10,18 +10,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from tasklaws.core.settings import Settings
-from tasklaws.experiments.overlap_summary import read_sentences
+from tasklaws.experiments.overlap_summary import Facts
 from tasklaws.paths import Paths
 from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, scale_colour
-from tasklaws.tables import SET_SUMMARY, VERDICT_NAMES, ZIPF_EXPONENTS, ZIPF_RUNS
+from tasklaws.tables import SET_FORECASTS, SET_SUMMARY, ZIPF_EXPONENTS, ZIPF_RUNS
 
 
 @dataclass(frozen=True, eq=False)
 class OverlapResults:
-    """The experiment's tables and the sentences computed from them; `summary` has its `verdicts` as text."""
+    """The experiment's tables and `facts`; `gains` is by how much the mean absolute error of repeating the last rung
+    exceeds the forecast's, by number of rungs known."""
 
     summary: pd.DataFrame
-    sentences: list[str]
+    gains: pd.Series
+    facts: Facts
     exponents: pd.DataFrame
     runs: pd.DataFrame
 
@@ -32,14 +34,12 @@ def load_experiment(root: Path, settings: Settings) -> OverlapResults | None:
     if ladder not in settings.experiment.ladders:
         return None
     folder = Paths(ladder, root).overlap
-    summary = SET_SUMMARY.read(folder / "summary.csv").sort_values("n_eff")
-    verdicts = [
-        ", ".join(f"{verdict} {100 * row[verdict]:.0f}%" for verdict in VERDICT_NAMES if row[verdict] > 0)
-        for _, row in summary.iterrows()
-    ]
+    forecasts = SET_FORECASTS.read(folder / "forecasts.csv")
+    naive, own = ((forecasts[name] - forecasts["observed"]).abs() for name in ("repeat_last", "predicted"))
     return OverlapResults(
-        summary=summary.assign(verdicts=verdicts),
-        sentences=read_sentences(folder / "summary.json") + read_sentences(folder / "zipf.json"),
+        summary=SET_SUMMARY.read(folder / "summary.csv").sort_values("n_eff"),
+        gains=(naive - own).groupby(forecasts["n_fit"]).mean(),
+        facts=Facts.read(folder / "summary.json"),
         exponents=ZIPF_EXPONENTS.read(folder / "zipf.csv"),
         runs=ZIPF_RUNS.read(folder / "zipf_runs.csv"),
     )

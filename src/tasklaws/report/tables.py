@@ -1,16 +1,12 @@
-"""The report's tables, the sentences on them, and the tidy table that `dvc plots show` draws."""
+"""The report's tables, and the tidy table that `dvc plots show` draws."""
 
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from tasklaws.overlap.effective_number import worth
 from tasklaws.report.load import CORPUS, Results, Task, of_task
-from tasklaws.report.template import in_points, percent
 from tasklaws.tables import BASELINE_NAMES, CURVES, is_loss
-
-BASELINE_ERRORS = [f"abs_error_{name}" for name in BASELINE_NAMES]
 
 
 def ladder_table(results: Results) -> pd.DataFrame:
@@ -28,28 +24,8 @@ def comparison_table(results: Results) -> pd.DataFrame:
     baseline, picked in hindsight (`abs_error_best`; NaN without baselines)."""
     table = results.validation
     law = table["abs_error_power"].where(table["metric"].map(is_loss), table["abs_error_logistic"])
-    return table.assign(abs_error_law=law, abs_error_best=table[BASELINE_ERRORS].min(axis=1))
-
-
-def headline(compared: pd.DataFrame) -> str:
-    """One sentence on how well the exact-match forecasts did."""
-    rows = compared[compared["metric"] == "exact_match"]
-    if rows.empty:
-        return "No forecast could be made on this ladder."
-    ranked = rows[rows["abs_error_best"].notna()]
-    won = int((ranked["abs_error"] < ranked["abs_error_best"]).sum())
-    tied = int((ranked["abs_error"] == ranked["abs_error_best"]).sum())
-    baselines = ", ".join(
-        f"{column.removeprefix('abs_error_').replace('_', ' ')} {in_points(rows[column].mean())}"
-        for column in BASELINE_ERRORS
-        if rows[column].notna().all()
-    )
-    return (
-        f"Of {len(rows)} shares solved that were forecast, {int(rows['inside'].sum())} came out inside the 90% "
-        f"interval. The mean error was {in_points(rows['abs_error'].mean())}; of the baselines: {baselines}. "
-        f"The forecast was closer than the best of them, picked in hindsight, for {won} of {len(ranked)} curves and "
-        f"tied with it for {tied}."
-    )
+    best = table[[f"abs_error_{name}" for name in BASELINE_NAMES]].min(axis=1)
+    return table.assign(abs_error_law=law, abs_error_best=best)
 
 
 def plot_table(results: Results) -> pd.DataFrame:
@@ -72,42 +48,6 @@ def effective_number_table(results: Results) -> pd.DataFrame:
     task = ["family", "elicitation"]
     forecasts = results.forecasts[results.forecasts["metric"] == "exact_match"].drop_duplicates(task, keep="last")
     return results.effective_numbers.merge(forecasts[[*task, "widening"]], "left", task)
-
-
-def effective_number_sentences(table: pd.DataFrame) -> list[str]:
-    """What the table says: the extremes, how often the design fits, where a curve is a step beyond its tasks."""
-    if table.empty:
-        return []
-    name = table["family"] + " " + table["elicitation"]
-    share = table["n_eff"] / table["n_items"]
-    (least, low), (most, high) = ((name.iloc[at], table.iloc[at]) for at in (share.argmin(), share.argmax()))
-    sentences = [
-        f"The items of {least} hang together most: {worth(low.to_dict())}. Those of {most} least: "
-        f"{worth(high.to_dict())}."
-    ]
-    both = table[table["observed"].notna() & table["designed"].notna()]
-    if len(both):
-        within = both["designed"].between(both["observed_low"], both["observed_high"])
-        open_ended = (both["observed_high"] >= 0.99 * both["n_items"]) & (both["observed_low"] <= 1.01)
-        sentences.append(
-            f"What the skills that items name would make of them lies within the 90% limits of what is seen in "
-            f"{within.sum()} of {len(both)} families"
-            + (f"; in {open_ended.sum()} of them the limits say nothing." if open_ended.any() else ".")
-        )
-    shown = table["index"].notna() & table["expected_index"].notna()
-    if shown.any():
-        steeper = name[shown & (table["index"] > table["expected_index_high"])]
-        named = f" ({', '.join(steeper)})" if len(steeper) else ""
-        sentences.append(
-            f"In {len(steeper)} of {shown.sum()} families{named} the sharpest gap makes up more of the rise than it "
-            "would with so many independent tasks on a smooth rise, in 95% of draws. That alone is no step."
-        )
-    if table["widening"].notna().any():
-        sentences.append(
-            f"Of all shares solved, overlap widens the interval of {name.iloc[table['widening'].argmax()]} most: "
-            f"by {percent(table['widening'].max() - 1)}."
-        )
-    return sentences
 
 
 class MethodRow(NamedTuple):

@@ -4,7 +4,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from tasklaws.overlap.effective_number import worth
 from tasklaws.plotting import css_variables, short
+from tasklaws.tables import BASELINE_NAMES, VERDICT_NAMES
 
 _DASH = "–"
 SHARE_METRICS = ("exact_match", "partial_credit")
@@ -81,11 +83,11 @@ def counted(count: int, unit: str) -> str:
     return f"{count} {unit}{'s' if count > 1 else ''}"
 
 
-_FILTERS = (percent, in_points, number, low_to_high, estimate, metric_value, metric_interval, metric_error, short)
+_FILTERS = (percent, in_points, number, low_to_high, estimate, metric_value, metric_interval, metric_error)
 
 
 def template(name: str) -> Template:
-    """A template of this folder, which knows the colours and _FILTERS; an undefined name in it is an error."""
+    """A template of this folder, which knows the colours and these functions; an undefined name in it is an error."""
     environment = Environment(
         loader=PackageLoader("tasklaws.report", "."),
         autoescape=True,
@@ -95,6 +97,7 @@ def template(name: str) -> Template:
     )
     light, dark = css_variables()
     environment.globals |= {"light": Markup(light), "dark": Markup(dark), "share_metrics": SHARE_METRICS}
-    environment.globals |= {"metric_words": METRIC_WORDS, "metric_labels": METRIC_LABELS}
-    environment.filters |= {one.__name__: one for one in _FILTERS}
+    environment.globals |= {"metric_words": METRIC_WORDS, "metric_labels": METRIC_LABELS, "baselines": BASELINE_NAMES}
+    environment.globals |= {"verdicts": VERDICT_NAMES}
+    environment.filters |= {one.__name__: one for one in (*_FILTERS, counted, short, worth)}
     return environment.get_template(name)

@@ -3,8 +3,7 @@
 Each task's curve is a Gaussian process in the axis s (Rasmussen and Williams 2006, ch. 2) with one of `KERNELS`: a
 straight line whose slope is drawn anew, plus a bend (squared exponential) or a walk (Wiener), plus noise from model to
 model. A task's weight of a kernel is its marginal likelihood times the share of tasks that use it, learned by EM
-(nonparametric empirical Bayes: Laird 1978), so that a task with few points borrows from those that grow alike.
-"""
+(nonparametric empirical Bayes: Laird 1978), so that a task with few points borrows from those that grow alike."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -59,8 +58,7 @@ def predict_targets(axis: Array, target: Array, z: Array, variance: Array, link:
     """Forecast every task at the targets.
 
     `axis` (tasks or 1, points) and `target` (tasks or 1, targets) are in e-folds of compute; `z` (tasks, points) with
-    NaN where a task was not observed; `variance` is the sampling noise of z.
-    """
+    NaN where a task was not observed; `variance` is the sampling noise of z."""
     at_once = max(_MOST_ENTRIES // (z.shape[1] + target.shape[1]) ** 2, 1)
     found = []
     for first in range(0, len(z), at_once):
@@ -76,8 +74,7 @@ def condition(axis: Array, target: Array, z: Array, variance: Array, unit: float
     """Log marginal likelihood (tasks, kernels), mean and variance (tasks, kernels, targets) under each kernel.
 
     Kernels that differ in their slope alone share one inverse: a slope adds a term of rank one, taken in by the formula
-    of Sherman and Morrison, K^-1 y - (s K^-1 x) (x' K^-1 y) / (1 + s x' K^-1 x).
-    """
+    of Sherman and Morrison, K^-1 y - (s K^-1 x) (x' K^-1 y) / (1 + s x' K^-1 x)."""
     n_tasks, n_points = z.shape
     known_z = np.isfinite(z)
     noise = np.where(known_z, variance, _MISSING)

@@ -7,8 +7,7 @@ that takes the whole ladder (`sharpest_jump`): a sharp rise may well take severa
 
 BIG-bench's breakthroughness and the emergence score divide the whole rise by the root median squared difference of
 neighbours (Srivastava et al. 2022, appendix B; Schaeffer et al. 2023): over a handful of rungs that median is mostly
-noise, 0 where the small rungs are all at 0, and blind to uneven gaps between sizes. `excess_share` needs no median.
-"""
+noise, 0 where the small rungs are all at 0, and blind to uneven gaps between sizes. `excess_share` needs no median."""
 
 from dataclasses import dataclass
 
@@ -47,8 +46,7 @@ def find_step(size: Array, z: Array, variance: Array) -> FoundStep | None:
     between two neighbours, and a logistic between any two levels that rises over several rungs fit worse by a
     chi-squared of 2. Of true steps of 0.3 and more (500 items) 95-100% are found, of smooth rises 0-5% are called steps
     (docs/log.md). Curves of fewer than LEAST_SIZES sizes, or whose rungs differ no more than sampling makes them, have
-    none.
-    """
+    none."""
     sizes, means = mean_by_size(size, z)
     count = len(means)
     if count < LEAST_SIZES or np.ptp(z) < 1e-12 or sampling_p_value(z, variance) > SIGNIFICANCE:
@@ -107,8 +105,7 @@ class Jump:
 def shares(y: Array) -> Array:
     """The share of the whole rise (largest minus smallest value) made in each gap; (..., rungs) to (..., rungs - 1).
 
-    0 where nothing rises; negative where a gap falls.
-    """
+    0 where nothing rises; negative where a gap falls."""
     rise = np.ptp(y, axis=-1, keepdims=True)
     return np.asarray(np.diff(y, axis=-1) / np.where(rise > 0, rise, np.inf))
 
@@ -116,8 +113,7 @@ def shares(y: Array) -> Array:
 def excess_share(x: Array, y: Array) -> Array:
     """(share - width) / (1 - width) of each gap, its width being its share of the range of x (ln size).
 
-    0 for a straight rise, 1 for a step that lies in this gap; it does not change with the units of x or y.
-    """
+    0 for a straight rise, 1 for a step that lies in this gap; it does not change with the units of x or y."""
     width = np.diff(x) / np.ptp(x)
     return np.asarray((shares(y) - width) / (1 - width))
 
@@ -134,8 +130,7 @@ def sharpest_jump(x: Array, y: Array, trials: Array, rng: np.random.Generator, p
     gap is known, that at `place`.
 
     p is the share of curves drawn from `smooth_rise`, with binomial noise, whose sharpest gap, wherever it lies,
-    has at least this excess share.
-    """
+    has at least this excess share."""
     excess = excess_share(x, y)
     place = int(np.argmax(excess)) if place is None else place
     counts = np.maximum(np.round(trials), 1).astype(int)

@@ -18,8 +18,7 @@ class Mean:
     who scored 1 put to the n who were seen: with N = n + 1, `centre` = (sum s + 1/2) / N and
     `variance` = ((sum s^2 + 1/2) / N - centre^2) / (N + 1). For scores of 0 and 1 its Beta of equal mean and variance
     is exactly Beta(k + 1/2, n - k + 1/2), so the interval is Jeffreys'; a score of 0.17 counts as 0.17 of a success
-    and, as it varies less than a coin, narrows the interval.
-    """
+    and, as it varies less than a coin, narrows the interval."""
 
     estimate: Array
     centre: Array
@@ -37,8 +36,7 @@ class Mean:
         """Equal-tailed limits, the estimate among them; 0 is one where every score is 0, and 1 where every score is 1.
 
         The equal-tailed Jeffreys interval, closed at the ends, covers close to its level on average over rates, for
-        few people as for many; the exact one (Clopper-Pearson) covers more, Wald's less (Brown, Cai, DasGupta 2001).
-        """
+        few people as for many; the exact one (Clopper-Pearson) covers more, Wald's less (Brown, Cai, DasGupta 2001)."""
         low, high = _beta_interval(self.centre, self.variance, level)
         low = np.where(self.estimate <= 0, 0.0, np.minimum(low, self.estimate))
         return low, np.where(self.estimate >= 1, 1.0, np.maximum(high, self.estimate))
@@ -75,8 +73,7 @@ def pooled_rates(k: Array, n: Array, level: float, shared: float = 0.0) -> tuple
     `shared` is the correlation between the errors of two items' counts (`shared_error`). It is 0 where each item had
     people of its own. The same people at all items tell little of the level, however many items there are, and much
     of the differences: the items are compared as if n / (1 - shared) people had attempted each, and then the variance
-    of the level, shared p (1 - p) / n, is added.
-    """
+    of the level, shared p (1 - p) / n, is added."""
     centre, variance = _pooled(k, n, shared)
     low, high = _beta_interval(centre, variance, level)
     return centre, low, high
@@ -92,8 +89,7 @@ def shared_error(solved: pd.DataFrame) -> float:
 
     `solved` has a row an attempt: person, item, in_time. With r_ij = (y_ij - p_i) / sqrt(p_i (1 - p_i)) of person j at
     item i it is sum r_ij r_kj over people and pairs of items, divided by the sum of sqrt(n_i n_k) over those pairs.
-    Items that all or none solved tell nothing of it.
-    """
+    Items that all or none solved tell nothing of it."""
     people, items = (pd.factorize(solved[column])[0] for column in ("person", "item"))
     y = solved["in_time"].to_numpy(float)
     rate = (np.bincount(items, y) / np.bincount(items))[items]
@@ -122,8 +118,7 @@ def _grid(k: Array, n: Array, counts: NDArray[np.intp]) -> tuple[Array, Array, A
     """Values of mu and nu and the posterior weight of each pair, from items of which `counts` have the same k and n.
 
     For each nu the values of mu lie within six standard errors, in log odds, of the mean rate: an item counts there as
-    n (1 + nu) / (n + nu) people, one where items differ widely and all n where they are alike.
-    """
+    n (1 + nu) / (n + nu) people, one where items differ widely and all n where they are alike."""
     scale = float(np.median(n))
     nu = np.exp(np.linspace(np.log(scale) - 7, np.log(scale) + 7, 57))[:, None]
     people = counts * n * (1 + nu) / (n + nu)

@@ -3,8 +3,7 @@
 P(solver m solves item i) = c_i + (1 - c_i) sigmoid(ability_m - difficulty_i), c_i the chance of a guess (Rasch 1960;
 Birnbaum 1968). One estimator of difficulty (`fit_rasch`), one way to find the ability that gives a mean score
 (`ability_for_mean`), and what the model says of items once a total or its forecast is given (Andersen 1973, A goodness
-of fit test for the Rasch model, Psychometrika 38). `items.irt` explains difficulty besides.
-"""
+of fit test for the Rasch model, Psychometrika 38). `items.irt` explains difficulty besides."""
 
 from dataclasses import dataclass
 
@@ -44,8 +43,7 @@ def fit_rasch(
     Difficulties are N(0, spread^2). Where no `spread` is given it is learned (EM with Laplace's approximation of the
     posterior), so that items on which solvers do not disagree beyond luck come out alike. Abilities are N(0,
     _ABILITY_SD^2) each, next to free, or x @ slope for `x` (solvers, d), slopes with that prior. `chance` is one number
-    or (items,). Newton steps (Fisher's scoring where guessing helps), items eliminated.
-    """
+    or (items,). Newton steps (Fisher's scoring where guessing helps), items eliminated."""
     known = np.isfinite(scores)
     filled = np.where(known, scores, 0.0)
     guess = np.broadcast_to(np.asarray(chance, dtype=float), len(scores))[:, None]
@@ -85,8 +83,7 @@ def solve_probability(ability: Array | float, difficulty: Array, chance: Array |
 def ability_for_mean(difficulty: Array, chance: Array | float, mean: Array | float) -> Array:
     """The abilities at which the mean probability over the items is each of `mean` (any shape), by bisection.
 
-    _FARTHEST beyond the hardest or the easiest item where none is (1, 0, or not above chance).
-    """
+    _FARTHEST beyond the hardest or the easiest item where none is (1, 0, or not above chance)."""
     low = np.full(np.shape(mean), difficulty.min() - _FARTHEST)
     high = np.full(np.shape(mean), difficulty.max() + _FARTHEST)
     for _ in range(_BISECTIONS):

@@ -64,8 +64,7 @@ def drawn_auc(scores: Array, probabilities: Array, clusters: NDArray[np.intp], w
 def drawn_tau(left: Array, right: Array, clusters: NDArray[np.intp], weights: Array) -> Array:
     """(B,) Kendall's tau-b of two orders of the same items (Kendall 1945, Biometrika 33:239).
 
-    Items that either lacks (NaN) are left out. Pairs within an item drawn twice are ties in both, as they should be.
-    """
+    Items that either lacks (NaN) are left out. Pairs within an item drawn twice are ties in both, as they should be."""
     known = np.isfinite(left) & np.isfinite(right)
     signs = [np.sign(values[known][:, None] - values[known]) for values in (left, right)]
     groups = (clusters[known], clusters[known])

@@ -3,22 +3,13 @@
 from typing import TYPE_CHECKING
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.laws.forms import (
-    alabdulmohsin,
-    broken_power,
-    chinchilla,
-    constant,
-    log_accuracy,
-    logistic,
-    power,
-    step,
-)
+from tasklaws.laws.forms import accuracy, alabdulmohsin, broken_power, chinchilla, constant, power, step
 from tasklaws.laws.law import AXES, Law
 
 if TYPE_CHECKING:  # pydantic takes time to import, which commands on tables need not wait for
     from tasklaws.core.settings import Laws
 
-_FILES = (power, chinchilla, alabdulmohsin, broken_power, logistic, log_accuracy, step, constant)
+_FILES = (power, chinchilla, alabdulmohsin, broken_power, accuracy, step, constant)
 LAWS: dict[str, Law] = {law.name: law for file in _FILES for law in vars(file).values() if isinstance(law, Law)}
 
 

@@ -1,4 +1,4 @@
-"""Sigmoids: from chance to a ceiling along scale or along a loss, and down instead of up."""
+"""Laws of accuracies: from chance to a ceiling, and down instead of up, by sigmoids and by exponentials."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import expit
 
 from tasklaws.core.arrays import Array
-from tasklaws.laws.law import FIRST_LEVEL, LAST_LEVEL, Inputs, Law, Parameter, columns, stack
+from tasklaws.laws.law import EXPONENT_STARTS, FIRST_LEVEL, LAST_LEVEL, Inputs, Law, Parameter, columns, stack
 
 _STEEPNESS = Parameter("k", "1 / ln input", 0.05, 20.0, (0.3, 0.7, 1.5, 5.0), log=True, shared=True)
 MIDDLE = Parameter("m", "input", 1e-4, 1e4, (-0.2, 0.2, 0.5, 0.8, 1.2), log=True, place=True)
@@ -34,6 +34,29 @@ class LogisticInLoss(Law):
         share = expit(slope * away)
         steep = (end - start) * share * (1 - share)
         return start + (end - start) * share, stack(1 - share, share, steep * away, steep * slope)
+
+
+class LogAccuracy(Law):
+    """chance + (1 - chance) exp(-A x^-a)."""
+
+    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
+        chance, scale, exponent = columns(theta)
+        log_x = np.log(x[self.inputs[0]])
+        share = np.exp(-exponent * log_x)
+        above = np.exp(-scale * share)
+        slope = -(1 - chance) * above * share
+        return chance + (1 - chance) * above, stack(1 - above, slope, -slope * scale * log_x)
+
+
+class ErrorFromLoss(Law):
+    """1 - (eps - k exp(-gamma loss))."""
+
+    one_axis = False
+
+    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
+        error, scale, rate = columns(theta)
+        fall = np.exp(-rate * x["loss"])
+        return 1 - error + scale * fall, stack(-np.ones_like(fall), fall, -x["loss"] * scale * fall)
 
 
 LOGISTIC = Logistic(
@@ -70,6 +93,30 @@ LOGISTIC_IN_LOSS = LogisticInLoss(
         LAST_LEVEL,
         Parameter("k", "1 / loss", 0.1, 200.0, (1.0, 3.0, 8.0, 20.0), log=True, shared=True),
         Parameter("m", "loss", 0.2, 5.0, (-0.5, 0.0, 0.3, 0.6, 1.0), log=True, place=True),
+    ),
+    gives="accuracy",
+)
+LOG_ACCURACY = LogAccuracy(
+    name="log_accuracy",
+    formula="chance + (1 - chance) exp(-A x^-a)",
+    citation="Krajewski et al. 2025, arXiv 2512.08894 (at fixed tokens per parameter; chance is ours)",
+    inputs=("train_flops",),
+    parameters=(
+        Parameter("chance", "accuracy", 0.0, 1.0, (0.0, 0.25), edge=(True, True), role="chance"),
+        Parameter("A", "1 at input 1", 1e-6, 1e6, (0.1, 0.4, 1.0, 3.0), log=True),
+        Parameter("a", "1", 0.0, 4.0, EXPONENT_STARTS, shared=True, edge=(True, False)),
+    ),
+    gives="accuracy",
+)
+ERROR_FROM_LOSS = ErrorFromLoss(
+    name="error_from_loss",
+    formula="accuracy = 1 - (eps - k exp(-gamma loss))",
+    citation="Gadre et al. 2024, arXiv 2403.08540, eq. 5",
+    inputs=("loss",),
+    parameters=(
+        Parameter("eps", "error", 0.0, 1.0, linear=True, edge=(True, True)),
+        Parameter("k", "error", 1e-6, 1e6, log=True, linear=True),
+        Parameter("gamma", "1 / loss", 0.01, 50.0, (0.2, 0.6, 1.5, 3.0, 6.0, 12.0), log=True, shared=True),
     ),
     gives="accuracy",
 )

@@ -1,0 +1,156 @@
+"""Answers to lm-eval's requests: item by item those of lm-eval's own model, which takes one request at a time."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tasklaws.core.errors import TasklawsError
+
+CONTEXT = 48
+N_TOKENS = 12
+
+
+@pytest.fixture(scope="module", params=["gpt_neox", "gpt2", "llama"])
+def directory(request, model_dir, tmp_path_factory) -> Path:
+    """A model of each kind whose choices vary, and which often ends its text."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model_dir)
+    config = AutoConfig.for_model(
+        request.param,
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=CONTEXT,
+        initializer_range=0.5,
+        tie_word_embeddings=False,
+        bos_token_id=tokenizer.eos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config)
+    with torch.no_grad():
+        model.get_output_embeddings().weight[tokenizer.eos_token_id] *= 2
+    folder = tmp_path_factory.mktemp(request.param)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def load(directory: Path, dtype: str = "float64"):
+    from lm_eval.models.huggingface import HFLM
+
+    return HFLM(pretrained=str(directory), device="cpu", dtype=dtype, batch_size=1)
+
+
+def instance(text: str, wanted, kind: str = "generate_until"):
+    from lm_eval.api.instance import Instance
+
+    return Instance(kind, {}, (text, wanted), 0, ("a_task", 0, 1))
+
+
+def wishes(*until: str, n_tokens: int = N_TOKENS) -> dict[str, object]:
+    return {"until": list(until), "max_gen_toks": n_tokens, "do_sample": False}
+
+
+def plain(model, requests) -> list[str | float]:
+    """What lm-eval's own model answers."""
+    said = iter(model.generate_until([each for each in requests if each.request_type == "generate_until"], True))
+    likely = iter(model.loglikelihood([each for each in requests if each.request_type == "loglikelihood"], True))
+    return [next(said) if each.request_type == "generate_until" else next(likely)[0] for each in requests]
+
+
+def asked(model, requests, batch_size: int = 256) -> list[str | float]:
+    from tasklaws.harness.answers import answers, question
+
+    return answers(model, [question(model, request) for request in requests], batch_size)
+
+
+def expect_equal(ours, theirs, within: float = 1e-9) -> None:
+    assert len(ours) == len(theirs)
+    for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+        assert one == (other if isinstance(other, str) else pytest.approx(other, abs=within)), number
+
+
+@pytest.fixture(scope="module")
+def requests(directory):
+    """Texts of all lengths, also beyond the context, asked in all ways; last, what the model itself would write."""
+    rng = random.Random(0)
+    made = []
+    texts = ["Q: " + "".join(rng.choices("0123456789 +abc\n", k=length)) + "A:" for length in (*range(0, 40), 60, 90)]
+    for text in texts:
+        made.append(instance(text, wishes("\n")))
+        made += [instance(text, f" {rng.randrange(10**n)}", "loglikelihood") for n in (1, 1, 3, 6)]
+    for text in texts[::4]:
+        made.append(instance(text, wishes("\n\n", "1", n_tokens=3)))
+    written = [one for one in plain(load(directory), made) if isinstance(one, str)]
+    for text, said in zip(texts, written, strict=False):
+        made += [instance(text, said + end, "loglikelihood") for end in ("", "\n", "\n\nQ:") if said + end]
+    return made
+
+
+@pytest.fixture(scope="module")
+def expected(directory, requests):
+    return plain(load(directory), requests)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 256])
+def test_answers_are_those_of_lm_eval(directory, requests, expected, batch_size):
+    expect_equal(asked(load(directory), requests, batch_size), expected)
+
+
+def test_the_cases_that_differ_are_among_them(directory, requests, expected):
+    model = load(directory)
+    pairs = [(request, said) for request, said in zip(requests, expected, strict=True) if isinstance(said, str)]
+    n_written = {len(model.tok_encode(said)) for _, said in pairs}
+    assert "" in expected, "none ends at once"
+    assert N_TOKENS in n_written, "none is cut at the most tokens"
+    assert len(n_written) > 5
+    assert any(len(model.tok_encode(request.args[0])) > CONTEXT for request in requests), "none exceeds the context"
+
+
+def test_company_and_order_do_not_matter(directory, requests, expected):
+    some = random.Random(1).sample(range(len(requests)), 60)
+    expect_equal(asked(load(directory), [requests[number] for number in some], 16), [expected[n] for n in some])
+
+
+def test_in_single_precision_they_agree_to_its_digits(directory, requests):
+    likely = [request for request in requests if request.request_type == "loglikelihood"]
+    model = load(directory, "float32")
+    expect_equal(asked(model, likely), plain(model, likely), within=1e-3)
+
+
+def test_the_text_that_the_model_would_write_is_read_once(directory, monkeypatch):
+    """Where the right text is what the model writes, no step is taken for the writing."""
+    from tasklaws.harness import answers
+
+    model = load(directory)
+    texts = [f"Q: {number} A:" for number in range(20)]
+    writes = [instance(text, wishes("\n", n_tokens=5)) for text in texts]
+    said = plain(model, writes)
+    pairs = [(one, text) for one, text in zip(writes, said, strict=True) if len(model.tok_encode(text)) == 5]
+    assert len(pairs) > 3
+    judged = [instance(one.args[0], text, "loglikelihood") for one, text in pairs]
+    read = []
+    known = answers._Reading.read
+    monkeypatch.setattr(answers._Reading, "read", lambda *args, **more: (read.append(1), known(*args, **more))[1])
+    requests = [one for one, _ in pairs] + judged
+    expect_equal(asked(model, requests), plain(model, requests))
+    assert len(read) == 2, "the prompts, then what follows"
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (("Q: 1 A:", wishes("\n", n_tokens=CONTEXT)), f"'a_task' needs {CONTEXT} tokens after its prompt, .*{CONTEXT}"),
+        (("Q: 1 A:", wishes("\n") | {"do_sample": True, "temperature": 0.7}), "'a_task' sets .*do_sample.*: set"),
+        (("Q: 1 A:", " 1+2" * 60, "loglikelihood"), "'a_task' needs .* tokens after its prompt"),
+    ],
+)
+def test_a_request_that_cannot_be_put_is_named(directory, request_, message):
+    with pytest.raises(TasklawsError, match=message):
+        asked(load(directory), [instance(*request_)])
