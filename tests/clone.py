@@ -42,7 +42,7 @@ def _smaller_population(humans: dict[str, Any]) -> None:
 
 
 def _fewer_refits(laws: dict[str, Any]) -> None:
-    laws.update(replicates=20)
+    laws.update(replicates=50)
 
 
 def _one_process(execution: dict[str, Any]) -> None:
