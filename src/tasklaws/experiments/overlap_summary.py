@@ -11,8 +11,8 @@ import pandas as pd
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json
-from tasklaws.forecast.combine import next_rung_variance
 from tasklaws.overlap.discontinuity import index
+from tasklaws.stats.proportions import next_rung_variance
 from tasklaws.tables import SET_SUMMARY, VERDICT_NAMES
 
 _SET_DRAWS = 2_000
