@@ -2,7 +2,7 @@
 
 from tasklaws.core import errors
 from tasklaws.core.settings import load
-from tasklaws.experiments.sharded import sharded_runs
+from tasklaws.experiments.sharded_runs import sharded_runs
 from tasklaws.paths import Paths
 from tasklaws.tables import SHARDED
 

@@ -68,8 +68,8 @@ FAULTS = (
     Fault(
         "a law has a wrong coefficient: compute is 5 N D instead of 6 N D",
         "src/tasklaws/laws/forms/chinchilla.py",
-        'log_c = np.log(6 * x["n_params"] * x["n_tokens"])',
-        'log_c = np.log(5 * x["n_params"] * x["n_tokens"])',
+        "np.log(6 * n * d)",
+        "np.log(5 * n * d)",
         ("tests/laws/test_law_forms.py",),
     ),
     Fault(

@@ -18,7 +18,7 @@ def test_weights_sum_to_one(ladder):
     found = forecast(History(ladder), 7, 7)
     assert found.weights.sum(axis=0) == pytest.approx(1)
     assert (found.weights >= 0).all()
-    assert found.n_tests > 0
+    assert (np.ptp(found.weights, axis=0) > 0).all()
     assert (found.width > 0).all()
 
 
@@ -39,10 +39,9 @@ def test_a_method_that_is_always_right_gets_nearly_all_the_weight(ladder, monkey
     assert weights[1] > 0.95
 
 
-def test_few_rungs_repeat_the_last_without_any_test(ladder):
+def test_few_rungs_repeat_the_last(ladder):
     found = forecast(History(ladder), 2, 7)
     assert found.methods == ("repeat_last",)
-    assert found.n_tests == 0
 
 
 def test_forecasts_do_not_depend_on_the_order_of_tasks(ladder):

@@ -1,7 +1,6 @@
 """Fits: known truth is recovered, failure is said, bad tables are refused, and nothing depends on chance or company."""
 
 import json
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from ladders import SIZES, accuracies, chinchilla, grid_of_models, losses, publi
 from tasklaws.core.errors import TasklawsError
 from tasklaws.laws.fitting import fit, fit_many
 from tasklaws.laws.forms import LAWS
-from tasklaws.laws.law import Law, Parameter, columns, stack
+from tasklaws.laws.law import Law, Parameter
 from tasklaws.laws.result import Fit
 from tasklaws.points import read_curves
 
@@ -359,23 +358,16 @@ def test_gadres_loss_at_6_9b_is_foretold_from_five_small_models() -> None:
     assert found.predict(largest) == pytest.approx(largest["value"].to_numpy(), rel=0.0073)
 
 
-@dataclass(frozen=True)
-class Logarithm(Law):
-    """a + b ln x: the gradient depends on no parameter."""
-
-    def value(self, theta, x):
-        start, slope = columns(theta)
-        log_x = np.log(x[self.inputs[0]])
-        return start + slope * log_x, stack(np.ones_like(log_x), log_x)
-
-    def natural(self, theta, scale, level):
-        start, slope = columns(theta)
-        return stack((start - slope * np.log(scale[self.inputs[0]])) * level, slope * level)
-
-
 def test_a_law_that_is_linear_in_all_its_parameters_can_be_fitted():
-    parameters = tuple(Parameter(name, "value", -5.0, 5.0, linear=True) for name in ("a", "b"))
-    law = Logarithm("logarithm", "a + b ln x", "none", ("n_tokens",), parameters)
+    law = Law(
+        name="logarithm",
+        formula="a + b ln x",
+        citation="none",
+        inputs=("n_tokens",),
+        parameters=tuple(Parameter(name, "value", -5.0, 5.0, linear=True) for name in ("a", "b")),
+        curve=lambda x, start, slope: (start + slope * np.log(x), 1.0, np.log(x)),
+        to_units=lambda level, axis, start, slope: ((start - slope * np.log(axis)) * level, slope * level),
+    )
     x = np.geomspace(1e3, 1e6, 8)
     table = pd.DataFrame({"n_tokens": x, "value": 5 - 0.3 * np.log(x), "metric": "loss"})
     found = fit_many([table], law, replicates=0)[0]

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES, RepeatLast
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS, noise_share, predictions
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction
-from tasklaws.overlap.widening import next_rung_variance
 from tasklaws.stats.links import NODE_WEIGHTS, NODES
 
 LEAST_RUNGS = 3  # fewer: only the last rung can be repeated
@@ -31,7 +31,7 @@ _LEAST_ERROR = 0.002  # two errors this far apart are hardly different
 class Forecast:
     """The combined forecast, each (tasks, targets) on the panel's link scale: `mean`, `sd` (without the target's own
     items), `noise` (sd of their sampling), `overlap` (sd by their sharing skills), `scale` by which backtests widen the
-    interval; `weights` (methods, tasks, targets) of `methods`; `n_tests` how many pairs stand behind them."""
+    interval; `weights` (methods, tasks) of `methods`."""
 
     mean: Array
     sd: Array
@@ -40,7 +40,6 @@ class Forecast:
     scale: Array
     weights: Array
     methods: tuple[str, ...]
-    n_tests: int
 
     @property
     def width(self) -> Array:
@@ -123,6 +122,19 @@ def panel_design_effect(known: Panel) -> Array:
     return np.where(np.isfinite(found), np.maximum(found, 1.0), 1.0)
 
 
+def next_rung_variance(last: ArrayLike, score: ArrayLike, n_eff: ArrayLike) -> Array:
+    """Variance of the next rung's score, of mean p', when the same items had p at the last rung, which is known.
+
+    Thresholds persist: of n_eff tasks those not yet solved are each learned with probability q = (p' - p) / (1 - p),
+    so it is (1 - p) q (1 - q) / n_eff = (p' - p) (1 - p') / ((1 - p) n_eff), less than p' (1 - p') / n_eff, which it
+    would be if p were not known. Where p' < p, solved ones are lost: (p - p') p' / (p n_eff)."""
+    p, after, number = (np.asarray(value, dtype=float) for value in (last, score, n_eff))
+    moved = np.abs(after - p)
+    stays = np.where(after >= p, 1 - after, after)
+    room = np.where(after >= p, 1 - p, p)
+    return np.asarray(np.where(moved > 0, moved * stays / np.where(room > 0, room, 1.0), 0.0) / number)
+
+
 def overlap_sd(known: Panel, mean: Array, sd: Array) -> Array:
     """Standard deviation that overlap adds to forecasts N(mean, sd^2) of the next rung, (tasks,), on the link scale.
 
@@ -149,13 +161,13 @@ def combine(history: History, origin: int, target: int) -> Forecast:
     names, place = tuple(by_method), target - origin
     mean = np.stack([by_method[name].mean[:, place] for name in names])
     spread = np.stack([by_method[name].sd[:, place] for name in names])
-    weights, tests = _method_weights(history, origin, target, names)
+    weights = _method_weights(history, origin, target, names)
     middle, sd = mix(weights, mean, spread)
     known = history.known(origin)
     # A target among the known models is pinned by both its neighbours: overlap adds nothing.
     beyond = _gap(history.panel, origin, target) > 0
     overlap = overlap_sd(known, middle, sd) if beyond else np.zeros_like(middle)
-    return Forecast(middle, sd, sampling(known), overlap, np.ones_like(middle), weights, names, tests)
+    return Forecast(middle, sd, sampling(known), overlap, np.ones_like(middle), weights, names)
 
 
 def mix(weights: Array, mean: Array, sd: Array) -> tuple[Array, Array]:
@@ -175,12 +187,11 @@ def _pairs(panel: Panel, origin: int, target: int) -> Iterator[tuple[int, int, f
                 yield start, rung, weight
 
 
-def _method_weights(history: History, origin: int, target: int, names: tuple[str, ...]) -> tuple[Array, int]:
+def _method_weights(history: History, origin: int, target: int, names: tuple[str, ...]) -> Array:
     """Weights (methods, tasks): relative error to the minus _SHARPNESS, a task's own shrunk to that of all tasks."""
     panel = history.panel
     total = np.zeros((len(names), len(panel.tasks)))
     count = np.zeros(len(panel.tasks))
-    tests = 0
     for start, rung, weight in _pairs(panel, origin, target):
         by_method = history.by_method(start)
         if not all(name in by_method for name in names):
@@ -191,17 +202,16 @@ def _method_weights(history: History, origin: int, target: int, names: tuple[str
         known = np.isfinite(error).all(axis=0)
         total[:, known] += weight * error[:, known]
         count += weight * known
-        tests += bool(known.any())
-    if not tests:
-        return np.full_like(total, 1 / len(names)), 0
+    tested = count > 0
+    if not tested.any():
+        return np.full_like(total, 1 / len(names))
     error = total / np.maximum(count, 1e-12)
     relative = error / (error.mean(axis=0) + _LEAST_ERROR)
-    tested = count > 0
     of_all = np.average(relative[:, tested], axis=1, weights=count[tested])[:, None]
     score = (count * relative + _OWN * of_all) / (count + _OWN)
     score = (count * score + _EVEN) / (count + _EVEN)
     raw = np.maximum(score, 1e-3) ** -_SHARPNESS
-    return raw / raw.sum(axis=0), tests
+    return np.asarray(raw / raw.sum(axis=0))
 
 
 def forecast(history: History, origin: int, target: int) -> Forecast:

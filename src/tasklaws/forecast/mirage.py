@@ -12,27 +12,11 @@ import pandas as pd
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.verdict import seen_curve, step
-from tasklaws.stats.jumps import (
-    LEAST_SIZES,
-    REPLICATES,
-    SIGNIFICANCE,
-    FoundStep,
-    Jump,
-    excess_share,
-    shares,
-    sharpest_jump,
-)
+from tasklaws.stats import jumps
+from tasklaws.stats.jumps import LEAST_SIZES, REPLICATES, SIGNIFICANCE, FoundStep, Jump, excess_share
 from tasklaws.tables import MIRAGE
 
 _KEPT = 0.5  # a jump survives where more than this share of it remains, and is a mirage where less does
-
-
-def _byte_probability(bits: Array) -> Array:
-    return np.asarray(np.exp2(-bits))
-
-
-def _less_half(loss: Array) -> Array:
-    return np.asarray(1 - loss / 2)
 
 
 # Scales in [0, 1] on which more is better. Bits per byte become the geometric mean probability of a byte: unlike the
@@ -40,8 +24,8 @@ def _less_half(loss: Array) -> Array:
 # count progress among the hopeless as most of the rise.
 _CONTINUOUS: dict[str, Callable[[Array], Array]] = {
     "partial_credit": np.asarray,
-    "target_bits_per_byte": _byte_probability,
-    "brier": _less_half,
+    "target_bits_per_byte": lambda bits: np.exp2(-bits),
+    "brier": lambda loss: 1 - loss / 2,
 }
 
 
@@ -98,7 +82,7 @@ def _compare(
             yield {"metric": metric, "evidence": few}
         return
     place = int(np.searchsorted(x, step.before, side="right")) - 1 if step is not None and step.rise > 0 else None
-    jump = sharpest_jump(x, exact.value, trials, rng, place)
+    jump = jumps.sharpest_jump(x, exact.value, trials, rng, place)
     kind = "" if step is None else "; a step down" if place is None else "; a step"
     exact_evidence = (
         f"exact_match makes {jump.share:.0%} of its rise between {names[jump.place]} and {names[jump.place + 1]} "
@@ -115,7 +99,7 @@ def _compare(
         p_value, lower, upper = _test_remainder(x, exact, continuous, jump)
         survives = remains > _KEPT if p_value <= SIGNIFICANCE else None
         verdict = {True: "the jump survives", False: "a mirage", None: "undecided"}[survives]
-        share = float(shares(continuous.value)[jump.place])
+        share = float(jumps.shares(continuous.value)[jump.place])
         evidence = (
             f"{verdict}: {exact_evidence}; {metric} makes {share:.0%} of its own there (excess {excess:.2f}): "
             f"{remains:.0%} of the jump remains ({lower:.0%} to {upper:.0%}; p = {p_value:.2g} that half does)"
@@ -156,14 +140,11 @@ def _responses(group: pd.DataFrame, size: pd.Series, metrics: list[str]) -> dict
         family, elicitation = group[["family", "elicitation"]].iloc[0]
         raise TasklawsError(f"{family} {elicitation} has {len(common)} items that every rung answered: score all rungs")
     rungs = sorted(group["rung"].unique(), key=lambda rung: (size[rung], rung))
+    scales: dict[str, Callable[[Array], Array]] = {"exact_match": np.asarray, **_CONTINUOUS}
     return {
-        str(rung): np.stack([_scaled(metric, wide[metric].loc[rung, common].to_numpy()) for metric in metrics])
+        str(rung): np.stack([scales[metric](wide[metric].loc[rung, common].to_numpy()) for metric in metrics])
         for rung in rungs
     }
-
-
-def _scaled(metric: str, value: Array) -> Array:
-    return _CONTINUOUS[metric](value) if metric in _CONTINUOUS else value
 
 
 def _measure_responses(responses: list[Array], rng: np.random.Generator) -> list[Measured]:

@@ -68,13 +68,6 @@ class Curvature:
         added = ((flat @ self.shared) * flat).sum(axis=1).reshape(self.coupling.shape[:2])
         return np.asarray(np.diagonal(self.own, axis1=1, axis2=2) + added)
 
-    def offsets_stderr(self, explained: Array, basis: Array) -> Array:
-        """(N,) standard errors of explained' effects + basis' residuals."""
-        direction = -np.einsum("d,ndk->nk", basis, self.coupling)
-        direction[:, len(self.phi) :] += explained
-        alone = np.einsum("d,nde,e->n", basis, self.own, basis)
-        return np.asarray(np.sqrt(alone + ((direction @ self.shared) * direction).sum(axis=1)))
-
 
 # Length scales: the drift's in logits of the mean score (from 50% to 82%, say), the era's in years or ln n_params.
 LENGTHS = {"drift": 1.5, "era": 0.7}
@@ -102,8 +95,13 @@ class Basis:
     @classmethod
     def at(cls, levels: Array, positions: Array, blocks: tuple[str, ...]) -> "Basis":
         """The basis for models at `levels` and `positions`, each (M,)."""
-        places = {"drift": levels, "era": positions}
-        processes = {block: _process(places[block], LENGTHS[block]) for block in blocks if block in places}
+        processes = {}
+        for block, places in (("drift", levels), ("era", positions)):
+            if block in blocks:
+                knots = np.unique(places)
+                values, vectors = np.linalg.eigh(_kernel(knots, knots, LENGTHS[block]))
+                kept = [at for at in np.argsort(values)[::-1][:RANK] if values[at] > 1e-6 * values.max()]
+                processes[block] = knots, vectors[:, kept] / np.sqrt(values[kept])
         return cls(float(levels.mean()), blocks, processes)
 
     def __call__(self, levels: Array, positions: Array) -> dict[str, Array]:
@@ -113,13 +111,6 @@ class Basis:
         for block, (knots, projection) in self.processes.items():
             columns[block] = np.asarray(_kernel(places[block], knots, LENGTHS[block]) @ projection)
         return {block: columns[block] for block in self.blocks}
-
-
-def _process(places: Array, length: float) -> tuple[Array, Array]:
-    knots = np.unique(places)
-    values, vectors = np.linalg.eigh(_kernel(knots, knots, length))
-    kept = [index for index in np.argsort(values)[::-1][:RANK] if values[index] > 1e-6 * values.max()]
-    return knots, vectors[:, kept] / np.sqrt(values[kept])
 
 
 def _kernel(left: Array, right: Array, length: float) -> Array:
@@ -140,7 +131,7 @@ LARGEST_STEP = 4.0
 # cannot.
 CHANCE_DAMPING = 0.7
 # When to stop: the largest change of a logit, and of a standard deviation's logarithm, in one iteration.
-LOGIT_SETTLED, VARIANCE_SETTLED = 1e-2, 1e-2
+SETTLED = 1e-2
 MAX_ITERATIONS = 200
 
 
@@ -168,7 +159,11 @@ class ItemResponseFit:
 
     def offsets_stderr(self, basis: Array) -> Array:
         """(N,) standard errors of `offsets`, with the uncertainty of abilities and effects in them."""
-        return self.curvature.offsets_stderr(self.explained, basis)
+        curve = self.curvature
+        direction = -np.einsum("d,ndk->nk", basis, curve.coupling)
+        direction[:, len(curve.phi) :] += self.explained
+        alone = np.einsum("d,nde,e->n", basis, curve.own, basis)
+        return np.asarray(np.sqrt(alone + ((direction @ curve.shared) * direction).sum(axis=1)))
 
 
 def fit_item_response(
@@ -192,7 +187,7 @@ def fit_item_response(
     groups = {name: member.shape[1] for name, member in explanation.groups.items()}
     counts = {"ability": n_models, "covariate": explanation.covariates.shape[1], **groups}
     shared_names = np.repeat([*counts], [*counts.values()])
-    residual_names = np.array([name for name, values in blocks.items() for _ in range(values.shape[1])], dtype=str)
+    residual_names = np.repeat([*blocks], [values.shape[1] for values in blocks.values()])
     sd = {name: PRIOR_SD.get(name, 1.0) for name in (*blocks, *groups, "ability")}
 
     asked = ~np.isnan(scores)
@@ -201,7 +196,6 @@ def fit_item_response(
     shared = np.concatenate([logit(share), np.zeros(explained.shape[1])])
     residuals = np.zeros((n_items, phi.shape[1]))
     longest = CHANCE_DAMPING if chance.any() else 1.0
-    converged = False
     for _ in range(MAX_ITERATIONS):
         precision = {"covariate": EFFECT_SD**-2.0} | {name: value**-2.0 for name, value in sd.items()}
         shared_precision = np.diag([precision[name] for name in shared_names])
@@ -217,13 +211,14 @@ def fit_item_response(
         centre = np.where(shared_names == "ability", shared[:n_models].mean(), 0.0)
         of_shared = (shared - centre) ** 2 + curve.shared_stderr() ** 2
         of_items = residuals**2 + curve.residual_variances()
-        update = {
-            name: _learned_sd(name, of_shared[shared_names == name], of_items[:, residual_names == name]) for name in sd
-        }
-        moved = max(abs(np.log(update[name] / sd[name])) for name in sd)
-        sd = update
-        if change < LOGIT_SETTLED and moved < VARIANCE_SETTLED:
-            converged = True
+        before, sd = sd, {}
+        for name in before:  # the M step
+            moments = np.concatenate([of_shared[shared_names == name], of_items[:, residual_names == name].ravel()])
+            prior = PRIOR_WEIGHT * PRIOR_SD.get(name, 1.0) ** 2
+            sd[name] = float(np.sqrt((prior + moments.sum()) / (PRIOR_WEIGHT + moments.size)))
+        moved = max(abs(np.log(sd[name] / before[name])) for name in sd)
+        converged = bool(change < SETTLED and moved < SETTLED)
+        if converged:
             break
     return ItemResponseFit(shared[:n_models], shared[n_models:], residuals, sd, converged, explained, curve)
 
@@ -245,10 +240,3 @@ def _derivatives(scores: Array, asked: np.ndarray, eta: Array, chance: Array) ->
     known = solved / expected
     curvature = (1 - c) * solved * (1 - solved) * known
     return np.where(asked, (scores - expected) * known, 0.0), np.where(asked, curvature, 0.0)
-
-
-def _learned_sd(name: str, of_shared: Array, of_items: Array) -> float:
-    """The M step: a prior's standard deviation from the second moments of its effects, which are of either kind."""
-    moments = np.concatenate([of_shared, of_items.ravel()])
-    prior = PRIOR_WEIGHT * PRIOR_SD.get(name, 1.0) ** 2
-    return float(np.sqrt((prior + moments.sum()) / (PRIOR_WEIGHT + moments.size)))

@@ -4,7 +4,7 @@ import numpy as np
 
 from tasklaws.core.arrays import Array
 from tasklaws.laws.batch import Batch, Mask, Problem
-from tasklaws.laws.result import Status
+from tasklaws.laws.status import Status
 
 EDGE = 1e-6  # a coordinate this close to a bound, as a share of the box, lies on it
 SQUARE = 1e6  # a Huber delta that no residual reaches

@@ -147,24 +147,17 @@ class Batch:
     def law_target(self) -> Array:
         return 1 - self.target if self.by_error else self.target
 
-    def _evaluated(self, parameters: Array, x: dict[str, Array]) -> tuple[Array, Array]:
-        """The law's values (m, n) and their gradient (m, n, p), which in a linear law depends on no parameter."""
-        value, gradient = self.law.value(parameters, x)
-        if gradient.shape[:-1] == value.shape:
-            return value, gradient
-        return value, np.broadcast_to(gradient, (*value.shape, gradient.shape[-1])).copy()
-
     def law_value(self, theta: Array, tables: Rows) -> tuple[Array, Array]:
         """What the formula gives, before it is turned into the metric: (m, n), and its gradient (m, n, P)."""
         parameters = self.parameters(theta)
         single = len(self.level) == 1
         x = {name: values[0] if single else values[tables] for name, values in self.x.items()}
         if self.n_ladders == 1:
-            value, gradient = self._evaluated(parameters[:, None, :], x)
+            value, gradient = self.law.value(parameters[:, None, :], x)
         else:
             ladder = self.ladder[tables]
             own = np.take_along_axis(parameters[:, None, :], self.place[ladder], axis=2)
-            value, by_parameter = self._evaluated(own, x)
+            value, by_parameter = self.law.value(own, x)
             gradient = np.zeros((*value.shape, len(self.owner)))
             np.put_along_axis(gradient, self.place[ladder], by_parameter, axis=2)
         gradient *= np.where(self.logged, parameters, 1.0)[:, None, :]

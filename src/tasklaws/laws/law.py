@@ -1,9 +1,8 @@
 """A law: a formula with a citation, its parameters, its value and its gradient."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 
@@ -48,37 +47,51 @@ LAST_LEVEL = Parameter("end", "value", 0.0, 1.0, linear=True, edge=(True, True),
 
 
 @dataclass(frozen=True)
-class Law(ABC):
+class Law:
     """One functional form, vectorised over a leading axis of searches.
 
-    It `gives` a loss (any positive quantity), an accuracy, or either. A law of losses serves for accuracies by way of
-    the error: accuracy = 1 - min(law, 1 - chance)."""
+    Its `curve` takes the `inputs` and then the `parameters`, in their order, each of a shape that broadcasts to (m, n):
+    m searches, n points. It returns the value and then the value's derivative by each parameter. A law `gives` a loss
+    (any positive quantity), an accuracy, or either; a law of losses serves for accuracies by way of the error:
+    accuracy = 1 - min(law, 1 - chance)."""
 
     name: str
     formula: str
     citation: str
     inputs: tuple[str, ...]
     parameters: tuple[Parameter, ...]
+    curve: Callable[..., tuple[Array, ...]]
     gives: Gives = "loss"
+    exponent: Callable[..., Array] = lambda *theta: theta[-1]
+    """Of the parameters, that of 1 / input beside one that is a level "at input 1"."""
+    to_units: Callable[..., tuple[Array, ...]] | None = None
+    """What `natural` does where parameters do not change units one by one: of level, inputs' scales, parameters."""
 
-    one_axis: ClassVar[bool] = True
+    @property
+    def one_axis(self) -> bool:
+        """Whether the law is of any one axis."""
+        return len(self.inputs) == 1 and self.inputs[0] in AXES
 
-    @abstractmethod
     def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
         """Values (m, n) and their gradient (m, n, p) for parameters `theta` (m, 1 or n, p), each of whose n points
         may have its own, at inputs of shape (n) or (m, n)."""
+        curve = self.curve(*(x[name] for name in self.inputs), *np.moveaxis(theta, -1, 0))
+        value, *slopes = np.broadcast_arrays(*curve)
+        return value, np.stack(slopes, axis=-1)
 
     def natural(self, theta: Array, scale: Inputs, level: Array) -> Array:
         """The parameters `theta` (..., p) that hold where inputs are divided by `scale` and values by `level`, in the
         units of the inputs and values themselves: here by each parameter's unit, for laws of one input."""
-        axis = scale[self.inputs[0]]
-        parts = columns(theta)
+        scales, parts = [scale[name] for name in self.inputs], [*np.moveaxis(theta, -1, 0)]
+        if self.to_units is not None:
+            return np.stack(np.broadcast_arrays(*self.to_units(level, *scales, *parts)), axis=-1)
+        axis, exponent = scales[0], self.exponent(*parts)
         for index, parameter in enumerate(self.parameters):
             match parameter.unit:
                 case "value" | "value / ln(input)^2":
                     parts[index] = parts[index] * level
                 case "value at input 1" | "1 at input 1":
-                    parts[index] = parts[index] * level * axis ** self.exponent(theta)
+                    parts[index] = parts[index] * level * axis**exponent
                 case "input" | "loss":
                     parts[index] = parts[index] * axis
                 case "1 / input" | "1 / loss":
@@ -87,11 +100,7 @@ class Law(ABC):
                     pass
                 case unit:
                     raise TasklawsError(f"law {self.name}: {parameter.name} has the unit {unit!r}: say what it becomes")
-        return stack(*parts)
-
-    def exponent(self, theta: Array) -> Array:
-        """The exponent of 1 / input beside a parameter that is a level "at input 1": most laws' last parameter."""
-        return theta[..., -1]
+        return np.stack(np.broadcast_arrays(*parts), axis=-1)
 
     def on(self, axis: str) -> Self:
         """The same law of another axis; a law that is not of one axis alone raises TasklawsError."""
@@ -100,13 +109,3 @@ class Law(ABC):
         if not self.one_axis:
             raise TasklawsError(f"law {self.name} is of {', '.join(self.inputs)}: it takes no axis")
         return replace(self, inputs=(axis,))
-
-
-def columns(theta: Array) -> list[Array]:
-    """The parameters one by one, each of shape (m, 1 or n)."""
-    return [theta[..., index] for index in range(theta.shape[-1])]
-
-
-def stack(*parts: Array) -> Array:
-    """A gradient (m, n, p) from its parts, each broadcastable to (m, n)."""
-    return np.stack(np.broadcast_arrays(*parts), axis=-1)

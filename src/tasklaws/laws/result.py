@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Self
@@ -17,6 +16,7 @@ from tasklaws.core.result import Result, axes_or_new
 from tasklaws.laws.data import Kind
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law
+from tasklaws.laws.status import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,19 +25,6 @@ At = ArrayLike | Mapping[str, ArrayLike] | pd.DataFrame  # a law's inputs by nam
 _CURVE_BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
 _OWN = ("kind", "status", "reason", "objective", "overdispersion", "level")  # of a Fit, plain in its JSON too
 _TIED = 0.95  # a rank correlation from which on the report names two parameters together
-
-
-class Status(StrEnum):
-    """How a fit ended, and so how far it may be trusted."""
-
-    CONVERGED = "converged"
-    """The search came to rest inside its bounds, and the points determine every parameter."""
-    BOUND_HIT = "bound_hit"
-    """A parameter lies on a bound of the search that is no natural edge of the formula: the best one may lie beyond."""
-    UNIDENTIFIED = "unidentified"
-    """The points do not determine some parameters: others fit as well."""
-    FAILED = "failed"
-    """The search did not come to rest, or the points cannot be fitted at all."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

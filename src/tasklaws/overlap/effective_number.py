@@ -66,8 +66,10 @@ def observed_number(residuals: Residuals, level: float) -> Overlap:
     centre = float(log_number(covariance.sum(), variance.sum()))
     everyone = 1 - np.eye(n_items)
     chance = _independent_error(residuals, everyone) / float(square.sum()) * np.exp(centre) / n_items
-    seen = _estimate(centre, spread, chance, n_rungs, n_items, level)
-    return Overlap(n_items, _with_unseen(seen, value, everyone), n_rungs)
+    half = max(_half_width(spread, n_rungs, level), float(ndtri((1 + level) / 2)) * chance)
+    half = min(half, 2 * np.log(n_items))
+    numbers = np.clip(np.exp([centre, centre - half, centre + half]), 1, n_items)
+    return _overlap(value, everyone, numbers, spread, n_rungs)
 
 
 def against_design(residuals: Residuals, design: Array, level: float) -> Overlap:
@@ -101,15 +103,10 @@ def against_design(residuals: Residuals, design: Array, level: float) -> Overlap
     share = np.clip(slope, 0, 1 / shared.max())
     jackknife = _jackknife(np.arcsinh(_ratio(*_without_each(product, scale)) / unit))
     spread = max(jackknife, chance**2 / (unit**2 + float(slope) ** 2))
-    if n_rungs < FEWEST_RUNGS or spread < NO_VARIANCE:
-        seen = Estimate(float(number(share)), 1.0, float(n_items))
-    else:
-        half = _half_width(spread, n_rungs, level)
-        one_task = n_items * (n_items - 1) / shared.sum()
-        reach = np.clip(np.arcsinh(slope / unit) + np.array([half, -half]), 0, np.arcsinh(one_task / unit))
-        value_at, low, high = map(float, number(np.array([share, *unit * np.sinh(reach)])))
-        seen = Estimate(value_at, min(low, value_at), max(high, value_at))
-    return Overlap(n_items, _with_unseen(seen, value, shared), n_rungs)
+    half = _half_width(spread, n_rungs, level)
+    one_task = n_items * (n_items - 1) / shared.sum()
+    reach = np.clip(np.arcsinh(slope / unit) + np.array([half, -half]), 0, np.arcsinh(one_task / unit))
+    return _overlap(value, shared, number(np.array([share, *unit * np.sinh(reach)])), spread, n_rungs)
 
 
 def _by_rung(residuals: Residuals) -> Callable[[Array], Array]:
@@ -155,19 +152,6 @@ def _half_width(variance: float, n_rungs: float, level: float) -> float:
     return float(stdtrit(max(n_rungs - 1, 1.0), (1 + level) / 2) * np.sqrt(variance))
 
 
-def _estimate(centre: float, variance: float, least: float, n_rungs: float, n_items: int, level: float) -> Estimate:
-    """exp(centre) and its limits between 1 and n; the whole range where only one rung tells, or leaving out any rung
-    changes nothing: so few items flip that no two ever did so together. `least` is a standard error known beforehand:
-    rungs that happen to agree seem exact."""
-    value = float(np.clip(np.exp(centre), 1, n_items))
-    if n_rungs < FEWEST_RUNGS or variance < NO_VARIANCE:
-        return Estimate(value, 1.0, float(n_items))
-    half = max(_half_width(variance, n_rungs, level), float(ndtri((1 + level) / 2)) * least)
-    half = min(half, 2 * np.log(n_items))
-    low, high = np.clip(np.exp([centre - half, centre + half]), 1, n_items)
-    return Estimate(value, min(float(low), value), max(float(high), value))
-
-
 def _independent_error(residuals: Residuals, shared: Array) -> float:
     """Standard error of sum_c sum_ij D_ij e_ic e_jc if the residuals of each item at a rung had a sign of their own.
 
@@ -178,17 +162,23 @@ def _independent_error(residuals: Residuals, shared: Array) -> float:
     return residuals.inflation * float(np.sqrt(2 * sum(((shared * (each @ each.T)) ** 2).sum() for each in kin)))
 
 
-def _with_unseen(seen: Estimate, value: Array, shared: Array) -> Estimate:
-    """The low limit with items that never flipped correlated as in `shared` (zero diagonal), if that is more than g.
+def _overlap(residuals: Array, shared: Array, numbers: Array, variance: float, n_rungs: float) -> Overlap:
+    """The Overlap of `numbers`, n_eff and its limits, the jackknife of which has this variance.
 
-    n^2 / (n + g sum D + max(1 - g, 0) sum D over the unseen), g being what the limit says of all pairs. Without it an
-    interval never holds the truth where many items hang on one skill that happened to flip at no rung."""
-    n_items = len(value)
-    unseen = np.isclose(value, 0).all(axis=1)  # a mean over seeds may round
+    The limits are the whole range where only one rung tells, or leaving out any rung changes nothing: so few items flip
+    that no two ever did so together. The low limit is n^2 / (n + g sum D + max(1 - g, 0) sum D over the unseen): items
+    that never flipped are correlated as in D, `shared` (zero diagonal), if that is more than g, what the limit says of
+    all pairs. Without it an interval never holds the truth where many items hang on one skill that happened to flip at
+    no rung."""
+    n_items, (value, low, high) = len(residuals), map(float, numbers)
+    if n_rungs < FEWEST_RUNGS or variance < NO_VARIANCE:
+        low, high = 1.0, float(n_items)
+    unseen = np.isclose(residuals, 0).all(axis=1)  # a mean over seeds may round
     hidden = float(shared[np.ix_(unseen, unseen)].sum())
-    correlated = n_items * (n_items / seen.low - 1)
+    correlated = n_items * (n_items / min(low, value) - 1)
     more = max(1 - correlated / float(shared.sum()), 0.0) * hidden
-    return Estimate(seen.value, n_items**2 / (n_items + correlated + more), seen.high)
+    low = n_items**2 / (n_items + correlated + more)
+    return Overlap(n_items, Estimate(value, low, max(high, value)), n_rungs)
 
 
 def worth(row: Mapping[Any, Any]) -> str:

@@ -4,41 +4,35 @@ import numpy as np
 from scipy.special import expit, log_expit
 
 from tasklaws.core.arrays import Array
-from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
+from tasklaws.laws.law import Law, Parameter
 
 NEWTON_STEPS = 60
 _LEAST_LOSS = 1e-100  # share of the way between the ends: keeps the gradient finite
 
 
-class M3(Law):
-    """b (1/x + g)^c."""
-
-    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
-        scale, bend, exponent = columns(theta)
-        inside = 1 / x[self.inputs[0]] + bend
-        share = inside**exponent
-        value = scale * share
-        return value, stack(share, exponent * value / inside, np.log(inside) * value)
+def m3(x: Array, scale: Array, bend: Array, exponent: Array) -> tuple[Array, ...]:
+    inside = 1 / x + bend
+    share = inside**exponent
+    value = scale * share
+    return value, share, exponent * value / inside, np.log(inside) * value
 
 
-class M4(Law):
-    """The L between e_inf and e_0 with (L - e_inf) / (e_0 - L)^a = b x^-c."""
+def m4(x: Array, floor: Array, gap: Array, bend: Array, scale: Array, exponent: Array) -> tuple[Array, ...]:
+    """The L between e_inf and e_0 that solves the formula."""
+    log_x = np.log(x)
+    wanted = np.log(scale) - exponent * log_x - (1 - bend) * np.log(gap)
+    share = logit_root(wanted, bend)
+    low, high = (gap * np.maximum(expit(sign * share), _LEAST_LOSS) for sign in (1, -1))  # L - e_inf and e_0 - L
+    steep = 1 / low + bend / high
+    by_floor = np.ones_like(low)  # both ends move together
+    by_gap = (bend / high) / steep
+    return floor + low, by_floor, by_gap, np.log(high) / steep, 1 / (scale * steep), -log_x / steep
 
-    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
-        floor, gap, bend, scale, exponent = columns(theta)
-        log_x = np.log(x[self.inputs[0]])
-        wanted = np.log(scale) - exponent * log_x - (1 - bend) * np.log(gap)
-        share = logit_root(wanted, bend)
-        low, high = (gap * np.maximum(expit(sign * share), _LEAST_LOSS) for sign in (1, -1))  # L - e_inf and e_0 - L
-        steep = 1 / low + bend / high
-        by_floor = np.ones_like(low)  # both ends move together
-        by_gap = (bend / high) / steep
-        return floor + low, stack(by_floor, by_gap, np.log(high) / steep, 1 / (scale * steep), -log_x / steep)
 
-    def natural(self, theta: Array, scale: Inputs, level: Array) -> Array:
-        floor, gap, bend, size, exponent = columns(theta)
-        size = size * scale[self.inputs[0]] ** exponent * level ** (1 - bend)
-        return stack(floor * level, gap * level, bend, size, exponent)
+def m4_to_units(
+    level: Array, axis: Array, floor: Array, gap: Array, bend: Array, scale: Array, exponent: Array
+) -> tuple[Array, ...]:
+    return floor * level, gap * level, bend, scale * axis**exponent * level ** (1 - bend), exponent
 
 
 def logit_root(wanted: Array, bend: Array) -> Array:
@@ -58,7 +52,7 @@ def logit_root(wanted: Array, bend: Array) -> Array:
     return np.asarray(at)
 
 
-M3_LAW = M3(
+M3_LAW = Law(
     name="m3",
     formula="b (1/x + g)^c",
     citation="M3 of Alabdulmohsin et al. 2022, arXiv 2209.06640",
@@ -68,8 +62,9 @@ M3_LAW = M3(
         Parameter("g", "1 / input", 0.0, 10.0, (0.0, 0.05, 0.3, 1.0), edge=(True, False)),
         Parameter("c", "1", 0.0, 5.0, (0.05, 0.2, 0.5, 1.0, 2.0), shared=True, edge=(True, False)),
     ),
+    curve=m3,
 )
-M4_LAW = M4(
+M4_LAW = Law(
     name="m4",
     formula="(L - e_inf) / (e_inf + R - L)^a = b x^-c, where e_inf + R = e_0",
     citation="M4 of Alabdulmohsin et al. 2022, arXiv 2209.06640",
@@ -81,4 +76,6 @@ M4_LAW = M4(
         Parameter("b", "value^(1 - a) at input 1", 1e-6, 1e6, (0.1, 0.5, 2.0), log=True),
         Parameter("c", "1", 0.0, 5.0, (0.1, 0.3, 0.7, 1.2), shared=True, edge=(True, False)),
     ),
+    curve=m4,
+    to_units=m4_to_units,
 )

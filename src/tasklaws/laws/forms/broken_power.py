@@ -4,32 +4,25 @@ import numpy as np
 from scipy.special import expit
 
 from tasklaws.core.arrays import Array
-from tasklaws.laws.law import Inputs, Law, Parameter, columns, stack
+from tasklaws.laws.law import Law, Parameter
 
 
-class BrokenPower(Law):
-    """a + b x^-c0 prod_i (1 + (x / d_i)^(1 / f_i))^(-c_i f_i)."""
-
-    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
-        floor, scale, first, *breaks = columns(theta)
-        log_x = np.log(x[self.inputs[0]])
-        log_share = -first * log_x
-        slopes = []
-        for change, place, width in zip(breaks[0::3], breaks[1::3], breaks[2::3], strict=True):
-            away = (log_x - np.log(place)) / width
-            bend = np.logaddexp(0, away)
-            log_share = log_share - change * width * bend
-            after = expit(away)
-            slopes += [-width * bend, change * after / place, change * (away * after - bend)]
-        share = np.exp(np.clip(log_share, -300, 300))
-        part = scale * share
-        return floor + part, stack(np.ones_like(part), share, -log_x * part, *(slope * part for slope in slopes))
-
-    def exponent(self, theta: Array) -> Array:
-        return theta[..., 2]
+def joined(x: Array, floor: Array, scale: Array, first: Array, *breaks: Array) -> tuple[Array, ...]:
+    log_x = np.log(x)
+    log_share = -first * log_x
+    slopes = []
+    for change, place, width in zip(breaks[0::3], breaks[1::3], breaks[2::3], strict=True):
+        away = (log_x - np.log(place)) / width
+        bend = np.logaddexp(0, away)
+        log_share = log_share - change * width * bend
+        after = expit(away)
+        slopes += [-width * bend, change * after / place, change * (away * after - bend)]
+    share = np.exp(np.clip(log_share, -300, 300))
+    part = scale * share
+    return floor + part, np.ones_like(part), share, -log_x * part, *(slope * part for slope in slopes)
 
 
-def broken_power(n_breaks: int) -> BrokenPower:
+def broken_power(n_breaks: int) -> Law:
     """The law with `n_breaks` breaks."""
     breaks: list[Parameter] = []
     for number in range(1, n_breaks + 1):
@@ -39,7 +32,7 @@ def broken_power(n_breaks: int) -> BrokenPower:
             Parameter(f"d{number}", "input", 0.1, 10.0, (middle - 0.2, middle + 0.2), log=True, place=True),
             Parameter(f"f{number}", "ln input", 0.02, 4.0, (0.3,), log=True, shared=True),
         ]
-    return BrokenPower(
+    return Law(
         name="broken_power" + f"_{n_breaks}" * (n_breaks > 1),
         formula="a + b x^-c0 prod_i (1 + (x / d_i)^(1 / f_i))^(-c_i f_i)",
         citation="Caballero et al. 2023, arXiv 2210.14891 (BNSL)",
@@ -50,7 +43,9 @@ def broken_power(n_breaks: int) -> BrokenPower:
             Parameter("c0", "1", -5.0, 5.0, (-0.2, 0.05, 0.2, 0.6), shared=True),
             *breaks,
         ),
+        curve=joined,
         gives="any",
+        exponent=lambda *theta: theta[2],
     )
 
 

@@ -4,94 +4,70 @@ Hernandez' transfer: how much data of the task itself pre-training is worth."""
 import numpy as np
 
 from tasklaws.core.arrays import Array
-from tasklaws.laws.law import LOSS_FLOOR, Inputs, Law, Parameter, columns, stack
+from tasklaws.laws.law import LOSS_FLOOR, Law, Parameter
 
 _SURFACE_EXPONENTS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.5)
 _TRANSFER_EXPONENTS = (0.1, 0.4, 0.8)
 
 
-class Chinchilla(Law):
-    """E + A / N^alpha + B / D^beta."""
-
-    one_axis = False
-
-    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
-        floor, size, data, alpha, beta = columns(theta)
-        log_n, log_d = np.log(x["n_params"]), np.log(x["n_tokens"])
-        share_n, share_d = np.exp(-alpha * log_n), np.exp(-beta * log_d)
-        part_n, part_d = size * share_n, data * share_d
-        gradient = stack(np.ones_like(part_n), share_n, share_d, -log_n * part_n, -log_d * part_d)
-        return floor + part_n + part_d, gradient
-
-    def natural(self, theta: Array, scale: Inputs, level: Array) -> Array:
-        floor, size, data, alpha, beta = columns(theta)
-        size, data = size * scale["n_params"] ** alpha, data * scale["n_tokens"] ** beta
-        return stack(floor * level, size * level, data * level, alpha, beta)
+def chinchilla(
+    n: Array, d: Array, floor: Array, size: Array, data: Array, alpha: Array, beta: Array
+) -> tuple[Array, ...]:
+    log_n, log_d = np.log(n), np.log(d)
+    share_n, share_d = np.exp(-alpha * log_n), np.exp(-beta * log_d)
+    part_n, part_d = size * share_n, data * share_d
+    return floor + part_n + part_d, np.ones_like(part_n), share_n, share_d, -log_n * part_n, -log_d * part_d
 
 
-class KaplanJoint(Law):
-    """[(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D."""
-
-    one_axis = False
-
-    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
-        size, data, alpha_n, alpha_d = columns(theta)
-        log_n, log_d = np.log(size / x["n_params"]), np.log(data / x["n_tokens"])
-        ratio = alpha_n / alpha_d
-        log_sum = np.logaddexp(ratio * log_n, log_d)
-        value = np.exp(alpha_d * log_sum)
-        share = np.exp(ratio * log_n - log_sum)  # of the part that N leaves
-        return value, value[..., None] * stack(
-            alpha_n * share / size,
-            alpha_d * (1 - share) / data,
-            share * log_n,
-            log_sum - share * ratio * log_n,
-        )
-
-    def natural(self, theta: Array, scale: Inputs, level: Array) -> Array:
-        size, data, alpha_n, alpha_d = columns(theta)
-        size = size * scale["n_params"] * level ** (1 / alpha_n)
-        return stack(size, data * scale["n_tokens"] * level ** (1 / alpha_d), alpha_n, alpha_d)
+def chinchilla_to_units(
+    level: Array, n: Array, d: Array, floor: Array, size: Array, data: Array, alpha: Array, beta: Array
+) -> tuple[Array, ...]:
+    return floor * level, size * n**alpha * level, data * d**beta * level, alpha, beta
 
 
-class OverTraining(Law):
-    """E + (a M^eta + b M^-eta) C^-eta with M = D / N and C = 6 N D."""
-
-    one_axis = False
-
-    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
-        floor, few, many, eta = columns(theta)
-        log_m = np.log(x["n_tokens"] / x["n_params"])
-        log_c = np.log(6 * x["n_params"] * x["n_tokens"])
-        over, under = np.exp(eta * (log_m - log_c)), np.exp(-eta * (log_m + log_c))
-        slope = few * over * (log_m - log_c) - many * under * (log_m + log_c)
-        return floor + few * over + many * under, stack(np.ones_like(over), over, under, slope)
-
-    def natural(self, theta: Array, scale: Inputs, level: Array) -> Array:
-        floor, few, many, eta = columns(theta)
-        # M / C is 1 / (6 N^2), and M C is 6 D^2: 6 is in the formula, not in the scale.
-        few, many = few * scale["n_params"] ** (2 * eta), many * scale["n_tokens"] ** (2 * eta)
-        return stack(floor * level, few * level, many * level, eta)
+def kaplan(n: Array, d: Array, size: Array, data: Array, alpha_n: Array, alpha_d: Array) -> tuple[Array, ...]:
+    log_n, log_d = np.log(size / n), np.log(data / d)
+    ratio = alpha_n / alpha_d
+    log_sum = np.logaddexp(ratio * log_n, log_d)
+    value = np.exp(alpha_d * log_sum)
+    share = np.exp(ratio * log_n - log_sum)  # of the part that N leaves
+    by_size, by_data = alpha_n * share / size, alpha_d * (1 - share) / data
+    slopes = (by_size, by_data, share * log_n, log_sum - share * ratio * log_n)
+    return value, *(value * slope for slope in slopes)
 
 
-class Transfer(Law):
-    """k D_F^alpha N^beta."""
-
-    one_axis = False
-
-    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
-        scale, alpha, beta = columns(theta)
-        log_n, log_d = np.log(x["n_params"]), np.log(x["n_tokens"])
-        share = np.exp(alpha * log_d + beta * log_n)
-        value = scale * share
-        return value, stack(share, log_d * value, log_n * value)
-
-    def natural(self, theta: Array, scale: Inputs, level: Array) -> Array:
-        size, alpha, beta = columns(theta)
-        return stack(size * level * scale["n_tokens"] ** -alpha * scale["n_params"] ** -beta, alpha, beta)
+def kaplan_to_units(
+    level: Array, n: Array, d: Array, size: Array, data: Array, alpha_n: Array, alpha_d: Array
+) -> tuple[Array, ...]:
+    return size * n * level ** (1 / alpha_n), data * d * level ** (1 / alpha_d), alpha_n, alpha_d
 
 
-CHINCHILLA = Chinchilla(
+def over_training(n: Array, d: Array, floor: Array, few: Array, many: Array, eta: Array) -> tuple[Array, ...]:
+    log_m, log_c = np.log(d / n), np.log(6 * n * d)
+    over, under = np.exp(eta * (log_m - log_c)), np.exp(-eta * (log_m + log_c))
+    slope = few * over * (log_m - log_c) - many * under * (log_m + log_c)
+    return floor + few * over + many * under, np.ones_like(over), over, under, slope
+
+
+def over_training_to_units(
+    level: Array, n: Array, d: Array, floor: Array, few: Array, many: Array, eta: Array
+) -> tuple[Array, ...]:
+    # M / C is 1 / (6 N^2), and M C is 6 D^2: 6 is in the formula, not in the scale.
+    return floor * level, few * n ** (2 * eta) * level, many * d ** (2 * eta) * level, eta
+
+
+def transfer(n: Array, d: Array, scale: Array, alpha: Array, beta: Array) -> tuple[Array, ...]:
+    log_n, log_d = np.log(n), np.log(d)
+    share = np.exp(alpha * log_d + beta * log_n)
+    value = scale * share
+    return value, share, log_d * value, log_n * value
+
+
+def transfer_to_units(level: Array, n: Array, d: Array, scale: Array, alpha: Array, beta: Array) -> tuple[Array, ...]:
+    return scale * level * d**-alpha * n**-beta, alpha, beta
+
+
+CHINCHILLA = Law(
     name="chinchilla",
     formula="E + A / N^alpha + B / D^beta",
     citation="Hoffmann et al. 2022, arXiv 2203.15556, eq. 2; fitted as Besiroglu et al. 2024, arXiv 2404.10102",
@@ -103,8 +79,10 @@ CHINCHILLA = Chinchilla(
         Parameter("alpha", "1", 0.0, 3.0, _SURFACE_EXPONENTS, shared=True, edge=(True, False)),
         Parameter("beta", "1", 0.0, 3.0, _SURFACE_EXPONENTS, shared=True, edge=(True, False)),
     ),
+    curve=chinchilla,
+    to_units=chinchilla_to_units,
 )
-KAPLAN = KaplanJoint(
+KAPLAN = Law(
     name="kaplan",
     formula="[(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D",
     citation="Kaplan et al. 2020, arXiv 2001.08361, eq. 1.5",
@@ -115,8 +93,10 @@ KAPLAN = KaplanJoint(
         Parameter("alpha_N", "1", 0.02, 3.0, (0.05, 0.1, 0.2, 0.5), log=True, shared=True),
         Parameter("alpha_D", "1", 0.02, 3.0, (0.05, 0.1, 0.2, 0.5), log=True, shared=True),
     ),
+    curve=kaplan,
+    to_units=kaplan_to_units,
 )
-OVER_TRAINING = OverTraining(
+OVER_TRAINING = Law(
     name="over_training",
     formula="E + (a M^eta + b M^-eta) C^-eta, M = D / N, C = 6 N D",
     citation="Gadre et al. 2024, arXiv 2403.08540, eq. 4",
@@ -127,8 +107,10 @@ OVER_TRAINING = OverTraining(
         Parameter("b", "value", 1e-8, 1e4, log=True, linear=True),
         Parameter("eta", "1", 0.0, 2.0, _SURFACE_EXPONENTS, shared=True, edge=(True, False)),
     ),
+    curve=over_training,
+    to_units=over_training_to_units,
 )
-TRANSFER = Transfer(
+TRANSFER = Law(
     name="transfer",
     formula="D_T = k D_F^alpha N^beta: the value is effective data transferred, n_tokens that of fine-tuning",
     citation="Hernandez et al. 2021, arXiv 2102.01293, eq. 1.1",
@@ -138,4 +120,6 @@ TRANSFER = Transfer(
         Parameter("alpha", "1", -3.0, 3.0, _TRANSFER_EXPONENTS, shared=True),
         Parameter("beta", "1", -3.0, 3.0, _TRANSFER_EXPONENTS, shared=True),
     ),
+    curve=transfer,
+    to_units=transfer_to_units,
 )

@@ -3,22 +3,20 @@
 import numpy as np
 
 from tasklaws.core.arrays import Array
-from tasklaws.laws.law import Inputs, Law, Parameter
+from tasklaws.laws.law import Law, Parameter
 
 
-class Constant(Law):
-    """level."""
-
-    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
-        value = theta[..., 0] + np.zeros_like(x[self.inputs[0]])
-        return value, np.ones_like(value)[..., None]
+def level_at(x: Array, level: Array) -> tuple[Array, ...]:
+    value = level + np.zeros_like(x)
+    return value, np.ones_like(value)
 
 
-CONSTANT = Constant(
+CONSTANT = Law(
     name="constant",
     formula="level",
     citation="none: the null hypothesis",
     inputs=("train_flops",),
     parameters=(Parameter("level", "value", 0.0, 1.0, linear=True, edge=(True, True)),),
+    curve=level_at,
     gives="any",
 )

@@ -5,63 +5,51 @@ from dataclasses import replace
 import numpy as np
 
 from tasklaws.core.arrays import Array
-from tasklaws.laws.law import EXPONENT_STARTS, LOSS_FLOOR, Inputs, Law, Parameter, columns, stack
+from tasklaws.laws.law import EXPONENT_STARTS, LOSS_FLOOR, Law, Parameter
 
 SCALE = Parameter("A", "value at input 1", 1e-8, 1e8, log=True, linear=True)
 EXPONENT = Parameter("a", "1", 0.0, 4.0, EXPONENT_STARTS, shared=True, edge=(True, False))
 
 
-class Power(Law):
-    """E + A x^-a."""
-
-    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
-        floor, scale, exponent = columns(theta)
-        log_x = np.log(x[self.inputs[0]])
-        share = np.exp(-exponent * log_x)
-        part = scale * share
-        return floor + part, stack(np.ones_like(part), share, -log_x * part)
+def power(x: Array, floor: Array, scale: Array, exponent: Array) -> tuple[Array, ...]:
+    log_x = np.log(x)
+    share = np.exp(-exponent * log_x)
+    part = scale * share
+    return floor + part, np.ones_like(part), share, -log_x * part
 
 
-class PurePower(Law):
-    """A x^-a."""
-
-    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
-        scale, exponent = columns(theta)
-        log_x = np.log(x[self.inputs[0]])
-        share = np.exp(-exponent * log_x)
-        return scale * share, stack(share, -log_x * scale * share)
+def pure_power(x: Array, scale: Array, exponent: Array) -> tuple[Array, ...]:
+    log_x = np.log(x)
+    share = np.exp(-exponent * log_x)
+    return scale * share, share, -log_x * scale * share
 
 
-class LearningCurve(Law):
-    """E + A n^-(a / (1 + a))."""
-
-    def value(self, theta: Array, x: Inputs) -> tuple[Array, Array]:
-        floor, scale, zipf = columns(theta)
-        log_x = np.log(x[self.inputs[0]])
-        share = np.exp(-self.exponent(theta) * log_x)
-        part = scale * share
-        return floor + part, stack(np.ones_like(part), share, -log_x * part / (1 + zipf) ** 2)
-
-    def exponent(self, theta: Array) -> Array:
-        zipf = theta[..., -1]
-        return np.asarray(zipf / (1 + zipf))
+def learning_exponent(zipf: Array) -> Array:
+    return np.asarray(zipf / (1 + zipf))
 
 
-POWER = Power(
+def learning_curve(x: Array, floor: Array, scale: Array, zipf: Array) -> tuple[Array, ...]:
+    *found, by_exponent = power(x, floor, scale, learning_exponent(zipf))
+    return *found, by_exponent / (1 + zipf) ** 2
+
+
+POWER = Law(
     name="power",
     formula="E + A x^-a",
     citation="Kaplan et al. 2020, arXiv 2001.08361, eqs. 1.1-1.3; E: Henighan et al. 2020, arXiv 2010.14701, eq. 1.1",
     inputs=("train_flops",),
     parameters=(LOSS_FLOOR, SCALE, EXPONENT),
+    curve=power,
 )
-PURE_POWER = PurePower(
+PURE_POWER = Law(
     name="pure_power",
     formula="A x^-a",
     citation="Kaplan et al. 2020, arXiv 2001.08361, eqs. 1.1-1.3",
     inputs=("train_flops",),
     parameters=(SCALE, EXPONENT),
+    curve=pure_power,
 )
-LEARNING_CURVE = LearningCurve(
+LEARNING_CURVE = Law(
     name="learning_curve",
     formula="E + A n^-(a / (1 + a)), features having Zipf frequencies k^-(1 + a)",
     citation="Hutter 2021, arXiv 2102.04074 (Zipf-distributed features; E = 0)",
@@ -71,6 +59,8 @@ LEARNING_CURVE = LearningCurve(
         SCALE,
         Parameter("a", "1", 1e-3, 100.0, (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 20.0), log=True, shared=True),
     ),
+    curve=learning_curve,
+    exponent=lambda floor, scale, zipf: learning_exponent(zipf),
 )
 M1 = replace(PURE_POWER, name="m1", citation="M1 of Alabdulmohsin et al. 2022, arXiv 2209.06640", inputs=("n_tokens",))
 M2 = replace(POWER, name="m2", citation="M2 of Alabdulmohsin et al. 2022, arXiv 2209.06640", inputs=("n_tokens",))
