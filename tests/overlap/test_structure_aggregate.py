@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from simulated_ladder import Ladder, simulate_cells
 from tasklaws.core.errors import TasklawsError
-from tasklaws.forecast.combine import next_rung_variance
 from tasklaws.overlap.discontinuity import expected_index, index, observed_index
+from tasklaws.stats.proportions import next_rung_variance
 
 SIZE = np.linspace(0, 7, 8)
 SMOOTH = np.linspace(0, 1, 8)

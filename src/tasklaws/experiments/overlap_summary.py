@@ -9,8 +9,8 @@ import pandas as pd
 from tasklaws.core.arrays import Array
 from tasklaws.core.checked import read
 from tasklaws.core.files import REMAKE, read_json
-from tasklaws.forecast.combine import next_rung_variance
 from tasklaws.overlap.discontinuity import index
+from tasklaws.stats.proportions import next_rung_variance
 from tasklaws.tables import SET_SUMMARY, VERDICT_NAMES
 
 _SET_DRAWS = 2_000

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
@@ -16,6 +15,7 @@ from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES, RepeatLast
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS, noise_share, predictions
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction
 from tasklaws.stats.links import NODE_WEIGHTS, NODES
+from tasklaws.stats.proportions import next_rung_variance
 
 LEAST_RUNGS = 3  # fewer: only the last rung can be repeated
 _SHARPNESS = 6.0  # weights go as relative error to the minus this
@@ -120,19 +120,6 @@ def panel_design_effect(known: Panel) -> Array:
     model that says one has it; 1, independent items, where none does."""
     found = _latest(known.n_items / known.n_eff)
     return np.where(np.isfinite(found), np.maximum(found, 1.0), 1.0)
-
-
-def next_rung_variance(last: ArrayLike, score: ArrayLike, n_eff: ArrayLike) -> Array:
-    """Variance of the next rung's score, of mean p', when the same items had p at the last rung, which is known.
-
-    Thresholds persist: of n_eff tasks those not yet solved are each learned with probability q = (p' - p) / (1 - p),
-    so it is (1 - p) q (1 - q) / n_eff = (p' - p) (1 - p') / ((1 - p) n_eff), less than p' (1 - p') / n_eff, which it
-    would be if p were not known. Where p' < p, solved ones are lost: (p - p') p' / (p n_eff)."""
-    p, after, number = (np.asarray(value, dtype=float) for value in (last, score, n_eff))
-    moved = np.abs(after - p)
-    stays = np.where(after >= p, 1 - after, after)
-    room = np.where(after >= p, 1 - p, p)
-    return np.asarray(np.where(moved > 0, moved * stays / np.where(room > 0, room, 1.0), 0.0) / number)
 
 
 def overlap_sd(known: Panel, mean: Array, sd: Array) -> Array:

@@ -5,7 +5,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -39,12 +39,18 @@ class OutcomeCache:
         unique = dict(zip(keys, programs, strict=True))
         outcomes = self._attempt(partial(_remembered, set(keys)))
         missing = [key for key in unique if key not in outcomes]
-        with ThreadPoolExecutor(self._workers) as pool:
-            for start in range(0, len(missing), _PROGRAMS_A_COMMIT):
-                batch = missing[start : start + _PROGRAMS_A_COMMIT]
-                found = dict(zip(batch, pool.map(lambda key: run(*unique[key]), batch), strict=True))
-                outcomes |= found
-                self._attempt(partial(_remember, found))
+        pool = ThreadPoolExecutor(self._workers)
+        try:
+            running = {pool.submit(run, *unique[key]): key for key in missing}
+            found: dict[str, Outcome] = {}
+            for number, done in enumerate(as_completed(running), 1):
+                found[running[done]] = done.result()
+                if number % _PROGRAMS_A_COMMIT == 0 or number == len(missing):
+                    self._attempt(partial(_remember, found))
+                    outcomes |= found
+                    found = {}
+        finally:
+            pool.shutdown(cancel_futures=True)
         return [outcomes[key] for key in keys]
 
     def _attempt(self, action: Callable[[sqlite3.Connection], Found], again: bool = True) -> Found:

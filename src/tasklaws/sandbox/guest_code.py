@@ -22,7 +22,7 @@ MAX_MEMORY_BYTES = 128 * 2**20
 MAX_OUTPUT_BYTES = 64 * 2**10
 MAX_STACK_BYTES = 2 * 2**20  # the most wasmtime takes; Python's own limits mostly come first
 MAX_GUESTS = 16  # at once in one engine; each reserves 4 GB of addresses
-RESIDENT_BYTES = 20 * 2**20  # of each guest's memory, kept between programs: what a small one touches
+RESIDENT_BYTES = 8 * 2**20  # of each guest's memory, copied over between programs; beyond, mapping anew costs less
 INSTANCE_BYTES = 8 * 2**20  # wasmtime's own record of a guest
 ENGINE_SETTINGS = f"fuel epoch canonical-nan stack={MAX_STACK_BYTES}"
 
@@ -40,12 +40,14 @@ def new_engine() -> Engine:
     config.epoch_interruption = True
     config.cranelift_nan_canonicalization = True
     config.max_wasm_stack = MAX_STACK_BYTES
-    # A guest's memory is wiped and used again, which costs a quarter less than mapping it anew each time. wasmtime's
-    # Python API does not offer its pooling allocator, so this speaks to the C API below it.
+    # A guest's memory is wiped and used again, which costs less than mapping it anew each time. wasmtime's Python API
+    # does not offer its pooling allocator, so this speaks to the C API below it. Its `pagemap_scan`, which wipes only
+    # what was written, stays off: it forgets pages that were swapped out (wasmtime's pull request 14357).
     pool = _ffi.wasmtime_pooling_allocation_config_new()
     _ffi.wasmtime_pooling_allocation_config_total_memories_set(pool, MAX_GUESTS)
     _ffi.wasmtime_pooling_allocation_config_max_memory_size_set(pool, MAX_MEMORY_BYTES)
     _ffi.wasmtime_pooling_allocation_config_linear_memory_keep_resident_set(pool, RESIDENT_BYTES)
+    _ffi.wasmtime_pooling_allocation_config_table_keep_resident_set(pool, RESIDENT_BYTES)
     _ffi.wasmtime_pooling_allocation_config_max_core_instance_size_set(pool, INSTANCE_BYTES)
     _ffi.wasmtime_pooling_allocation_strategy_set(config.ptr(), pool)
     _ffi.wasmtime_pooling_allocation_config_delete(pool)

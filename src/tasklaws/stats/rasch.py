@@ -149,13 +149,23 @@ def given_total(inside: Array, outside: Array, total: int) -> Array:
 
 def each_given_total(probability: Array, total: int) -> Array:
     """P(item i is solved | `total` items are), for every i; they sum to `total`."""
-    if total == 0:
-        return np.zeros(len(probability))
-    others = np.eye(1, len(probability) + 1).repeat(len(probability), axis=0)  # of each item: the pmf of all others
-    for place, one in enumerate(probability):
-        own = np.where(np.arange(len(probability)) == place, 0.0, one)[:, None]
-        others = others * (1 - own) + np.roll(others, 1, axis=1) * own
-    return np.asarray(np.clip(probability * others[:, total - 1] / count_pmf(probability)[total], 0.0, 1.0))
+    before = [np.ones(1)]
+    for one in probability:
+        before.append(np.convolve(before[-1], [1 - one, one]))
+    all_of_them = before[-1][total]
+    after = np.ones(1)
+    found = np.zeros(len(probability))
+    for place in range(len(probability) - 1, -1, -1):
+        one = probability[place]
+        found[place] = one * _coefficient(before[place], after, total - 1) / all_of_them
+        after = np.convolve(after, [1 - one, one])
+    return np.clip(found, 0.0, 1.0)
+
+
+def _coefficient(one: Array, other: Array, at: int) -> float:
+    """The coefficient of x^at in the product of two polynomials."""
+    low, high = max(0, at - len(other) + 1), min(at, len(one) - 1)
+    return float(one[low : high + 1] @ other[at - high : at - low + 1][::-1]) if low <= high else 0.0
 
 
 def tails(pmf: Array) -> tuple[Array, Array]:

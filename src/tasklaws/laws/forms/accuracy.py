@@ -12,21 +12,21 @@ _STEEPNESS = Parameter("k", "1 / ln input", 0.05, 20.0, (0.3, 0.7, 1.5, 5.0), lo
 MIDDLE = Parameter("m", "input", 1e-4, 1e4, (-0.2, 0.2, 0.5, 0.8, 1.2), log=True, place=True)
 
 
-def logistic(x: Array, start: Array, end: Array, slope: Array, middle: Array) -> tuple[Array, ...]:
+def _logistic(x: Array, start: Array, end: Array, slope: Array, middle: Array) -> tuple[Array, ...]:
     away = np.log(x) - np.log(middle)
     share = expit(slope * away)
     steep = (end - start) * share * (1 - share)
     return start + (end - start) * share, 1 - share, share, steep * away, -steep * slope / middle
 
 
-def logistic_in_loss(loss: Array, start: Array, end: Array, slope: Array, middle: Array) -> tuple[Array, ...]:
+def _logistic_in_loss(loss: Array, start: Array, end: Array, slope: Array, middle: Array) -> tuple[Array, ...]:
     away = middle - loss
     share = expit(slope * away)
     steep = (end - start) * share * (1 - share)
     return start + (end - start) * share, 1 - share, share, steep * away, steep * slope
 
 
-def log_accuracy(x: Array, chance: Array, scale: Array, exponent: Array) -> tuple[Array, ...]:
+def _log_accuracy(x: Array, chance: Array, scale: Array, exponent: Array) -> tuple[Array, ...]:
     log_x = np.log(x)
     share = np.exp(-exponent * log_x)
     above = np.exp(-scale * share)
@@ -34,7 +34,7 @@ def log_accuracy(x: Array, chance: Array, scale: Array, exponent: Array) -> tupl
     return chance + (1 - chance) * above, 1 - above, slope, -slope * scale * log_x
 
 
-def error_from_loss(loss: Array, error: Array, scale: Array, rate: Array) -> tuple[Array, ...]:
+def _error_from_loss(loss: Array, error: Array, scale: Array, rate: Array) -> tuple[Array, ...]:
     fall = np.exp(-rate * loss)
     return 1 - error + scale * fall, -np.ones_like(fall), fall, -loss * scale * fall
 
@@ -45,7 +45,7 @@ LOGISTIC = Law(
     citation="Finnveden 2020; Ruan et al. 2024, arXiv 2405.10938, eq. 2 (in log compute; floor and ceiling are ours)",
     inputs=("train_flops",),
     parameters=(FIRST_LEVEL, LAST_LEVEL, _STEEPNESS, MIDDLE),
-    curve=logistic,
+    curve=_logistic,
     gives="any",
 )
 # Few rungs can hardly tell a low ceiling from a slow rise: this one bets on the latter.
@@ -75,7 +75,7 @@ LOGISTIC_IN_LOSS = Law(
         Parameter("k", "1 / loss", 0.1, 200.0, (1.0, 3.0, 8.0, 20.0), log=True, shared=True),
         Parameter("m", "loss", 0.2, 5.0, (-0.5, 0.0, 0.3, 0.6, 1.0), log=True, place=True),
     ),
-    curve=logistic_in_loss,
+    curve=_logistic_in_loss,
     gives="accuracy",
 )
 LOG_ACCURACY = Law(
@@ -88,7 +88,7 @@ LOG_ACCURACY = Law(
         Parameter("A", "1 at input 1", 1e-6, 1e6, (0.1, 0.4, 1.0, 3.0), log=True),
         Parameter("a", "1", 0.0, 4.0, EXPONENT_STARTS, shared=True, edge=(True, False)),
     ),
-    curve=log_accuracy,
+    curve=_log_accuracy,
     gives="accuracy",
 )
 ERROR_FROM_LOSS = Law(
@@ -101,6 +101,6 @@ ERROR_FROM_LOSS = Law(
         Parameter("k", "error", 1e-6, 1e6, log=True, linear=True),
         Parameter("gamma", "1 / loss", 0.01, 50.0, (0.2, 0.6, 1.5, 3.0, 6.0, 12.0), log=True, shared=True),
     ),
-    curve=error_from_loss,
+    curve=_error_from_loss,
     gives="accuracy",
 )

@@ -10,14 +10,14 @@ NEWTON_STEPS = 60
 _LEAST_LOSS = 1e-100  # share of the way between the ends: keeps the gradient finite
 
 
-def m3(x: Array, scale: Array, bend: Array, exponent: Array) -> tuple[Array, ...]:
+def _m3(x: Array, scale: Array, bend: Array, exponent: Array) -> tuple[Array, ...]:
     inside = 1 / x + bend
     share = inside**exponent
     value = scale * share
     return value, share, exponent * value / inside, np.log(inside) * value
 
 
-def m4(x: Array, floor: Array, gap: Array, bend: Array, scale: Array, exponent: Array) -> tuple[Array, ...]:
+def _m4(x: Array, floor: Array, gap: Array, bend: Array, scale: Array, exponent: Array) -> tuple[Array, ...]:
     """The L between e_inf and e_0 that solves the formula."""
     log_x = np.log(x)
     wanted = np.log(scale) - exponent * log_x - (1 - bend) * np.log(gap)
@@ -29,7 +29,7 @@ def m4(x: Array, floor: Array, gap: Array, bend: Array, scale: Array, exponent: 
     return floor + low, by_floor, by_gap, np.log(high) / steep, 1 / (scale * steep), -log_x / steep
 
 
-def m4_to_units(
+def _m4_to_units(
     level: Array, axis: Array, floor: Array, gap: Array, bend: Array, scale: Array, exponent: Array
 ) -> tuple[Array, ...]:
     return floor * level, gap * level, bend, scale * axis**exponent * level ** (1 - bend), exponent
@@ -62,7 +62,7 @@ M3_LAW = Law(
         Parameter("g", "1 / input", 0.0, 10.0, (0.0, 0.05, 0.3, 1.0), edge=(True, False)),
         Parameter("c", "1", 0.0, 5.0, (0.05, 0.2, 0.5, 1.0, 2.0), shared=True, edge=(True, False)),
     ),
-    curve=m3,
+    curve=_m3,
 )
 M4_LAW = Law(
     name="m4",
@@ -76,6 +76,6 @@ M4_LAW = Law(
         Parameter("b", "value^(1 - a) at input 1", 1e-6, 1e6, (0.1, 0.5, 2.0), log=True),
         Parameter("c", "1", 0.0, 5.0, (0.1, 0.3, 0.7, 1.2), shared=True, edge=(True, False)),
     ),
-    curve=m4,
-    to_units=m4_to_units,
+    curve=_m4,
+    to_units=_m4_to_units,
 )

@@ -7,7 +7,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.laws.law import Law, Parameter
 
 
-def joined(x: Array, floor: Array, scale: Array, first: Array, *breaks: Array) -> tuple[Array, ...]:
+def _joined(x: Array, floor: Array, scale: Array, first: Array, *breaks: Array) -> tuple[Array, ...]:
     log_x = np.log(x)
     log_share = -first * log_x
     slopes = []
@@ -43,7 +43,7 @@ def broken_power(n_breaks: int) -> Law:
             Parameter("c0", "1", -5.0, 5.0, (-0.2, 0.05, 0.2, 0.6), shared=True),
             *breaks,
         ),
-        curve=joined,
+        curve=_joined,
         gives="any",
         exponent=lambda *theta: theta[2],
     )

@@ -10,7 +10,7 @@ _SURFACE_EXPONENTS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.5)
 _TRANSFER_EXPONENTS = (0.1, 0.4, 0.8)
 
 
-def chinchilla(
+def _chinchilla(
     n: Array, d: Array, floor: Array, size: Array, data: Array, alpha: Array, beta: Array
 ) -> tuple[Array, ...]:
     log_n, log_d = np.log(n), np.log(d)
@@ -19,13 +19,13 @@ def chinchilla(
     return floor + part_n + part_d, np.ones_like(part_n), share_n, share_d, -log_n * part_n, -log_d * part_d
 
 
-def chinchilla_to_units(
+def _chinchilla_to_units(
     level: Array, n: Array, d: Array, floor: Array, size: Array, data: Array, alpha: Array, beta: Array
 ) -> tuple[Array, ...]:
     return floor * level, size * n**alpha * level, data * d**beta * level, alpha, beta
 
 
-def kaplan(n: Array, d: Array, size: Array, data: Array, alpha_n: Array, alpha_d: Array) -> tuple[Array, ...]:
+def _kaplan(n: Array, d: Array, size: Array, data: Array, alpha_n: Array, alpha_d: Array) -> tuple[Array, ...]:
     log_n, log_d = np.log(size / n), np.log(data / d)
     ratio = alpha_n / alpha_d
     log_sum = np.logaddexp(ratio * log_n, log_d)
@@ -36,34 +36,34 @@ def kaplan(n: Array, d: Array, size: Array, data: Array, alpha_n: Array, alpha_d
     return value, *(value * slope for slope in slopes)
 
 
-def kaplan_to_units(
+def _kaplan_to_units(
     level: Array, n: Array, d: Array, size: Array, data: Array, alpha_n: Array, alpha_d: Array
 ) -> tuple[Array, ...]:
     return size * n * level ** (1 / alpha_n), data * d * level ** (1 / alpha_d), alpha_n, alpha_d
 
 
-def over_training(n: Array, d: Array, floor: Array, few: Array, many: Array, eta: Array) -> tuple[Array, ...]:
+def _over_training(n: Array, d: Array, floor: Array, few: Array, many: Array, eta: Array) -> tuple[Array, ...]:
     log_m, log_c = np.log(d / n), np.log(6 * n * d)
     over, under = np.exp(eta * (log_m - log_c)), np.exp(-eta * (log_m + log_c))
     slope = few * over * (log_m - log_c) - many * under * (log_m + log_c)
     return floor + few * over + many * under, np.ones_like(over), over, under, slope
 
 
-def over_training_to_units(
+def _over_training_to_units(
     level: Array, n: Array, d: Array, floor: Array, few: Array, many: Array, eta: Array
 ) -> tuple[Array, ...]:
     # M / C is 1 / (6 N^2), and M C is 6 D^2: 6 is in the formula, not in the scale.
     return floor * level, few * n ** (2 * eta) * level, many * d ** (2 * eta) * level, eta
 
 
-def transfer(n: Array, d: Array, scale: Array, alpha: Array, beta: Array) -> tuple[Array, ...]:
+def _transfer(n: Array, d: Array, scale: Array, alpha: Array, beta: Array) -> tuple[Array, ...]:
     log_n, log_d = np.log(n), np.log(d)
     share = np.exp(alpha * log_d + beta * log_n)
     value = scale * share
     return value, share, log_d * value, log_n * value
 
 
-def transfer_to_units(level: Array, n: Array, d: Array, scale: Array, alpha: Array, beta: Array) -> tuple[Array, ...]:
+def _transfer_to_units(level: Array, n: Array, d: Array, scale: Array, alpha: Array, beta: Array) -> tuple[Array, ...]:
     return scale * level * d**-alpha * n**-beta, alpha, beta
 
 
@@ -79,8 +79,8 @@ CHINCHILLA = Law(
         Parameter("alpha", "1", 0.0, 3.0, _SURFACE_EXPONENTS, shared=True, edge=(True, False)),
         Parameter("beta", "1", 0.0, 3.0, _SURFACE_EXPONENTS, shared=True, edge=(True, False)),
     ),
-    curve=chinchilla,
-    to_units=chinchilla_to_units,
+    curve=_chinchilla,
+    to_units=_chinchilla_to_units,
 )
 KAPLAN = Law(
     name="kaplan",
@@ -93,8 +93,8 @@ KAPLAN = Law(
         Parameter("alpha_N", "1", 0.02, 3.0, (0.05, 0.1, 0.2, 0.5), log=True, shared=True),
         Parameter("alpha_D", "1", 0.02, 3.0, (0.05, 0.1, 0.2, 0.5), log=True, shared=True),
     ),
-    curve=kaplan,
-    to_units=kaplan_to_units,
+    curve=_kaplan,
+    to_units=_kaplan_to_units,
 )
 OVER_TRAINING = Law(
     name="over_training",
@@ -107,8 +107,8 @@ OVER_TRAINING = Law(
         Parameter("b", "value", 1e-8, 1e4, log=True, linear=True),
         Parameter("eta", "1", 0.0, 2.0, _SURFACE_EXPONENTS, shared=True, edge=(True, False)),
     ),
-    curve=over_training,
-    to_units=over_training_to_units,
+    curve=_over_training,
+    to_units=_over_training_to_units,
 )
 TRANSFER = Law(
     name="transfer",
@@ -120,6 +120,6 @@ TRANSFER = Law(
         Parameter("alpha", "1", -3.0, 3.0, _TRANSFER_EXPONENTS, shared=True),
         Parameter("beta", "1", -3.0, 3.0, _TRANSFER_EXPONENTS, shared=True),
     ),
-    curve=transfer,
-    to_units=transfer_to_units,
+    curve=_transfer,
+    to_units=_transfer_to_units,
 )

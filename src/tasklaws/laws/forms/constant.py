@@ -6,7 +6,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.laws.law import Law, Parameter
 
 
-def level_at(x: Array, level: Array) -> tuple[Array, ...]:
+def _level_at(x: Array, level: Array) -> tuple[Array, ...]:
     value = level + np.zeros_like(x)
     return value, np.ones_like(value)
 
@@ -17,6 +17,6 @@ CONSTANT = Law(
     citation="none: the null hypothesis",
     inputs=("train_flops",),
     parameters=(Parameter("level", "value", 0.0, 1.0, linear=True, edge=(True, True)),),
-    curve=level_at,
+    curve=_level_at,
     gives="any",
 )

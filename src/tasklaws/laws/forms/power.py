@@ -11,25 +11,25 @@ SCALE = Parameter("A", "value at input 1", 1e-8, 1e8, log=True, linear=True)
 EXPONENT = Parameter("a", "1", 0.0, 4.0, EXPONENT_STARTS, shared=True, edge=(True, False))
 
 
-def power(x: Array, floor: Array, scale: Array, exponent: Array) -> tuple[Array, ...]:
+def _power(x: Array, floor: Array, scale: Array, exponent: Array) -> tuple[Array, ...]:
     log_x = np.log(x)
     share = np.exp(-exponent * log_x)
     part = scale * share
     return floor + part, np.ones_like(part), share, -log_x * part
 
 
-def pure_power(x: Array, scale: Array, exponent: Array) -> tuple[Array, ...]:
+def _pure_power(x: Array, scale: Array, exponent: Array) -> tuple[Array, ...]:
     log_x = np.log(x)
     share = np.exp(-exponent * log_x)
     return scale * share, share, -log_x * scale * share
 
 
-def learning_exponent(zipf: Array) -> Array:
+def _learning_exponent(zipf: Array) -> Array:
     return np.asarray(zipf / (1 + zipf))
 
 
-def learning_curve(x: Array, floor: Array, scale: Array, zipf: Array) -> tuple[Array, ...]:
-    *found, by_exponent = power(x, floor, scale, learning_exponent(zipf))
+def _learning_curve(x: Array, floor: Array, scale: Array, zipf: Array) -> tuple[Array, ...]:
+    *found, by_exponent = _power(x, floor, scale, _learning_exponent(zipf))
     return *found, by_exponent / (1 + zipf) ** 2
 
 
@@ -39,7 +39,7 @@ POWER = Law(
     citation="Kaplan et al. 2020, arXiv 2001.08361, eqs. 1.1-1.3; E: Henighan et al. 2020, arXiv 2010.14701, eq. 1.1",
     inputs=("train_flops",),
     parameters=(LOSS_FLOOR, SCALE, EXPONENT),
-    curve=power,
+    curve=_power,
 )
 PURE_POWER = Law(
     name="pure_power",
@@ -47,7 +47,7 @@ PURE_POWER = Law(
     citation="Kaplan et al. 2020, arXiv 2001.08361, eqs. 1.1-1.3",
     inputs=("train_flops",),
     parameters=(SCALE, EXPONENT),
-    curve=pure_power,
+    curve=_pure_power,
 )
 LEARNING_CURVE = Law(
     name="learning_curve",
@@ -59,8 +59,8 @@ LEARNING_CURVE = Law(
         SCALE,
         Parameter("a", "1", 1e-3, 100.0, (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 20.0), log=True, shared=True),
     ),
-    curve=learning_curve,
-    exponent=lambda floor, scale, zipf: learning_exponent(zipf),
+    curve=_learning_curve,
+    exponent=lambda floor, scale, zipf: _learning_exponent(zipf),
 )
 M1 = replace(PURE_POWER, name="m1", citation="M1 of Alabdulmohsin et al. 2022, arXiv 2209.06640", inputs=("n_tokens",))
 M2 = replace(POWER, name="m2", citation="M2 of Alabdulmohsin et al. 2022, arXiv 2209.06640", inputs=("n_tokens",))

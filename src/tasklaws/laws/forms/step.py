@@ -6,12 +6,12 @@ from tasklaws.core.arrays import Array
 from tasklaws.laws.law import FIRST_LEVEL, LAST_LEVEL, Law, Parameter
 
 
-def step(x: Array, start: Array, end: Array, threshold: Array) -> tuple[Array, ...]:
+def _step(x: Array, start: Array, end: Array, threshold: Array) -> tuple[Array, ...]:
     above = (x > threshold).astype(float)
     return start + (end - start) * above, 1 - above, above, np.zeros_like(above)
 
 
-def u_shape(x: Array, turn: Array, bend: Array, middle: Array) -> tuple[Array, ...]:
+def _u_shape(x: Array, turn: Array, bend: Array, middle: Array) -> tuple[Array, ...]:
     away = np.log(x) - np.log(middle)
     return turn + bend * away**2, np.ones_like(away), away**2, -2 * bend * away / middle
 
@@ -26,7 +26,7 @@ STEP = Law(
         LAST_LEVEL,
         Parameter("threshold", "input", 1.0, 1.0, tuple(np.linspace(0, 1, 62)[1:-1].tolist()), log=True, place=True),
     ),
-    curve=step,
+    curve=_step,
     gives="any",
 )
 U_SHAPE = Law(
@@ -39,6 +39,6 @@ U_SHAPE = Law(
         Parameter("k", "value / ln(input)^2", -10.0, 10.0, linear=True),
         Parameter("m", "input", 0.1, 10.0, (0.0, 0.25, 0.5, 0.75, 1.0), log=True, place=True),
     ),
-    curve=u_shape,
+    curve=_u_shape,
     gives="any",
 )
