@@ -40,24 +40,26 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long tests first, each for itself, then those of a file together, whose fixtures are then made once.
+    """Those that run the pipeline first, each for itself, then those of a file together, whose fixtures are then made
+    once, files with a slow test before the others.
 
-    Of the longest, those first that need no finished clone: one worker makes it while another goes on with them.
+    Of the first, those before that need no finished clone: one worker makes it while another goes on with them.
     """
     if config.getoption("quick"):
         slow = [item for item in items if NOT_QUICK & {mark.name for mark in item.iter_markers()}]
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
+    slow_files = {item.path for item in items if item.get_closest_marker("slow")}
+
+    def place(item: pytest.Item) -> int:
+        if item.get_closest_marker("pipeline"):
+            return 1 if "finished_clone" in getattr(item, "fixturenames", ()) else 0
+        return 2 if item.path in slow_files else 3
+
     for item in items:
-        if not item.get_closest_marker("slow"):
+        if not item.get_closest_marker("pipeline"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    items.sort(key=_place)
-
-
-def _place(item: pytest.Item) -> int:
-    if item.get_closest_marker("pipeline"):
-        return 1 if "clone" in getattr(item, "fixturenames", ()) else 0
-    return 2 if item.get_closest_marker("slow") else 3
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

@@ -95,14 +95,13 @@ HOLD_STATE = ("model", "respond", "score")  # and track: what the others do befo
 
 
 def test_kill_9_in_the_middle_of_a_stage_that_holds_state_then_repro_gives_the_same_bytes(
-    tmp_path: Path, request: pytest.FixtureRequest
+    finished_clone: Clone, tmp_path: Path
 ) -> None:
     again = Clone.small(tmp_path / "again")
     for stage in HOLD_STATE:
         kill_in_the_middle(again, stage, "score@mini-1k")
     again.run("dvc", "repro", "score@mini-1k")
-    # Not before: another worker may still be making it.
-    wanted, found = request.getfixturevalue("finished_clone").outputs(), again.outputs()
+    wanted, found = finished_clone.outputs(), again.outputs()
     assert {"models/mini-1k", "responses/nano_mini/mini-1k.jsonl", "scores/nano_mini/fit/mini-1k.csv"} <= set(found)
     assert found == {path: wanted[path] for path in found}
 
