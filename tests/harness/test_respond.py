@@ -151,6 +151,15 @@ def test_rows_are_those_of_plain_lm_eval(model_dir, items_dir):
     )
 
 
+def test_a_model_with_another_tokenizer_is_asked_in_its_own_tokens(model_dir, items_dir, tmp_path):
+    tiny.write_corpus(tmp_path / "corpus", count=60)
+    tiny.write_model(tmp_path / "other", tmp_path / "corpus")
+    assert (tmp_path / "other/tokenizer.json").read_bytes() != (model_dir / "tokenizer.json").read_bytes()
+    ask = {"addition": ["direct"]}
+    _, after = respond([model_dir, tmp_path / "other"], tiny.SETTINGS, ask, items_dir)
+    assert [after] == list(respond([tmp_path / "other"], tiny.SETTINGS, ask, items_dir))
+
+
 def test_asking_runs_no_program(model_dir, items_dir, monkeypatch):
     def refuse(*_):
         raise AssertionError("a program ran while the model was asked")
