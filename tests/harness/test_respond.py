@@ -1,4 +1,4 @@
-"""Asking a model: the same rows whatever the batch size, the order and the company."""
+"""Asking a model: the rows of plain lm-eval, whatever the batch size, the order and the company."""
 
 import math
 import random
@@ -27,7 +27,7 @@ def said(model_dir: Path, ask: Ask, items_dir: Path, batch_size: int = 16, num_f
     execution = replace(tiny.SETTINGS.execution, batch_size=batch_size)
     elicitation = replace(tiny.SETTINGS.elicitation, num_fewshot=num_fewshot)
     settings = replace(tiny.SETTINGS, execution=execution, elicitation=elicitation)
-    return respond(model_dir, settings, ask, items_dir)
+    return next(respond([model_dir], settings, ask, items_dir))
 
 
 @pytest.fixture(autouse=True)
@@ -115,6 +115,49 @@ def test_a_log_likelihood_is_that_of_the_right_text(rows, model_dir, items_dir):
             logits = model(torch.tensor([[*given, *right]])).logits[0, len(given) - 1 : -1]
         expected = logits.log_softmax(-1).gather(1, torch.tensor(right)[:, None]).sum()
         assert row["log_likelihood"] == pytest.approx(float(expected), abs=2e-6)
+
+
+def test_rows_are_those_of_plain_lm_eval(model_dir, items_dir):
+    """Item by item, with few-shot examples, two models after each other, against lm-eval asking each alone."""
+    from lm_eval.evaluator import evaluate
+    from lm_eval.models.huggingface import HFLM
+    from lm_eval.tasks import TaskManager
+
+    n_shots = 2
+    settings = replace(tiny.SETTINGS, elicitation=replace(tiny.SETTINGS.elicitation, num_fewshot=n_shots))
+    manager = TaskManager(include_path="custom_tasks", include_defaults=False, metadata={"items": str(items_dir)})
+    loaded = manager.load(tasks_of(ASK))
+    for task in loaded["tasks"].values():
+        task.override_metric("bypass")
+        task.set_config("num_fewshot", n_shots)
+        task.set_fewshot_seed(1234)
+    samples = evaluate(HFLM(pretrained=str(model_dir), device="cpu", dtype="float64", batch_size=1), loaded)["samples"]
+    first, second = respond([model_dir, model_dir], settings, ASK, items_dir)
+    assert first == second
+    n_compared = 0
+    for row in first:
+        task = f"{row['family']}_{row['elicitation']}"
+        (sample,) = [each for each in samples[task] if each["doc"]["id"] == row["item"]]
+        said = [repeats[0] for repeats in sample["resps"]]
+        if row["elicitation"] == "choice":
+            assert row["log_likelihoods"] == [round(likely, 6) for likely, _ in said]
+        else:
+            (sample,) = [each for each in samples[f"{task}_likelihood"] if each["doc"]["id"] == row["item"]]
+            assert row["response"] == said[0]
+            assert row["log_likelihood"] == round(sample["resps"][0][0][0], 6)
+        n_compared += 1
+    assert n_compared == sum(map(len, samples.values())) - sum(
+        len(samples[task]) for task in samples if "_likeli" in task
+    )
+
+
+def test_a_model_with_another_tokenizer_is_asked_in_its_own_tokens(model_dir, items_dir, tmp_path):
+    tiny.write_corpus(tmp_path / "corpus", count=60)
+    tiny.write_model(tmp_path / "other", tmp_path / "corpus")
+    assert (tmp_path / "other/tokenizer.json").read_bytes() != (model_dir / "tokenizer.json").read_bytes()
+    ask = {"addition": ["direct"]}
+    _, after = respond([model_dir, tmp_path / "other"], tiny.SETTINGS, ask, items_dir)
+    assert [after] == list(respond([tmp_path / "other"], tiny.SETTINGS, ask, items_dir))
 
 
 def test_asking_runs_no_program(model_dir, items_dir, monkeypatch):
