@@ -95,7 +95,7 @@ def test_a_page_says_what_the_family_s_file_says():
     page = task_files(tiny.families())[Path("addition/README.md")]
     assert "## What its score means\n\nEach further digit is one more step" in page
     assert "## Source\n\nNot from the essays" in page
-    assert "- `per_length`: 40" in page
+    assert "- `per_length`: 50" in page
     (example,) = re.findall(r"```text\n(.*?)\n```", page, re.DOTALL)
     assert example in {prompt(item.question, "direct") + target(item, "direct") for item in tiny.items("addition")}
 

@@ -89,7 +89,7 @@ def test_different_timeouts_at_an_item_are_said(folder, tasklaws):
     table.loc[slow & (table["person"] == table["person"][0]), "timeout"] += 1
     table.to_csv(folder / "mixed.csv", index=False)
     _, said, _ = tasklaws(*humans(attempts="mixed.csv"))
-    assert said.startswith(f"1 of 10 items (first: {table['item'][0]}) have attempts of different timeouts")
+    assert said.startswith(f"1 of 9 items (first: {table['item'][0]}) have attempts of different timeouts")
     summary = pd.read_csv(folder / "out/items.csv").set_index("item")
     assert summary.loc[table["item"][0], "timeout"] == table["timeout"][slow].min()
 
@@ -104,7 +104,7 @@ def test_help_says_what_is_written(tasklaws, command):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (humans(attempts="bad.csv"), "bad.csv:302: item is 'addition-9': no such item"),
+        (humans(attempts="bad.csv"), "bad.csv:272: item is 'addition-9': no such item"),
         (humans(attempts="none.csv"), "none.csv does not exist"),
         (humans("--target", "python:yes"), "write it like python:yes=.1,no=.9"),
         (humans("--target", "python:yes=.1"), "give shares that sum to 1"),

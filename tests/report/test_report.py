@@ -174,7 +174,7 @@ def test_weights_of_a_curve_make_up_the_whole(full: tuple[Path, Settings]) -> No
         last = next(row for row in rows if row.method == "repeat_last").weights_and_forecasts[place]
         assert last[1] == pytest.approx(results.forecast(task, "exact_match")["repeat_last"])
     errors = [
-        abs(row.weights_and_forecasts[place][1] - of_task(results.validation, task, "exact_match")["observed"].item())
+        abs(row.weights_and_forecasts[place][1] - of_task(results.validation, task, "exact_match")["observed"].iloc[-1])
         for row in rows[:1]
         for place, task in enumerate(tasks)
     ]
