@@ -133,8 +133,8 @@ def _choose_tasks(table: pd.DataFrame, tasks: Sequence[str], metrics: list[str])
     """The table without other tasks' rows of `metrics` (their losses still serve); an unknown task raises."""
     if not tasks:
         return table
+    known = table["task"].unique()
     for task in tasks:
-        known = table["task"].unique()
         if task not in known:
             raise TasklawsError(f"task {task!r} is not in the table: it has {', '.join(sorted(known))}")
     return table[table["task"].isin(tasks) | ~table["metric"].isin(metrics)]
