@@ -4,11 +4,9 @@ import sys
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.schema import read_family_items
 from tasklaws.core.settings import load
 from tasklaws.experiments.overlap_sets import ASK, SET_ITEMS
 from tasklaws.harness.score import score_rung
-from tasklaws.ladder import card
 from tasklaws.paths import Paths
 from tasklaws.tables import SCORES
 
@@ -18,9 +16,7 @@ def main() -> None:
     rung = errors.argument(sys.argv)
     settings.rung(rung)  # or refuse it
     paths = Paths(settings.models.name)
-    items = {item.id: item for item in read_family_items(ASK, SET_ITEMS)}
-    finals = [(one.seed, one.step) for one in card.read_card(Path("models", rung)).checkpoints if one.is_final]
-    table = score_rung(rung, paths.set_responses(rung), items, ASK, finals, settings.execution.workers)
+    table = score_rung(Path("models", rung), settings, ASK, SET_ITEMS, paths.set_responses(rung), final_only=True)
     out = paths.set_scores / f"{rung}.csv"
     SCORES.write(out, table)
     print(f"{out}: {len(table)} scores")

@@ -1,7 +1,7 @@
 """How many independent tasks each family is worth, and how sharp its curve is; from the fit rungs alone."""
 
 from tasklaws.core import errors
-from tasklaws.core.files import records
+from tasklaws.core.frames import records
 from tasklaws.core.schema import read_family_items
 from tasklaws.core.settings import load
 from tasklaws.families import build

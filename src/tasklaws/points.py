@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import place, read_header, read_rows, refuse, write_table
+from tasklaws.core.frames import place, read_header, read_rows, refuse, write_table
 from tasklaws.tables import POINTS, SIZES, is_loss
 
 _TEXTS = ["ladder", "model", "task", "metric"]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_table, write_table
+from tasklaws.core.frames import read_table, write_table
 
 METRIC_RANGES = {
     "exact_match": (0.0, 1.0),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasklaws.core.schema import ITEMS, read_family_items
+from tasklaws.core.schema import ITEMS
 from tasklaws.core.settings import Settings
 from tasklaws.harness.ask import ask_rung
 from tasklaws.harness.observe import observations
@@ -27,11 +27,8 @@ def sharded_runs(settings: Settings) -> pd.DataFrame:
         if not (model / card.CARD).exists():
             train_rung(name, source, _CORPUS, model, settings.execution.workers)
         ask_rung(model, settings, settings.elicitation.ask, ITEMS, said, final_only=True)
-        made = card.read_card(model)
-        finals = [(one.seed, one.step) for one in made.checkpoints if one.is_final]
-        items = {item.id: item for item in read_family_items(settings.elicitation.ask)}
-        scores = score_rung(name, said, items, settings.elicitation.ask, finals, settings.execution.workers)
-        seen = observations(settings.models.name, "fit", [scores], [made])
+        scores = score_rung(model, settings, settings.elicitation.ask, ITEMS, said, final_only=True)
+        seen = observations(settings.models.name, "fit", [scores], [card.read_card(model)])
         tables.append(seen[seen["is_final"]].assign(n_workers=source.n_shards))
     shutil.rmtree(_SHARDED_WORK, ignore_errors=True)
     return pd.concat(tables[1:] or tables, ignore_index=True)

@@ -9,25 +9,28 @@ from typing import Any
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Item, Response, read_responses
-from tasklaws.core.settings import Ask
+from tasklaws.core.schema import Item, Response, read_family_items, read_responses
+from tasklaws.core.settings import Ask, Settings
 from tasklaws.families.prompts import target
 from tasklaws.harness import metrics
+from tasklaws.ladder.card import read_card
 from tasklaws.sandbox import Outcome, OutcomeCache
 from tasklaws.tables import SCORES
 
 
 def score_rung(
-    rung: str, responses: Path, items: dict[str, Item], ask: Ask, checkpoints: Sequence[tuple[int, int]], workers: int
+    rung_dir: Path, settings: Settings, ask: Ask, items: Path, responses: Path, final_only: bool = False
 ) -> pd.DataFrame:
-    """The scores (tables.SCORES) of what the `checkpoints` (seed, step) of a rung said to `items`, put as `ask` has it.
+    """The scores (tables.SCORES) of what the checkpoints of a rung said, asked by `ask_rung` with the same arguments.
 
     Outcomes of programs are kept in .work/outcomes. An item without a response, and one that was not asked, raise
     TasklawsError.
     """
+    rung, asked = rung_dir.name, {item.id: item for item in read_family_items(ask, items)}
+    checkpoints = [one for one in read_card(rung_dir).checkpoints if one.is_final or not final_only]
     said = read_responses(responses, rung)
-    refuse_unanswered(rung, said, items, ask, checkpoints)
-    return score(rung, said, items, OutcomeCache(Path(".work/outcomes"), workers))
+    refuse_unanswered(rung, said, asked, ask, [(one.seed, one.step) for one in checkpoints])
+    return score(rung, said, asked, OutcomeCache(Path(".work/outcomes"), settings.execution.workers))
 
 
 def score(rung: str, responses: Sequence[Response], items: dict[str, Item], outcomes: OutcomeCache) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import labelled, read_header, read_rows, refuse
+from tasklaws.core.frames import labelled, read_header, read_rows, refuse
 from tasklaws.tables import ATTEMPTS
 
 GROUP = "group_"

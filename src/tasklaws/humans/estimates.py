@@ -13,7 +13,8 @@ from scipy.stats import CensoredData, ecdf
 
 from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_jsonl, read_rows, records
+from tasklaws.core.files import read_jsonl
+from tasklaws.core.frames import read_rows, records
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.core.settings import Target
 from tasklaws.humans.attempts import GROUP, check_attempts, group_columns, read_attempts

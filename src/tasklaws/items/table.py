@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_user_csv
+from tasklaws.core.frames import read_user_csv
 from tasklaws.tables import ITEM_SCORES
 
 _NEEDED = ["model", "task", "score"]

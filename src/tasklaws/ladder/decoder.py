@@ -11,6 +11,12 @@ _LAYER = "gpt_neox.layers.{}."
 _ATTENTION = {"qkv": "attention.query_key_value", "out": "attention.dense"}
 _MLP = {"up": "mlp.dense_h_to_4h", "down": "mlp.dense_4h_to_h"}
 _NORMS = {"attention_norm": "input_layernorm", "mlp_norm": "post_attention_layernorm"}
+_ALONE = {
+    "embedding": "gpt_neox.embed_in.weight",
+    "unembedding": "lm_head.weight",
+    "final_weight": "gpt_neox.final_layer_norm.weight",
+    "final_bias": "gpt_neox.final_layer_norm.bias",
+}
 _ROPE_BASE = 10000.0
 
 
@@ -33,10 +39,7 @@ class Decoder:
         self._qkv_order = self._pairs_beside_each_other(head)
         self.matrices = {name: self._stack(source, name, "weight") for name in _ATTENTION | _MLP}
         self.others = {
-            "embedding": source["gpt_neox.embed_in.weight"].clone(),
-            "unembedding": source["lm_head.weight"].clone(),
-            "final_weight": source["gpt_neox.final_layer_norm.weight"].clone(),
-            "final_bias": source["gpt_neox.final_layer_norm.bias"].clone(),
+            **{name: source[path].clone() for name, path in _ALONE.items()},
             **{f"{name}_bias": self._stack(source, name, "bias") for name in _ATTENTION | _MLP},
             **{f"{name}_{part}": self._stack(source, name, part) for name in _NORMS for part in ("weight", "bias")},
         }
@@ -103,10 +106,8 @@ class Decoder:
                 for layer, values in enumerate(stacked):
                     own = target[f"{_LAYER.format(layer)}{path}.{part}"]
                     own[self._qkv_order if name == "qkv" else slice(None)] = values
-        target["gpt_neox.embed_in.weight"].copy_(self.others["embedding"])
-        target["lm_head.weight"].copy_(self.others["unembedding"])
-        target["gpt_neox.final_layer_norm.weight"].copy_(self.others["final_weight"])
-        target["gpt_neox.final_layer_norm.bias"].copy_(self.others["final_bias"])
+        for name, path in _ALONE.items():
+            target[path].copy_(self.others[name])
 
     def _stack(self, source: dict[str, torch.Tensor], name: str, part: str) -> torch.Tensor:
         path = (_ATTENTION | _MLP | _NORMS)[name]

@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_csv, read_rows, refuse
+from tasklaws.core.frames import read_csv, read_rows, refuse
 from tasklaws.tables import ACCURACIES, MODELS, POINTS, is_loss
 
 # What stands among a task's metrics but is none; a metric of such a name has its filter behind it, as in "name,none".

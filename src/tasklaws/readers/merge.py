@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import labelled, read_csv, read_text
+from tasklaws.core.files import read_text
+from tasklaws.core.frames import labelled, read_csv
 from tasklaws.core.progress import progress
 from tasklaws.points import RESULT, check, complete, parse
 from tasklaws.readers.lm_eval import (
