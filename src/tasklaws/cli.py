@@ -6,7 +6,8 @@ Everything heavy is imported inside the functions, so that `tasklaws --help` nee
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,24 +25,26 @@ app = typer.Typer(
 )
 
 
-def _directory(out: Path) -> Path:
+def _directory(out: Path | None) -> Path | None:
     from tasklaws.core.files import refuse_file
 
-    refuse_file(out)
+    if out is not None:
+        refuse_file(out)
     return out
 
 
-def _file(path: Path) -> Path:
+def _file(path: Path | None) -> Path | None:
     from tasklaws.core.files import refuse_device
 
-    refuse_device(path)
+    if path is not None:
+        refuse_device(path)
     return path
 
 
 def _picture(path: Path | None) -> Path | None:
     if path is not None and path.suffix.lower() not in PICTURES:
         raise TasklawsError(f"--picture {path}: the name must end in {', '.join(PICTURES)}")
-    return None if path is None else _file(path)
+    return _file(path)
 
 
 def _positional(name: str, text: str) -> Any:
@@ -52,7 +55,10 @@ def _option(text: str, name: str | None = None) -> Any:
     return typer.Option(metavar=name, help=text)
 
 
-Out = Annotated[Path, typer.Option(metavar="DIR", help="Directory to write to.", callback=_directory)]
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Directory to write to; without it nothing is written.", callback=_directory),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 Last = Annotated[int, _option("Models to hold out.", "K")]
 Topic = Literal["families", "laws", "ladders", "methods", "metrics", "tables"]
@@ -142,7 +148,7 @@ def plan_model(
 @command("backtest", "tasklaws backtest points.csv --rolling 1 --metric exact_match --out backtest")
 def backtest_table(
     table: Annotated[Path, _positional("TABLE", "CSV of results: ladder, model, sizes, task, metric, value ...")],
-    out: Out,
+    out: Out = None,
     fit: Annotated[str | None, _option("Rows to learn from, a pandas query over the columns.", "QUERY")] = None,
     holdout: Annotated[str | None, _option("Rows to forecast.", "QUERY")] = None,
     rolling: Annotated[int | None, _option("Instead: from each origin, forecast the next K models.", "K")] = None,
@@ -158,7 +164,7 @@ def backtest_table(
     The forecasts stand beside what the models did and what every baseline says. Writes forecasts.csv, methods.csv,
     summary.json and figures.
     """
-    from tasklaws.core.files import write_json, written_together
+    from tasklaws.core.files import write_json
     from tasklaws.forecast import figures
     from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
 
@@ -167,12 +173,13 @@ def backtest_table(
     found = tl.backtest(
         read, rolling=rolling, min_rungs=min_rungs, fit=fit, holdout=holdout, metric=metric, tasks=chosen
     )
-    with written_together(out) as directory:
-        BACKTEST_FORECASTS.write(directory / "forecasts.csv", found.forecasts)
-        BACKTEST_METHODS.write(directory / "methods.csv", found.methods)
-        figures.draw_figures(directory / "figures", found.forecasts, found.methods)
-        write_json(directory / "summary.json", found.to_dict())
-    answer(found.to_dict(), f"{found.summary()}\n{out}: forecasts.csv, methods.csv, summary.json, figures", json_)
+    with writing(out) as directory:
+        if directory is not None:
+            BACKTEST_FORECASTS.write(directory / "forecasts.csv", found.forecasts)
+            BACKTEST_METHODS.write(directory / "methods.csv", found.methods)
+            figures.draw_figures(directory / "figures", found.forecasts, found.methods)
+            write_json(directory / "summary.json", found.to_dict())
+    answer(found.to_dict(), found.summary(), json_, out, "forecasts.csv, methods.csv, summary.json, figures")
 
 
 @command("difficulty", "tasklaws difficulty items.csv --last 6 --out difficulty")
@@ -181,7 +188,7 @@ def predict_difficulty(
         Path,
         _positional("TABLE", "CSV: model, date or n_params, task, score, and what is known of the tasks."),
     ],
-    out: Out,
+    out: Out = None,
     last: Last = 6,
     records: Annotated[
         bool, typer.Option("--records", help="Of the models whose mean score reaches that of all before, the last K.")
@@ -193,22 +200,23 @@ def predict_difficulty(
     From all earlier models, by item response and what is known of the items. Writes predictions.csv, difficulties.csv
     (90% intervals) and summary.json (docs/difficulty.md).
     """
-    from tasklaws.core.files import write_json, written_together
+    from tasklaws.core.files import write_json
     from tasklaws.items.table import read_item_scores
     from tasklaws.tables import DIFFICULTIES, ITEM_PREDICTIONS
 
     found = tl.predict_items(read_item_scores(table), last, records=records)
-    with written_together(out) as directory:
-        ITEM_PREDICTIONS.write(directory / "predictions.csv", found.predictions)
-        DIFFICULTIES.write(directory / "difficulties.csv", found.difficulties)
-        write_json(directory / "summary.json", found.to_dict())
-    answer(found.to_dict(), f"{found.summary()}\n{out}: predictions.csv, difficulties.csv, summary.json", json_)
+    with writing(out) as directory:
+        if directory is not None:
+            ITEM_PREDICTIONS.write(directory / "predictions.csv", found.predictions)
+            DIFFICULTIES.write(directory / "difficulties.csv", found.difficulties)
+            write_json(directory / "summary.json", found.to_dict())
+    answer(found.to_dict(), found.summary(), json_, out, "predictions.csv, difficulties.csv, summary.json")
 
 
 @command("orders", "tasklaws orders items.csv --last 6 --out orders")
 def compare_orders(
     table: Annotated[Path, _positional("TABLE", "CSV as `tasklaws difficulty` takes it (docs/difficulty.md).")],
-    out: Out,
+    out: Out = None,
     last: Last = 6,
     json_: Json = False,
 ) -> None:
@@ -217,7 +225,6 @@ def compare_orders(
     The orders are people's time, their solve rate, required steps and item response. Writes orders.csv, agreement.csv
     (90% intervals) and orders.svg (docs/difficulty.md).
     """
-    from tasklaws.core.files import written_together
     from tasklaws.core.frames import records
     from tasklaws.items.orders import draw_orders, order_agreement, orders_report, score_orders
     from tasklaws.items.table import read_item_scores
@@ -226,18 +233,20 @@ def compare_orders(
 
     items = read_item_scores(table)
     compared, agreed = score_orders(items, last), order_agreement(items)
-    with written_together(out) as directory, house_style():
-        ORDERS.write(directory / "orders.csv", compared)
-        ORDER_AGREEMENT.write(directory / "agreement.csv", agreed)
-        save(draw_orders(compared), directory / "orders.svg")
-    answer({"orders": records(compared), "agreement": records(agreed)}, orders_report(compared), json_)
+    with writing(out) as directory, house_style():
+        if directory is not None:
+            ORDERS.write(directory / "orders.csv", compared)
+            ORDER_AGREEMENT.write(directory / "agreement.csv", agreed)
+            save(draw_orders(compared), directory / "orders.svg")
+    found = {"orders": records(compared), "agreement": records(agreed)}
+    answer(found, orders_report(compared), json_, out, "orders.csv, agreement.csv, orders.svg")
 
 
 @command("humans", "tasklaws humans attempts.csv --items data/items/addition.jsonl --out humans")
 def estimate_humans(
     attempts: Annotated[Path, _positional("ATTEMPTS", "CSV of attempts (docs/humans.md).")],
     items: Annotated[list[Path], _option("The items, e.g. data/items/addition.jsonl: one or more.", "FILE...")],
-    out: Out,
+    out: Out = None,
     target: Annotated[str | None, _option("Reweight to it, e.g. python:yes=.1,no=.9.", "GROUP:VALUE=SHARE,...")] = None,
     interval: Annotated[float, _option("Level of the intervals.")] = 0.9,
     json_: Json = False,
@@ -247,46 +256,47 @@ def estimate_humans(
     Writes items.csv (a row an item) and groups.csv (a row an item and value of a group). Columns and formulas:
     docs/humans.md.
     """
-    from tasklaws.core.files import written_together
     from tasklaws.humans.estimates import parse_target, read_families
 
     wanted = None if target is None else parse_target(target)
     found = tl.solve_rates(attempts, families=read_families(items), target=wanted, level=interval)
-    with written_together(out) as directory:
-        found.write(directory)
-    answer(found.to_dict(), f"{found.summary()}\n{out}: items.csv, groups.csv", json_)
+    with writing(out) as directory:
+        if directory is not None:
+            found.write(directory)
+    answer(found.to_dict(), found.summary(), json_, out, "items.csv, groups.csv")
 
 
 @command("people", "tasklaws people --out people")
-def tabulate_people(out: Out, json_: Json = False) -> None:
+def tabulate_people(out: Out = None, json_: Json = False) -> None:
     """Say how many people an estimate needs, by solve rate.
 
     To attempt an item, and to tell two items apart. Writes people_for_width and people_to_tell_apart, each as .csv and
     .svg (docs/humans.md).
     """
-    from tasklaws.core.files import written_together
     from tasklaws.core.frames import records
     from tasklaws.humans.sample_size import apart_figure, apart_table, width_figure, width_table
     from tasklaws.plotting import house_style, save
     from tasklaws.tables import PEOPLE_FOR_WIDTH, PEOPLE_TO_TELL_APART
 
     width, apart = width_table(), apart_table()
-    with written_together(out) as directory, house_style():
-        PEOPLE_FOR_WIDTH.write(directory / "people_for_width.csv", width)
-        PEOPLE_TO_TELL_APART.write(directory / "people_to_tell_apart.csv", apart)
-        save(width_figure(), directory / "people_for_width.svg")
-        save(apart_figure(), directory / "people_to_tell_apart.svg")
-    answer(
-        {"people_for_width": records(width), "people_to_tell_apart": records(apart)},
-        f"{out}: people_for_width and people_to_tell_apart, .csv and .svg",
-        json_,
-    )
+    with writing(out) as directory, house_style():
+        if directory is not None:
+            PEOPLE_FOR_WIDTH.write(directory / "people_for_width.csv", width)
+            PEOPLE_TO_TELL_APART.write(directory / "people_to_tell_apart.csv", apart)
+            save(width_figure(), directory / "people_for_width.svg")
+            save(apart_figure(), directory / "people_to_tell_apart.svg")
+    found = {"people_for_width": records(width), "people_to_tell_apart": records(apart)}
+    text = "\n\n".join(table.to_string(index=False) for table in (width, apart))
+    answer(found, text, json_, out, "people_for_width and people_to_tell_apart, .csv and .svg")
 
 
 @command("import", "tasklaws import results/ --models models.csv --out points.csv")
 def import_results(
     paths: Annotated[list[Path], _positional("PATH...", "A file, or a directory with all below it: one or more.")],
-    out: Annotated[Path, typer.Option(metavar="TABLE", help="The table to write, .csv or .csv.gz.", callback=_file)],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="TABLE", help="The table to write, .csv or .csv.gz; without it none is.", callback=_file),
+    ] = None,
     models: Annotated[
         Path | None,
         _option(
@@ -304,12 +314,14 @@ def import_results(
     from tasklaws.points import write_points
     from tasklaws.readers.merge import merge_results
 
-    merged, notes = merge_results(paths, out.name.removesuffix(".gz").removesuffix(".csv"), models, besides=out)
-    write_points(out, merged)
+    name = (out or paths[0].absolute()).name.removesuffix(".gz").rpartition(".")
+    merged, notes = merge_results(paths, name[0] or name[2], models, besides=out)
+    if out is not None:
+        write_points(out, merged)
     counts = {column: merged[column].nunique() for column in ("ladder", "model", "task")}
     shown = ", ".join(f"{count} {column}(s)" for column, count in counts.items())
-    lines = [*notes, f"{out}: {len(merged)} rows, {shown}"]
-    answer({"rows": len(merged), **counts, "notes": notes}, "\n".join(lines), json_)
+    lines = [*notes, f"{len(merged)} rows, {shown}"]
+    answer({"rows": len(merged), **counts, "notes": notes}, "\n".join(lines), json_, out)
 
 
 @command("sandbox", "tasklaws sandbox program.py --fuel 300000000 --json")
@@ -401,9 +413,25 @@ def list_topic(
     answer(found, "\n".join(f"{name:{width}}  {line}" for name, line in found.items()), json_)
 
 
-def answer(value: Any, text: str, as_json: bool) -> None:
-    """Print one answer: as JSON alone, or as text."""
-    print(json.dumps(value, sort_keys=True, allow_nan=False) if as_json else text)
+@contextmanager
+def writing(out: Path | None) -> Iterator[Path | None]:
+    """A directory whose files appear in `out` together once the block ends; None where nothing is to be written."""
+    if out is None:
+        yield None
+        return
+    from tasklaws.core.files import written_together
+
+    with written_together(out) as directory:
+        yield directory
+
+
+def answer(value: Any, text: str, as_json: bool, out: Path | None = None, files: str = "") -> None:
+    """Print one answer: as JSON alone, or as text, followed by which `files` were written to `out`."""
+    if as_json:
+        print(json.dumps(value, sort_keys=True, allow_nan=False))
+    else:
+        written = [] if out is None else [f"{out}: {files}" if files else f"{out}: written"]
+        print("\n".join([text, *written]))
 
 
 def expanded(words: list[str]) -> list[str]:
