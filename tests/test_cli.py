@@ -12,6 +12,8 @@ import pytest
 import typer
 
 from shared_data import ROOT
+from small_inputs import POINTS as POINTS_CSV
+from small_inputs import write_small_inputs
 from tasklaws import cli
 from tasklaws.core import progress as progress_module
 from tasklaws.core.progress import progress
@@ -20,7 +22,7 @@ from tasklaws.core.workers import run_each
 GROUP = typer.main.get_command(cli.app)
 COMMANDS = sorted(GROUP.commands)
 ANSWERING = [name for name in COMMANDS if name not in ("compose", "custom-tasks", "new-family")]
-POINTS = str(ROOT / "results/nano_ladder/points.csv")
+POINTS = str(POINTS_CSV)
 MAIN = [sys.executable, "-c", "from tasklaws.cli import main; main()"]
 
 
@@ -56,7 +58,7 @@ def test_the_whole_is_listed_and_versioned(capsys: pytest.CaptureFixture[str]) -
         ("forecast x", "No such command 'forecast': see `tasklaws --help`"),
         ("fit", "Missing argument 'TABLE': see `tasklaws fit --help`"),
         ("fit t.csv", "Missing option '--law': see `tasklaws fit --help`"),
-        ("backtest t.csv --rolling 1", "Missing option '--out': see `tasklaws backtest --help`"),
+        ("import --out t.csv", "Missing argument 'PATH...': see `tasklaws import --help`"),
         ("plan --params 1 2 3", "Option '--params' requires 5 arguments: see `tasklaws plan --help`"),
         ("people --outt x", "No such option: --outt (Possible options: --out): see `tasklaws people --help`"),
         ("orders t.csv --out x --last many", "Invalid value for '--last'"),
@@ -155,14 +157,46 @@ def test_a_closed_pipe_ends_it_quietly() -> None:
     assert process.returncode == 141
 
 
-def test_fit_writes_nothing_unless_told_where(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+# What each command on somebody's files is given, in a directory that has no more than these.
+READING = {
+    "backtest": "points.csv --rolling 1 --min-rungs 6",
+    "difficulty": "scores.csv --last 1",
+    "fit": "points.csv --law logistic --task addition_direct --replicates 2",
+    "humans": "attempts.csv --items items.jsonl",
+    "import": "points.csv",
+    "orders": "scores.csv --last 1",
+    "people": "",
+    "plan": "--params 1.82 482 2085 0.348 0.366 --flops 1e21",
+    "sandbox": "program.py",
+}
+OF_THE_PIPELINE = {"compose", "custom-tasks", "ls", "new-family", "track"}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a table of each kind."""
+    folder = tmp_path_factory.mktemp("inputs")
+    write_small_inputs(folder)
+    return folder
+
+
+def test_every_command_is_known_to_read_files_or_to_be_the_pipelines() -> None:
+    assert set(COMMANDS) == {*READING, *OF_THE_PIPELINE}
+
+
+@pytest.mark.parametrize("name", READING)
+def test_a_command_answers_in_both_forms_and_writes_nothing_unless_told_where(
+    name: str, inputs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    words = ["fit", POINTS, "--law", "logistic", "--task", "addition_direct", "--metric", "exact_match"]
-    assert run(*words, "--replicates", "2") == 0
-    assert "points" in capsys.readouterr().out
-    assert not list(tmp_path.iterdir())
+    monkeypatch.chdir(inputs)
+    before = sorted(inputs.rglob("*"))
+    words = [name, *READING[name].split()]
+    assert run(*words) == 0
+    shown = capsys.readouterr().out
+    assert len(shown.split()) > 4, "an answer, not the name of a file"
+    assert run(*words, "--json") == 0
+    assert json.loads(capsys.readouterr().out)
+    assert sorted(inputs.rglob("*")) == before
 
 
 class Clock:

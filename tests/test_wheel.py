@@ -9,15 +9,14 @@ import venv
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from packaging.requirements import Requirement
 
 from clone import ROOT
+from small_inputs import POINTS, write_small_inputs
 
 pytestmark = pytest.mark.slow
 CORE = {"numpy", "scipy", "pandas", "pydantic", "typer", "matplotlib"}
-POINTS = ROOT / "results/nano_ladder/points.csv"
 
 
 class Environment:
@@ -113,29 +112,11 @@ def test_it_is_imported_and_helps(clean: Environment) -> None:
     assert clean.run("--version").stdout.startswith("tasklaws ")
 
 
-def attempts(folder: Path) -> None:
-    rows = [(f"p{p}", item, 10.0 + p, 60.0, p % 2, float(p % 2)) for p in range(6) for item in ("a", "b")]
-    columns = ["person", "item", "seconds", "timeout", "solved", "score"]
-    pd.DataFrame(rows, columns=columns).to_csv(folder / "attempts.csv", index=False)
-    lines = [json.dumps({"id": item, "family": "f"}) for item in ("a", "b")]
-    (folder / "items.jsonl").write_text("\n".join(lines) + "\n")
-
-
-def scores(folder: Path) -> None:
-    rows = [(f"m{m}", 10.0**m, f"t{t}", float(m + 1 > t / 4), 2.0**t) for m in range(1, 5) for t in range(12)]
-    columns = ["model", "n_params", "task", "score", "human_minutes"]
-    pd.DataFrame(rows, columns=columns).to_csv(folder / "scores.csv", index=False)
-
-
 def test_every_command_on_tables_works(clean: Environment) -> None:
-    attempts(clean.folder)
-    scores(clean.folder)
-    points = pd.read_csv(POINTS)
-    last = points.query("metric == 'exact_match' and is_final and task in ['addition_direct', 'gauss_sum_direct']")
-    last.to_csv(clean.folder / "few.csv", index=False)
+    write_small_inputs(clean.folder)
     made = {
-        ("import", "few.csv", "--out", "points.csv"): "points.csv",
-        ("backtest", "points.csv", "--rolling", "1", "--min-rungs", "6", "--out", "test"): "test/forecasts.csv",
+        ("import", "points.csv", "--out", "few.csv"): "few.csv",
+        ("backtest", "few.csv", "--rolling", "1", "--min-rungs", "6", "--out", "test"): "test/forecasts.csv",
         ("difficulty", "scores.csv", "--last", "1", "--out", "hard"): "hard/summary.json",
         ("orders", "scores.csv", "--last", "1", "--out", "orders"): "orders/orders.svg",
         ("humans", "attempts.csv", "--items", "items.jsonl", "--out", "humans"): "humans/items.csv",
@@ -151,7 +132,7 @@ def test_every_command_on_tables_works(clean: Environment) -> None:
     assert "chinchilla" in clean.run("ls", "laws").stdout
 
 
-@pytest.mark.parametrize("words", [("compose",), ("track",), ("sandbox", "few.csv")])
+@pytest.mark.parametrize("words", [("compose",), ("track",), ("sandbox", "program.py")])
 def test_what_needs_the_pipeline_says_so(clean: Environment, words: tuple[str, ...]) -> None:
     ended = clean.run(*words, status=1)
     assert ended.stderr.startswith(f"error: tasklaws {words[0]} needs ")
