@@ -8,7 +8,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _JSON_LINES = (".jsonl", ".ndjson")
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", *_JSON_LINES, ".parquet")
 _BLOCK = 1 << 24  # bytes of text that are looked through at a time
-_ROWS = 100_000  # rows that are held as more than their cells at a time
+CHUNK = 100_000  # rows that are held as more than their cells at a time
 _REMEDY = "give a whole table: CSV, TSV, semicolons, JSON lines (each may be gzipped) or Parquet"
 
 
@@ -65,29 +65,39 @@ class Source:
             "skipinitialspace": True,
             "low_memory": False,
         }
-        with pd.read_csv(io.BytesIO(self._cells), chunksize=_ROWS, **options) as parts:
-            table = self._joined(list(parts))
+        if len(self.lines) <= CHUNK:
+            table = pd.read_csv(io.BytesIO(self._cells), **options)
+        else:
+            with pd.read_csv(io.BytesIO(self._cells), chunksize=CHUNK, **options) as parts:
+                table = joined(list(parts), lambda name: self._whole(name, options))
         return table[wanted].set_axis(self.lines)
+
+    def _whole(self, name: str, options: dict[str, Any]) -> pd.Series:
+        return pd.read_csv(io.BytesIO(self._cells), **options | {"usecols": [name]})[name]  # type: ignore[arg-type]
 
     def text(self, column: str) -> pd.Series:
         """One column's cells as they are written, without spaces around them."""
         return self.frame([column], [column])[column].str.strip()
 
-    def _joined(self, parts: list[pd.DataFrame]) -> pd.DataFrame:
-        """The parts as one table, with the types of whole columns; the parts are emptied."""
-        if len(parts) == 1:
-            return parts[0]
-        columns: dict[str, pd.Series] = {}
-        text = pd.StringDtype(na_value=np.nan)
-        for name in list(parts[0]):
-            cells = [part.pop(name) for part in parts]
-            types = {cell.dtype for cell in cells if cell.notna().any()}
-            if types == {text}:
-                cells = [cell.astype(text) for cell in cells]
-            elif len(types) > 1 and not types <= {np.dtype("int64"), np.dtype("float64")}:
-                cells = [self.frame([name], [name])[name]]
-            columns[name] = pd.concat(cells, ignore_index=True)
-        return pd.DataFrame(columns, copy=False)
+
+def joined(parts: list[pd.DataFrame], again: Callable[[str], pd.Series]) -> pd.DataFrame:
+    """The parts of a table as one, with the types that pandas gives to whole columns; the parts are emptied.
+
+    `again` reads one column at once: of parts of several types it cannot be told what the cells were.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    columns: dict[str, pd.Series] = {}
+    text = pd.StringDtype(na_value=np.nan)
+    for name in map(str, list(parts[0])):
+        cells = [part.pop(name) for part in parts]
+        types = {cell.dtype for cell in cells if cell.notna().any()}
+        if types == {text}:
+            cells = [cell.astype(text) for cell in cells]
+        elif len(types) > 1 and not types <= {np.dtype("int64"), np.dtype("float64")}:
+            cells = [again(name)]
+        columns[name] = pd.concat(cells, ignore_index=True)
+    return pd.DataFrame(columns, copy=False)
 
 
 def open_table(path: Path) -> Source:
