@@ -113,7 +113,10 @@ def test_a_law_needs_no_more_than_values(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        (["n_params,metric,value", "1000,acc,57.3"], ":2: value is 57.3: a metric that is no known loss lies in [0, 1]"),
+        (
+            ["n_params,metric,value", "1000,acc,57.3"],
+            ":2: value is 57.3: a metric that is no known loss lies in [0, 1]",
+        ),
         (["n_params,loss", "1000,-1"], ":2: value is -1.0: a loss is 0 or more"),
         (["n_params,loss", "1000,2", "2000,"], ":3: value is empty: a result needs one"),
         (["n_params,loss", "1000,two", "2000,2", "3000,2"], ":2: loss is 'two': give a number"),
@@ -208,7 +211,8 @@ def test_a_damaged_file_is_refused(tmp_path, content, said):
 @pytest.mark.parametrize("rungs", [1, 2])
 def test_few_rungs_and_constant_values_are_read(tmp_path, rungs):
     assert (
-        len(read_points(table(tmp_path, HEADER, *(f"m{rung},t,acc,0.5,{rung + 100}" for rung in range(rungs))))) == rungs
+        len(read_points(table(tmp_path, HEADER, *(f"m{rung},t,acc,0.5,{rung + 100}" for rung in range(rungs)))))
+        == rungs
     )
 
 

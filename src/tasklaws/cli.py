@@ -125,7 +125,9 @@ def fit_one_law(
     from tasklaws.points import read_curves
     from tasklaws.tabular.names import parse_directions, parse_units
 
-    read = read_curves(table, layout=layout, units=parse_units(units or []), directions=parse_directions(direction or []))
+    read = read_curves(
+        table, layout=layout, units=parse_units(units or []), directions=parse_directions(direction or [])
+    )
     notes = note(read)
     found = tl.fit(read, law, metric=metric, task=task, axis=axis, seed=seed, replicates=replicates)
     if picture is not None:

@@ -35,14 +35,14 @@ def read_points(
 ) -> pd.DataFrame:
     """Read anybody's results: one row a ladder, model, step, seed (if there), task and metric, or laid out wide.
 
-    Needed are `model`, `task`, `metric`, `value` and, in each row, `n_params`, `train_flops` or `date`. An empty cell or
-    an absent column means unknown, except that `ladder` is then the file's stem and `is_final` true. Names, units,
+    Needed are `model`, `task`, `metric`, `value` and, in each row, `n_params`, `train_flops` or `date`. An empty cell
+    or an absent column means unknown, except that `ladder` is then the file's stem and `is_final` true. Names, units,
     layouts and what is refused: docs/tables.md; `layout`, `units` (a factor a column) and `directions` ("up" or "down"
-    a metric) state what the file does not. Unknown `train_flops` (FLOPs) are 6 N D, and `n_tokens` C / (6 N), where the
-    others are known (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). An untrained checkpoint has zero tokens and
-    FLOPs. Returned in the order of the file: POINTS.columns (numbers as floats, unknown as NaN), then any others as they
-    are; rows numbered from 0; `attrs["notes"]` has a line on all that was not read as it stands. A row that cannot be
-    so raises TasklawsError with its line and value.
+    a metric) state what the file does not. Unknown `train_flops` (FLOPs) are 6 N D, and `n_tokens` C / (6 N), where
+    the others are known (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). An untrained checkpoint has zero tokens
+    and FLOPs. Returned in the order of the file: POINTS.columns (numbers as floats, unknown as NaN), then any others
+    as they are; rows numbered from 0; `attrs["notes"]` has a line on all that was not read as it stands. A row that
+    cannot be so raises TasklawsError with its line and value.
 
     >>> table = read_points("results/nano_ladder/points.csv")
     >>> list(table)[:5], sorted(table["metric"].unique())[:2]
@@ -237,16 +237,16 @@ def check(table: pd.DataFrame, needed: Sequence[str], keys: Sequence[str], any_v
     keys = [key for key in keys if key in table]
     twice = table["model"].notna() & table.duplicated(keys)
     if twice.any():
-        group = table.groupby(keys, dropna=False, sort=False).ngroup()
-        first, second = table.index[group == group[twice].iloc[0]][:2]
-        where = [place(table.index, row) for row in (first, second)]
-        what = ", ".join(f"{key} {str(value)[:40]}" for key, value in table.loc[second, keys].items() if pd.notna(value))
+        group = table.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
+        first, second = np.flatnonzero(group == group[int(twice.argmax())])[:2]
+        where = [place(table.index, table.index[row]) for row in (first, second)]
+        what = ", ".join(f"{key} {str(cell)[:40]}" for key, cell in table[keys].iloc[second].items() if pd.notna(cell))
         raise TasklawsError(f"{where[1]}: same as {where[0]} ({what}): keep one row for each {', '.join(keys)}")
 
 
 def _rules(table: pd.DataFrame, any_value: bool) -> Iterator[tuple[str, pd.Series, str]]:
     """What no row may be: the column, where it is so, and the remedy."""
-    for column in [*POINTS.numbers, *(column for column in _RARE if column in table)]:
+    for column in map(str, table.select_dtypes("float")):
         yield column, table[column].isin([np.inf, -np.inf]), "give a finite number, or leave it empty if unknown"
     yield "n_params", table["n_params"] <= 0, "a model's size is positive; leave it empty if unknown"
     for column in ("n_tokens", "train_flops", "step"):
@@ -256,13 +256,19 @@ def _rules(table: pd.DataFrame, any_value: bool) -> Iterator[tuple[str, pd.Serie
     score = ~loss & table["metric"].notna()
     if any_value:
         score &= table["metric"].isin([name for name in table["metric"].dropna().unique() if direction(name) == "up"])
-    yield "value", score & ~table["value"].between(0, 1), (
-        "a metric that is no known loss lies in [0, 1]: percent are read with --units value=percent, a loss with "
-        "--direction METRIC=down"
+    yield (
+        "value",
+        score & ~table["value"].between(0, 1),
+        (
+            "a metric that is no known loss lies in [0, 1]: percent are read with --units value=percent, a loss with "
+            "--direction METRIC=down"
+        ),
     )
     yield "stderr", table["stderr"] < 0, "a standard error is 0 or more; leave it empty if unknown"
-    yield "stderr", score & (table["stderr"] > _MOST_STDERR), (
-        "that of a score in [0, 1] is at most 0.5; percent are read with --units stderr=percent"
+    yield (
+        "stderr",
+        score & (table["stderr"] > _MOST_STDERR),
+        ("that of a score in [0, 1] is at most 0.5; percent are read with --units stderr=percent"),
     )
     part = (table["n_items"] < 1) | (table["n_items"] % 1 != 0) & table["n_items"].notna()
     yield "n_items", part, "give a whole number, 1 or more, or leave it empty if unknown"

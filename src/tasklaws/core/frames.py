@@ -28,7 +28,7 @@ def write_table(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
     table = table.sort_values(keys, kind="stable")
     with replacing(path) as file:
         whole = io.BytesIO() if path.suffix == ".gz" else file
-        texts = {column: _written(table[column]) for column in table if table[column].dtype == "float64"}
+        texts = {str(column): _written(table[column]) for column in table if table[column].dtype == "float64"}
         table.assign(**texts).to_csv(whole, index=False, lineterminator="\n")
         if isinstance(whole, io.BytesIO):
             file.write(gzip.compress(whole.getvalue(), mtime=0))

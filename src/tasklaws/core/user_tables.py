@@ -1,4 +1,4 @@
-"""Tables that people give, in any of the forms in which they have them, as columns of cells with the lines they stand on.
+"""Tables that people give, in any of the forms in which they have them: columns of cells, and the line of each row.
 
 Read are text with one delimiter (comma, semicolon, tab), JSON lines and Parquet; .gz around the first two.
 """
@@ -56,7 +56,6 @@ class Source:
             "sep": self.delimiter,
             "header": None,
             "names": list(self.header),
-            "usecols": wanted,
             "index_col": False,
             "dtype": {name: "str" for name in wanted if name in texts},
             "keep_default_na": False,
@@ -65,15 +64,20 @@ class Source:
             "skipinitialspace": True,
             "low_memory": False,
         }
+
+        def whole(columns: list[str]) -> pd.DataFrame:
+            table: pd.DataFrame = pd.read_csv(self._open(), usecols=columns, **options)
+            return table
+
         if len(self.lines) <= CHUNK:
-            table = pd.read_csv(io.BytesIO(self._cells), **options)
+            table = whole(wanted)
         else:
-            with pd.read_csv(io.BytesIO(self._cells), chunksize=CHUNK, **options) as parts:
-                table = joined(list(parts), lambda name: self._whole(name, options))
+            with pd.read_csv(self._open(), chunksize=CHUNK, usecols=wanted, **options) as parts:
+                table = joined(list(parts), lambda name: whole([name])[name])
         return table[wanted].set_axis(self.lines)
 
-    def _whole(self, name: str, options: dict[str, Any]) -> pd.Series:
-        return pd.read_csv(io.BytesIO(self._cells), **options | {"usecols": [name]})[name]  # type: ignore[arg-type]
+    def _open(self) -> io.BytesIO:
+        return io.BytesIO(self._cells if isinstance(self._cells, bytes) else b"")
 
     def text(self, column: str) -> pd.Series:
         """One column's cells as they are written, without spaces around them."""
@@ -318,7 +322,7 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    """The cells with the types that text would have: numbers or truths where all are, else text; empty text is missing."""
+    """The cells with the types that text would have: numbers or truths where all are, else text, missing if empty."""
     for name in table:
         cells = table[name]
         if cells.dtype.kind in "iufb":

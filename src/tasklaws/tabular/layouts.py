@@ -94,11 +94,12 @@ def _is_measure(name: str) -> bool:
 
 def task_and_metric(name: str) -> tuple[str, str | None]:
     """A column's task and, where its name ends (or, before `/` or `:`, begins) with one, its metric."""
-    for found in re.finditer(r"[_\s./,:|-]+", name):
-        if found.start() and normal(name[found.end() :]) in _METRICS:
-            return name[: found.start()], normal(name[found.end() :])
-    if (found := re.search(r"[/:|]", name)) and normal(name[: found.start()]) in _METRICS and name[found.end() :]:
-        return name[found.end() :].strip(), normal(name[: found.start()])
+    for mark in re.finditer(r"[_\s./,:|-]+", name):
+        if mark.start() and normal(name[mark.end() :]) in _METRICS:
+            return name[: mark.start()], normal(name[mark.end() :])
+    first, _, rest = re.sub(r"[:|]", "/", name).partition("/")
+    if rest and normal(first) in _METRICS:
+        return rest.strip(), normal(first)
     return name, None
 
 
@@ -118,7 +119,7 @@ def _by_metric(table: pd.DataFrame, source: Source, measured: Sequence[str], not
             part = part.assign(metric=base)
         parts.append(part if len(measured) == 1 else part[part["value"].notna()])
     if len(measured) > 1:
-        notes.append(f"{source.path}: columns {', '.join(map(shown, measured))} read as one metric each")
+        _say(f"a column for each metric ({_some(measured)})", source, table, parts, notes)
     return pd.concat(parts).sort_index(kind="stable")
 
 
@@ -136,11 +137,9 @@ def _from_models(table: pd.DataFrame, source: Source, tasks: Sequence[str], note
         base, factor = split_unit(name)
         task, metric = task_and_metric(base)
         cells = as_numbers(source, name, "value", table[name], notes) * (factor or 1.0)
-        found = {"task": task, "value": cells} | ({} if "metric" in shared else {"metric": metric or SCORE})
-        parts.append(shared.assign(**found)[cells.notna()])
-    said = f"{len(table)} models (rows) x {len(tasks)} tasks (columns {_some(tasks)})"
-    blank = len(table) * len(tasks) - sum(map(len, parts))
-    notes.append(f"{source.path}: read as wide, {said}{f', {blank} empty cells left out' if blank else ''}")
+        found = shared.assign(task=task, value=cells)
+        parts.append((found if "metric" in found else found.assign(metric=metric or SCORE))[cells.notna()])
+    _say(f"wide, {len(table)} models (rows) x {len(tasks)} tasks (columns {_some(tasks)})", source, table, parts, notes)
     if means or large:
         notes.append(f"{source.path}: columns {_some([*means, *large])} are taken for no tasks and kept beside")
     return _scored(pd.concat(parts), source, notes)
@@ -153,30 +152,33 @@ def _from_tasks(table: pd.DataFrame, source: Source, models: Sequence[str], note
     cells = source.frame(models, models).reindex(table.index)
     comma = source.delimiter in (";", "\t")
     sizes: dict[str, pd.Series] = {}
-    for line, task in table["task"].items():
-        base, factor = split_unit(str(task))
+    labels = table["task"].astype("str")
+    for place, label in enumerate(labels):
+        base, factor = split_unit(label)
         column = known_as(base, COUNTS)
         if column is not None:
-            row = cells.loc[line].astype("str").str.strip().where(cells.loc[line].notna())
-            row = row.set_axis(pd.Index([line] * len(row), name=str(source.path))).rename(str(task))
-            sizes[column] = text_numbers(row, column, comma)[0].set_axis(models) * (factor or 1.0)
-            table = table.drop(index=line)
-    means = table["task"].map(lambda task: normal(str(task)) in _MEANS)
-    table, cells = table[~means], cells.loc[table.index[~means]]
+            lines = cells.index[[place] * len(models)]
+            row = pd.Series(cells.iloc[place].to_list(), lines, dtype="str", name=label).str.strip()
+            sizes[column] = text_numbers(row, column, comma)[0].set_axis(list(models)) * (factor or 1.0)
+    kept = ~labels.map(lambda label: known_as(split_unit(label)[0], COUNTS) is not None or normal(label) in _MEANS)
+    table, cells = table[kept], cells[kept]
     shared = table.drop(columns=list(models))
     parts = []
     for model in models:
-        values = as_numbers(source, model, "value", table[model], notes) if not sizes else None
-        if values is None:
-            text = cells[model].str.strip().rename(model)
-            values, _ = text_numbers(text.mask(text == ""), "value", comma)
+        text = cells[model].str.strip().rename(model)
+        values, way = text_numbers(text.mask(text == ""), "value", comma)
+        notes += [f"{source.path}: {model}: {way}"] if way else []
         known = {column: float(found[model]) for column, found in sizes.items()}
         found = shared.assign(model=model, value=values, **known)
         parts.append((found if "metric" in found else found.assign(metric=SCORE))[values.notna()])
-    notes.append(
-        f"{source.path}: read as wide-tasks, {len(table)} tasks (rows) x {len(models)} models (columns {_some(models)})"
-    )
+    said = f"wide-tasks, {len(table)} tasks (rows) x {len(models)} models (columns {_some(models)})"
+    _say(said, source, table, parts, notes)
     return _scored(pd.concat(parts), source, notes)
+
+
+def _say(said: str, source: Source, table: pd.DataFrame, parts: Sequence[pd.DataFrame], notes: list[str]) -> None:
+    blank = len(table) * len(parts) - sum(map(len, parts))
+    notes.append(f"{source.path}: read as {said}{f', {blank} empty cells left out' if blank else ''}")
 
 
 def _scored(table: pd.DataFrame, source: Source, notes: list[str]) -> pd.DataFrame:

@@ -89,7 +89,9 @@ def known_as(name: str, known: Collection[str], aliases: Mapping[str, str] = ALI
     if name in known:
         return name
     if len(name.strip()) == 1:
-        return next((each for each in known if name.strip() in _LETTERS and name.strip() in aliases[each].split()), None)
+        return next(
+            (each for each in known if name.strip() in _LETTERS and name.strip() in aliases[each].split()), None
+        )
     wanted = normal(name)
     return next((each for each in known if wanted == each), None) or next(
         (each for each in known if wanted in aliases.get(each, "").split()), None
@@ -225,7 +227,9 @@ def refuse_near_misses(
         if len(name.strip()) == 1 and name.strip().upper() in _LETTERS:
             column = known_as(name.strip().upper(), known, aliases)
             if column not in (None, *columns.names):
-                raise TasklawsError(f"{path}: column {name.strip()!r} may be {column!r}: rename it to that, or otherwise")
+                raise TasklawsError(
+                    f"{path}: column {name.strip()!r} may be {column!r}: rename it to that, or otherwise"
+                )
         if len(wanted) < 4 or wanted in _ORDINARY:
             continue
         for spelling in sorted(set().union(*(near.get(cut, ()) for cut in _cuts(wanted)))):

@@ -9,7 +9,9 @@ from tasklaws.core.frames import refuse
 from tasklaws.core.user_tables import Source
 from tasklaws.tabular.names import COUNTS, SHARES
 
-_COUNT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(k|m|b|bn|g|t|thousand|million|billion|trillion)", re.I)
+_COUNT = re.compile(
+    r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(k|m|b|bn|g|t|thousand|million|billion|trillion)", re.I
+)
 _SHARE = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))\s*%")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3}){2,}(?:\.\d+)?")
 _COMMA = re.compile(r"[+-]?(?:\d+,\d*|,\d+)(?:[eE][+-]?\d+)?\s*(?:%|[a-zA-Z]+)?")
@@ -121,7 +123,9 @@ def iso_days(column: pd.Series) -> tuple[pd.Series, str]:
     refuse(column, days.isna() & text.notna(), "give a date: YYYY-MM-DD, YYYY-MM or YYYY")
     coarse = [cell for cell, (_, kind) in read.items() if kind]
     rows = int(text.isin(coarse).sum())
-    line = f"{column.name}: {rows} row(s) name a month or year only ({coarse[0]}): taken as its middle" if coarse else ""
+    line = (
+        f"{column.name}: {rows} row(s) name a month or year only ({coarse[0]}): taken as its middle" if coarse else ""
+    )
     return days, line
 
 

@@ -77,7 +77,7 @@ def _refuse_other_names(table: pd.DataFrame) -> None:
         return
     sized = table[["model", "n_params"]].drop_duplicates().dropna()
     sized = sized[sized["n_params"] > 0]
-    apart = [_times(str(row.model), float(row.n_params)) for row in sized.itertuples()]
+    apart = [_times(str(name), size) for name, size in zip(sized["model"], sized["n_params"].tolist(), strict=True)]
     known = [(line, times) for line, times in zip(sized.index, apart, strict=True) if times is not None]
     if known and (all(times > _FAR for _, times in known) or all(times < 1 / _FAR for _, times in known)):
         line = known[0][0]
@@ -100,6 +100,6 @@ def _refuse_other_flops(table: pd.DataFrame) -> None:
     times = times[(times > 0) & np.isfinite(times)]
     if len(times) and ((times > _FAR).all() or (times < 1 / _FAR).all()):
         raise TasklawsError(
-            f"{place(table.index, times.index[0])}: train_flops are {times.iloc[0]:.3g} times 6 n_params n_tokens, and so "
-            "in every row: which has another unit? State it, as in flops_e21 or --units train_flops=1e21 (=1: it is so)"
+            f"{place(table.index, times.index[0])}: train_flops are {times.iloc[0]:.3g} times 6 n_params n_tokens, as in "
+            "every row: which has another unit? State it, as in flops_e21 or --units train_flops=1e21 (=1: it is so)"
         )

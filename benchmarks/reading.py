@@ -1,6 +1,6 @@
 """Read, check and write a table of a million results, beside pandas' own read_csv and to_csv in the same run.
 
-    python benchmarks/tables.py [--rows 1000000] [--rounds 3]
+    python benchmarks/reading.py [--rows 1000000] [--rounds 3]
 
 A thousand models of five checkpoints on two hundred tasks, with what such tables have: sizes, tokens, FLOPs, step,
 standard error, number of items, chance. Each round times both on the same file, one after the other; what counts is
