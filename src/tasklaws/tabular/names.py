@@ -22,8 +22,8 @@ ALIASES = {
     "n_params": "N params parameters model_size n_parameters num_params num_parameters nparams param_count "
     "parameter_count number_of_parameters model_params non_embedding_params n_params_non_embedding",
     "n_params_total": "total_params total_parameters",
-    "n_tokens": "D tokens training_tokens train_tokens n_examples num_tokens token_count number_of_tokens n_train_tokens "
-    "tokens_seen training_data_tokens dataset_tokens",
+    "n_tokens": "D tokens training_tokens train_tokens n_examples num_tokens token_count number_of_tokens "
+    "n_train_tokens tokens_seen training_data_tokens dataset_tokens",
     "train_flops": "C flops flop compute training_flops training_flop training_compute train_compute total_flops "
     "compute_flops training_compute_flop",
     "tokens_per_step": "batch_tokens tokens_per_batch",
@@ -235,8 +235,8 @@ def refuse_near_misses(
         for spelling in sorted(set().union(*(near.get(cut, ()) for cut in _cuts(wanted)))):
             if spellings[spelling] not in columns.names and one_edit(wanted, spelling.lower()):
                 raise TasklawsError(
-                    f"{path}: column {shown(name)} is close to {spelling!r}: rename it to {spellings[spelling]!r} if it "
-                    "is that, otherwise to something else"
+                    f"{path}: column {shown(name)} is close to {spelling!r}: rename it to {spellings[spelling]!r} if "
+                    "it is that, otherwise to something else"
                 )
 
 

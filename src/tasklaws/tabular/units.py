@@ -25,10 +25,10 @@ _FAR = 100.0
 def in_units(table: pd.DataFrame, path: str, columns: Columns, given: Mapping[str, float]) -> pd.DataFrame:
     """The table with its numbers multiplied by the factors that their columns' names, or `given` units, state.
 
-    Raises TasklawsError, with line, value and remedy, where a size is none in the unit that it has: below 100 parameters
-    or tokens or 1e6 FLOPs (0 tokens and FLOPs are untrained), or with fractions and all below 10,000; where every model's
-    name, or N, D and FLOPs of every row, tell another unit; and where percent stand beside standard errors of no stated
-    unit. A factor in `given`, 1 too, is believed.
+    Raises TasklawsError, with line, value and remedy, where a size is none in the unit that it has: below 100
+    parameters or tokens or 1e6 FLOPs (0 tokens and FLOPs are untrained), or with fractions and all below 10,000; where
+    every model's name, or N, D and FLOPs of every row, tell another unit; and where percent stand beside standard
+    errors of no stated unit. A factor in `given`, 1 too, is believed.
     """
     believed = {column for column in columns.factors if column in given or columns.names.get(column) in given}
     for column, factor in columns.factors.items():
@@ -83,8 +83,8 @@ def _refuse_other_names(table: pd.DataFrame) -> None:
         line = known[0][0]
         row = sized.loc[[line]].iloc[0]
         raise TasklawsError(
-            f"{place(table.index, line)}: n_params of model {shown(row['model'])} is {row['n_params']:.6g}: its name says "
-            "otherwise: name the unit, as in n_params_m or --units n_params=1e6 (n_params=1: it is so)"
+            f"{place(table.index, line)}: n_params of model {shown(row['model'])} is {row['n_params']:.6g}: its name "
+            "says otherwise: name the unit, as in n_params_m or --units n_params=1e6 (n_params=1: it is so)"
         )
 
 
@@ -100,6 +100,6 @@ def _refuse_other_flops(table: pd.DataFrame) -> None:
     times = times[(times > 0) & np.isfinite(times)]
     if len(times) and ((times > _FAR).all() or (times < 1 / _FAR).all()):
         raise TasklawsError(
-            f"{place(table.index, times.index[0])}: train_flops are {times.iloc[0]:.3g} times 6 n_params n_tokens, as in "
-            "every row: which has another unit? State it, as in flops_e21 or --units train_flops=1e21 (=1: it is so)"
+            f"{place(table.index, times.index[0])}: train_flops are {times.iloc[0]:.3g} times 6 n_params n_tokens, as "
+            "in every row: which has another unit? State it, as in flops_e21 or --units train_flops=1e21 (=1: it is so)"
         )
