@@ -8,12 +8,13 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.frames import place, refuse, write_table
-from tasklaws.core.user_tables import Source, open_table, shown, table_name
+from tasklaws.core.user_tables import open_table, shown, table_name
 from tasklaws.tables import ACCURACIES, LOSSES, POINTS, SIZES, direction, losses
 from tasklaws.tabular.gaps import fill_gaps
 from tasklaws.tabular.layouts import Layout, lacking, tidy
-from tasklaws.tabular.names import Columns, normal, refuse_near_misses, resolve, split_unit
-from tasklaws.tabular.numbers import as_numbers, iso_days, truths
+from tasklaws.tabular.names import normal, refuse_near_misses, resolve, split_unit
+from tasklaws.tabular.numbers import truths
+from tasklaws.tabular.reading import read_cells
 from tasklaws.tabular.units import in_units
 
 _TEXTS = ["ladder", "model", "task", "metric"]
@@ -110,7 +111,7 @@ def parse(
     source = open_table(path)
     columns = resolve(str(path), source.header, _KNOWN, units)
     notes = list(source.notes)
-    table = _cells(source, columns, notes)
+    table = read_cells(source, columns, [*_TEXTS, "is_final", "higher_is_better"], _NUMBERS, notes)
     refuse_near_misses(str(path), columns, _KNOWN)
     table = tidy(table, source, columns.others, needed, layout, notes)
     table = in_units(table, str(path), columns, units or {})
@@ -120,8 +121,6 @@ def parse(
     missing = [column for column in needed if column not in table]
     if missing:
         raise lacking(source, missing)
-    if table.empty:
-        raise TasklawsError(f"{path}: no rows: give at least one")
     ladder = table["ladder"] if "ladder" in table else pd.Series(index=table.index, dtype="str")
     table = table.assign(ladder=ladder.fillna(table_name(path)))
     strangers = [shown(name) for name in columns.others if name in table and name not in _RARE]
@@ -129,26 +128,6 @@ def parse(
         more = f" ... {len(strangers)} in all" if len(strangers) > 8 else ""
         notes.append(f"{path}: columns kept as they are: {', '.join(strangers[:8])}{more}")
     return _noted(table, notes)
-
-
-def _cells(source: Source, columns: Columns, notes: list[str]) -> pd.DataFrame:
-    """The cells of a file, columns by their names here: numbers as floats, text stripped, days in ISO form."""
-    texts = {columns.names[name] for name in [*_TEXTS, "is_final", "higher_is_better", "date"] if name in columns.names}
-    table = source.frame([*texts, *source.header[:1]] if source.header[0] in columns.others else texts)
-    table = table.dropna(how="all")
-    for column, name in columns.names.items():
-        if column in _NUMBERS:
-            table[name] = as_numbers(source, name, column, table[name], notes)
-        elif column == "date":
-            table[name], line = iso_days(table[name])
-            notes += [f"{source.path}: {line}"] if line else []
-        elif name in texts:
-            text = table[name].str.strip()
-            table[name] = text.mask(text == "")
-    for name in columns.others:
-        if name in _RARE:
-            table[name] = as_numbers(source, name, name, table[name], notes)
-    return table.rename(columns={name: column for column, name in columns.names.items()})
 
 
 def complete(table: pd.DataFrame, notes: list[str] | None = None) -> pd.DataFrame:

@@ -129,7 +129,8 @@ def resolve(
     for given, factor in (units or {}).items():
         column = known_as(given, known, aliases)
         if column is None or column not in (*COUNTS, *SHARES, "n_items"):
-            raise TasklawsError(f"--units {shown(given)}: no column of numbers is called so: {named(known, aliases)}")
+            numbers = ", ".join(each for each in (*COUNTS, *SHARES, "n_items") if each in known)
+            raise TasklawsError(f"--units {shown(given)}: no column of numbers is called so: give one of {numbers}")
         if factors.get(column, factor) != factor:
             raise TasklawsError(
                 f"{path}: column {shown(names[column])} states another unit than --units {given}={factor:g}: keep one"
@@ -232,8 +233,10 @@ def refuse_near_misses(
                 )
         if len(wanted) < 4 or wanted in _ORDINARY:
             continue
-        for spelling in sorted(set().union(*(near.get(cut, ()) for cut in _cuts(wanted)))):
-            if spellings[spelling] not in columns.names and one_edit(wanted, spelling.lower()):
+        plain = name.strip().casefold()
+        for spelling in sorted(set().union(*(near.get(cut, ()) for cut in _cuts(wanted) | _cuts(plain)))):
+            close = one_edit(wanted, spelling) or one_edit(plain, spelling)
+            if spellings[spelling] not in columns.names and close:
                 raise TasklawsError(
                     f"{path}: column {shown(name)} is close to {spelling!r}: rename it to {spellings[spelling]!r} if "
                     "it is that, otherwise to something else"
