@@ -381,7 +381,7 @@ def test_a_unit_of_no_column_and_two_units_of_one_are_refused(tmp_path):
     assert "--units 'wibble'" in refusal(path, units={"wibble": 1e6})
 
 
-# ---- directions, dates, what follows ------------------------------------------------------------------------------------
+# ---- directions, dates, what follows ----------------------------------------------------------------------------------
 
 
 def test_a_loss_under_another_name_is_no_accuracy(tmp_path):

@@ -231,7 +231,7 @@ def refuse_near_misses(
                 raise TasklawsError(
                     f"{path}: column {name.strip()!r} may be {column!r}: rename it to that, or otherwise"
                 )
-        if len(wanted) < 4 or wanted in _ORDINARY:
+        if len(wanted) < 3 or wanted in _ORDINARY:
             continue
         plain = name.strip().casefold()
         for spelling in sorted(set().union(*(near.get(cut, ()) for cut in _cuts(wanted) | _cuts(plain)))):
