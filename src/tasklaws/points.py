@@ -11,7 +11,7 @@ from tasklaws.core.frames import place, refuse, write_table
 from tasklaws.core.user_tables import open_table, shown, table_name
 from tasklaws.tables import ACCURACIES, LOSSES, POINTS, SIZES, direction, losses
 from tasklaws.tabular.gaps import fill_gaps
-from tasklaws.tabular.layouts import Layout, lacking, tidy
+from tasklaws.tabular.layouts import SCORE, Layout, lacking, tidy
 from tasklaws.tabular.names import normal, refuse_near_misses, resolve, split_unit
 from tasklaws.tabular.numbers import truths
 from tasklaws.tabular.reading import read_cells
@@ -179,7 +179,7 @@ def settle(
                 notes.append(f"metric {shown(name)}: {'less' if told == 'up' else 'more'} is better, as is stated")
         elif told is None and not (any_value and not table.loc[rows, "value"].between(0, 1).all()):
             unknown.append(name)
-        elif told is not None and name not in ACCURACIES | LOSSES:
+        elif told is not None and name not in ACCURACIES | LOSSES | {SCORE}:
             by_name.append(f"{shown(name)} {'more' if told == 'up' else 'less'}")
     if unknown:
         raise TasklawsError(

@@ -260,6 +260,13 @@ def test_a_refusal_lists_the_names_that_are_known(tmp_path):
     assert "n_params (N, params, parameters)" in said
 
 
+def test_the_page_on_tables_lists_every_name():
+    page = (Path(__file__).parents[2] / "docs/tables.md").read_text()
+    for column, others in ALIASES.items():
+        assert f"| `{column}` | {', '.join(f'`{name}`' for name in others.split())} |" in page
+    assert ", ".join(f"`{name}`" for name in ITEM_ALIASES["task"].split()) in page
+
+
 def test_models_and_items_are_read_by_the_same_names(tmp_path):
     path = write(tmp_path, "Model Name,Parameters (B),notes\nm,7,x\nn,1.4,\n")
     models = read_named(path, MODELS.columns, ["model", "ladder"], MODELS.numbers, MODELS.keys)
@@ -381,7 +388,7 @@ def test_a_unit_of_no_column_and_two_units_of_one_are_refused(tmp_path):
     assert "--units 'wibble'" in refusal(path, units={"wibble": 1e6})
 
 
-# ---- directions, dates, what follows ----------------------------------------------------------------------------------
+# ---- directions, dates, what follows ---------------------------------------------------------------------------------
 
 
 def test_a_loss_under_another_name_is_no_accuracy(tmp_path):

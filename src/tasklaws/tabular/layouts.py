@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
@@ -117,10 +118,13 @@ def _by_metric(table: pd.DataFrame, source: Source, measured: Sequence[str], not
                 part = part.assign(stderr=as_numbers(source, errors, "stderr", part[errors], notes) * (factor or 1.0))
         if "metric" not in part:
             part = part.assign(metric=base)
-        parts.append(part if len(measured) == 1 else part[part["value"].notna()])
-    if len(measured) > 1:
-        _say(f"a column for each metric ({_some(measured)})", source, table, parts, notes)
-    return pd.concat(parts).sort_index(kind="stable")
+        parts.append(part)
+    long = pd.concat(parts).sort_index(kind="stable")
+    if len(measured) == 1:
+        return long
+    found = long[long["value"].notna()]
+    _say(f"a column for each metric ({_some(measured)})", source, long, found, notes)
+    return found
 
 
 def _from_models(table: pd.DataFrame, source: Source, tasks: Sequence[str], notes: list[str]) -> pd.DataFrame:
@@ -131,18 +135,19 @@ def _from_models(table: pd.DataFrame, source: Source, tasks: Sequence[str], note
     tasks = [name for name in tasks if name not in large]
     if not tasks:
         raise lacking(source, ["task", "value"])
-    shared = table.drop(columns=[*tasks, *means])
-    parts = []
-    for name in tasks:
-        base, factor = split_unit(name)
-        task, metric = task_and_metric(base)
-        cells = as_numbers(source, name, "value", table[name], notes) * (factor or 1.0)
-        found = shared.assign(task=task, value=cells)
-        parts.append((found if "metric" in found else found.assign(metric=metric or SCORE))[cells.notna()])
-    _say(f"wide, {len(table)} models (rows) x {len(tasks)} tasks (columns {_some(tasks)})", source, table, parts, notes)
+    shared = table.drop(columns=tasks)
+    cells = [as_numbers(source, name, "value", table[name], notes) * (split_unit(name)[1] or 1.0) for name in tasks]
+    named_so = [task_and_metric(split_unit(name)[0]) for name in tasks]
+    long = shared.iloc[np.repeat(np.arange(len(table)), len(tasks))].copy()
+    long["value"] = np.column_stack([values.to_numpy() for values in cells]).ravel()
+    long["task"] = np.tile([task for task, _ in named_so], len(table))
+    if "metric" not in long:
+        long["metric"] = np.tile([metric or SCORE for _, metric in named_so], len(table))
+    found = long[long["value"].notna()]
+    _say(f"wide, {len(table)} models (rows) x {len(tasks)} tasks (columns {_some(tasks)})", source, long, found, notes)
     if means or large:
         notes.append(f"{source.path}: columns {_some([*means, *large])} are taken for no tasks and kept beside")
-    return _scored(pd.concat(parts), source, notes)
+    return _scored(found, source, notes)
 
 
 def _from_tasks(table: pd.DataFrame, source: Source, models: Sequence[str], notes: list[str]) -> pd.DataFrame:
@@ -169,15 +174,17 @@ def _from_tasks(table: pd.DataFrame, source: Source, models: Sequence[str], note
         values, way = text_numbers(text.mask(text == ""), "value", comma)
         notes += [f"{source.path}: {model}: {way}"] if way else []
         known = {column: float(found[model]) for column, found in sizes.items()}
-        found = shared.assign(model=model, value=values, **known)
-        parts.append((found if "metric" in found else found.assign(metric=SCORE))[values.notna()])
+        part = shared.assign(model=model, value=values, **known)
+        parts.append(part if "metric" in part else part.assign(metric=SCORE))
     said = f"wide-tasks, {len(table)} tasks (rows) x {len(models)} models (columns {_some(models)})"
-    _say(said, source, table, parts, notes)
-    return _scored(pd.concat(parts), source, notes)
+    long = pd.concat(parts)
+    found = long[long["value"].notna()]
+    _say(said, source, long, found, notes)
+    return _scored(found, source, notes)
 
 
-def _say(said: str, source: Source, table: pd.DataFrame, parts: Sequence[pd.DataFrame], notes: list[str]) -> None:
-    blank = len(table) * len(parts) - sum(map(len, parts))
+def _say(said: str, source: Source, long: pd.DataFrame, found: pd.DataFrame, notes: list[str]) -> None:
+    blank = len(long) - len(found)
     notes.append(f"{source.path}: read as {said}{f', {blank} empty cells left out' if blank else ''}")
 
 
