@@ -284,7 +284,7 @@ def test_a_table_read_in_parts_is_the_table_read_whole(tmp_path, monkeypatch):
     path = tmp_path / "table.csv"
     path.write_text("\n".join(["number,text,rare,mixed,other,truth,large", *rows]) + "\n")
     whole = read_user_csv(path, dtype={"text": str})
-    monkeypatch.setattr("tasklaws.core.frames._ROWS", 1)
+    monkeypatch.setattr("tasklaws.core.user_tables.CHUNK", 1)
     pd.testing.assert_frame_equal(read_user_csv(path, dtype={"text": str}), whole)
     path.write_text(path.read_text() + "5,,,,,,,\n")
     assert ":6: 8 cells under a header of 7" in message(read_user_csv, path)

@@ -61,6 +61,18 @@ Out = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 Last = Annotated[int, _option("Models to hold out.", "K")]
+LayoutOption = Annotated[
+    Literal["tidy", "wide", "wide-tasks"] | None,
+    typer.Option("--layout", help="A row a result, a model, or a task (default: told from the columns)."),
+]
+Units = Annotated[
+    list[str] | None,
+    typer.Option("--units", metavar="COLUMN=UNIT,...", help="In what a column is: n_params=1e9, value=percent."),
+]
+Direction = Annotated[
+    list[str] | None,
+    typer.Option("--direction", metavar="METRIC=up|down,...", help="Whether more of a metric is better, or less."),
+]
 Topic = Literal["families", "laws", "ladders", "methods", "metrics", "tables"]
 PICTURES = (".svg", ".png", ".pdf")
 
@@ -101,6 +113,9 @@ def fit_one_law(
         Path | None,
         typer.Option(metavar="FILE", help="Draw points and law here: .svg, .png or .pdf.", callback=_picture),
     ] = None,
+    layout: LayoutOption = None,
+    units: Units = None,
+    direction: Direction = None,
     json_: Json = False,
 ) -> None:
     """Fit one law to one task and metric, and report it.
@@ -108,14 +123,19 @@ def fit_one_law(
     The JSON is what `tasklaws plan --fit` takes.
     """
     from tasklaws.points import read_curves
+    from tasklaws.tabular.names import parse_directions, parse_units
 
-    found = tl.fit(read_curves(table), law, metric=metric, task=task, axis=axis, seed=seed, replicates=replicates)
+    read = read_curves(
+        table, layout=layout, units=parse_units(units or []), directions=parse_directions(direction or [])
+    )
+    notes = note(read)
+    found = tl.fit(read, law, metric=metric, task=task, axis=axis, seed=seed, replicates=replicates)
     if picture is not None:
         from tasklaws.plotting import save_result
 
         save_result(found, picture)
         print(f"picture: {picture}", file=sys.stderr)
-    answer(found.to_dict(), found.summary(), json_)
+    answer(found.to_dict() | notes, found.summary(), json_)
 
 
 @command("plan", "tasklaws plan --params 1.82 482 2085 0.348 0.366 --flops 1e21")
@@ -157,6 +177,9 @@ def backtest_table(
         str | None, _option("One metric (default: all scores, or all losses if there is no score).")
     ] = None,
     tasks: Annotated[str, _option("Names, separated by commas (default: all).")] = "",
+    layout: LayoutOption = None,
+    units: Units = None,
+    direction: Direction = None,
     json_: Json = False,
 ) -> None:
     """Forecast held-out models of a table, and compare.
@@ -167,9 +190,13 @@ def backtest_table(
     from tasklaws.core.files import write_json
     from tasklaws.forecast import figures
     from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
+    from tasklaws.tabular.names import parse_directions, parse_units
 
     chosen = [task for task in tasks.split(",") if task]
-    read = tl.read_points(table)
+    read = tl.read_points(
+        table, layout=layout, units=parse_units(units or []), directions=parse_directions(direction or [])
+    )
+    notes = note(read)
     found = tl.backtest(
         read, rolling=rolling, min_rungs=min_rungs, fit=fit, holdout=holdout, metric=metric, tasks=chosen
     )
@@ -179,7 +206,8 @@ def backtest_table(
             BACKTEST_METHODS.write(directory / "methods.csv", found.methods)
             figures.draw_figures(directory / "figures", found.forecasts, found.methods)
             write_json(directory / "summary.json", found.to_dict())
-    answer(found.to_dict(), found.summary(), json_, out, "forecasts.csv, methods.csv, summary.json, figures")
+    text = "forecasts.csv, methods.csv, summary.json, figures"
+    answer(found.to_dict() | notes, found.summary(), json_, out, text)
 
 
 @command("difficulty", "tasklaws difficulty items.csv --last 6 --out difficulty")
@@ -423,6 +451,14 @@ def writing(out: Path | None) -> Iterator[Path | None]:
 
     with written_together(out) as directory:
         yield directory
+
+
+def note(table: Any) -> dict[str, list[str]]:
+    """Print on stderr how a table was read, a line each; returned as part of an answer in JSON."""
+    notes = list(table.attrs["notes"])
+    for line in notes:
+        print(f"note: {line}", file=sys.stderr)
+    return {"notes": notes}
 
 
 def answer(value: Any, text: str, as_json: bool, out: Path | None = None, files: str = "") -> None:

@@ -1,58 +1,87 @@
 """Tables of points: a ladder's results as anyone may have them, read, checked and written in one tidy form."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import place, read_header, read_rows, refuse, write_table
-from tasklaws.tables import POINTS, SIZES, is_loss
+from tasklaws.core.frames import place, refuse, write_table
+from tasklaws.core.user_tables import open_table, shown, table_name
+from tasklaws.tables import ACCURACIES, LOSSES, POINTS, SIZES, direction, losses
+from tasklaws.tabular.gaps import fill_gaps
+from tasklaws.tabular.layouts import SCORE, Layout, lacking, tidy
+from tasklaws.tabular.names import normal, refuse_near_misses, resolve, split_unit
+from tasklaws.tabular.numbers import truths
+from tasklaws.tabular.reading import read_cells
+from tasklaws.tabular.units import in_units
 
 _TEXTS = ["ladder", "model", "task", "metric"]
 _WHOLE = ["n_params", "n_tokens", "step", "n_items"]
 _RARE = ["n_eff", "loss", "weight"]  # numbers that few tables have: absent, they stay so
-_OTHER_NAMES = {
-    **dict.fromkeys(("N", "params", "parameters", "model_size"), "n_params"),
-    **dict.fromkeys(("D", "tokens", "training_tokens", "n_examples"), "n_tokens"),
-    **dict.fromkeys(("C", "flops", "FLOPs", "compute"), "train_flops"),
-}
+_NUMBERS = [*POINTS.numbers, *_RARE]
+_KNOWN = [*POINTS.columns, "n_eff", "weight", "seed", "date", "higher_is_better", "n_params_total"]
 RESULT = ["model", "task", "metric", "value"]
-_TRUTHS = {text: value for value in (True, False) for text in (str(value), str(value).lower(), str(value).upper())}
+_MOST_STDERR = 0.5 + 1e-9  # of two right-or-wrong items, one right
+Directions = Mapping[str, str]
 
 
-def read_points(path: str | Path) -> pd.DataFrame:
-    """Read a tidy CSV (or CSV.gz) of results: one row a ladder, model, step, seed (if there), task and metric.
+def read_points(
+    path: str | Path,
+    *,
+    layout: Layout | None = None,
+    units: Mapping[str, float] | None = None,
+    directions: Directions | None = None,
+) -> pd.DataFrame:
+    """Read anybody's results: one row a ladder, model, step, seed (if there), task and metric, or laid out wide.
 
-    Needed are `model`, `task`, `metric`, `value` and, in each row, `n_params` or `train_flops`. An empty cell or an
-    absent column means unknown, except that `ladder` is then the file's stem and `is_final` true. Unknown `train_flops`
-    (FLOPs) are 6 N D where both are known (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). An untrained checkpoint
-    has zero tokens and FLOPs. A column `n_eff` may say how many independent tasks the items
-    are worth. Sizes may go by _OTHER_NAMES; without columns `metric` and `value`, one named as a known loss is both.
-    Returned in the order of the file: POINTS.columns (numbers as floats, unknown as NaN), then any others as they are;
-    rows numbered from 0. A row that cannot be so raises TasklawsError with its line and value.
+    Needed are `model`, `task`, `metric`, `value` and, in each row, `n_params`, `train_flops` or `date`. An empty cell
+    or an absent column means unknown, except that `ladder` is then the file's stem and `is_final` true. Names, units,
+    layouts and what is refused: docs/tables.md; `layout`, `units` (a factor a column) and `directions` ("up" or "down"
+    a metric) state what the file does not. Unknown `train_flops` (FLOPs) are 6 N D, and `n_tokens` C / (6 N), where
+    the others are known (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). An untrained checkpoint has zero tokens
+    and FLOPs. Returned in the order of the file: POINTS.columns (numbers as floats, unknown as NaN), then any others
+    as they are; rows numbered from 0; `attrs["notes"]` has a line on all that was not read as it stands. A row that
+    cannot be so raises TasklawsError with its line and value.
 
     >>> table = read_points("results/nano_ladder/points.csv")
     >>> list(table)[:5], sorted(table["metric"].unique())[:2]
     (['ladder', 'model', 'n_params', 'n_tokens', 'train_flops'], ['bits_per_byte', 'brier'])
     """
-    table = complete(parse(Path(path), RESULT))
-    unsized = table["n_params"].isna() & table["train_flops"].isna()
-    refuse(table["n_params"], unsized, "a row needs n_params, or train_flops")
+    table = parse(Path(path), RESULT, layout, units)
+    notes: list[str] = table.attrs["notes"]
+    table = fill_gaps(settle(complete(table, notes), directions, notes), notes)
+    unplaced = table["n_params"].isna() & table["train_flops"].isna()
+    unplaced &= table["date"].isna() if "date" in table else True
+    refuse(table["n_params"], unplaced, "a row needs n_params, or train_flops (or a date)")
     check(table, RESULT, POINTS.keys)
-    return table.reset_index(drop=True)
+    _refuse_two_sizes(table)
+    return _noted(table.reset_index(drop=True), notes)
 
 
-def read_curves(path: str | Path) -> pd.DataFrame:
+def read_curves(
+    path: str | Path,
+    *,
+    layout: Layout | None = None,
+    units: Mapping[str, float] | None = None,
+    directions: Directions | None = None,
+) -> pd.DataFrame:
     """Read what laws are fitted to: a table as `read_points` takes it, of whose columns only `value` is needed.
 
     Rows without a model are models of their own; a model may have a row for each size, as on a learning curve. Values
-    of no named metric may be any. Columns without any entry are left out.
+    of no named metric, and of one that no list knows, may be any. Columns without any entry are left out.
     """
-    table = complete(parse(Path(path), ["value"]))
-    check(table, ["value"], [*POINTS.keys, *SIZES])
-    return table.dropna(axis="columns", how="all").reset_index(drop=True)
+    table = parse(Path(path), ["value"], layout, units)
+    notes: list[str] = table.attrs["notes"]
+    table = fill_gaps(settle(complete(table, notes), directions, notes, any_value=True), notes, sizes=False)
+    check(table, ["value"], [*POINTS.keys, *SIZES], any_value=True)
+    return _noted(table.dropna(axis="columns", how="all").reset_index(drop=True), notes)
+
+
+def _noted(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    table.attrs["notes"] = list(dict.fromkeys(notes))
+    return table
 
 
 def write_points(path: Path, table: pd.DataFrame) -> None:
@@ -73,68 +102,157 @@ def to_points(observations: pd.DataFrame) -> pd.DataFrame:
     return observations.assign(model=observations["rung"], task=task)[[*POINTS.columns, *known]]
 
 
-def parse(path: Path, needed: Sequence[str]) -> pd.DataFrame:
-    """A file's rows as `read_rows` numbers them: text as text, numbers as floats, columns by their names here, ladder
-    the file's stem."""
-    if path.is_dir():
-        raise TasklawsError(f"{path} is a directory: give a CSV (or CSV.gz) table")
-    header = read_header(path)
-    # Reversed, so that of several names the first counts.
-    names = {new: old for old, new in reversed(_OTHER_NAMES.items()) if old in header and new not in header}
-    losses = [name for name in header if is_loss(name)]
-    if len(losses) == 1 and not {"metric", "value"} & set(header):
-        names["value"] = losses[0]
-    numbers = [names.get(column, column) for column in (*POINTS.numbers, *_RARE)]
-    needed = [names.get(column, column) for column in needed if column != "metric" or "value" not in names]
-    table = read_rows(path, [*_TEXTS, "is_final"], numbers, needed).rename(columns={names[new]: new for new in names})
-    if "value" in names:
-        table["metric"] = names["value"]
+def parse(
+    path: Path, needed: Sequence[str], layout: Layout | None = None, units: Mapping[str, float] | None = None
+) -> pd.DataFrame:
+    """A file's results, a row each, in an index of their lines: text as text, numbers as floats in the units that they
+    should have, columns by their names here, ladder the file's stem; `attrs["notes"]` has a line on what was read how.
+    """
+    source = open_table(path)
+    columns = resolve(str(path), source.header, _KNOWN, units)
+    notes = list(source.notes)
+    table = read_cells(source, columns, [*_TEXTS, "is_final", "higher_is_better"], _NUMBERS, notes)
+    refuse_near_misses(str(path), columns, _KNOWN)
+    table = tidy(table, source, columns.others, needed, layout, notes)
+    table = in_units(table, str(path), columns, units or {})
+    if "metric" not in table and "value" in columns.names:
+        name = normal(split_unit(columns.names["value"])[0])
+        table = table if name in ("value", "result", "metric_value") else table.assign(metric=name)
+    missing = [column for column in needed if column not in table]
+    if missing:
+        raise lacking(source, missing)
     ladder = table["ladder"] if "ladder" in table else pd.Series(index=table.index, dtype="str")
-    return table.assign(ladder=ladder.fillna(path.name.removesuffix(".gz").removesuffix(".csv")))
+    table = table.assign(ladder=ladder.fillna(table_name(path)))
+    strangers = [shown(name) for name in columns.others if name in table and name not in _RARE]
+    if strangers:
+        more = f" ... {len(strangers)} in all" if len(strangers) > 8 else ""
+        notes.append(f"{path}: columns kept as they are: {', '.join(strangers[:8])}{more}")
+    return _noted(table, notes)
 
 
-def complete(table: pd.DataFrame) -> pd.DataFrame:
-    """All columns in order, with what follows from the others filled in; raises TasklawsError at a bad `is_final`."""
+def complete(table: pd.DataFrame, notes: list[str] | None = None) -> pd.DataFrame:
+    """All columns in order, with what follows from the others filled in, and a line on it in `notes`; raises
+    TasklawsError at a bad `is_final` or `higher_is_better`."""
     table = table.reindex(columns=[*POINTS.columns, *(column for column in table if column not in POINTS.columns)])
-    final = table["is_final"].astype("str").fillna("True")
-    refuse(final, ~final.isin(list(_TRUTHS)), "write True or False")
-    table["is_final"] = final.isin([text for text, truth in _TRUTHS.items() if truth])
+    table["is_final"] = truths(table["is_final"]).fillna(True).astype(bool)
+    if "higher_is_better" in table:
+        table["higher_is_better"] = truths(table["higher_is_better"])
     table["train_flops"] = table["train_flops"].fillna(6 * table["n_params"] * table["n_tokens"])
+    possible = table["n_tokens"].isna() & (table["n_params"] > 0) & (table["train_flops"] >= 0)
+    derived = (table["train_flops"] / (6 * table["n_params"])).where(possible)
+    if derived.notna().any() and notes is not None:
+        notes.append(f"n_tokens of {int(derived.notna().sum())} row(s) are train_flops / (6 n_params)")
+    table["n_tokens"] = table["n_tokens"].fillna(derived)
     return table
 
 
-def check(table: pd.DataFrame, needed: Sequence[str], keys: Sequence[str]) -> None:
+def settle(
+    table: pd.DataFrame, directions: Directions | None, notes: list[str], any_value: bool = False
+) -> pd.DataFrame:
+    """The table with the stated `directions` in its column `higher_is_better`, which goes before a metric's name.
+
+    A metric whose direction neither the table, `directions` nor its name tells raises TasklawsError; with `any_value`
+    only if its values all lie in [0, 1], where a loss cannot be told from a score. `notes` says what a name told.
+    """
+    directions = directions or {}
+    metrics = [str(name) for name in table["metric"].dropna().unique()]
+    strangers = [name for name in directions if name not in metrics]
+    if strangers:
+        has = ", ".join(map(shown, metrics[:6]))
+        raise TasklawsError(f"--direction {shown(strangers[0])}: no such metric: the table has {has}")
+    if directions and "higher_is_better" not in table:
+        table = table.assign(higher_is_better=None)
+    by_name, unknown = [], []
+    for name in metrics:
+        if name in ACCURACIES | LOSSES and not (directions or "higher_is_better" in table):
+            continue
+        rows = table["metric"] == name
+        stated = set(table.loc[rows, "higher_is_better"].dropna()) if "higher_is_better" in table else set()
+        if name in directions:
+            stated.add(directions[name] == "up")
+        if len(stated) > 1:
+            raise TasklawsError(f"metric {shown(name)}: both directions are stated: give one higher_is_better")
+        told = direction(name)
+        if stated:
+            table["higher_is_better"] = table["higher_is_better"].mask(rows, next(iter(stated)))
+            if told is not None and (told == "up") not in stated:
+                notes.append(f"metric {shown(name)}: {'less' if told == 'up' else 'more'} is better, as is stated")
+        elif told is None and not (any_value and not table.loc[rows, "value"].between(0, 1).all()):
+            unknown.append(name)
+        elif told is not None and name not in ACCURACIES | LOSSES | {SCORE}:
+            by_name.append(f"{shown(name)} {'more' if told == 'up' else 'less'}")
+    if unknown:
+        raise TasklawsError(
+            f"metric {shown(unknown[0])}: is more of it better, or less? No list has it: give --direction "
+            f"{unknown[0][:40]}=up (or down), or a column higher_is_better"
+        )
+    if by_name:
+        more = f" ... {len(by_name)} in all" if len(by_name) > 6 else ""
+        notes.append(f"of metrics in no list, by a word of their names, better is: {', '.join(by_name[:6])}{more}")
+    return table
+
+
+def _refuse_two_sizes(table: pd.DataFrame) -> None:
+    """Raise TasklawsError where a model has two sizes."""
+    sizes = table[["ladder", "model", "n_params"]].drop_duplicates().dropna()
+    twice = sizes.duplicated(["ladder", "model"])
+    if twice.any():
+        row = sizes[twice].iloc[0]
+        first = sizes[(sizes["model"] == row["model"]) & (sizes["ladder"] == row["ladder"])].iloc[0]
+        raise TasklawsError(
+            f"{place(table.index, sizes.index[twice][0])}: n_params of model {shown(row['model'])} is "
+            f"{row['n_params']:.10g}, and {first['n_params']:.10g} before: give one size, or each model its own name"
+        )
+
+
+def check(table: pd.DataFrame, needed: Sequence[str], keys: Sequence[str], any_value: bool = False) -> None:
     """Raise TasklawsError at the first row that cannot be: one that lacks something `needed`, has a value out of range,
-    or has all `keys` of another of a named model. Rows are labelled by where they come from."""
+    or has all `keys` of another of a named model. Rows are labelled by where they come from. With `any_value` metrics
+    that no list knows may have any."""
     for column in needed:
         refuse(table[column], table[column].isna(), "a result needs one")
-    for column, bad, remedy in _rules(table):
+    for column, bad, remedy in _rules(table, any_value):
         refuse(table[column], bad, remedy)
     keys = [key for key in keys if key in table]
     twice = table["model"].notna() & table.duplicated(keys)
     if twice.any():
-        group = table.groupby(keys, dropna=False, sort=False).ngroup()
-        first, second = table.index[group == group[twice].iloc[0]][:2]
-        where = [place(table.index, row) for row in (first, second)]
-        what = ", ".join(f"{key} {value}" for key, value in table.loc[second, keys].items() if pd.notna(value))
+        group = table.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
+        first, second = np.flatnonzero(group == group[int(twice.argmax())])[:2]
+        where = [place(table.index, table.index[row]) for row in (first, second)]
+        what = ", ".join(f"{key} {str(cell)[:40]}" for key, cell in table[keys].iloc[second].items() if pd.notna(cell))
         raise TasklawsError(f"{where[1]}: same as {where[0]} ({what}): keep one row for each {', '.join(keys)}")
 
 
-def _rules(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series, str]]:
+def _rules(table: pd.DataFrame, any_value: bool) -> Iterator[tuple[str, pd.Series, str]]:
     """What no row may be: the column, where it is so, and the remedy."""
-    for column in [*POINTS.numbers, *(column for column in _RARE if column in table)]:
+    for column in map(str, table.select_dtypes("float")):
         yield column, table[column].isin([np.inf, -np.inf]), "give a finite number, or leave it empty if unknown"
     yield "n_params", table["n_params"] <= 0, "a model's size is positive; leave it empty if unknown"
     for column in ("n_tokens", "train_flops", "step"):
         yield column, table[column] < 0, "give 0 (untrained) or more, or leave it empty if unknown"
-    loss = table["metric"].isin([metric for metric in table["metric"].unique() if is_loss(metric)])
+    loss = losses(table)
     yield "value", loss & (table["value"] < 0), "a loss is 0 or more"
     score = ~loss & table["metric"].notna()
-    yield "value", score & ~table["value"].between(0, 1), "a metric that is no known loss lies in [0, 1]"
+    if any_value:
+        score &= table["metric"].isin([name for name in table["metric"].dropna().unique() if direction(name) == "up"])
+    yield (
+        "value",
+        score & ~table["value"].between(0, 1),
+        (
+            "a metric that is no known loss lies in [0, 1]: percent are read with --units value=percent, a loss with "
+            "--direction METRIC=down"
+        ),
+    )
     yield "stderr", table["stderr"] < 0, "a standard error is 0 or more; leave it empty if unknown"
-    yield "n_items", table["n_items"] < 1, "give 1 or more, or leave it empty if unknown"
+    yield (
+        "stderr",
+        score & (table["stderr"] > _MOST_STDERR),
+        ("that of a score in [0, 1] is at most 0.5; percent are read with --units stderr=percent"),
+    )
+    part = (table["n_items"] < 1) | (table["n_items"] % 1 != 0) & table["n_items"].notna()
+    yield "n_items", part, "give a whole number, 1 or more, or leave it empty if unknown"
     if "n_eff" in table:
         beyond = table["n_eff"] > table["n_items"] * (1 + 1e-9)
         yield "n_eff", (table["n_eff"] < 1) | beyond, "items are worth 1 to n_items independent tasks"
     no_guess = (table["chance"] < 0) | (table["chance"] >= 1)
-    yield "chance", no_guess, "a guess scores in [0, 1); leave it empty if unknown"
+    yield "chance", no_guess, "a guess scores in [0, 1); percent are read with --units chance=percent"

@@ -5,8 +5,7 @@ import gzip
 import io
 import math
 import zlib
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,9 +14,9 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import REMAKE, replacing
+from tasklaws.core.user_tables import CHUNK, SHOWN, joined, open_table, shown
 
 FLOAT_FORMAT = "%.10g"
-_ROWS = 100_000
 
 
 def write_table(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
@@ -29,27 +28,35 @@ def write_table(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
     table = table.sort_values(keys, kind="stable")
     with replacing(path) as file:
         whole = io.BytesIO() if path.suffix == ".gz" else file
-        table.to_csv(whole, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+        texts = {str(column): _written(table[column]) for column in table if table[column].dtype == "float64"}
+        table.assign(**texts).to_csv(whole, index=False, lineterminator="\n")
         if isinstance(whole, io.BytesIO):
             file.write(gzip.compress(whole.getvalue(), mtime=0))
+
+
+def _written(numbers: pd.Series) -> pd.Series:
+    """Floats as text of ten digits, missing where they are: each value is formatted once, a third of to_csv's time."""
+    codes, values = pd.factorize(numbers.to_numpy())
+    texts = np.array([*(FLOAT_FORMAT % value for value in values), None], dtype=object)
+    return pd.Series(texts[codes], index=numbers.index, dtype=object)
 
 
 def read_csv(path: Path, remedy: str, **options: Any) -> pd.DataFrame:
     """Read a CSV (or CSV.gz), empty cells as missing; what cannot be read raises TasklawsError, ending in `remedy`.
 
-    `options` go to pandas.read_csv. Of a large file _ROWS rows at a time are held as more than their cells.
+    `options` go to pandas.read_csv. Of a large file CHUNK rows at a time are held as more than their cells.
     """
 
     options |= {"keep_default_na": False, "na_values": [""], "low_memory": False}
     options |= {"compression": "gzip" if path.suffix == ".gz" else None}
     try:
-        with _opened(path, "strict") as file:
+        with _opened(path) as file:
             header = next(csv.reader([str(file.readline()).rstrip("\r\n")]), [])
         if "nrows" in options:
             table: pd.DataFrame = pd.read_csv(path, **options)
         else:
-            with pd.read_csv(path, chunksize=_ROWS, **options) as parts:
-                table = _joined(path, list(parts), options)
+            with pd.read_csv(path, chunksize=CHUNK, **options) as parts:
+                table = joined(list(parts), lambda name: pd.read_csv(path, **options | {"usecols": [name]})[name])
     except FileNotFoundError as error:
         raise TasklawsError(f"{path} does not exist: run `dvc repro` (or give the right path)") from error
     except UnicodeDecodeError as error:
@@ -66,29 +73,11 @@ def read_csv(path: Path, remedy: str, **options: Any) -> pd.DataFrame:
     return table
 
 
-def _opened(path: Path, errors: str) -> IO[str]:
-    """The text of a CSV (or CSV.gz); `errors` is what becomes of bytes that are not UTF-8, as open() has it."""
+def _opened(path: Path) -> IO[str]:
+    """The text of a CSV (or CSV.gz)."""
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", errors=errors, newline="")
-    return path.open(encoding="utf-8-sig", errors=errors, newline="")
-
-
-def _joined(path: Path, parts: list[pd.DataFrame], options: dict[str, Any]) -> pd.DataFrame:
-    """The parts as one table, with the types that pandas gives to whole columns; the parts are emptied."""
-    if len(parts) == 1:
-        return parts[0]
-
-    columns: dict[str, pd.Series] = {}
-    text = pd.StringDtype(na_value=np.nan)
-    for name in map(str, list(parts[0])):
-        cells = [part.pop(name) for part in parts]
-        types = {cell.dtype for cell in cells if cell.notna().any()}
-        if types == {text}:
-            cells = [cell.astype(text) for cell in cells]
-        elif len(types) > 1 and not types <= {np.dtype("int64"), np.dtype("float64")}:
-            cells = [pd.read_csv(path, **options | {"usecols": [name]})[name]]
-        columns[name] = pd.concat(cells, ignore_index=True)
-    return pd.DataFrame(columns, copy=False)
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
 
 
 def read_table(
@@ -144,56 +133,40 @@ def refuse_duplicates(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
         raise TasklawsError(f"{path}: duplicate row {row}: keep one row for each {', '.join(keys)}")
 
 
-def read_user_csv(path: Path, **options: Any) -> pd.DataFrame:
-    """Read a CSV (or CSV.gz) that a person gives, with its blank lines, so that row i is line i + 2.
+def read_user_csv(path: Path, dtype: Mapping[str, Any] | None = None) -> pd.DataFrame:
+    """A table that a person gives, in any form of `open_table`, with its blank lines: row i is line i + 2.
 
-    What cannot be read, and a row longer than the header, raise TasklawsError; `options` go to pandas.read_csv.
+    The columns of `dtype` are text. What cannot be read raises TasklawsError.
     """
-    if not path.exists():
-        raise TasklawsError(f"{path} does not exist: give the right path")
-    try:
-        return read_csv(path, "give a whole CSV (or CSV.gz) table", skip_blank_lines=False, **options)
-    except TasklawsError:
-        # pandas takes long rows, if the first is one, for rows that begin with a label. What cannot be read at all
-        # `read_csv` has named.
-        with suppress(OSError, EOFError, zlib.error, csv.Error), _opened(path, "replace") as file:
-            rows = csv.reader(file)
-            width = len(next(rows, []))
-            for row in rows:
-                if len(row) > width:
-                    raise TasklawsError(
-                        f"{path}:{rows.line_num}: {len(row)} cells under a header of {width}: "
-                        "remove what is too much, or quote a cell that has a comma"
-                    ) from None
-        raise
+    table = open_table(path).frame(list(dtype or ()))
+    return table.set_axis(table.index - 2).rename_axis(index=None)
 
 
 def read_header(path: Path) -> list[str]:
     """The names of a user's table's columns; a file that cannot be read raises TasklawsError."""
-    return [str(name) for name in read_user_csv(path, nrows=0)]
+    return list(open_table(path).header)
 
 
 def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str]) -> pd.DataFrame:
-    """A CSV's rows, numbered by line in an index named after the file; `texts` are text, `numbers` floats, where there
-    are such columns.
+    """A user's table, its rows numbered by line in an index named after the file; `texts` are text, `numbers` floats,
+    where there are such columns.
 
-    A column of `needed` that is absent, a cell of `numbers` that is none, a row longer than the header, or no row at
-    all raises TasklawsError. Blank rows are left out.
+    A column of `needed` that is absent, a cell of `numbers` that is none, a row of too many or too few cells, or no row
+    at all raises TasklawsError. Blank rows are left out.
     """
-
-    table = _numbered(path, read_user_csv(path, dtype=dict.fromkeys(texts, "str")))
-    numbers = [column for column in numbers if column in table]
-    # What pandas takes for no number, or for truth: mostly an error to name, but it may be integers past 64 bits.
-    doubtful = [column for column in numbers if table[column].dtype.kind not in "iuf"]
-    if doubtful:
-        text = _numbered(path, read_user_csv(path, usecols=doubtful, dtype="str"))
-        for column in doubtful:
-            table[column] = pd.to_numeric(text[column], errors="coerce")
-            refuse(text[column], table[column].isna() & text[column].notna(), "give a number")
-    missing = [column for column in needed if column not in table]
+    source = open_table(path)
+    missing = [column for column in needed if column not in source.header]
     if missing:
         raise TasklawsError(f"{path}: no column {missing[0]!r}: the table needs {', '.join(needed)}")
-    table = table.astype(dict.fromkeys(numbers, "float64")).dropna(how="all")
+    table = source.frame(texts)
+    for column in [column for column in numbers if column in table]:
+        # What pandas takes for no number, or for truth: mostly an error to name, but it may be integers past 64 bits.
+        if table[column].dtype.kind not in "iuf":
+            text = source.text(column)
+            table[column] = pd.to_numeric(text, errors="coerce")
+            refuse(text, table[column].isna() & text.notna(), "give a number")
+        table[column] = table[column].astype("float64")
+    table = table.dropna(how="all")
     if table.empty:
         raise TasklawsError(f"{path}: no rows: give at least one")
     return table
@@ -203,13 +176,9 @@ def refuse(column: pd.Series, bad: pd.Series, remedy: str) -> None:
     """Raise TasklawsError with the first row where `bad` holds, and where it comes from."""
     if bad.any():
         value = column[bad].iloc[0]
-        shown = "empty" if pd.isna(value) else repr(value) if isinstance(value, str) else value
-        raise TasklawsError(f"{place(column.index, column.index[bad][0])}: {column.name} is {shown}: {remedy}")
-
-
-def _numbered(path: Path, table: pd.DataFrame) -> pd.DataFrame:
-
-    return table.set_axis(pd.RangeIndex(2, len(table) + 2, name=str(path)))
+        cell = "empty" if pd.isna(value) else shown(value)
+        where = place(column.index, column.index[bad][0])
+        raise TasklawsError(f"{where}: {str(column.name)[:SHOWN]} is {cell}: {remedy}")
 
 
 def place(index: pd.Index, label: Any) -> str:

@@ -1,0 +1,92 @@
+"""What rows know of each other: a model's size, date and tokens, a task's number of items and chance."""
+
+import functools
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasklaws.core.frames import read_csv
+from tasklaws.core.user_tables import shown
+from tasklaws.tables import losses
+
+_TEST_SETS = Path(__file__).with_name("test_sets.csv")
+_AGREES = 0.05  # a standard error that tells another number of items, by more than this share, was of another set
+# By which columns rows are of one thing, of which each of these is known once for all.
+_OF_MODEL = {
+    "n_params": ["ladder", "model"],
+    "date": ["ladder", "model"],
+    "n_tokens": ["ladder", "model", "step"],
+    "train_flops": ["ladder", "model", "step"],
+}
+_OF_TASK = {"n_items": ["task"], "chance": ["task", "metric"]}
+
+
+def fill_gaps(table: pd.DataFrame, notes: list[str], sizes: bool = True) -> pd.DataFrame:
+    """The table with unknown cells filled from other rows of the same model (`sizes`) or task, where all of them agree.
+
+    The number of items of a task that no row knows is then that of the known test set of exactly its name
+    (test_sets.csv), unless standard errors tell another number. Each is said in `notes`; what remains stays unknown.
+    """
+    table = table.copy(deep=False)
+    for column, keys in ((_OF_MODEL if sizes else {}) | _OF_TASK).items():
+        if column in table:
+            table[column] = _from_other_rows(table, column, keys, notes)
+    table["n_items"] = _from_test_sets(table, notes)
+    return table
+
+
+def _from_other_rows(table: pd.DataFrame, column: str, keys: Sequence[str], notes: list[str]) -> pd.Series:
+    cells = table[column]
+    missing = cells.isna()
+    if not missing.any() or missing.all():
+        return cells
+    group = table.groupby(list(keys), dropna=False, sort=False).ngroup().to_numpy()
+    known = pd.DataFrame({"group": group, "value": cells.to_numpy()})[~missing.to_numpy()]
+    agreed = known.drop_duplicates().drop_duplicates("group", keep=False).set_index("group")["value"]
+    gaps = missing.to_numpy() & np.isin(group, agreed.index)
+    if keys[0] == "task":
+        gaps &= table["task"].notna().to_numpy()
+    else:
+        gaps &= table["model"].notna().to_numpy()
+    if not gaps.any():
+        return cells
+    filled = cells.copy()
+    filled.iloc[np.flatnonzero(gaps)] = agreed.reindex(group[gaps]).to_numpy()
+    names = table.loc[gaps, keys[0] if keys[0] == "task" else "model"].unique().tolist()
+    notes.append(f"{column} of {_some(names)} ({int(gaps.sum())} row(s)): from other rows of the same, which agree")
+    return filled
+
+
+def _from_test_sets(table: pd.DataFrame, notes: list[str]) -> pd.Series:
+    items = table["n_items"]
+    unknown = items.isna() & table["task"].isin(list(test_sets())) & ~losses(table)
+    if not unknown.any():
+        return items
+    wanted = table.loc[unknown, "task"].map(test_sets()).astype("float64")
+    value, stderr = table["value"], table["stderr"]
+    implied = (value * (1 - value) / stderr**2 + 1).where((stderr > 0) & value.between(0, 1, inclusive="neither"))
+    apart = ((implied[unknown] / wanted - 1).abs() > _AGREES).to_numpy()
+    tasks = table.loc[unknown, "task"]
+    wanted = wanted[~tasks.isin(tasks[apart]).to_numpy()]
+    if wanted.empty:
+        return items
+    filled = items.fillna(table["task"].map(test_sets()).where(unknown & ~table["task"].isin(tasks[apart])))
+    notes.append(
+        f"n_items of {_some(table['task'][unknown & filled.notna()].unique().tolist())}: of the known test sets"
+    )
+    return filled
+
+
+@functools.cache
+def test_sets() -> dict[str, float]:
+    """How many items a benchmark's test set has, by lm-eval's name of the task."""
+    table = read_csv(_TEST_SETS, "install tasklaws again")
+    return dict(zip(table["task"], table["n_items"].astype(float), strict=True))
+
+
+def _some(names: Collection[Any]) -> str:
+    first = ", ".join(shown(str(name))[1:-1] for name in list(names)[:6])
+    return first if len(names) <= 6 else f"{first} ... {len(names)} in all"

@@ -1,0 +1,147 @@
+"""Numbers, truths and dates as people write them: 7B, 1.4T, 45%, 0,5; C and I; 2024-05."""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from tasklaws.core.frames import refuse
+from tasklaws.core.user_tables import Source
+from tasklaws.tabular.names import COUNTS, SHARES
+
+_COUNT = re.compile(
+    r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(k|m|b|bn|g|t|thousand|million|billion|trillion)", re.I
+)
+_SHARE = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))\s*%")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3}){2,}(?:\.\d+)?")
+_COMMA = re.compile(r"[+-]?(?:\d+,\d*|,\d+)(?:[eE][+-]?\d+)?\s*(?:%|[a-zA-Z]+)?")
+_FACTORS = {"k": 1e3, "t": 1e12, "m": 1e6, "b": 1e9, "g": 1e9}  # by the first letter of a unit, but for:
+_WORDS = {"thousand": 1e3, "trillion": 1e12, "million": 1e6, "billion": 1e9}
+_TRUE, _FALSE = ("true", "yes", "1", "1.0"), ("false", "no", "0", "0.0")
+_MONTHS = ("%B %Y", "%b %Y")
+_DAYS = ("%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%Y/%m/%d", "%Y%m%d")
+
+
+def as_numbers(source: Source, name: str, column: str, cells: pd.Series, notes: list[str]) -> pd.Series:
+    """The cells of a file's column `name` as floats, missing where they are empty; `column` is what it holds.
+
+    Sizes may be written as 7B or 1.4T and shares as 45%; where cells are not divided by commas, 0,5 is a decimal comma.
+    A line in `notes` says so. Anything else that is no number raises TasklawsError with its line and value.
+    """
+    if cells.dtype.kind in "iuf":
+        return cells.astype("float64")
+    text = source.text(name).reindex(cells.index).rename(name)
+    text = text.mask(text == "")
+    numbers, unit = text_numbers(text, column, source.delimiter in (";", "\t"))
+    if unit:
+        notes.append(f"{source.path}: {name}: {unit}")
+    return numbers
+
+
+def text_numbers(text: pd.Series, column: str, comma: bool) -> tuple[pd.Series, str]:
+    """Text as floats, and how it was read where that is not plain; `comma`: whether 0,5 is a decimal comma."""
+    values = pd.to_numeric(text, errors="coerce").to_numpy("float64", copy=True)
+    odd = np.isnan(values) & text.notna().to_numpy()
+    if not odd.any():
+        return pd.Series(values, text.index, name=text.name), ""
+    cells, ways = text[odd], []
+    if comma and cells.map(_COMMA.fullmatch).notna().any():
+        points = text.str.contains(".", regex=False).fillna(False).astype(bool)
+        refuse(text, points, "other cells have decimal commas: use one mark for all")
+        ways.append("decimal commas")
+        cells = cells.str.replace(",", ".", regex=False)
+    values[odd] = cells.map({cell: _number(cell, column) for cell in cells.unique()})
+    numbers = pd.Series(values, text.index, name=text.name)
+    refuse(text, numbers.isna() & text.notna(), "give a number")
+    percent = text.str.endswith("%").fillna(False).astype(bool)
+    if percent.any():
+        refuse(text, text.notna() & ~percent, "other cells have %: write all of them with it, or none")
+        ways.append("cells such as 45% read as shares")
+    elif column in COUNTS and cells.str.contains(r"[a-zA-Z]$").any():
+        ways.append(f"cells such as {cells.iloc[0]!r} read as {values[odd][0]:g}")
+    return numbers, ", ".join(ways)
+
+
+def _number(cell: str, column: str) -> float:
+    """A cell that is no plain number; NaN where it is none at all."""
+    if column in SHARES and (found := _SHARE.fullmatch(cell)):
+        return float(found[1]) / 100
+    if column in COUNTS and (found := _COUNT.fullmatch(cell)):
+        word = found[2].lower()
+        return float(found[1]) * _WORDS.get(word, _FACTORS[word[0]])
+    if _THOUSANDS.fullmatch(cell):
+        return float(cell.replace(",", ""))
+    try:
+        return float(cell) if re.fullmatch(r"[\d.eE+-]+", cell) else np.nan
+    except ValueError:
+        return np.nan
+
+
+def is_numeric(cells: pd.Series) -> bool:
+    """Whether a column holds numbers, as most of its cells say."""
+    if cells.dtype.kind in "iuf":
+        return bool(cells.notna().any())
+    if cells.dtype.kind == "b":
+        return False
+    known = cells.dropna().astype("str").str.strip()
+    known = known[known != ""].head(1000)
+    plain = known.str.fullmatch(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?\s*%?")
+    return bool(len(known) and plain.mean() > 0.5)
+
+
+def truths(column: pd.Series) -> pd.Series:
+    """True, false (yes, no, 1, 0; in any capitals) or missing, as objects; anything else raises TasklawsError."""
+    words = column.astype("str").str.strip().str.lower()
+    known = column.notna() & (words != "")
+    refuse(column, known & ~words.isin([*_TRUE, *_FALSE]), "write True or False")
+    return words.isin(_TRUE).astype(object).where(known, None)
+
+
+def letters_as_scores(column: pd.Series) -> pd.Series:
+    """Scores in which C or P are right or partly right, and I or N wrong or not answered, as inspect writes them.
+
+    C counts 1, P (partial) 0.5, I and N (no answer) 0: inspect_ai.scorer.value_to_float. True and false count too; any
+    other cell is left as it is.
+    """
+    letters = {"C": "1", "P": "0.5", "I": "0", "N": "0", "true": "1", "false": "0", "True": "1", "False": "0"}
+    if column.dtype.kind in "iuf":
+        return column
+    return column.astype("str").where(column.notna()).str.strip().replace(letters)
+
+
+def iso_days(column: pd.Series) -> tuple[pd.Series, str]:
+    """Dates as YYYY-MM-DD, missing where they are empty, and a line on those of a month or year, taken as its middle.
+
+    Read are days (also with a time of day behind), months and years, in ISO form or with a month's name; any other date
+    raises TasklawsError with its line: 05/06/2024 may be in May or in June.
+    """
+    text = column.astype("str").where(column.notna()).str.strip().str.replace(r"\.0$", "", regex=True)
+    text = text.mask(text == "")
+    read = {cell: _day(cell) for cell in text.dropna().unique()}
+    days = text.map({cell: day for cell, (day, _) in read.items()}).astype("str").where(text.notna())
+    days = days.mask(days == "")
+    refuse(column, days.isna() & text.notna(), "give a date: YYYY-MM-DD, YYYY-MM or YYYY")
+    coarse = [cell for cell, (_, kind) in read.items() if kind]
+    rows = int(text.isin(coarse).sum())
+    line = (
+        f"{column.name}: {rows} row(s) name a month or year only ({coarse[0]}): taken as its middle" if coarse else ""
+    )
+    return days, line
+
+
+def _day(cell: str) -> tuple[str, bool]:
+    """An ISO day, and whether the cell names less than a day; an empty one where it is no date."""
+    if re.fullmatch(r"\d{4}", cell):
+        return f"{cell}-07-02", True
+    if re.fullmatch(r"\d{4}-\d{1,2}", cell):
+        day = pd.to_datetime(f"{cell}-16", format="%Y-%m-%d", errors="coerce")
+        return ("" if pd.isna(day) else day.strftime("%Y-%m-%d")), True
+    if found := re.fullmatch(r"(\d{4}-\d{2}-\d{2})(?:[T ]\d{2}:?\d{2}.*)?", cell):
+        day = pd.to_datetime(found[1], format="%Y-%m-%d", errors="coerce")
+        return ("" if pd.isna(day) else found[1]), False
+    for form in (*_MONTHS, *_DAYS):
+        day = pd.to_datetime(cell, format=form, errors="coerce")
+        if not pd.isna(day):
+            months = form in _MONTHS
+            return (day.replace(day=16) if months else day).strftime("%Y-%m-%d"), months
+    return "", False
