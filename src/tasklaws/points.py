@@ -8,7 +8,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.frames import place, read_header, read_rows, refuse, write_table
-from tasklaws.tables import POINTS, SIZES, is_loss
+from tasklaws.tables import POINTS, SIZES, is_loss, losses
 
 _TEXTS = ["ladder", "model", "task", "metric"]
 _WHOLE = ["n_params", "n_tokens", "step", "n_items"]
@@ -127,7 +127,7 @@ def _rules(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series, str]]:
     yield "n_params", table["n_params"] <= 0, "a model's size is positive; leave it empty if unknown"
     for column in ("n_tokens", "train_flops", "step"):
         yield column, table[column] < 0, "give 0 (untrained) or more, or leave it empty if unknown"
-    loss = table["metric"].isin([metric for metric in table["metric"].unique() if is_loss(metric)])
+    loss = losses(table)
     yield "value", loss & (table["value"] < 0), "a loss is 0 or more"
     score = ~loss & table["metric"].notna()
     yield "value", score & ~table["value"].between(0, 1), "a metric that is no known loss lies in [0, 1]"

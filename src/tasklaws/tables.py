@@ -3,12 +3,14 @@
 An empty cell means unknown. `tasklaws ls tables` lists them.
 """
 
+import functools
 import hashlib
 import math
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -36,9 +38,65 @@ SIZES = ("n_params", "n_tokens", "train_flops")
 _AGREEMENT = 1e-6  # how far an observation may lie from the mean of its items' scores
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Words of a metric's name that say which way is better, besides the whole names above.
+_DOWN_WORDS = LOSSES | _words(
+    "losses bpc nll nats entropy cross_entropy crossentropy xent log_loss logloss error errors err error_rate mse rmse "
+    "mae wer cer ter ece bits_per_char bits_per_character negative_log_likelihood neg_log_likelihood"
+)
+_UP_WORDS = ACCURACIES | _words(
+    "accuracy em exact f1 score bleu rouge rouge1 rouge2 rougel rougelsum chrf pass solve solved resolved success "
+    "correct win mcc auc auroc recall precision map ndcg mrr mc1 mc2 grade credit soft skill likelihood prob "
+    "probability elo"
+)
+# A change of a metric, or a metric turned round, may go either way.
+_TURNING_WORDS = _words(
+    "neg negative minus inverse inv reduction improvement gain drop gap diff difference delta ratio"
+)
+_SEPARATORS = re.compile(r"[_\-.,/:@ ()]+")
+
+
+@functools.cache
+def direction(metric: str) -> Literal["up", "down"] | None:
+    """Which way is better, as far as a metric's name says: of a known name, or of one with a known word.
+
+    Words end at `_ - . , / : @ ( )` and spaces: `val_bpb` and `eval/loss` are losses. None: the name has no known
+    word, or words that gainsay each other (`neg_loss`, `brier_skill_score`).
+    """
+    if metric in LOSSES or metric in ACCURACIES:
+        return "down" if metric in LOSSES else "up"
+    words = f"_{_SEPARATORS.sub('_', metric.lower()).strip('_')}_"
+    down, words = _take(_DOWN_WORDS, words)
+    up, words = _take(_UP_WORDS, words)
+    if down == up or not _TURNING_WORDS.isdisjoint(words.split("_")):
+        return None
+    return "down" if down else "up"
+
+
+def _take(known: Collection[str], words: str) -> tuple[bool, str]:
+    """Whether any of the `known` words is among `words`, which have _ before, between and behind, and the others."""
+    found = sorted((word for word in known if f"_{word}_" in words), key=lambda word: (-len(word), word))
+    return bool(found), functools.reduce(lambda rest, word: rest.replace(f"_{word}_", "_"), found, words)
+
+
 def is_loss(metric: str) -> bool:
-    """Whether a metric is a loss and not a score in [0, 1], as any unknown name is."""
-    return metric in LOSSES
+    """Whether a metric's name says that less is better; any unknown name is taken for a score in [0, 1]."""
+    return direction(metric) == "down"
+
+
+def losses(table: pd.DataFrame) -> pd.Series:
+    """Of which rows less is better: as the column `higher_is_better` says, where it does, else as the metric's name."""
+    if "metric" not in table:
+        named = pd.Series(False, index=table.index)
+    else:
+        named = table["metric"].isin([name for name in table["metric"].dropna().unique() if is_loss(name)])
+    if "higher_is_better" not in table:
+        return named
+    stated = table["higher_is_better"]
+    return named.where(stated.isna(), ~stated.fillna(False).astype(bool))
 
 
 @dataclass(frozen=True)
