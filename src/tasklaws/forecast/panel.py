@@ -282,9 +282,14 @@ def _sizes(ladder: str, rows: pd.DataFrame) -> pd.DataFrame:
     orders = ["train_flops", "n_params", *([] if sized.any(axis=None) else ["_days"])]
     by = next((name for name in orders if sizes[name].notna().all()), None)
     if by is None:
-        lacking = sizes.index[sizes[orders[-1]].isna()][0]
-        what = "n_params, others train_flops" if sized.any(axis=None) else "a size (n_params or train_flops) and a date"
-        raise TasklawsError(f"ladder {ladder}: model {lacking} lacks {what}: give one of all models")
+        none = ~sized.any(axis=1)
+        if none.all():
+            lacking, what = sizes["_days"].isna(), "has neither size nor date"
+        elif none.any():
+            lacking, what = none, "has no size, others have one"
+        else:
+            lacking, what = ~sized["n_params"], "lacks n_params, others train_flops"
+        raise TasklawsError(f"ladder {ladder}: model {sizes.index[lacking][0]} {what}: give one of all models")
     return sizes.rename_axis("model").sort_values([by, "n_params", "model"])
 
 

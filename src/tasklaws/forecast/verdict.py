@@ -104,7 +104,7 @@ def _size_agreement(known: Panel) -> float:
 def _curve_verdict(curve: KnownCurve, half_width: float, agreed: float) -> Judgement:
     """The verdict on one task; `agreed` is how well size orders what all tasks share."""
     if len(np.unique(curve.size)) < LEAST_SIZES:
-        few = f"{len(np.unique(curve.size))} rungs of different size, {LEAST_SIZES} are needed"
+        few = f"{len(np.unique(curve.size))} rungs of different {curve.axis}, {LEAST_SIZES} are needed"
         return Judgement("not enough rungs", few)
     no_signal = _flat(curve) or _at_chance(curve)
     if no_signal:

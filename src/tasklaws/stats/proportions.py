@@ -199,7 +199,7 @@ def _bound(value: Array, size: Array | None) -> float:
     there = np.isfinite(value)
     squares = np.zeros(0) if size is None else _scatter(size[there], value[there])
     by_scatter = (1 + len(squares)) / (1 / _NOMINAL_ITEMS + squares.sum())
-    return float(min(by_scatter, _items_by_rounding(value[there])))
+    return float(np.clip(by_scatter, 1.0, _items_by_rounding(value[there])))
 
 
 def _scatter(size: Array, value: Array) -> Array:
