@@ -87,6 +87,18 @@ def test_intervals_are_no_narrower_than_those_of_the_known_number():
     assert half[False] > 0.9 * half[True]
 
 
+@pytest.mark.heavy
+@pytest.mark.parametrize("n_items", [50, 500])
+def test_intervals_cover_what_they_say_though_items_are_unknown(n_items):
+    inside = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        points = table(draw(rng, rises(rng, 2, SIZES), n_items), SIZES, n_items=np.nan, losses=False)
+        found, _ = rolling_backtest(points, ["acc"], 1, 5)
+        inside += found["observed"].between(found["lower"], found["upper"]).tolist()
+    assert np.mean(inside) >= 0.87
+
+
 def test_a_backtest_says_of_which_tasks_items_are_unknown():
     points = table(TWO_TASKS, SIZES, losses=False)
     points.loc[points["task"] == "t01", "n_items"] = np.nan
