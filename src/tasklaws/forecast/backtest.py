@@ -112,10 +112,10 @@ def backtest(
     `table` is as `read_points` gives it. With `rolling` K, from each origin of at least `min_rungs` models on, the next
     K are forecast from the smaller ones; with `fit` and `holdout`, pandas queries over the columns, the models of one
     set of rows from another. `metric` is one name (default: all scores, or all losses where there is no score), `tasks`
-    names (default: all). Values and intervals are in the metric's units, intervals of 90%. Models of which none has a size
-    go by their `date`, those of one day together. Unknown `n_items` make intervals wider and no step: see `evidence`. A
-    query that is none, names that the table lacks, a model of two sizes or of none, and nothing to forecast raise
-    TasklawsError. Method and sources: docs/forecasting.md.
+    names (default: all). Values and intervals are in the metric's units, intervals of 90%. Models of which none has a
+    size go by their `date`, those of one day together. Unknown `n_items` make intervals wider and no step: see
+    `evidence`. A query that is none, names that the table lacks, a model of two sizes or of none, and nothing to
+    forecast raise TasklawsError. Method and sources: docs/forecasting.md.
 
     >>> import numpy as np, pandas as pd
     >>> sizes = np.geomspace(1e6, 1e9, 8)

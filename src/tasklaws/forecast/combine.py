@@ -97,11 +97,13 @@ def forecasters(panel: Panel) -> Sequence[Forecaster]:
 
 def sampling(known: Panel) -> Array:
     """Standard deviation of a new value's sampling on the link scale, by task; as the known models' items say, of which
-    the new model answers the same."""
+    the new model answers the same. Where their number is bounded by how models scatter, which shows but what differs
+    between them, that is all of it."""
     items = np.where(np.isfinite(known.value), known.items, np.nan)
     found = np.full(len(items), np.nan)
     found[known.asked] = 1 / np.sqrt(np.nanmedian(items[known.asked], axis=1))
-    return np.asarray(found * np.sqrt(noise_share(known)))
+    bounded = ~np.isfinite(known.n_items).any(axis=1) & ~np.isfinite(known.checkpoint_noise).any(axis=1)
+    return np.where(bounded & (not known.loss), found, found * np.sqrt(noise_share(known)))
 
 
 def _gap(panel: Panel, origin: int, target: int) -> float:

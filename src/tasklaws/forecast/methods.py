@@ -56,16 +56,14 @@ def noise_share(panel: Panel) -> Array:
     """How much of the sampling noise of items differs from one model to the next, by task, shape (tasks,).
 
     Models answer the same items, so most of it is common to all. Late checkpoints show how much is not: their variance
-    as a share of sampling's, averaged over models and two models' worth of the ladder's median. All of it differs where
-    the number of items is bounded by how models scatter, which shows nothing else."""
+    as a share of sampling's, averaged over models and two models' worth of the ladder's median."""
     ratio = panel.checkpoint_noise * panel.items
     known = np.isfinite(ratio)
-    share = np.full(len(panel.tasks), _UNSHARED)
-    if known.any():
-        usual = max(float(np.median(ratio[known])), _LEAST_SHARE)
-        share = (np.where(known, ratio, 0.0).sum(axis=1) + 2 * usual) / (known.sum(axis=1) + 2)
-    by_scatter = ~known.any(axis=1) & ~np.isfinite(panel.n_items).any(axis=1) & (not panel.loss)
-    return np.where(by_scatter, 1.0, np.maximum(share, _LEAST_SHARE))
+    if not known.any():
+        return np.full(len(panel.tasks), _UNSHARED)
+    usual = max(float(np.median(ratio[known])), _LEAST_SHARE)
+    share = (np.where(known, ratio, 0.0).sum(axis=1) + 2 * usual) / (known.sum(axis=1) + 2)
+    return np.asarray(np.maximum(share, _LEAST_SHARE))
 
 
 def predictions(forecasters: Sequence[Forecaster], known: Panel, wanted: Panel) -> dict[str, Prediction]:
