@@ -53,11 +53,13 @@ def panel(value, sizes=None, n_items=500, tokens=20.0, chance=np.nan, losses=Tru
         n_params=sizes,
         n_tokens=tokens * sizes,
         train_flops=6 * tokens * sizes**2,
+        days=np.full(n_models, np.nan),
         value=value[:, order],
         n_items=np.full(value.shape, float(n_items)),
         n_eff=np.full(value.shape, float(n_eff)),
         chance=np.full(value.shape, chance),
         checkpoint_noise=np.full(value.shape, np.nan),
         others=(("web", "loss"),) if losses else (),
+        other_is_loss=(True,) if losses else (),
         other_values=loss[None] if losses else np.empty((0, n_models)),
     )

@@ -66,6 +66,15 @@ def test_split_with_an_early_checkpoint_called_final(points):
     assert bytes_of(split_backtest(other, ["acc"], *split), "m05") == bytes_of(real, "m05")
 
 
+def test_rolling_where_the_number_of_items_is_unknown(points):
+    """Their bound comes from the known models' values alone."""
+    bare = points.assign(n_items=np.nan, stderr=np.nan)
+    held = bare["model"] == "m05"
+    real = rolling_backtest(bare, ["acc"], 1, 4)
+    other = rolling_backtest(perturbed(bare, held), ["acc"], 1, 4)
+    assert bytes_of(other, "m05") == bytes_of(real, "m05")
+
+
 @pytest.mark.parametrize("model", ["m04", "m05"])
 def test_rolling(points, model):
     held = points["model"] >= model

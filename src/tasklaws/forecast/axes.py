@@ -23,9 +23,9 @@ _PUBLISHED = np.array([[[0.0, 482.0, 2085.0, 0.348, 0.366]]])  # E (left out), A
 
 
 def size(known: Panel, wanted: Panel) -> Places | None:
-    """ln of training compute, or of parameters where it is unknown."""
+    """ln of training compute, or of parameters where it is unknown; where both are, the date (`Panel.scale`)."""
     column = size_column(known, wanted)
-    first, second = (np.log(np.maximum(getattr(part, column), 1.0))[None] for part in (known, wanted))
+    first, second = (np.log(np.maximum(part.scale(column), 1.0))[None] for part in (known, wanted))
     return first, second
 
 
@@ -83,8 +83,8 @@ def ability(known: Panel, wanted: Panel) -> Places | None:
         return None
     places = reducible_loss(known, wanted) or size(known, wanted)
     assert places is not None
-    z = ARCSINE.of(known.value, known.n_items)
-    z = (z - z.mean(axis=1, keepdims=True)) * np.sqrt(known.n_items / (known.n_items + 500.0))
+    z = ARCSINE.of(known.value, known.items)
+    z = (z - z.mean(axis=1, keepdims=True)) * np.sqrt(known.items / (known.items + 500.0))
     component = np.linalg.svd(z, full_matrices=False)[2][0]
     sign = np.sign(component @ (places[0][0] - places[0][0].mean())) or 1.0
     theta = sign * component[None] * np.std(places[0]) / np.std(component)

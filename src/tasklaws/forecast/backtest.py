@@ -1,7 +1,7 @@
 """The backtest of a table: forecasts of held-out models, compared with what they did and with every baseline."""
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,17 +12,24 @@ import pandas as pd
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.forecast.baselines import BASELINES
+from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
 from tasklaws.forecast.combine import History
 from tasklaws.forecast.engine import BACKWARD, forecast_tables
-from tasklaws.forecast.methods import METHODS
+from tasklaws.forecast.methods import LOSS_METHODS, METHODS
 from tasklaws.forecast.panel import Panel, build_panels, compact
+from tasklaws.forecast.verdict import BELOW_CHANCE, UNKNOWN_ITEMS, UNKNOWN_STDERR
 from tasklaws.stats.scores import interval_figures, rounded
-from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS, POINTS, is_loss
+from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS, POINTS, SIZES, losses
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_DOUBTS = {
+    UNKNOWN_ITEMS: "n_items is unknown, so intervals are wider and no step or turn is called",
+    UNKNOWN_STDERR: "the stderr of a loss is unknown, so no step or turn is called",
+    BELOW_CHANCE: "scores are far below the chance stated for them: is it right?",
+}
+_OF_LOSSES = {method.name for method in (*LOSS_METHODS, *LOSS_BASELINES)}
 Tables = tuple[pd.DataFrame, pd.DataFrame]
 Figures = dict[str, Any]  # JSON: numbers by name, and such of parts by their name
 _MOST_CELLS = 100_000  # tasks times models that are forecast together: about a gigabyte
@@ -45,17 +52,23 @@ class Backtest(Result):
         return _figures(self.forecasts, self.methods)
 
     def summary(self) -> str:
-        """What the table lacked, how many forecasts look backward, and how good they were."""
+        """What the table lacked or gainsaid, how many forecasts look backward, and how good they were."""
         lines = []
-        lacking = sorted({method.name for method in (*METHODS, *BASELINES)} - set(self.methods["method"]))
-        if lacking and not all(map(is_loss, self.forecasts["metric"].unique())):
-            lines.append(f"the table lacks what these need (losses, tokens, chance ...): {', '.join(lacking)}")
+        named, used = {method.name for method in (*METHODS, *BASELINES)}, set(self.methods["method"])
+        if named - used and used - _OF_LOSSES:
+            lines.append(
+                f"the table lacks what these need (losses, tokens, chance ...): {', '.join(sorted(named - used))}"
+            )
+        lines += _doubts(self.forecasts)
         count, found = len(self.forecasts), self.figures
         backward = int(self.forecasts["evidence"].str.endswith(BACKWARD).sum())
         if backward:
-            lines.append(
-                f"{backward} of {count} forecasts are of models smaller than the largest known one: see `evidence`"
+            behind = (
+                "no later than the latest"
+                if self.forecasts[list(SIZES)].isna().all(axis=None)
+                else "smaller than the largest"
             )
+            lines.append(f"{backward} of {count} forecasts are of models {behind} known one: see `evidence`")
         if found["n"]:
             worth = f"mean error {found['mae']:.4f}, 90% intervals hold {found['coverage']:.1%}"
         else:
@@ -75,6 +88,15 @@ class Backtest(Result):
         return ax
 
 
+def _doubts(forecasts: pd.DataFrame) -> Iterator[str]:
+    """What the evidence says of the table's own columns, a line each, with the tasks that it concerns."""
+    for said, meaning in _DOUBTS.items():
+        tasks = sorted(forecasts.loc[forecasts["evidence"].str.contains(said, regex=False), "task"].unique())
+        if tasks:
+            some = ", ".join(tasks[:3]) + (" ..." if len(tasks) > 3 else "")
+            yield f"{meaning} ({len(tasks)} {'tasks' if len(tasks) > 1 else 'task'}: {some})"
+
+
 def backtest(
     table: pd.DataFrame,
     *,
@@ -90,8 +112,10 @@ def backtest(
     `table` is as `read_points` gives it. With `rolling` K, from each origin of at least `min_rungs` models on, the next
     K are forecast from the smaller ones; with `fit` and `holdout`, pandas queries over the columns, the models of one
     set of rows from another. `metric` is one name (default: all scores, or all losses where there is no score), `tasks`
-    names (default: all). Values and intervals are in the metric's units, intervals of 90%. A query that is none, names
-    that the table lacks, or nothing to forecast raise TasklawsError. Method and sources: docs/forecasting.md.
+    names (default: all). Values and intervals are in the metric's units, intervals of 90%. Models of which none has a
+    size go by their `date`, those of one day together. Unknown `n_items` make intervals wider and no step: see
+    `evidence`. A query that is none, names that the table lacks, a model of two sizes or of none, and nothing to
+    forecast raise TasklawsError. Method and sources: docs/forecasting.md.
 
     >>> import numpy as np, pandas as pd
     >>> sizes = np.geomspace(1e6, 1e9, 8)
@@ -126,7 +150,8 @@ def _choose_metrics(table: pd.DataFrame, metric: str | None) -> list[str]:
         if metric not in found:
             raise TasklawsError(f"metric {metric!r} is not in the table: it has {', '.join(found)}")
         return [metric]
-    return [name for name in found if not is_loss(name)] or found
+    scores = set(map(str, table.loc[~losses(table), "metric"].unique()))
+    return sorted(scores) or found
 
 
 def _choose_tasks(table: pd.DataFrame, tasks: Sequence[str], metrics: list[str]) -> pd.DataFrame:
@@ -203,11 +228,19 @@ def rolling_backtest(table: pd.DataFrame, metrics: list[str], ahead: int, min_ru
             f"nothing to forecast: no ladder has more than {most} models, min-rungs is {min_rungs}: {remedy}"
         )
     jobs = (
-        (history, origin, range(origin, min(origin + ahead, len(history.panel.models))))
+        (history, origin, _next(history.panel, origin, ahead))
         for history in map(History, panels)
         for origin in range(min_rungs, len(history.panel.models))
+        if history.panel.is_origin(origin)
     )
     return _forecast_all(jobs, sum(max(len(panel.models) - min_rungs, 0) for panel in panels))
+
+
+def _next(panel: Panel, origin: int, ahead: int) -> range:
+    """The `ahead` models from number `origin` on, and those of the same day as the last of them where dates order."""
+    count = len(panel.models)
+    end = min(origin + ahead, count)
+    return range(origin, next((number for number in range(end, count) if panel.is_origin(number)), count))
 
 
 def _forecast_all(jobs: Iterable[tuple[History, int, range]], count: int) -> Tables:
@@ -217,6 +250,10 @@ def _forecast_all(jobs: Iterable[tuple[History, int, range]], count: int) -> Tab
         for job in jobs:
             found.append(forecast_tables(*job))
             advance()
+    if not found:
+        raise TasklawsError(
+            "nothing to forecast: all models behind the first min-rungs are of the same day as the last"
+        )
     forecasts, methods = (pd.concat(part) for part in zip(*found, strict=True))
     return BACKTEST_FORECASTS.pick(forecasts).sort_values(BACKTEST_FORECASTS.keys, ignore_index=True), (
         BACKTEST_METHODS.pick(methods).sort_values(BACKTEST_METHODS.keys, ignore_index=True)

@@ -21,7 +21,7 @@ class RepeatLast:
     name: str = "repeat_last"
 
     def __call__(self, known: Panel, wanted: Panel) -> Prediction:
-        z = known.link.of(known.value, known.n_items)
+        z = known.link.of(known.value, known.items)
         last = np.array([row[np.isfinite(row)][-1] if np.isfinite(row).any() else np.nan for row in z])
         moves = np.diff(z, axis=1) ** 2
         there = np.isfinite(moves)
@@ -44,14 +44,17 @@ class Chance:
 
 @dataclass(frozen=True)
 class Curve:
-    """One law of each task along compute (or n_params, where compute is unknown): a logistic from chance for scores, a
-    power law with floor for losses; the tasks apart, by binomial or Huber fit."""
+    """One law of each task along compute (or n_params, where compute is unknown, or compute's usual growth by date,
+    where that is too): a logistic from chance for scores, a power law with floor for losses; the tasks apart, by
+    binomial or Huber fit."""
 
     name: str
 
     def __call__(self, known: Panel, wanted: Panel) -> Prediction | None:
-        axis = size_column(known, wanted)
-        return _fitted(known, "power" if known.loss else "logistic", {axis: getattr(wanted, axis)}, {}, axis)
+        column = size_column(known, wanted)
+        axis = "train_flops" if column == "date" else column
+        inputs = {axis: np.broadcast_to(known.scale(column), known.value.shape)}
+        return _fitted(known, "power" if known.loss else "logistic", {axis: wanted.scale(column)}, inputs, axis)
 
 
 @dataclass(frozen=True)

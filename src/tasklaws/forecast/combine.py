@@ -97,11 +97,13 @@ def forecasters(panel: Panel) -> Sequence[Forecaster]:
 
 def sampling(known: Panel) -> Array:
     """Standard deviation of a new value's sampling on the link scale, by task; as the known models' items say, of which
-    the new model answers the same."""
-    items = np.where(np.isfinite(known.value), known.n_items, np.nan)
+    the new model answers the same. Where their number is bounded by how models scatter, which shows but what differs
+    between them, that is all of it."""
+    items = np.where(np.isfinite(known.value), known.items, np.nan)
     found = np.full(len(items), np.nan)
     found[known.asked] = 1 / np.sqrt(np.nanmedian(items[known.asked], axis=1))
-    return np.asarray(found * np.sqrt(noise_share(known)))
+    bounded = ~np.isfinite(known.n_items).any(axis=1) & ~np.isfinite(known.checkpoint_noise).any(axis=1)
+    return np.where(bounded & (not known.loss), found, found * np.sqrt(noise_share(known)))
 
 
 def _gap(panel: Panel, origin: int, target: int) -> float:
@@ -118,7 +120,7 @@ def _latest(cells: Array) -> Array:
 def panel_design_effect(known: Panel) -> Array:
     """Items by the number of independent tasks that they are worth (Kish 1965), of each task, as the largest known
     model that says one has it; 1, independent items, where none does."""
-    found = _latest(known.n_items / known.n_eff)
+    found = _latest(known.items / known.n_eff)
     return np.where(np.isfinite(found), np.maximum(found, 1.0), 1.0)
 
 
@@ -134,7 +136,7 @@ def overlap_sd(known: Panel, mean: Array, sd: Array) -> Array:
     if (effect == 1).all():
         return np.zeros(len(mean))
     last = _latest(known.value)[:, None]
-    spare = (effect - 1) / _latest(known.n_items)  # 1 / n_eff - 1 / n_items
+    spare = (effect - 1) / _latest(known.items)  # 1 / n_eff - 1 / n_items
     value = known.link.inverse(mean[:, None] + sd[:, None] * NODES)
     spread = np.sqrt(next_rung_variance(last, value, 1.0) * spare[:, None])
     low, high = np.clip(value - spread, 0, 1), np.clip(value + spread, 0, 1)
@@ -166,7 +168,7 @@ def mix(weights: Array, mean: Array, sd: Array) -> tuple[Array, Array]:
 def _pairs(panel: Panel, origin: int, target: int) -> Iterator[tuple[int, int, float]]:
     """(earlier origin, later rung, weight) of the tests that the first `origin` models allow, less the lightest."""
     here = np.log1p(_gap(panel, origin, target))
-    for start in range(LEAST_RUNGS, origin):
+    for start in filter(panel.is_origin, range(LEAST_RUNGS, origin)):
         for rung in range(start, origin):
             apart = (np.log1p(_gap(panel, start, rung)) - here) / _ALIKE
             weight = float(np.exp(-0.5 * apart**2)) * _FADING ** (origin - 1 - rung)
@@ -211,7 +213,7 @@ def forecast(history: History, origin: int, target: int) -> Forecast:
         if rung - start > 2:
             continue
         earlier = history.combined(start, rung)
-        off = np.abs(panel.link.of(panel.value[:, rung], panel.n_items[:, rung]) - earlier.mean) / earlier.width
+        off = np.abs(panel.link.of(panel.value[:, rung], np.inf) - earlier.mean) / earlier.width
         off = off[np.isfinite(off)]
         residuals.append(off)
         weights.append(np.full(len(off), weight))

@@ -8,14 +8,14 @@ from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.combine import LEAST_RUNGS, Forecast, History, forecast, panel_design_effect, sampling
-from tasklaws.forecast.panel import Panel
+from tasklaws.forecast.panel import Panel, size_column
 from tasklaws.forecast.verdict import panel_verdicts
 from tasklaws.stats.links import Link
 from tasklaws.stats.scores import LEVEL
 from tasklaws.tables import SIZES
 
 _REACH = float(norm.isf((1 - LEVEL) / 2))
-BACKWARD = "; smaller than the largest known model: weights and interval rest on tests that look ahead"
+BACKWARD = "weights and interval rest on tests that look ahead"
 
 
 def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -25,7 +25,7 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
 
     `observed` is what the panel holds, empty where unknown; nothing else of a row depends on it, but for `log_score`
     (nats, on the link scale). A task that no known model was asked has no row. `evidence` ends in BACKWARD where the
-    wanted model is smaller than the largest known one. `equivalent_items`, so many items of the task, asked of the
+    wanted model is smaller, or no later, than a known one. `equivalent_items`, so many items of the task, asked of the
     wanted model itself, would tell its score as well as the forecast does: on the arcsine scale n items have a variance
     of 1 / n, whatever the score; of a loss, it is (loss / sd)^2.
     """
@@ -37,7 +37,7 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
         table = _with_interval(history.panel, origin, target, found.mean, found.width)
         half = (table["upper"] - table["lower"]) / 2 / (table["predicted"] if known.loss else 1.0)
         verdicts = panel_verdicts(known, half.to_numpy())
-        backward = BACKWARD if history.panel.size[target] < known.size.max() else ""
+        backward = _backward(history.panel, known, target)
         table = table.assign(
             **{name: getattr(history.panel, name)[target] for name in SIZES},
             observed=history.panel.value[:, target],
@@ -56,6 +56,14 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
     return pd.concat(tables, ignore_index=True), pd.concat(methods, ignore_index=True)
 
 
+def _backward(panel: Panel, known: Panel, target: int) -> str:
+    """What `evidence` says of a wanted model that lies behind a known one, or is of the same day."""
+    if size_column(panel) == "date":
+        looks_back = panel.days[target] <= known.days.max()
+        return f"; no later than the latest known model: {BACKWARD}" if looks_back else ""
+    return f"; smaller than the largest known model: {BACKWARD}" if panel.size[target] < known.size.max() else ""
+
+
 def _method_table(history: History, origin: int, target: int, found: Forecast) -> pd.DataFrame:
     """The forecasts of every single method and baseline, their intervals not scaled by backtest."""
     noise = sampling(history.known(origin))
@@ -71,7 +79,7 @@ def _method_table(history: History, origin: int, target: int, found: Forecast) -
 def _with_interval(panel: Panel, origin: int, target: int, mean: Array, width: Array) -> pd.DataFrame:
     """A row a task: what it forecasts, value and interval, and the log density of what was observed (on the link)."""
     lower, predicted, upper = value_interval(panel.link, mean, width)
-    observed = panel.link.of(panel.value[:, target], panel.n_items[:, target])
+    observed = panel.link.of(panel.value[:, target], np.inf)
     table = pd.DataFrame(panel.tasks, columns=["task", "metric"])
     return table.assign(
         ladder=panel.ladder,

@@ -26,8 +26,8 @@ class Method:
         places = self.axis(known, wanted)
         if places is None:
             return None
-        z = self.link.of(known.value, known.n_items)
-        noise = noise_share(known)[:, None] * self.link.variance(_steadied(known), known.n_items)
+        z = self.link.of(known.value, known.items)
+        noise = noise_share(known)[:, None] * self.link.variance(_steadied(known), known.items)
         found = mixture.predict_targets(*places, z, noise, self.link)
         return _to_prediction(found, self.link, known.link)
 
@@ -57,7 +57,7 @@ def noise_share(panel: Panel) -> Array:
 
     Models answer the same items, so most of it is common to all. Late checkpoints show how much is not: their variance
     as a share of sampling's, averaged over models and two models' worth of the ladder's median."""
-    ratio = panel.checkpoint_noise * panel.n_items
+    ratio = panel.checkpoint_noise * panel.items
     known = np.isfinite(ratio)
     if not known.any():
         return np.full(len(panel.tasks), _UNSHARED)
@@ -88,10 +88,10 @@ def _steadied(panel: Panel) -> Array:
     away from 0 and 1."""
     if panel.loss:
         return panel.value
-    count = np.where(np.isfinite(panel.value), panel.n_items, np.nan)
+    count = np.where(np.isfinite(panel.value), panel.items, np.nan)
     mean = (np.nansum(count * panel.value, axis=1, keepdims=True) + 0.5) / (np.nansum(count, 1, keepdims=True) + 1)
-    inside = (panel.n_items * panel.value + 20 * mean) / (panel.n_items + 20)
-    return np.asarray(np.clip(inside, 0.5 / panel.n_items, 1 - 0.5 / panel.n_items))
+    inside = (panel.items * panel.value + 20 * mean) / (panel.items + 20)
+    return np.asarray(np.clip(inside, 0.5 / panel.items, 1 - 0.5 / panel.items))
 
 
 def _to_prediction(found: mixture.Mixture, link: Link, scale: Link) -> Prediction:

@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.stats.links import ARCSINE, LOG, Link
-from tasklaws.stats.proportions import items_worth
-from tasklaws.tables import SIZES, is_loss
+from tasklaws.stats.proportions import fill_items, known_items
+from tasklaws.tables import SIZES, losses
 
 _PROBABILITIES = ("rc_soft", "probability")  # the probability given to the right answer, where a table has one
 _BY_TASK = ("value", "n_items", "n_eff", "chance", "checkpoint_noise")
 _BY_MODEL = (*_BY_TASK, "other_values")
 _NAMES = ["ladder", "model", "task", "metric"]
 _NUMBERS = [*SIZES, "value", "stderr", "n_items", "n_eff", "chance"]
+_DERIVED = ["_days", "_loss"]  # columns that `compact` adds: days since 1970, whether less is better
+_GROWTH = 1.5 / 365.25  # e-folds of compute a day: 4.5 times a year, as frontier models' (Sevilla and Roldan 2024)
+_SAME = 1e-3  # sizes of one model that differ by a smaller share are one size, rounded
 _LATE = 2 / 3  # checkpoints from this share of a model's training on count as late
 
 
@@ -28,11 +31,13 @@ class Panel:
     """One kind of metric (scores or losses) of one ladder.
 
     `tasks` are (task, metric) pairs; `value`, `n_items`, `n_eff`, `chance` and `checkpoint_noise` have a row for each
-    and a column for each of `models`, which are sorted by `size`; NaN where unknown. `n_eff` is how many independent
-    tasks the items are worth, as far as it is known at that model; where it is not, they count as independent.
+    and a column for each of `models`, which are sorted by `size`; NaN where unknown. `n_items` is how many items a
+    value is worth as far as the table says it (`known_items`); `items` bounds it where the table does not. `days` are
+    those from 1970 to a model's date. `n_eff` is how many independent tasks the items are worth, as far as it is known
+    at that model; where it is not, they count as independent.
     `checkpoint_noise` is the variance of a late checkpoint's value around its neighbours' trend, on the link scale.
-    `others` are the pairs of the ladder whose metric is a loss or the probability of the right answer, and
-    `other_values` their values: what may stand for a model's scale.
+    `others` are the pairs of the ladder whose metric is a loss (`other_is_loss`) or the probability of the right
+    answer, and `other_values` their values: what may stand for a model's scale.
     """
 
     ladder: str
@@ -42,12 +47,14 @@ class Panel:
     n_params: Array
     n_tokens: Array
     train_flops: Array
+    days: Array
     value: Array
     n_items: Array
     n_eff: Array
     chance: Array
     checkpoint_noise: Array
     others: tuple[tuple[str, str], ...]
+    other_is_loss: tuple[bool, ...]
     other_values: Array
 
     @property
@@ -57,8 +64,25 @@ class Panel:
 
     @cached_property
     def size(self) -> Array:
-        """ln train_flops where it is known of every model, else ln n_params (ln is 0 of an untrained model)."""
-        return np.asarray(np.log(np.maximum(getattr(self, size_column(self)), 1.0)))
+        """ln of `scale` on the panel's `size_column` (0 of an untrained model)."""
+        return np.asarray(np.log(np.maximum(self.scale(size_column(self)), 1.0)))
+
+    def scale(self, column: str) -> Array:
+        """Training FLOPs, parameters, or, on `date`, how many times compute grew since 1970: exp(_GROWTH days)."""
+        return np.exp(_GROWTH * self.days) if column == "date" else np.asarray(getattr(self, column))
+
+    @cached_property
+    def items(self) -> Array:
+        """How many items each value is worth: `n_items`, bounded by these models' values where it is unknown."""
+        lacking = ~np.isfinite(self.n_items)
+        found = self.n_items.copy()
+        for row in np.flatnonzero(lacking.any(axis=1)):
+            found[row] = fill_items(self.value[row], found[row], self.size, loss=self.loss)
+        return found
+
+    def is_origin(self, number: int) -> bool:
+        """Whether the first `number` models are earlier than all others, where dates order them; sizes may be equal."""
+        return size_column(self) != "date" or bool(self.days[number - 1] < self.days[number])
 
     @cached_property
     def guess(self) -> Array:
@@ -69,7 +93,7 @@ class Panel:
     def validation_loss(self) -> Array:
         """Losses that are of no task of the panel, one a row."""
         own = {task for task, _ in self.tasks}
-        rows = [row for row, (task, metric) in enumerate(self.others) if is_loss(metric) and task not in own]
+        rows = [row for row, (task, _) in enumerate(self.others) if self.other_is_loss[row] and task not in own]
         return self.other_values[rows]
 
     @cached_property
@@ -81,9 +105,9 @@ class Panel:
         for index, (task, metric) in enumerate(self.tasks):
             rows = [row for row, (of, name) in enumerate(self.others) if of == task and name != metric]
             if rows:
-                best = min(rows, key=lambda row: (not is_loss(self.others[row][1]), -known[row]))
+                best = min(rows, key=lambda row: (not self.other_is_loss[row], -known[row]))
                 value = self.other_values[best]
-                found[index] = value if is_loss(self.others[best][1]) else -np.log(np.clip(value, 1e-9, 1.0)) + 1e-9
+                found[index] = value if self.other_is_loss[best] else -np.log(np.clip(value, 1e-9, 1.0)) + 1e-9
         return found
 
     @cached_property
@@ -105,12 +129,13 @@ class Panel:
             panel = self.of_tasks(np.array([place[task] == part for task, _ in self.tasks]))
             rows = [row for row, (task, _) in enumerate(self.others) if place.get(task, part) == part]
             others = tuple(self.others[row] for row in rows)
-            found.append(replace(panel, others=others, other_values=self.other_values[rows]))
+            kinds = tuple(self.other_is_loss[row] for row in rows)
+            found.append(replace(panel, others=others, other_is_loss=kinds, other_values=self.other_values[rows]))
         return found
 
     def select(self, models: NDArray[np.intp]) -> "Panel":
         """The panel of some of its models, by their index."""
-        of_model = {name: getattr(self, name)[models] for name in SIZES}
+        of_model = {name: getattr(self, name)[models] for name in (*SIZES, "days")}
         of_cell = {name: getattr(self, name)[:, models] for name in _BY_MODEL}
         return replace(self, models=tuple(self.models[index] for index in models), **of_model, **of_cell)
 
@@ -125,8 +150,15 @@ class Panel:
 
 
 def size_column(*panels: Panel) -> str:
-    """`train_flops` where it is known of every model of the panels, else `n_params`."""
-    return "train_flops" if all(np.isfinite(panel.train_flops).all() for panel in panels) else "n_params"
+    """The first of `train_flops` and `n_params` that is known of every model of the panels, else `date`."""
+    columns = ("train_flops", "n_params")
+    known = (name for name in columns if all(np.isfinite(getattr(panel, name)).all() for panel in panels))
+    return next(known, "date")
+
+
+def date_of(size: float) -> str:
+    """The day of a place on the axis `date` (`Panel.size`)."""
+    return str(np.datetime64(round(size / _GROWTH), "D"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,19 +193,44 @@ def build_panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
     final = _finals(table).astype({name: table[name].cat.categories.dtype for name in _NAMES})
     for ladder, rows in final.groupby("ladder", sort=True):
         for loss in (False, True):
-            wanted = [metric for metric in metrics if is_loss(metric) == loss]
-            own = rows[rows["metric"].isin(wanted)]
+            own = rows[rows["metric"].isin(metrics) & (rows["_loss"] == loss)]
             if len(own):
-                others = (table["ladder"] == ladder) & ~table["is_final"] & table["metric"].isin(wanted)
-                checkpoints = table.loc[others, [*_NAMES, "step", "value"]]
+                others = (table["ladder"] == ladder) & ~table["is_final"] & table["metric"].isin(metrics)
+                checkpoints = table.loc[others & (table["_loss"] == loss), [*_NAMES, "step", "value"]]
                 panels.append(_panel(str(ladder), loss, own, rows, checkpoints))
     return panels
 
 
 def compact(table: pd.DataFrame) -> pd.DataFrame:
     """What panels are made of, names as categories: a tenth of the memory."""
-    kept = [*_NAMES, "step", "is_final", *_NUMBERS]
+    if not set(_DERIVED) <= set(table):
+        table = table.assign(_days=_days(table), _loss=_is_loss(table))
+    kept = [*_NAMES, "step", "is_final", *_NUMBERS, *_DERIVED]
     return table[[name for name in (*kept, "seed") if name in table]].astype(dict.fromkeys(_NAMES, "category"))
+
+
+def _is_loss(table: pd.DataFrame) -> pd.Series:
+    """Of which rows less is better; a task's metric of which some rows say so and others not raises TasklawsError."""
+    found = losses(table)
+    if "higher_is_better" in table:
+        pair = ["ladder", "task", "metric"]
+        mixed = found.groupby([table[name] for name in pair]).transform("nunique") > 1
+        if mixed.any():
+            ladder, task, metric = table.loc[mixed, pair].iloc[0]
+            what = f"higher_is_better of {task} {metric} is true in some rows of ladder {ladder} and false in others"
+            raise TasklawsError(f"{what}: give one in all of them")
+    return found
+
+
+def _days(table: pd.DataFrame) -> "pd.Series | float":
+    """Days from 1970 to each row's `date` (ISO: a day, a month or a year, of which the first day counts)."""
+    if "date" not in table:
+        return np.nan
+    dates = pd.to_datetime(table["date"], format="ISO8601", errors="coerce", utc=True)
+    bad = dates.isna() & table["date"].notna()
+    if bad.any():
+        raise TasklawsError(f"date {table.loc[bad, 'date'].iloc[0]!r}: give YYYY-MM-DD, YYYY-MM or YYYY")
+    return (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
 
 
 def _finals(table: pd.DataFrame) -> pd.DataFrame:
@@ -184,19 +241,13 @@ def _finals(table: pd.DataFrame) -> pd.DataFrame:
         step = kept["step"].fillna(-1.0)
         runs = [kept[key] for key in (*_NAMES, "seed") if key in kept]
         kept = kept[step == step.groupby(runs, dropna=False).transform("max")]
-    return kept.groupby(_NAMES, sort=True)[_NUMBERS].mean().reset_index()
+    return kept.groupby(_NAMES, sort=True)[[*_NUMBERS, *_DERIVED]].mean().reset_index()
 
 
 def _panel(ladder: str, loss: bool, own: pd.DataFrame, rows: pd.DataFrame, checkpoints: pd.DataFrame) -> Panel:
-    sizes = rows.groupby("model")[list(SIZES)].max().loc[sorted(set(own["model"]))]
-    if sizes["train_flops"].isna().any() and sizes["n_params"].isna().any():
-        lacking = sizes.index[sizes["n_params"].isna()][0]
-        raise TasklawsError(
-            f"ladder {ladder}: model {lacking} lacks n_params, others train_flops: give one of all models"
-        )
-    by = "train_flops" if sizes["train_flops"].notna().all() else "n_params"
-    sizes = sizes.rename_axis("model").sort_values([by, "n_params", "model"])
-    others = rows[[is_loss(metric) or metric in _PROBABILITIES for metric in rows["metric"]]]
+    sizes = _sizes(ladder, rows[rows["model"].isin(own["model"])])
+    others = rows[(rows["_loss"] == 1) | rows["metric"].isin(_PROBABILITIES)]
+    kinds = others.groupby(["task", "metric"], observed=True)["_loss"].first()
     value, stderr, n_items = (_cells(own, column, sizes.index) for column in ("value", "stderr", "n_items"))
     return Panel(
         ladder=ladder,
@@ -204,14 +255,42 @@ def _panel(ladder: str, loss: bool, own: pd.DataFrame, rows: pd.DataFrame, check
         tasks=_pairs(own),
         models=tuple(sizes.index.astype(str)),
         **{name: sizes[name].to_numpy(dtype=float) for name in SIZES},
+        days=sizes["_days"].to_numpy(dtype=float),
         value=value,
-        n_items=items_worth(value, stderr, n_items, loss),
+        n_items=known_items(value, stderr, n_items, loss),
         n_eff=np.full_like(value, np.nan) if loss else _cells(own, "n_eff", sizes.index),
         chance=_cells(own, "chance", sizes.index),
         checkpoint_noise=_checkpoint_noise(checkpoints, _pairs(own), sizes.index, LOG if loss else ARCSINE),
         others=_pairs(others),
+        other_is_loss=tuple(bool(kinds[pair]) for pair in _pairs(others)),
         other_values=_cells(others, "value", sizes.index),
     )
+
+
+def _sizes(ladder: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """SIZES and `_days` of each model, in order of the first of FLOPs, parameters and date that is known of all.
+
+    A model of two sizes, and one without a size or date among models with one, raise TasklawsError."""
+    by_model = rows.groupby("model", observed=True)[[*SIZES, "_days"]]
+    sizes, least = by_model.max(), by_model.min()
+    for name in SIZES:
+        apart = sizes.index[sizes[name] - least[name] > _SAME * sizes[name]]
+        if len(apart):
+            two = f"{name} {least.loc[apart[0], name]:.6g} in some rows and {sizes.loc[apart[0], name]:.6g} in others"
+            raise TasklawsError(f"ladder {ladder}: model {apart[0]} has {two}: keep one, or name two models")
+    sized = sizes[["train_flops", "n_params"]].notna()
+    orders = ["train_flops", "n_params", *([] if sized.any(axis=None) else ["_days"])]
+    by = next((name for name in orders if sizes[name].notna().all()), None)
+    if by is None:
+        none = ~sized.any(axis=1)
+        if none.all():
+            lacking, what = sizes["_days"].isna(), "has neither size nor date"
+        elif none.any():
+            lacking, what = none, "has no size, others have one"
+        else:
+            lacking, what = ~sized["n_params"], "lacks n_params, others train_flops"
+        raise TasklawsError(f"ladder {ladder}: model {sizes.index[lacking][0]} {what}: give one of all models")
+    return sizes.rename_axis("model").sort_values([by, "n_params", "model"])
 
 
 def _checkpoint_noise(

@@ -1,15 +1,16 @@
 """Verdicts: may this curve be extrapolated at all? From the known rungs alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from scipy.special import ndtri
 
 from tasklaws.core.arrays import Array
-from tasklaws.forecast.panel import Panel
+from tasklaws.forecast.panel import Panel, date_of, size_column
 from tasklaws.stats.jumps import LEAST_SIZES, SIGMA, SIGNIFICANCE, FoundStep, find_step, mean_by_size, sampling_p_value
 from tasklaws.stats.links import ARCSINE, LOG
+from tasklaws.stats.proportions import fill_items
 
 Verdict = Literal["lawful", "no signal", "discontinuous", "non-monotone", "not enough rungs"]
 _ORDER = 0.6  # Kendall's tau between a curve and size from which on the relationship counts as consistent
@@ -17,6 +18,10 @@ _RISE = 3.0  # the rise over the known rungs, in half-widths of the forecast's i
 _PRECISE = 0.05  # the widest half-width of a forecast that is of use: 5 points of score, or 5% of a loss
 _AGREED = 0.7  # the same between size and what all tasks of the ladder share
 _DEEP = 0.25  # a turn this deep, as a share of a curve's range, counts however consistent the rest is
+UNKNOWN_ITEMS = "n_items is unknown"
+UNKNOWN_STDERR = "its stderr is unknown"
+BELOW_CHANCE = "far below its stated chance"
+_MANY_ITEMS = 10_000  # behind a curve of unknown items, to see what it might be called
 
 
 @dataclass(frozen=True)
@@ -27,26 +32,43 @@ class Judgement:
 
 @dataclass(frozen=True, eq=False)
 class KnownCurve:
-    """One task's known values, sorted by size: `z` on the link scale, `noise` its sampling sd."""
+    """One task's known values, sorted by size (`axis` says of which kind): `z` on the link scale, `noise` its sampling
+    sd, bounded by the values themselves where the number of items is unknown (`fill_items`)."""
 
     size: Array
     value: Array
     z: Array
     noise: Array
     items: float
+    items_known: bool
     chance: float
     loss: bool
+    axis: Literal["size", "date"] = "size"
+
+    def place(self, size: float) -> str:
+        """A point of the axis in words: a size, or a day."""
+        return date_of(size) if self.axis == "date" else f"{np.exp(size):.3g}"
 
 
 def panel_verdicts(known: Panel, half_width: Array) -> list[Judgement]:
     """The verdict on every task of the known models; `half_width` is that of each forecast's 90% interval (of a loss
     as a share of it)."""
     agreed = _size_agreement(known)
+    axis: Literal["size", "date"] = "date" if size_column(known) == "date" else "size"
     rows = zip(known.value, known.n_items, known.guess, half_width, strict=True)
-    return [
-        _curve_verdict(seen_curve(known.size, value, n_items, float(chance), known.loss), float(half), agreed)
-        for value, n_items, chance, half in rows
-    ]
+    found = []
+    for value, n_items, chance, half in rows:
+        curve = replace(seen_curve(known.size, value, n_items, float(chance), known.loss), axis=axis)
+        judged = _curve_verdict(curve, float(half), agreed)
+        found.append(judged if curve.items_known else replace(judged, evidence=f"{judged.evidence}; {_unknown(curve)}"))
+    return found
+
+
+def _unknown(curve: KnownCurve) -> str:
+    """That the number of items is unknown, and what it was taken as."""
+    if curve.loss:
+        return f"{UNKNOWN_STDERR}: taken as {1 / np.sqrt(curve.items):.1%} of the loss"
+    return f"{UNKNOWN_ITEMS}: taken as {curve.items:.0f}"
 
 
 def seen_curve(size: Array, value: Array, n_items: Array, chance: float, loss: bool) -> KnownCurve:
@@ -54,12 +76,15 @@ def seen_curve(size: Array, value: Array, n_items: Array, chance: float, loss: b
     link = LOG if loss else ARCSINE
     there = np.isfinite(value)
     size, value, n_items = size[there], value[there], n_items[there]
+    known = bool(np.isfinite(n_items).any())
+    n_items = fill_items(value, n_items, size, loss=loss)
     return KnownCurve(
         size=size,
         value=value,
         z=link.of(value, n_items),
         noise=np.sqrt(link.variance(value, n_items)),
         items=float(np.median(n_items)) if len(value) else 0.0,
+        items_known=known,
         chance=chance,
         loss=loss,
     )
@@ -68,7 +93,7 @@ def seen_curve(size: Array, value: Array, n_items: Array, chance: float, loss: b
 def _size_agreement(known: Panel) -> float:
     """Kendall's tau between size and what the tasks share (the first principal component of their curves on the link
     scale; its sign means nothing): an axis that orders nothing but a task or two does so by luck."""
-    z = known.link.of(known.value, known.n_items)[known.asked]
+    z = known.link.of(known.value, np.inf)[known.asked]
     if not len(z):
         return 0.0
     centre = np.nanmean(z, axis=1, keepdims=True)
@@ -79,32 +104,44 @@ def _size_agreement(known: Panel) -> float:
 def _curve_verdict(curve: KnownCurve, half_width: float, agreed: float) -> Judgement:
     """The verdict on one task; `agreed` is how well size orders what all tasks share."""
     if len(np.unique(curve.size)) < LEAST_SIZES:
-        few = f"{len(np.unique(curve.size))} rungs of different size, {LEAST_SIZES} are needed"
+        few = f"{len(np.unique(curve.size))} rungs of different {curve.axis}, {LEAST_SIZES} are needed"
         return Judgement("not enough rungs", few)
     no_signal = _flat(curve) or _at_chance(curve)
     if no_signal:
         return Judgement("no signal", no_signal)
-    found = step(curve)
-    if found is not None:
-        between = f"sizes {np.exp(found.before):.3g} and {np.exp(found.after):.3g}"
-        return Judgement("discontinuous", f"one step between {between} explains {found.share:.0%}")
     tau, p_value = _order(curve.size, -curve.z if curve.loss else curve.z)
-    order = f"Kendall's tau with size {tau:+.2f}, p = {p_value:.2g}"
-    turn, depth = _turning(curve)
-    if turn is not None and (abs(tau) < _ORDER or depth > _DEEP):
-        return Judgement("non-monotone", f"{turn}; {order}")
+    order = f"Kendall's tau with {curve.axis} {tau:+.2f}, p = {p_value:.2g}"
+    broken = _broken(curve, tau, order)
+    if broken is not None:
+        return broken
     if abs(tau) < _ORDER:
-        return Judgement("no signal", f"no consistent relationship with size: {order}")
+        return Judgement("no signal", f"no consistent relationship with {curve.axis}: {order}")
     if p_value > SIGNIFICANCE:
         return Judgement("not enough rungs", f"so few rungs may be in order by luck: {order}")
     if abs(agreed) < _AGREED:
-        whole = f"size does not order what the tasks of this ladder share: Kendall's tau {agreed:+.2f}"
+        whole = f"{curve.axis} does not order what the tasks of this ladder share: Kendall's tau {agreed:+.2f}"
         return Judgement("no signal", f"{whole}; of this task {tau:+.2f}")
     rise = _trend(curve)
     precision = f"forecast +-{half_width:.3g}, the known rungs differ by {rise:.3g}; {order}"
     if half_width > _PRECISE or rise < _RISE * half_width:
         return Judgement("not enough rungs", f"a trend, but too few rungs or items to place the next one: {precision}")
     return Judgement("lawful", precision)
+
+
+def _broken(curve: KnownCurve, tau: float, order: str) -> Judgement | None:
+    """The judgement on a curve that makes a step or turns; what may be noise of unknown items is called neither."""
+    if not curve.items_known:
+        sure = replace(curve, noise=np.full_like(curve.noise, _MANY_ITEMS**-0.5), items_known=True)
+        found = _broken(sure, tau, order)
+        return found and Judgement("not enough rungs", f"{found.verdict}, unless it is noise: {found.evidence}")
+    found_step = step(curve)
+    if found_step is not None:
+        between = " and ".join(map(curve.place, (found_step.before, found_step.after)))
+        return Judgement("discontinuous", f"one step between {curve.axis}s {between} explains {found_step.share:.0%}")
+    turn, depth = _turning(curve)
+    if turn is not None and (abs(tau) < _ORDER or depth > _DEEP):
+        return Judgement("non-monotone", f"{turn}; {order}")
+    return None
 
 
 def _flat(curve: KnownCurve) -> str | None:
@@ -116,19 +153,25 @@ def _flat(curve: KnownCurve) -> str | None:
 
 
 def _at_chance(curve: KnownCurve) -> str | None:
-    """Evidence that no rung is above chance, if none is (one-sided, Bonferroni over rungs)."""
+    """Evidence that no rung is above chance, if none is (one-sided, Bonferroni over rungs); where the best is as far
+    below it, the chance itself is in doubt."""
     if not np.isfinite(curve.chance) or curve.chance <= 0 or curve.loss:
         return None
     sd = np.sqrt(curve.chance * (1 - curve.chance) / curve.items)
     above = float((curve.value.max() - curve.chance) / sd)
-    if above > -ndtri(SIGNIFICANCE / len(curve.value)):
+    limit = -ndtri(SIGNIFICANCE / len(curve.value))
+    if above > limit:
         return None
+    if above < -limit:
+        best = f"the best rung has {curve.value.max():.3g}, {-above:.1f} sigma below"
+        return f"{BELOW_CHANCE} {curve.chance:.3g}: {best}: is the chance right?"
     return f"at chance {curve.chance:.3g}: the best rung has {curve.value.max():.3g}, {above:.1f} sigma above"
 
 
 def step(curve: KnownCurve) -> FoundStep | None:
-    """The step that a curve makes (`stats.jumps.find_step`), if it makes one and any rung is above chance."""
-    return None if _at_chance(curve) else find_step(curve.size, curve.z, curve.noise**2)
+    """The step that a curve makes (`stats.jumps.find_step`), if it makes one, any rung is above chance, and it is known
+    how many items there are."""
+    return find_step(curve.size, curve.z, curve.noise**2) if curve.items_known and not _at_chance(curve) else None
 
 
 def _turning(curve: KnownCurve) -> tuple[str | None, float]:
@@ -142,7 +185,7 @@ def _turning(curve: KnownCurve) -> tuple[str | None, float]:
         for middle in range(1, len(means) - 1):
             depth = float(signed[middle] - max(signed[:middle].min(), signed[middle + 1 :].min()))
             if depth > found[0]:
-                found = depth, f"{name} around size {np.exp(sizes[middle]):.3g}"
+                found = depth, f"{name} around {curve.axis} {curve.place(float(sizes[middle]))}"
     return found[1], found[0] / float(np.ptp(means))
 
 

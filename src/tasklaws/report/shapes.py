@@ -1,5 +1,6 @@
 """How a score rises along a ladder, in numbers: where, how wide, how suddenly, with what plateaus."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,7 +9,7 @@ import pandas as pd
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.verdict import seen_curve, step
-from tasklaws.stats.proportions import items_worth
+from tasklaws.stats.proportions import known_items
 from tasklaws.tables import is_loss
 
 Shape = Literal["no rise", "step", "pieces", "smooth", "uneven", "too few rungs"]
@@ -23,7 +24,7 @@ MIN_RUNGS = 4
 class Rise:
     """How a curve rises from its `smallest` rung to its `best`, each (name, score).
 
-    `gain` is the best score less the floor: chance, or for a metric without chance level what the smallest rung had.
+    `gain` is the best score less the floor: chance, or where that is none or unknown what the smallest rung had.
     `width` is the decades of n_params from 10% to 90% of the gain, None where nothing rises; `width_is_bound` says
     that the smallest rung is past the 10% already, so it is at least that. `jump` is the largest gain between
     neighbours, as a share of the whole, from rung `before` to rung `after`; `drop` the largest fall, likewise.
@@ -50,13 +51,14 @@ def levels(observations: pd.DataFrame, metric: str) -> pd.DataFrame:
     """A row a rung of a curve's final observations, from the smallest up.
 
     `value` is the mean over seeds, `stderr` its standard error (of items, and of seeds where there are two or more),
-    `n_items` how many items it is worth, as a verdict counts them, `fit` whether a verdict saw the rung."""
+    `n_items` how many items it is worth, as a verdict counts them (NaN: unknown), `fit` whether a verdict saw the rung.
+    """
     known = observations.assign(sampling=observations["stderr"].fillna(0.0) ** 2)
     rungs = known.groupby("rung", sort=False)
     mean = rungs[["value", "stderr", "n_items", "sampling"]].mean()
     variance = np.maximum(mean["sampling"], rungs["value"].var().fillna(0.0))
     value, stderr, n_items = (mean[name].to_numpy() for name in ("value", "stderr", "n_items"))
-    worth = items_worth(value, stderr, n_items, is_loss(metric))
+    worth = known_items(value, stderr, n_items, is_loss(metric))
     table = rungs[["n_params", "train_flops"]].first().assign(value=value, n_items=worth)
     return table.assign(stderr=np.sqrt(variance / rungs.size()), fit=rungs["role"].first() == "fit").reset_index()
 
@@ -66,7 +68,7 @@ def rise_of(observations: pd.DataFrame, metric: str) -> Rise | None:
     if observations.empty:
         return None
     chances = observations["chance"].dropna()
-    return measure_rise(levels(observations, metric), metric, chances.iloc[0] if len(chances) else 0.0)
+    return measure_rise(levels(observations, metric), metric, chances.iloc[0] if len(chances) else math.nan)
 
 
 def _makes_step(found: pd.DataFrame, metric: str, chance: float) -> bool:
@@ -76,11 +78,12 @@ def _makes_step(found: pd.DataFrame, metric: str, chance: float) -> bool:
 
 
 def measure_rise(found: pd.DataFrame, metric: str, chance: float = 0.0) -> Rise:
-    """Describe the rise of `levels`, which are in order of size; losses are turned over first."""
+    """Describe the rise of `levels`, which are in order of size, from `chance` (NaN: unknown); losses are turned over
+    first."""
     scores, stderr = (found[name].to_numpy(dtype=float) for name in ("value", "stderr"))
     names, sizes = found["rung"].astype(str).tolist(), np.log10(found["n_params"].to_numpy(dtype=float))
     values = -scores if is_loss(metric) else scores
-    floor = chance if metric == "exact_match" else values[0]
+    floor = chance if metric == "exact_match" and math.isfinite(chance) else values[0]
     best = int(values.argmax())
     gain = float(values[best] - floor)
     scale = gain if gain > 1e-12 else 1.0

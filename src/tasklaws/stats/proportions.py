@@ -146,17 +146,91 @@ def binomial_items(value: Array, stderr: Array) -> Array:
     return np.where(np.isfinite(items) & (items > 0), np.maximum(items, 1.0), np.nan)
 
 
-_UNKNOWN_ITEMS = 10_000.0  # of a score without n_items and stderr: as if its sampling noise hardly mattered
+_NOMINAL_ITEMS = 100.0  # of a score of which nothing else is known: few test sets are smaller
+_NOMINAL_LOSS = 10_000.0  # of a loss of unknown stderr: 1%
+_MOST_ITEMS = 10_000  # no bound by rounding or scatter is trusted beyond this
+_LUCK = 0.01  # chance at which random values of so many decimals would all be shares of so few items
+_MOST_DECIMALS = 12  # values of more are quotients in double precision
 
 
-def items_worth(value: Array, stderr: Array, n_items: Array, loss: bool) -> Array:
-    """How many items a value is worth: n_items, else as its stderr says, at least 1; of a loss, (value / stderr)^2."""
-    if loss:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            items = np.maximum((value / stderr) ** 2, 1.0)
-    else:
-        items = np.where(np.isfinite(n_items), n_items, binomial_items(value, stderr))
-    return np.where(np.isfinite(items), items, _UNKNOWN_ITEMS)
+def known_items(value: Array, stderr: Array, n_items: Array, loss: bool) -> Array:
+    """How many items a value is worth: n_items, else as its stderr says, at least 1; of a loss, (value / stderr)^2.
+
+    NaN where neither is known: see `fill_items`."""
+    if not loss:
+        return np.where(np.isfinite(n_items), n_items, binomial_items(value, stderr))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        items = (value / stderr) ** 2
+    return np.where(np.isfinite(items), np.maximum(items, 1.0), np.nan)
+
+
+def items_bounded(value: Array, stderr: Array, n_items: Array, size: Array | None = None) -> Array:
+    """`fill_items` of the scores of one curve, (points,), after `known_items`: how many items each is worth, at most
+    where that is unknown."""
+    return fill_items(value, known_items(value, stderr, n_items, loss=False), size)
+
+
+def fill_items(value: Array, items: Array, size: Array | None = None, *, loss: bool = False) -> Array:
+    """How many items each value of one curve is worth, (points,): `items`, and where that is NaN a bound, never NaN.
+
+    Points of unknown number take the median of the curve's others, as a task's items are the same. Of a curve of
+    scores without any, one number that is wide rather than narrow, the least of
+
+    - what rounding shows: the fewest items of which all values are shares, if random values of so many decimals d
+      would be by a chance below 1% only, else the items whose sampling is as large as the rounding, 12 p (1 - p) 10^2d;
+    - what scatter shows (`size`: ln size, or a date; it is not looked at without): with e the distance of a point from
+      the line between its neighbours in size, on the arcsine scale, where a point of n items has the variance 1 / n,
+      and w and 1 - w the neighbours' weights, n = (1 + m) / (1 / 100 + sum of e^2 / (1 + w^2 + (1 - w)^2)) over m such
+      points. A bend counts as scatter, so n errs to the small side;
+    - 10,000.
+
+    So 100 items count as one point's worth of scatter, and are all there is of fewer than three points. A loss has a
+    standard error of 1% then."""
+    lacking = ~np.isfinite(items)
+    if not lacking.any():
+        return items
+    if not lacking.all():
+        return np.where(lacking, np.median(items[~lacking]), items)
+    return np.full(items.shape, _NOMINAL_LOSS if loss else _bound(value, size))
+
+
+def _bound(value: Array, size: Array | None) -> float:
+    """The number that all scores of a curve of unknown items are worth (see `fill_items`)."""
+    there = np.isfinite(value)
+    squares = np.zeros(0) if size is None else _scatter(size[there], value[there])
+    by_scatter = (1 + len(squares)) / (1 / _NOMINAL_ITEMS + squares.sum())
+    return float(np.clip(by_scatter, 1.0, _items_by_rounding(value[there])))
+
+
+def _scatter(size: Array, value: Array) -> Array:
+    """Estimates of the variance of 2 arcsin sqrt(value), one for each point between two others in size: its squared
+    distance from the line through them, by what that is of independent points of variance 1."""
+    order = np.lexsort((value, size))
+    x, y = size[order], 2 * np.arcsin(np.sqrt(np.clip(value[order], 0, 1)))
+    width = x[2:] - x[:-2]
+    weight = np.where(width > 0, (x[1:-1] - x[:-2]) / np.where(width > 0, width, 1.0), 0.5)
+    apart = y[1:-1] - (1 - weight) * y[:-2] - weight * y[2:]
+    return np.asarray(apart**2 / (1 + weight**2 + (1 - weight) ** 2))
+
+
+def _items_by_rounding(value: Array) -> float:
+    """The most items that the decimals of values in [0, 1] speak for (see `fill_items`)."""
+    values = np.unique(value)
+    decimals = next(
+        (d for d in range(1, _MOST_DECIMALS) if np.abs(values - values.round(d)).max(initial=0.0) < 1e-14),
+        _MOST_DECIMALS,
+    )
+    inside = values[(values > 0) & (values < 1)]  # 0 and 1 are shares of any number
+    off = 0.5 * 10.0**-decimals
+    items = np.arange(1, min(_MOST_ITEMS, 10**decimals) + 1)  # of more, any value is a share
+    for one in inside:
+        items = items[np.abs(items * one - np.round(items * one)) <= items * off * (1 + 1e-9)]
+    if len(inside) and len(items):
+        luck = (np.minimum(2 * off * np.arange(1, items[0] + 1), 1.0) ** len(inside)).sum()
+        if luck < _LUCK:
+            return float(items[0])
+    spread = float((values * (1 - values)).max(initial=0.0))
+    return float(np.clip(12 * spread * 10.0 ** (2 * decimals), 1.0, _MOST_ITEMS)) if spread else float(_MOST_ITEMS)
 
 
 def next_rung_variance(last: ArrayLike, score: ArrayLike, n_eff: ArrayLike) -> Array:
