@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.laws.assess import assess
+from tasklaws.laws.assess import assess, outliers
 from tasklaws.laws.batch import Batch, Mask, Problem, pad
 from tasklaws.laws.data import FLOOR, Points, choose, choose_axis, points_to_fit, with_compute
 from tasklaws.laws.forms import LAWS
@@ -30,6 +30,8 @@ def fit(
     metric: str | None = None,
     axis: str | None = None,
     final: bool = True,
+    best_run: bool = False,
+    one_sided: bool = False,
     seed: int = 0,
     replicates: int = 200,
     level: float = 0.9,
@@ -37,13 +39,16 @@ def fit(
     """Fit `law` to the observations of one `task` and `metric` (needed where the table has several): columns value and,
     where they exist, n_params, n_tokens, train_flops, loss, stderr, n_items, chance, weight, is_final, ladder, model.
 
-    Losses: sum of Huber(1e-3) on the log; accuracies: binomial likelihood with n_items, fractional successes being
+    Missing n_tokens are train_flops / (6 n_params), missing train_flops 6 n_params n_tokens. Losses, and any positive
+    quantity, which may rise: sum of Huber(1e-3) on the log, without the
+    outliers that are worse than the law; accuracies: binomial likelihood with n_items, fractional successes being
     weighted ones, and, where n_items differ, weights for beta-binomial overdispersion (Williams 1982). Several
     ladders share exponents and have scales and floors of their own. `axis` is that of a law of one input (default:
     its own, else train_flops, n_params, n_tokens, whichever all rows have). `final` chooses between annealed
-    checkpoints and others. `replicates` bootstrap refits give stderr, correlations and intervals of `level`. Tables
+    checkpoints and others. `best_run` takes the best of the runs with the same inputs, `one_sided` lets runs worse than
+    a law of losses count a tenth: both for runs that were not all tuned alike. `replicates` bootstrap refits give stderr, correlations and intervals of `level`. Tables
     that cannot be fitted raise TasklawsError. Sources: each law's citation; Hoffmann et al. 2022, arXiv 2203.15556,
-    app. D.2 (Huber); Rubin 1981 (Bayesian bootstrap).
+    app. D.2 (Huber); Rubin 1981 (Bayesian bootstrap); Newey and Powell 1987 (one side).
 
     >>> import pandas as pd
     >>> sizes = [1e6, 3e6, 1e7, 3e7, 1e8]
@@ -59,8 +64,9 @@ def fit(
             raise TasklawsError(f"{name} is {value}: give 0 or more")
     if not 0 < level < 1:
         raise TasklawsError(f"the level of the intervals is {level}: give a number between 0 and 1")
+    options = {"axis": axis, "final": final, "best_run": best_run, "one_sided": one_sided}
     chosen = choose(observations, task, metric)
-    return fit_many([chosen], law, axis=axis, final=final, seed=seed, replicates=replicates, level=level)[0]
+    return fit_many([chosen], law, **options, seed=seed, replicates=replicates, level=level)[0]
 
 
 def fit_many(
@@ -69,6 +75,8 @@ def fit_many(
     *,
     axis: str | None = None,
     final: bool = True,
+    best_run: bool = False,
+    one_sided: bool = False,
     seed: int = 0,
     replicates: int = 200,
     level: float = 0.9,
@@ -77,27 +85,29 @@ def fit_many(
     if not isinstance(law, Law) and law not in LAWS:
         raise TasklawsError(f"unknown law {law!r}: choose one of {', '.join(LAWS)}")
     form = law if isinstance(law, Law) else LAWS[law]
-    prepared = [with_compute(table) for table in tables]
-    chosen = [form.on(axis) if axis is not None else choose_axis(form, table) for table in prepared]
-    points = [points_to_fit(table, one, final) for table, one in zip(prepared, chosen, strict=True)]
+    chosen = [form.on(axis) if axis is not None else choose_axis(form, with_compute(table)) for table in tables]
+    points = [points_to_fit(table, one, final, best_run) for table, one in zip(tables, chosen, strict=True)]
     groups: dict[tuple[object, ...], list[int]] = {}
     for index, (curve, one) in enumerate(zip(points, chosen, strict=True)):
         size = len(curve.value).bit_length()  # alike ones are padded together
-        groups.setdefault((one.inputs, curve.kind, len(curve.ladders), size), []).append(index)
+        groups.setdefault((one.inputs, curve.kind, curve.better, len(curve.ladders), size), []).append(index)
     fits: dict[int, Fit] = {}
     for members in groups.values():
-        found = fit_batch(chosen[members[0]], [points[index] for index in members], seed, replicates, level)
+        batch = Batch.of(chosen[members[0]], [points[index] for index in members], one_sided)
+        found = fit_batch(batch, [points[index] for index in members], seed, replicates, level)
         fits.update(zip(members, found, strict=True))
     return [fits[index] for index in range(len(tables))]
 
 
-def fit_batch(law: Law, curves: list[Points], seed: int, replicates: int, level: float) -> list[Fit]:
-    batch = Batch.of(law, curves)
+def fit_batch(batch: Batch, curves: list[Points], seed: int, replicates: int, level: float) -> list[Fit]:
     given = pad([curve.weight for curve in curves], 0.0)
     weight = given
     theta, objective, rested = search(batch, weight)
     dispersion = np.zeros(len(curves))
-    if batch.kind == "accuracy":
+    far = np.zeros_like(batch.real)
+    if batch.kind == "loss":
+        theta, objective, rested, weight, far = without_outliers(batch, curves, theta, objective, rested, weight)
+    else:
         dispersion = overdispersion(batch, theta[:, 0])
         uneven = np.ptp(np.where(batch.real, batch.n_items, batch.n_items[:, :1]), axis=1) > 0
         weight = given / (1 + (batch.n_items - 1) * np.where(uneven, dispersion, 0.0)[:, None])
@@ -106,11 +116,14 @@ def fit_batch(law: Law, curves: list[Points], seed: int, replicates: int, level:
     draws = redraw(batch, curves, weight, theta, objective, seed, replicates)
     fits = []
     for table, curve in enumerate(curves):
-        status, reason, at_bounds = assess(batch, table, theta[table, 0], bool(rested[table, 0]))
+        counted = batch.real[table] & ~far[table]
+        status, reason, at_bounds = assess(batch, table, theta[table, 0], bool(rested[table, 0]), counted)
         fits.append(
             Fit(
-                law=law,
+                law=batch.law,
                 kind=curve.kind,
+                metric=curve.metric,
+                task=curve.task,
                 chance=curve.chance,
                 ladders=curve.ladders,
                 theta=batch.natural(theta[table, 0], table),
@@ -118,23 +131,56 @@ def fit_batch(law: Law, curves: list[Points], seed: int, replicates: int, level:
                 status=status,
                 reason=reason,
                 at_bounds=at_bounds,
-                points=fitted_points(curve, fitted[table][batch.real[table]] * batch.level[table]),
+                points=fitted_points(curve, fitted[table][batch.real[table]] * batch.level[table], far[table]),
                 left_out=curve.left_out,
                 objective=max(float(objective[table, 0]), 0.0),
                 overdispersion=float(dispersion[table]),
                 level=level,
+                one_sided=batch.sides[0] != batch.sides[1],
+                notes=curve.notes,
             )
         )
     return fits
 
 
-def fitted_points(curve: Points, fitted: Array) -> pd.DataFrame:
+def without_outliers(
+    batch: Batch, curves: list[Points], theta: Array, objective: Array, rested: Mask, weight: Array
+) -> tuple[Array, Array, Mask, Array, Mask]:
+    """The searches' ends of losses, searched anew without the outliers that are worse than the law, whose weights are 0,
+    until these stay the same; and where all outliers are.
+
+    Huber's loss lets a run that failed in a far corner still turn the law: such are the five of few tokens that
+    Besiroglu et al. 2024 (arXiv 2404.10102) leave out. A run that is better than the law stays, pulling as Huber has it:
+    no accident makes one so good, and the law may bend there."""
+    theta, objective, rested, weight = theta.copy(), objective.copy(), rested.copy(), weight.copy()
+    far = np.zeros_like(batch.real)
+    for table, (real, curve) in enumerate(zip(batch.real, curves, strict=True)):
+        one, given = batch.part(slice(table, table + 1), 1), weight[[table]]
+        worse_sign = {"down": 1, "up": -1, None: 0}[curve.better]
+        tried: list[list[bool]] = []
+        while True:
+            value = one.model(theta[table, :1], np.array([0]))[0][0]
+            residual = np.log(one.target[0] / np.maximum(value, FLOOR))
+            far[table, real] = outliers(residual[real], theta.shape[2])
+            failed = far[table] & (residual * worse_sign > 0)
+            if failed.tolist() in tried or not (tried or failed.any()):
+                break
+            tried.append(failed.tolist())
+            weight[table] = np.where(failed, 0.0, given[0])
+            ends, values, at_rest = search(one, weight[[table]])
+            theta[table], objective[table], rested[table] = ends[0], values[0], at_rest[0]
+    return theta, objective, rested, weight, far
+
+
+def fitted_points(curve: Points, fitted: Array, outlier: Mask) -> pd.DataFrame:
     """Each point beside what the law says there; see `Fit` for the columns."""
     loss = curve.kind == "loss"
     residual = np.log(curve.value / np.maximum(fitted, FLOOR)) if loss else curve.value - fitted
     ladders = [curve.ladders[number] for number in curve.ladder]
-    columns = {"row": curve.index, "ladder": ladders, **curve.x, "value": curve.value, "fitted": fitted}
-    return pd.DataFrame({**columns, "residual": residual})
+    names = {"model": curve.model} if curve.model else {}
+    weight = {} if (curve.weight == 1).all() else {"weight": curve.weight}
+    columns = {"row": curve.index, **names, "ladder": ladders, **curve.x, **weight, "value": curve.value}
+    return pd.DataFrame({**columns, "fitted": fitted, "residual": residual, "outlier": outlier[: len(residual)]})
 
 
 def redraw(
