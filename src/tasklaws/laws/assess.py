@@ -6,12 +6,11 @@ import numpy as np
 from scipy.special import fdtri
 
 from tasklaws.core.arrays import Array
-from tasklaws.laws.batch import HUBER, Batch, Mask, Problem
+from tasklaws.laws.batch import HUBER, SQUARE, Batch, Mask, Problem
 from tasklaws.laws.optimise import search
 from tasklaws.laws.status import Status
 
 EDGE = 1e-6  # a coordinate this close to a bound, as a share of the box, lies on it
-SQUARE = 1e6  # a Huber delta that no residual reaches
 LEAST_SPREAD = 1e-6  # of a log loss: none is known better
 SINGULAR = 1e-12  # of the information that the best determined direction has: less is rounding
 LOOSE = 3.0  # a standard error of a logged coordinate from which on it counts as unknown: a factor of twenty

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from tasklaws.laws.data import FLOOR, Kind, Points
 from tasklaws.laws.law import Law
 from tasklaws.stats.links import half_item_away
 
+SQUARE = 1e6  # a Huber delta that no residual reaches
 UNDERTUNED = 0.1  # of a run's weight that one worse than the law has in a one-sided fit
 HUBER = 1e-3  # where Huber's loss of log losses turns from square to linear: Hoffmann et al. 2022, sec. 3.3
 Evaluation = tuple[Array, Array, Array]  # objective (m), its gradient (m, p), its approximate curvature (m, p, p)
@@ -34,6 +36,7 @@ def deviance(
 
 
 Sides = tuple[float, float]  # the weights of a point above the law, and of one below it
+LossFunction = Literal["huber", "squares", "one_sided"]  # of log losses
 
 
 def huber_log(
@@ -93,11 +96,12 @@ class Batch:
     scale: dict[str, Array]
     level: Array
     bounds: Array
+    delta: float = HUBER
     sides: Sides = (1.0, 1.0)
 
     @classmethod
-    def of(cls, law: Law, curves: list[Points], one_sided: bool = False) -> "Batch":
-        """The batch of curves that all have the same kind, number of ladders and better side; `one_sided` lets runs on
+    def of(cls, law: Law, curves: list[Points], loss_function: LossFunction = "huber") -> "Batch":
+        """The batch of curves that all have the same kind, number of ladders and better side; `one_sided` lets points on
         the worse side of a law of losses count UNDERTUNED."""
         kind, n_ladders = curves[0].kind, len(curves[0].ladders)
         scale = {name: np.array([np.exp(np.log(curve.x[name]).mean()) for curve in curves]) for name in law.inputs}
@@ -118,7 +122,8 @@ class Batch:
             scale=scale,
             level=level,
             bounds=bounds[:, :, places(law, n_ladders)[1]],
-            sides=worse_side(curves[0]) if one_sided else (1.0, 1.0),
+            delta=SQUARE if loss_function == "squares" else HUBER,
+            sides=worse_side(curves[0]) if loss_function == "one_sided" else (1.0, 1.0),
         )
 
     def part(self, one: slice, stride: int) -> "Batch":
@@ -132,7 +137,7 @@ class Batch:
 
     def problem(self, tables: Rows, weight: Array) -> "Problem":
         """The objective of searches on the own values of the curves `tables`, points weighted by `weight` (T, n)."""
-        return Problem(self, tables, self.target[tables], (weight * self.real)[tables])
+        return Problem(self, tables, self.target[tables], (weight * self.real)[tables], self.delta)
 
     def parameters(self, theta: Array) -> Array:
         """Search coordinates (..., P) without their logs."""
@@ -204,7 +209,7 @@ class Problem:
     tables: Rows
     target: Array
     weight: Array
-    delta: float = HUBER
+    delta: float
 
     def __call__(self, theta: Array, rows: Rows, curved: bool = True) -> Evaluation:
         value, gradient = self.batch.model(theta, self.tables[rows])
@@ -220,7 +225,7 @@ class Problem:
 def worse_side(curve: Points) -> Sides:
     """The weights of a one-sided fit; of accuracies, and where nothing says which side is worse, raises TasklawsError."""
     if curve.kind == "accuracy":
-        raise TasklawsError("a one-sided fit is of losses, and this is an accuracy: fit it without one_sided")
+        raise TasklawsError("a one-sided fit is of losses, and this is an accuracy: choose another loss function")
     if curve.better is None:
         raise TasklawsError(
             "which side of the law is undertuned? give the column higher_is_better (True or False), or a metric whose "

@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.laws.assess import assess, outliers
-from tasklaws.laws.batch import Batch, Mask, Problem, pad
+from tasklaws.laws.batch import Batch, LossFunction, Mask, Problem, pad
 from tasklaws.laws.data import FLOOR, Points, choose, choose_axis, points_to_fit, with_compute
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law
@@ -31,7 +31,7 @@ def fit(
     axis: str | None = None,
     final: bool = True,
     best_run: bool = False,
-    one_sided: bool = False,
+    loss_function: LossFunction = "huber",
     seed: int = 0,
     replicates: int = 200,
     level: float = 0.9,
@@ -45,8 +45,9 @@ def fit(
     weighted ones, and, where n_items differ, weights for beta-binomial overdispersion (Williams 1982). Several
     ladders share exponents and have scales and floors of their own. `axis` is that of a law of one input (default:
     its own, else train_flops, n_params, n_tokens, whichever all rows have). `final` chooses between annealed
-    checkpoints and others. `best_run` takes the best of the runs with the same inputs, `one_sided` lets runs worse than
-    a law of losses count a tenth: both for runs that were not all tuned alike. `replicates` bootstrap refits give stderr, correlations and intervals of `level`. Tables
+    checkpoints and others. `best_run` takes the best of the runs with the same inputs. The `loss_function` of losses is
+    `huber`, `squares` (least squares of logarithms) or `one_sided` (Huber's, runs worse than the law counting a tenth:
+    for runs that were not all tuned alike). `replicates` bootstrap refits give stderr, correlations and intervals of `level`. Tables
     that cannot be fitted raise TasklawsError. Sources: each law's citation; Hoffmann et al. 2022, arXiv 2203.15556,
     app. D.2 (Huber); Rubin 1981 (Bayesian bootstrap); Newey and Powell 1987 (one side).
 
@@ -64,7 +65,7 @@ def fit(
             raise TasklawsError(f"{name} is {value}: give 0 or more")
     if not 0 < level < 1:
         raise TasklawsError(f"the level of the intervals is {level}: give a number between 0 and 1")
-    options = {"axis": axis, "final": final, "best_run": best_run, "one_sided": one_sided}
+    options = {"axis": axis, "final": final, "best_run": best_run, "loss_function": loss_function}
     chosen = choose(observations, task, metric)
     return fit_many([chosen], law, **options, seed=seed, replicates=replicates, level=level)[0]
 
@@ -76,7 +77,7 @@ def fit_many(
     axis: str | None = None,
     final: bool = True,
     best_run: bool = False,
-    one_sided: bool = False,
+    loss_function: LossFunction = "huber",
     seed: int = 0,
     replicates: int = 200,
     level: float = 0.9,
@@ -93,13 +94,15 @@ def fit_many(
         groups.setdefault((one.inputs, curve.kind, curve.better, len(curve.ladders), size), []).append(index)
     fits: dict[int, Fit] = {}
     for members in groups.values():
-        batch = Batch.of(chosen[members[0]], [points[index] for index in members], one_sided)
-        found = fit_batch(batch, [points[index] for index in members], seed, replicates, level)
+        batch = Batch.of(chosen[members[0]], [points[index] for index in members], loss_function)
+        found = fit_batch(batch, [points[index] for index in members], loss_function, seed, replicates, level)
         fits.update(zip(members, found, strict=True))
     return [fits[index] for index in range(len(tables))]
 
 
-def fit_batch(batch: Batch, curves: list[Points], seed: int, replicates: int, level: float) -> list[Fit]:
+def fit_batch(
+    batch: Batch, curves: list[Points], loss_function: LossFunction, seed: int, replicates: int, level: float
+) -> list[Fit]:
     given = pad([curve.weight for curve in curves], 0.0)
     weight = given
     theta, objective, rested = search(batch, weight)
@@ -136,7 +139,7 @@ def fit_batch(batch: Batch, curves: list[Points], seed: int, replicates: int, le
                 objective=max(float(objective[table, 0]), 0.0),
                 overdispersion=float(dispersion[table]),
                 level=level,
-                one_sided=batch.sides[0] != batch.sides[1],
+                loss_function=loss_function,
                 notes=curve.notes,
             )
         )
@@ -201,7 +204,7 @@ def redraw(
         one = batch.part(slice(table, table + 1), stride)
         repeat = np.repeat(np.arange(replicates), len(starts))
         own = np.zeros(len(repeat), dtype=np.intp)
-        problem = Problem(one, own, target[repeat, ::stride], weights[repeat, ::stride])
+        problem = Problem(one, own, target[repeat, ::stride], weights[repeat, ::stride], one.delta)
         ends, values, _ = refit(problem, np.tile(starts, (replicates, 1)))
         best = values.reshape(replicates, -1).argmin(axis=1)
         found[table] = ends.reshape(replicates, len(starts), -1)[np.arange(replicates), best]

@@ -15,7 +15,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.frames import records
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.laws.batch import HUBER, UNDERTUNED
+from tasklaws.laws.batch import HUBER, UNDERTUNED, LossFunction
 from tasklaws.laws.data import Kind
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law
@@ -40,9 +40,9 @@ class Fit(Result):
     box, natural edges such as E = 0 included. `points` has a row for each point used (row of the table, model and weight
     where there are any, inputs, value, fitted, residual: ln(value / fitted) of a loss, value - fitted of an accuracy, and
     whether it is an outlier),
-    `left_out` the reason for every other row. `notes` say what was worked out or assumed; in a `one_sided` fit points
-    on the worse side of the law count a tenth. `objective` is the sum of Huber(1e-3) on log loss without the outliers left
-    out, or half the binomial deviance. `overdispersion` is the correlation between items (beta-binomial)."""
+    `left_out` the reason for every other row. `notes` say what was worked out or assumed; `objective`
+    is the sum of Huber(1e-3) on log loss (or of another `loss_function`) without the outliers left out, or half the
+    binomial deviance. `overdispersion` is the correlation between items (beta-binomial)."""
 
     law: Law
     kind: Kind
@@ -60,7 +60,7 @@ class Fit(Result):
     level: float
     metric: str | None = None
     task: str | None = None
-    one_sided: bool = False
+    loss_function: LossFunction = "huber"
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -254,7 +254,9 @@ class Fit(Result):
     def _objective_in_words(self) -> str:
         if self.kind == "accuracy":
             return "half the binomial deviance, with overdispersion where n_items differ"
-        side = f", points on the worse side of the law counting {UNDERTUNED:g}" * self.one_sided
+        if self.loss_function == "squares":
+            return "half the sum of squares of the logarithm"
+        side = f", points on the worse side of the law counting {UNDERTUNED:g}" * (self.loss_function == "one_sided")
         return f"sum of Huber({HUBER:g}) on the logarithm{side}"
 
     @property
@@ -282,7 +284,7 @@ class Fit(Result):
         return found | {
             "metric": self.metric,
             "task": self.task,
-            "one_sided": self.one_sided,
+            "loss_function": self.loss_function,
             "notes": list(self.notes),
             "trend": self.trend,
             "outliers": records(self.outliers),
@@ -318,7 +320,7 @@ class Fit(Result):
                 left_out={int(label): reason for label, reason in row["left_out"].items()},
                 metric=row.get("metric"),
                 task=row.get("task"),
-                one_sided=row.get("one_sided", False),
+                loss_function=row.get("loss_function", "huber"),
                 notes=tuple(row.get("notes", ())),
                 **{name: row[name] for name in _OWN},
             )
