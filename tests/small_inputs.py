@@ -11,9 +11,15 @@ POINTS = ROOT / "results/nano_ladder/points.csv"
 
 
 def write_small_inputs(folder: Path) -> None:
-    """points.csv (one task of the nano ladder), scores.csv, attempts.csv with items.jsonl, and program.py."""
+    """points.csv (one task of the nano ladder), runs.csv (two budgets), scores.csv, attempts.csv with items.jsonl, and program.py."""
     points = pd.read_csv(POINTS).query("metric == 'exact_match' and is_final and task == 'addition_direct'")
     points.to_csv(folder / "points.csv", index=False)
+    runs = [
+        (10**m, 10**c, 1.8 + 480 / 10 ** (0.35 * m) + 4e3 / 10 ** (0.37 * (c - m)))
+        for c in (18, 19)
+        for m in range(6, 12)
+    ]
+    pd.DataFrame(runs, columns=["n_params", "train_flops", "loss"]).to_csv(folder / "runs.csv", index=False)
     scores = [(f"m{m}", 10.0**m, f"t{t}", float(m + 1 > t / 4), 2.0**t) for m in range(1, 5) for t in range(12)]
     columns = ["model", "n_params", "task", "score", "human_minutes"]
     pd.DataFrame(scores, columns=columns).to_csv(folder / "scores.csv", index=False)

@@ -16,6 +16,7 @@ import typer
 import tasklaws as tl
 from tasklaws.core import errors
 from tasklaws.core.errors import TasklawsError
+from tasklaws.laws.status import LossFunction
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -60,6 +61,12 @@ Out = Annotated[
     typer.Option(metavar="DIR", help="Directory to write to; without it nothing is written.", callback=_directory),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
+BestRun = Annotated[bool, typer.Option("--best-run", help="Of runs with the same inputs, use the best alone.")]
+Seed = Annotated[int, _option("Of the bootstrap.")]
+Replicates = Annotated[int, _option("Bootstrap refits.")]
+LOSS_FUNCTION = typer.Option(
+    help="Of the logarithms of losses: one_sided lets runs worse than the law count 0.3, as undertuned."
+)
 Last = Annotated[int, _option("Models to hold out.", "K")]
 Topic = Literal["families", "laws", "ladders", "methods", "metrics", "tables"]
 PICTURES = (".svg", ".png", ".pdf")
@@ -95,8 +102,10 @@ def fit_one_law(
         str | None,
         _option("Of a law of one input: train_flops, n_params or n_tokens (default: the first that all have)."),
     ] = None,
-    seed: Annotated[int, _option("Of the bootstrap.")] = 0,
-    replicates: Annotated[int, _option("Bootstrap refits.")] = 200,
+    best_run: BestRun = False,
+    loss_function: Annotated[LossFunction, LOSS_FUNCTION] = "huber",
+    seed: Seed = 0,
+    replicates: Replicates = 200,
     picture: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw points and law here: .svg, .png or .pdf.", callback=_picture),
@@ -109,13 +118,65 @@ def fit_one_law(
     """
     from tasklaws.points import read_curves
 
-    found = tl.fit(read_curves(table), law, metric=metric, task=task, axis=axis, seed=seed, replicates=replicates)
+    found = tl.fit(
+        read_curves(table),
+        law,
+        metric=metric,
+        task=task,
+        axis=axis,
+        best_run=best_run,
+        loss_function=loss_function,
+        seed=seed,
+        replicates=replicates,
+    )
     if picture is not None:
         from tasklaws.plotting import save_result
 
         save_result(found, picture)
         print(f"picture: {picture}", file=sys.stderr)
     answer(found.to_dict(), found.summary(), json_)
+
+
+@command("isoflop", "tasklaws isoflop runs.csv --out isoflop")
+def compare_approaches(
+    table: Annotated[Path, _positional("TABLE", "CSV: loss, n_params, and train_flops or n_tokens.")],
+    out: Out = None,
+    metric: Annotated[str | None, _option("The loss, where the table has several.")] = None,
+    task: Annotated[str | None, _option("The task, where the table has several.")] = None,
+    best_run: BestRun = False,
+    loss_function: Annotated[LossFunction, LOSS_FUNCTION] = "huber",
+    seed: Seed = 0,
+    replicates: Replicates = 200,
+    json_: Json = False,
+) -> None:
+    """Find the best size and tokens of each budget, three ways.
+
+    By the best runs, by isoFLOP profiles, and by the fitted surface. Writes budgets.csv, frontiers.csv, summary.json and
+    isoflop.svg (docs/fitting.md).
+    """
+    from tasklaws.core.files import write_json
+    from tasklaws.points import read_curves
+    from tasklaws.tables import ISOFLOP_BUDGETS, ISOFLOP_FRONTIERS
+
+    found = tl.isoflop(
+        read_curves(table),
+        metric=metric,
+        task=task,
+        best_run=best_run,
+        loss_function=loss_function,
+        seed=seed,
+        replicates=replicates,
+    )
+    with writing(out) as directory:
+        if directory is not None:
+            from tasklaws.plotting import house_style, save
+
+            ISOFLOP_BUDGETS.write(directory / "budgets.csv", found.budgets)
+            ISOFLOP_FRONTIERS.write(directory / "frontiers.csv", found.frontiers)
+            write_json(directory / "summary.json", found.to_dict())
+            with house_style():
+                save(found.figure(), directory / "isoflop.svg")
+    answer(found.to_dict(), found.summary(), json_, out, "budgets.csv, frontiers.csv, summary.json, isoflop.svg")
 
 
 @command("plan", "tasklaws plan --params 1.82 482 2085 0.348 0.366 --flops 1e21")

@@ -24,24 +24,27 @@ def outliers(residual: Array, n_parameters: int) -> Mask:
     """Which residuals of a log loss (n,) are no part of the others' scatter: those beyond FAR robust standard deviations
     and Huber's delta; none where more than MOST_OUTLIERS of them are.
 
-    A robust fit passes through about as many points as it has parameters, p; of the others the standard deviation is
-    1.4826 (1 + 5 / (n - p)) times the median size (Rousseeuw and Leroy 1987, Robust Regression, sec. 5.1, for points that
-    are not passed through). Fewer than three others tell nothing."""
-    spare = len(residual) - n_parameters
-    size = np.abs(residual)
-    if spare < 3:
-        return np.zeros(len(residual), dtype=bool)
-    scale = 1.4826 * (1 + 5 / spare) * float(np.median(np.sort(size)[n_parameters:]))
-    far = np.asarray(size > max(FAR * scale, HUBER))
+    Fewer than three points more than parameters tell nothing."""
+    far = np.asarray(np.abs(residual) > max(FAR * spread(residual, n_parameters), HUBER))
     return far if far.mean() <= MOST_OUTLIERS else np.zeros(len(residual), dtype=bool)
 
 
-def assess(
-    batch: Batch, table: int, theta: Array, rested: bool, counted: Mask
-) -> tuple[Status, str, tuple[str, ...]]:
+def spread(residual: Array, n_parameters: int) -> float:
+    """The standard deviation of residuals, of which outliers tell little; infinite of fewer than three more points than
+    parameters.
+
+    A robust fit passes through about as many points as it has parameters, p; of the others it is 1.4826 (1 + 5 / (n - p))
+    times the median size (Rousseeuw and Leroy 1987, Robust Regression, sec. 5.1, for points that are not passed through)."""
+    spare = len(residual) - n_parameters
+    if spare < 3:
+        return np.inf
+    return 1.4826 * (1 + 5 / spare) * float(np.median(np.sort(np.abs(residual))[n_parameters:]))
+
+
+def assess(batch: Batch, table: int, theta: Array, rested: bool, counted: Mask) -> tuple[Status, str, tuple[str, ...]]:
     """The status, the reason where it is not `converged`, and the coordinates on a bound, natural edges included.
 
-    Only the points `counted` are looked at: not the outliers, which the fit leaves out."""
+    Only the points `counted` are looked at: not the failed runs that the fit leaves out."""
     names = [batch.law.parameters[owner].name for owner in batch.owner]
     lower, upper = batch.bounds[table]
     width = upper - lower

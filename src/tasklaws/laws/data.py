@@ -55,7 +55,9 @@ def kind_and_better(table: pd.DataFrame, metric: str | None, values: Array) -> t
     `transfer`. Rows that gainsay each other raise TasklawsError."""
     less = losses(table)
     if less.nunique() > 1:
-        raise TasklawsError("higher_is_better says True of some rows and False of others: a law is fitted to one metric")
+        raise TasklawsError(
+            "higher_is_better says True of some rows and False of others: a law is fitted to one metric"
+        )
     if less.any():
         return "loss", "down"
     if metric in ACCURACIES or ((values >= 0) & (values <= 1)).all():
@@ -162,7 +164,11 @@ def points_to_fit(given: pd.DataFrame, law: Law, final: bool = True, best_run: b
         elif not final and (~annealed & usable).any():
             mark(reasons, annealed, "final checkpoint, kept apart from those not annealed")
     if best_run:
-        mark(reasons, beaten(table, law.inputs, value, reasons == "", better), "another run with the same inputs is better")
+        mark(
+            reasons,
+            beaten(table, law.inputs, value, reasons == "", better),
+            "another run with the same inputs is better",
+        )
     used = reasons == ""
     if not used.any():
         most_common = pd.Series(reasons).value_counts().index[0]
@@ -172,9 +178,13 @@ def points_to_fit(given: pd.DataFrame, law: Law, final: bool = True, best_run: b
     chance = numbers["chance"][used & np.isfinite(numbers["chance"])]
     if len(chance) and np.ptp(chance) > 1e-3:
         raise TasklawsError(f"chance differs between rows ({chance.min()} to {chance.max()}): fit tasks one by one")
-    items, notes = worth({name: part[used] for name, part in numbers.items()}, law) if kind == "accuracy" else (
-        np.ones(int(used.sum())),
-        [],
+    items, notes = (
+        worth({name: part[used] for name, part in numbers.items()}, law)
+        if kind == "accuracy"
+        else (
+            np.ones(int(used.sum())),
+            [],
+        )
     )
     labels = np.arange(len(table))
     named = next((name for name in ("model", "rung") if name in table), None)

@@ -154,7 +154,9 @@ def plan(law: Fit | Surface, flops: float | None = None, *, loss: float | None =
         surfaces, tails = _allowed(law, found), (0.0, 1.0)
     interval, lacking = _limits(found, surfaces, best, tails)
     if lacking and law.status != Status.CONVERGED:
-        raise TasklawsError(f"no plan by a fit that is {law.status} ({law.reason}): its points allow none; {_MORE_RUNS}")
+        raise TasklawsError(
+            f"no plan by a fit that is {law.status} ({law.reason}): its points allow none; {_MORE_RUNS}"
+        )
     return replace(found, interval=interval, level=law.level, notes=tuple(_notes(law, found, lacking)))
 
 
@@ -216,14 +218,16 @@ def read_law(path: Path) -> Fit | Surface:
         raise TasklawsError(f"{path} is no JSON ({error}): {_FIT_REMEDY}") from error
     params = row.get("params") if isinstance(row, dict) else None
     if not isinstance(params, dict):
-        raise TasklawsError(f"{path} holds no fit{_keys(row)}: {_FIT_REMEDY}")
+        raise TasklawsError(f"{path}: this is no fit{_keys(row)}: {_FIT_REMEDY}")
     if "draws" in row:
         try:
             return Fit.from_dict(row)
         except TasklawsError as error:
             raise TasklawsError(f"{path}: {error}") from error
     names = list(Surface.__dataclass_fields__)
-    missing = [name for name in names if isinstance(params.get(name), bool) or not isinstance(params.get(name), int | float)]
+    missing = [
+        name for name in names if isinstance(params.get(name), bool) or not isinstance(params.get(name), int | float)
+    ]
     if missing:
         raise TasklawsError(
             f"{path}: no number {missing[0]} among the params: a plan needs {', '.join(names)}; {_FIT_REMEDY}"

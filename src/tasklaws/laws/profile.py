@@ -56,7 +56,7 @@ def allowed_surfaces(fit: Fit, n_params: float, n_tokens: float, served: float) 
 
     Sources: profile likelihood, Venzon and Moolgavkar 1988, Applied Statistics 37, 87. No more points than parameters, and
     points that allow sizes a thousand times off, raise TasklawsError with the reason."""
-    points = fit.points[~fit.points["outlier"]] if "outlier" in fit.points else fit.points
+    points = fit.points[~fit.failed]
     free = len(points[["n_params", "n_tokens"]].drop_duplicates()) - len(CHINCHILLA.parameters)
     if free < 1:
         raise TasklawsError("it has no more points than parameters, which allow any plan")

@@ -15,18 +15,18 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.frames import records
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.laws.batch import HUBER, UNDERTUNED, LossFunction
-from tasklaws.laws.data import Kind
+from tasklaws.laws.batch import HUBER, UNDERTUNED
+from tasklaws.laws.data import Better, Kind
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law
-from tasklaws.laws.status import Status
+from tasklaws.laws.status import LossFunction, Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 At = ArrayLike | Mapping[str, ArrayLike] | pd.DataFrame  # a law's inputs by name, or the numbers of its one input
 _CURVE_BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
-_OWN = ("kind", "status", "reason", "objective", "overdispersion", "level")  # of a Fit, plain in its JSON too
+_OWN = ("kind", "reason", "objective", "overdispersion", "level")  # of a Fit, plain in its JSON too
 _SHOWN = 20  # outliers that the report names
 _TIED = 0.95  # a rank correlation from which on the report names two parameters together
 
@@ -60,6 +60,7 @@ class Fit(Result):
     level: float
     metric: str | None = None
     task: str | None = None
+    better: Better | None = None
     loss_function: LossFunction = "huber"
     notes: tuple[str, ...] = ()
 
@@ -73,12 +74,16 @@ class Fit(Result):
 
     @cached_property
     def outliers(self) -> pd.DataFrame:
-        """The points of a loss that are no part of the others' scatter (`assess.outliers`), farthest first: the status
-        leaves them out, and the fit those that are worse than the law. Of an accuracy there are none."""
-        if "outlier" not in self.points:  # a file of an earlier version
-            return self.points[:0]
+        """The points of a loss that are no part of the others' scatter (`assess.outliers`), farthest first: the fit
+        and its status leave out those that are worse than the law. Of an accuracy there are none."""
         far = self.points[self.points["outlier"]].drop(columns="outlier")
         return far.sort_values("residual", key=abs, ascending=False, kind="stable")
+
+    @cached_property
+    def failed(self) -> pd.Series:
+        """Which points the fit leaves out: outliers that are worse than the law."""
+        worse = {"down": 1.0, "up": -1.0, None: 0.0}[self.better]
+        return self.points["outlier"] & (self.points["residual"] * worse > 0)
 
     @property
     def trend(self) -> str | None:
@@ -213,11 +218,12 @@ class Fit(Result):
 
     def _outlier_lines(self) -> list[str]:
         lines = []
-        for _, point in self.outliers.head(_SHOWN).iterrows():
+        for row, point in self.outliers.head(_SHOWN).iterrows():
             name = f"model {point['model']}, " if "model" in point else ""
             at = ", ".join(f"{axis} {point[axis]:.4g}" for axis in self.law.inputs)
             lines.append(
-                f"{name}{at}: {point['value']:.6g}, the law says {point['fitted']:.6g} (ln ratio {point['residual']:+.3g})"
+                f"{name}{at}: {point['value']:.6g}, the law says {point['fitted']:.6g} (ln ratio {point['residual']:+.3g}"
+                f"{', left out' * bool(self.failed[row])})"
             )
         if len(self.outliers) > _SHOWN:
             lines.append(f"and {len(self.outliers) - _SHOWN} more (--json has all)")
@@ -234,7 +240,8 @@ class Fit(Result):
         return {
             "form": f"{self.law.name}: {self.law.formula} ({self.law.citation})",
             "fitted": f"{self.metric or self.kind}" + f" of {self.task}" * (self.task is not None),
-            "inputs": ", ".join(axes) + " as in the table; n_params is meant without embeddings, which it does not show",
+            "inputs": ", ".join(axes)
+            + " as in the table; n_params is meant without embeddings, which it does not show",
             "points": f"{len(points)}{models} on {len(self.ladders)} ladder(s)",
             "range": ", ".join(f"{one} ({span})" for one, span in zip(ranges, spans, strict=True)),
             "extrapolation": "the factor beyond the largest point: "
@@ -245,7 +252,7 @@ class Fit(Result):
             "3 on by Newton",
             "uncertainty": f"{len(self.draws)} refits, models reweighted (Bayesian bootstrap), values redrawn within their "
             "sampling noise",
-            "left out": f"{len(self.left_out)} rows before the fit, {len(self.outliers)} outliers named",
+            "left out": f"{len(self.left_out)} rows before the fit, {self.failed.sum()} of {len(self.outliers)} outliers",
             "status": str(self.status) + f": {self.reason}" * bool(self.reason),
             "not known": "architecture, data and tokenizer, learning-rate schedule, batch size and their tuning, how "
             "compute was counted: state them beside the law",
@@ -268,7 +275,7 @@ class Fit(Result):
         """Plain JSON types; `from_dict` reads it back. Draws are text, one parameter a string. A parameter without a
         standard error has no interval either. Not `whole`, it is as fits.json keeps it: without points, draws and
         correlations, and cannot be read back as a Fit."""
-        as_they_are = ("params", "units", "stderr", "n_points", "misfit", *_OWN)
+        as_they_are = ("params", "units", "stderr", "n_points", "misfit", "status", *_OWN)
         found: dict[str, object] = {
             "law": self.law.name,
             "inputs": list(self.law.inputs),
@@ -284,6 +291,7 @@ class Fit(Result):
         return found | {
             "metric": self.metric,
             "task": self.task,
+            "better": self.better,
             "loss_function": self.loss_function,
             "notes": list(self.notes),
             "trend": self.trend,
@@ -315,17 +323,21 @@ class Fit(Result):
                 draws=draws,
                 chance=row.get("chance"),
                 ladders=ladders,
+                status=Status(row["status"]),
                 at_bounds=tuple(row["at_bounds"]),
-                points=pd.DataFrame(row["points"]),
+                points=pd.DataFrame({"outlier": False} | row["points"]),  # which earlier versions did not write
                 left_out={int(label): reason for label, reason in row["left_out"].items()},
                 metric=row.get("metric"),
                 task=row.get("task"),
+                better=row.get("better"),
                 loss_function=row.get("loss_function", "huber"),
                 notes=tuple(row.get("notes", ())),
                 **{name: row[name] for name in _OWN},
             )
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration) as error:
-            raise TasklawsError(f"malformed fit ({error!r}): write it anew with `tasklaws fit --json`") from error
+            raise TasklawsError(
+                f"malformed fit ({repr(error)[:200]}): write it anew with `tasklaws fit --json`"
+            ) from error
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the points and, for a law of one input, the curve with the interval of its parameters."""

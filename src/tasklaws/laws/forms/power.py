@@ -81,7 +81,12 @@ LEARNING_CURVE = Law(
 )
 _SOURCE = "of Alabdulmohsin et al. 2022, arXiv 2209.06640"  # of curves that fall
 M1 = replace(
-    PURE_POWER, name="m1", formula="A x^-a", citation=f"M1 {_SOURCE}", inputs=("n_tokens",), parameters=(SCALE, _FALLING)
+    PURE_POWER,
+    name="m1",
+    formula="A x^-a",
+    citation=f"M1 {_SOURCE}",
+    inputs=("n_tokens",),
+    parameters=(SCALE, _FALLING),
 )
 M2 = replace(
     POWER,
