@@ -11,7 +11,8 @@ POINTS = ROOT / "results/nano_ladder/points.csv"
 
 
 def write_small_inputs(folder: Path) -> None:
-    """points.csv (one task of the nano ladder), runs.csv (two budgets), scores.csv, attempts.csv with items.jsonl, and program.py."""
+    """points.csv (one task of the nano ladder), runs.csv (two budgets), scores.csv, attempts.csv with items.jsonl, and
+    program.py."""
     points = pd.read_csv(POINTS).query("metric == 'exact_match' and is_final and task == 'addition_direct'")
     points.to_csv(folder / "points.csv", index=False)
     runs = [

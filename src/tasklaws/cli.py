@@ -151,8 +151,8 @@ def compare_approaches(
 ) -> None:
     """Find the best size and tokens of each budget, three ways.
 
-    By the best runs, by isoFLOP profiles, and by the fitted surface. Writes budgets.csv, frontiers.csv, summary.json and
-    isoflop.svg (docs/fitting.md).
+    By the best runs, by isoFLOP profiles, and by the fitted surface. Writes budgets.csv, frontiers.csv, summary.json
+    and isoflop.svg (docs/fitting.md).
     """
     from tasklaws.core.files import write_json
     from tasklaws.points import read_curves

@@ -1,4 +1,5 @@
-"""Tables as people have them: runs that failed or were not tuned, repeated runs, no tokens, rising quantities, no items."""
+"""Tables as people have them: runs that failed or were not tuned, repeated runs, no tokens, rising quantities, no
+items."""
 
 import json
 
@@ -11,9 +12,9 @@ from ladders import SIZES, accuracies, chinchilla, grid_of_models, losses, publi
 
 from shared_data import shared
 from tasklaws.core.errors import TasklawsError
-from tasklaws.laws.assess import outliers
 from tasklaws.laws.batch import UNDERTUNED
 from tasklaws.laws.fitting import fit
+from tasklaws.laws.outliers import outliers
 from tasklaws.laws.result import Fit
 from tasklaws.points import read_curves
 
@@ -201,7 +202,7 @@ def test_the_best_of_repeated_runs_is_taken_whichever_way_is_better() -> None:
     both = pd.concat([scores.assign(value=scores["value"] - 0.1), scores])
     assert fit(both, "logistic", best_run=True, replicates=0).points["row"].tolist() == list(range(9, 18))
     unknown = pd.DataFrame({"n_params": SIZES, "value": SIZES, "metric": "gap"})
-    with pytest.raises(TasklawsError, match="which run is best.*higher_is_better"):
+    with pytest.raises(TasklawsError, match=r"which run is best.*higher_is_better"):
         fit(unknown, "pure_power", best_run=True)
 
 

@@ -128,12 +128,7 @@ def test_an_interval_holds_its_estimate_and_the_truth_where_points_tell_little(
     flops: float, served: float, table: pd.DataFrame, seed: int
 ) -> None:
     found = fit(table, "chinchilla", replicates=20, seed=seed)
-    try:
-        best = plan(found, flops, served=served)
-    except TasklawsError as error:
-        assert found.status != "converged"
-        assert "its points allow" in str(error)
-        return
+    best = plan(found, flops, served=served)
     truth = plan(Surface(E=1.8, A=480, B=2100, alpha=0.35, beta=0.37), flops, served=served)
     for name, (low, high) in best.interval.items():
         assert low <= getattr(best, name) <= high
@@ -151,7 +146,7 @@ def test_a_plan_by_a_fit_that_points_do_not_determine_is_wide_or_refused() -> No
     for table in (ONE_TOKENS, WIDE.iloc[:4]):
         found = fit(table, "chinchilla", replicates=20)
         assert found.status == "unidentified"
-        with pytest.raises(TasklawsError, match="no plan|so no plan") as refusal:
+        with pytest.raises(TasklawsError, match="no plan") as refusal:
             plan(found, 1e21)
         assert "fit runs whose sizes and tokens vary apart" in str(refusal.value)
         assert len(str(refusal.value)) <= 500
@@ -161,7 +156,7 @@ def test_a_failed_fit_plans_nothing() -> None:
     found = replace(
         fit(WIDE, "chinchilla", replicates=5), status=Status.FAILED, reason="the search did not come to rest"
     )
-    with pytest.raises(TasklawsError, match="the fit failed .the search did not come to rest., so that nothing"):
+    with pytest.raises(TasklawsError, match=r"the fit failed \(the search did not come to rest\), so that nothing"):
         plan(found, 1e21)
 
 

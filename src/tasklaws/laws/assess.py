@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import fdtri
 
 from tasklaws.core.arrays import Array
-from tasklaws.laws.batch import HUBER, SQUARE, Batch, Mask, Problem
+from tasklaws.laws.batch import SQUARE, Batch, Mask, Problem
 from tasklaws.laws.optimise import search
 from tasklaws.laws.status import Status
 
@@ -15,30 +15,7 @@ LEAST_SPREAD = 1e-6  # of a log loss: none is known better
 SINGULAR = 1e-12  # of the information that the best determined direction has: less is rounding
 LOOSE = 3.0  # a standard error of a logged coordinate from which on it counts as unknown: a factor of twenty
 LOOSE_SHARE = 0.25  # the same of a coordinate that is not logged, as a share of its box
-FAR = 6.0  # robust standard deviations from the law, beyond which a point is an outlier
-MOST_OUTLIERS = 1 / 3  # of the points: where more lie far off, it is the law that is wrong
 _LIKELY = 0.95  # level of the test between a law and the same one turned round
-
-
-def outliers(residual: Array, n_parameters: int) -> Mask:
-    """Which residuals of a log loss (n,) are no part of the others' scatter: those beyond FAR robust standard deviations
-    and Huber's delta; none where more than MOST_OUTLIERS of them are.
-
-    Fewer than three points more than parameters tell nothing."""
-    far = np.asarray(np.abs(residual) > max(FAR * spread(residual, n_parameters), HUBER))
-    return far if far.mean() <= MOST_OUTLIERS else np.zeros(len(residual), dtype=bool)
-
-
-def spread(residual: Array, n_parameters: int) -> float:
-    """The standard deviation of residuals, of which outliers tell little; infinite of fewer than three more points than
-    parameters.
-
-    A robust fit passes through about as many points as it has parameters, p; of the others it is 1.4826 (1 + 5 / (n - p))
-    times the median size (Rousseeuw and Leroy 1987, Robust Regression, sec. 5.1, for points that are not passed through)."""
-    spare = len(residual) - n_parameters
-    if spare < 3:
-        return np.inf
-    return 1.4826 * (1 + 5 / spare) * float(np.median(np.sort(np.abs(residual))[n_parameters:]))
 
 
 def assess(batch: Batch, table: int, theta: Array, rested: bool, counted: Mask) -> tuple[Status, str, tuple[str, ...]]:
@@ -103,7 +80,8 @@ def either_sign(batch: Batch, table: int, theta: Array, counted: Mask) -> str:
     """The name of a `signed` parameter of whose other sign the law fits the points `counted` as well, by a likelihood
     ratio; empty if there is none."""
     for index, owner in enumerate(batch.owner):
-        if not batch.law.parameters[owner].signed:
+        parameter = batch.law.parameters[int(owner)]
+        if not parameter.signed:
             continue
         one = batch.part(slice(table, table + 1), 1)
         bounds = one.bounds.copy()
@@ -113,7 +91,7 @@ def either_sign(batch: Batch, table: int, theta: Array, counted: Mask) -> str:
         degrees = max(int(counted.sum()) - len(theta), 1)
         limit = fdtri(1, degrees if batch.kind == "loss" else 1e9, _LIKELY)
         if 2 * (rival - best) / scatter(batch, best, degrees) < limit:
-            return batch.law.parameters[owner].name
+            return parameter.name
     return ""
 
 

@@ -100,8 +100,8 @@ class Batch:
 
     @classmethod
     def of(cls, law: Law, curves: list[Points], loss_function: LossFunction = "huber") -> "Batch":
-        """The batch of curves that all have the same kind, number of ladders and better side; `one_sided` lets points on
-        the worse side of a law of losses count UNDERTUNED."""
+        """The batch of curves that all have the same kind, number of ladders and better side; `one_sided` lets points
+        on the worse side of a law of losses count UNDERTUNED."""
         kind, n_ladders = curves[0].kind, len(curves[0].ladders)
         scale = {name: np.array([np.exp(np.log(curve.x[name]).mean()) for curve in curves]) for name in law.inputs}
         level = np.array([curve.value.max() if kind == "loss" else 1.0 for curve in curves])
@@ -222,7 +222,8 @@ class Problem:
 
 
 def worse_side(curve: Points) -> Sides:
-    """The weights of a one-sided fit; of accuracies, and where nothing says which side is worse, raises TasklawsError."""
+    """The weights of a one-sided fit; of accuracies, and where nothing says which side is worse, raises
+    TasklawsError."""
     if curve.kind == "accuracy":
         raise TasklawsError("a one-sided fit is of losses, and this is an accuracy: choose another loss function")
     if curve.better is None:

@@ -23,10 +23,10 @@ class Points:
     """What one fit sees: n points, inputs and values in their own units.
 
     `index` are the rows' labels in the table, `ladder` numbers the ladders named in `ladders`, `cluster` the rungs
-    (models), which are resampled together; `model` are their names, none where the table has none. `n_items` is how many
-    an accuracy is worth, bounded where it is unknown. `stderr` is NaN where unknown, `weight` 1. `left_out` gives the
-    reason for each other row by label, `notes` what was worked out or assumed. `better` is None where nothing says which
-    way is."""
+    (models), which are resampled together; `model` are their names, none where the table has none. `n_items` is how
+    many an accuracy is worth, bounded where it is unknown. `stderr` is NaN where unknown, `weight` 1. `left_out` gives
+    the reason for each other row by label, `notes` what was worked out or assumed. `better` is None where nothing says
+    which way is."""
 
     kind: Kind
     metric: str | None
@@ -89,8 +89,8 @@ def choose(table: pd.DataFrame, task: str | None, metric: str | None) -> pd.Data
 
 
 def with_compute(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with train_flops = 6 n_params n_tokens, or n_tokens = train_flops / (6 n_params), where that is not given
-    (Kaplan et al. 2020, arXiv 2001.08361, section 2.1)."""
+    """The table with train_flops = 6 n_params n_tokens, or n_tokens = train_flops / (6 n_params), where that is not
+    given (Kaplan et al. 2020, arXiv 2001.08361, section 2.1)."""
     for name, others, worked_out in (
         ("train_flops", ("n_params", "n_tokens"), lambda n_params, n_tokens: 6.0 * n_params * n_tokens),
         ("n_tokens", ("train_flops", "n_params"), lambda train_flops, n_params: train_flops / (6.0 * n_params)),
@@ -137,7 +137,7 @@ def points_to_fit(given: pd.DataFrame, law: Law, final: bool = True, best_run: b
     for name in law.inputs:
         if name not in table:
             raise TasklawsError(f"law {law.name} needs {name}, which the table lacks: choose another law or axis")
-    task = [only(table, column) for column in ("task", "family", "elicitation")][0]
+    task, _, _ = (only(table, column) for column in ("task", "family", "elicitation"))
     metric = only(table, "metric")
     names = (*law.inputs, "value", "n_items", "stderr", "chance", "weight")
     cells = {name: table[name] if name in table else pd.Series(np.nan, index=table.index) for name in names}
@@ -220,8 +220,8 @@ def worth(numbers: dict[str, Array], law: Law) -> tuple[Array, list[str]]:
         return items, []
     least = items[unknown].min()
     return items, [
-        f"n_items of {int(unknown.sum())} of {len(value)} points is unknown: taken as worth {least:.3g} items, from the "
-        "other points, or as rounding and scatter allow"
+        f"n_items of {int(unknown.sum())} of {len(value)} points is unknown: taken as worth {least:.3g} items, from "
+        "the other points, or as rounding and scatter allow"
     ]
 
 

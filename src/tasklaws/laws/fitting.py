@@ -1,7 +1,6 @@
 """From observations and a law to a Fit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
@@ -10,21 +9,19 @@ from scipy.optimize import brentq
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.laws.assess import MOST_OUTLIERS, assess, outliers, spread
-from tasklaws.laws.batch import SQUARE, Batch, Mask, Problem, pad
-from tasklaws.laws.data import FLOOR, Better, Points, choose, choose_axis, points_to_fit, with_compute
+from tasklaws.laws.assess import assess
+from tasklaws.laws.batch import Batch, Mask, Problem, pad
+from tasklaws.laws.data import FLOOR, Points, choose, choose_axis, points_to_fit, with_compute
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law
 from tasklaws.laws.optimise import descend, run, search
+from tasklaws.laws.outliers import without_outliers
 from tasklaws.laws.result import Fit
 from tasklaws.laws.status import LossFunction
 
 BASINS = 2  # that every bootstrap replicate searches
 _BASIN_DISTANCE = 1e-3  # in a search coordinate, from where on two ends are different basins
 _SAME = 0.05  # of the objective: a basin this much worse than the best is no rival to it in a replicate
-_SUBSETS = 60  # of points, at which `trimmed` begins: if a third fail, one of six points has none with a chance of 9%
-_CONCENTRATIONS = 5
-_CLEARER = 0.5  # of the spread about the law: what a law through fewer points must come down to
 FEW = 2_000  # points that a replicate searches at the most, by taking every k-th
 
 
@@ -46,16 +43,16 @@ def fit(
     where they exist, n_params, n_tokens, train_flops, loss, stderr, n_items, chance, weight, is_final, ladder, model.
 
     Missing n_tokens are train_flops / (6 n_params), missing train_flops 6 n_params n_tokens. Losses, and any positive
-    quantity, which may rise: sum of Huber(1e-3) on the log, without the
-    outliers that are worse than the law; accuracies: binomial likelihood with n_items, fractional successes being
-    weighted ones, and, where n_items differ, weights for beta-binomial overdispersion (Williams 1982). Several
-    ladders share exponents and have scales and floors of their own. `axis` is that of a law of one input (default:
-    its own, else train_flops, n_params, n_tokens, whichever all rows have). `final` chooses between annealed
-    checkpoints and others. `best_run` takes the best of the runs with the same inputs. The `loss_function` of losses is
-    `huber`, `squares` (least squares of logarithms) or `one_sided` (Huber's, runs worse than the law counting 0.3:
-    for runs that were not all tuned alike). `replicates` bootstrap refits give stderr, correlations and intervals of `level`. Tables
-    that cannot be fitted raise TasklawsError. Sources: each law's citation; Hoffmann et al. 2022, arXiv 2203.15556,
-    app. D.2 (Huber); Rubin 1981 (Bayesian bootstrap); Newey and Powell 1987 (one side).
+    quantity, which may rise: sum of Huber(1e-3) on the log, without the outliers that are worse than the law;
+    accuracies: binomial likelihood with n_items, fractional successes being weighted ones, and, where n_items differ,
+    weights for beta-binomial overdispersion (Williams 1982). Several ladders share exponents and have scales and floors
+    of their own. `axis` is that of a law of one input (default: its own, else train_flops, n_params, n_tokens,
+    whichever all rows have). `final` chooses between annealed checkpoints and others. `best_run` takes the best of the
+    runs with the same inputs. The `loss_function` of losses is `huber`, `squares` (least squares of logarithms) or
+    `one_sided` (Huber's, runs worse than the law counting 0.3: for runs that were not all tuned alike). `replicates`
+    bootstrap refits give stderr, correlations and intervals of `level`. Tables that cannot be fitted raise
+    TasklawsError. Sources: each law's citation; Hoffmann et al. 2022, arXiv 2203.15556, app. D.2 (Huber); Rubin 1981
+    (Bayesian bootstrap); Newey and Powell 1987 (one side).
 
     >>> import pandas as pd
     >>> sizes = [1e6, 3e6, 1e7, 3e7, 1e8]
@@ -75,9 +72,17 @@ def fit(
             raise TasklawsError(f"{name} is {value}: give 0 or more")
     if not 0 < level < 1:
         raise TasklawsError(f"the level of the intervals is {level}: give a number between 0 and 1")
-    options = {"axis": axis, "final": final, "best_run": best_run, "loss_function": loss_function}
-    chosen = choose(observations, task, metric)
-    return fit_many([chosen], law, **options, seed=seed, replicates=replicates, level=level)[0]
+    return fit_many(
+        [choose(observations, task, metric)],
+        law,
+        axis=axis,
+        final=final,
+        best_run=best_run,
+        loss_function=loss_function,
+        seed=seed,
+        replicates=replicates,
+        level=level,
+    )[0]
 
 
 def fit_many(
@@ -155,100 +160,6 @@ def fit_batch(
             )
         )
     return fits
-
-
-def without_outliers(
-    batch: Batch, curves: list[Points], theta: Array, objective: Array, rested: Mask, weight: Array
-) -> tuple[Array, Array, Mask, Array, Mask]:
-    """The searches' ends of losses, searched anew without the outliers that are worse than the law, whose weights are 0;
-    and where all outliers are. A curve with a point farther on the worse side than the farthest of so many normal ones
-    usually is, sqrt(2 ln n) standard deviations and one more, is also searched from the law of its best two thirds.
-
-    Huber's loss lets a run that failed in a far corner still turn the law: such are the five of few tokens that
-    Besiroglu et al. 2024 (arXiv 2404.10102) leave out. A run that is better than the law stays, pulling as Huber has it:
-    no accident makes one so good, and the law may bend there."""
-    theta, objective, rested, weight = theta.copy(), objective.copy(), rested.copy(), weight.copy()
-    far = np.zeros_like(batch.real)
-    for table, curve in enumerate(curves):
-        one, size = batch.part(slice(table, table + 1), 1), len(curve.value)
-        found = Trimmed(one, curve.better, weight[table].copy(), theta[table], objective[table], rested[table])
-        if found.away()[:size].max() > (1 + np.sqrt(2 * np.log(size))) * found.spread():
-            start = trimmed(one, found.weight, theta[table, 0])
-            found, other = found.without_failed(), found.starting_at(start).without_failed()
-            found = other if other.spread() < _CLEARER * found.spread() else found
-            theta[table], objective[table], rested[table] = found.theta, found.objective, found.rested
-        far[table], weight[table] = found.far(), found.weight
-    return theta, objective, rested, weight, far
-
-
-@dataclass(frozen=True, eq=False)
-class Trimmed:
-    """A search's ends on one curve of losses, with the weights of its points, 0 for runs left out as failed."""
-
-    one: Batch
-    better: Better | None
-    weight: Array
-    theta: Array
-    objective: Array
-    rested: Mask
-
-    def residual(self) -> Array:
-        value = self.one.model(self.theta[:1], np.array([0]))[0][0]
-        return np.asarray(np.log(self.one.target[0] / np.maximum(value, FLOOR)))
-
-    def away(self) -> Array:
-        """How far each point lies on the worse side of the law, 0 on the better."""
-        return np.maximum(self.residual() * {"down": 1, "up": -1, None: 0}[self.better], 0.0)
-
-    def spread(self) -> float:
-        return spread(self.residual()[self.one.real[0]], self.theta.shape[1])
-
-    def far(self) -> Mask:
-        found = np.zeros(len(self.weight), dtype=bool)
-        real = self.one.real[0]
-        found[real] = outliers(self.residual()[real], self.theta.shape[1])
-        return found
-
-    def starting_at(self, theta: Array) -> "Trimmed":
-        return replace(self, theta=np.repeat(theta[None], len(self.theta), axis=0))
-
-    def without_failed(self) -> "Trimmed":
-        """Searched anew without the far points on the worse side, until these stay the same."""
-        tried: list[list[bool]] = []
-        found = self
-        while True:
-            failed = found.far() & (found.away() > 0)
-            if failed.tolist() in tried:
-                return found
-            tried.append(failed.tolist())
-            weight = np.where(failed, 0.0, self.weight)
-            ends = search(self.one, weight[None])
-            found = replace(self, weight=weight, theta=ends[0][0], objective=ends[1][0], rested=ends[2][0])
-
-
-def trimmed(one: Batch, weight: Array, theta: Array) -> Array:
-    """The coordinates of a law through the best two thirds of a curve's points, from random subsets just large enough to
-    have a law, each drawn towards the points nearest to it (least trimmed squares: Rousseeuw and Van Driessen 2006,
-    Data Mining and Knowledge Discovery 12, 29)."""
-    stride = -(-len(weight) // FEW)
-    one, weight = one.part(slice(None), stride), weight[::stride]
-    real = np.flatnonzero(one.real[0] & (weight > 0))
-    rng = np.random.default_rng(0)
-    kept = np.zeros((_SUBSETS, len(weight)))
-    order = rng.permuted(np.tile(real, (_SUBSETS, 1)), axis=1)[:, : len(theta) + 1]
-    np.put_along_axis(kept, order, 1.0, axis=1)
-    kept[0, real] = 1.0
-    count = max(len(real) - int(len(real) * MOST_OUTLIERS), 1)
-    own = np.zeros(_SUBSETS, dtype=np.intp)
-    target = np.repeat(one.target, _SUBSETS, axis=0)
-    ends = np.repeat(theta[None], _SUBSETS, axis=0)
-    for _ in range(_CONCENTRATIONS):
-        ends, _, _ = run(Problem(one, own, target, kept * weight, SQUARE), ends, iterations=30, tolerance=1e-6)
-        size = np.abs(np.log(np.maximum(one.model(ends, own)[0], FLOOR) / target))
-        size[:, np.setdiff1d(np.arange(len(weight)), real)] = np.inf
-        nearest = np.sort(size, axis=1)[:, count - 1 : count]
-        kept = (size <= nearest).astype(float)
-    return np.asarray(ends[np.argmin((np.where(kept > 0, size, 0.0) ** 2).sum(axis=1))])
 
 
 def fitted_points(curve: Points, fitted: Array, outlier: Mask) -> pd.DataFrame:

@@ -1,8 +1,9 @@
 """The best size and tokens at each budget of compute, by Hoffmann's three approaches: the envelope of the runs, isoFLOP
 profiles, and the fitted surface."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -31,14 +32,14 @@ APPROACHES = ("envelope", "isoflop", "parametric")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Isoflop(Result):
-    """Compute-optimal sizes N* = k C^a and tokens D* = q C^b by three approaches (Hoffmann et al. 2022, arXiv 2203.15556,
-    sec. 3), C in FLOPs.
+    """Compute-optimal sizes N* = k C^a and tokens D* = q C^b by three approaches (Hoffmann et al. 2022, arXiv
+    2203.15556, sec. 3), C in FLOPs.
 
-    `frontiers` has a row an approach: `envelope` (1: the best run of each budget), `isoflop` (2: the minimum of a parabola
-    in ln N for each budget, then least squares in logarithms) and `parametric` (3: the fit of E + A / N^alpha + B / D^beta);
-    an approach that the runs do not allow has empty numbers and the reason as `evidence`. `budgets` has a row for each
-    budget with several sizes; `left_out` says why one has no minimum. `runs` are the runs used, each with the number of its
-    budget (-1: of none). Intervals are of `level`."""
+    `frontiers` has a row an approach: `envelope` (1: the best run of each budget), `isoflop` (2: the minimum of a
+    parabola in ln N for each budget, then least squares in logarithms) and `parametric` (3: the fit of E + A / N^alpha
+    + B / D^beta); an approach that the runs do not allow has empty numbers and the reason as `evidence`. `budgets` has
+    a row for each budget with several sizes; `left_out` says why one has no minimum. `runs` are the runs used, each
+    with the number of its budget (-1: of none). Intervals are of `level`."""
 
     frontiers: pd.DataFrame
     budgets: pd.DataFrame
@@ -98,7 +99,7 @@ class Isoflop(Result):
         """Draw N* against C: the minima with their intervals, the best runs, and the three lines."""
         ax = axes_or_new(ax)
         found = self.budgets.dropna(subset="n_params")
-        ends = found[["n_params_low", "n_params_high"]].fillna(found["n_params"].mean() * np.nan).to_numpy()
+        ends = found[["n_params_low", "n_params_high"]].to_numpy(dtype=float)
         away = np.abs(ends - found[["n_params"]].to_numpy()).T
         ax.errorbar(found["train_flops"], found["n_params"], away, fmt="o", color="C1", label="minima of profiles")
         best = self.runs[self.runs["best"]]
@@ -122,8 +123,8 @@ class Isoflop(Result):
         return figure
 
     def plot_profiles(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the loss against the size for each budget: runs, their profiles (whole lines), the fitted surface (dashed),
-        and the best runs (crosses)."""
+        """Draw the loss against the size for each budget: runs, their profiles (whole lines), the fitted surface
+        (dashed), and the best runs (crosses)."""
         ax = axes_or_new(ax)
         surface = self.fit.status != Status.FAILED
         for number, (budget, profile) in enumerate(self.profiles.items()):
@@ -156,17 +157,19 @@ def isoflop(
     replicates: int = 200,
     level: float = 0.9,
 ) -> Isoflop:
-    """The compute-optimal sizes and tokens of the runs of one `task` and `metric`, a loss, by Hoffmann's approaches 1 to 3.
+    """The compute-optimal sizes and tokens of the runs of one `task` and `metric`, a loss, by Hoffmann's approaches 1
+    to 3.
 
-    Runs within 20% of compute are one budget, the ranges with the most sizes first; FLOPs, or n_tokens, are worked out by
-    C = 6 N D where they are missing. Runs that the parametric fit names as outliers worse than it count nowhere. A profile
-    is a parabola in ln N (in ln C too, where a budget's runs differ in it); if the budgets together show that this is not
-    all (F test at 1%), a polynomial of a higher degree, as parabolas put N* off where ranges are wide or alpha is not beta
-    (arXiv 2603.22339). Its minimum counts if it lies inside the sizes. Intervals come from redraws with the
-    profiles' pooled noise, wider where the minima scatter by more than that about the line; of the envelope from a
-    bootstrap of its budgets, each best size lying anywhere half the way to its neighbours; of the parametric approach from that of the fit. `best_run`, `loss_function`, `seed`,
-    `replicates`: as of `fit`. Scores, a metric of which more is better, several ladders, and runs that no approach can use
-    raise TasklawsError. Source: Hoffmann et al. 2022, arXiv 2203.15556, sec. 3.1 to 3.3.
+    Runs within 20% of compute are one budget, the ranges with the most sizes first; FLOPs, or n_tokens, are worked out
+    by C = 6 N D where they are missing. Runs that the parametric fit names as outliers worse than it count nowhere. A
+    profile is a parabola in ln N (in ln C too, where a budget's runs differ in it); if the budgets together show that
+    this is not all (F test at 1%), a polynomial of a higher degree, as parabolas put N* off where ranges are wide or
+    alpha is not beta (arXiv 2603.22339). Its minimum counts if it lies inside the sizes. Intervals come from redraws
+    with the profiles' pooled noise, wider where the minima scatter by more than that about the line; of the envelope
+    from a bootstrap of its budgets, each best size lying anywhere half the way to its neighbours; of the parametric
+    approach from that of the fit. `best_run`, `loss_function`, `seed`, `replicates`: as of `fit`. Scores, a metric of
+    which more is better, several ladders, and runs that no approach can use raise TasklawsError. Source: Hoffmann et
+    al. 2022, arXiv 2203.15556, sec. 3.1 to 3.3.
 
     >>> sizes, flops = np.meshgrid(np.geomspace(1e8, 1e10, 7), [1e19, 1e20, 1e21])
     >>> sizes = (sizes * np.sqrt(flops / 1e20)).ravel()
@@ -215,15 +218,16 @@ def isoflop(
 
 
 def budgets_of(log_flops: Array, sizes: Array) -> NDArray[np.intp]:
-    """The number of each run's budget, in order of compute, -1 where no other size has about its compute: of the ranges of
-    _WIDTH in ln FLOPs that with the most sizes is one, then that of the rest, and so on."""
+    """The number of each run's budget, in order of compute, -1 where no other size has about its compute: of the ranges
+    of _WIDTH in ln FLOPs that with the most sizes is one, then that of the rest, and so on."""
     found = np.full(len(sizes), -1, dtype=np.intp)
     ranges: list[NDArray[np.intp]] = []
     left = np.argsort(log_flops, kind="stable")
+    codes = np.unique(sizes, return_inverse=True)[1]
     while len(left):
         at = log_flops[left]
         ends = np.searchsorted(at, at + _WIDTH, side="right")
-        counts = [len(np.unique(sizes[left[start:end]])) for start, end in enumerate(ends)]
+        counts = _distinct(codes[left], ends)
         start = int(np.argmax(counts))
         if counts[start] < 2:
             break
@@ -234,14 +238,35 @@ def budgets_of(log_flops: Array, sizes: Array) -> NDArray[np.intp]:
     return found
 
 
-def best_runs(runs: pd.DataFrame) -> Array:
+def _distinct(codes: NDArray[np.intp], ends: NDArray[np.intp]) -> list[int]:
+    """How many different codes each range has that begins at 0, 1, 2 ... and ends before `ends`, which never falls."""
+    seen = [0] * (int(codes.max()) + 1)
+    inside, end, found = 0, 0, []
+    values = codes.tolist()
+    for start, stop in enumerate(ends.tolist()):
+        for code in values[end:stop]:
+            inside += seen[code] == 0
+            seen[code] += 1
+        end = stop
+        found.append(inside)
+        seen[values[start]] -= 1
+        inside -= seen[values[start]] == 0
+    return found
+
+
+def _by_budget(runs: pd.DataFrame) -> dict[int, pd.DataFrame]:
+    return {number: runs[runs["budget"] == number] for number in range(int(runs["budget"].max()) + 1)}
+
+
+def best_runs(runs: pd.DataFrame) -> NDArray[np.bool_]:
     """Which runs have the lowest loss of their budget, and a lower one than any cheaper budget's."""
     best = np.zeros(len(runs), dtype=bool)
     lowest = np.inf
-    for _, own in runs[runs["budget"] >= 0].groupby("budget"):
-        row = own["loss"].idxmin()
-        if own.loc[row, "loss"] < lowest:
-            best[row], lowest = True, float(own.loc[row, "loss"])
+    for own in _by_budget(runs).values():
+        place = int(own["loss"].to_numpy().argmin())
+        loss = float(own["loss"].iloc[place])
+        if loss < lowest:
+            best[own.index[place]], lowest = True, loss
     return best
 
 
@@ -249,14 +274,15 @@ def _profiles(
     runs: pd.DataFrame, rng: np.random.Generator, replicates: int, level: float
 ) -> tuple[pd.DataFrame, dict[int, Profile], dict[int, Array]]:
     """The budgets' table, their profiles, and the redrawn ln N* and ln D* (replicates, 2) of those with a minimum."""
-    parts = dict(iter(runs[runs["budget"] >= 0].groupby("budget")))
+    parts = _by_budget(runs)
     whole = {budget: own for budget, own in parts.items() if own["n_params"].nunique() >= _FEWEST_SIZES}
     degree = common_degree(list(whole.values()))
-    profiles = {int(budget): fit_profile(own, degree) for budget, own in whole.items()}
+    profiles = {budget: fit_profile(own, degree) for budget, own in whole.items()}
     spread, degrees = pooled_spread(profiles.values())
-    rows, minima = [], {}
+    rows: list[dict[str, object]] = []
+    minima: dict[int, Array] = {}
     for budget, own in parts.items():
-        row = {"train_flops": np.exp(np.log(own["train_flops"]).mean()), "n_runs": len(own)}
+        row: dict[str, object] = {"train_flops": np.exp(np.log(own["train_flops"]).mean()), "n_runs": len(own)}
         row |= {"n_sizes": own["n_params"].nunique(), "left_out": ""}
         rows.append(row)
         if budget not in profiles:
@@ -267,13 +293,13 @@ def _profiles(
             row["left_out"] = f"the loss still falls towards the {profile.end} size: no minimum inside"
             continue
         draws = redrawn(profile, spread, degrees, rng, replicates)
-        inside = np.isfinite(draws).all(axis=1)
+        inside: NDArray[np.bool_] = np.isfinite(draws).all(axis=1)
         if len(draws) and inside.mean() < _REPLICATES_KEPT:
             row["left_out"] = (
                 f"the minimum may lie outside the sizes: it does in {1 - inside.mean():.0%} of the redraws"
             )
             continue
-        minima[int(budget)] = np.where(inside[:, None], draws, profile.minimum[None])
+        minima[budget] = np.where(inside[:, None], draws, profile.minimum[None])
         row |= dict(zip(("n_params", "n_tokens"), np.exp(profile.minimum).tolist(), strict=True))
         row["loss"] = float(profile.loss(profile.minimum[:1])[0])
         if inside.sum() > 1:
@@ -337,8 +363,8 @@ def _envelope(runs: pd.DataFrame, rng: np.random.Generator, replicates: int, lev
 
 
 def _half_steps(own: pd.DataFrame, size: float) -> tuple[float, float]:
-    """Half the way in ln N from a size to the next smaller and the next larger one of its budget; NaN where there is none:
-    the best size of all may lie anywhere between."""
+    """Half the way in ln N from a size to the next smaller and the next larger one of its budget; NaN where there is
+    none: the best size of all may lie anywhere between."""
     away = np.log(np.unique(own["n_params"]) / size)
     below, above = away[away < 0], away[away > 0]
     return (float(-below.max() / 2) if len(below) else np.nan, float(above.min() / 2) if len(above) else np.nan)
@@ -392,6 +418,6 @@ def _interval(name: str, estimate: float, draws: Array, level: float) -> dict[st
     return {f"{name}_low": min(float(low), estimate), f"{name}_high": max(float(high), estimate)}
 
 
-def _ends(row: dict[str, float], name: str, level: float, form: str = ".4f") -> str:
+def _ends(row: Mapping[Any, Any], name: str, level: float, form: str = ".4f") -> str:
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     return "" if pd.isna(low) else f" ({level:.0%} {low:{form}} to {high:{form}})"

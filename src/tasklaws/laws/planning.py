@@ -119,9 +119,9 @@ def plan(law: Fit | Surface, flops: float | None = None, *, loss: float | None =
     The cost is 6 N D for training and 2 N `served` for the tokens served over the model's life, in FLOPs; `law` is a
     chinchilla fit of one ladder, or its five numbers as a `Surface`. With a fit the plan has intervals: of one that
     converged from its bootstrap refits; of one that is `unidentified` or `bound_hit` over all surfaces whose likelihood
-    its points do not tell from the best one's (profile likelihood). A failed fit, one whose points allow any size, neither or
-    both of flops and loss, another law, or a goal out of reach raise TasklawsError. Sources: Hoffmann et al. 2022, arXiv
-    2203.15556, eq. 4; Sardana et al. 2023, arXiv 2401.00448, eq. 3.
+    its points do not tell from the best one's (profile likelihood). A failed fit, one whose points allow any size,
+    neither or both of flops and loss, another law, or a goal out of reach raise TasklawsError. Sources: Hoffmann et al.
+    2022, arXiv 2203.15556, eq. 4; Sardana et al. 2023, arXiv 2401.00448, eq. 3.
 
     >>> best = plan(Surface(E=1.82, A=482, B=2085, alpha=0.348, beta=0.366), flops=1e21)
     >>> round(best.loss, 3), round(best.n_tokens / best.n_params, 1)

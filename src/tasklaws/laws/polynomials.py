@@ -17,8 +17,8 @@ _GRID = 801  # sizes between the smallest and the largest at which a minimum is 
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """The relative loss of one budget's runs: `coefficients` of powers of z = (ln N - `centre`) / `width`, lowest first, at
-    the budget's mean compute; times `level` it is the loss. `tokens` are those of ln D, a straight line in z.
+    """The relative loss of one budget's runs: `coefficients` of powers of z = (ln N - `centre`) / `width`, lowest
+    first, at the budget's mean compute; times `level` it is the loss. `tokens` are those of ln D, a straight line in z.
 
     `minimum` is (ln N*, ln D*), inside the sizes; NaN where there is none, and `end` says which way the loss falls."""
 
@@ -44,8 +44,8 @@ class Profile:
 
 
 def fit_profile(runs: pd.DataFrame, degree: int) -> Profile:
-    """The least-squares polynomial of one budget's runs (n_params, n_tokens, train_flops, loss), of no higher `degree` than
-    leaves a run over; weights are those of a column `weight`."""
+    """The least-squares polynomial of one budget's runs (n_params, n_tokens, train_flops, loss), of no higher `degree`
+    than leaves a run over; weights are those of a column `weight`."""
     log_n = np.log(runs["n_params"].to_numpy(dtype=float))
     log_c = np.log(runs["train_flops"].to_numpy(dtype=float))
     low, high = log_n.min(), log_n.max()
@@ -116,8 +116,8 @@ def pooled_spread(profiles: Iterable[Profile]) -> tuple[float, int]:
 
 
 def redrawn(profile: Profile, spread: float, degrees: int, rng: np.random.Generator, replicates: int) -> Array:
-    """(ln N*, ln D*) of `replicates` redraws of a budget's losses, whose own spread is as uncertain as it is; none where
-    the spread is unknown, NaN where a redraw has no minimum inside."""
+    """(ln N*, ln D*) of `replicates` redraws of a budget's losses, whose own spread is as uncertain as it is; none
+    where the spread is unknown, NaN where a redraw has no minimum inside."""
     if not degrees:
         return np.empty((0, 2))
     noise = rng.standard_normal((replicates, profile.projection.shape[1]))

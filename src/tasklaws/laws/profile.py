@@ -32,7 +32,7 @@ def _slope_at_optimum(
     return floor + slope * total, np.ones_like(total), total, slope * by_alpha, slope * by_beta
 
 
-_EXPONENT = {"unit": "1", "lower": 0.01, "upper": 3.0, "starts": SURFACE_EXPONENTS}
+_ALPHA = Parameter("alpha", "1", 0.01, 3.0, SURFACE_EXPONENTS)
 # A surface by its optimum: at N* and D* the loss falls as fast by ln N as by ln D, each by its share of the cost.
 _OPTIMUM = Law(
     name="optimum",
@@ -42,20 +42,20 @@ _OPTIMUM = Law(
     parameters=(
         LOSS_FLOOR,
         Parameter("g", "value", 1e-12, 1e4, log=True, linear=True),
-        Parameter("alpha", **_EXPONENT),
-        Parameter("beta", **_EXPONENT),
+        _ALPHA,
+        replace(_ALPHA, name="beta"),
     ),
     curve=_slope_at_optimum,
 )
 
 
 def allowed_surfaces(fit: Fit, n_params: float, n_tokens: float, served: float) -> list[Numbers]:
-    """Surfaces that fit the points of a fit of `chinchilla` as well as the best one, by a likelihood ratio at its level:
-    of the surfaces with their optimum at sizes around `n_params`, at the cost of the plan `n_params`, `n_tokens` and
-    `served` tokens served, and of those with floors from 0 to the lowest loss.
+    """Surfaces that fit the points of a fit of `chinchilla` as well as the best one, by a likelihood ratio at its
+    level: of the surfaces with their optimum at sizes around `n_params`, at the cost of the plan `n_params`, `n_tokens`
+    and `served` tokens served, and of those with floors from 0 to the lowest loss.
 
-    Sources: profile likelihood, Venzon and Moolgavkar 1988, Applied Statistics 37, 87. No more points than parameters, and
-    points that allow sizes a thousand times off, raise TasklawsError with the reason."""
+    Sources: profile likelihood, Venzon and Moolgavkar 1988, Applied Statistics 37, 87. No more points than parameters,
+    and points that allow sizes a thousand times off, raise TasklawsError with the reason."""
     points = fit.points[~fit.failed]
     free = len(points[["n_params", "n_tokens"]].drop_duplicates()) - len(CHINCHILLA.parameters)
     if free < 1:

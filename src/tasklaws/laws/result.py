@@ -35,14 +35,14 @@ _TIED = 0.95  # a rank correlation from which on the report names two parameters
 class Fit(Result):
     """One law fitted to one task and metric, on one ladder or several that share exponents.
 
-    `theta` (ladders, p) and bootstrap `draws` (replicates, ladders, p) are the formula's parameters in the units of
-    the table. `metric` and `task` are what was fitted, where the table names them. `reason` says why the status is not `converged`; `at_bounds` names coordinates on the edge of their
-    box, natural edges such as E = 0 included. `points` has a row for each point used (row of the table, model and weight
-    where there are any, inputs, value, fitted, residual: ln(value / fitted) of a loss, value - fitted of an accuracy, and
-    whether it is an outlier),
-    `left_out` the reason for every other row. `notes` say what was worked out or assumed; `objective`
-    is the sum of Huber(1e-3) on log loss (or of another `loss_function`) without the outliers left out, or half the
-    binomial deviance. `overdispersion` is the correlation between items (beta-binomial)."""
+    `theta` (ladders, p) and bootstrap `draws` (replicates, ladders, p) are the formula's parameters in the units of the
+    table. `metric` and `task` are what was fitted, where the table names them. `reason` says why the status is not
+    `converged`; `at_bounds` names coordinates on the edge of their box, natural edges such as E = 0 included. `points`
+    has a row for each point used (row of the table, model and weight where there are any, inputs, value, fitted,
+    residual: ln(value / fitted) of a loss, value - fitted of an accuracy, and whether it is an outlier), `left_out` the
+    reason for every other row. `notes` say what was worked out or assumed; `objective` is the sum of Huber(1e-3) on log
+    loss (or of another `loss_function`) without the outliers left out, or half the binomial deviance. `overdispersion`
+    is the correlation between items (beta-binomial)."""
 
     law: Law
     kind: Kind
@@ -74,7 +74,7 @@ class Fit(Result):
 
     @cached_property
     def outliers(self) -> pd.DataFrame:
-        """The points of a loss that are no part of the others' scatter (`assess.outliers`), farthest first: the fit
+        """The points of a loss that are no part of the others' scatter (`laws.outliers`), farthest first: the fit
         and its status leave out those that are worse than the law. Of an accuracy there are none."""
         far = self.points[self.points["outlier"]].drop(columns="outlier")
         return far.sort_values("residual", key=abs, ascending=False, kind="stable")
@@ -87,8 +87,8 @@ class Fit(Result):
 
     @property
     def trend(self) -> str | None:
-        """Whether the law of one input `rises` or `falls` from the smallest point to the largest; None of another law or
-        of several ladders, and where it does neither."""
+        """Whether the law of one input `rises` or `falls` from the smallest point to the largest; None of another law
+        or of several ladders, and where it does neither."""
         if len(self.law.inputs) > 1 or len(self.ladders) > 1:
             return None
         axis = self.points[self.law.inputs[0]]
@@ -218,12 +218,13 @@ class Fit(Result):
 
     def _outlier_lines(self) -> list[str]:
         lines = []
-        for row, point in self.outliers.head(_SHOWN).iterrows():
+        shown = self.outliers.head(_SHOWN)
+        for (_, point), failed in zip(shown.iterrows(), self.failed[shown.index], strict=True):
             name = f"model {point['model']}, " if "model" in point else ""
             at = ", ".join(f"{axis} {point[axis]:.4g}" for axis in self.law.inputs)
             lines.append(
-                f"{name}{at}: {point['value']:.6g}, the law says {point['fitted']:.6g} (ln ratio {point['residual']:+.3g}"
-                f"{', left out' * bool(self.failed[row])})"
+                f"{name}{at}: {point['value']:.6g}, the law says {point['fitted']:.6g} "
+                f"(ln ratio {point['residual']:+.3g}{', left out' * bool(failed)})"
             )
         if len(self.outliers) > _SHOWN:
             lines.append(f"and {len(self.outliers) - _SHOWN} more (--json has all)")
@@ -248,11 +249,12 @@ class Fit(Result):
             + ", ".join(f"{axis} / {points[axis].max():.4g}" for axis in axes),
             "objective": self._objective_in_words(),
             "weights": "of the table's column weight" if "weight" in points else "all 1",
-            "optimiser": f"the best of {n_starts} starts, linear parameters solved for in each: 8 by Levenberg-Marquardt, "
-            "3 on by Newton",
-            "uncertainty": f"{len(self.draws)} refits, models reweighted (Bayesian bootstrap), values redrawn within their "
-            "sampling noise",
-            "left out": f"{len(self.left_out)} rows before the fit, {self.failed.sum()} of {len(self.outliers)} outliers",
+            "optimiser": f"the best of {n_starts} starts, linear parameters solved for in each: 8 searched by "
+            "Levenberg-Marquardt, 3 on by Newton",
+            "uncertainty": f"{len(self.draws)} refits, models reweighted (Bayesian bootstrap), values redrawn within "
+            "their sampling noise",
+            "left out": f"{len(self.left_out)} rows before the fit, then {self.failed.sum()} of "
+            f"{len(self.outliers)} outliers",
             "status": str(self.status) + f": {self.reason}" * bool(self.reason),
             "not known": "architecture, data and tokenizer, learning-rate schedule, batch size and their tuning, how "
             "compute was counted: state them beside the law",
