@@ -102,8 +102,8 @@ def test_a_run_better_than_the_law_is_named_and_still_pulls() -> None:
 
 
 @given(
-    scale=st.floats(0.1, 1e6),
-    exponent=st.floats(-1.5, 1.5).filter(lambda value: abs(value) > 0.02),
+    scale=st.floats(1, 1e6),
+    exponent=st.floats(-1.5, 1.5).filter(lambda value: abs(value) > 0.1),
     law=st.sampled_from(["power", "pure_power"]),
 )
 @settings(max_examples=25)

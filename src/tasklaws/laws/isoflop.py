@@ -293,7 +293,7 @@ def _profiles(
             row["left_out"] = f"the loss still falls towards the {profile.end} size: no minimum inside"
             continue
         draws = redrawn(profile, spread, degrees, rng, replicates)
-        inside: NDArray[np.bool_] = np.isfinite(draws).all(axis=1)
+        inside = np.asarray(np.isfinite(draws).all(axis=1))
         if len(draws) and inside.mean() < _REPLICATES_KEPT:
             row["left_out"] = (
                 f"the minimum may lie outside the sizes: it does in {1 - inside.mean():.0%} of the redraws"

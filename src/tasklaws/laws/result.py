@@ -312,6 +312,7 @@ class Fit(Result):
             law = LAWS[row["law"]]
             law = law.on(row["inputs"][0]) if law.one_axis else law
             ladders = tuple(row["ladders"])
+            points = row["points"]
             replicates = {name: np.array(text.split(), dtype=float) for name, text in row["draws"].items()}
             theta = np.empty((len(ladders), len(law.parameters)))
             draws = np.empty((len(next(iter(replicates.values()))), *theta.shape))
@@ -327,7 +328,7 @@ class Fit(Result):
                 ladders=ladders,
                 status=Status(row["status"]),
                 at_bounds=tuple(row["at_bounds"]),
-                points=pd.DataFrame({"outlier": False} | row["points"]),  # which earlier versions did not write
+                points=pd.DataFrame({**points, "outlier": points.get("outlier", False)}),  # earlier versions lack it
                 left_out={int(label): reason for label, reason in row["left_out"].items()},
                 metric=row.get("metric"),
                 task=row.get("task"),
