@@ -118,8 +118,9 @@ def fit_one_law(
     """
     from tasklaws.points import read_curves
 
+    read = read_curves(table)
     found = tl.fit(
-        read_curves(table),
+        read,
         law,
         metric=metric,
         task=task,
@@ -134,7 +135,7 @@ def fit_one_law(
 
         save_result(found, picture)
         print(f"picture: {picture}", file=sys.stderr)
-    answer(found.to_dict(), found.summary(), json_)
+    answer(with_notes(found.to_dict(), read), found.summary(), json_)
 
 
 @command("isoflop", "tasklaws isoflop runs.csv --out isoflop")
@@ -158,8 +159,9 @@ def compare_approaches(
     from tasklaws.points import read_curves
     from tasklaws.tables import ISOFLOP_BUDGETS, ISOFLOP_FRONTIERS
 
+    read = read_curves(table)
     found = tl.isoflop(
-        read_curves(table),
+        read,
         metric=metric,
         task=task,
         best_run=best_run,
@@ -176,7 +178,8 @@ def compare_approaches(
             write_json(directory / "summary.json", found.to_dict())
             with house_style():
                 save(found.figure(), directory / "isoflop.svg")
-    answer(found.to_dict(), found.summary(), json_, out, "budgets.csv, frontiers.csv, summary.json, isoflop.svg")
+    value = with_notes(found.to_dict(), read)
+    answer(value, found.summary(), json_, out, "budgets.csv, frontiers.csv, summary.json, isoflop.svg")
 
 
 @command("plan", "tasklaws plan --params 1.82 482 2085 0.348 0.366 --flops 1e21")
@@ -484,6 +487,11 @@ def writing(out: Path | None) -> Iterator[Path | None]:
 
     with written_together(out) as directory:
         yield directory
+
+
+def with_notes(value: dict[str, Any], table: Any) -> dict[str, Any]:
+    """An answer whose notes begin with those on how its table was read."""
+    return {**value, "notes": [*table.attrs.get("notes", []), *value["notes"]]}
 
 
 def answer(value: Any, text: str, as_json: bool, out: Path | None = None, files: str = "") -> None:

@@ -163,7 +163,7 @@ def test_the_command_writes_tables_and_a_figure_that_stay_the_same(
     found = json.loads(capsys.readouterr().out.splitlines()[0])
     assert [row["approach"] for row in found["frontiers"]] == ["envelope", "isoflop", "parametric"]
     assert found["parametric"]["status"] == "converged"
-    assert found["notes"][0].startswith("n_tokens of 28 of 28 rows was worked out")
+    assert any(note.startswith("n_tokens of 28 ") for note in found["notes"])
     names = sorted(path.name for path in (tmp_path / "first").iterdir())
     assert names == ["budgets.csv", "frontiers.csv", "isoflop.svg", "summary.json"]
     assert all((tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes() for name in names)
