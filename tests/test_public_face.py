@@ -19,7 +19,7 @@ import tasklaws as tl
 from shared_data import ROOT
 from tasklaws.core.result import Result
 
-VERBS = ["backtest", "effective_number", "fit", "plan", "predict_items", "read_points", "solve_rates"]
+VERBS = ["backtest", "effective_number", "fit", "isoflop", "plan", "predict_items", "read_points", "solve_rates"]
 HEAVY = ["torch", "lm_eval", "mlflow", "matplotlib", "scipy", "pandas"]
 
 
@@ -94,6 +94,7 @@ def attempts() -> pd.DataFrame:
 
 RESULTS: dict[str, Callable[[], Result]] = {
     "fit": lambda: tl.fit(loss_table(), "chinchilla", replicates=10),
+    "isoflop": lambda: tl.isoflop(loss_table(), replicates=10),
     "plan": lambda: tl.plan(tl.fit(loss_table(), "chinchilla", replicates=10), flops=1e21),
     "backtest": lambda: tl.backtest(ladder(), rolling=1, min_rungs=6),
     "predict_items": lambda: tl.predict_items(item_scores().query("seed == 0").drop(columns="seed"), last=2),

@@ -7,6 +7,8 @@ from tasklaws.humans.estimates import solve_rates as solve_rates
 from tasklaws.items.predictions import ItemPredictions as ItemPredictions
 from tasklaws.items.predictions import predict_items as predict_items
 from tasklaws.laws.fitting import fit as fit
+from tasklaws.laws.isoflop import Isoflop as Isoflop
+from tasklaws.laws.isoflop import isoflop as isoflop
 from tasklaws.laws.planning import Plan as Plan
 from tasklaws.laws.planning import Surface as Surface
 from tasklaws.laws.planning import plan as plan

@@ -16,6 +16,7 @@ import typer
 import tasklaws as tl
 from tasklaws.core import errors
 from tasklaws.core.errors import TasklawsError
+from tasklaws.laws.status import LossFunction
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -60,6 +61,12 @@ Out = Annotated[
     typer.Option(metavar="DIR", help="Directory to write to; without it nothing is written.", callback=_directory),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
+BestRun = Annotated[bool, typer.Option("--best-run", help="Of runs with the same inputs, use the best alone.")]
+Seed = Annotated[int, _option("Of the bootstrap.")]
+Replicates = Annotated[int, _option("Bootstrap refits.")]
+LOSS_FUNCTION = typer.Option(
+    help="Of the logarithms of losses: one_sided lets runs worse than the law count 0.3, as undertuned."
+)
 Last = Annotated[int, _option("Models to hold out.", "K")]
 LayoutOption = Annotated[
     Literal["tidy", "wide", "wide-tasks"] | None,
@@ -107,8 +114,10 @@ def fit_one_law(
         str | None,
         _option("Of a law of one input: train_flops, n_params or n_tokens (default: the first that all have)."),
     ] = None,
-    seed: Annotated[int, _option("Of the bootstrap.")] = 0,
-    replicates: Annotated[int, _option("Bootstrap refits.")] = 200,
+    best_run: BestRun = False,
+    loss_function: Annotated[LossFunction, LOSS_FUNCTION] = "huber",
+    seed: Seed = 0,
+    replicates: Replicates = 200,
     picture: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw points and law here: .svg, .png or .pdf.", callback=_picture),
@@ -123,19 +132,72 @@ def fit_one_law(
     The JSON is what `tasklaws plan --fit` takes.
     """
     from tasklaws.points import read_curves
-    from tasklaws.tabular.names import parse_directions, parse_units
 
-    read = read_curves(
-        table, layout=layout, units=parse_units(units or []), directions=parse_directions(direction or [])
+    read = reading(read_curves, table, layout, units, direction)
+    found = tl.fit(
+        read,
+        law,
+        metric=metric,
+        task=task,
+        axis=axis,
+        best_run=best_run,
+        loss_function=loss_function,
+        seed=seed,
+        replicates=replicates,
     )
-    notes = note(read)
-    found = tl.fit(read, law, metric=metric, task=task, axis=axis, seed=seed, replicates=replicates)
     if picture is not None:
         from tasklaws.plotting import save_result
 
         save_result(found, picture)
         print(f"picture: {picture}", file=sys.stderr)
-    answer(found.to_dict() | notes, found.summary(), json_)
+    answer(with_notes(found.to_dict(), read), found.summary(), json_)
+
+
+@command("isoflop", "tasklaws isoflop runs.csv --out isoflop")
+def compare_approaches(
+    table: Annotated[Path, _positional("TABLE", "CSV: loss, n_params, and train_flops or n_tokens.")],
+    out: Out = None,
+    metric: Annotated[str | None, _option("The loss, where the table has several.")] = None,
+    task: Annotated[str | None, _option("The task, where the table has several.")] = None,
+    best_run: BestRun = False,
+    loss_function: Annotated[LossFunction, LOSS_FUNCTION] = "huber",
+    seed: Seed = 0,
+    replicates: Replicates = 200,
+    layout: LayoutOption = None,
+    units: Units = None,
+    direction: Direction = None,
+    json_: Json = False,
+) -> None:
+    """Find the best size and tokens of each budget, three ways.
+
+    By the best runs, by isoFLOP profiles, and by the fitted surface. Writes budgets.csv, frontiers.csv, summary.json
+    and isoflop.svg (docs/fitting.md).
+    """
+    from tasklaws.core.files import write_json
+    from tasklaws.points import read_curves
+    from tasklaws.tables import ISOFLOP_BUDGETS, ISOFLOP_FRONTIERS
+
+    read = reading(read_curves, table, layout, units, direction)
+    found = tl.isoflop(
+        read,
+        metric=metric,
+        task=task,
+        best_run=best_run,
+        loss_function=loss_function,
+        seed=seed,
+        replicates=replicates,
+    )
+    with writing(out) as directory:
+        if directory is not None:
+            from tasklaws.plotting import house_style, save
+
+            ISOFLOP_BUDGETS.write(directory / "budgets.csv", found.budgets)
+            ISOFLOP_FRONTIERS.write(directory / "frontiers.csv", found.frontiers)
+            write_json(directory / "summary.json", found.to_dict())
+            with house_style():
+                save(found.figure(), directory / "isoflop.svg")
+    value = with_notes(found.to_dict(), read)
+    answer(value, found.summary(), json_, out, "budgets.csv, frontiers.csv, summary.json, isoflop.svg")
 
 
 @command("plan", "tasklaws plan --params 1.82 482 2085 0.348 0.366 --flops 1e21")
@@ -190,13 +252,9 @@ def backtest_table(
     from tasklaws.core.files import write_json
     from tasklaws.forecast import figures
     from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
-    from tasklaws.tabular.names import parse_directions, parse_units
 
     chosen = [task for task in tasks.split(",") if task]
-    read = tl.read_points(
-        table, layout=layout, units=parse_units(units or []), directions=parse_directions(direction or [])
-    )
-    notes = note(read)
+    read = reading(tl.read_points, table, layout, units, direction)
     found = tl.backtest(
         read, rolling=rolling, min_rungs=min_rungs, fit=fit, holdout=holdout, metric=metric, tasks=chosen
     )
@@ -207,7 +265,7 @@ def backtest_table(
             figures.draw_figures(directory / "figures", found.forecasts, found.methods)
             write_json(directory / "summary.json", found.to_dict())
     text = "forecasts.csv, methods.csv, summary.json, figures"
-    answer(found.to_dict() | notes, found.summary(), json_, out, text)
+    answer(with_notes(found.to_dict(), read), found.summary(), json_, out, text)
 
 
 @command("difficulty", "tasklaws difficulty items.csv --last 6 --out difficulty")
@@ -453,12 +511,25 @@ def writing(out: Path | None) -> Iterator[Path | None]:
         yield directory
 
 
-def note(table: Any) -> dict[str, list[str]]:
-    """Print on stderr how a table was read, a line each; returned as part of an answer in JSON."""
-    notes = list(table.attrs["notes"])
-    for line in notes:
+def reading(
+    reader: Callable[..., Any],
+    table: Path,
+    layout: str | None = None,
+    units: list[str] | None = None,
+    direction: list[str] | None = None,
+) -> Any:
+    """The table as `reader` reads it with what options say of it; how it was read is told on stderr, a line each."""
+    from tasklaws.tabular.names import parse_directions, parse_units
+
+    read = reader(table, layout=layout, units=parse_units(units or []), directions=parse_directions(direction or []))
+    for line in read.attrs["notes"]:
         print(f"note: {line}", file=sys.stderr)
-    return {"notes": notes}
+    return read
+
+
+def with_notes(value: dict[str, Any], table: Any) -> dict[str, Any]:
+    """An answer whose notes begin with those on how its table was read."""
+    return {**value, "notes": [*table.attrs["notes"], *value.get("notes", [])]}
 
 
 def answer(value: Any, text: str, as_json: bool, out: Path | None = None, files: str = "") -> None:

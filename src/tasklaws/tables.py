@@ -247,6 +247,14 @@ BACKTEST_METHODS = _table(
     "what each single method and baseline says in a backtest",
     f"ladder* task* metric* model* n_fit*# method* weight# {_INTERVAL} log_score#?",
 )
+ISOFLOP_BUDGETS = _table(
+    "the best size and tokens of a budget of compute, by its isoFLOP profile; where there is none, why",
+    f"train_flops*# n_runs# n_sizes# {_limits('n_params n_tokens', '#?')} loss#? left_out?",
+)
+ISOFLOP_FRONTIERS = _table(
+    "best sizes k C^a and tokens q C^b along compute C, by approach; where there are none, why",
+    f"approach* n_points# {_limits('a', '#?')} k#? {_limits('b', '#?')} q#? evidence",
+)
 # Of ITEM_SCORES only model, task, score and `date` or `n_params` need be there; the rest describes the task.
 ITEM_SCORES = _table(
     "anybody's scores of models on items",

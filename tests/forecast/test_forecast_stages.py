@@ -243,13 +243,15 @@ def test_fits_say_how_each_law_ended(finished):
 
 
 def test_fits_json_and_a_fit_have_one_form(finished):
-    """What fits.json keeps of a law is what `tasklaws fit --json` prints, without points and draws."""
+    """What fits.json keeps of a law is what `tasklaws fit --json` prints, without points, draws and what is said of
+    them."""
     seen = pd.read_csv(finished / RESULTS / "observations_fit.csv")
     seen = seen[seen["is_final"] & (seen["metric"] == "loss_nats")]
     whole = fit(seen.assign(model=seen["rung"]), "power", replicates=20, seed=0).to_dict()
     curves = json.loads((finished / RESULTS / "fits.json").read_text())["curves"]
     (kept,) = next(curve["laws"] for curve in curves if curve["metric"] == "loss_nats")
-    assert set(whole) - set(kept) == {"points", "draws", "left_out", "correlations"}
+    beside = {"points", "draws", "left_out", "correlations", "outliers", "checklist", "notes", "trend"}
+    assert set(whole) - set(kept) == beside | {"metric", "task", "better", "loss_function"}
     assert set(kept) <= set(whole)
     assert {name: kept[name] for name in ("law", "inputs", "units", "n_points")} == {
         name: whole[name] for name in ("law", "inputs", "units", "n_points")

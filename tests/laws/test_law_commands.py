@@ -153,7 +153,7 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixtu
         (("fit", tmp_path / "empty.csv", "--law", "power"), "no rows"),
         (("fit", tmp_path / "odd.csv", "--law", "power"), "no column 'value'"),
         (("fit", tmp_path / "odd.csv", "--law", "powr"), "odd.csv: no column"),
-        (("plan", "--fit", tmp_path / "fit.json", "--flops", 1e21), "holds no fit: give what `tasklaws fit"),
+        (("plan", "--fit", tmp_path / "fit.json", "--flops", 1e21), "this is no fit (a list): give what `tasklaws fit"),
         (("plan", "--fit", tmp_path / "odd.csv", "--flops", 1e21), "is no JSON"),
         (("plan", "--fit", tmp_path / "no.json", "--flops", 1e21), "does not exist: give what `tasklaws fit"),
         (("plan", "--flops", 1e21), "give either --fit JSON or --params"),

@@ -79,6 +79,7 @@ WRITTEN: dict[str, Callable[..., float]] = {
     "over_training": lambda N, D, E, a, b, eta: E + (a * (D / N) ** eta + b * (N / D) ** eta) / (6 * N * D) ** eta,
     "error_from_loss": lambda loss, eps, k, gamma: 1 - (eps - k * math.exp(-gamma * loss)),
     "transfer": lambda N, D, k, alpha, beta: k * D**alpha * N**beta,
+    "saturating": lambda x, E, A, a: E - A / x**a,
     "learning_curve": lambda x, E, A, a: E + A / x ** (a / (1 + a)),
     "m1": lambda x, A, a: A / x**a,
     "m2": lambda x, E, A, a: E + A / x**a,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ladders import SIZES, accuracies, losses
 
 from tasklaws.laws.batch import Batch, Problem, deviance, huber_log
-from tasklaws.laws.data import metric_kind, points_to_fit
+from tasklaws.laws.data import kind_and_better, points_to_fit
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.optimise import minimise, solve_linear, starts
 
@@ -130,7 +130,9 @@ def test_rows_of_a_problem_do_not_touch_each_other() -> None:
     ],
 )
 def test_what_a_metric_is_taken_for(metric: str | None, values: list[float], kind: str) -> None:
-    assert metric_kind(metric, np.array(values)) == kind
+    table = pd.DataFrame({"value": values})
+    table = table if metric is None else table.assign(metric=metric)
+    assert kind_and_better(table, metric, np.array(values))[0] == kind
 
 
 def test_unknown_numbers_of_items_are_worked_out_from_the_stderr() -> None:
@@ -140,5 +142,5 @@ def test_unknown_numbers_of_items_are_worked_out_from_the_stderr() -> None:
     form = LAWS["power"].on("n_params")
     assert points_to_fit(known, form).n_items == pytest.approx([400, 400])
     assert points_to_fit(table, form).n_items == pytest.approx([100, 100])
-    assert points_to_fit(table.assign(n_items=[50, np.nan]), form).n_items == pytest.approx([50, 100])
-    assert points_to_fit(table.assign(stderr=[0.9, 0.0]), form).n_items == pytest.approx([1, 100])
+    assert points_to_fit(table.assign(n_items=[50, np.nan]), form).n_items == pytest.approx([50, 50])
+    assert points_to_fit(table.assign(stderr=[0.9, 0.0]), form).n_items == pytest.approx([1, 1])

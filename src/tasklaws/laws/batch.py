@@ -8,10 +8,14 @@ from numpy.typing import NDArray
 from scipy.special import xlogy
 
 from tasklaws.core.arrays import Array
+from tasklaws.core.errors import TasklawsError
 from tasklaws.laws.data import FLOOR, Kind, Points
 from tasklaws.laws.law import Law
+from tasklaws.laws.status import LossFunction
 from tasklaws.stats.links import half_item_away
 
+SQUARE = 1e6  # a Huber delta that no residual reaches
+UNDERTUNED = 0.3  # of a run's weight that one worse than the law has in a one-sided fit
 HUBER = 1e-3  # where Huber's loss of log losses turns from square to linear: Hoffmann et al. 2022, sec. 3.3
 Evaluation = tuple[Array, Array, Array]  # objective (m), its gradient (m, p), its approximate curvature (m, p, p)
 
@@ -31,13 +35,25 @@ def deviance(
     )
 
 
+Sides = tuple[float, float]  # the weights of a point above the law, and of one below it
+
+
 def huber_log(
-    value: Array, gradient: Array, target: Array, weight: Array, delta: float, curved: bool = True
+    value: Array,
+    gradient: Array,
+    target: Array,
+    weight: Array,
+    delta: float,
+    curved: bool = True,
+    sides: Sides = (1.0, 1.0),
 ) -> Evaluation:
     """Huber loss of ln(value / target), summed over points: a mean would be so small that optimisers stop early
-    (Besiroglu et al. 2024, arXiv 2404.10102, appendix)."""
+    (Besiroglu et al. 2024, arXiv 2404.10102, appendix). Unequal `sides` make it an expectile's near 0 and a quantile's
+    beyond `delta`, of rank below / (above + below) (Newey and Powell 1987, Econometrica 55, 819)."""
     inside = np.maximum(value, FLOOR)
     residual = np.log(inside / target)
+    if sides[0] != sides[1]:
+        weight = weight * np.where(residual < 0, *sides)
     bounded = np.clip(residual, -delta, delta)
     terms = weight * bounded * (residual - bounded / 2)
     slope = (value > FLOOR) / inside
@@ -79,10 +95,13 @@ class Batch:
     scale: dict[str, Array]
     level: Array
     bounds: Array
+    delta: float = HUBER
+    sides: Sides = (1.0, 1.0)
 
     @classmethod
-    def of(cls, law: Law, curves: list[Points]) -> "Batch":
-        """The batch of curves that all have the same kind and number of ladders."""
+    def of(cls, law: Law, curves: list[Points], loss_function: LossFunction = "huber") -> "Batch":
+        """The batch of curves that all have the same kind, number of ladders and better side; `one_sided` lets points
+        on the worse side of a law of losses count UNDERTUNED."""
         kind, n_ladders = curves[0].kind, len(curves[0].ladders)
         scale = {name: np.array([np.exp(np.log(curve.x[name]).mean()) for curve in curves]) for name in law.inputs}
         level = np.array([curve.value.max() if kind == "loss" else 1.0 for curve in curves])
@@ -102,6 +121,8 @@ class Batch:
             scale=scale,
             level=level,
             bounds=bounds[:, :, places(law, n_ladders)[1]],
+            delta=SQUARE if loss_function == "squares" else HUBER,
+            sides=worse_side(curves[0]) if loss_function == "one_sided" else (1.0, 1.0),
         )
 
     def part(self, one: slice, stride: int) -> "Batch":
@@ -115,7 +136,7 @@ class Batch:
 
     def problem(self, tables: Rows, weight: Array) -> "Problem":
         """The objective of searches on the own values of the curves `tables`, points weighted by `weight` (T, n)."""
-        return Problem(self, tables, self.target[tables], (weight * self.real)[tables])
+        return Problem(self, tables, self.target[tables], (weight * self.real)[tables], self.delta)
 
     def parameters(self, theta: Array) -> Array:
         """Search coordinates (..., P) without their logs."""
@@ -193,11 +214,24 @@ class Problem:
         value, gradient = self.batch.model(theta, self.tables[rows])
         target, weight = self.target[rows], self.weight[rows]
         if self.batch.kind == "loss":
-            return huber_log(value, gradient, target, weight, self.delta, curved)
+            return huber_log(value, gradient, target, weight, self.delta, curved, self.batch.sides)
         return deviance(value, gradient, target, weight, self.batch.n_items[self.tables[rows]], curved)
 
     def part(self, rows: Rows) -> "Problem":
         return Problem(self.batch, self.tables[rows], self.target[rows], self.weight[rows], self.delta)
+
+
+def worse_side(curve: Points) -> Sides:
+    """The weights of a one-sided fit; of accuracies, and where nothing says which side is worse, raises
+    TasklawsError."""
+    if curve.kind == "accuracy":
+        raise TasklawsError("a one-sided fit is of losses, and this is an accuracy: choose another loss function")
+    if curve.better is None:
+        raise TasklawsError(
+            "which side of the law is undertuned? give the column higher_is_better (True or False), or a metric whose "
+            "name says it, such as loss"
+        )
+    return (UNDERTUNED, 1.0) if curve.better == "down" else (1.0, UNDERTUNED)
 
 
 def places(law: Law, n_ladders: int) -> tuple[Rows, Rows]:
@@ -220,6 +254,8 @@ def curve_bounds(law: Law, kind: Kind, chance: float | None, x: Array) -> Array:
             low, high = low * x.min(), high * x.max()
         if parameter.role == "chance":
             low, high = (chance, chance) if chance is not None else (low, high if kind == "accuracy" else 3 * high)
+        elif parameter.role == "exponent" and kind == "accuracy":
+            low = 0.0  # an error that rises is inverse scaling, which has a law of its own
         elif parameter.role == "above chance" and chance is not None:
             low = chance
         elif parameter.role == "below chance" and chance is not None:

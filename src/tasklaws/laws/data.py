@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.laws.law import AXES, Law
-from tasklaws.stats.proportions import binomial_items
-from tasklaws.tables import ACCURACIES, is_loss
+from tasklaws.stats.proportions import items_bounded, known_items
+from tasklaws.tables import ACCURACIES, direction, losses
 
 Kind = Literal["accuracy", "loss"]
-NOMINAL_ITEMS = 100.0  # behind an accuracy of which neither n_items nor stderr is known: all points then weigh the same
+Better = Literal["up", "down"]
 FLOOR = 1e-6  # a smaller loss counts as this one, so that its logarithm exists
 
 
@@ -23,10 +23,15 @@ class Points:
     """What one fit sees: n points, inputs and values in their own units.
 
     `index` are the rows' labels in the table, `ladder` numbers the ladders named in `ladders`, `cluster` the rungs
-    (models), which are resampled together. `stderr` is NaN where unknown, `weight` 1. `left_out` gives the reason for
-    each other row by label."""
+    (models), which are resampled together; `model` are their names, none where the table has none. `n_items` is how
+    many an accuracy is worth, bounded where it is unknown. `stderr` is NaN where unknown, `weight` 1. `left_out` gives
+    the reason for each other row by label, `notes` what was worked out or assumed. `better` is None where nothing says
+    which way is."""
 
     kind: Kind
+    metric: str | None
+    task: str | None
+    better: Better | None
     x: dict[str, Array]
     value: Array
     n_items: Array
@@ -38,14 +43,27 @@ class Points:
     cluster: NDArray[np.intp]
     index: tuple[int, ...]
     left_out: dict[int, str]
+    model: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def metric_kind(metric: str | None, values: Array) -> Kind:
-    """What the schema says of a metric; of one that it does not list, or without a name, values that all lie in [0, 1]
-    are accuracies, and others are fitted as losses: any positive quantity, such as the tokens of `transfer`."""
-    if metric is not None and is_loss(metric):
-        return "loss"
-    return "accuracy" if metric in ACCURACIES or ((values >= 0) & (values <= 1)).all() else "loss"
+def kind_and_better(table: pd.DataFrame, metric: str | None, values: Array) -> tuple[Kind, Better | None]:
+    """Whether the values are accuracies or losses, and which way is better, None where nothing says so.
+
+    The column `higher_is_better` and the metric's name say what is a loss. Of others, known names and values that all
+    lie in [0, 1] are accuracies; the rest is fitted as losses are: any positive quantity, such as the tokens of
+    `transfer`. Rows that gainsay each other raise TasklawsError."""
+    less = losses(table)
+    if less.nunique() > 1:
+        raise TasklawsError(
+            "higher_is_better says True of some rows and False of others: a law is fitted to one metric"
+        )
+    if less.any():
+        return "loss", "down"
+    if metric in ACCURACIES or ((values >= 0) & (values <= 1)).all():
+        return "accuracy", "up"
+    stated = "higher_is_better" in table and table["higher_is_better"].notna().any()
+    return "loss", "up" if stated or (metric is not None and direction(metric) == "up") else None
 
 
 def only(table: pd.DataFrame, column: str) -> str | None:
@@ -71,11 +89,30 @@ def choose(table: pd.DataFrame, task: str | None, metric: str | None) -> pd.Data
 
 
 def with_compute(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with train_flops = 6 n_params n_tokens where that is not given."""
-    if {"n_params", "n_tokens"} <= set(table) and not ("train_flops" in table and table["train_flops"].notna().all()):
-        flops = 6.0 * table["n_params"] * table["n_tokens"]
-        table = table.assign(train_flops=table["train_flops"].fillna(flops) if "train_flops" in table else flops)
+    """The table with train_flops = 6 n_params n_tokens, or n_tokens = train_flops / (6 n_params), where that is not
+    given (Kaplan et al. 2020, arXiv 2001.08361, section 2.1)."""
+    for name, others, worked_out in (
+        ("train_flops", ("n_params", "n_tokens"), lambda n_params, n_tokens: 6.0 * n_params * n_tokens),
+        ("n_tokens", ("train_flops", "n_params"), lambda train_flops, n_params: train_flops / (6.0 * n_params)),
+    ):
+        if set(others) <= set(table) and not (name in table and table[name].notna().all()):
+            known = [pd.to_numeric(table[other], errors="coerce") for other in others]
+            found = worked_out(*known)
+            table = table.assign(**{name: table[name].fillna(found) if name in table else found})
     return table
+
+
+def worked_out(given: pd.DataFrame, law: Law) -> list[str]:
+    """A line for each input of the law that `with_compute` worked out in rows of the table as it was `given`."""
+    lines = []
+    for name, formula in (
+        ("n_tokens", "D = C / (6 N), C being train_flops and N n_params"),
+        ("train_flops", "C = 6 N D, N being n_params and D n_tokens"),
+    ):
+        count = int(given[name].isna().sum()) if name in given else len(given)
+        if name in law.inputs and count:
+            lines.append(f"{name} of {count} of {len(given)} rows was worked out by {formula}")
+    return lines
 
 
 def choose_axis(law: Law, table: pd.DataFrame) -> Law:
@@ -88,25 +125,25 @@ def choose_axis(law: Law, table: pd.DataFrame) -> Law:
     return law
 
 
-def points_to_fit(table: pd.DataFrame, law: Law, final: bool = True) -> Points:
+def points_to_fit(given: pd.DataFrame, law: Law, final: bool = True, best_run: bool = False) -> Points:
     """The points of one task and metric that `law` can use.
 
     Checkpoints that were annealed (`is_final`) and those that were not are kept apart: `final` says which of the two
-    to use where there are both. No usable row, several tasks or metrics, or several levels of chance raise
-    TasklawsError."""
+    to use where there are both. With `best_run` only the best of the runs with the same inputs is used. No usable row,
+    several tasks or metrics, or several levels of chance raise TasklawsError."""
+    table = with_compute(given)
     if "value" not in table:
         raise TasklawsError(f"no column 'value' among {', '.join(map(str, table.columns))}: name the scores so")
     for name in law.inputs:
         if name not in table:
             raise TasklawsError(f"law {law.name} needs {name}, which the table lacks: choose another law or axis")
-    for column in ("task", "family", "elicitation"):
-        only(table, column)
+    task, _, _ = (only(table, column) for column in ("task", "family", "elicitation"))
     metric = only(table, "metric")
     names = (*law.inputs, "value", "n_items", "stderr", "chance", "weight")
     cells = {name: table[name] if name in table else pd.Series(np.nan, index=table.index) for name in names}
     numbers = {name: pd.to_numeric(part, errors="coerce").to_numpy(dtype=float) for name, part in cells.items()}
     value = numbers["value"]
-    kind = metric_kind(metric, value[np.isfinite(value)])
+    kind, better = kind_and_better(table, metric, value[np.isfinite(value)])
     if kind == "loss" and law.gives == "accuracy":
         raise TasklawsError(f"law {law.name} is of accuracies, but {metric or 'the value'} is a loss: choose another")
     reasons = np.full(len(table), "", dtype=object)
@@ -126,6 +163,12 @@ def points_to_fit(table: pd.DataFrame, law: Law, final: bool = True) -> Points:
             mark(reasons, ~annealed, "checkpoint not annealed, kept apart from final ones")
         elif not final and (~annealed & usable).any():
             mark(reasons, annealed, "final checkpoint, kept apart from those not annealed")
+    if best_run:
+        mark(
+            reasons,
+            beaten(table, law.inputs, value, reasons == "", better),
+            "another run with the same inputs is better",
+        )
     used = reasons == ""
     if not used.any():
         most_common = pd.Series(reasons).value_counts().index[0]
@@ -135,13 +178,24 @@ def points_to_fit(table: pd.DataFrame, law: Law, final: bool = True) -> Points:
     chance = numbers["chance"][used & np.isfinite(numbers["chance"])]
     if len(chance) and np.ptp(chance) > 1e-3:
         raise TasklawsError(f"chance differs between rows ({chance.min()} to {chance.max()}): fit tasks one by one")
-    items = np.where(numbers["n_items"] >= 1, numbers["n_items"], binomial_items(value, numbers["stderr"]))
+    items, notes = (
+        worth({name: part[used] for name, part in numbers.items()}, law)
+        if kind == "accuracy"
+        else (
+            np.ones(int(used.sum())),
+            [],
+        )
+    )
     labels = np.arange(len(table))
+    named = next((name for name in ("model", "rung") if name in table), None)
     return Points(
         kind=kind,
+        metric=metric,
+        task=task,
+        better=better,
         x={name: numbers[name][used] for name in law.inputs},
         value=value[used] if kind == "accuracy" else np.maximum(value[used], FLOOR),
-        n_items=np.where(np.isfinite(items), items, NOMINAL_ITEMS)[used],
+        n_items=items,
         stderr=numbers["stderr"][used],
         weight=weight[used],
         chance=float(chance.mean()) if kind == "accuracy" and len(chance) else None,
@@ -150,7 +204,43 @@ def points_to_fit(table: pd.DataFrame, law: Law, final: bool = True) -> Points:
         cluster=clusters(table[used], law.inputs),
         index=tuple(labels[used].tolist()),
         left_out={int(label): str(reasons[label]) for label in labels[~used]},
+        model=() if named is None else tuple(table.loc[used, named].astype(str)),
+        notes=(*worked_out(given, law), *notes),
     )
+
+
+def worth(numbers: dict[str, Array], law: Law) -> tuple[Array, list[str]]:
+    """How many items each accuracy is worth (`items_bounded`), and a line where that is not known."""
+    value, stderr, n_items = numbers["value"], numbers["stderr"], numbers["n_items"]
+    n_items = np.where(n_items >= 1, n_items, np.nan)
+    size = numbers[law.inputs[0]]
+    items = items_bounded(value, stderr, n_items, np.log(size) if law.inputs[0] != "loss" else -size)
+    unknown = ~np.isfinite(known_items(value, stderr, n_items, loss=False))
+    if not unknown.any():
+        return items, []
+    least = items[unknown].min()
+    return items, [
+        f"n_items of {int(unknown.sum())} of {len(value)} points is unknown: taken as worth {least:.3g} items, from "
+        "the other points, or as rounding and scatter allow"
+    ]
+
+
+def beaten(
+    table: pd.DataFrame, inputs: tuple[str, ...], value: Array, usable: NDArray[np.bool_], better: Better | None
+) -> NDArray[np.bool_]:
+    """Which usable rows have another with the same inputs and ladder that is better, or as good and earlier."""
+    if better is None:
+        raise TasklawsError(
+            "which run is best? nothing says whether more or less of the metric is better: give the column "
+            "higher_is_better (True or False), or a metric whose name says it, such as loss"
+        )
+    keys = [name for name in ("ladder", *inputs) if name in table]
+    order = np.argsort(value if better == "down" else -value, kind="stable")
+    order = order[usable[order]]
+    first = order[~table.iloc[order].duplicated(keys).to_numpy()]
+    found = usable.copy()
+    found[first] = False
+    return found
 
 
 def mark(reasons: NDArray[np.object_], rows: NDArray[np.bool_], reason: str) -> None:

@@ -1,6 +1,7 @@
 """From observations and a law to a Fit."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,9 @@ from tasklaws.laws.data import FLOOR, Points, choose, choose_axis, points_to_fit
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law
 from tasklaws.laws.optimise import descend, run, search
+from tasklaws.laws.outliers import without_outliers
 from tasklaws.laws.result import Fit
+from tasklaws.laws.status import LossFunction
 
 BASINS = 2  # that every bootstrap replicate searches
 _BASIN_DISTANCE = 1e-3  # in a search coordinate, from where on two ends are different basins
@@ -30,6 +33,8 @@ def fit(
     metric: str | None = None,
     axis: str | None = None,
     final: bool = True,
+    best_run: bool = False,
+    loss_function: LossFunction = "huber",
     seed: int = 0,
     replicates: int = 200,
     level: float = 0.9,
@@ -37,13 +42,17 @@ def fit(
     """Fit `law` to the observations of one `task` and `metric` (needed where the table has several): columns value and,
     where they exist, n_params, n_tokens, train_flops, loss, stderr, n_items, chance, weight, is_final, ladder, model.
 
-    Losses: sum of Huber(1e-3) on the log; accuracies: binomial likelihood with n_items, fractional successes being
-    weighted ones, and, where n_items differ, weights for beta-binomial overdispersion (Williams 1982). Several
-    ladders share exponents and have scales and floors of their own. `axis` is that of a law of one input (default:
-    its own, else train_flops, n_params, n_tokens, whichever all rows have). `final` chooses between annealed
-    checkpoints and others. `replicates` bootstrap refits give stderr, correlations and intervals of `level`. Tables
-    that cannot be fitted raise TasklawsError. Sources: each law's citation; Hoffmann et al. 2022, arXiv 2203.15556,
-    app. D.2 (Huber); Rubin 1981 (Bayesian bootstrap).
+    Missing n_tokens are train_flops / (6 n_params), missing train_flops 6 n_params n_tokens. Losses, and any positive
+    quantity, which may rise: sum of Huber(1e-3) on the log, without the outliers that are worse than the law;
+    accuracies: binomial likelihood with n_items, fractional successes being weighted ones, and, where n_items differ,
+    weights for beta-binomial overdispersion (Williams 1982). Several ladders share exponents and have scales and floors
+    of their own. `axis` is that of a law of one input (default: its own, else train_flops, n_params, n_tokens,
+    whichever all rows have). `final` chooses between annealed checkpoints and others. `best_run` takes the best of the
+    runs with the same inputs. The `loss_function` of losses is `huber`, `squares` (least squares of logarithms) or
+    `one_sided` (Huber's, runs worse than the law counting 0.3: for runs that were not all tuned alike). `replicates`
+    bootstrap refits give stderr, correlations and intervals of `level`. Tables that cannot be fitted raise
+    TasklawsError. Sources: each law's citation; Hoffmann et al. 2022, arXiv 2203.15556, app. D.2 (Huber); Rubin 1981
+    (Bayesian bootstrap); Newey and Powell 1987 (one side).
 
     >>> import pandas as pd
     >>> sizes = [1e6, 3e6, 1e7, 3e7, 1e8]
@@ -54,13 +63,26 @@ def fit(
     """
     if not isinstance(observations, pd.DataFrame):
         raise TasklawsError(f"the observations are a {type(observations).__name__}: give a table, as read_points does")
+    if loss_function not in get_args(LossFunction):
+        raise TasklawsError(
+            f"unknown loss function {loss_function!r}: choose one of {', '.join(get_args(LossFunction))}"
+        )
     for name, value in (("seed", seed), ("replicates", replicates)):
         if value < 0:
             raise TasklawsError(f"{name} is {value}: give 0 or more")
     if not 0 < level < 1:
         raise TasklawsError(f"the level of the intervals is {level}: give a number between 0 and 1")
-    chosen = choose(observations, task, metric)
-    return fit_many([chosen], law, axis=axis, final=final, seed=seed, replicates=replicates, level=level)[0]
+    return fit_many(
+        [choose(observations, task, metric)],
+        law,
+        axis=axis,
+        final=final,
+        best_run=best_run,
+        loss_function=loss_function,
+        seed=seed,
+        replicates=replicates,
+        level=level,
+    )[0]
 
 
 def fit_many(
@@ -69,6 +91,8 @@ def fit_many(
     *,
     axis: str | None = None,
     final: bool = True,
+    best_run: bool = False,
+    loss_function: LossFunction = "huber",
     seed: int = 0,
     replicates: int = 200,
     level: float = 0.9,
@@ -77,27 +101,31 @@ def fit_many(
     if not isinstance(law, Law) and law not in LAWS:
         raise TasklawsError(f"unknown law {law!r}: choose one of {', '.join(LAWS)}")
     form = law if isinstance(law, Law) else LAWS[law]
-    prepared = [with_compute(table) for table in tables]
-    chosen = [form.on(axis) if axis is not None else choose_axis(form, table) for table in prepared]
-    points = [points_to_fit(table, one, final) for table, one in zip(prepared, chosen, strict=True)]
+    chosen = [form.on(axis) if axis is not None else choose_axis(form, with_compute(table)) for table in tables]
+    points = [points_to_fit(table, one, final, best_run) for table, one in zip(tables, chosen, strict=True)]
     groups: dict[tuple[object, ...], list[int]] = {}
     for index, (curve, one) in enumerate(zip(points, chosen, strict=True)):
         size = len(curve.value).bit_length()  # alike ones are padded together
-        groups.setdefault((one.inputs, curve.kind, len(curve.ladders), size), []).append(index)
+        groups.setdefault((one.inputs, curve.kind, curve.better, len(curve.ladders), size), []).append(index)
     fits: dict[int, Fit] = {}
     for members in groups.values():
-        found = fit_batch(chosen[members[0]], [points[index] for index in members], seed, replicates, level)
+        batch = Batch.of(chosen[members[0]], [points[index] for index in members], loss_function)
+        found = fit_batch(batch, [points[index] for index in members], loss_function, seed, replicates, level)
         fits.update(zip(members, found, strict=True))
     return [fits[index] for index in range(len(tables))]
 
 
-def fit_batch(law: Law, curves: list[Points], seed: int, replicates: int, level: float) -> list[Fit]:
-    batch = Batch.of(law, curves)
+def fit_batch(
+    batch: Batch, curves: list[Points], loss_function: LossFunction, seed: int, replicates: int, level: float
+) -> list[Fit]:
     given = pad([curve.weight for curve in curves], 0.0)
     weight = given
     theta, objective, rested = search(batch, weight)
     dispersion = np.zeros(len(curves))
-    if batch.kind == "accuracy":
+    far = np.zeros_like(batch.real)
+    if batch.kind == "loss":
+        theta, objective, rested, weight, far = without_outliers(batch, curves, theta, objective, rested, weight)
+    else:
         dispersion = overdispersion(batch, theta[:, 0])
         uneven = np.ptp(np.where(batch.real, batch.n_items, batch.n_items[:, :1]), axis=1) > 0
         weight = given / (1 + (batch.n_items - 1) * np.where(uneven, dispersion, 0.0)[:, None])
@@ -106,11 +134,15 @@ def fit_batch(law: Law, curves: list[Points], seed: int, replicates: int, level:
     draws = redraw(batch, curves, weight, theta, objective, seed, replicates)
     fits = []
     for table, curve in enumerate(curves):
-        status, reason, at_bounds = assess(batch, table, theta[table, 0], bool(rested[table, 0]))
+        counted = batch.real[table] & (weight[table] > 0)
+        status, reason, at_bounds = assess(batch, table, theta[table, 0], bool(rested[table, 0]), counted)
         fits.append(
             Fit(
-                law=law,
+                law=batch.law,
                 kind=curve.kind,
+                metric=curve.metric,
+                task=curve.task,
+                better=curve.better,
                 chance=curve.chance,
                 ladders=curve.ladders,
                 theta=batch.natural(theta[table, 0], table),
@@ -118,23 +150,27 @@ def fit_batch(law: Law, curves: list[Points], seed: int, replicates: int, level:
                 status=status,
                 reason=reason,
                 at_bounds=at_bounds,
-                points=fitted_points(curve, fitted[table][batch.real[table]] * batch.level[table]),
+                points=fitted_points(curve, fitted[table][batch.real[table]] * batch.level[table], far[table]),
                 left_out=curve.left_out,
                 objective=max(float(objective[table, 0]), 0.0),
                 overdispersion=float(dispersion[table]),
                 level=level,
+                loss_function=loss_function,
+                notes=curve.notes,
             )
         )
     return fits
 
 
-def fitted_points(curve: Points, fitted: Array) -> pd.DataFrame:
+def fitted_points(curve: Points, fitted: Array, outlier: Mask) -> pd.DataFrame:
     """Each point beside what the law says there; see `Fit` for the columns."""
     loss = curve.kind == "loss"
     residual = np.log(curve.value / np.maximum(fitted, FLOOR)) if loss else curve.value - fitted
     ladders = [curve.ladders[number] for number in curve.ladder]
-    columns = {"row": curve.index, "ladder": ladders, **curve.x, "value": curve.value, "fitted": fitted}
-    return pd.DataFrame({**columns, "residual": residual})
+    names = {"model": curve.model} if curve.model else {}
+    weight = {} if (curve.weight == 1).all() else {"weight": curve.weight}
+    columns = {"row": curve.index, **names, "ladder": ladders, **curve.x, **weight, "value": curve.value}
+    return pd.DataFrame({**columns, "fitted": fitted, "residual": residual, "outlier": outlier[: len(residual)]})
 
 
 def redraw(
@@ -155,7 +191,7 @@ def redraw(
         one = batch.part(slice(table, table + 1), stride)
         repeat = np.repeat(np.arange(replicates), len(starts))
         own = np.zeros(len(repeat), dtype=np.intp)
-        problem = Problem(one, own, target[repeat, ::stride], weights[repeat, ::stride])
+        problem = Problem(one, own, target[repeat, ::stride], weights[repeat, ::stride], one.delta)
         ends, values, _ = refit(problem, np.tile(starts, (replicates, 1)))
         best = values.reshape(replicates, -1).argmin(axis=1)
         found[table] = ends.reshape(replicates, len(starts), -1)[np.arange(replicates), best]

@@ -11,7 +11,7 @@ from tasklaws.core.errors import TasklawsError
 
 Inputs = Mapping[str, Array]
 Gives = Literal["loss", "accuracy", "any"]
-Role = Literal["", "chance", "above chance", "below chance"]
+Role = Literal["", "chance", "above chance", "below chance", "exponent"]
 AXES = ("train_flops", "n_params", "n_tokens")
 
 
@@ -24,7 +24,8 @@ class Parameter:
     value of that input) are factors of the smallest and largest input, and its starts are shares of the way between,
     in logs. A `linear` parameter has no starts: it is solved for. At a natural `edge` (lower, upper) the formula
     itself ends, so that a fit may lie there. `shared` parameters are the same for all ladders of one fit. `role` ties
-    the bounds of a level to a task's chance."""
+    the bounds of a level to a task's chance, and keeps an exponent of an accuracy's error at 0 or above. The shape
+    turns with the sign of a `signed` parameter, so that points which fit either sign do not determine it."""
 
     name: str
     unit: str
@@ -37,8 +38,10 @@ class Parameter:
     place: bool = False
     edge: tuple[bool, bool] = (False, False)
     role: Role = ""
+    signed: bool = False
 
 
+# An exponent of 0 is no edge: the input does not matter there, and the law says nothing of points that rise.
 EXPONENT_STARTS = (0.01, 0.03, 0.1, 0.2, 0.35, 0.55, 0.8, 1.2, 1.8, 2.6)
 # Parameters that several forms have: the loss that remains at any scale, and the levels between which a score rises.
 LOSS_FLOOR = Parameter("E", "value", 0.0, 1.0, linear=True, edge=(True, True))

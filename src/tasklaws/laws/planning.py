@@ -1,7 +1,7 @@
 """The best size and tokens of a model for a budget or a loss, by a fitted loss surface."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,13 +13,18 @@ from scipy.optimize import brentq
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_text
 from tasklaws.core.result import Result, axes_or_new
+from tasklaws.laws.profile import Numbers, allowed_surfaces
 from tasklaws.laws.result import Fit
+from tasklaws.laws.status import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_SAME = 1e-9  # a relative difference that is rounding
 _LOG_TOKENS = (0.0, 200.0)  # where a plan is looked for
-_FIT_REMEDY = "give what `tasklaws fit --law chinchilla --json` printed"
+_FIT_REMEDY = "give what `tasklaws fit TABLE --law chinchilla --json` printed"
+_MORE_RUNS = "fit runs whose sizes and tokens vary apart from each other, or more of them"
+Interval = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -48,15 +53,17 @@ class Plan(Result):
     """A model's size and tokens, what training (6 N D) and serving (2 N a token) cost in FLOPs, and its expected
     loss.
 
-    `interval` has the limits of n_params, n_tokens and loss over the bootstrap refits of the fit, at its `level`; none
-    without a bootstrap. `surface` is the law."""
+    `interval` has the limits of n_params, n_tokens and loss, which hold the estimate, at `level`: over the bootstrap
+    refits of a fit, and over every surface that the points allow where the fit did not converge; None is an open end;
+    empty without a bootstrap. `surface` is the law, `notes` say what else to know."""
 
     surface: Surface
     n_params: float
     n_tokens: float
     tokens_served: float
-    interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    interval: Mapping[str, Interval] = field(default_factory=dict)
     level: float = 0.9
+    notes: tuple[str, ...] = ()
 
     @property
     def train_flops(self) -> float:
@@ -76,13 +83,15 @@ class Plan(Result):
         for name, value in self._numbers().items():
             lines.append(f"{name:14}{value:.5g}")
             if name in self.interval:
-                low, high = self.interval[name]
-                lines[-1] += f"   {self.level:.0%} {low:.3g} to {high:.3g}"
-        return "\n".join([*lines, f"tokens/param  {self.n_tokens / self.n_params:.3g}"])
+                low, high = ("open" if end is None else f"{end:.3g}" for end in self.interval[name])
+                lines[-1] += f"   {self.level:.0%} {low} to {high}"
+        lines.append(f"tokens/param  {self.n_tokens / self.n_params:.3g}")
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     def to_dict(self) -> dict[str, object]:
-        """The numbers by name, and `interval`: name -> (low, high)."""
-        return {**self._numbers(), "interval": {name: list(ends) for name, ends in self.interval.items()}}
+        """The numbers by name, `interval`: name -> (low, high), and `notes`."""
+        interval = {name: list(ends) for name, ends in self.interval.items()}
+        return {**self._numbers(), "interval": interval, "notes": list(self.notes)}
 
     def _numbers(self) -> dict[str, float]:
         names = ("n_params", "n_tokens", "tokens_served", "train_flops", "serve_flops", "loss")
@@ -108,9 +117,11 @@ def plan(law: Fit | Surface, flops: float | None = None, *, loss: float | None =
     """The size and tokens that a budget of `flops` is best spent on, or that reach a `loss` at the least cost.
 
     The cost is 6 N D for training and 2 N `served` for the tokens served over the model's life, in FLOPs; `law` is a
-    chinchilla fit of one ladder, or its five numbers as a `Surface`. With a fit the plan has intervals, from those
-    bootstrap refits that allow one. Neither or both of flops and loss, another law, or a goal out of reach raise
-    TasklawsError. Sources: Hoffmann et al. 2022, arXiv 2203.15556, eq. 4; Sardana et al. 2023, arXiv 2401.00448, eq. 3.
+    chinchilla fit of one ladder, or its five numbers as a `Surface`. With a fit the plan has intervals: of one that
+    converged from its bootstrap refits; of one that is `unidentified` or `bound_hit` over all surfaces whose likelihood
+    its points do not tell from the best one's (profile likelihood). A failed fit, one whose points allow any size,
+    neither or both of flops and loss, another law, or a goal out of reach raise TasklawsError. Sources: Hoffmann et al.
+    2022, arXiv 2203.15556, eq. 4; Sardana et al. 2023, arXiv 2401.00448, eq. 3.
 
     >>> best = plan(Surface(E=1.82, A=482, B=2085, alpha=0.348, beta=0.366), flops=1e21)
     >>> round(best.loss, 3), round(best.n_tokens / best.n_params, 1)
@@ -133,17 +144,69 @@ def plan(law: Fit | Surface, flops: float | None = None, *, loss: float | None =
         raise TasklawsError(f"the law is a {type(law).__name__}: give a chinchilla fit or a Surface")
     if law.law.name != "chinchilla" or len(law.ladders) > 1:
         raise TasklawsError(f"a plan needs a chinchilla fit of one ladder, this is {law.law.name}: fit that")
-    found = best(Surface(**law.params))
-    draws = []
-    for theta in law.draws[:, 0]:
-        with suppress(TasklawsError):  # a refit without a surface, or whose floor is above the loss
-            draws.append(best(Surface(*theta.tolist())))
-    interval = {}
-    for name in ("n_params", "n_tokens", "loss") if len(draws) > 1 else ():
-        low, high = np.quantile([getattr(one, name) for one in draws], [(1 - law.level) / 2, (1 + law.level) / 2])
-        if low < high:  # not what all plans agree on
-            interval[name] = (float(low), float(high))
-    return replace(found, interval=interval, level=law.level)
+    if law.status == Status.FAILED:
+        raise TasklawsError(f"the fit failed ({law.reason}), so that nothing can be planned by it: {_MORE_RUNS}")
+    found = _estimate(law, best)
+    if law.status == Status.CONVERGED:
+        surfaces = [tuple(theta.tolist()) for theta in law.draws[:, 0]]
+        tails = (1 - law.level) / 2, (1 + law.level) / 2
+    else:
+        surfaces, tails = _allowed(law, found), (0.0, 1.0)
+    interval, lacking = _limits(found, surfaces, best, tails)
+    if lacking and law.status != Status.CONVERGED:
+        raise TasklawsError(
+            f"no plan by a fit that is {law.status} ({law.reason}): its points allow none; {_MORE_RUNS}"
+        )
+    return replace(found, interval=interval, level=law.level, notes=tuple(_notes(law, found, lacking)))
+
+
+def _allowed(law: Fit, found: Plan) -> list[Numbers]:
+    try:
+        return allowed_surfaces(law, found.n_params, found.n_tokens, found.tokens_served)
+    except TasklawsError as error:
+        raise TasklawsError(f"no plan by a fit that is {law.status} ({law.reason}): {error}; {_MORE_RUNS}") from error
+
+
+def _estimate(law: Fit, best: Callable[[Surface], Plan]) -> Plan:
+    """The plan by the fit's own numbers; if these allow none because the fit has not converged, that is said."""
+    try:
+        return best(Surface(**law.params))
+    except TasklawsError as error:
+        if law.status == Status.CONVERGED:
+            raise
+        raise TasklawsError(f"the fit is {law.status} ({law.reason}), so no plan: {error}; {_MORE_RUNS}") from error
+
+
+def _limits(
+    found: Plan, surfaces: list[Numbers], best: Callable[[Surface], Plan], tails: tuple[float, float]
+) -> tuple[dict[str, Interval], int]:
+    """The limits of the plans by `surfaces`, and how many of these have no plan: more of those than a tail holds leave
+    both ends open, as nothing tells at which end they lie."""
+    plans = []
+    for numbers in surfaces:
+        with suppress(TasklawsError):  # without a surface, or with a floor above the loss
+            plans.append(best(Surface(*numbers)))
+    lacking = len(surfaces) - len(plans)
+    if len(plans) < 2:
+        return {}, lacking
+    interval: dict[str, Interval] = {}
+    for name in ("n_params", "n_tokens", "loss"):
+        estimate = float(getattr(found, name))
+        low, high = (float(end) for end in np.quantile([getattr(one, name) for one in plans], tails))
+        if high - low > _SAME * estimate:  # not what all plans agree on
+            is_open = lacking > tails[0] * len(surfaces)
+            interval[name] = (None, None) if is_open else (min(low, estimate), max(high, estimate))
+    return interval, lacking
+
+
+def _notes(law: Fit, found: Plan, lacking: int) -> Iterator[str]:
+    if law.status != Status.CONVERGED:
+        yield f"the fit is {law.status} ({law.reason}): the intervals are all that its points allow; {_MORE_RUNS}"
+    if lacking:
+        yield f"{lacking} of {len(law.draws)} refits of the bootstrap have no such plan"
+    largest = float((6 * law.points["n_params"] * law.points["n_tokens"]).max())
+    if found.train_flops > largest:
+        yield f"training takes {found.train_flops / largest:.3g} times the FLOPs of the largest run that was fitted"
 
 
 def read_law(path: Path) -> Fit | Surface:
@@ -151,24 +214,40 @@ def read_law(path: Path) -> Fit | Surface:
     TasklawsError."""
     try:
         row: Any = json.loads(read_text(path, _FIT_REMEDY))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TasklawsError(f"{path} is no JSON ({error}): {_FIT_REMEDY}") from error
-    if not isinstance(row, dict):
-        raise TasklawsError(f"{path} holds no fit: {_FIT_REMEDY}")
-    params = row.get("params")
-    if "draws" in row or not isinstance(params, dict):
+    params = row.get("params") if isinstance(row, dict) else None
+    if not isinstance(params, dict):
+        raise TasklawsError(f"{path}: this is no fit{_keys(row)}: {_FIT_REMEDY}")
+    if "draws" in row:
         try:
             return Fit.from_dict(row)
         except TasklawsError as error:
             raise TasklawsError(f"{path}: {error}") from error
     names = list(Surface.__dataclass_fields__)
-    missing = [name for name in names if not isinstance(params.get(name), int | float)]
+    missing = [
+        name for name in names if isinstance(params.get(name), bool) or not isinstance(params.get(name), int | float)
+    ]
     if missing:
-        raise TasklawsError(f"{path}: no number {missing[0]} among the params: a plan needs {', '.join(names)}")
+        raise TasklawsError(
+            f"{path}: no number {missing[0]} among the params: a plan needs {', '.join(names)}; {_FIT_REMEDY}"
+        )
+    if row.get("status", Status.CONVERGED) != Status.CONVERGED:
+        raise TasklawsError(
+            f"{path}: the fit is {row['status']}, and without its points nothing says what they allow: {_FIT_REMEDY}"
+        )
     try:
         return Surface(*(float(params[name]) for name in names))
     except (OverflowError, TasklawsError) as error:
         raise TasklawsError(f"{path}: {error}: {_FIT_REMEDY}") from error
+
+
+def _keys(row: Any) -> str:
+    """What a JSON value that is no fit holds instead, in few words."""
+    if not isinstance(row, dict):
+        return f" (a {type(row).__name__})"
+    names = ", ".join(repr(str(name))[:40] for name in list(row)[:4])
+    return f" (its keys: {names}{', ...' if len(row) > 4 else ''})" if row else " (no key)"
 
 
 def _for_budget(surface: Surface, flops: float, served: float) -> Plan:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from math import prod
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -12,18 +13,21 @@ from numpy.typing import ArrayLike
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.frames import records
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.laws.data import Kind
+from tasklaws.laws.batch import HUBER, UNDERTUNED
+from tasklaws.laws.data import Better, Kind
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law
-from tasklaws.laws.status import Status
+from tasklaws.laws.status import LossFunction, Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 At = ArrayLike | Mapping[str, ArrayLike] | pd.DataFrame  # a law's inputs by name, or the numbers of its one input
 _CURVE_BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
-_OWN = ("kind", "status", "reason", "objective", "overdispersion", "level")  # of a Fit, plain in its JSON too
+_OWN = ("kind", "reason", "objective", "overdispersion", "level")  # of a Fit, plain in its JSON too
+_SHOWN = 20  # outliers that the report names
 _TIED = 0.95  # a rank correlation from which on the report names two parameters together
 
 
@@ -31,12 +35,14 @@ _TIED = 0.95  # a rank correlation from which on the report names two parameters
 class Fit(Result):
     """One law fitted to one task and metric, on one ladder or several that share exponents.
 
-    `theta` (ladders, p) and bootstrap `draws` (replicates, ladders, p) are the formula's parameters in the units of
-    the table. `reason` says why the status is not `converged`; `at_bounds` names coordinates on the edge of their
-    box, natural edges such as E = 0 included. `points` has a row for each point used (row of the table, inputs,
-    value, fitted, residual: ln(value / fitted) of a loss, value - fitted of an accuracy), `left_out` the reason for
-    every other row. `objective` is the sum of Huber(1e-3) on log loss, or half the binomial deviance.
-    `overdispersion` is the correlation between items (beta-binomial)."""
+    `theta` (ladders, p) and bootstrap `draws` (replicates, ladders, p) are the formula's parameters in the units of the
+    table. `metric` and `task` are what was fitted, where the table names them. `reason` says why the status is not
+    `converged`; `at_bounds` names coordinates on the edge of their box, natural edges such as E = 0 included. `points`
+    has a row for each point used (row of the table, model and weight where there are any, inputs, value, fitted,
+    residual: ln(value / fitted) of a loss, value - fitted of an accuracy, and whether it is an outlier), `left_out` the
+    reason for every other row. `notes` say what was worked out or assumed; `objective` is the sum of Huber(1e-3) on log
+    loss (or of another `loss_function`) without the outliers left out, or half the binomial deviance. `overdispersion`
+    is the correlation between items (beta-binomial)."""
 
     law: Law
     kind: Kind
@@ -52,6 +58,11 @@ class Fit(Result):
     objective: float
     overdispersion: float
     level: float
+    metric: str | None = None
+    task: str | None = None
+    better: Better | None = None
+    loss_function: LossFunction = "huber"
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.theta.flags.writeable = False
@@ -60,6 +71,29 @@ class Fit(Result):
     @property
     def n_points(self) -> int:
         return len(self.points)
+
+    @cached_property
+    def outliers(self) -> pd.DataFrame:
+        """The points of a loss that are no part of the others' scatter (`laws.outliers`), farthest first: the fit
+        and its status leave out those that are worse than the law. Of an accuracy there are none."""
+        far = self.points[self.points["outlier"]].drop(columns="outlier")
+        return far.sort_values("residual", key=abs, ascending=False, kind="stable")
+
+    @cached_property
+    def failed(self) -> pd.Series:
+        """Which points the fit leaves out: outliers that are worse than the law."""
+        worse = {"down": 1.0, "up": -1.0, None: 0.0}[self.better]
+        return self.points["outlier"] & (self.points["residual"] * worse > 0)
+
+    @property
+    def trend(self) -> str | None:
+        """Whether the law of one input `rises` or `falls` from the smallest point to the largest; None of another law
+        or of several ladders, and where it does neither."""
+        if len(self.law.inputs) > 1 or len(self.ladders) > 1:
+            return None
+        axis = self.points[self.law.inputs[0]]
+        first, last = self.predict([axis.min(), axis.max()])
+        return None if first == last else "rises" if last > first else "falls"
 
     @cached_property
     def _columns(self) -> dict[str, tuple[int, int]]:
@@ -169,12 +203,70 @@ class Fit(Result):
             together = float(self.correlations.to_numpy()[i, j])
             if abs(together) > _TIED:
                 lines.append(f"  {first} and {second} go together: rank correlation {together:.3f}")
+        if self.trend is not None:
+            lines.append(f"the value {self.trend} with {self.law.inputs[0]}")
         lines.append(f"{self.n_points} points, objective {self.objective:.8g}")
+        lines += [f"outlier: {line}" for line in self._outlier_lines()]
         if self.overdispersion > 0:
             lines.append(f"overdispersion {self.overdispersion:.2g} (correlation between items)")
         reasons = pd.Series(list(self.left_out.values()), dtype=object).value_counts()
         lines += [f"{count} rows left out: {reason}" for reason, count in reasons.items()]
+        lines += [f"note: {note}" for note in self.notes]
+        lines += ["what a law must state (arXiv 2502.18969):"]
+        lines += [f"  {about}: {said}" for about, said in self.checklist().items()]
         return "\n".join(lines)
+
+    def _outlier_lines(self) -> list[str]:
+        lines = []
+        shown = self.outliers.head(_SHOWN)
+        for (_, point), failed in zip(shown.iterrows(), self.failed[shown.index], strict=True):
+            name = f"model {point['model']}, " if "model" in point else ""
+            at = ", ".join(f"{axis} {point[axis]:.4g}" for axis in self.law.inputs)
+            lines.append(
+                f"{name}{at}: {point['value']:.6g}, the law says {point['fitted']:.6g} "
+                f"(ln ratio {point['residual']:+.3g}{', left out' * bool(failed)})"
+            )
+        if len(self.outliers) > _SHOWN:
+            lines.append(f"and {len(self.outliers) - _SHOWN} more (--json has all)")
+        return lines
+
+    def checklist(self) -> dict[str, str]:
+        """What a scaling law has to state to be checked and repeated, filled in as far as the fit knows it; `not known`
+        names what else to state ((Mis)Fitting, Li et al. 2025, arXiv 2502.18969)."""
+        points, axes = self.points, self.law.inputs
+        models = f" of {points['model'].nunique()} models" if "model" in points else ""
+        ranges = [f"{axis} {points[axis].min():.4g} to {points[axis].max():.4g}" for axis in axes]
+        spans = [f"x{points[axis].max() / points[axis].min():.4g}" for axis in axes]
+        n_starts = prod(len(parameter.starts) for parameter in self.law.parameters if not parameter.linear)
+        return {
+            "form": f"{self.law.name}: {self.law.formula} ({self.law.citation})",
+            "fitted": f"{self.metric or self.kind}" + f" of {self.task}" * (self.task is not None),
+            "inputs": ", ".join(axes)
+            + " as in the table; n_params is meant without embeddings, which it does not show",
+            "points": f"{len(points)}{models} on {len(self.ladders)} ladder(s)",
+            "range": ", ".join(f"{one} ({span})" for one, span in zip(ranges, spans, strict=True)),
+            "extrapolation": "the factor beyond the largest point: "
+            + ", ".join(f"{axis} / {points[axis].max():.4g}" for axis in axes),
+            "objective": self._objective_in_words(),
+            "weights": "of the table's column weight" if "weight" in points else "all 1",
+            "optimiser": f"the best of {n_starts} starts, linear parameters solved for in each: 8 searched by "
+            "Levenberg-Marquardt, 3 on by Newton",
+            "uncertainty": f"{len(self.draws)} refits, models reweighted (Bayesian bootstrap), values redrawn within "
+            "their sampling noise",
+            "left out": f"{len(self.left_out)} rows before the fit, then {self.failed.sum()} of "
+            f"{len(self.outliers)} outliers",
+            "status": str(self.status) + f": {self.reason}" * bool(self.reason),
+            "not known": "architecture, data and tokenizer, learning-rate schedule, batch size and their tuning, how "
+            "compute was counted: state them beside the law",
+        }
+
+    def _objective_in_words(self) -> str:
+        if self.kind == "accuracy":
+            return "half the binomial deviance, with overdispersion where n_items differ"
+        if self.loss_function == "squares":
+            return "half the sum of squares of the logarithm"
+        side = f", points on the worse side of the law counting {UNDERTUNED:g}" * (self.loss_function == "one_sided")
+        return f"sum of Huber({HUBER:g}) on the logarithm{side}"
 
     @property
     def misfit(self) -> float:
@@ -185,7 +277,7 @@ class Fit(Result):
         """Plain JSON types; `from_dict` reads it back. Draws are text, one parameter a string. A parameter without a
         standard error has no interval either. Not `whole`, it is as fits.json keeps it: without points, draws and
         correlations, and cannot be read back as a Fit."""
-        as_they_are = ("params", "units", "stderr", "n_points", "misfit", *_OWN)
+        as_they_are = ("params", "units", "stderr", "n_points", "misfit", "status", *_OWN)
         found: dict[str, object] = {
             "law": self.law.name,
             "inputs": list(self.law.inputs),
@@ -199,6 +291,14 @@ class Fit(Result):
         if not whole:
             return found
         return found | {
+            "metric": self.metric,
+            "task": self.task,
+            "better": self.better,
+            "loss_function": self.loss_function,
+            "notes": list(self.notes),
+            "trend": self.trend,
+            "outliers": records(self.outliers),
+            "checklist": self.checklist(),
             "correlations": self.correlations.to_dict(),
             "points": {str(name): self.points[name].tolist() for name in self.points},
             "left_out": {str(row): reason for row, reason in self.left_out.items()},
@@ -212,6 +312,7 @@ class Fit(Result):
             law = LAWS[row["law"]]
             law = law.on(row["inputs"][0]) if law.one_axis else law
             ladders = tuple(row["ladders"])
+            points = row["points"]
             replicates = {name: np.array(text.split(), dtype=float) for name, text in row["draws"].items()}
             theta = np.empty((len(ladders), len(law.parameters)))
             draws = np.empty((len(next(iter(replicates.values()))), *theta.shape))
@@ -225,13 +326,21 @@ class Fit(Result):
                 draws=draws,
                 chance=row.get("chance"),
                 ladders=ladders,
+                status=Status(row["status"]),
                 at_bounds=tuple(row["at_bounds"]),
-                points=pd.DataFrame(row["points"]),
+                points=pd.DataFrame({**points, "outlier": points.get("outlier", False)}),  # earlier versions lack it
                 left_out={int(label): reason for label, reason in row["left_out"].items()},
+                metric=row.get("metric"),
+                task=row.get("task"),
+                better=row.get("better"),
+                loss_function=row.get("loss_function", "huber"),
+                notes=tuple(row.get("notes", ())),
                 **{name: row[name] for name in _OWN},
             )
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration) as error:
-            raise TasklawsError(f"malformed fit ({error!r}): write it anew with `tasklaws fit --json`") from error
+            raise TasklawsError(
+                f"malformed fit ({repr(error)[:200]}): write it anew with `tasklaws fit --json`"
+            ) from error
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the points and, for a law of one input, the curve with the interval of its parameters."""

@@ -1,6 +1,9 @@
-"""How a fit ended."""
+"""What a fit minimises, and how it ended."""
 
 from enum import StrEnum
+from typing import Literal
+
+LossFunction = Literal["huber", "squares", "one_sided"]  # of log losses
 
 
 class Status(StrEnum):

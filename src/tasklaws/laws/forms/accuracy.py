@@ -86,7 +86,7 @@ LOG_ACCURACY = Law(
     parameters=(
         Parameter("chance", "accuracy", 0.0, 1.0, (0.0, 0.25), edge=(True, True), role="chance"),
         Parameter("A", "1 at input 1", 1e-6, 1e6, (0.1, 0.4, 1.0, 3.0), log=True),
-        Parameter("a", "1", 0.0, 4.0, EXPONENT_STARTS, shared=True, edge=(True, False)),
+        Parameter("a", "1", 0.0, 4.0, EXPONENT_STARTS, shared=True),
     ),
     curve=_log_accuracy,
     gives="accuracy",

@@ -60,7 +60,7 @@ M3_LAW = Law(
     parameters=(
         Parameter("b", "value at input 1", 1e-8, 1e8, log=True, linear=True),
         Parameter("g", "1 / input", 0.0, 10.0, (0.0, 0.05, 0.3, 1.0), edge=(True, False)),
-        Parameter("c", "1", 0.0, 5.0, (0.05, 0.2, 0.5, 1.0, 2.0), shared=True, edge=(True, False)),
+        Parameter("c", "1", 0.0, 5.0, (0.05, 0.2, 0.5, 1.0, 2.0), shared=True),
     ),
     curve=_m3,
 )
@@ -74,7 +74,7 @@ M4_LAW = Law(
         Parameter("R", "value", 1e-3, 10.0, (0.3, 1.0, 3.0), log=True),
         Parameter("a", "1", 0.01, 5.0, (0.1, 1.0), log=True, edge=(True, False)),
         Parameter("b", "value^(1 - a) at input 1", 1e-6, 1e6, (0.1, 0.5, 2.0), log=True),
-        Parameter("c", "1", 0.0, 5.0, (0.1, 0.3, 0.7, 1.2), shared=True, edge=(True, False)),
+        Parameter("c", "1", 0.0, 5.0, (0.1, 0.3, 0.7, 1.2), shared=True),
     ),
     curve=_m4,
     to_units=_m4_to_units,

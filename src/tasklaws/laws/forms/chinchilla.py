@@ -6,7 +6,7 @@ import numpy as np
 from tasklaws.core.arrays import Array
 from tasklaws.laws.law import LOSS_FLOOR, Law, Parameter
 
-_SURFACE_EXPONENTS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.5)
+SURFACE_EXPONENTS = (0.05, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.5)
 _TRANSFER_EXPONENTS = (0.1, 0.4, 0.8)
 
 
@@ -76,8 +76,8 @@ CHINCHILLA = Law(
         LOSS_FLOOR,
         Parameter("A", "value at n_params = 1", 1e-8, 1e4, log=True, linear=True),
         Parameter("B", "value at n_tokens = 1", 1e-8, 1e4, log=True, linear=True),
-        Parameter("alpha", "1", 0.0, 3.0, _SURFACE_EXPONENTS, shared=True, edge=(True, False)),
-        Parameter("beta", "1", 0.0, 3.0, _SURFACE_EXPONENTS, shared=True, edge=(True, False)),
+        Parameter("alpha", "1", 0.0, 3.0, SURFACE_EXPONENTS, shared=True),
+        Parameter("beta", "1", 0.0, 3.0, SURFACE_EXPONENTS, shared=True),
     ),
     curve=_chinchilla,
     to_units=_chinchilla_to_units,
@@ -105,7 +105,7 @@ OVER_TRAINING = Law(
         LOSS_FLOOR,
         Parameter("a", "value", 1e-8, 1e4, log=True, linear=True),
         Parameter("b", "value", 1e-8, 1e4, log=True, linear=True),
-        Parameter("eta", "1", 0.0, 2.0, _SURFACE_EXPONENTS, shared=True, edge=(True, False)),
+        Parameter("eta", "1", 0.0, 2.0, SURFACE_EXPONENTS, shared=True),
     ),
     curve=_over_training,
     to_units=_over_training_to_units,

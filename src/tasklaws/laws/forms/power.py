@@ -8,7 +8,9 @@ from tasklaws.core.arrays import Array
 from tasklaws.laws.law import EXPONENT_STARTS, LOSS_FLOOR, Law, Parameter
 
 SCALE = Parameter("A", "value at input 1", 1e-8, 1e8, log=True, linear=True)
-EXPONENT = Parameter("a", "1", 0.0, 4.0, EXPONENT_STARTS, shared=True, edge=(True, False))
+_RISING_STARTS = tuple(-start for start in EXPONENT_STARTS)
+EXPONENT = Parameter("a", "1", -4.0, 4.0, EXPONENT_STARTS + _RISING_STARTS, shared=True, role="exponent")
+_FALLING = replace(EXPONENT, lower=0.0, starts=EXPONENT_STARTS)
 
 
 def _power(x: Array, floor: Array, scale: Array, exponent: Array) -> tuple[Array, ...]:
@@ -24,6 +26,12 @@ def _pure_power(x: Array, scale: Array, exponent: Array) -> tuple[Array, ...]:
     return scale * share, share, -log_x * scale * share
 
 
+def _saturating(x: Array, ceiling: Array, scale: Array, exponent: Array) -> tuple[Array, ...]:
+    log_x = np.log(x)
+    share = np.exp(-exponent * log_x)
+    return ceiling - scale * share, np.ones_like(share), -share, log_x * scale * share
+
+
 def _learning_exponent(zipf: Array) -> Array:
     return np.asarray(zipf / (1 + zipf))
 
@@ -35,7 +43,7 @@ def _learning_curve(x: Array, floor: Array, scale: Array, zipf: Array) -> tuple[
 
 POWER = Law(
     name="power",
-    formula="E + A x^-a",
+    formula="E + A x^-a; a is negative where the value rises",
     citation="Kaplan et al. 2020, arXiv 2001.08361, eqs. 1.1-1.3; E: Henighan et al. 2020, arXiv 2010.14701, eq. 1.1",
     inputs=("train_flops",),
     parameters=(LOSS_FLOOR, SCALE, EXPONENT),
@@ -43,11 +51,20 @@ POWER = Law(
 )
 PURE_POWER = Law(
     name="pure_power",
-    formula="A x^-a",
+    formula="A x^-a; a is negative where the value rises",
     citation="Kaplan et al. 2020, arXiv 2001.08361, eqs. 1.1-1.3",
     inputs=("train_flops",),
     parameters=(SCALE, EXPONENT),
     curve=_pure_power,
+)
+SATURATING = Law(
+    name="saturating",
+    formula="E - A x^-a: rises to the ceiling E",
+    citation="none: the power law with a floor, turned round",
+    inputs=("train_flops",),
+    parameters=(Parameter("E", "value", 0.0, 100.0, linear=True), SCALE, _FALLING),
+    curve=_saturating,
+    gives="any",
 )
 LEARNING_CURVE = Law(
     name="learning_curve",
@@ -62,5 +79,20 @@ LEARNING_CURVE = Law(
     curve=_learning_curve,
     exponent=lambda floor, scale, zipf: _learning_exponent(zipf),
 )
-M1 = replace(PURE_POWER, name="m1", citation="M1 of Alabdulmohsin et al. 2022, arXiv 2209.06640", inputs=("n_tokens",))
-M2 = replace(POWER, name="m2", citation="M2 of Alabdulmohsin et al. 2022, arXiv 2209.06640", inputs=("n_tokens",))
+_SOURCE = "of Alabdulmohsin et al. 2022, arXiv 2209.06640"  # of curves that fall
+M1 = replace(
+    PURE_POWER,
+    name="m1",
+    formula="A x^-a",
+    citation=f"M1 {_SOURCE}",
+    inputs=("n_tokens",),
+    parameters=(SCALE, _FALLING),
+)
+M2 = replace(
+    POWER,
+    name="m2",
+    formula="E + A x^-a",
+    citation=f"M2 {_SOURCE}",
+    inputs=("n_tokens",),
+    parameters=(LOSS_FLOOR, SCALE, _FALLING),
+)

@@ -36,7 +36,7 @@ U_SHAPE = Law(
     inputs=("train_flops",),
     parameters=(
         Parameter("turn", "value", 0.0, 1.0, linear=True, edge=(True, True)),
-        Parameter("k", "value / ln(input)^2", -10.0, 10.0, linear=True),
+        Parameter("k", "value / ln(input)^2", -10.0, 10.0, linear=True, signed=True),
         Parameter("m", "input", 0.1, 10.0, (0.0, 0.25, 0.5, 0.75, 1.0), log=True, place=True),
     ),
     curve=_u_shape,
