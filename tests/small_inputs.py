@@ -27,11 +27,4 @@ def write_small_inputs(folder: Path) -> None:
     attempts = [(f"p{p}", item, 10.0 + p, 60.0, p % 2, float(p % 2)) for p in range(6) for item in ("a", "b")]
     pd.DataFrame(attempts, columns=ATTEMPTS.columns).to_csv(folder / "attempts.csv", index=False)
     (folder / "items.jsonl").write_text('{"id": "a", "family": "f"}\n{"id": "b", "family": "f"}\n')
-    runs = [
-        (n, d, 1.7 + 400 / n**0.34 + 410 / d**0.28)
-        for c in (1e18, 1e19)
-        for n in (1e7, 3e7, 1e8, 3e8, 1e9)
-        for d in [c / 6 / n]
-    ]
-    pd.DataFrame(runs, columns=["n_params", "n_tokens", "loss"]).to_csv(folder / "runs.csv", index=False)
     (folder / "program.py").write_text("print(1)")

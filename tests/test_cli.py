@@ -164,7 +164,6 @@ READING = {
     "fit": "points.csv --law logistic --task addition_direct --replicates 2",
     "humans": "attempts.csv --items items.jsonl",
     "import": "points.csv",
-    "isoflop": "runs.csv --replicates 2",
     "isoflop": "runs.csv --replicates 20",
     "orders": "scores.csv --last 1",
     "people": "",

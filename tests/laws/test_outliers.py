@@ -23,34 +23,22 @@ SURFACE = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
 HOFFMANN = {"floor": 1.69, "size": 406.4, "data": 410.7, "alpha": 0.34, "beta": 0.28}
 # Of Epoch's 245 runs (Besiroglu et al. 2024, arXiv 2404.10102; github.com/Besiroglu/data, svg_extracted_data.csv) those
 # that chinchilla_points.csv lacks. The first five, of fewest tokens a parameter, are left out there.
-MISSING = {
-    "n_params": [6.7956e9, 2.979521e9, 2.638631e9, 2.282804e9, 2.006673e9, 1.730543e9, 1.793809e9, 1.609079e9]
-    + [1.429233e9, 1.265593e9, 1.25689797e10],
-    "train_flops": [
-        9.993853e18,
-        9.227541e18,
-        9.753047e18,
-        9.622708e18,
-        9.771731e18,
-        9.08579e18,
-        8.811341e18,
-        9.746414e18,
-    ]
-    + [9.720362e18, 9.389745e18, 6.0818471e20],
-    "value": [
-        5.005582,
-        4.665232,
-        3.765563,
-        3.793872,
-        3.446995,
-        3.395738,
-        3.405928,
-        3.285638,
-        3.183878,
-        3.131834,
-        2.524086,
+MISSING = pd.DataFrame(
+    [
+        (6.7956e9, 9.993853e18, 5.005582),
+        (2.979521e9, 9.227541e18, 4.665232),
+        (2.638631e9, 9.753047e18, 3.765563),
+        (2.282804e9, 9.622708e18, 3.793872),
+        (2.006673e9, 9.771731e18, 3.446995),
+        (1.730543e9, 9.08579e18, 3.395738),
+        (1.793809e9, 8.811341e18, 3.405928),
+        (1.609079e9, 9.746414e18, 3.285638),
+        (1.429233e9, 9.720362e18, 3.183878),
+        (1.265593e9, 9.389745e18, 3.131834),
+        (1.25689797e10, 6.0818471e20, 2.524086),
     ],
-}
+    columns=["n_params", "train_flops", "value"],
+)
 
 
 def surface(rows: pd.DataFrame) -> pd.DataFrame:
@@ -89,13 +77,14 @@ def test_diverged_runs_of_a_grid_leave_its_fit_converged() -> None:
 
 def test_epochs_digitisation_gives_the_published_surface_and_names_what_was_left_out(tmp_path: Path) -> None:
     """As model size, FLOPs and loss: 1.817, 482, 2085, .348 and .366, within ours and within the published errors."""
-    runs = pd.concat([read_curves(published("chinchilla_points.csv")), pd.DataFrame(MISSING)], ignore_index=True)
+    runs = pd.concat([read_curves(published("chinchilla_points.csv")), MISSING], ignore_index=True)
     names = {"n_params": "Model Size", "train_flops": "Training FLOP", "value": "loss"}
     runs[list(names)].rename(columns=names).to_csv(tmp_path / "epoch.csv", index=False)
-    found = fit(read_curves(tmp_path / "epoch.csv"), "chinchilla", replicates=100)
+    table = read_curves(tmp_path / "epoch.csv")
+    assert any("6" in note and "n_tokens" in note for note in table.attrs["notes"]), "D by C = 6 N D"
+    found = fit(table, "chinchilla", replicates=100)
     assert (found.status, found.n_points) == ("converged", 245)
     assert set(MISSING["value"][:5]) <= set(found.outliers["value"].round(6))
-    assert any("was worked out by D = C / (6 N)" in note for note in found.notes)
     besiroglu = {"E": 1.817, "A": 482, "B": 2085, "alpha": 0.348, "beta": 0.366}
     published_stderr = {"E": 0.03, "A": 124.58, "B": 1293.23, "alpha": 0.02, "beta": 0.02}
     for name, value in besiroglu.items():
