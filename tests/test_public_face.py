@@ -163,7 +163,7 @@ def test_the_number_of_a_shared_skill_is_near_one_and_that_of_none_near_n() -> N
         (lambda: tl.fit("points.csv", "power"), "the observations are a str: give a table"),
         (lambda: tl.predict_items("scores.csv"), "the scores are a str: give a table"),
         (lambda: tl.backtest(item_scores(), rolling=1), "the table has no column 'ladder': read_points"),
-        (lambda: tl.read_points("."), ". is a directory: give a CSV"),
+        (lambda: tl.read_points("."), ". is a directory: give a table"),
         (lambda: tl.read_points("nowhere.csv"), "nowhere.csv does not exist: give the right path"),
     ],
 )

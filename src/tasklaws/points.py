@@ -50,7 +50,7 @@ def read_points(
     (['ladder', 'model', 'n_params', 'n_tokens', 'train_flops'], ['bits_per_byte', 'brier'])
     """
     table = parse(Path(path), RESULT, layout, units)
-    notes: list[str] = table.attrs["notes"]
+    notes: list[str] = table.attrs.pop("notes")
     table = fill_gaps(settle(complete(table, notes), directions, notes), notes)
     unplaced = table["n_params"].isna() & table["train_flops"].isna()
     unplaced &= table["date"].isna() if "date" in table else True
@@ -73,7 +73,7 @@ def read_curves(
     of no named metric, and of one that no list knows, may be any. Columns without any entry are left out.
     """
     table = parse(Path(path), ["value"], layout, units)
-    notes: list[str] = table.attrs["notes"]
+    notes: list[str] = table.attrs.pop("notes")
     table = fill_gaps(settle(complete(table, notes), directions, notes, any_value=True), notes, sizes=False)
     check(table, ["value"], [*POINTS.keys, *SIZES], any_value=True)
     return _noted(table.dropna(axis="columns", how="all").reset_index(drop=True), notes)
@@ -117,7 +117,9 @@ def parse(
     table = in_units(table, str(path), columns, units or {})
     if "metric" not in table and "value" in columns.names:
         name = normal(split_unit(columns.names["value"])[0])
-        table = table if name in ("value", "result", "metric_value") else table.assign(metric=name)
+        if name not in ("value", "result", "metric_value"):
+            table = table.assign(metric=name)
+            notes.append(f"{path}: no column names a metric: the values are of {name!r}, as their column is called")
     missing = [column for column in needed if column not in table]
     if missing:
         raise lacking(source, missing)
@@ -151,8 +153,9 @@ def settle(
 ) -> pd.DataFrame:
     """The table with the stated `directions` in its column `higher_is_better`, which goes before a metric's name.
 
-    A metric whose direction neither the table, `directions` nor its name tells raises TasklawsError; with `any_value`
-    only if its values all lie in [0, 1], where a loss cannot be told from a score. `notes` says what a name told.
+    A metric whose direction neither the table, `directions` nor its name tells is left out, or if there is no other
+    raises TasklawsError; with `any_value` only if its values all lie in [0, 1], where a loss cannot be told from a
+    score. `notes` says what was left out, and what a name told.
     """
     directions = directions or {}
     metrics = [str(name) for name in table["metric"].dropna().unique()]
@@ -181,7 +184,15 @@ def settle(
             unknown.append(name)
         elif told is not None and name not in ACCURACIES | LOSSES | {SCORE}:
             by_name.append(f"{shown(name)} {'more' if told == 'up' else 'less'}")
-    if unknown:
+    if unknown and len(unknown) < len(metrics):
+        left_out = table["metric"].isin(unknown)
+        table = table[~left_out]
+        ways = ",".join(f"{name}=up" for name in unknown[:3])
+        notes.append(
+            f"left out {', '.join(unknown[:6])}, {int(left_out.sum())} row(s): is more better, or less? No list says: "
+            f"--direction {ways} (or down)"
+        )
+    elif unknown:
         raise TasklawsError(
             f"metric {shown(unknown[0])}: is more of it better, or less? No list has it: give --direction "
             f"{unknown[0][:40]}=up (or down), or a column higher_is_better"

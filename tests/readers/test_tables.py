@@ -405,6 +405,9 @@ def test_an_unknown_metrics_direction_is_asked_for(tmp_path):
         tmp_path, tidy("model,n_params,task,metric,value,higher_is_better", "{name},{size:.0f},val,wibble,{score},true")
     )
     assert read_points(path)["higher_is_better"].tolist() == [True] * 6
+    path_of_two = write(tmp_path, tidy() + "g,1000,quiz,wibble,0.5\n", "two.csv")
+    assert set(read_points(path_of_two)["metric"]) == {"acc"}
+    assert any("left out wibble, 1 row(s)" in line for line in read_points(path_of_two).attrs["notes"])
     assert "both directions are stated" in refusal(path, directions={"wibble": "down"})
     assert "no such metric" in refusal(path, directions={"wobble": "down"})
 
