@@ -80,6 +80,7 @@ Direction = Annotated[
     list[str] | None,
     typer.Option("--direction", metavar="METRIC=up|down,...", help="Whether more of a metric is better, or less."),
 ]
+Groups = Literal["subtasks", "groups", "all"]
 Topic = Literal["families", "laws", "ladders", "methods", "metrics", "tables"]
 PICTURES = (".svg", ".png", ".pdf")
 
@@ -287,10 +288,9 @@ def predict_difficulty(
     (90% intervals) and summary.json (docs/difficulty.md).
     """
     from tasklaws.core.files import write_json
-    from tasklaws.items.table import read_item_scores
     from tasklaws.tables import DIFFICULTIES, ITEM_PREDICTIONS
 
-    found = tl.predict_items(read_item_scores(table), last, records=records)
+    found = tl.predict_items(item_scores(table), last, records=records)
     with writing(out) as directory:
         if directory is not None:
             ITEM_PREDICTIONS.write(directory / "predictions.csv", found.predictions)
@@ -313,11 +313,10 @@ def compare_orders(
     """
     from tasklaws.core.frames import records
     from tasklaws.items.orders import draw_orders, order_agreement, orders_report, score_orders
-    from tasklaws.items.table import read_item_scores
     from tasklaws.plotting import house_style, save
     from tasklaws.tables import ORDER_AGREEMENT, ORDERS
 
-    items = read_item_scores(table)
+    items = item_scores(table)
     compared, agreed = score_orders(items, last), order_agreement(items)
     with writing(out) as directory, house_style():
         if directory is not None:
@@ -391,23 +390,82 @@ def import_results(
             "MODELS",
         ),
     ] = None,
+    items: Annotated[
+        bool, typer.Option("--items", help="Instead: scores by item, as `tasklaws difficulty` takes them.")
+    ] = False,
+    metric: Annotated[
+        str, _option("Metrics to keep, by commas, or all (default: of readings of the same answers one).", "NAME,...")
+    ] = "",
+    groups: Annotated[
+        Groups, _option("Of a group and its tasks, which to keep: subtasks, groups or all.", "WHICH")
+    ] = "subtasks",
+    model_name: Annotated[str | None, _option("What the model of all files is called.", "NAME")] = None,
+    name_from: Annotated[
+        str, _option("Whence models' names come: config, path, or a CSV with file, model and perhaps step.", "WHERE")
+    ] = "config",
+    latest: Annotated[
+        bool, typer.Option("--latest", help="Of two runs with the same result, take the later (default: refuse).")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse entries that cannot be used (default: leave them out and say so).")
+    ] = False,
+    layout: LayoutOption = None,
+    units: Units = None,
+    direction: Direction = None,
+    records: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Also write records of Every Eval Ever (schema 0.3.0) here.", callback=_directory
+        ),
+    ] = None,
     json_: Json = False,
 ) -> None:
-    """Turn results of lm-eval and tidy tables into one table.
+    """Turn other tools' results and tidy tables into one table.
 
-    At an error nothing is written.
+    Those of lm-eval, lighteval, Inspect, Every Eval Ever, METR and py-irt (docs/import.md). At an error nothing is
+    written.
     """
+    from tasklaws.readers.choose import Choices
+    from tasklaws.tabular.names import parse_directions, parse_units
+
+    whence: str | Path = name_from if name_from in ("config", "path") else Path(name_from)
+    choices = Choices(
+        *(model_name, whence, groups, [name for name in metric.split(",") if name], latest, strict, layout),
+        units=parse_units(units or []),
+        directions=parse_directions(direction or []),
+    )
+    if items:
+        from tasklaws.readers.samples import read_samples, write_samples
+
+        if records is not None or len(choices.metrics) > 1:
+            raise TasklawsError("--items takes one --metric, and no --records: those are of results")
+        read = read_samples(paths, models, choices)
+        if out is not None:
+            write_samples(out, read.table)
+        _answer_import(read.table, ("model", "task"), read.notes, read.left_out, json_, out)
+        return
     from tasklaws.points import write_points
     from tasklaws.readers.merge import merge_results
 
     name = (out or paths[0].absolute()).name.removesuffix(".gz").rpartition(".")
-    merged, notes = merge_results(paths, name[0] or name[2], models, besides=out)
+    merged = merge_results(paths, name[0] or name[2], models, out, choices)
     if out is not None:
-        write_points(out, merged)
-    counts = {column: merged[column].nunique() for column in ("ladder", "model", "task")}
+        write_points(out, merged.table)
+    if records is not None:
+        from tasklaws.readers.every_eval_ever import write_records
+        from tasklaws.readers.files import newest
+
+        write_records(records, merged.table, newest(paths, out), tl.__version__)
+    _answer_import(merged.table, ("ladder", "model", "task"), merged.notes, merged.left_out, json_, out)
+
+
+def _answer_import(
+    table: Any, counted: tuple[str, ...], notes: list[str], left_out: list[Any], as_json: bool, out: Path | None
+) -> None:
+    counts = {column: table[column].nunique() for column in counted}
     shown = ", ".join(f"{count} {column}(s)" for column, count in counts.items())
-    lines = [*notes, f"{len(merged)} rows, {shown}"]
-    answer({"rows": len(merged), **counts, "notes": notes}, "\n".join(lines), json_, out)
+    value = {"rows": len(table), **counts, "notes": notes, "left_out": [one._asdict() for one in left_out]}
+    answer(value, "\n".join([*notes, f"{len(table)} rows, {shown}"]), as_json, out)
 
 
 @command("sandbox", "tasklaws sandbox program.py --fuel 300000000 --json")
@@ -497,6 +555,18 @@ def list_topic(
     found = counts() if topic is None else TOPICS[topic]()
     width = max(map(len, found), default=0)
     answer(found, "\n".join(f"{name:{width}}  {line}" for name, line in found.items()), json_)
+
+
+def item_scores(path: Path) -> Any:
+    """Scores of models on items: a table of them, or what tools wrote of it, of which notes go to stderr."""
+    from tasklaws.items.table import check_items, read_item_scores
+    from tasklaws.readers.samples import holds_samples, read_samples
+
+    if not holds_samples(path):
+        return read_item_scores(path)
+    read = read_samples([path])
+    print(*(f"note: {line}" for line in read.notes), sep="\n", file=sys.stderr)
+    return check_items(read.table, str(path))
 
 
 @contextmanager

@@ -1,91 +1,155 @@
-"""Result files of lm-eval and tidy tables, merged into one table of points."""
+"""Result files of other tools and tidy tables, merged into one table of points."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_text
-from tasklaws.core.frames import labelled, read_csv
-from tasklaws.core.progress import progress
-from tasklaws.points import RESULT, check, complete, parse
-from tasklaws.readers.lm_eval import (
-    GUESSABLE,
-    Rows,
-    fill,
-    is_result,
-    place_in_ladders,
-    read_models,
-    result_rows,
-    usable,
-)
-from tasklaws.tables import MODELS, POINTS
+from tasklaws.core.frames import labelled
+from tasklaws.points import RESULT, check, complete, parse, settle
+from tasklaws.readers.chance import guessable
+from tasklaws.readers.choose import Choices, one_run, one_variant, only_metrics, without_doubles
+from tasklaws.readers.files import Gathered, gather
+from tasklaws.readers.models import fill, no_models, place_in_ladders, read_models, sized, without_results
+from tasklaws.readers.names import Named, name_models
+from tasklaws.readers.runs import LeftOut, Run, Score, refuse_strictly, short, summary
+from tasklaws.readers.scales import usable
+from tasklaws.tables import POINTS, SIZES, losses
+from tasklaws.tabular.gaps import fill_gaps
 
-_RESULTS_REMEDY = "give a result file of lm-eval, a tidy table, or a directory of them"
+_NUMBERS = ["step", "value", "stderr", "n_items", "chance", "n_shot", "n_params_total", *SIZES]
+_FAR_BELOW = 4.0  # standard errors below chance that are no accident
+
+
+class Merged(NamedTuple):
+    """A table of points, one line on each thing that was decided or left out, and every entry that was left out."""
+
+    table: pd.DataFrame
+    notes: list[str]
+    left_out: list[LeftOut]
 
 
 def merge_results(
-    paths: Sequence[Path], ladder: str, models: Path | None = None, besides: Path | None = None
-) -> tuple[pd.DataFrame, list[str]]:
-    """Results as one table of points, with what a table of `models` knows of each, and lines on what was left out.
+    paths: Sequence[Path],
+    ladder: str,
+    models: Path | None = None,
+    besides: Path | None = None,
+    choices: Choices | None = None,
+) -> Merged:
+    """Results as one table of points, with what a table of `models` knows of each.
 
-    `paths` are files, or directories with all below them, less the file `besides`. `ladder` is the name of results that
-    name none. What cannot be read, or holds no results, raises TasklawsError.
+    `paths` are files, or directories with all below them, less the file `besides`. `ladder` is the name of results
+    that name none. Entries that cannot be used are left out and listed; with `choices.strict`, if none can be used, and
+    where two runs have the same row, TasklawsError is raised.
     """
-    known = read_models(models) if models else pd.DataFrame(columns=MODELS.columns, dtype=float)
-    results, tables, notes = gather(paths, besides)
-    scores = usable(results, notes)
+    choices = choices or Choices()
+    files = gather(paths, besides)
+    found, notes = list(files.left_out), list(files.notes)
+    known = read_models(models, notes) if models else no_models()
+    filled = []
+    for path in files.tables:
+        table = parse(path, RESULT, choices.layout, choices.units)
+        notes += table.attrs["notes"]
+        table = complete(labelled(table), notes)
+        filled.append(sized(fill(table, table["model"], known), path, None))
+    scores = _scores(files.runs, choices, found, notes)
     if not scores.empty:
-        tables.append(place_in_ladders(scores, known, ladder, notes))
-    if not tables:
-        raise TasklawsError(f"no results in {', '.join(map(str, paths))}: {_RESULTS_REMEDY}")
-    table = complete(pd.concat([fill(table, known) for table in tables]))
-    check(table, RESULT, POINTS.keys)
-    unknown = sorted(table.loc[table["chance"].isna() & table["metric"].isin(GUESSABLE), "task"].unique())
+        placed = place_in_ladders(scores, known, ladder, notes)
+        placed = fill(placed, placed.pop("full"), known)
+        unnamed = {run.name for run in files.runs} == {None} and choices.model_name is None
+        filled.append(sized(placed, scores["file"], found, unnamed))
+    if choices.strict:
+        refuse_strictly(found)
+    if not filled:
+        raise TasklawsError(_nothing(paths, files, found))
+    # A concatenation would compare the notes of all.
+    merged = settle(complete(pd.concat([table.copy() for table in filled])), choices.directions, notes)
+    merged = fill_gaps(merged, notes)
+    check(merged, RESULT, POINTS.keys)
+    absent = without_results(pd.concat([table["model"] for table in filled] + [scores["full"]]), known)
+    if absent:
+        notes.append(f"{models}: no results of {short(', '.join(absent), 200)}")
+    return Merged(merged, list(dict.fromkeys([*summary(found), *notes, *_doubts(merged)])), found)
+
+
+def _nothing(paths: Sequence[Path], files: Gathered, found: Sequence[LeftOut]) -> str:
+    if found:
+        return (
+            f"{found[0]}"
+            + (f" (and {len(found) - 1} more left out)" if len(found) > 1 else "")
+            + ": no results are left"
+        )
+    samples = f": {len(files.samples)} file(s) of scores by item are there, for --items" if files.samples else ""
+    return f"no results in {short(', '.join(map(str, paths)), 200)}{samples or ': ' + files.remedy}"
+
+
+def _scores(runs: Sequence[Run], choices: Choices, found: list[LeftOut], notes: list[str]) -> pd.DataFrame:
+    """The usable rows of all runs, each labelled by its place."""
+    runs = [run for run in runs if run.scores]
+    named = name_models(runs, notes, choices.model_name, choices.name_from)
+    table = _table(runs, named)
+    if choices.metrics and list(choices.metrics) != ["all"]:
+        table = only_metrics(table, choices.metrics)
+    table = usable(table, runs, choices.directions or {}, found, notes)
+    table = without_doubles(table, runs, choices.groups, notes)
+    if not choices.metrics:
+        table = one_variant(table, notes)
+    table = one_run(table, choices.latest, notes)
+    table = _borrowed(table)
+    return table.set_index("label")
+
+
+def _table(runs: Sequence[Run], named: Sequence[Named]) -> pd.DataFrame:
+    rows = [
+        (number, *score, *name, run.file, run.ran, run.n_params_total, *(run.sizes.get(size) for size in SIZES))
+        for number, (run, name) in enumerate(zip(runs, named, strict=True))
+        for score in run.scores
+    ]
+    columns = ["run", *Score._fields, *Named._fields, "file", "ran", "n_params_total", *SIZES]
+    table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(_NUMBERS, "float64"))
+    table = table.astype({"ran": "datetime64[us]", "higher_is_better": "object", "unit": "object"})
+    plain = table["filter"].eq("")
+    table["base"] = table["metric"]
+    table["metric"] = table["base"].where(plain, table["base"] + "_" + table["filter"].astype("str"))
+    table["label"] = table["file"].astype("str") + ": " + table["where"].astype("str")
+    return table
+
+
+def _borrowed(table: pd.DataFrame) -> pd.DataFrame:
+    """A model's size and a task's chance, unknown in some files, from others where those that have one agree on it."""
+    table = table.copy()
+    for column, keys in (("n_params_total", ["model"]), ("chance", ["task", "base"])):
+        groups = table.groupby(keys, dropna=False)[column]
+        agreed = groups.transform("max").where(groups.transform("nunique") == 1)
+        table[column] = table[column].fillna(agreed)
+    return table
+
+
+def _doubts(table: pd.DataFrame) -> list[str]:
+    """Lines on what is unknown in a table, and on curves far below their chance."""
+    notes = []
+    open_chance = table["metric"].map({name: guessable(name) for name in table["metric"].unique()}).astype(bool)
+    unknown = sorted(table.loc[table["chance"].isna() & open_chance, "task"].unique())
     if unknown:
         remedy = "fill in that column where a guess scores more than 0"
-        notes.append(f"chance is unknown for {', '.join(unknown)}: {remedy}")
-    return table, notes
+        notes.append(f"chance is unknown for {_listed(unknown)}: {remedy}")
+    spread = table["stderr"].where(table["stderr"] > 0)
+    spread = spread.fillna((table["chance"] * (1 - table["chance"]) / table["n_items"]) ** 0.5)
+    below = (table["value"] - table["chance"]) / spread
+    scores = table[~losses(table) & below.notna()].assign(below=below)
+    for (task, metric), rows in scores.groupby(["task", "metric"], sort=True):
+        lowest = rows.loc[[rows["below"].idxmin()]].iloc[0]
+        if rows["below"].median() < -_FAR_BELOW:
+            notes.append(
+                f"{short(str(task))} {short(str(metric))} lies far below its chance {lowest['chance']:.3g}, at "
+                f"{lowest['value']:.3g} for {short(str(lowest['model']))}: is the number of choices right, "
+                "and are answers found?"
+            )
+    return notes
 
 
-def gather(paths: Sequence[Path], besides: Path | None) -> tuple[Rows, list[pd.DataFrame], list[str]]:
-    """The rows of lm-eval's files and the tidy tables, all labelled by where they stand; a line a skipped file."""
-    results: Rows = {}
-    tables, notes = [], []
-    files = list(_files(paths, besides))
-    with progress("import", len(files)) as advance:
-        for path in files:
-            table = path.name.endswith((".csv", ".csv.gz"))
-            if table and (path in paths or set(RESULT) <= set(read_csv(path, _RESULTS_REMEDY, nrows=0))):
-                tables.append(labelled(complete(parse(path, RESULT))))
-            elif path.suffix == ".json" and is_result(document := _document(path)):
-                results |= result_rows(path, document)
-            elif path in paths:
-                raise TasklawsError(f"{path} has no `results` and `config` of lm-eval: {_RESULTS_REMEDY}")
-            else:
-                notes.append(f"skipped {path}: no results in it")
-            advance()
-    return results, tables, notes
-
-
-def _files(paths: Sequence[Path], besides: Path | None) -> Iterator[Path]:
-    """Every file once, in the order of names; the table of an earlier import is none of them."""
-    found: dict[Path, Path] = {}
-    for path in paths:
-        if not path.exists():
-            raise TasklawsError(f"{path} does not exist: {_RESULTS_REMEDY}")
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file() and (besides is None or file.resolve() != besides.resolve()):
-                found.setdefault(file.resolve(), file)
-    yield from found.values()
-
-
-def _document(path: Path) -> Any:
-    try:
-        # NaN and all: lm-eval writes it where a standard error is undefined.
-        return json.loads(read_text(path, _RESULTS_REMEDY))
-    except ValueError as error:
-        raise TasklawsError(f"{path}: malformed JSON ({error}): give the whole file, or take it away") from error
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(short(name) for name in names[:10]) + more

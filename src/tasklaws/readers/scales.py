@@ -1,0 +1,127 @@
+"""Which numbers are scores in [0, 1] or losses; what is in percent, as far as that is certain."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from tasklaws.readers.chance import guessable
+from tasklaws.readers.runs import LeftOut, Run, implied_n_items, left_out, short
+from tasklaws.tables import ACCURACIES, direction, losses
+
+_SHARES = ACCURACIES | {"f1", "mc1", "mc2"}  # in [0, 1] by their definition, as all guessable metrics are
+# Written in [0, 1] by some tools and in [0, 100] by others.
+_EITHER_UNIT = frozenset({"bleu", "sacrebleu", "chrf", "chrf++", "ter", "rouge1", "rouge2", "rougel", "rougelsum"})
+_WORDS = re.compile(r"[_\-./, ]+")
+_AGREES = 0.02  # of a standard error beside that of n right-or-wrong items
+_NO_SCORE = "neither a known loss nor a score in [0, 1]"
+_NO_DIRECTION = "neither the file nor the name tells whether more is better: say --direction METRIC=up, or down"
+_BOTH_DIRECTIONS = "some files say that more of this metric is better, others that less is: --direction settles it"
+_NO_UNIT = "its unit is not told, a share or percent: divide by 100 what is in percent, or take it away"
+
+
+def usable(
+    table: pd.DataFrame, runs: Sequence[Run], directions: Mapping[str, str], found: list[LeftOut], notes: list[str]
+) -> pd.DataFrame:
+    """The rows that are scores in [0, 1] or losses of 0 or more; what is certainly in percent is divided by 100.
+
+    Which it is the file tells, or `directions`, or else the metric's name; where none does, a row is left out.
+
+    Certain is what the file states, and of right-or-wrong items what the standard error shows. The shares of a task
+    (acc, exact_match, f1 ...) have one unit: where one is above 1, those that could be either are left out. A metric
+    that is no known share is left out of a task where one of its values is outside [0, 1].
+    """
+    if table.empty:
+        return table
+    table = _directed(table, directions)
+    loss = losses(table)
+    share = (
+        table["base"].map({name: name in _SHARES or guessable(name) for name in table["base"].unique()}).astype(bool)
+    )
+    either = table["base"].map({name: _either_unit(name) for name in table["base"].unique()}).astype(bool)
+    stated = table["unit"].notna()
+    percent = table["unit"].eq("percent") & ~loss
+    beyond = ~loss & ~stated & ~table["value"].between(0, 1)
+    doubtful = share & ~loss & ~stated & (beyond & share & (table["value"] > 1)).groupby(table["task"]).transform("any")
+    shown = pd.Series(
+        [
+            _unit(*row)
+            for row in zip(*(table.loc[doubtful, name] for name in ("value", "stderr", "n_items")), strict=True)
+        ],
+        index=table.index[doubtful],
+        dtype="str",
+    )
+    percent |= shown.eq("percent").reindex(table.index, fill_value=False)
+    no_unit = doubtful & ~shown.notna().reindex(table.index, fill_value=False)
+    odd = beyond & ~doubtful
+    odd = (odd & ~share).groupby([table["task"], table["metric"]]).transform("any") & ~loss & ~stated | odd
+    scaled = table["value"].where(~percent, table["value"] / 100)
+    reasons = pd.Series(None, index=table.index, dtype="object")
+    reasons[(loss & (table["value"] < 0))] = "a loss is 0 or more"
+    reasons[either & ~stated | (~loss & stated & ~scaled.between(0, 1)) | odd] = _NO_SCORE
+    reasons[no_unit] = _NO_UNIT
+    named = table["metric"].map({name: direction(name) is not None for name in table["metric"].unique()}).astype(bool)
+    reasons[table["higher_is_better"].isna() & ~named & reasons.isna()] = _NO_DIRECTION
+    reasons[_contradicted(table) & reasons.isna()] = _BOTH_DIRECTIONS
+    bad = reasons.notna()
+    columns = ("run", "where", "task", "metric", "value")
+    for run, where, task, metric, value, reason in zip(
+        *(table.loc[bad, name] for name in columns), reasons[bad], strict=True
+    ):
+        found.append(left_out(runs[run].file, where, task, metric, value, reason))
+    percent &= ~bad
+    if percent.any():
+        first = table[percent].iloc[0]
+        notes.append(
+            f"{percent.sum()} value(s) in percent are divided by 100, as {short(first['task'])} "
+            f"{short(first['metric'])} {first['value']:g} in {runs[first['run']].file}"
+        )
+    stderr = table["stderr"].where(~percent, table["stderr"] / 100)
+    n_items = table["n_items"].fillna(
+        pd.Series(
+            {label: implied_n_items(scaled[label], stderr[label]) for label in table.index[percent]}, dtype="float64"
+        )
+    )
+    return table.assign(value=scaled, stderr=stderr, n_items=n_items)[~bad]
+
+
+def _directed(table: pd.DataFrame, directions: Mapping[str, str]) -> pd.DataFrame:
+    """The table with `higher_is_better` as stated beside it, or as a name tells whose filter would obscure it."""
+    stated = {name: way == "up" for name, way in directions.items()}
+    better = table["metric"].map(stated).combine_first(table["base"].map(stated))
+    plain = {name: direction(name) for name in table["base"].unique()}
+    obscured = table["metric"].map({name: direction(name) is None for name in table["metric"].unique()}).astype(bool)
+    told = table["base"].map({name: way == "up" for name, way in plain.items() if way is not None}).where(obscured)
+    return table.assign(higher_is_better=better.combine_first(table["higher_is_better"]).combine_first(told))
+
+
+def _contradicted(table: pd.DataFrame) -> pd.Series:
+    """Where files state both directions of a metric: rows that gainsay its name, or all where the name tells none."""
+    stated = table["higher_is_better"]
+    both = stated.groupby(table["metric"]).transform("nunique") > 1
+    if not both.any():
+        return both
+    told = table["metric"].map({name: direction(name) for name in table["metric"].unique()})
+    return both & stated.notna() & (told.isna() | (stated.eq(True) != told.eq("up")))
+
+
+def _either_unit(metric: str) -> bool:
+    *words, last = _WORDS.split(metric.lower())
+    return last != "acc" and not _EITHER_UNIT.isdisjoint([*words, last])
+
+
+def _unit(value: float, stderr: float, n_items: float) -> str | None:
+    """ "share" or "percent", whichever alone agrees with the standard error of right-or-wrong items; 0 is both."""
+    if value == 0:
+        return "share"
+    fits = [unit for unit, size in (("share", 1), ("percent", 100)) if _fits(value / size, stderr / size, n_items)]
+    return fits[0] if len(fits) == 1 else None
+
+
+def _fits(value: float, stderr: float, n_items: float) -> bool:
+    if not 0 < value <= 1 or not stderr > 0:
+        return False
+    if not n_items > 1:
+        return implied_n_items(value, stderr) is not None
+    return bool(abs(np.sqrt(value * (1 - value) / (n_items - 1)) / stderr - 1) < _AGREES)
