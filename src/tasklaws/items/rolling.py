@@ -86,7 +86,7 @@ class HeldOutModel:
 
     def fit(self, method: ItemMethod, explanation: Explanation) -> FittedMethod:
         """A method fitted to the earlier models."""
-        return FittedMethod.to(self.earlier, self.levels.earlier, method, explanation)
+        return FittedMethod.to(self.earlier, self.levels, method, explanation)
 
     def given(self, offsets: Array) -> Array:
         """(n,) probabilities on the items asked, with the one ability that makes their mean the mean of the scores."""
@@ -119,10 +119,10 @@ def predict(table: ItemTable, index: int, record: bool) -> Origin:
 
 def fit_for_best(table: ItemTable, method: ItemMethod) -> tuple[FittedMethod, int, tuple[float, float]]:
     """A method fitted to all models of a table; the index of the best of them, and its level and position."""
-    levels = Levels.of(table).earlier
-    best = int(levels.argmax())
+    levels = Levels.of(table)
+    best = int(levels.earlier.argmax())
     fitted = FittedMethod.to(table, levels, method, method.explanation(table))
-    return fitted, best, (float(levels[best]), float(table.position[best]))
+    return fitted, best, (float(levels.earlier[best]), float(table.position[best]))
 
 
 def _extrapolated(fitted: FittedMethod, forecast: LevelForecast, position: float, chance: Array) -> Array:
@@ -143,7 +143,7 @@ def _unseen(target: HeldOutModel, method: ItemMethod, explanation: Explanation, 
     for fold in range(folds.max() + 1):
         seen, unseen = folds != fold, np.flatnonzero(folds == fold)
         part = explanation.take(np.flatnonzero(seen))
-        fitted = FittedMethod.to(target.earlier.only(seen), target.levels.earlier, method, part)
+        fitted = FittedMethod.to(target.earlier.only(seen), target.levels.only(seen), method, part)
         offsets[unseen] = fitted.unseen_offsets(*target.place, explanation.take(unseen))
     return offsets
 
