@@ -22,7 +22,8 @@ from tasklaws.items.covariates import Explanation
 from tasklaws.items.irt import Basis, fit_item_response
 from tasklaws.items.methods import ATTENUATION, BLOCKS, ITEM_METHODS, FittedMethod
 from tasklaws.items.predictions import summarise
-from tasklaws.items.rolling import held_out, predict
+from tasklaws.items.held_out import held_out
+from tasklaws.items.rolling import Rolling, predict
 from tasklaws.items.table import ItemTable, read_item_scores
 from tasklaws.stats.scores import log_loss
 

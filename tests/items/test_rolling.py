@@ -7,7 +7,8 @@ from populations import table
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.items.predictions import summarise
-from tasklaws.items.rolling import family_folds, held_out, predict
+from tasklaws.items.held_out import held_out
+from tasklaws.items.rolling import family_folds, predict
 from tasklaws.items.table import ItemTable, check_items
 from tasklaws.stats.scores import concordance, log_loss
 

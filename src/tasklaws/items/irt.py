@@ -1,5 +1,6 @@
 """Item response with explained difficulty: abilities, effects and variances from a matrix of scores with gaps."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,18 +53,27 @@ class Curvature:
         outer = (phi[:, :, None] * phi[:, None, :]).reshape(n_models, size * size)
         own = np.linalg.inv((weight @ outer).reshape(n_items, size, size) + np.diag(item_precision)).astype(np.float64)
         total, of_level = weight.sum(axis=1), weight @ phi
-        crossed = np.empty((n_items, size, width))
-        crossed[:, :, :n_models] = weight[:, None, :] * phi.T
-        crossed[:, :, n_models:] = of_level[:, :, None] * explained[:, None, :]
-        coupling = own @ crossed
+        # own = half half', so that one product with itself, which BLAS halves, gives the symmetric sum over items.
+        half = np.linalg.cholesky(own).transpose(0, 2, 1)
         tied = np.einsum("nde,ne->nd", own, of_level)
+
+        def beside(inverse: Array, of_level: Array) -> Array:
+            """(N, d, M + p) `inverse` times each item's block with the shared parameters."""
+            found = np.empty((n_items, size, width))
+            of_models = (inverse.reshape(n_items * size, size) @ phi.T).reshape(n_items, size, n_models)
+            np.multiply(of_models, weight[:, None, :], out=found[:, :, :n_models])
+            np.multiply(of_level[:, :, None], explained[:, None, :], out=found[:, :, n_models:])
+            return found
+
+        coupling, rooted = beside(own, tied), beside(half, np.einsum("nde,ne->nd", half, of_level))
         hessian = np.zeros((width, width))
         hessian[:n_models, :n_models] = np.diag(weight.sum(axis=0))
         hessian[:n_models, n_models:] = weight.T @ explained
         hessian[n_models:, :n_models] = hessian[:n_models, n_models:].T
         hessian[n_models:, n_models:] = (explained * total[:, None]).T @ explained
         hessian += shared_precision
-        hessian -= crossed.reshape(-1, width).T @ coupling.reshape(-1, width)
+        flat = rooted.reshape(-1, width)
+        hessian -= flat.T @ flat
         # The groups, each with the items' effects eliminated.
         stiffness = group_precision + member.T @ (total - (of_level * tied).sum(axis=1))
         direct = np.concatenate([weight, total[:, None] * explained], axis=1)
@@ -81,11 +91,12 @@ class Curvature:
         total = slope.sum(axis=1)
         own = slope @ self.phi - residual_pull
         towards = np.concatenate([slope.sum(axis=0), explained.T @ total]) - shared_pull
-        towards -= np.einsum("ndk,nd->k", self.coupling, own)
+        coupling = self.coupling.reshape(-1, len(towards))
+        towards -= coupling.T @ own.reshape(-1)
         group = self.member.T @ (total - (self.tied * own).sum(axis=1)) - group_pull
         shared = self.shared @ (towards - group @ self.grouped)
         of_group = self.alone * group - self.grouped @ shared
-        items = np.einsum("nde,ne->nd", self.own, own) - np.einsum("ndk,k->nd", self.coupling, shared)
+        items = np.einsum("nde,ne->nd", self.own, own) - (coupling @ shared).reshape(own.shape)
         return shared, of_group, items - self.tied * (self.member @ of_group)[:, None]
 
     def shared_stderr(self) -> Array:
@@ -96,19 +107,26 @@ class Curvature:
         """(g,) variances of the groups' effects."""
         return np.asarray(self.alone + ((self.grouped @ self.shared) * self.grouped).sum(axis=1))
 
-    def residual_variances(self) -> Array:
-        """(N, d) variances of the random effects: given all other parameters, plus what their uncertainty adds."""
-        added = self.variances(-self.coupling, -self.tied)
-        return np.asarray(np.diagonal(self.own, axis1=1, axis2=2) + added)
+    def residual_moment(self, effects: NDArray[np.bool_]) -> float:
+        """The sum over items of the variances of those of the random effects (d,): given all other parameters, plus
+        what their uncertainty adds."""
+        flat = self._directions(-self.coupling[:, effects], -self.tied[:, effects])
+        of_shared = ((flat.T @ flat) * self.shared).sum()
+        of_groups = (self.tied[:, effects] ** 2).sum(axis=1) @ (self.member @ self.alone)
+        return float(np.diagonal(self.own, axis1=1, axis2=2)[:, effects].sum() + of_shared + of_groups)
 
     def variances(self, shared: Array, group: Array) -> Array:
-        """Variances of sums: of the shared parameters, weighted by `shared` (N, ..., M + p), and of the effect of each
-        item's group, weighted by `group` (N, ...)."""
-        shape, width = group.shape, len(self.shared)
-        of_item = (self.member @ self.grouped).reshape(len(shared), *[1] * (group.ndim - 1), width)
-        flat = (shared - group[..., None] * of_item).reshape(-1, width)
-        alone = (self.member @ self.alone).reshape(len(shared), *[1] * (group.ndim - 1))
-        return np.asarray(((flat @ self.shared) * flat).sum(axis=1).reshape(shape) + group**2 * alone)
+        """(N,) variances of sums: of the shared parameters, weighted by `shared` (N, M + p), and of the effect of each
+        item's group, weighted by `group` (N,)."""
+        flat = self._directions(shared[:, None], group[:, None])
+        return np.asarray(((flat @ self.shared) * flat).sum(axis=1) + group**2 * (self.member @ self.alone))
+
+    def _directions(self, shared: Array, group: Array) -> Array:
+        """(N e, M + p) the weights of the shared parameters, given (N, e, M + p) and those of the groups (N, e) with
+        the groups' means in their place."""
+        if self.member.shape[1]:
+            shared = shared - group[:, :, None] * (self.member @ self.grouped)[:, None]
+        return shared.reshape(-1, len(self.shared))
 
 
 # Length scales: the drift's in logits of the mean score (from 50% to 82%, say), the era's in years or ln n_params.
@@ -197,6 +215,10 @@ class ItemResponseFit:
     crossed: NDArray[np.bool_]
     curvature: Curvature
 
+    def scaled(self, scale: float) -> dict[str, float]:
+        """The standard deviations of what differs between items, `scale` times as wide; the abilities' as it is."""
+        return {name: value if name == "ability" else scale * value for name, value in self.sd.items()}
+
     def offsets(self, basis: Array) -> Array:
         """(N,) log odds of a solver of ability 0 at `basis` (d,): minus the item's difficulty there."""
         return np.asarray(self.explained @ self.effects + self.residuals @ basis)
@@ -217,7 +239,7 @@ def fit_item_response(
     blocks: dict[str, Array],
     chance: Array,
     trials: Array | None = None,
-    start: dict[str, float] | None = None,
+    sd: Mapping[str, float] | None = None,
     learn: bool = True,
 ) -> ItemResponseFit:
     """Fit by penalised likelihood, learning the variances: EM with Laplace's approximation of the posterior.
@@ -226,12 +248,13 @@ def fit_item_response(
     -> (M, d) functions of the models (see Basis); none at all makes difficulty a matter of the explanation alone.
     `chance` (N,). `trials` (N, M) is how many answers each score is worth, 1 where it is not given. Each block, each
     grouping and the abilities have a normal prior; its variance is set, at every step, to (PRIOR_WEIGHT PRIOR_SD^2 +
-    sum of E[effect^2]) / (PRIOR_WEIGHT + their number), E over a normal with the posterior's mode and curvature; from
-    `start` where that is given. Between these steps one Newton step (Fisher's scoring where chance > 0) is taken
-    jointly in all parameters, the items' random effects eliminated analytically (Bates & DebRoy 2004, J. Multivar.
-    Anal. 91:1; Bock & Aitkin 1981 for EM in item response), and so are the effects of the largest grouping in which no
-    item has two groups. Laplace's variances come out small where answers are few (1.42 for a true 1.5 at 28 answers an
-    item; with guessing at 0.25 and 40 answers, 1.35, and the 90% intervals hold in 85-88%)."""
+    sum of E[effect^2]) / (PRIOR_WEIGHT + their number), E over a normal with the posterior's mode and curvature; it
+    begins where `sd` says, and stays there unless it is to `learn`. Between these steps one Newton step (Fisher's
+    scoring where chance > 0) is taken jointly in all parameters, the items' random effects eliminated analytically
+    (Bates & DebRoy 2004, J. Multivar. Anal. 91:1; Bock & Aitkin 1981 for EM in item response), and so are the effects
+    of the largest grouping in which no item has two groups. Laplace's variances come out small where answers are few
+    (1.42 for a true 1.5 at 28 answers an item; with guessing at 0.25 and 40 answers, 1.35, and the 90% intervals hold
+    in 85-88%)."""
     phi = np.concatenate([np.zeros((scores.shape[1], 0)), *blocks.values()], axis=1)
     n_items, n_models = scores.shape
     names = np.repeat(["covariate", *explanation.groups], [part.shape[1] for part in explanation.parts])
@@ -242,7 +265,7 @@ def fit_item_response(
     shared_names = np.concatenate([np.repeat("ability", n_models), names[crossed]])
     residual_names = np.repeat([*blocks], [values.shape[1] for values in blocks.values()])
     first = {name: PRIOR_SD.get(name, 1.0) for name in (*blocks, *explanation.groups, "ability")}
-    sd = first | (start or {})
+    spreads = first | {name: value for name, value in (sd or {}).items() if name in first}
 
     asked = ~np.isnan(scores)
     counts = asked * (1.0 if trials is None else trials)
@@ -257,7 +280,7 @@ def fit_item_response(
 
     longest = CHANCE_DAMPING if chance.any() else 1.0
     for _ in range(MAX_ITERATIONS):
-        precision = {"covariate": EFFECT_SD**-2.0} | {name: value**-2.0 for name, value in sd.items()}
+        precision = {"covariate": EFFECT_SD**-2.0} | {name: value**-2.0 for name, value in spreads.items()}
         shared_precision = np.diag([precision[name] for name in shared_names])
         # The abilities' mean is all but free.
         shared_precision[:n_models, :n_models] += (CENTRE_SD**-2.0 - precision["ability"]) / n_models
@@ -274,23 +297,24 @@ def fit_item_response(
         if learn:
             centre = np.where(shared_names == "ability", shared[:n_models].mean(), 0.0)
             of_shared = (shared - centre) ** 2 + curve.shared_stderr() ** 2
-            of_groups, of_items = grouped**2 + curve.group_variances(), residuals**2 + curve.residual_variances()
-            before, sd = sd, {}
+            of_groups = grouped**2 + curve.group_variances()
+            before, spreads = spreads, {}
             for name in before:  # the M step
-                moments = np.concatenate(
-                    [of_shared[shared_names == name], of_items[:, residual_names == name].ravel()]
-                    + [of_groups] * (name == nested)
-                )
+                of_items = residual_names == name
+                moments = np.concatenate([of_shared[shared_names == name], *[of_groups] * (name == nested)])
+                moment, size = float(moments.sum()), moments.size + n_items * int(of_items.sum())
+                if of_items.any():
+                    moment += float((residuals[:, of_items] ** 2).sum()) + curve.residual_moment(of_items)
                 prior = PRIOR_WEIGHT * PRIOR_SD.get(name, 1.0) ** 2
-                sd[name] = float(np.sqrt((prior + moments.sum()) / (PRIOR_WEIGHT + moments.size)))
-            moved = max(abs(np.log(sd[name] / before[name])) for name in sd)
+                spreads[name] = float(np.sqrt((prior + moment) / (PRIOR_WEIGHT + size)))
+            moved = max(abs(np.log(spreads[name] / before[name])) for name in spreads)
         converged = bool(change < SETTLED and moved < SETTLED)
         if converged:
             break
     effects = np.empty(len(names))
     effects[crossed], effects[~crossed] = shared[n_models:], grouped
     return ItemResponseFit(
-        shared[:n_models], effects, residuals, sd, converged, explanation.design, crossed, curve
+        shared[:n_models], effects, residuals, spreads, converged, explanation.design, crossed, curve
     )
 
 

@@ -1,5 +1,6 @@
 """The ways to order items that are compared: from nothing, from people, from earlier models, from all of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,12 +53,18 @@ class FittedMethod:
 
     @classmethod
     def to(
-        cls, table: ItemTable, levels: Levels, method: ItemMethod, explanation: Explanation
+        cls,
+        table: ItemTable,
+        levels: Levels,
+        method: ItemMethod,
+        explanation: Explanation,
+        sd: Mapping[str, float] | None = None,
+        learn: bool = True,
     ) -> "FittedMethod":
-        """Fit to the scores of `table`, whose models stand at `levels`."""
+        """Fit to the scores of `table`, whose models stand at `levels`; `sd` and `learn` as in `fit_item_response`."""
         basis = Basis.at(levels.earlier, table.position, method.blocks)
         blocks = basis(levels.earlier, table.position)
-        return cls(fit_item_response(table.scores, explanation, blocks, table.chance, levels.trials), basis)
+        return cls(fit_item_response(table.scores, explanation, blocks, table.chance, levels.trials, sd, learn), basis)
 
     def _phi(self, level: float, position: float) -> dict[str, Array]:
         """Block -> (d,) values for one model."""

@@ -10,8 +10,9 @@ from scipy.special import expit, ndtri
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
+from tasklaws.items.held_out import fit_for_best, held_out
 from tasklaws.items.methods import ITEM_METHODS
-from tasklaws.items.rolling import Origin, fit_for_best, held_out, predict
+from tasklaws.items.rolling import Origin, Rolling, predict
 from tasklaws.items.table import ItemTable, check_items
 from tasklaws.stats.scores import concordance, log_loss
 
@@ -114,11 +115,11 @@ def predict_items(scores: pd.DataFrame | ItemTable, last: int = 6, *, records: b
         raise TasklawsError(f"the scores are a {type(scores).__name__}: give a table, or what read_item_scores gives")
     else:  # numbered so that a refusal, which adds 2 for the lines of a file, names the row from 0
         table = check_items(scores.set_axis(range(-2, len(scores) - 2)), "scores")
-    origins = []
+    origins, rolling = list[Origin](), Rolling(table)
     indices = held_out(table, last, records)
     with progress("difficulty", len(indices)) as advance:
         for index in indices:
-            origins.append(predict(table, index, records))
+            origins.append(predict(table, index, records, rolling))
             advance()
     predictions = pd.concat([_predictions(table, origin) for origin in origins], ignore_index=True)
     return ItemPredictions(predictions, _difficulties(table), _figures(origins, records))
