@@ -328,24 +328,28 @@ def compare_orders(
     answer(found, orders_report(compared), json_, out, "orders.csv, agreement.csv, orders.svg")
 
 
-@command("humans", "tasklaws humans attempts.csv --items data/items/addition.jsonl --out humans")
+@command("humans", "tasklaws humans attempts.csv --out humans")
 def estimate_humans(
     attempts: Annotated[Path, _positional("ATTEMPTS", "CSV of attempts (docs/humans.md).")],
-    items: Annotated[list[Path], _option("The items, e.g. data/items/addition.jsonl: one or more.", "FILE...")],
+    items: Annotated[
+        list[Path] | None,
+        _option("The items, JSON lines or CSV with `item` or `id` and perhaps `family`: one or more files.", "FILE..."),
+    ] = None,
     out: Out = None,
     target: Annotated[str | None, _option("Reweight to it, e.g. python:yes=.1,no=.9.", "GROUP:VALUE=SHARE,...")] = None,
     interval: Annotated[float, _option("Level of the intervals.")] = 0.9,
     json_: Json = False,
 ) -> None:
-    """Estimate solve rates and times from people's attempts.
+    """Estimate solve rates and times from people's attempts at anybody's items.
 
-    Writes items.csv (a row an item) and groups.csv (a row an item and value of a group). Columns and formulas:
-    docs/humans.md.
+    Without items, those attempted are one family. Writes items.csv (a row an item) and groups.csv (a row an item and
+    value of a group). Columns and formulas: docs/humans.md.
     """
     from tasklaws.humans.estimates import parse_target, read_families
 
     wanted = None if target is None else parse_target(target)
-    found = tl.solve_rates(attempts, families=read_families(items), target=wanted, level=interval)
+    families = read_families(items) if items else None
+    found = tl.solve_rates(attempts, families=families, target=wanted, level=interval)
     with writing(out) as directory:
         if directory is not None:
             found.write(directory)

@@ -31,10 +31,11 @@ _RECENT = 20  # how many of the latest models that choice rests on: enough, and 
 class Levels:
     """Where models stand on one set of items, whatever share of them each was asked: `earlier` (M,) are logits of the
     mean solve probability over all items, from a 1PL fit that fills the gaps; `offsets` (N,) the items' log odds in
-    that fit; `trials` (N, M) how many answers each score is worth (`independent_trials`), None where all are of one."""
+    that fit, `ability` (M,) the models'; `trials` (N, M) how many answers each score is worth (`independent_trials`), None where all are of one."""
 
     earlier: Array
     offsets: Array
+    ability: Array
     trials: Array | None
 
     @classmethod
@@ -48,11 +49,13 @@ class Levels:
             trials = independent_trials(table.repeats, solved)
             fit = fit_item_response(table.scores, nothing, level, table.chance, trials)
         offsets = fit.offsets(np.ones(1))
-        return cls(logit(expit(fit.ability + offsets[:, None]).mean(axis=0)), offsets, trials)
+        earlier = logit(expit(fit.ability + offsets[:, None]).mean(axis=0))
+        return cls(earlier, offsets, fit.ability, trials)
 
     def only(self, items: NDArray[np.bool_]) -> "Levels":
         """The same levels, of all items, beside some of the items only."""
-        return Levels(self.earlier, self.offsets[items], None if self.trials is None else self.trials[items])
+        trials = None if self.trials is None else self.trials[items]
+        return Levels(self.earlier, self.offsets[items], self.ability, trials)
 
     def given_mean(self, mean: float, asked: NDArray[np.intp], chance: Array) -> float:
         """The level of another model, from its mean score over the items it was asked; finite: half an item from none
