@@ -7,10 +7,22 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import labelled, read_header, read_rows, refuse
+from tasklaws.core.frames import labelled, refuse
+from tasklaws.core.user_tables import open_table
 from tasklaws.tables import ATTEMPTS
+from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, resolve
+from tasklaws.tabular.numbers import as_numbers
 
 GROUP = "group_"
+# Other names of the columns; those of an item are as in tables of items.
+_ALIASES = {
+    "person": "participant participant_id person_id subject subject_id user user_id worker_id",
+    "item": ITEM_ALIASES["task"].removeprefix("item ") + " task",
+    "seconds": "time_seconds duration_seconds elapsed_seconds",
+    "timeout": "time_limit time_limit_seconds timeout_seconds limit_seconds",
+    "solved": "correct is_correct success",
+}
+_KNOWN = [*ATTEMPTS.columns, "order"]
 _NEEDED = [column for column in ATTEMPTS.columns if column != "score"]
 
 
@@ -24,9 +36,22 @@ def read_attempts(path: Path, items: Collection[str] | None = None) -> pd.DataFr
     left out: whoever has seen an item does not speak for those who have not. Anything else raises TasklawsError with
     the value and its line, and so does an item that nobody attempted. `attrs["notes"]` says in lines what was read
     how."""
-    groups = group_columns(read_header(path))
-    table = read_rows(path, [*ATTEMPTS.keys, "solved", *groups], [*ATTEMPTS.numbers, "order"], _NEEDED)
-    return check_attempts(labelled(table), items, str(path))
+    source = open_table(path)
+    columns = resolve(str(path), source.header, _KNOWN, aliases=_ALIASES)
+    refuse_near_misses(str(path), columns, _KNOWN, _ALIASES)
+    numbers = [*ATTEMPTS.numbers, "order"]
+    texts = [name for column, name in columns.names.items() if column not in numbers]
+    table = source.frame([*texts, *group_columns(source.header)]).dropna(how="all")
+    if table.empty:
+        raise TasklawsError(f"{path}: no rows: give at least one attempt")
+    notes = list(source.notes)
+    for column, name in columns.names.items():
+        if column in numbers:
+            table[name] = as_numbers(source, name, column, table[name], notes)
+    table = table.rename(columns={name: column for column, name in columns.names.items()})
+    checked = check_attempts(labelled(table), items, str(path))
+    checked.attrs["notes"] = [*notes, *checked.attrs["notes"]]
+    return checked
 
 
 def check_attempts(table: pd.DataFrame, items: Collection[str] | None, source: str) -> pd.DataFrame:

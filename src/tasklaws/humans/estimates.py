@@ -14,9 +14,10 @@ from scipy.stats import CensoredData, ecdf
 from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_jsonl
-from tasklaws.core.frames import labelled, read_rows, records
+from tasklaws.core.frames import labelled, records
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.core.settings import Target
+from tasklaws.core.user_tables import open_table
 from tasklaws.humans.attempts import GROUP, check_attempts, group_columns, read_attempts
 from tasklaws.stats.proportions import Mean, pooled_rates, shared_error
 from tasklaws.tables import HUMAN_ESTIMATES, HUMAN_GROUPS
@@ -191,7 +192,7 @@ def read_families(paths: Sequence[Path]) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in paths:
         for place, row in _item_rows(path):
-            name, family = (row.get(key, row.get(other)) for key, other in (("item", "id"), ("family", "family")))
+            name, family = row.get("item", row.get("id")), row.get("family")
             if isinstance(name, bool | float) or name in (None, ""):
                 raise TasklawsError(f"{place}: no name in `item` or `id`: {_ITEMS_REMEDY}")
             family = _ALL if family in (None, "") else str(family)
@@ -207,17 +208,17 @@ _ITEMS_REMEDY = "give JSON lines or a CSV with the items' names in `item` or `id
 
 def _item_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The rows of a file of items, each with where it stands."""
-    if path.suffix in (".json", ".jsonl", ".ndjson"):
+    if path.suffix == ".json":
         for number, row in enumerate(read_jsonl(path, _ITEMS_REMEDY), 1):
             if not isinstance(row, dict):
                 raise TasklawsError(f"{path}:{number}: no object with `item` or `id`: {_ITEMS_REMEDY}")
             yield f"{path}:{number}", row
         return
     columns = ["item", "id", "family"]
-    table = read_rows(path, columns, [], [])
+    table = labelled(open_table(path).frame(columns, columns).dropna(how="all"))
     if not {"item", "id"} & set(table):
         raise TasklawsError(f"{path}: no column `item` or `id`: {_ITEMS_REMEDY}")
-    for line, row in labelled(table[[column for column in columns if column in table]]).iterrows():
+    for line, row in table.iterrows():
         yield str(line), row.dropna().to_dict()
 
 

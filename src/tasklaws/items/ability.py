@@ -31,7 +31,8 @@ _RECENT = 20  # how many of the latest models that choice rests on: enough, and 
 class Levels:
     """Where models stand on one set of items, whatever share of them each was asked: `earlier` (M,) are logits of the
     mean solve probability over all items, from a 1PL fit that fills the gaps; `offsets` (N,) the items' log odds in
-    that fit, `ability` (M,) the models'; `trials` (N, M) how many answers each score is worth (`independent_trials`), None where all are of one."""
+    that fit and `ability` (M,) the models'; `trials` (N, M) how many answers each score is worth
+    (`independent_trials`), None where all are of one."""
 
     earlier: Array
     offsets: Array

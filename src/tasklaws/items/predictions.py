@@ -131,8 +131,8 @@ def predict_items(scores: pd.DataFrame | ItemTable, last: int = 6, *, records: b
         table = scores
     elif not isinstance(scores, pd.DataFrame):
         raise TasklawsError(f"the scores are a {type(scores).__name__}: give a table, or what read_item_scores gives")
-    else:  # numbered so that a refusal, which adds 2 for the lines of a file, names the row from 0
-        table = check_items(scores.set_axis(range(-2, len(scores) - 2)), "scores")
+    else:
+        table = check_items(scores.set_axis(pd.RangeIndex(len(scores), name="scores")), "scores")
     origins, rolling = list[Origin](), Rolling(table)
     indices = held_out(table, last, records)
     with progress("difficulty", len(indices)) as advance:

@@ -1,8 +1,7 @@
 """Scores of models on items, read from a table and checked."""
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,21 @@ from numpy.typing import NDArray
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import read_user_csv
+from tasklaws.core.frames import refuse
+from tasklaws.core.user_tables import open_table, shown
 from tasklaws.tables import ITEM_SCORES
+from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, resolve
+from tasklaws.tabular.numbers import iso_days, letters_as_scores, text_numbers
 
 _NEEDED = ["model", "task", "score"]
 _OF_ITEM = ITEM_SCORES.columns[ITEM_SCORES.columns.index("family") :]
 _DAYS_A_YEAR = 365.25
-_CLOSE = 0.85  # how alike an unknown name and a known one are, at least, that may be meant: a letter or two apart
-_NUMBERS = [name for name in ITEM_SCORES.numbers if name != "score"]  # a score may be a word
-
-
-# How people and tools write that an answer is right, wrong or in part right; inspect's letters are C, I, P and N.
-MARKS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
-MARKS |= dict.fromkeys(("true", "yes", "correct", "pass", "passed"), 1.0)
-MARKS |= dict.fromkeys(("false", "no", "incorrect", "fail", "failed"), 0.0)
+_SHOWN = 8  # names of columns in a note
+_POSITIVE = ("n_params", "human_minutes", "human_attempts")
+_PEOPLE = ("human_attempts", "human_solved")
+_SHARE = (0.0, 1.0, "a number in [0, 1]")
+_RANGES = {"score": _SHARE, "chance": _SHARE}
+_RANGES |= dict.fromkeys(_POSITIVE, (0.0, np.inf, "a finite number, more than 0"))
 
 
 @dataclass(frozen=True)
@@ -81,29 +81,49 @@ class ItemTable:
 
 
 def read_item_scores(path: Path) -> ItemTable:
-    """Read a CSV (gzipped or not): model, task, score, `date` or `n_params`, and what is known of each task.
+    """Read a table in any form that `open_table` reads: model, task, score, `date` or `n_params`, and what is known of
+    each task, under their names or ITEM_ALIASES.
 
-    Several rows of one model and task are its attempts. An empty score is an item that the model was not asked.
-    Columns that are not known are left out, and said. Raises TasklawsError for: a missing column or a name close to a
-    known one, a score that is none, copies of rows, a bad date, a number that is negative or not finite, an item that
-    differs between rows, an item without a score, fewer than two models, and a row longer than the header."""
-    table = read_user_csv(path, dtype=dict.fromkeys(set(ITEM_SCORES.columns) - set(_NUMBERS), "str"))
-    return check_items(table.dropna(how="all"), str(path))
+    A score is a number in [0, 1], or C, I, P or N as inspect has it, or true or false; an empty one is of an item that
+    the model was not asked. Several rows of one model and task are its attempts. Columns that are not known are left
+    out. All this is noted. Raises TasklawsError for: a missing column or a name close to a known one, copies of rows, a
+    bad score or date, a number that is negative or not finite, an item that differs between rows, an item without a
+    score, fewer than two models, and a row of too few or too many cells."""
+    source = open_table(path)
+    columns = resolve(str(path), source.header, ITEM_SCORES.columns, aliases=ITEM_ALIASES)
+    texts = [name for column, name in columns.names.items() if column not in ITEM_SCORES.numbers]
+    table = source.frame(texts).dropna(how="all")
+    return check_items(table, str(path), comma=source.delimiter in (";", "\t"), notes=source.notes)
 
 
-def check_items(table: pd.DataFrame, source: str) -> ItemTable:
-    """The checked ItemTable of `table`; `source` names it in the TasklawsError of `read_item_scores`."""
-    table, notes = _known_columns(table, source)
+def check_items(table: pd.DataFrame, source: str, *, comma: bool = False, notes: Sequence[str] = ()) -> ItemTable:
+    """The checked ItemTable of `table`; `source` names it in the TasklawsError of `read_item_scores`. Its rows are
+    numbered by line in an index called `source`, or else from 0, at line 2. `comma`: whether 0,5 is a decimal comma;
+    `notes` are those that there are already."""
+    said = list(notes)
+    if table.index.name != source:
+        table = table.set_axis(pd.Index(np.arange(len(table)) + 2 if table.empty else table.index + 2, name=source))
+    table = _known_columns(table, source, said)
     _check_columns(table, source)
-    table = table.assign(score=_score(table["score"], source, notes))
+    scores = letters_as_scores(table["score"])
+    if not pd.api.types.is_numeric_dtype(table["score"]) or pd.api.types.is_bool_dtype(table["score"]):
+        words = table["score"].astype("str").str.strip()
+        meant = {word: score for word, score in zip(words, scores, strict=True) if score == score and word != score}
+        if meant:
+            said.append("scores in words: " + ", ".join(f"{word} is {score}" for word, score in sorted(meant.items())))
+    table = table.assign(score=scores)
+    for column in ITEM_SCORES.numbers:
+        if column in table:
+            table[column], how = _numbers(table[column], column, comma)
+            said += [f"{column}: {how}"] if how else []
     for column in ("model", "task"):
-        _refuse(table[column], table[column].isna(), source, "name it")
-        table = table.assign(**{column: table[column].astype(str)})
+        refuse(table[column], table[column].isna(), "name it")
+        table[column] = table[column].astype(str)
     empty = int(table["score"].isna().sum())
     if empty:
-        notes.append(f"{empty} of {len(table)} scores are empty: taken as not asked, not as failed (a failure is 0)")
-    _refuse_copies(table, source, notes)
-    position = _positions(table, source)
+        said.append(f"{empty} of {len(table)} scores are empty: taken as not asked, not as failed (a failure is 0)")
+    _refuse_copies(table, source, said)
+    position = _positions(table, source, said)
     if len(position) < 2:
         raise TasklawsError(f"{source}: one model only ({position.index[0]}): at least two are needed to compare")
     items = _items(table, source)
@@ -111,45 +131,43 @@ def check_items(table: pd.DataFrame, source: str) -> ItemTable:
     found = {name: cells[name].unstack("model").reindex(index=items.index, columns=position.index) for name in cells}
     scores = found["mean"]
     for kind, names, lack in (("item", scores.index, "attempts"), ("model", scores.columns, "score")):
-        empty_names = names[scores.isna().all(axis=1 if kind == "item" else 0)]
-        if len(empty_names):
-            raise TasklawsError(f"{source}: {kind} {empty_names[0]!r} has no {lack}: remove its rows or score it")
+        without = names[scores.isna().all(axis=1 if kind == "item" else 0)]
+        if len(without):
+            raise TasklawsError(f"{source}: {kind} {without[0]!r} has no {lack}: remove its rows or score it")
     most, repeats = int(cells["count"].max()), None
     if most > 1:
         repeats = Repeats(found["count"].fillna(0.0).to_numpy(float), found["var"].to_numpy(float))
         repeated = int((cells["count"] > 1).sum())
-        notes.append(f"{repeated} of {len(cells)} pairs of model and task have several attempts, up to {most}")
+        said.append(f"{repeated} of {len(cells)} pairs of model and task have several attempts, up to {most}")
     models, places = tuple(position.index), position.to_numpy(float)
-    return ItemTable(scores.to_numpy(float), items, models, places, repeats, tuple(notes))
+    return ItemTable(scores.to_numpy(float), items, models, places, repeats, tuple(said))
 
 
-def _known_columns(table: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str]]:
-    """The table without the columns that are not known, and notes on them; a name close to a known one is refused."""
-    others = [str(column) for column in table if column not in ITEM_SCORES.columns]
-    for column in others:
-        plain = re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_")
-        close = get_close_matches(plain, ITEM_SCORES.columns, 1, _CLOSE)
-        if close:
-            raise TasklawsError(
-                f"{source}: unknown column {column!r}: rename it {close[0]} if that is what it holds, or remove it"
-            )
-    notes = [f"columns that are not known, left out: {', '.join(others)}"] if others else []
-    return table[[column for column in table if column in ITEM_SCORES.columns]], notes
+def _known_columns(table: pd.DataFrame, source: str, notes: list[str]) -> pd.DataFrame:
+    """The known columns by their names here, in the units that they should have; `notes` name the others."""
+    columns = resolve(source, map(str, table), ITEM_SCORES.columns, aliases=ITEM_ALIASES)
+    refuse_near_misses(source, columns, ITEM_SCORES.columns, ITEM_ALIASES)
+    if columns.others:
+        more = f" ... {len(columns.others)} in all" if len(columns.others) > _SHOWN else ""
+        notes.append(f"columns not known, left out: {', '.join(map(shown, columns.others[:_SHOWN]))}{more}")
+    known = table[[*columns.names.values()]].set_axis([*columns.names], axis="columns")
+    for column, factor in columns.factors.items():
+        known[column] = _numbers(known[column], column, comma=False)[0] * factor
+    return known
 
 
-def _score(column: pd.Series, source: str, notes: list[str]) -> pd.Series:
-    """Scores in [0, 1]; a column of nothing but MARKS is turned into them, which is noted."""
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        texts = column.dropna().astype("str").str.strip()
-        marks = texts.map(MARKS).fillna(texts.str.lower().map(MARKS))
-        if marks.notna().all() and len(marks):
-            meant = ", ".join(f"{text} is {marks[texts == text].iloc[0]:g}" for text in sorted(set(texts)))
-            notes.append(f"scores are in words: {meant}")
-            column = marks.reindex(column.index).rename("score")
-    numbers = pd.to_numeric(column, errors="coerce").astype(float)
-    bad = (numbers.isna() & column.notna()) | ~numbers.fillna(0).between(0, 1)
-    _refuse(column, bad, source, "give a number in [0, 1] (or one word for right and one for wrong), or leave it empty")
-    return numbers
+def _numbers(cells: pd.Series, column: str, comma: bool) -> tuple[pd.Series, str]:
+    """Cells as floats in the column's range, NaN where empty, and how they were read where they are not plain."""
+    numbers, how = cells.astype("float64") if cells.dtype.kind in "iuf" else None, ""
+    if numbers is None:
+        text = cells.astype("str").where(cells.notna()).str.strip().rename(column)
+        numbers, how = text_numbers(text.mask(text == ""), column, comma)
+    low, high, words = _RANGES.get(column, (0.0, np.inf, "a finite number, at least 0"))
+    bad = (numbers < low) | (numbers > high) | np.isinf(numbers) | (column in _POSITIVE) & (numbers <= 0)
+    refuse(numbers.rename(column), bad, f"give {words}, or leave it empty")
+    if column in _PEOPLE:
+        refuse(numbers.rename(column), numbers % 1 > 0, "give a whole number of people")
+    return numbers.rename(column), how
 
 
 def _refuse_copies(table: pd.DataFrame, source: str, notes: list[str]) -> None:
@@ -184,24 +202,6 @@ def _check_columns(table: pd.DataFrame, source: str) -> None:
         raise TasklawsError(f"{source}: {fault}")
 
 
-def _refuse(column: pd.Series, bad: pd.Series, source: str, remedy: str) -> None:
-    """Raise TasklawsError with the first value where `bad` holds and its line: rows are numbered from 0, at line 2."""
-    if bad.any():
-        row = int(bad.argmax())
-        value = "empty" if pd.isna(column.iloc[row]) else column.iloc[row]
-        raise TasklawsError(f"{source}:{int(bad.index[row]) + 2}: {column.name} is {value}: {remedy}")
-
-
-def _numbers(table: pd.DataFrame, column: str, source: str, high: float = np.inf, positive: bool = False) -> pd.Series:
-    numbers = pd.to_numeric(table[column], errors="coerce").astype(float)
-    least = "more than 0" if positive else "at least 0"
-    wanted = f"a number in [0, {high:g}]" if np.isfinite(high) else f"a finite number, {least}"
-    low = numbers <= 0 if positive else numbers < 0
-    bad = (numbers.isna() & table[column].notna()) | low | (numbers > high) | np.isinf(numbers)
-    _refuse(table[column], bad, source, f"give {wanted}, or leave it empty")
-    return numbers
-
-
 def _one_value(table: pd.DataFrame, key: str, column: str, source: str) -> pd.Series:
     """The value of `column` for each `key`, which must be the same in all its rows (empty counts as a value)."""
     distinct = table[[key, column]].drop_duplicates()
@@ -213,18 +213,20 @@ def _one_value(table: pd.DataFrame, key: str, column: str, source: str) -> pd.Se
     return distinct.set_index(key)[column]
 
 
-def _positions(table: pd.DataFrame, source: str) -> pd.Series:
+def _positions(table: pd.DataFrame, source: str, notes: list[str]) -> pd.Series:
     """Each model's place in the order: years since the first date, or else log n_params."""
     if "date" in table and not ("n_params" in table and table["date"].isna().all()):
         column = "date"
-        dates = pd.to_datetime(table["date"], format="%Y-%m-%d", errors="coerce")
-        _refuse(table["date"], dates.isna(), source, "give a date, YYYY-MM-DD")
+        days, coarse = iso_days(table["date"])
+        notes += [coarse] if coarse else []
+        refuse(table["date"], days.isna(), "give a date: YYYY-MM-DD, YYYY-MM or YYYY")
+        table = table.assign(date=days)
+        dates = pd.to_datetime(days, format="%Y-%m-%d")
         values = (dates - dates.min()).dt.days / _DAYS_A_YEAR
     else:
         column = "n_params"
-        sizes = _numbers(table, "n_params", source, positive=True)
-        _refuse(table["n_params"], sizes.isna(), source, "give the model's size")
-        values = np.log(sizes)
+        refuse(table["n_params"], table["n_params"].isna(), "give the model's size")
+        values = np.log(table["n_params"])
     _one_value(table, "model", column, source)
     return values.groupby(table["model"]).first().sort_index().sort_values(kind="stable")
 
@@ -235,12 +237,6 @@ def _items(table: pd.DataFrame, source: str) -> pd.DataFrame:
     for column in _OF_ITEM:
         if column not in table or table[column].isna().all():
             continue
-        if column in ITEM_SCORES.numbers:
-            high = 1.0 if column == "chance" else np.inf
-            positive = column in ("human_minutes", "human_attempts")
-            table = table.assign(**{column: _numbers(table, column, source, high, positive)})
-            if column in ("human_attempts", "human_solved"):
-                _refuse(table[column], table[column] % 1 > 0, source, "give a whole number of people")
         items[column] = _one_value(table, "task", column, source)
     if "chance" in items and (items["chance"] >= 1).any():
         task = items.index[items["chance"] >= 1][0]
