@@ -12,6 +12,8 @@ from scipy.special import expit, logit
 from tasklaws.core.arrays import Array
 from tasklaws.items.covariates import Explanation
 
+_ITEMS = 128  # whose blocks are multiplied at a time: what comes of them stays in the processor's cache
+
 
 @dataclass(frozen=True)
 class Curvature:
@@ -57,27 +59,25 @@ class Curvature:
         half = np.linalg.cholesky(own).transpose(0, 2, 1)
         tied = np.einsum("nde,ne->nd", own, of_level)
 
-        def beside(inverse: Array, of_level: Array) -> Array:
-            """(N, d, M + p) `inverse` times each item's block with the shared parameters."""
-            found = np.empty((n_items, size, width))
-            of_models = (inverse.reshape(n_items * size, size) @ phi.T).reshape(n_items, size, n_models)
-            np.multiply(of_models, weight[:, None, :], out=found[:, :, :n_models])
-            np.multiply(of_level[:, :, None], explained[:, None, :], out=found[:, :, n_models:])
-            return found
-
-        coupling, rooted = beside(own, tied), beside(half, np.einsum("nde,ne->nd", half, of_level))
         hessian = np.zeros((width, width))
         hessian[:n_models, :n_models] = np.diag(weight.sum(axis=0))
         hessian[:n_models, n_models:] = weight.T @ explained
         hessian[n_models:, :n_models] = hessian[:n_models, n_models:].T
         hessian[n_models:, n_models:] = (explained * total[:, None]).T @ explained
         hessian += shared_precision
-        flat = rooted.reshape(-1, width)
-        hessian -= flat.T @ flat
+        rooted_level = np.einsum("nde,ne->nd", half, of_level)
+        coupling = np.empty((n_items, size, width))
+        for first in range(0, n_items, _ITEMS):
+            some = slice(first, first + _ITEMS)
+            _beside(own[some], tied[some], weight[some], explained[some], phi, out=coupling[some])
+            rooted = np.empty(coupling[some].shape)
+            _beside(half[some], rooted_level[some], weight[some], explained[some], phi, out=rooted)
+            flat = rooted.reshape(-1, width)
+            hessian -= flat.T @ flat
         # The groups, each with the items' effects eliminated.
-        stiffness = group_precision + member.T @ (total - (of_level * tied).sum(axis=1))
-        direct = np.concatenate([weight, total[:, None] * explained], axis=1)
-        pulls = member.T @ (direct - np.einsum("nd,ndk->nk", of_level, coupling))
+        left = total - (of_level * tied).sum(axis=1)
+        stiffness = group_precision + member.T @ left
+        pulls = member.T @ np.concatenate([weight * (1 - tied @ phi.T), left[:, None] * explained], axis=1)
         grouped = pulls / stiffness[:, None]
         hessian -= pulls.T @ grouped
         factor = cho_factor((hessian + hessian.T) / 2)
@@ -127,6 +127,15 @@ class Curvature:
         if self.member.shape[1]:
             shared = shared - group[:, :, None] * (self.member @ self.grouped)[:, None]
         return shared.reshape(-1, len(self.shared))
+
+
+def _beside(inverse: Array, of_level: Array, weight: Array, explained: Array, phi: Array, out: Array) -> None:
+    """Put into `out` (n, d, M + p) what `inverse` (n, d, d) makes of each item's block with the shared parameters, the
+    cells' `weight` (n, M) times `phi` and `of_level` (n, d), what it makes of their sum, times `explained` (n, p)."""
+    (n_models, size), n_items = phi.shape, len(weight)
+    of_models = (inverse.reshape(n_items * size, size) @ phi.T).reshape(n_items, size, n_models)
+    np.multiply(of_models, weight[:, None, :], out=out[:, :, :n_models])
+    np.multiply(of_level[:, :, None], explained[:, None, :], out=out[:, :, n_models:])
 
 
 # Length scales: the drift's in logits of the mean score (from 50% to 82%, say), the era's in years or ln n_params.

@@ -18,7 +18,7 @@ from tasklaws.stats.rasch import ability_for_mean, solve_probability
 # an item they come out too small (Laplace's approximation), from noisy ones too large.
 SCALES = (0.6, 1.7, 2.9)
 _SCORES = 1000  # of earlier models, the latest first, on which the weights of these fits rest: no more than it takes
-_MODELS = 3  # such models at least
+_MODELS = 2  # such models at least
 _FOLDS = 5
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)  # Gauss-Hermite quadrature over the forecast ability
 
