@@ -23,7 +23,6 @@ _ALIASES = {
     "solved": "correct is_correct success",
 }
 _KNOWN = [*ATTEMPTS.columns, "order"]
-_NEEDED = [column for column in ATTEMPTS.columns if column != "score"]
 
 
 def read_attempts(path: Path, items: Collection[str] | None = None) -> pd.DataFrame:
@@ -31,7 +30,7 @@ def read_attempts(path: Path, items: Collection[str] | None = None) -> pd.DataFr
 
     Columns: `person`; `item`, one of `items` where these are given; `seconds` until the person handed in, gave up or
     was stopped, at most `timeout`, which is empty where there was no limit (infinite in what is returned); `solved`, 0
-    or 1; `score` in [0, 1], `solved` where there is no such column; any number of `group_<name>`, such as group_python,
+    or 1; `score` in [0, 1]; any number of `group_<name>`, such as group_python,
     alike in all rows of a person; and `order` (1, 2, ...) where a person may attempt an item again. Later attempts are
     left out: whoever has seen an item does not speak for those who have not. Anything else raises TasklawsError with
     the value and its line, and so does an item that nobody attempted. `attrs["notes"]` says in lines what was read
@@ -57,10 +56,10 @@ def read_attempts(path: Path, items: Collection[str] | None = None) -> pd.DataFr
 def check_attempts(table: pd.DataFrame, items: Collection[str] | None, source: str) -> pd.DataFrame:
     """The first attempts of `table`, whose rows are labelled by where they stand, checked as `read_attempts` says;
     `source` names it in the TasklawsError."""
-    missing = [column for column in _NEEDED if column not in table]
+    missing = [column for column in ATTEMPTS.columns if column not in table]
     if missing:
         limit = " (its cells empty where there was no limit of time)" if missing[0] == "timeout" else ""
-        raise TasklawsError(f"{source}: no column {missing[0]!r}{limit}: the table needs {', '.join(_NEEDED)}")
+        raise TasklawsError(f"{source}: no column {missing[0]!r}{limit}: the table needs {', '.join(ATTEMPTS.columns)}")
     if table.empty:
         raise TasklawsError(f"{source}: no rows: give at least one attempt")
     table, groups = table.copy(), group_columns(table)
@@ -75,8 +74,6 @@ def check_attempts(table: pd.DataFrame, items: Collection[str] | None, source: s
     refuse(table["solved"], solved.isna(), "give 1 or 0")
     table["solved"] = solved.astype(int)
     notes = _notes(table, groups)
-    if "score" not in table:
-        table["score"] = table["solved"].astype(float)
     for column in ("seconds", "score"):
         refuse(table[column], ~np.isfinite(table[column]), "give a finite number")
     refuse(table["timeout"], np.isinf(table["timeout"]), "give a finite number, or none where there was no limit")
@@ -115,8 +112,6 @@ def _notes(table: pd.DataFrame, groups: list[str]) -> list[str]:
     others = [str(column) for column in table if column not in [*ATTEMPTS.columns, *groups, "order"]]
     if others:
         notes.append(f"columns that are not known, left out: {', '.join(others)}")
-    if "score" not in table:
-        notes.append("no column `score`: an attempt counts 1 where it solved the item, and 0 where it did not")
     unlimited = int(table["timeout"].isna().sum())
     if unlimited:
         notes.append(

@@ -24,6 +24,7 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
 # The prior on how far a record lies above the one before, in logits, and how many steps that prior is worth.
 _STEP, _STEPS = 0.3, 3.0
 _FEWEST = 3  # earlier models that a forecast needs to count in the choice between two forecasts
+_ROUNDS = 3  # of learning from one another what several attempts are worth and how far items lie apart
 _RECENT = 20  # how many of the latest models that choice rests on: enough, and long tables stay quick
 
 
@@ -45,7 +46,7 @@ class Levels:
         nothing, trials = Explanation(np.zeros((len(table.items), 0)), {}), None
         level = {"level": np.ones((len(table.models), 1))}
         fit = fit_item_response(table.scores, nothing, level, table.chance)
-        if table.repeats is not None:
+        for _ in range(_ROUNDS if table.repeats is not None else 0):
             solved = solve_probability(fit.ability, -fit.offsets(np.ones(1))[:, None], table.chance[:, None])
             trials = independent_trials(table.repeats, solved)
             fit = fit_item_response(table.scores, nothing, level, table.chance, trials)
