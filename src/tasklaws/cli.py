@@ -272,7 +272,7 @@ def backtest_table(
 def predict_difficulty(
     table: Annotated[
         Path,
-        _positional("TABLE", "CSV: model, date or n_params, task, score, and what is known of the tasks."),
+        _positional("TABLE", "Scores: model, date or n_params, task, score, and what is known of the tasks."),
     ],
     out: Out = None,
     last: Last = 6,
@@ -284,7 +284,7 @@ def predict_difficulty(
     """Predict which items each of the last models solves.
 
     From all earlier models, by item response and what is known of the items. Writes predictions.csv, difficulties.csv
-    (90% intervals) and summary.json (docs/difficulty.md).
+    (90% intervals, and which items look bad) and summary.json (docs/difficulty.md).
     """
     from tasklaws.core.files import write_json
     from tasklaws.items.table import read_item_scores
@@ -301,7 +301,7 @@ def predict_difficulty(
 
 @command("orders", "tasklaws orders items.csv --last 6 --out orders")
 def compare_orders(
-    table: Annotated[Path, _positional("TABLE", "CSV as `tasklaws difficulty` takes it (docs/difficulty.md).")],
+    table: Annotated[Path, _positional("TABLE", "As `tasklaws difficulty` takes it (docs/difficulty.md).")],
     out: Out = None,
     last: Last = 6,
     json_: Json = False,
@@ -324,7 +324,9 @@ def compare_orders(
             ORDERS.write(directory / "orders.csv", compared)
             ORDER_AGREEMENT.write(directory / "agreement.csv", agreed)
             save(draw_orders(compared), directory / "orders.svg")
-    found = {"orders": records(compared), "agreement": records(agreed)}
+    for line in items.notes:
+        print(f"note: {line}", file=sys.stderr)
+    found = {"orders": records(compared), "agreement": records(agreed), "notes": list(items.notes)}
     answer(found, orders_report(compared), json_, out, "orders.csv, agreement.csv, orders.svg")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import CensoredData, ecdf
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_jsonl
@@ -104,15 +105,14 @@ class SolveRates(Result):
         rates, people = self.items["solve_rate"], self.items["n_people"]
         tried = f"{len(self.items)} items, each tried by {people.min()} to {people.max()} people"
         shown = self.items.head(_SHOWN)
-        columns = {"item": shown["item"], "people": shown["n_people"], "solved": shown["n_solved"]}
+        table = pd.DataFrame({"item": shown["item"], "people": shown["n_people"], "solved": shown["n_solved"]})
         for column, digits in (("solve_rate", 3), ("median_seconds", 1)):
-            limits = (shown[name] for name in _limits(column))
-            columns[column] = [_with_limits(*row, digits) for row in zip(*limits, strict=True)]
+            rows = shown[_limits(column)].to_numpy(float)
+            table[column] = [_with_limits(row, digits) for row in rows]
         more = [f"... and {len(self.items) - _SHOWN} items more"] if len(self.items) > _SHOWN else []
-        table = pd.DataFrame(columns).to_string(index=False)
         intervals = f"in brackets: {self.level:.0%} intervals; `-`: not bounded by the data"
         solved = f"{tried} and solved by {rates.min():.1%} to {rates.max():.1%} of them"
-        return "\n".join([*self.notes, table, *more, intervals, solved])
+        return "\n".join([*self.notes, table.to_string(index=False), *more, intervals, solved])
 
     @property
     def notes(self) -> list[str]:
@@ -219,7 +219,7 @@ def _item_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     if not {"item", "id"} & set(table):
         raise TasklawsError(f"{path}: no column `item` or `id`: {_ITEMS_REMEDY}")
     for line, row in table.iterrows():
-        yield str(line), row.dropna().to_dict()
+        yield str(line), {str(column): value for column, value in row.dropna().items()}
 
 
 def parse_target(text: str) -> Target:
@@ -325,6 +325,7 @@ def _limits(column: str) -> list[str]:
     return [column, f"{column}_low", f"{column}_high"]
 
 
-def _with_limits(value: float, low: float, high: float, digits: int) -> str:
-    shown = ["-" if np.isnan(each) else f"{each:.{digits}f}" for each in (value, low, high)]
-    return f"{shown[0]} ({shown[1]} to {shown[2]})"
+def _with_limits(limits: Array, digits: int) -> str:
+    """An estimate and its two limits; `-` for what is not known."""
+    value, low, high = ("-" if np.isnan(each) else f"{each:.{digits}f}" for each in limits)
+    return f"{value} ({low} to {high})"

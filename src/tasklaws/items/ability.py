@@ -46,7 +46,9 @@ class Levels:
         nothing, trials = Explanation(np.zeros((len(table.items), 0)), {}), None
         level = {"level": np.ones((len(table.models), 1))}
         fit = fit_item_response(table.scores, nothing, level, table.chance)
-        for _ in range(_ROUNDS if table.repeats is not None else 0):
+        for _ in range(_ROUNDS):
+            if table.repeats is None:
+                break
             solved = solve_probability(fit.ability, -fit.offsets(np.ones(1))[:, None], table.chance[:, None])
             trials = independent_trials(table.repeats, solved)
             fit = fit_item_response(table.scores, nothing, level, table.chance, trials)
@@ -75,7 +77,7 @@ def independent_trials(repeats: Repeats, solved: Array) -> Array:
     were they independent given the probability p in `solved` (N, M). It is 0 where they scatter like coins, and 1 where
     a model always does at an item what it did before, so that more attempts tell nothing new."""
     known = np.isfinite(repeats.variances)
-    apart = repeats.variances[known].sum() / (solved * (1 - solved))[known].sum()
+    apart = repeats.variances[known].sum() / (solved * (1 - solved))[known].sum() if known.any() else 0.0
     correlation = float(np.clip(1 - apart, 0.0, 1.0))
     return np.asarray(repeats.counts / (1 + (np.maximum(repeats.counts, 1) - 1) * correlation))
 

@@ -56,7 +56,7 @@ class Curvature:
         own = np.linalg.inv((weight @ outer).reshape(n_items, size, size) + np.diag(item_precision)).astype(np.float64)
         total, of_level = weight.sum(axis=1), weight @ phi
         # own = half half', so that one product with itself, which BLAS halves, gives the symmetric sum over items.
-        half = np.linalg.cholesky(own).transpose(0, 2, 1)
+        half = np.asarray(np.linalg.cholesky(own).transpose(0, 2, 1), dtype=np.float64)
         tied = np.einsum("nde,ne->nd", own, of_level)
 
         hessian = np.zeros((width, width))

@@ -129,9 +129,13 @@ def check_items(table: pd.DataFrame, source: str, *, comma: bool = False, notes:
     items = _items(table, source)
     cells = table.groupby(["task", "model"])["score"].agg(["mean", "count", "var"])
     found = {name: cells[name].unstack("model").reindex(index=items.index, columns=position.index) for name in cells}
-    scores = found["mean"]
-    for kind, names, lack in (("item", scores.index, "attempts"), ("model", scores.columns, "score")):
-        without = names[scores.isna().all(axis=1 if kind == "item" else 0)]
+    means = found["mean"]
+    scored = means.notna()
+    for kind, names, any_score, lack in (
+        ("item", means.index, scored.any(axis=1), "attempts"),
+        ("model", means.columns, scored.any(axis=0), "score"),
+    ):
+        without = names[~any_score.to_numpy(bool)]
         if len(without):
             raise TasklawsError(f"{source}: {kind} {without[0]!r} has no {lack}: remove its rows or score it")
     most, repeats = int(cells["count"].max()), None
@@ -140,7 +144,7 @@ def check_items(table: pd.DataFrame, source: str, *, comma: bool = False, notes:
         repeated = int((cells["count"] > 1).sum())
         said.append(f"{repeated} of {len(cells)} pairs of model and task have several attempts, up to {most}")
     models, places = tuple(position.index), position.to_numpy(float)
-    return ItemTable(scores.to_numpy(float), items, models, places, repeats, tuple(said))
+    return ItemTable(means.to_numpy(float), items, models, places, repeats, tuple(said))
 
 
 def _known_columns(table: pd.DataFrame, source: str, notes: list[str]) -> pd.DataFrame:
