@@ -267,7 +267,7 @@ ITEM_PREDICTIONS = _table(
 )
 DIFFICULTIES = _table(
     "an item's difficulty for a model like the best so far, in logits",
-    "task* difficulty# low# high# solved# asked# discrimination# flag?",
+    "task* difficulty# low# high# solved# asked# discrimination# flag",
 )
 SETS = _table("the items of a set of the overlap experiment", "overlap*# set_seed*# item* skill is_learned")
 SET_CURVES = _table(

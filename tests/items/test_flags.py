@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from tasklaws.items.flags import BELOW_CHANCE, NEGATIVE, item_flags
+from tasklaws.items.flags import BELOW_CHANCE, NEGATIVE, OK, item_flags
 from tasklaws.items.predictions import predict_items
 from tasklaws.items.table import ItemTable
 
@@ -27,7 +27,7 @@ def test_items_on_which_better_models_do_worse_are_named(
     n_items: int, n_models: int, chance: float, least: float
 ) -> None:
     flags = [item_flags(made(np.random.default_rng(seed), n_items, n_models, chance, False)) for seed in range(10)]
-    bad = np.array([(found["flag"] != "").to_numpy() for found in flags])
+    bad = np.array([(found["flag"] != OK).to_numpy() for found in flags])
     assert bad[:, :BAD].mean() >= least
     assert bad[:, BAD:].mean() < 0.01
     assert all(
@@ -38,7 +38,7 @@ def test_items_on_which_better_models_do_worse_are_named(
 @pytest.mark.parametrize(("n_items", "n_models"), [(40, 6), (83, 9), (100, 30)])
 def test_good_items_are_hardly_ever_named(n_items: int, n_models: int) -> None:
     flags = [item_flags(made(np.random.default_rng(seed), n_items, n_models))["flag"] for seed in range(10)]
-    assert np.mean([(found != "").mean() for found in flags]) < 0.01
+    assert np.mean([(found != OK).mean() for found in flags]) < 0.01
 
 
 def test_an_item_that_the_best_models_hardly_ever_guess_right_is_named() -> None:

@@ -9,6 +9,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.items.ability import Levels
 from tasklaws.items.table import ItemTable
 
+OK = "ok"
 NEGATIVE = "negative discrimination"
 BELOW_CHANCE = "best models below chance"
 _SURE = 0.5  # posterior probability of a negative slope that is worth a flag
@@ -22,7 +23,7 @@ _OFFSETS = np.linspace(-3.0, 3.0, 31)  # in standard deviations of the items' of
 
 def item_flags(table: ItemTable) -> pd.DataFrame:
     """For each item `discrimination`, how much steeper than others it tells able models from weak ones, and `flag`,
-    what looks bad about it, empty where nothing does.
+    what looks bad about it, "ok" where nothing does.
 
     P(m solves i) = c_i + (1 - c_i) sigmoid(a_i theta_m + d_i), the abilities theta those of a one-parameter fit, a_i
     ~ N(1, 0.5^2) and d_i ~ N(mean, spread^2) of that fit, summed over a grid: `discrimination` is the posterior mean
@@ -36,7 +37,7 @@ def item_flags(table: ItemTable) -> pd.DataFrame:
         mean[of_chance], negative[of_chance] = _slopes(table, levels, of_chance, float(each))
     below = _below_chance(table, levels)
     flags = [
-        "; ".join(name for name, found in ((NEGATIVE, wrong > _SURE), (BELOW_CHANCE, low)) if found)
+        "; ".join(name for name, found in ((NEGATIVE, wrong > _SURE), (BELOW_CHANCE, low)) if found) or OK
         for wrong, low in zip(negative, below, strict=True)
     ]
     return pd.DataFrame({"discrimination": mean, "flag": flags}, index=table.items.index)

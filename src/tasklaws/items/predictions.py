@@ -10,7 +10,7 @@ from scipy.special import expit, ndtri
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.items.flags import item_flags
+from tasklaws.items.flags import OK, item_flags
 from tasklaws.items.held_out import fit_for_best, held_out
 from tasklaws.items.methods import ITEM_METHODS
 from tasklaws.items.rolling import Origin, Rolling, predict
@@ -91,7 +91,7 @@ class ItemPredictions(Result):
         unsettled = len(self.figures["not_converged"])
         if unsettled:
             lines.append(f"{unsettled} fits did not settle: see not_converged among the figures")
-        for flag, items in self.difficulties[self.difficulties["flag"] != ""].groupby("flag")["task"]:
+        for flag, items in self.difficulties[self.difficulties["flag"] != OK].groupby("flag")["task"]:
             more = ", ..." if len(items) > _SHOWN else ""
             lines.append(f"items that look bad, {len(items)}, {flag}: {', '.join(items.head(_SHOWN))}{more}")
         return lines
