@@ -1,10 +1,10 @@
-"""Who will solve what: `tasklaws difficulty` beside the best figures known before it, and how long its fits take.
+"""Who will solve what: `tasklaws difficulty` beside the best figures known before it, and how long it takes.
 
     python benchmarks/difficulty.py [--items DIR]
 
 Needs the item tables that are no part of the repository (default: ../shared/items). For each set: log loss with the
 held-out models' means given, the same averaged over the posterior of the difficulties instead of at its mode, with the
-ability forecast too, and the error of that forecast. Before that, seconds of single fits.
+ability forecast too, and the error of that forecast. Before that, how long large tables take.
 """
 
 import argparse
@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import expit
 
 from tasklaws.items.ability import Levels
-from tasklaws.items.covariates import Explanation
-from tasklaws.items.irt import Basis, fit_item_response
-from tasklaws.items.methods import ATTENUATION, BLOCKS, ITEM_METHODS, FittedMethod
-from tasklaws.items.predictions import summarise
-from tasklaws.items.rolling import held_out, predict
+from tasklaws.items.held_out import held_out
+from tasklaws.items.methods import ATTENUATION, ITEM_METHODS, FittedMethod
+from tasklaws.items.predictions import predict_items, summarise
+from tasklaws.items.rolling import Rolling, predict
 from tasklaws.items.table import ItemTable, read_item_scores
 from tasklaws.stats.scores import log_loss
 
@@ -65,7 +65,7 @@ def averaged_over_posterior(table: ItemTable, index: int) -> float:
     asked = np.flatnonzero(~np.isnan(table.scores[:, index]))
     scores = table.scores[asked, index]
     level = levels.given_mean(float(scores.mean()), asked, table.chance)
-    fitted = FittedMethod.to(earlier, levels.earlier, method, method.explanation(table))
+    fitted = FittedMethod.to(earlier, levels, method, method.explanation(table))
     where = level, float(table.position[index])
     shrink = np.sqrt(1 + ATTENUATION * fitted.offsets_stderr(*where)[asked] ** 2)
     offsets = fitted.offsets(*where)[asked]
@@ -77,7 +77,8 @@ def figures(items: Path) -> Iterator[str]:
     for known in SETS:
         table = load(items, known.name)
         start = time.perf_counter()
-        origins = [predict(table, index, known.records) for index in held_out(table, known.last, known.records)]
+        rolling, indices = Rolling(table), held_out(table, known.last, known.records)
+        origins = [predict(table, index, known.records, rolling) for index in indices]
         seconds = time.perf_counter() - start
         kind = "record setters" if known.records else "models"
         yield f"\n{known.name}: {len(table.items)} items, the last {known.last} {kind} of {len(table.models)}"
@@ -94,19 +95,29 @@ def figures(items: Path) -> Iterator[str]:
 
 
 def timings() -> Iterator[str]:
+    for n_items, n_models, n_families, limit in [(1000, 20, 500, 15), (2000, 150, 0, 90), (2000, 150, 50, 90)]:
+        table = simulated(n_items, n_models, n_families)
+        start, processor = time.perf_counter(), time.process_time()
+        predict_items(table)
+        taken, busy = time.perf_counter() - start, time.process_time() - processor
+        shape = f"{n_items} items x {n_models} models, {n_families} families"
+        yield f"{shape}, the last 6: {busy:.0f} s of processor time, {taken:.0f} s (wanted {limit} s)"
+
+
+def simulated(n_items: int, n_models: int, n_families: int) -> ItemTable:
+    """Items whose minutes say something of their difficulty, and so do their families, where there are any."""
     rng = np.random.default_rng(0)
-    for n_items, n_models, blocks, limit in [(500, 150, BLOCKS, 60), (1000, 1000, ("level",), 10)]:
-        levels = rng.normal(size=n_models)
-        eta = levels + rng.normal(0, 2, n_items)[:, None] + rng.normal(0, 0.5, n_items)[:, None] * levels
-        scores = (rng.random(eta.shape) < expit(eta)).astype(float)
-        start = time.perf_counter()
-        positions = np.sort(rng.uniform(0, 3, n_models))
-        basis = Basis.at(levels, positions, blocks)
-        nothing = Explanation(np.zeros((n_items, 0)), {})
-        fit = fit_item_response(scores, nothing, basis(levels, positions), np.zeros(n_items))
-        fit.offsets_stderr(np.concatenate([block[0] for block in basis(levels[:1], positions[:1]).values()]))
-        seconds = time.perf_counter() - start
-        yield f"{n_models} x {n_items}, {' + '.join(blocks)}, with intervals: {seconds:.1f} s (wanted {limit} s)"
+    easiness = rng.normal(0, 1.5, n_items)
+    items = pd.DataFrame(index=pd.Index([f"t{item:04d}" for item in range(n_items)], name="task"))
+    if n_families:
+        family = rng.integers(0, n_families, n_items)
+        easiness += rng.normal(0, 1, n_families)[family]
+        items = items.assign(family=[f"f{each:03d}" for each in family])
+        items["human_minutes"] = np.exp(-easiness + rng.normal(0, 1, n_items))
+    levels = np.linspace(-2, 2, n_models) + rng.normal(0, 0.5, n_models)
+    eta = levels + easiness[:, None] + rng.normal(0, 0.5, n_items)[:, None] * levels
+    scores = (rng.random(eta.shape) < expit(eta)).astype(float)
+    return ItemTable(scores, items, tuple(f"m{model:03d}" for model in range(n_models)), np.linspace(0, 3, n_models))
 
 
 def main() -> None:

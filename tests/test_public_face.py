@@ -148,7 +148,10 @@ def test_the_number_of_a_shared_skill_is_near_one_and_that_of_none_near_n() -> N
         (lambda: tl.plan({"E": 1.8}, flops=1e21), "the law is a dict: give a chinchilla fit"),
         (lambda: tl.backtest(ladder()), "give either fit and holdout, or rolling"),
         (lambda: tl.backtest(ladder(), rolling=0), "rolling is 0"),
-        (lambda: tl.predict_items(item_scores()), "unknown column 'seed'"),
+        (
+            lambda: tl.predict_items(item_scores().rename(columns={"n_params": "n_param"})),
+            "column 'n_param' is close to 'n_params': rename it",
+        ),
         (lambda: tl.predict_items(item_scores().drop(columns="seed").assign(score=2.0)), "scores:0: score is 2"),
         (lambda: tl.effective_number(item_scores(), score="acc"), "no column 'acc'"),
         (lambda: tl.effective_number(item_scores().assign(score=1.0)), "nothing tells how items hang together"),

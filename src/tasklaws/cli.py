@@ -273,7 +273,7 @@ def backtest_table(
 def predict_difficulty(
     table: Annotated[
         Path,
-        _positional("TABLE", "CSV: model, date or n_params, task, score, and what is known of the tasks."),
+        _positional("TABLE", "Scores: model, date or n_params, task, score, and what is known of the tasks."),
     ],
     out: Out = None,
     last: Last = 6,
@@ -285,7 +285,7 @@ def predict_difficulty(
     """Predict which items each of the last models solves.
 
     From all earlier models, by item response and what is known of the items. Writes predictions.csv, difficulties.csv
-    (90% intervals) and summary.json (docs/difficulty.md).
+    (90% intervals, and which items look bad) and summary.json (docs/difficulty.md).
     """
     from tasklaws.core.files import write_json
     from tasklaws.tables import DIFFICULTIES, ITEM_PREDICTIONS
@@ -301,7 +301,7 @@ def predict_difficulty(
 
 @command("orders", "tasklaws orders items.csv --last 6 --out orders")
 def compare_orders(
-    table: Annotated[Path, _positional("TABLE", "CSV as `tasklaws difficulty` takes it (docs/difficulty.md).")],
+    table: Annotated[Path, _positional("TABLE", "As `tasklaws difficulty` takes it (docs/difficulty.md).")],
     out: Out = None,
     last: Last = 6,
     json_: Json = False,
@@ -323,28 +323,34 @@ def compare_orders(
             ORDERS.write(directory / "orders.csv", compared)
             ORDER_AGREEMENT.write(directory / "agreement.csv", agreed)
             save(draw_orders(compared), directory / "orders.svg")
-    found = {"orders": records(compared), "agreement": records(agreed)}
+    for line in items.notes:
+        print(f"note: {line}", file=sys.stderr)
+    found = {"orders": records(compared), "agreement": records(agreed), "notes": list(items.notes)}
     answer(found, orders_report(compared), json_, out, "orders.csv, agreement.csv, orders.svg")
 
 
-@command("humans", "tasklaws humans attempts.csv --items data/items/addition.jsonl --out humans")
+@command("humans", "tasklaws humans attempts.csv --out humans")
 def estimate_humans(
     attempts: Annotated[Path, _positional("ATTEMPTS", "CSV of attempts (docs/humans.md).")],
-    items: Annotated[list[Path], _option("The items, e.g. data/items/addition.jsonl: one or more.", "FILE...")],
+    items: Annotated[
+        list[Path] | None,
+        _option("The items, JSON lines or CSV with `item` or `id` and perhaps `family`: one or more files.", "FILE..."),
+    ] = None,
     out: Out = None,
     target: Annotated[str | None, _option("Reweight to it, e.g. python:yes=.1,no=.9.", "GROUP:VALUE=SHARE,...")] = None,
     interval: Annotated[float, _option("Level of the intervals.")] = 0.9,
     json_: Json = False,
 ) -> None:
-    """Estimate solve rates and times from people's attempts.
+    """Estimate solve rates and times from people's attempts at anybody's items.
 
-    Writes items.csv (a row an item) and groups.csv (a row an item and value of a group). Columns and formulas:
-    docs/humans.md.
+    Without items, those attempted are one family. Writes items.csv (a row an item) and groups.csv (a row an item and
+    value of a group). Columns and formulas: docs/humans.md.
     """
     from tasklaws.humans.estimates import parse_target, read_families
 
     wanted = None if target is None else parse_target(target)
-    found = tl.solve_rates(attempts, families=read_families(items), target=wanted, level=interval)
+    families = read_families(items) if items else None
+    found = tl.solve_rates(attempts, families=families, target=wanted, level=interval)
     with writing(out) as directory:
         if directory is not None:
             found.write(directory)

@@ -228,11 +228,11 @@ CURVES = _table(
     "every final score, forecast and interval, for `dvc plots show`", "curve* metric* role* n_params*# seed*#? value#"
 )
 # Any number of columns group_<name> may follow, and `order` where a person may attempt an item again.
-ATTEMPTS = _table("a person's attempt at an item", "person* item* seconds# timeout# solved score#")
+ATTEMPTS = _table("a person's attempt at an item", "person* item* seconds# timeout#? solved score#")
 _RATES = f"n_people# n_solved# {_limits('solve_rate mean_score')}"
 HUMAN_ESTIMATES = _table(
     "what people's attempts say of an item",
-    f"item* family timeout# n_stopped# n_timed_out# {_RATES} {_limits('pooled_rate')} "
+    f"item* family timeout#? n_stopped# n_timed_out# {_RATES} {_limits('pooled_rate')} "
     f"{_limits('median_seconds', '#?')} solver_seconds#?",
 )
 HUMAN_GROUPS = _table("the same of an item and one group of people", f"item* group* value* {_RATES}")
@@ -267,7 +267,7 @@ ITEM_PREDICTIONS = _table(
 )
 DIFFICULTIES = _table(
     "an item's difficulty for a model like the best so far, in logits",
-    "task* difficulty# low# high# solved# asked#",
+    "task* difficulty# low# high# solved# asked# discrimination# flag",
 )
 SETS = _table("the items of a set of the overlap experiment", "overlap*# set_seed*# item* skill is_learned")
 SET_CURVES = _table(

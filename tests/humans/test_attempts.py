@@ -1,5 +1,6 @@
 """The attempts table: what is read, and what is refused in one line that names the value."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -59,7 +60,8 @@ def test_the_first_attempt_counts(tmp_path):
         ("bob,y,6,60,0,0,yes", r":5: person bob is both 'no' and 'yes' in group_python"),
         ("bob,x,12.5,60,0,0,no", r":5: person bob attempted item x twice in no order"),
         ("bob,y,soon,60,0,0,no", r":5: seconds is 'soon': give a number"),
-        ("bob,y,6,inf,0,0,no", r":5: timeout is inf: give a finite number"),
+        ("bob,y,6,inf,0,0,no", r":5: timeout is inf: give a finite number, or none where there was no limit"),
+        ("bob,y,6,-1,0,0,no", r":5: seconds is 6\.0: above the timeout"),
         ("bob,y,6,60,0,0,no,1", r":5: 8 cells under a header of 7"),
     ],
 )
@@ -104,11 +106,42 @@ def test_the_same_order_twice_is_refused(tmp_path):
 
 
 def test_a_broken_table_is_not_the_pipelines_to_remake(tmp_path):
-    with pytest.raises(TasklawsError, match="malformed table") as error:
+    with pytest.raises(TasklawsError, match=":2: malformed row") as error:
         read(tmp_path, ['ann,x,30,60,1,1,"yes'])
     assert "dvc repro" not in str(error.value)
 
 
 def test_a_missing_column_is_named(tmp_path):
-    with pytest.raises(TasklawsError, match="no column 'timeout'"):
+    with pytest.raises(
+        TasklawsError, match=r"no column 'timeout' \(its cells empty where there was no limit of time\)"
+    ):
         read(tmp_path, ["ann,x,30,1,1"], "person,item,seconds,solved,score")
+
+
+def test_an_empty_timeout_is_no_limit_of_time_and_said(tmp_path):
+    table = read(tmp_path, ["ann,x,30,,1,1,yes", "bob,y,4000,,0,0,no", "bob,x,12,60,0,0,no"])
+    assert table["timeout"].tolist() == [np.inf, 60, np.inf]
+    assert table.attrs["notes"] == ["2 of 3 attempts had no limit of time: who did not solve counts as never solving"]
+
+
+def test_without_items_all_that_were_attempted_count(tmp_path):
+    assert read(tmp_path, ROWS, items=None)["item"].tolist() == ["x", "y", "x"]
+
+
+def test_other_names_delimiters_and_columns_are_read_and_said(tmp_path):
+    header = "Participant;item_id;seconds;time_limit;solved;score;comment"
+    rows = ["ann;x;30,5;60;1;1;fine", "bob;x;12;;0;0;"]
+    table = read(tmp_path, rows, header, items=None)
+    assert table[["person", "item", "seconds", "timeout"]].to_numpy().tolist() == [
+        ["ann", "x", 30.5, 60.0],
+        ["bob", "x", 12.0, np.inf],
+    ]
+    notes = " | ".join(table.attrs["notes"])
+    assert "semicolons" in notes
+    assert "decimal commas" in notes
+    assert "columns that are not known, left out: comment" in notes
+
+
+def test_a_name_close_to_a_known_one_is_refused(tmp_path):
+    with pytest.raises(TasklawsError, match="column 'timeouts' is close to 'timeout': rename it"):
+        read(tmp_path, ROWS, HEADER.replace("timeout", "timeouts"))

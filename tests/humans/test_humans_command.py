@@ -1,5 +1,6 @@
 """`tasklaws humans`, `tasklaws people` and the two stages, as a user runs them."""
 
+import json
 import runpy
 import shutil
 import sys
@@ -111,12 +112,21 @@ def test_help_says_what_is_written(tasklaws, command):
         (humans("--target", "python:yes=.1"), "give shares that sum to 1"),
         (humans("--target", "french:yes=1"), "no column group_french"),
         (
-            ("humans", "real.csv", "--items", "real.csv", "--out", "out"),
-            "real.csv:1: malformed JSON: give a file of items",
+            ("humans", "real.csv", "--items", "people.json", "--out", "out"),
+            "people.json:1: malformed JSON: give JSON lines or a CSV with the items' names in `item` or `id`, or leave "
+            "out --items",
+        ),
+        (
+            ("humans", "real.csv", "--items", "people.txt", "--out", "out"),
+            "people.txt: no column `item` or `id`: give JSON lines or a CSV",
         ),
         (
             ("humans", "real.csv", "--items", "params.json", "--out", "out"),
-            "params.json does not exist: give a file of",
+            "params.json does not exist: give JSON lines or a CSV",
+        ),
+        (
+            ("humans", "real.csv", "--items", "twice.csv", "--out", "out"),
+            "twice.csv:3: item a is of two and of one: give one family",
         ),
         ((*humans(), "--out", "real.csv"), "real.csv is a file: give a directory"),
         (humans("--interval", "90"), "the level of the intervals is 90.0"),
@@ -124,6 +134,9 @@ def test_help_says_what_is_written(tasklaws, command):
 )
 def test_what_is_refused_is_one_line_and_nothing_is_written(folder, tasklaws, command, message):
     shutil.copy("real.csv", "bad.csv")
+    for name in ("people.json", "people.txt"):
+        (folder / name).write_text("name,age\nann,7\n")
+    (folder / "twice.csv").write_text("item,family\na,one\na,two\n")
     with (folder / "bad.csv").open("a") as file:
         file.write("p31,addition-9,1,15,0,0,no,no,no\n")
     status, said, error = tasklaws(*command)
@@ -143,3 +156,36 @@ def test_people_writes_the_tables_and_pictures_that_docs_show(tmp_path, monkeypa
         assert (tmp_path / f"people/{name}.csv").read_bytes() == shipped.read_bytes(), (
             "tasklaws people --out docs/people"
         )
+
+
+NO_LIMIT = {  # seconds until solved, and until given up
+    "a": ([71.0, 11.8, 50.6, 111.0, 20.9, 15.0, 188.1, 72.8], [446.2, 70.5, 97.1, 71.6]),
+    "b": ([184.8, 21.0, 15.8, 30.4, 156.1, 79.1, 13.9, 335.8], [56.9, 61.1, 198.8, 87.3]),
+}
+
+
+@pytest.mark.parametrize("items", [None, "items.jsonl", "items.csv", "attempts.csv"])
+def test_anybodys_items_without_a_limit_of_time(tmp_path, monkeypatch, tasklaws, items):
+    """Kaplan-Meier by hand: 12 people, and the 6th of 8 who solve takes S to one half; the band's lower end crosses it
+    at the third, its upper end, .55 at the last, nowhere."""
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        f"p{n},{item},{seconds},,{int(n < 8)},{int(n < 8)}"
+        for item, times in NO_LIMIT.items()
+        for n, seconds in enumerate([*times[0], *times[1]])
+    ]
+    (tmp_path / "attempts.csv").write_text("\n".join(["person,item,seconds,timeout,solved,score", *rows]) + "\n")
+    (tmp_path / "items.jsonl").write_text('{"id": "a"}\n{"id": "b"}\n')
+    (tmp_path / "items.csv").write_text("item,source\na,here\nb,there\n")
+    given = [] if items is None else ["--items", items]
+    status, said, _ = tasklaws("humans", "attempts.csv", *given, "--json")
+    found = json.loads(said)
+    assert status == 0
+    assert found["notes"] == ["24 of 24 attempts had no limit of time: who did not solve counts as never solving"]
+    medians = [[row.get(f"median_seconds{end}") for end in ("", "_low", "_high")] for row in found["items"]]
+    assert medians == [[72.8, 20.9, None], [156.1, 21.0, None]]
+    assert not any("timeout" in row for row in found["items"])
+    assert [row["family"] for row in found["items"]] == ["items", "items"]
+    status, said, _ = tasklaws("humans", "attempts.csv", *given, "--out", "out")
+    assert "72.8 (20.9 to -)" in said
+    assert pd.read_csv(tmp_path / "out/items.csv")["timeout"].isna().all()

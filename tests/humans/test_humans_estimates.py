@@ -81,6 +81,16 @@ def test_who_gives_up_is_not_taken_for_one_who_would_go_on_like_the_others():
     assert found.high is None
 
 
+@given(st.lists(st.tuples(st.floats(0.1, 1e4), st.integers(0, 1)), min_size=1, max_size=30))
+def test_no_limit_of_time_is_a_limit_that_nobody_reached(times):
+    """The curve is the same; the lower limit reaches only as far as people were in fact watched."""
+    without = median_seconds(attempts([(seconds, np.inf, solved) for seconds, solved in times]), 0.9)
+    far = median_seconds(attempts([(seconds, 1e9, solved) for seconds, solved in times]), 0.9)
+    assert (without.seconds, without.high) == (far.seconds, far.high)
+    assert (without.low is None) == (far.low is None)
+    assert without.low is None or without.low <= far.low
+
+
 @pytest.mark.parametrize("n", [1, 4])
 def test_a_handful_of_people_bound_no_median_from_below(n):
     assert median_seconds(attempts([(10.0, 60, 1)] * n), 0.9).low is None

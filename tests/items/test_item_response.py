@@ -117,3 +117,26 @@ def test_90_percent_intervals_hold_in_87_to_93_percent_of_populations(n_models: 
             held[name].append(float((np.abs(error) < Z * stderr).mean()))
     coverage = {name: np.mean(shares) for name, shares in held.items()}
     assert all(0.87 <= share <= 0.93 for share in coverage.values()), coverage
+
+
+@pytest.mark.parametrize("without", [False, True])
+def test_effects_of_families_are_the_same_whether_or_not_they_are_eliminated(
+    monkeypatch: pytest.MonkeyPatch, without: bool
+) -> None:
+    """The families alone, or beside skills that cross them; some items may be of no family."""
+    rng = np.random.default_rng(9)
+    people = draw(rng, 90, 7, missing=0.1)
+    groups = {"family": people.explanation.groups["family"].copy(), "skills": (rng.random((90, 4)) < 0.4) * 1.0}
+    if without:
+        groups["family"][:20] = 0
+    explanation = Explanation(people.explanation.covariates, groups)
+    levels, places = np.linspace(-1, 1, 7), np.arange(7.0)
+    blocks = Basis.at(levels, places, ("level", "slope"))(levels, places)
+    eliminated = fit_item_response(people.scores, explanation, blocks, np.zeros(90))
+    monkeypatch.setattr("tasklaws.items.irt._nested", lambda explanation: "")
+    together = fit_item_response(people.scores, explanation, blocks, np.zeros(90))
+    assert eliminated.crossed.sum() == together.crossed.sum() - 10
+    assert eliminated.effects == pytest.approx(together.effects, abs=1e-8)
+    assert eliminated.sd == pytest.approx(together.sd)
+    basis = np.array([1.0, 0.7])
+    assert eliminated.offsets_stderr(basis) == pytest.approx(together.offsets_stderr(basis), abs=1e-8)

@@ -60,14 +60,16 @@ def test_what_orders_items_is_told_from_what_does_not(compared: pd.DataFrame) ->
     assert "required steps" not in better.split("not told apart")[0].split("better")[1].split(";")[0]
 
 
-def test_the_figures_are_those_of_tasklaws_difficulty(made: ItemTable, compared: pd.DataFrame) -> None:
+def test_the_figures_are_those_of_tasklaws_difficulty_but_for_what_that_averages(
+    made: ItemTable, compared: pd.DataFrame
+) -> None:
     summary = summarise([predict(made, index, False) for index in (3, 4, 5, 6)])
     assert "steps" not in summary
-    for name in ("constant", "time", "item_response", "full"):
+    for name, apart in (("constant", 1e-6), ("time", 1e-6), ("item_response", 0.02), ("full", 0.02)):
         row, figures = compared.set_index("order").loc[name], summary[name]
         assert figures is not None
-        assert row["log_loss"] == pytest.approx(figures["log_loss"], abs=1e-6)
-        assert row["auc"] == pytest.approx(figures["auc"], abs=1e-6)
+        assert row["log_loss"] == pytest.approx(figures["log_loss"], abs=apart)
+        assert row["auc"] == pytest.approx(figures["auc"], abs=apart)
 
 
 def test_a_held_out_model_moves_no_prediction_of_an_earlier_one(made: ItemTable) -> None:

@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from populations import table
+from scipy.special import expit
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.items.held_out import held_out
 from tasklaws.items.predictions import summarise
-from tasklaws.items.rolling import family_folds, held_out, predict
+from tasklaws.items.rolling import SCALES, Rolling, family_folds, predict
 from tasklaws.items.table import ItemTable, check_items
 from tasklaws.stats.scores import concordance, log_loss
 
@@ -97,3 +99,42 @@ def test_scores_by_hand() -> None:
     assert log_loss(scores, p) == pytest.approx(-(np.log(0.8) + np.log(0.6) + np.log(0.5)) / 3)
     assert log_loss(np.array([1.0]), np.array([0.0])) == pytest.approx(9 * np.log(10))
     assert concordance(np.array([1.0, 0.0, 0.5, 0.0]), np.array([0.8, 0.4, 0.4, 0.9])) == (2.5 - 1.0, 4)
+
+
+def test_fits_are_averaged_by_what_they_foretold_of_earlier_models() -> None:
+    """Of items that hardly differ the narrow fits have the weight, of items far apart the wide ones."""
+    rng = np.random.default_rng(4)
+
+    def width(spread: float) -> float:
+        solve = expit(np.linspace(-1, 1, 8) + rng.normal(0, spread, 80)[:, None])
+        rows = table(n_models=8, n_items=80).drop(columns=["human_minutes", "family"])
+        scores = (rng.random(solve.shape) < solve).T.ravel() * 1.0
+        _, averaged = Rolling(checked(rows.assign(score=scores))).averaged(7)
+        weights = averaged["item_response"].weights
+        assert weights.sum() == pytest.approx(1)
+        return float(weights @ np.log([1.0, *SCALES]))
+
+    assert width(0.2) < width(8.0)
+
+
+def test_without_earlier_models_to_foretell_all_fits_count_alike() -> None:
+    _, averaged = Rolling(checked(table(n_models=3))).averaged(2)
+    assert averaged["item_response"].weights == pytest.approx(np.full(1 + len(SCALES), 1 / (1 + len(SCALES))))
+    assert averaged["full"].weights == pytest.approx(np.full(2 + 2 * len(SCALES), 1 / (2 + 2 * len(SCALES))))
+
+
+def test_nothing_known_of_the_items_makes_full_the_same_as_item_response() -> None:
+    plain = table()[["model", "date", "task", "score"]]
+    found = predict(checked(plain), 5, False).predictions
+    assert np.array_equal(found["full"].given, found["item_response"].given)
+    assert len(Rolling(checked(plain)).averaged(5)[1]["full"].fits) == 1 + len(SCALES)
+
+
+def test_a_prediction_does_not_depend_on_which_others_were_made() -> None:
+    whole = checked(table(n_models=7))
+    rolling = Rolling(whole)
+    for index in (4, 5):
+        predict(whole, index, False, rolling)
+    alone, after = predict(whole, 6, False), predict(whole, 6, False, rolling)
+    for name in alone.predictions:
+        assert np.array_equal(alone.predictions[name].given, after.predictions[name].given)

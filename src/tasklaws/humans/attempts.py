@@ -7,48 +7,80 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import labelled, read_header, read_rows, refuse
+from tasklaws.core.frames import labelled, refuse
+from tasklaws.core.user_tables import open_table
 from tasklaws.tables import ATTEMPTS
+from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, resolve
+from tasklaws.tabular.numbers import as_numbers
 
 GROUP = "group_"
+# Other names of the columns; those of an item are as in tables of items.
+_ALIASES = {
+    "person": "participant participant_id person_id subject subject_id user user_id worker_id",
+    "item": ITEM_ALIASES["task"].removeprefix("item ") + " task",
+    "seconds": "time_seconds duration_seconds elapsed_seconds",
+    "timeout": "time_limit time_limit_seconds timeout_seconds limit_seconds",
+    "solved": "correct is_correct success",
+}
+_KNOWN = [*ATTEMPTS.columns, "order"]
 
 
-def read_attempts(path: Path, items: Collection[str]) -> pd.DataFrame:
+def read_attempts(path: Path, items: Collection[str] | None = None) -> pd.DataFrame:
     """Each person's first attempt at each item, checked.
 
-    Columns: `person`; `item`, one of `items`; `seconds` until the person handed in, gave up or was stopped, at most
-    `timeout`; `solved`, 0 or 1; `score` in [0, 1]; any number of `group_<name>`, such as group_python, alike in all
-    rows of a person; and `order` (1, 2, ...) where a person may attempt an item again. Later attempts are left out:
-    whoever has seen an item does not speak for those who have not. Anything else raises TasklawsError with the value
-    and its line, and so does an item that nobody attempted."""
-    groups = group_columns(read_header(path))
-    table = read_rows(path, [*ATTEMPTS.keys, "solved", *groups], [*ATTEMPTS.numbers, "order"], ATTEMPTS.columns)
-    return check_attempts(labelled(table), items, str(path))
+    Columns: `person`; `item`, one of `items` where these are given; `seconds` until the person handed in, gave up or
+    was stopped, at most `timeout`, which is empty where there was no limit (infinite in what is returned); `solved`, 0
+    or 1; `score` in [0, 1]; any number of `group_<name>`, such as group_python,
+    alike in all rows of a person; and `order` (1, 2, ...) where a person may attempt an item again. Later attempts are
+    left out: whoever has seen an item does not speak for those who have not. Anything else raises TasklawsError with
+    the value and its line, and so does an item that nobody attempted. `attrs["notes"]` says in lines what was read
+    how."""
+    source = open_table(path)
+    columns = resolve(str(path), source.header, _KNOWN, aliases=_ALIASES)
+    refuse_near_misses(str(path), columns, _KNOWN, _ALIASES)
+    numbers = [*ATTEMPTS.numbers, "order"]
+    texts = [name for column, name in columns.names.items() if column not in numbers]
+    table = source.frame([*texts, *group_columns(source.header)]).dropna(how="all")
+    if table.empty:
+        raise TasklawsError(f"{path}: no rows: give at least one attempt")
+    notes = list(source.notes)
+    for column, name in columns.names.items():
+        if column in numbers:
+            table[name] = as_numbers(source, name, column, table[name], notes)
+    table = table.rename(columns={name: column for column, name in columns.names.items()})
+    checked = check_attempts(labelled(table), items, str(path))
+    checked.attrs["notes"] = [*notes, *checked.attrs["notes"]]
+    return checked
 
 
-def check_attempts(table: pd.DataFrame, items: Collection[str], source: str) -> pd.DataFrame:
+def check_attempts(table: pd.DataFrame, items: Collection[str] | None, source: str) -> pd.DataFrame:
     """The first attempts of `table`, whose rows are labelled by where they stand, checked as `read_attempts` says;
     `source` names it in the TasklawsError."""
     missing = [column for column in ATTEMPTS.columns if column not in table]
     if missing:
-        raise TasklawsError(f"{source}: no column {missing[0]!r}: the table needs {', '.join(ATTEMPTS.columns)}")
+        limit = " (its cells empty where there was no limit of time)" if missing[0] == "timeout" else ""
+        raise TasklawsError(f"{source}: no column {missing[0]!r}{limit}: the table needs {', '.join(ATTEMPTS.columns)}")
     if table.empty:
         raise TasklawsError(f"{source}: no rows: give at least one attempt")
     table, groups = table.copy(), group_columns(table)
     for column in [*ATTEMPTS.keys, *groups]:
         refuse(table[column], table[column].isna(), "fill it (groups: `unknown` where it is not known)")
-    for column in [*ATTEMPTS.numbers, *({"order"} & set(table))]:
-        if not pd.api.types.is_numeric_dtype(table[column]):
+    for column in [*ATTEMPTS.numbers, "order"]:
+        if column in table and not pd.api.types.is_numeric_dtype(table[column]):
             numbers = pd.to_numeric(table[column], errors="coerce").astype(float)
             refuse(table[column], numbers.isna() & table[column].notna(), "give a number")
             table[column] = numbers
-    for column in ATTEMPTS.numbers:
-        refuse(table[column], ~np.isfinite(table[column]), "give a finite number")
     solved = table["solved"].astype("str").str.lower().map({"1": 1, "0": 0, "true": 1, "false": 0})
     refuse(table["solved"], solved.isna(), "give 1 or 0")
     table["solved"] = solved.astype(int)
+    notes = _notes(table, groups)
+    for column in ("seconds", "score"):
+        refuse(table[column], ~np.isfinite(table[column]), "give a finite number")
+    refuse(table["timeout"], np.isinf(table["timeout"]), "give a finite number, or none where there was no limit")
+    table["timeout"] = table["timeout"].fillna(np.inf)
     seconds, score = table["seconds"], table["score"]
-    refuse(table["item"], ~table["item"].isin(list(items)), "no such item: give its file, or remove the row")
+    if items is not None:
+        refuse(table["item"], ~table["item"].isin(list(items)), "no such item: give its file, or remove the row")
     refuse(seconds, seconds <= 0, "give a time above 0")
     refuse(seconds, seconds > table["timeout"], "above the timeout: score the attempt as it stood then")
     refuse(score, ~score.between(0, 1), "divide by the full mark: scores lie in [0, 1]")
@@ -64,12 +96,28 @@ def check_attempts(table: pd.DataFrame, items: Collection[str], source: str) -> 
                 "one value"
             )
     table = _first(table)
-    missing = sorted(set(items) - set(table["item"]))
+    missing = sorted(set(items or ()) - set(table["item"]))
     if missing:
         raise TasklawsError(
             f"{source}: nobody attempted item {missing[0]} ({len(missing)} such): leave it out of the items"
         )
-    return table[[*ATTEMPTS.columns, *groups]].sort_values(ATTEMPTS.keys, ignore_index=True)
+    table = table[[*ATTEMPTS.columns, *groups]].sort_values(ATTEMPTS.keys, ignore_index=True)
+    table.attrs["notes"] = notes
+    return table
+
+
+def _notes(table: pd.DataFrame, groups: list[str]) -> list[str]:
+    """What is left out of a table of attempts, and what is taken for what."""
+    notes = []
+    others = [str(column) for column in table if column not in [*ATTEMPTS.columns, *groups, "order"]]
+    if others:
+        notes.append(f"columns that are not known, left out: {', '.join(others)}")
+    unlimited = int(table["timeout"].isna().sum())
+    if unlimited:
+        notes.append(
+            f"{unlimited} of {len(table)} attempts had no limit of time: who did not solve counts as never solving"
+        )
+    return notes
 
 
 def group_columns(columns: Iterable[object]) -> list[str]:

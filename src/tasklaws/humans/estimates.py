@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,18 +11,24 @@ import numpy as np
 import pandas as pd
 from scipy.stats import CensoredData, ecdf
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_jsonl
-from tasklaws.core.frames import read_rows, records
+from tasklaws.core.frames import labelled, records
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.core.settings import Target
+from tasklaws.core.user_tables import open_table
 from tasklaws.humans.attempts import GROUP, check_attempts, group_columns, read_attempts
 from tasklaws.stats.proportions import Mean, pooled_rates, shared_error
 from tasklaws.tables import HUMAN_ESTIMATES, HUMAN_GROUPS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+_SHOWN = 20  # items in a summary
+_ALL = "items"  # the family of items that have none
 
 
 class Median(NamedTuple):
@@ -39,20 +45,23 @@ class Median(NamedTuple):
 def median_seconds(attempts: pd.DataFrame, level: float) -> Median:
     """The time by which half of all people have solved the item (Kaplan-Meier), with Brookmeyer-Crowley limits.
 
-    `attempts` are those at one item. A solved one is an event at `seconds`; any other is censored at its `timeout`,
-    also when the person gave up or handed in a wrong answer before: people stop because the item is hard for them, and
-    to censor them when they stop would take them for people who would have gone on like the others (the competing event
-    stays in the risk set, as in Fine and Gray 1999). The limits are the times at which the log-log band of the curve
-    crosses one half (Brookmeyer and Crowley 1982); where its lower end does not, `low` is as far as enough people were
-    watched to exclude, by the sign test, that half would have finished."""
+    `attempts` are those at one item. A solved one is an event at `seconds`; any other is censored at its `timeout`
+    (never, where that is infinite), also when the person gave up or handed in a wrong answer before: people stop
+    because the item is hard for them, and to censor them when they stop would take them for people who would have gone
+    on like the others (the competing event stays in the risk set, as in Fine and Gray 1999). The limits are the times
+    at which the log-log band of the curve crosses one half (Brookmeyer and Crowley 1982); where its lower end does not,
+    `low` is as far as enough people were watched (without a timeout: until they stopped) to exclude, by the sign test,
+    that half would have finished."""
     seconds, timeout = attempts["seconds"].to_numpy(float), attempts["timeout"].to_numpy(float)
     event = attempts["solved"].to_numpy() == 1
-    times = np.where(event, seconds, timeout)
+    watched_until = np.where(event | np.isinf(timeout), seconds, timeout)
     enough = math.ceil(math.log2(2 / (1 - level)))
     # Fewer people may all lie above the median.
-    watched = None if len(times) < enough else float(np.sort(times)[-enough])
+    watched = None if len(seconds) < enough else float(np.sort(watched_until)[-enough])
     if not event.any():
         return Median(None, watched, None)
+    beyond = 2 * watched_until.max()  # for ever, as far as the curve is concerned: after its last step
+    times = np.where(event, seconds, np.where(np.isinf(timeout), beyond, timeout))
     curve = ecdf(CensoredData.right_censored(times, ~event)).sf
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # undefined where the curve is 0 or 1
         band: Any = curve.confidence_interval(level, method="log-log")
@@ -82,34 +91,45 @@ class SolveRates(Result):
     """Solve rates, scores and times of each item, from people's attempts.
 
     `items` has a row an item, as `item_table` says; `groups` a row an item, group and value of it. Columns in `_low`
-    and `_high` are limits of intervals of `level`. `mixed` names the items with attempts of different timeouts."""
+    and `_high` are limits of intervals of `level`. `mixed` names the items with attempts of different timeouts;
+    `reading` says in lines how the attempts were read."""
 
     items: pd.DataFrame
     groups: pd.DataFrame
     level: float
     mixed: tuple[str, ...]
+    reading: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """How many items and people, their range of rates, and what to mind."""
+        """What to mind, each item's rate and time with their intervals (of many items, the first), and their range."""
         rates, people = self.items["solve_rate"], self.items["n_people"]
         tried = f"{len(self.items)} items, each tried by {people.min()} to {people.max()} people"
-        return "\n".join([*self.notes, f"{tried} and solved by {rates.min():.1%} to {rates.max():.1%} of them"])
+        shown = self.items.head(_SHOWN)
+        table = pd.DataFrame({"item": shown["item"], "people": shown["n_people"], "solved": shown["n_solved"]})
+        for column, digits in (("solve_rate", 3), ("median_seconds", 1)):
+            rows = shown[_limits(column)].to_numpy(float)
+            table[column] = [_with_limits(row, digits) for row in rows]
+        more = [f"... and {len(self.items) - _SHOWN} items more"] if len(self.items) > _SHOWN else []
+        intervals = f"in brackets: {self.level:.0%} intervals; `-`: not bounded by the data"
+        solved = f"{tried} and solved by {rates.min():.1%} to {rates.max():.1%} of them"
+        return "\n".join([*self.notes, table.to_string(index=False), *more, intervals, solved])
 
     @property
     def notes(self) -> list[str]:
         """What to mind, in lines."""
         if not self.mixed:
-            return []
+            return [*self.reading]
         return [
+            *self.reading,
             f"{len(self.mixed)} of {len(self.items)} items (first: {self.mixed[0]}) have attempts of different "
             "timeouts: solve rates are within an item's shortest, median times take each attempt's own, mean scores "
-            "are as handed in"
+            "are as handed in",
         ]
 
     def to_dict(self) -> dict[str, object]:
-        """`items` and `groups` as lists of rows without their empty cells, `level` and `mixed`."""
+        """`items` and `groups` as lists of rows without their empty cells, `level`, `mixed` and `notes`."""
         tables = {"items": records(self.items), "groups": records(self.groups)}
-        return {**tables, "level": self.level, "mixed": list(self.mixed)}
+        return {**tables, "level": self.level, "mixed": list(self.mixed), "notes": self.notes}
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the solve rates in order, with their intervals."""
@@ -136,11 +156,11 @@ def solve_rates(
 ) -> SolveRates:
     """Estimate from people's first attempts which share of them solves each item in time, and how long it takes them.
 
-    `attempts`, a table or a CSV of it, has a row a person and item: person, item, seconds, timeout, solved (0 or 1),
-    score in [0, 1], and any number of `group_<name>` (docs/humans.md). `families` says the family of every item,
-    towards which `pooled_rate` shrinks (default: all are of one). Rates are reweighted to a `target` population.
-    Times are in seconds, intervals of `level`. What cannot be in a table, and a level outside (0, 1), raise
-    TasklawsError. Sources: Jeffreys' interval; Kaplan and Meier 1958; Brookmeyer and Crowley 1982.
+    `attempts`, a table or a CSV of it, has a row a person and item: person, item, seconds, timeout (empty where there
+    was no limit), solved (0 or 1), score in [0, 1], and any number of `group_<name>` (docs/humans.md). `families` says
+    the family of every item, towards which `pooled_rate` shrinks (default: all are of one). Rates are reweighted to a
+    `target` population. Times are in seconds, intervals of `level`. What cannot be in a table, and a level outside
+    (0, 1), raise TasklawsError. Sources: Jeffreys' interval; Kaplan and Meier 1958; Brookmeyer and Crowley 1982.
 
     >>> import pandas as pd
     >>> attempts = pd.DataFrame({"person": ["a", "b", "c"], "item": "sum", "seconds": [20.0, 45.0, 60.0],
@@ -152,36 +172,54 @@ def solve_rates(
     if not 0 < level < 1:
         raise TasklawsError(f"the level of the intervals is {level}: give a number between 0 and 1")
     if isinstance(attempts, pd.DataFrame):
-        labelled = attempts.set_axis([f"attempts: row {row}" for row in attempts.index])
-        if families is None:
-            families = dict.fromkeys(labelled.get("item", pd.Series(dtype=str)).dropna(), "items")
-        table = check_attempts(labelled, families, "attempts")
+        rows = attempts.set_axis([f"attempts: row {row}" for row in attempts.index])
+        table = check_attempts(rows, families, "attempts")
     else:
-        path = Path(attempts)
-        if families is None:
-            families = dict.fromkeys(read_rows(path, ["item"], [], ["item"])["item"].dropna(), "items")
-        table = read_attempts(path, families)
+        table = read_attempts(Path(attempts), families)
+    if families is None:
+        families = dict.fromkeys(table["item"], _ALL)
     if target is not None:
         refuse_unknown(target, table)
     timeouts = table.groupby("item")["timeout"].nunique()
     mixed = tuple(map(str, timeouts.index[timeouts > 1]))
-    return SolveRates(item_table(table, families, level, target), group_table(table, level), level, mixed)
+    reading = tuple(table.attrs["notes"])
+    return SolveRates(item_table(table, families, level, target), group_table(table, level), level, mixed, reading)
 
 
 def read_families(paths: Sequence[Path]) -> dict[str, str]:
-    """Item -> family, of files of items (JSON lines with `id` and `family`); anything else raises TasklawsError."""
-    remedy = "give a file of items, such as data/items/addition.jsonl"
+    """Item -> family, of files of items: tables or JSON lines that name them in `item` or `id`, and perhaps a `family`
+    (items without one are of one family); anything else raises TasklawsError."""
     found: dict[str, str] = {}
     for path in paths:
-        for number, row in enumerate(read_jsonl(path, remedy), 1):
-            if not (isinstance(row, dict) and all(isinstance(row.get(key), str) for key in ("id", "family"))):
-                raise TasklawsError(f"{path}:{number}: no id and family: {remedy}")
-            if row["id"] in found:
-                raise TasklawsError(f"{path}:{number}: item {row['id']} stands twice: give each item once")
-            found[row["id"]] = row["family"]
+        for place, row in _item_rows(path):
+            name, family = row.get("item", row.get("id")), row.get("family")
+            if isinstance(name, bool | float) or name in (None, ""):
+                raise TasklawsError(f"{place}: no name in `item` or `id`: {_ITEMS_REMEDY}")
+            family = _ALL if family in (None, "") else str(family)
+            if found.setdefault(str(name), family) != family:
+                raise TasklawsError(f"{place}: item {name} is of {family} and of {found[str(name)]}: give one family")
     if not found:
-        raise TasklawsError(f"{paths[0]} holds no items: {remedy}")
+        raise TasklawsError(f"{paths[0]} holds no items: {_ITEMS_REMEDY}")
     return found
+
+
+_ITEMS_REMEDY = "give JSON lines or a CSV with the items' names in `item` or `id`, or leave out --items"
+
+
+def _item_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows of a file of items, each with where it stands."""
+    if path.suffix == ".json":
+        for number, row in enumerate(read_jsonl(path, _ITEMS_REMEDY), 1):
+            if not isinstance(row, dict):
+                raise TasklawsError(f"{path}:{number}: no object with `item` or `id`: {_ITEMS_REMEDY}")
+            yield f"{path}:{number}", row
+        return
+    columns = ["item", "id", "family"]
+    table = labelled(open_table(path).frame(columns, columns).dropna(how="all"))
+    if not {"item", "id"} & set(table):
+        raise TasklawsError(f"{path}: no column `item` or `id`: {_ITEMS_REMEDY}")
+    for line, row in table.iterrows():
+        yield str(line), {str(column): value for column, value in row.dropna().items()}
 
 
 def parse_target(text: str) -> Target:
@@ -200,8 +238,8 @@ def item_table(
 ) -> pd.DataFrame:
     """One row an item of checked attempts; `families` says the family of each item.
 
-    - `timeout` is the item's shortest one; `solve_rate` is the share of people who solved it within that. `mean_score`
-      is of what each handed in within their own timeout.
+    - `timeout` is the item's shortest one, empty where there was none; `solve_rate` is the share of people who solved
+      it within that. `mean_score` is of what each handed in within their own timeout.
     - `pooled_rate` is the same, shrunk towards the other items of the family (`pooled_rates`).
     - `n_stopped` gave up or handed in what did not solve it; `n_timed_out` had not finished by their timeout.
     - `median_seconds` takes who does not solve for censored, and is empty where it lies above the timeout
@@ -215,6 +253,7 @@ def item_table(
         timeout=("timeout", "min"), n_stopped=("stopped", "sum"), n_timed_out=("timed_out", "sum")
     )
     table.insert(1, "family", table["item"].map(dict(families)))
+    table["timeout"] = table["timeout"].replace(np.inf, np.nan)
     moments = _moments(events, ["item"])
     table = pd.concat([table, _estimates(moments, level)], axis=1)
     by_family = events.groupby(events["item"].map(dict(families)))
@@ -284,3 +323,9 @@ def _add_mean(table: pd.DataFrame, column: str, mean: Mean, level: float) -> Non
 
 def _limits(column: str) -> list[str]:
     return [column, f"{column}_low", f"{column}_high"]
+
+
+def _with_limits(limits: Array, digits: int) -> str:
+    """An estimate and its two limits; `-` for what is not known."""
+    value, low, high = ("-" if np.isnan(each) else f"{each:.{digits}f}" for each in limits)
+    return f"{value} ({low} to {high})"

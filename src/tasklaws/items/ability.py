@@ -12,8 +12,8 @@ from scipy.special import expit, logit, softmax
 from tasklaws.core.arrays import Array
 from tasklaws.items.covariates import Explanation
 from tasklaws.items.irt import fit_item_response
-from tasklaws.items.table import ItemTable
-from tasklaws.stats.rasch import ability_for_mean
+from tasklaws.items.table import ItemTable, Repeats
+from tasklaws.stats.rasch import ability_for_mean, solve_probability
 
 # Prior standard deviations, in logits: of a level, and of the change over the span of the models seen.
 LEVEL_SD, DRIFT_SD = 5.0, 3.0
@@ -24,6 +24,7 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
 # The prior on how far a record lies above the one before, in logits, and how many steps that prior is worth.
 _STEP, _STEPS = 0.3, 3.0
 _FEWEST = 3  # earlier models that a forecast needs to count in the choice between two forecasts
+_ROUNDS = 3  # of learning from one another what several attempts are worth and how far items lie apart
 _RECENT = 20  # how many of the latest models that choice rests on: enough, and long tables stay quick
 
 
@@ -31,19 +32,34 @@ _RECENT = 20  # how many of the latest models that choice rests on: enough, and 
 class Levels:
     """Where models stand on one set of items, whatever share of them each was asked: `earlier` (M,) are logits of the
     mean solve probability over all items, from a 1PL fit that fills the gaps; `offsets` (N,) the items' log odds in
-    that fit."""
+    that fit and `ability` (M,) the models'; `trials` (N, M) how many answers each score is worth
+    (`independent_trials`), None where all are of one."""
 
     earlier: Array
     offsets: Array
+    ability: Array
+    trials: Array | None
 
     @classmethod
     def of(cls, table: ItemTable) -> "Levels":
         """The levels of a table's models."""
-        n_items, n_models = table.scores.shape
-        level = np.ones((n_models, 1))
-        fit = fit_item_response(table.scores, Explanation(np.zeros((n_items, 0)), {}), {"level": level}, table.chance)
+        nothing, trials = Explanation(np.zeros((len(table.items), 0)), {}), None
+        level = {"level": np.ones((len(table.models), 1))}
+        fit = fit_item_response(table.scores, nothing, level, table.chance)
+        for _ in range(_ROUNDS):
+            if table.repeats is None:
+                break
+            solved = solve_probability(fit.ability, -fit.offsets(np.ones(1))[:, None], table.chance[:, None])
+            trials = independent_trials(table.repeats, solved)
+            fit = fit_item_response(table.scores, nothing, level, table.chance, trials)
         offsets = fit.offsets(np.ones(1))
-        return cls(logit(expit(fit.ability + offsets[:, None]).mean(axis=0)), offsets)
+        earlier = logit(expit(fit.ability + offsets[:, None]).mean(axis=0))
+        return cls(earlier, offsets, fit.ability, trials)
+
+    def only(self, items: NDArray[np.bool_]) -> "Levels":
+        """The same levels, of all items, beside some of the items only."""
+        trials = None if self.trials is None else self.trials[items]
+        return Levels(self.earlier, self.offsets[items], self.ability, trials)
 
     def given_mean(self, mean: float, asked: NDArray[np.intp], chance: Array) -> float:
         """The level of another model, from its mean score over the items it was asked; finite: half an item from none
@@ -51,6 +67,19 @@ class Levels:
         ability = ability_for_mean(-self.offsets[asked], chance[asked], mean)
         half_an_item = 0.5 / len(self.offsets)
         return float(logit(np.clip(expit(ability + self.offsets).mean(), half_an_item, 1 - half_an_item)))
+
+
+def independent_trials(repeats: Repeats, solved: Array) -> Array:
+    """(N, M) how many independent answers several attempts are worth: n / (1 + (n - 1) r).
+
+    r is the correlation of a model's attempts at an item beyond what its ability and the item's difficulty say,
+    learned from the table: 1 - r is the variance between the attempts of a cell, over what it would be, p (1 - p),
+    were they independent given the probability p in `solved` (N, M). It is 0 where they scatter like coins, and 1 where
+    a model always does at an item what it did before, so that more attempts tell nothing new."""
+    known = np.isfinite(repeats.variances)
+    apart = repeats.variances[known].sum() / (solved * (1 - solved))[known].sum() if known.any() else 0.0
+    correlation = float(np.clip(1 - apart, 0.0, 1.0))
+    return np.asarray(repeats.counts / (1 + (np.maximum(repeats.counts, 1) - 1) * correlation))
 
 
 class LevelForecast(NamedTuple):

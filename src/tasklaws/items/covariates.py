@@ -27,9 +27,14 @@ class Explanation:
         return Explanation(self.covariates[items], {name: member[items] for name, member in self.groups.items()})
 
     @property
+    def parts(self) -> list[Array]:
+        """The covariates (N, p), then each grouping's membership (N, g)."""
+        return [self.covariates, *self.groups.values()]
+
+    @property
     def design(self) -> Array:
         """(N, p + g): covariates and memberships side by side."""
-        return np.concatenate([self.covariates, *self.groups.values()], axis=1)
+        return np.concatenate(self.parts, axis=1)
 
 
 def explain(items: pd.DataFrame, covariates: tuple[str, ...], groupings: tuple[str, ...] = ()) -> Explanation:

@@ -1,10 +1,12 @@
 """The ways to order items that are compared: from nothing, from people, from earlier models, from all of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from tasklaws.core.arrays import Array
+from tasklaws.items.ability import Levels
 from tasklaws.items.covariates import COVARIATES, GROUPINGS, SOLVE_RATE, TIME, Explanation, covariate, explain
 from tasklaws.items.irt import Basis, ItemResponseFit, fit_item_response
 from tasklaws.items.table import ItemTable
@@ -50,10 +52,19 @@ class FittedMethod:
     basis: Basis
 
     @classmethod
-    def to(cls, table: ItemTable, levels: Array, method: ItemMethod, explanation: Explanation) -> "FittedMethod":
-        """Fit to the scores of `table`, whose models stand at `levels` (M,)."""
-        basis = Basis.at(levels, table.position, method.blocks)
-        return cls(fit_item_response(table.scores, explanation, basis(levels, table.position), table.chance), basis)
+    def to(
+        cls,
+        table: ItemTable,
+        levels: Levels,
+        method: ItemMethod,
+        explanation: Explanation,
+        sd: Mapping[str, float] | None = None,
+        learn: bool = True,
+    ) -> "FittedMethod":
+        """Fit to the scores of `table`, whose models stand at `levels`; `sd` and `learn` as in `fit_item_response`."""
+        basis = Basis.at(levels.earlier, table.position, method.blocks)
+        blocks = basis(levels.earlier, table.position)
+        return cls(fit_item_response(table.scores, explanation, blocks, table.chance, levels.trials, sd, learn), basis)
 
     def _phi(self, level: float, position: float) -> dict[str, Array]:
         """Block -> (d,) values for one model."""

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from tasklaws.core.arrays import Array
 from tasklaws.core.workers import run_each
 from tasklaws.items.covariates import SOLVE_RATE, TIME, covariate
+from tasklaws.items.held_out import HeldOutModel, fit_for_best, held_out
 from tasklaws.items.methods import ITEM_METHODS, ItemMethod
-from tasklaws.items.rolling import HeldOutModel, fit_for_best, held_out
 from tasklaws.items.table import ItemTable
 from tasklaws.stats.resampling import Draws, drawn_auc, drawn_log_loss, drawn_tau, interval
 from tasklaws.tables import ORDER_AGREEMENT, ORDERS
@@ -46,7 +46,7 @@ Figures = dict[str, dict[str, Array]]
 def score_orders(table: ItemTable, last: int, workers: int = 1) -> pd.DataFrame:
     """Each order on each set of items (`item_sets`): ORDERS.columns, how well it foretells the last models.
 
-    Each of the last models is predicted from all earlier ones, its mean score given (`rolling.HeldOutModel`), by a fit
+    Each of the last models is predicted from all earlier ones, its mean score given (`HeldOutModel`), by a fit
     to the set's items. `log_loss` in nats and `auc` are of the probabilities; `tau` is Kendall's tau-b of the order
     with the scores, where time, steps and solve rate order items as people would have it (longer is harder), whichever
     way the fit turned them. All are means over models. `minus_constant` and `minus_item_response` are differences of

@@ -10,14 +10,17 @@ from scipy.special import expit, ndtri
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
+from tasklaws.items.flags import OK, item_flags
+from tasklaws.items.held_out import fit_for_best, held_out
 from tasklaws.items.methods import ITEM_METHODS
-from tasklaws.items.rolling import Origin, fit_for_best, held_out, predict
+from tasklaws.items.rolling import Origin, Rolling, predict
 from tasklaws.items.table import ItemTable, check_items
 from tasklaws.stats.scores import concordance, log_loss
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_SHOWN = 5  # items of one kind in a summary
 HALF_WIDTH = float(ndtri(0.95))  # of a 90% interval, in standard errors
 DEFINITIONS = {
     "log_loss": "-(y log p + (1 - y) log(1 - p)) in nats; the held-out model's mean score given, as one ability; "
@@ -37,7 +40,8 @@ MethodFigures = dict[str, float | None]
 
 class ItemFigures(TypedDict):
     """What summary.json holds: who was held out and why, the methods' figures by DEFINITIONS, the fits that did not
-    settle, and each held-out model's ability, known and forecast, as the mean probability over the items."""
+    settle, each held-out model's ability, known and forecast, as the mean probability over the items, and how the table
+    was read."""
 
     held_out: list[str]
     held_out_rule: str
@@ -46,6 +50,7 @@ class ItemFigures(TypedDict):
     definitions: dict[str, str]
     not_converged: list[dict[str, str]]
     abilities: dict[str, dict[str, float]]
+    notes: list[str]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,12 +66,23 @@ class ItemPredictions(Result):
     figures: ItemFigures
 
     def summary(self) -> str:
-        """A line a method with its log loss in nats, and what hampers the figures."""
+        """How good each method was and where each held-out model stands, as tables; bad items, and what to mind."""
+        columns = ["log_loss", "brier", "auc", "log_loss_extrapolated"]
+        usable = {name: each for name, each in self.figures["methods"].items() if each is not None}
+        methods = pd.DataFrame([{"method": name, **{c: each[c] for c in columns}} for name, each in usable.items()])
+        models = pd.DataFrame([{"model": model, **each} for model, each in self.figures["abilities"].items()])
+        shown = [
+            f"{len(self.difficulties)} items; log loss in nats, of each held-out model with its mean score given, and "
+            "extrapolated:",
+            methods.to_string(index=False, float_format="{:.3f}".format, na_rep="-"),
+            "mean solved by each held-out model, and its forecast with a 90% interval:",
+            models.to_string(index=False, float_format="{:.3f}".format),
+        ]
+        return "\n".join([*shown, *self._cautions(), *(f"note: {note}" for note in self.figures["notes"])])
+
+    def _cautions(self) -> list[str]:
+        """What hampers the figures, in lines."""
         lines = []
-        for name, figures in self.figures["methods"].items():
-            if figures is not None:
-                given, extrapolated = figures["log_loss"], figures["log_loss_extrapolated"]
-                lines.append(f"{name:14s} log loss {given:.3f}, with the ability forecast too {extrapolated:.3f}")
         ends = self.predictions.groupby("model")["score"].agg(["min", "max"])
         alike = ends.index[(ends["min"] == ends["max"]) & ends["min"].isin([0.0, 1.0])]
         certain = ", ".join(model for model in self.figures["held_out"] if model in alike)
@@ -75,7 +91,10 @@ class ItemPredictions(Result):
         unsettled = len(self.figures["not_converged"])
         if unsettled:
             lines.append(f"{unsettled} fits did not settle: see not_converged among the figures")
-        return "\n".join(lines)
+        for flag, items in self.difficulties[self.difficulties["flag"] != OK].groupby("flag")["task"]:
+            more = ", ..." if len(items) > _SHOWN else ""
+            lines.append(f"items that look bad, {len(items)}, {flag}: {', '.join(items.head(_SHOWN))}{more}")
+        return lines
 
     def to_dict(self) -> dict[str, object]:
         """`figures`, in plain JSON types."""
@@ -112,19 +131,19 @@ def predict_items(scores: pd.DataFrame | ItemTable, last: int = 6, *, records: b
         table = scores
     elif not isinstance(scores, pd.DataFrame):
         raise TasklawsError(f"the scores are a {type(scores).__name__}: give a table, or what read_item_scores gives")
-    else:  # numbered so that a refusal, which adds 2 for the lines of a file, names the row from 0
-        table = check_items(scores.set_axis(range(-2, len(scores) - 2)), "scores")
-    origins = []
+    else:
+        table = check_items(scores.set_axis(pd.RangeIndex(len(scores), name="scores")), "scores")
+    origins, rolling = list[Origin](), Rolling(table)
     indices = held_out(table, last, records)
     with progress("difficulty", len(indices)) as advance:
         for index in indices:
-            origins.append(predict(table, index, records))
+            origins.append(predict(table, index, records, rolling))
             advance()
     predictions = pd.concat([_predictions(table, origin) for origin in origins], ignore_index=True)
-    return ItemPredictions(predictions, _difficulties(table), _figures(origins, records))
+    return ItemPredictions(predictions, _difficulties(table), _figures(origins, records, table.notes))
 
 
-def _figures(origins: list[Origin], records: bool) -> ItemFigures:
+def _figures(origins: list[Origin], records: bool, notes: tuple[str, ...]) -> ItemFigures:
     return {
         "held_out": [origin.model for origin in origins],
         "held_out_rule": "the last models whose mean score reaches or exceeds that of every model before them"
@@ -148,6 +167,7 @@ def _figures(origins: list[Origin], records: bool) -> ItemFigures:
             }
             for origin in origins
         },
+        "notes": list(notes),
     }
 
 
@@ -197,12 +217,14 @@ def _predictions(table: ItemTable, origin: Origin) -> pd.DataFrame:
 
 
 def _difficulties(table: ItemTable) -> pd.DataFrame:
-    """Every item's difficulty by the full method on all models, for a model like the best so far, with a 90% interval.
+    """Every item's difficulty by the full method on all models, for a model like the best so far, with a 90% interval;
+    and what looks bad about it (`item_flags`).
 
     In logits: a model of that level has even odds at difficulty 0. Items that no model has solved have one too."""
     fitted, best, place = fit_for_best(table, ITEM_METHODS["full"])
     difficulty = -fitted.offsets(*place) - fitted.fit.ability[best]
     half = HALF_WIDTH * fitted.offsets_stderr(*place)
+    flags = item_flags(table)
     return pd.DataFrame(
         {
             "task": table.items.index,
@@ -211,5 +233,7 @@ def _difficulties(table: ItemTable) -> pd.DataFrame:
             "high": difficulty + half,
             "solved": (np.nan_to_num(table.scores) >= 0.5).sum(axis=1),
             "asked": (~np.isnan(table.scores)).sum(axis=1),
+            "discrimination": flags["discrimination"].to_numpy(),
+            "flag": flags["flag"].to_numpy(),
         }
     )

@@ -1,19 +1,24 @@
 """Each held-out model predicted from those before it: the rolling origin."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from tasklaws.core.arrays import Array
-from tasklaws.core.errors import TasklawsError
-from tasklaws.items.ability import LevelForecast, Levels, forecast_next, record_setters
-from tasklaws.items.covariates import Explanation
+from tasklaws.items.ability import LevelForecast, forecast_next
+from tasklaws.items.held_out import HeldOutModel
 from tasklaws.items.methods import ITEM_METHODS, FittedMethod, ItemMethod
 from tasklaws.items.table import ItemTable
 from tasklaws.stats.rasch import ability_for_mean, solve_probability
 
+# What the learned standard deviations are multiplied by in the fits that are averaged besides. Learned from few answers
+# an item they come out too small (Laplace's approximation), from noisy ones too large.
+SCALES = (0.6, 1.7, 2.9)
+_SCORES = 1000  # of earlier models, the latest first, on which the weights of these fits rest: no more than it takes
+_MODELS = 2  # such models at least
 _FOLDS = 5
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)  # Gauss-Hermite quadrature over the forecast ability
 
@@ -46,86 +51,100 @@ class Origin:
     predictions: dict[str, ItemPrediction]
 
 
-def held_out(table: ItemTable, last: int, records: bool) -> list[int]:
-    """The indices of the last models, by position; with `records`, of the last that set or reached a record.
+@dataclass(frozen=True)
+class AveragedMethod:
+    """Fits of one method, the first as learned, averaged with `weights` (K,) that sum to 1."""
 
-    A model sets a record if its mean score reaches or exceeds the mean of every model before it (in order of
-    position, then name). Raises TasklawsError where there are not `last` such models that have at least one model
-    earlier than themselves: models at one position are contemporaries, and none is predicted from another."""
-    means = np.nanmean(table.scores, axis=0)
-    eligible = record_setters(table.position, means) if records else np.ones(len(means), bool)
-    chosen = np.flatnonzero(eligible & (table.position > table.position.min()))
-    if not len(chosen):
-        raise TasklawsError("all models are at one date or size: nothing is earlier, so nothing can be predicted")
-    if not 1 <= last <= len(chosen):
-        kind = "record-setting models" if records else "models"
-        raise TasklawsError(f"last is {last}: {len(chosen)} {kind} have earlier ones: give 1 to {len(chosen)}")
-    return [int(index) for index in chosen[-last:]]
+    fits: tuple[FittedMethod, ...]
+    weights: Array
+
+    def offsets(self, level: float, position: float) -> Array:
+        """(N,) log odds of each item, up to the model's ability: the mean of the fits'."""
+        return np.asarray(self.weights @ np.stack([each.offsets(level, position) for each in self.fits]))
+
+    @property
+    def converged(self) -> bool:
+        """Whether every fit settled."""
+        return all(each.fit.converged for each in self.fits)
 
 
 @dataclass(frozen=True)
-class HeldOutModel:
-    """A model to be predicted: the models at earlier positions and their `levels`; the items it was asked (indices
-    `asked`), its `scores` (n,) on them; its `place`, the level where its mean score puts it and its position."""
+class Rolling:
+    """The models of a table, each to be predicted from all at earlier positions.
 
-    earlier: ItemTable
-    levels: Levels
-    asked: NDArray[np.intp]
-    scores: Array
-    place: tuple[float, float]
+    A method with random effects is fitted with the standard deviations as learned and with SCALES times these, and one
+    that explains difficulty besides also without the explanation. The fits are averaged by how well each foretold the
+    latest of the earlier models from those before them: weights exp(-nats), Bayes' for predictive densities (Dawid
+    1984, J. R. Stat. Soc. A 147:278), equal where no earlier model has two before itself. So no width of a prior, and
+    no covariate, has to suit every set. `nats` keeps model -> method -> (K,) what each fit lost."""
 
-    @classmethod
-    def of(cls, table: ItemTable, index: int) -> "HeldOutModel":
-        """Model `index` of the table."""
-        earlier = table.take(np.flatnonzero(table.position < table.position[index]))
-        asked = np.flatnonzero(~np.isnan(table.scores[:, index]))
-        scores = table.scores[asked, index]
-        levels = Levels.of(earlier)
-        level = levels.given_mean(float(scores.mean()), asked, table.chance)
-        return cls(earlier, levels, asked, scores, (level, float(table.position[index])))
+    table: ItemTable
+    nats: dict[int, dict[str, Array]] = field(default_factory=dict)
 
-    def fit(self, method: ItemMethod, explanation: Explanation) -> FittedMethod:
-        """A method fitted to the earlier models."""
-        return FittedMethod.to(self.earlier, self.levels.earlier, method, explanation)
+    def averaged(self, index: int) -> tuple[HeldOutModel, dict[str, AveragedMethod]]:
+        """Model `index`, and every usable method as averaged for it."""
+        target, fits = self._fitted(index)
+        before = self._latest_before(index)
+        for earlier in before:
+            if earlier not in self.nats:
+                self._fitted(earlier)
+        lost = {name: sum((self.nats[each][name] for each in before), np.zeros(len(fits[name]))) for name in fits}
+        return target, {name: AveragedMethod(fits[name], softmax(-lost[name])) for name in fits}
 
-    def given(self, offsets: Array) -> Array:
-        """(n,) probabilities on the items asked, with the one ability that makes their mean the mean of the scores."""
-        chance = self.earlier.chance[self.asked]
-        difficulty = -offsets[self.asked]
-        return solve_probability(ability_for_mean(difficulty, chance, self.scores.mean()), difficulty, chance)
+    def _latest_before(self, index: int) -> list[int]:
+        """The latest models before `index` that have two before themselves, until they hold enough scores."""
+        position, found, scores = self.table.position, list[int](), 0
+        for earlier in np.flatnonzero(position < position[index])[::-1]:
+            if (scores >= _SCORES and len(found) >= _MODELS) or (position < position[earlier]).sum() < 2:
+                break
+            found.append(int(earlier))
+            scores += int(np.isfinite(self.table.scores[:, earlier]).sum())
+        return found
+
+    def _fitted(self, index: int) -> tuple[HeldOutModel, dict[str, tuple[FittedMethod, ...]]]:
+        """Model `index` and every usable method's fits for it; what they lost is kept."""
+        target, fits = HeldOutModel.of(self.table, index), dict[str, tuple[FittedMethod, ...]]()
+        for name, method in ITEM_METHODS.items():
+            if method.usable(self.table):
+                fits[name] = self._fits(target, method, fits)
+        self.nats[index] = {name: np.array([target.nats(each) for each in found]) for name, found in fits.items()}
+        return target, fits
+
+    def _fits(
+        self, target: HeldOutModel, method: ItemMethod, others: Mapping[str, tuple[FittedMethod, ...]]
+    ) -> tuple[FittedMethod, ...]:
+        explanation = method.explanation(self.table)
+        if not method.blocks:
+            return (target.fit(method, explanation),)
+        plain = others.get("item_response", ())
+        if plain and not explanation.design.shape[1]:
+            return plain
+        learned = target.fit(method, explanation, plain[0].fit.sd if plain else None)
+        spreads = [learned.fit.scaled(scale) for scale in SCALES]
+        return learned, *(target.fit(method, explanation, sd, learn=False) for sd in spreads), *plain
 
 
-def predict(table: ItemTable, index: int, record: bool) -> Origin:
-    """Predict model `index` from all models at earlier positions; `record`: it is known to set a record."""
-    target = HeldOutModel.of(table, index)
+def predict(table: ItemTable, index: int, record: bool, rolling: Rolling | None = None) -> Origin:
+    """Predict model `index` from all models at earlier positions; `record`: it is known to set a record. `rolling`, of
+    the same table, knows what other models' predictions have shown."""
+    target, averaged = (rolling or Rolling(table)).averaged(index)
     forecast = forecast_next(target.earlier.position, target.levels.earlier, target.place[1], record)
     folds = family_folds(table)
     predictions = {}
-    for name, method in ITEM_METHODS.items():
-        if method.usable(table):
-            explanation = method.explanation(table)
-            fitted = target.fit(method, explanation)
-            predictions[name] = ItemPrediction(
-                given=target.given(fitted.offsets(*target.place)),
-                extrapolated=_extrapolated(fitted, forecast, target.place[1], table.chance)[target.asked],
-                unseen=None if folds is None else target.given(_unseen(target, method, explanation, folds)),
-                converged=fitted.fit.converged,
-            )
+    for name, method in averaged.items():
+        predictions[name] = ItemPrediction(
+            given=target.given(method.offsets(*target.place)),
+            extrapolated=_extrapolated(method, forecast, target.place[1], table.chance)[target.asked],
+            unseen=None if folds is None else target.given(_unseen(target, ITEM_METHODS[name], method.fits[0], folds)),
+            converged=method.converged,
+        )
     never_solved = np.asarray(~(target.earlier.scores[target.asked] >= 0.5).any(axis=1))
     return Origin(
         table.models[index], target.asked, target.scores, never_solved, target.place[0], forecast, predictions
     )
 
 
-def fit_for_best(table: ItemTable, method: ItemMethod) -> tuple[FittedMethod, int, tuple[float, float]]:
-    """A method fitted to all models of a table; the index of the best of them, and its level and position."""
-    levels = Levels.of(table).earlier
-    best = int(levels.argmax())
-    fitted = FittedMethod.to(table, levels, method, method.explanation(table))
-    return fitted, best, (float(levels[best]), float(table.position[best]))
-
-
-def _extrapolated(fitted: FittedMethod, forecast: LevelForecast, position: float, chance: Array) -> Array:
+def _extrapolated(fitted: AveragedMethod, forecast: LevelForecast, position: float, chance: Array) -> Array:
     """(N,) probabilities averaged over the forecast of the level."""
     total = np.zeros(len(chance))
     for node, weight in zip(_NODES, _WEIGHTS / _WEIGHTS.sum(), strict=True):
@@ -135,16 +154,20 @@ def _extrapolated(fitted: FittedMethod, forecast: LevelForecast, position: float
     return total
 
 
-def _unseen(target: HeldOutModel, method: ItemMethod, explanation: Explanation, folds: NDArray[np.intp]) -> Array:
-    """(N,) offsets, each fold's from a fit to the items of the other folds; 0 for a method that explains nothing."""
+def _unseen(target: HeldOutModel, method: ItemMethod, fitted: FittedMethod, folds: NDArray[np.intp]) -> Array:
+    """(N,) offsets, each fold's from a fit to the items of the other folds; 0 for a method that explains nothing.
+
+    The folds' fits begin with the standard deviations of the fit to all, which spares them most of their steps."""
     offsets = np.zeros(len(folds))
     if not method.covariates and not method.groupings:
         return offsets
+    explanation = method.explanation(target.earlier)
     for fold in range(folds.max() + 1):
         seen, unseen = folds != fold, np.flatnonzero(folds == fold)
         part = explanation.take(np.flatnonzero(seen))
-        fitted = FittedMethod.to(target.earlier.only(seen), target.levels.earlier, method, part)
-        offsets[unseen] = fitted.unseen_offsets(*target.place, explanation.take(unseen))
+        levels = target.levels.only(seen)
+        found = FittedMethod.to(target.earlier.only(seen), levels, method, part, fitted.fit.sd)
+        offsets[unseen] = found.unseen_offsets(*target.place, explanation.take(unseen))
     return offsets
 
 

@@ -1,7 +1,9 @@
 """Scores of models on items, read from a table and checked."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,27 +11,52 @@ from numpy.typing import NDArray
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import read_user_csv
+from tasklaws.core.frames import refuse
+from tasklaws.core.user_tables import open_table, shown
 from tasklaws.tables import ITEM_SCORES
+from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, resolve
+from tasklaws.tabular.numbers import iso_days, letters_as_scores, text_numbers
 
 _NEEDED = ["model", "task", "score"]
 _OF_ITEM = ITEM_SCORES.columns[ITEM_SCORES.columns.index("family") :]
 _DAYS_A_YEAR = 365.25
+_SHOWN = 8  # names of columns in a note
+_POSITIVE = ("n_params", "human_minutes", "human_attempts")
+_PEOPLE = ("human_attempts", "human_solved")
+_SHARE = (0.0, 1.0, "a number in [0, 1]")
+_RANGES = {"score": _SHARE, "chance": _SHARE}
+_RANGES |= dict.fromkeys(_POSITIVE, (0.0, np.inf, "a finite number, more than 0"))
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Several attempts of a model at an item: `counts` (N, M), 0 where there are none, and `variances` (N, M) between
+    them, unbiased, NaN where there are not two."""
+
+    counts: Array
+    variances: Array
+
+    def at(self, *cells: Any) -> "Repeats":
+        """Those of some of the cells."""
+        return Repeats(self.counts[cells], self.variances[cells])
 
 
 @dataclass(frozen=True)
 class ItemTable:
     """N items asked of M models.
 
-    `scores` (N, M) in [0, 1], NaN where a model was not asked; `items` one row an item (those columns of ITEM_SCORES
-    that the table has), indexed and sorted by task; `models` (M,) by position, then by name; `position` (M,) is years
-    since the first date, or log n_params; models at one position are contemporaries, none of them earlier than
-    another."""
+    `scores` (N, M) in [0, 1], the mean of a model's attempts at an item, NaN where it was not asked; `items` one row an
+    item (those columns of ITEM_SCORES that the table has), indexed and sorted by task; `models` (M,) by position, then
+    by name; `position` (M,) is years since the first date, or log n_params; models at one position are contemporaries,
+    none of them earlier than another. `repeats` is None where no model made two attempts at an item. `notes` say in
+    lines how the table was read."""
 
     scores: Array
     items: pd.DataFrame
     models: tuple[str, ...]
     position: Array
+    repeats: Repeats | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def chance(self) -> Array:
@@ -38,57 +65,134 @@ class ItemTable:
 
     def take(self, models: NDArray[np.intp]) -> "ItemTable":
         """The same items with some of the models only."""
-        names = tuple(self.models[index] for index in models)
-        return ItemTable(self.scores[:, models], self.items, names, self.position[models])
+        return replace(
+            self,
+            scores=self.scores[:, models],
+            models=tuple(self.models[index] for index in models),
+            position=self.position[models],
+            repeats=self.repeats and self.repeats.at(slice(None), models),
+        )
 
     def only(self, items: NDArray[np.bool_]) -> "ItemTable":
         """The same models on some of the items only."""
-        return ItemTable(self.scores[items], self.items[items], self.models, self.position)
+        return replace(
+            self, scores=self.scores[items], items=self.items[items], repeats=self.repeats and self.repeats.at(items)
+        )
 
 
 def read_item_scores(path: Path) -> ItemTable:
-    """Read a CSV (gzipped or not): model, task, score, `date` or `n_params`, and what is known of each task.
+    """Read a table in any form that `open_table` reads: model, task, score, `date` or `n_params`, and what is known of
+    each task, under their names or ITEM_ALIASES.
 
-    Several rows of one model and task are averaged when `attempt` tells them apart. Raises TasklawsError for: a
-    missing or an unknown column, a score outside [0, 1], a repeated row, a bad date, a number that is negative or not
-    finite, an item that differs between rows, an item without a score, fewer than two models, and a row longer than
-    the header."""
-    table = read_user_csv(path, dtype=dict.fromkeys(set(ITEM_SCORES.columns) - set(ITEM_SCORES.numbers), "str"))
-    return check_items(table.dropna(how="all"), str(path))
+    A score is a number in [0, 1], or C, I, P or N as inspect has it, or true or false; an empty one is of an item that
+    the model was not asked. Several rows of one model and task are its attempts. Columns that are not known are left
+    out. All this is noted. Raises TasklawsError for: a missing column or a name close to a known one, copies of rows, a
+    bad score or date, a number that is negative or not finite, an item that differs between rows, an item without a
+    score, fewer than two models, and a row of too few or too many cells."""
+    source = open_table(path)
+    columns = resolve(str(path), source.header, ITEM_SCORES.columns, aliases=ITEM_ALIASES)
+    texts = [name for column, name in columns.names.items() if column not in ITEM_SCORES.numbers]
+    table = source.frame(texts).dropna(how="all")
+    return check_items(table, str(path), comma=source.delimiter in (";", "\t"), notes=source.notes)
 
 
-def check_items(table: pd.DataFrame, source: str) -> ItemTable:
-    """The checked ItemTable of `table`; `source` names it in the TasklawsError of `read_item_scores`."""
+def check_items(table: pd.DataFrame, source: str, *, comma: bool = False, notes: Sequence[str] = ()) -> ItemTable:
+    """The checked ItemTable of `table`; `source` names it in the TasklawsError of `read_item_scores`. Its rows are
+    numbered by line in an index called `source`, or else from 0, at line 2. `comma`: whether 0,5 is a decimal comma;
+    `notes` are those that there are already."""
+    said = list(notes)
+    if table.index.name != source:
+        table = table.set_axis(pd.Index(np.arange(len(table)) + 2 if table.empty else table.index + 2, name=source))
+    table = _known_columns(table, source, said)
     _check_columns(table, source)
-    table = table.assign(score=_numbers(table, "score", source, high=1.0))
+    scores = letters_as_scores(table["score"])
+    if not pd.api.types.is_numeric_dtype(table["score"]) or pd.api.types.is_bool_dtype(table["score"]):
+        words = table["score"].astype("str").str.strip()
+        meant = {word: score for word, score in zip(words, scores, strict=True) if score == score and word != score}
+        if meant:
+            said.append("scores in words: " + ", ".join(f"{word} is {score}" for word, score in sorted(meant.items())))
+    table = table.assign(score=scores)
+    for column in ITEM_SCORES.numbers:
+        if column in table:
+            table[column], how = _numbers(table[column], column, comma)
+            said += [f"{column}: {how}"] if how else []
     for column in ("model", "task"):
-        _refuse(table[column], table[column].isna(), source, "name it")
-        table = table.assign(**{column: table[column].astype(str)})
-    keys = ["model", "task"] + (["attempt"] if "attempt" in table else [])
-    twice = table.duplicated(keys)
-    if twice.any():
-        row = table.loc[twice, keys].iloc[0].to_dict()
-        raise TasklawsError(f"{source}: duplicate row {row}: tell repeated attempts apart in a column `attempt`")
-    position = _positions(table, source)
+        refuse(table[column], table[column].isna(), "name it")
+        table[column] = table[column].astype(str)
+    empty = int(table["score"].isna().sum())
+    if empty:
+        said.append(f"{empty} of {len(table)} scores are empty: taken as not asked, not as failed (a failure is 0)")
+    _refuse_copies(table, source, said)
+    position = _positions(table, source, said)
     if len(position) < 2:
         raise TasklawsError(f"{source}: one model only ({position.index[0]}): at least two are needed to compare")
     items = _items(table, source)
-    scores = table.pivot_table(index="task", columns="model", values="score", aggfunc="mean", dropna=False)
-    scores = scores.reindex(index=items.index, columns=position.index)
-    for kind, names, lack in (("item", scores.index, "attempts"), ("model", scores.columns, "score")):
-        empty = names[scores.isna().all(axis=1 if kind == "item" else 0)]
-        if len(empty):
-            raise TasklawsError(f"{source}: {kind} {empty[0]!r} has no {lack}: remove its rows or score it")
-    return ItemTable(scores.to_numpy(float), items, tuple(position.index), position.to_numpy(float))
+    cells = table.groupby(["task", "model"])["score"].agg(["mean", "count", "var"])
+    found = {name: cells[name].unstack("model").reindex(index=items.index, columns=position.index) for name in cells}
+    means = found["mean"]
+    scored = means.notna()
+    for kind, names, any_score, lack in (
+        ("item", means.index, scored.any(axis=1), "attempts"),
+        ("model", means.columns, scored.any(axis=0), "score"),
+    ):
+        without = names[~any_score.to_numpy(bool)]
+        if len(without):
+            raise TasklawsError(f"{source}: {kind} {without[0]!r} has no {lack}: remove its rows or score it")
+    most, repeats = int(cells["count"].max()), None
+    if most > 1:
+        repeats = Repeats(found["count"].fillna(0.0).to_numpy(float), found["var"].to_numpy(float))
+        repeated = int((cells["count"] > 1).sum())
+        said.append(f"{repeated} of {len(cells)} pairs of model and task have several attempts, up to {most}")
+    models, places = tuple(position.index), position.to_numpy(float)
+    return ItemTable(means.to_numpy(float), items, models, places, repeats, tuple(said))
+
+
+def _known_columns(table: pd.DataFrame, source: str, notes: list[str]) -> pd.DataFrame:
+    """The known columns by their names here, in the units that they should have; `notes` name the others."""
+    columns = resolve(source, map(str, table), ITEM_SCORES.columns, aliases=ITEM_ALIASES)
+    refuse_near_misses(source, columns, ITEM_SCORES.columns, ITEM_ALIASES)
+    if columns.others:
+        more = f" ... {len(columns.others)} in all" if len(columns.others) > _SHOWN else ""
+        notes.append(f"columns not known, left out: {', '.join(map(shown, columns.others[:_SHOWN]))}{more}")
+    known = table[[*columns.names.values()]].set_axis([*columns.names], axis="columns")
+    for column, factor in columns.factors.items():
+        known[column] = _numbers(known[column], column, comma=False)[0] * factor
+    return known
+
+
+def _numbers(cells: pd.Series, column: str, comma: bool) -> tuple[pd.Series, str]:
+    """Cells as floats in the column's range, NaN where empty, and how they were read where they are not plain."""
+    numbers, how = cells.astype("float64") if cells.dtype.kind in "iuf" else None, ""
+    if numbers is None:
+        text = cells.astype("str").where(cells.notna()).str.strip().rename(column)
+        numbers, how = text_numbers(text.mask(text == ""), column, comma)
+    low, high, words = _RANGES.get(column, (0.0, np.inf, "a finite number, at least 0"))
+    bad = (numbers < low) | (numbers > high) | np.isinf(numbers) | (column in _POSITIVE) & (numbers <= 0)
+    refuse(numbers.rename(column), bad, f"give {words}, or leave it empty")
+    if column in _PEOPLE:
+        refuse(numbers.rename(column), numbers % 1 > 0, "give a whole number of people")
+    return numbers.rename(column), how
+
+
+def _refuse_copies(table: pd.DataFrame, source: str, notes: list[str]) -> None:
+    """Raise TasklawsError where one attempt stands twice; several rows in no order are attempts if any two differ."""
+    keys = ["model", "task"] + (["attempt"] if "attempt" in table else [])
+    twice = table.duplicated(keys)
+    if not twice.any():
+        return
+    spread = table.groupby(keys, dropna=False)["score"].agg(["min", "max"])
+    if "attempt" in table or (spread["min"] == spread["max"]).all():
+        row = table.loc[twice, keys].iloc[0].to_dict()
+        raise TasklawsError(
+            f"{source}: duplicate row {row}: remove the copies, or tell repeated attempts apart in a column `attempt`"
+        )
+    notes.append("several rows of a model and task are taken as its attempts, as there is no column `attempt`")
 
 
 def _check_columns(table: pd.DataFrame, source: str) -> None:
-    unknown = [column for column in table if column not in ITEM_SCORES.columns]
     missing = [column for column in _NEEDED if column not in table]
     fault = None
-    if unknown:
-        fault = f"unknown column {unknown[0]!r}: the table may have {', '.join(ITEM_SCORES.columns)}"
-    elif missing:
+    if missing:
         fault = f"no column {missing[0]!r}: the table needs {', '.join(_NEEDED)}"
     elif "date" not in table and "n_params" not in table:
         fault = "neither `date` nor `n_params`: one of them must order the models"
@@ -102,24 +206,6 @@ def _check_columns(table: pd.DataFrame, source: str) -> None:
         raise TasklawsError(f"{source}: {fault}")
 
 
-def _refuse(column: pd.Series, bad: pd.Series, source: str, remedy: str) -> None:
-    """Raise TasklawsError with the first value where `bad` holds and its line: rows are numbered from 0, at line 2."""
-    if bad.any():
-        row = int(bad.argmax())
-        value = "empty" if pd.isna(column.iloc[row]) else column.iloc[row]
-        raise TasklawsError(f"{source}:{int(bad.index[row]) + 2}: {column.name} is {value}: {remedy}")
-
-
-def _numbers(table: pd.DataFrame, column: str, source: str, high: float = np.inf, positive: bool = False) -> pd.Series:
-    numbers = pd.to_numeric(table[column], errors="coerce").astype(float)
-    least = "more than 0" if positive else "at least 0"
-    wanted = f"a number in [0, {high:g}]" if np.isfinite(high) else f"a finite number, {least}"
-    low = numbers <= 0 if positive else numbers < 0
-    bad = (numbers.isna() & table[column].notna()) | low | (numbers > high) | np.isinf(numbers)
-    _refuse(table[column], bad, source, f"give {wanted}, or leave it empty")
-    return numbers
-
-
 def _one_value(table: pd.DataFrame, key: str, column: str, source: str) -> pd.Series:
     """The value of `column` for each `key`, which must be the same in all its rows (empty counts as a value)."""
     distinct = table[[key, column]].drop_duplicates()
@@ -131,18 +217,20 @@ def _one_value(table: pd.DataFrame, key: str, column: str, source: str) -> pd.Se
     return distinct.set_index(key)[column]
 
 
-def _positions(table: pd.DataFrame, source: str) -> pd.Series:
+def _positions(table: pd.DataFrame, source: str, notes: list[str]) -> pd.Series:
     """Each model's place in the order: years since the first date, or else log n_params."""
     if "date" in table and not ("n_params" in table and table["date"].isna().all()):
         column = "date"
-        dates = pd.to_datetime(table["date"], format="%Y-%m-%d", errors="coerce")
-        _refuse(table["date"], dates.isna(), source, "give a date, YYYY-MM-DD")
+        days, coarse = iso_days(table["date"])
+        notes += [coarse] if coarse else []
+        refuse(table["date"], days.isna(), "give a date: YYYY-MM-DD, YYYY-MM or YYYY")
+        table = table.assign(date=days)
+        dates = pd.to_datetime(days, format="%Y-%m-%d")
         values = (dates - dates.min()).dt.days / _DAYS_A_YEAR
     else:
         column = "n_params"
-        sizes = _numbers(table, "n_params", source, positive=True)
-        _refuse(table["n_params"], sizes.isna(), source, "give the model's size")
-        values = np.log(sizes)
+        refuse(table["n_params"], table["n_params"].isna(), "give the model's size")
+        values = np.log(table["n_params"])
     _one_value(table, "model", column, source)
     return values.groupby(table["model"]).first().sort_index().sort_values(kind="stable")
 
@@ -153,10 +241,6 @@ def _items(table: pd.DataFrame, source: str) -> pd.DataFrame:
     for column in _OF_ITEM:
         if column not in table or table[column].isna().all():
             continue
-        if column in ITEM_SCORES.numbers:
-            high = 1.0 if column == "chance" else np.inf
-            positive = column in ("human_minutes", "human_attempts")
-            table = table.assign(**{column: _numbers(table, column, source, high, positive)})
         items[column] = _one_value(table, "task", column, source)
     if "chance" in items and (items["chance"] >= 1).any():
         task = items.index[items["chance"] >= 1][0]
