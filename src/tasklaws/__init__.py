@@ -6,6 +6,9 @@
     fit = tl.fit(table, "chinchilla")                # .params .interval .status .predict()
     test = tl.backtest(table, rolling=1)             # .forecasts .methods
     plan = tl.plan(fit, flops=1e21)                  # .n_params .n_tokens .loss
+    which = tl.compare(item_scores, ("A", "B"))      # .difference .low .high .p_value
+    soon = tl.decision_accuracy(table)               # .tasks .pooled
+    clear = tl.signal_to_noise(table)                # .table
     n_eff = tl.effective_number(scores)              # .value .low .high
     items = tl.predict_items(item_scores, last=6)    # .predictions .difficulties
     rates = tl.solve_rates(attempts)                 # .items .groups
@@ -22,22 +25,29 @@ from typing import Any
 # to whatever reads this file's imports, and every stage of the pipeline would depend on every verb.
 _MODULES = {
     "Backtest": "forecast.backtest",
+    "Comparison": "decisions.compare",
+    "DecisionAccuracy": "decisions.recipes",
     "EffectiveNumber": "overlap.observed",
     "Fit": "laws.result",
     "Isoflop": "laws.isoflop",
     "ItemPredictions": "items.predictions",
     "Plan": "laws.planning",
+    "Ranking": "decisions.compare",
+    "SignalToNoise": "decisions.recipes",
     "SolveRates": "humans.estimates",
     "Surface": "laws.planning",
     "Target": "core.settings",
     "TasklawsError": "core.errors",
     "backtest": "forecast.backtest",
+    "compare": "decisions.compare",
+    "decision_accuracy": "decisions.recipes",
     "effective_number": "overlap.observed",
     "fit": "laws.fitting",
     "isoflop": "laws.isoflop",
     "plan": "laws.planning",
     "predict_items": "items.predictions",
     "read_points": "points",
+    "signal_to_noise": "decisions.recipes",
     "solve_rates": "humans.estimates",
 }
 __all__ = sorted(_MODULES)

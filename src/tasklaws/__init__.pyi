@@ -1,5 +1,12 @@
 from tasklaws.core.errors import TasklawsError as TasklawsError
 from tasklaws.core.settings import Target as Target
+from tasklaws.decisions.compare import Comparison as Comparison
+from tasklaws.decisions.compare import Ranking as Ranking
+from tasklaws.decisions.compare import compare as compare
+from tasklaws.decisions.recipes import DecisionAccuracy as DecisionAccuracy
+from tasklaws.decisions.recipes import SignalToNoise as SignalToNoise
+from tasklaws.decisions.recipes import decision_accuracy as decision_accuracy
+from tasklaws.decisions.recipes import signal_to_noise as signal_to_noise
 from tasklaws.forecast.backtest import Backtest as Backtest
 from tasklaws.forecast.backtest import backtest as backtest
 from tasklaws.humans.estimates import SolveRates as SolveRates

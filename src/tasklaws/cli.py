@@ -329,6 +329,81 @@ def compare_orders(
     answer(found, orders_report(compared), json_, out, "orders.csv, agreement.csv, orders.svg")
 
 
+@command("compare", "tasklaws compare items.csv --models A,B")
+def compare_models(
+    table: Annotated[
+        Path, _positional("TABLE", "CSV: model, item (or task), score, and attempt, family ... if known.")
+    ],
+    models: Annotated[str | None, _option("Two names, or more to be ranked (default: all).", "A,B,...")] = None,
+    clusters: Annotated[
+        str | None,
+        _option("Column whose items hang together (default: the first of cluster, family, template).", "COLUMN"),
+    ] = None,
+    level: Annotated[float, _option("Level of the interval.")] = 0.9,
+    out: Out = None,
+    json_: Json = False,
+) -> None:
+    """Say which model is better on the same items.
+
+    Of two: the difference, its interval and p, and what these items could have shown. Of more: a ranking, with groups
+    that cannot be told apart. Writes summary.json, and ranking.csv and pairs.csv of more than two (docs/decisions.md).
+    """
+    from tasklaws.core.files import write_json
+    from tasklaws.decisions.scores import read_scores
+    from tasklaws.tables import COMPARED_PAIRS, RANKING
+
+    found = tl.compare(read_scores(table), models.split(",") if models else None, clusters=clusters, level=level)
+    with writing(out) as directory:
+        if directory is not None:
+            write_json(directory / "summary.json", found.to_dict())
+            if isinstance(found, tl.Ranking):
+                RANKING.write(directory / "ranking.csv", found.table)
+                COMPARED_PAIRS.write(directory / "pairs.csv", found.pairs)
+    written = "summary.json, ranking.csv, pairs.csv" if isinstance(found, tl.Ranking) else "summary.json"
+    answer(found.to_dict(), found.summary(), json_, out, written)
+
+
+@command("decide", "tasklaws decide points.csv --small 'n_params < 1e8' --large 'n_params > 1e9'")
+def decide_between_recipes(
+    table: Annotated[
+        Path, _positional("TABLE", "CSV of results: recipe (or ladder), model, n_params, task, metric, value ...")
+    ],
+    small: Annotated[
+        str | None, _option("Small models, a pandas query over the columns (default: every size).", "QUERY")
+    ] = None,
+    large: Annotated[str | None, _option("Large models (default: the largest size).", "QUERY")] = None,
+    metric: Annotated[str | None, _option("One metric (default: each by itself).")] = None,
+    out: Out = None,
+    json_: Json = False,
+) -> None:
+    """Say whether small models tell which recipe is better.
+
+    How often they order two recipes as large models do, and, where the table has checkpoints, how far models lie apart
+    over the noise of their last ones. Writes decision_accuracy.csv, pooled.csv, signal_to_noise.csv and summary.json
+    (docs/decisions.md).
+    """
+    from tasklaws.core.files import write_json
+    from tasklaws.tables import DECISION_ACCURACY, POOLED_DECISIONS, SIGNAL_TO_NOISE
+
+    read = tl.read_points(table)
+    found = tl.decision_accuracy(read, small, large, metric=metric)
+    try:
+        noise = tl.signal_to_noise(read, small, metric=metric)
+        of_noise, text = noise.to_dict(), noise.summary()
+    except TasklawsError as error:  # most tables have no checkpoints
+        noise, of_noise, text = None, {"tasks": [], "notes": [str(error)]}, f"signal over noise is unknown: {error}"
+    both = {"decision_accuracy": found.to_dict(), "signal_to_noise": of_noise}
+    with writing(out) as directory:
+        if directory is not None:
+            DECISION_ACCURACY.write(directory / "decision_accuracy.csv", found.tasks)
+            POOLED_DECISIONS.write(directory / "pooled.csv", found.pooled)
+            if noise is not None:
+                SIGNAL_TO_NOISE.write(directory / "signal_to_noise.csv", noise.table)
+            write_json(directory / "summary.json", both)
+    written = ["decision_accuracy.csv", "pooled.csv", *(["signal_to_noise.csv"] if noise else []), "summary.json"]
+    answer(both, f"{found.summary()}\n\n{text}", json_, out, ", ".join(written))
+
+
 @command("humans", "tasklaws humans attempts.csv --out humans")
 def estimate_humans(
     attempts: Annotated[Path, _positional("ATTEMPTS", "CSV of attempts (docs/humans.md).")],

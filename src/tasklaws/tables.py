@@ -295,6 +295,24 @@ ZIPF_EXPONENTS = _table(
 MODELS = _table(
     "what a person knows of a model: `tasklaws import --models`", f"model* ladder? {_KNOWN_SIZES} tokens_per_step#?"
 )
+COMPARED_PAIRS = _table(
+    "two models on the same items: how much better the first is, and p of no difference, adjusted over the pairs",
+    "model* other* difference# p_value#",
+)
+RANKING = _table(
+    "models on the same items; those that share a letter of `groups` cannot be told apart",
+    "rank# model* mean# rank_low# rank_high# groups",
+)
+_PAIRS = "n_recipes# n_pairs# accuracy# low# high# share_of_flops#?"
+DECISION_ACCURACY = _table(
+    "the share of pairs of recipes that a small scale orders as the large one does, on a task",
+    f"small* metric* task* {_PAIRS}",
+)
+POOLED_DECISIONS = _table("the same over all tasks", f"small* metric* n_tasks# {_PAIRS}")
+SIGNAL_TO_NOISE = _table(
+    "how far models of one scale lie apart on a task, over the noise of their late checkpoints",
+    "scale* metric* task* n_models# n_checkpoints# mean# signal# noise# signal_to_noise#",
+)
 
 
 class CurveKey(NamedTuple):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.frames import matching
 from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
@@ -165,20 +166,6 @@ def _choose_tasks(table: pd.DataFrame, tasks: Sequence[str], metrics: list[str])
     return table[table["task"].isin(tasks) | ~table["metric"].isin(metrics)]
 
 
-def _matching(table: pd.DataFrame, query: str, name: str) -> pd.Series:
-    """The rows that a pandas query over the columns matches; one that is no query, or matches none, raises."""
-    try:
-        found = table.eval(query)
-    except Exception as error:  # pandas raises whatever Python's parser and its own raise
-        reason = " ".join(str(error).split())
-        raise TasklawsError(f"{name} {query!r} is no query over {', '.join(table.columns)}: {reason}") from error
-    if not isinstance(found, pd.Series) or found.dtype != bool:
-        raise TasklawsError(f"{name} {query!r} says neither yes nor no of a row: write a comparison")
-    if not found.any():
-        raise TasklawsError(f"{name} {query!r} matches no row: the table has {len(table)}")
-    return found
-
-
 def _panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
     """The panels of a table, those of very many tasks in parts; a ladder that would take too long raises."""
     found = []
@@ -196,7 +183,7 @@ def split_backtest(table: pd.DataFrame, metrics: list[str], fit: str, holdout: s
 
     A model on both sides raises; of held-out rows nothing but the sizes is used, and what is asked of them is what the
     fit rows of their ladder hold."""
-    learned, wanted = _matching(table, fit, "fit"), _matching(table, holdout, "holdout")
+    learned, wanted = matching(table, fit, "fit"), matching(table, holdout, "holdout")
     table = compact(table)
     pair = ["ladder", "model"]
     both = table.loc[learned, pair].drop_duplicates().merge(table.loc[wanted, pair].drop_duplicates())
