@@ -116,6 +116,16 @@ def exceeding(seen: Array, drawn: Array) -> Array:
     return np.asarray((len(drawn) - np.searchsorted(np.sort(drawn), seen * _SAME)) / len(drawn))
 
 
+def mid_p(seen: float, drawn: Array) -> float:
+    """The share of draws beyond `seen`, with the data itself and half of the other draws that tie with it.
+
+    Right and wrong answers make many ties, with which p would be far too large (mid-p: Lancaster 1961). 1 where every
+    draw ties."""
+    beyond = float((drawn * _SAME > seen).mean())
+    ties = float(exceeding(np.array([seen]), drawn)[0]) - beyond
+    return 1.0 if ties == 1 else beyond + (ties + 1 / len(drawn)) / 2
+
+
 def is_enumerated(count: int) -> bool:
     """Whether all patterns of signs of so many clusters are taken."""
     return count <= _MOST_ENUMERATED

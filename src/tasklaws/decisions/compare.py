@@ -12,7 +12,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.frames import records
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.decisions.clusters import DRAWS, Clusters, exceeding, is_enumerated, mcnemar
+from tasklaws.decisions.clusters import DRAWS, Clusters, exceeding, is_enumerated, mcnemar, mid_p
 from tasklaws.decisions.scores import CommonScores, common_scores
 from tasklaws.tables import COMPARED_PAIRS, RANKING
 
@@ -158,9 +158,9 @@ def compare(
     more than once, attempt. `models` None takes all. Two give a Comparison, more a Ranking. Items of one value of the
     column `clusters` hang together (None: of the first of cluster, family and template that the table has). The
     interval is that of t with clustered standard errors, for items of more such clusters (Miller 2024, arXiv
-    2411.00640); p comes of turning round the signs of whole clusters, or is McNemar's where independent items are
-    right or wrong. A ranking adjusts p by the largest t over all pairs (Westfall and Young 1993); ranks follow Mogstad
-    et al. 2024. What cannot be raises TasklawsError.
+    2411.00640); p comes of turning round the signs of whole clusters (mid-p), or is McNemar's exact one where
+    independent items are right or wrong. A ranking adjusts p by the largest t over all pairs (Westfall and Young
+    1993); the ranks that a model may have are those of Mogstad et al. 2024. What cannot be raises TasklawsError.
 
     >>> import pandas as pd
     >>> rows = [(m, f"{i:02}", float(i % k > 0), i // 5) for m, k in (("A", 7), ("B", 3)) for i in range(40)]
@@ -240,9 +240,8 @@ def _no_difference(scores: CommonScores, differences: Array) -> tuple[float, str
     if once and scores.column is None:
         only = int((differences > 0).sum()), int((differences < 0).sum())
         return mcnemar(*only), f"McNemar's exact test, {only[0]} against {only[1]} items"
-    sums = scores.clusters.sums(scores.means)
-    seen, drawn = scores.clusters.flipped(sums)
-    return float(exceeding(seen, drawn)[0]), _flips(scores)
+    seen, drawn = scores.clusters.flipped(scores.clusters.sums(scores.means))
+    return mid_p(float(seen[0]), drawn), _flips(scores)
 
 
 def _flips(scores: CommonScores) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import read_user_csv
+from tasklaws.core.frames import place, read_user_csv
 from tasklaws.decisions.clusters import Clusters
 
 CLUSTER_COLUMNS = ("cluster", "family", "template")
@@ -34,10 +34,10 @@ class CommonScores:
 
 
 def read_scores(path: Path) -> pd.DataFrame:
-    """The rows of a table of items, names as text; a file that is none raises TasklawsError."""
+    """The rows of a table of items, names as text, numbered by line; a file that is none raises TasklawsError."""
     texts = ("model", "task", "item", "attempt", *CLUSTER_COLUMNS)
     table = read_user_csv(path, dtype=dict.fromkeys(texts, "str"))
-    return table.dropna(how="all")
+    return table.set_axis(pd.RangeIndex(2, len(table) + 2, name=str(path))).dropna(how="all")
 
 
 def common_scores(table: pd.DataFrame, models: Sequence[str] | None, column: str | None) -> CommonScores:
@@ -45,7 +45,7 @@ def common_scores(table: pd.DataFrame, models: Sequence[str] | None, column: str
     rows, keys = _checked(table)
     names = _chosen(rows, models)
     rows = rows[rows["model"].isin(names)]
-    notes = []
+    notes = list(table.attrs.get("notes", []))
     blank = int(rows["score"].isna().sum())
     if blank:
         notes.append(f"{blank} rows without a score are left out")
@@ -55,8 +55,8 @@ def common_scores(table: pd.DataFrame, models: Sequence[str] | None, column: str
     if common.sum() < 2:
         fewest = means.notna().sum().idxmin()
         raise TasklawsError(
-            f"scores: {int(common.sum())} of {len(means)} items were asked of all {len(names)} models (fewest of "
-            f"{fewest!r}): compare models that were asked two or more of the same items"
+            f"{_source(rows)}: {int(common.sum())} of {len(means)} items were asked of all {len(names)} models (fewest "
+            f"of {fewest!r}): compare models that were asked two or more of the same items"
         )
     if not common.all():
         by = "one of the two was" if len(names) == 2 else "some were"
@@ -83,9 +83,11 @@ def _checked(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     keys = [name for name in ("task", "item") if name in table]
     missing = [name for name in ("model", "score") if name not in table] or ([] if keys else ["item"])
     if missing:
-        raise TasklawsError(f"scores: no column {missing[0]!r}: the table needs model, item (or task) and score")
+        raise TasklawsError(
+            f"{_source(table)}: no column {missing[0]!r}: the table needs model, item (or task) and score"
+        )
     if table.empty:
-        raise TasklawsError("scores: no rows: give the scores of at least two models")
+        raise TasklawsError(f"{_source(table)}: no rows: give the scores of at least two models")
     for name in ("model", *keys):
         _refuse(table[name], table[name].isna(), "name it")
     score = pd.to_numeric(table["score"], errors="coerce").astype(float)
@@ -96,15 +98,25 @@ def _checked(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     twice = rows.duplicated(unique)
     if twice.any():
         row = rows.loc[twice, unique].iloc[0].to_dict()
-        raise TasklawsError(f"scores: duplicate row {row}: tell repeated attempts apart in a column `attempt`")
+        raise TasklawsError(
+            f"{_source(table)}: duplicate row {row}: tell repeated attempts apart in a column `attempt`"
+        )
     return rows, keys
 
 
+def _source(table: pd.DataFrame | pd.Series) -> str:
+    """The file that the rows come from, or what they are."""
+    return "scores" if table.index.name is None else str(table.index.name)
+
+
 def _refuse(column: pd.Series, bad: pd.Series, remedy: str) -> None:
+    """Raise TasklawsError with the first value where `bad` holds, and its line or row."""
     if bad.any():
         row = int(bad.to_numpy().argmax())
-        value = "empty" if pd.isna(column.iloc[row]) else repr(column.iloc[row])
-        raise TasklawsError(f"scores: row {row}: {column.name} is {value}: {remedy}")
+        where = f"scores: row {row}" if column.index.name is None else place(column.index, column.index[row])
+        value = column.iloc[row]
+        shown = "empty" if pd.isna(value) else repr(value) if isinstance(value, str) else value
+        raise TasklawsError(f"{where}: {column.name} is {shown}: {remedy}")
 
 
 def _chosen(rows: pd.DataFrame, models: Sequence[str] | None) -> list[str]:
@@ -113,9 +125,11 @@ def _chosen(rows: pd.DataFrame, models: Sequence[str] | None) -> list[str]:
     for name in names:
         if name not in known:
             near = get_close_matches(name, known, 3) or known[:3]
-            raise TasklawsError(f"scores: no model {name!r} among {len(known)}: did you mean {', '.join(near)}?")
+            raise TasklawsError(
+                f"{_source(rows)}: no model {name!r} among {len(known)}: did you mean {', '.join(near)}?"
+            )
     if len(set(names)) < len(names) or len(names) < 2:
-        raise TasklawsError(f"scores: models {', '.join(names)}: give two or more, each once")
+        raise TasklawsError(f"{_source(rows)}: models {', '.join(names)}: give two or more, each once")
     return names
 
 
@@ -124,14 +138,16 @@ def _clusters(
 ) -> tuple[Clusters, str | None, list[str]]:
     """The clusters of the items by a column (None: the first of CLUSTER_COLUMNS that has several), and what to say."""
     if column is not None and column not in rows:
-        raise TasklawsError(f"scores: no column {column!r} to cluster by: the table has {', '.join(map(str, rows))}")
+        raise TasklawsError(
+            f"{_source(rows)}: no column {column!r} to cluster by: the table has {', '.join(map(str, rows))}"
+        )
     independent = Clusters(np.arange(len(items)))
     notes = []
     for name in [column] if column else [name for name in CLUSTER_COLUMNS if name in rows]:
         of_item = rows.groupby(keys)[name].agg(["nunique", "first"]).reindex(items)
         if (of_item["nunique"] > 1).any():
             item = of_item.index[of_item["nunique"] > 1][0]
-            raise TasklawsError(f"scores: item {item!r} has several values of {name}: give one")
+            raise TasklawsError(f"{_source(rows)}: item {item!r} has several values of {name}: give one")
         codes, values = pd.factorize(of_item["first"])
         if not len(values):
             continue
