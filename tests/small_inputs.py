@@ -11,8 +11,8 @@ POINTS = ROOT / "results/nano_ladder/points.csv"
 
 
 def write_small_inputs(folder: Path) -> None:
-    """points.csv (one task of the nano ladder), runs.csv (two budgets), scores.csv, attempts.csv with items.jsonl, and
-    program.py."""
+    """points.csv (one task of the nano ladder), recipes.csv, runs.csv (two budgets), scores.csv, attempts.csv with
+    items.jsonl, and program.py."""
     points = pd.read_csv(POINTS).query("metric == 'exact_match' and is_final and task == 'addition_direct'")
     points.to_csv(folder / "points.csv", index=False)
     runs = [
@@ -24,6 +24,9 @@ def write_small_inputs(folder: Path) -> None:
     scores = [(f"m{m}", 10.0**m, f"t{t}", float(m + 1 > t / 4), 2.0**t) for m in range(1, 5) for t in range(12)]
     columns = ["model", "n_params", "task", "score", "human_minutes"]
     pd.DataFrame(scores, columns=columns).to_csv(folder / "scores.csv", index=False)
+    recipes = [(r, f"{r}{n:g}", n, "t", "ce", q / n) for r, q in (("x", 1e8), ("y", 2e8)) for n in (1e6, 1e8)]
+    columns = ["recipe", "model", "n_params", "task", "metric", "value"]
+    pd.DataFrame(recipes, columns=columns).to_csv(folder / "recipes.csv", index=False)
     attempts = [(f"p{p}", item, 10.0 + p, 60.0, p % 2, float(p % 2)) for p in range(6) for item in ("a", "b")]
     pd.DataFrame(attempts, columns=ATTEMPTS.columns).to_csv(folder / "attempts.csv", index=False)
     (folder / "items.jsonl").write_text('{"id": "a", "family": "f"}\n{"id": "b", "family": "f"}\n')

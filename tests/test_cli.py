@@ -160,6 +160,8 @@ def test_a_closed_pipe_ends_it_quietly() -> None:
 # What each command on somebody's files is given, in a directory that has no more than these.
 READING = {
     "backtest": "points.csv --rolling 1 --min-rungs 6",
+    "compare": "scores.csv --models m1,m2",
+    "decide": "recipes.csv",
     "difficulty": "scores.csv --last 1",
     "fit": "points.csv --law logistic --task addition_direct --replicates 2",
     "humans": "attempts.csv --items items.jsonl",

@@ -19,7 +19,8 @@ import tasklaws as tl
 from shared_data import ROOT
 from tasklaws.core.result import Result
 
-VERBS = ["backtest", "effective_number", "fit", "isoflop", "plan", "predict_items", "read_points", "solve_rates"]
+VERBS = ["backtest", "compare", "decision_accuracy", "effective_number", "fit", "isoflop", "plan", "predict_items"]
+VERBS += ["read_points", "signal_to_noise", "solve_rates"]
 HEAVY = ["torch", "lm_eval", "mlflow", "matplotlib", "scipy", "pandas"]
 
 
@@ -92,6 +93,17 @@ def attempts() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["person", "item", "seconds", "timeout", "solved", "score", "group_python"])
 
 
+def recipes() -> pd.DataFrame:
+    rows = [
+        (recipe, f"{recipe}-{size:g}", size, step, step == 2, loss / size**0.1 + step / 1e3)
+        for recipe, loss in (("x", 8.0), ("y", 9.0), ("z", 10.0))
+        for size in (1e6, 1e8)
+        for step in (1, 2)
+    ]
+    table = pd.DataFrame(rows, columns=["recipe", "model", "n_params", "step", "is_final", "value"])
+    return table.assign(task="t", metric="ce")
+
+
 RESULTS: dict[str, Callable[[], Result]] = {
     "fit": lambda: tl.fit(loss_table(), "chinchilla", replicates=10),
     "isoflop": lambda: tl.isoflop(loss_table(), replicates=10),
@@ -100,6 +112,10 @@ RESULTS: dict[str, Callable[[], Result]] = {
     "predict_items": lambda: tl.predict_items(item_scores().query("seed == 0").drop(columns="seed"), last=2),
     "effective_number": lambda: tl.effective_number(item_scores()),
     "solve_rates": lambda: tl.solve_rates(attempts()),
+    "compare two": lambda: tl.compare(item_scores().query("seed == 0"), ("m0", "m1")),
+    "compare all": lambda: tl.compare(item_scores().query("seed == 0")),
+    "decision_accuracy": lambda: tl.decision_accuracy(recipes()),
+    "signal_to_noise": lambda: tl.signal_to_noise(recipes()),
 }
 
 

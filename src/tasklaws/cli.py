@@ -363,7 +363,7 @@ def compare_models(
     answer(found.to_dict(), found.summary(), json_, out, written)
 
 
-@command("decide", "tasklaws decide points.csv --small 'n_params < 1e8' --large 'n_params > 1e9'")
+@command("decide", "tasklaws decide points.csv --metric acc --out decide")
 def decide_between_recipes(
     table: Annotated[
         Path, _positional("TABLE", "CSV of results: recipe (or ladder), model, n_params, task, metric, value ...")

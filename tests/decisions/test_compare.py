@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t
 
@@ -102,6 +102,7 @@ def test_one_attempt_tells_nothing_of_their_share() -> None:
     assert two(table()).attempt_share is None
 
 
+@settings(max_examples=20)
 @given(seed=st.integers(0, 50), order=st.randoms(use_true_random=False))
 def test_rows_in_any_order_and_models_the_other_way_round_give_the_same(seed: int, order: Any) -> None:
     rows = table(seed, n_items=20, n_families=5)
@@ -115,6 +116,7 @@ def test_rows_in_any_order_and_models_the_other_way_round_give_the_same(seed: in
     assert back.p_value == pytest.approx(first.p_value)
 
 
+@settings(max_examples=30)
 @given(seed=st.integers(0, 50), level=st.floats(0.5, 0.99))
 def test_the_interval_holds_the_estimate_and_lies_in_what_can_be(seed: int, level: float) -> None:
     found = two(table(seed, n_items=12, n_families=3), level=level)
@@ -186,8 +188,8 @@ def test_one_item_may_be_named_by_task_and_item() -> None:
         (lambda rows: rows.assign(score=rows["score"] * 100), "score is 100.0: give a number in [0, 1]"),
         (lambda rows: rows.assign(score="high"), "row 0: score is 'high'"),
         (lambda rows: rows.assign(item=rows["item"].where(rows["item"] > "i000")), "row 0: item is empty: name it"),
-        (lambda rows: pd.concat([rows, rows]), "tell repeated attempts apart in a column `attempt`"),
-        (lambda rows: rows.replace({"model": {"m1": "m1-chat"}}), "no model 'm1' among 2: did you mean m1-chat"),
+        (lambda rows: pd.concat([rows, rows]), "remove copies, or tell repeated attempts apart"),
+        (lambda rows: rows.replace({"model": {"m1": "m1-chat"}}), "no model 'm1' among 2: did you mean m0, m1-chat?"),
         (lambda rows: rows.assign(item=rows["item"] + rows["model"]), "0 of 120 items were asked of all 2 models"),
         (lambda rows: rows.assign(family=rows["family"] + rows["model"]), "has several values of family: give one"),
         (lambda rows: rows.to_dict(), "the scores are a dict: give a table"),

@@ -290,8 +290,13 @@ def _small_and_large(finals: pd.DataFrame, small: str | None, large: str | None)
     scales = _scales(finals, small, "small")
     if small is None or len(scales) > 1:
         scales = [scale for scale in scales if scale.size < target.size]
-    if not scales or scales[0].label == target.label:
+    if not scales:
         raise TasklawsError(f"no scale is smaller than {target.label}: choose one by --small QUERY")
+    unit = ["recipe", "model"]
+    for scale in scales:
+        both = scale.rows[unit].merge(target.rows[unit])
+        if len(both):
+            raise TasklawsError(f"model {both['model'].iloc[0]!r} is among both small and large: choose them apart")
     for scale in (*scales, target):
         second = _several(scale.rows)
         if second.any():

@@ -83,9 +83,8 @@ def _checked(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     keys = [name for name in ("task", "item") if name in table]
     missing = [name for name in ("model", "score") if name not in table] or ([] if keys else ["item"])
     if missing:
-        raise TasklawsError(
-            f"{_source(table)}: no column {missing[0]!r}: the table needs model, item (or task) and score"
-        )
+        wanted = "the table needs model, item (or task) and score"
+        raise TasklawsError(f"{_source(table)}: no column {missing[0]!r}: {wanted}")
     if table.empty:
         raise TasklawsError(f"{_source(table)}: no rows: give the scores of at least two models")
     for name in ("model", *keys):
@@ -98,13 +97,12 @@ def _checked(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     twice = rows.duplicated(unique)
     if twice.any():
         row = rows.loc[twice, unique].iloc[0].to_dict()
-        raise TasklawsError(
-            f"{_source(table)}: duplicate row {row}: tell repeated attempts apart in a column `attempt`"
-        )
+        remedy = "remove copies, or tell repeated attempts apart in a column `attempt`"
+        raise TasklawsError(f"{_source(table)}: duplicate row {row}: {remedy}")
     return rows, keys
 
 
-def _source(table: pd.DataFrame | pd.Series) -> str:
+def _source(table: pd.DataFrame) -> str:
     """The file that the rows come from, or what they are."""
     return "scores" if table.index.name is None else str(table.index.name)
 
@@ -125,11 +123,10 @@ def _chosen(rows: pd.DataFrame, models: Sequence[str] | None) -> list[str]:
     for name in names:
         if name not in known:
             near = get_close_matches(name, known, 3) or known[:3]
-            raise TasklawsError(
-                f"{_source(rows)}: no model {name!r} among {len(known)}: did you mean {', '.join(near)}?"
-            )
+            remedy = f"did you mean {', '.join(near)}?"
+            raise TasklawsError(f"{_source(rows)}: no model {name!r} among {len(known)}: {remedy}")
     if len(set(names)) < len(names) or len(names) < 2:
-        raise TasklawsError(f"{_source(rows)}: models {', '.join(names)}: give two or more, each once")
+        raise TasklawsError(f"{_source(rows)}: models {', '.join(names):.200}: give two or more, each once")
     return names
 
 
@@ -138,9 +135,8 @@ def _clusters(
 ) -> tuple[Clusters, str | None, list[str]]:
     """The clusters of the items by a column (None: the first of CLUSTER_COLUMNS that has several), and what to say."""
     if column is not None and column not in rows:
-        raise TasklawsError(
-            f"{_source(rows)}: no column {column!r} to cluster by: the table has {', '.join(map(str, rows))}"
-        )
+        known = ", ".join(map(str, rows))
+        raise TasklawsError(f"{_source(rows)}: no column {column!r} to cluster by: the table has {known:.300}")
     independent = Clusters(np.arange(len(items)))
     notes = []
     for name in [column] if column else [name for name in CLUSTER_COLUMNS if name in rows]:
