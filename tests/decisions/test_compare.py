@@ -16,6 +16,7 @@ import tasklaws as tl
 from shared_data import shared
 from tasklaws import cli
 from tasklaws.decisions.compare import _letters
+from tasklaws.decisions.scores import read_scores
 
 
 def table(seed: int = 0, models: int = 2, n_items: int = 60, n_families: int = 12, gap: float = 0.8) -> pd.DataFrame:
@@ -96,6 +97,45 @@ def test_attempts_share_of_the_variance_by_hand() -> None:
     assert found.stderr**2 == pytest.approx(variance)
     assert found.attempt_share == pytest.approx(min(1.0, of_attempts / variance))
     assert "attempts at the same item" in found.summary()
+
+
+def test_differing_rows_of_a_model_and_item_are_its_attempts_and_said() -> None:
+    rows = table()
+    again = rows.assign(score=1 - rows["score"])
+    found = two(pd.concat([rows, again]))
+    both = pd.concat([rows.assign(attempt=0), again.assign(attempt=1)])
+    assert found.notes == (
+        "several rows of a model and item are taken as its attempts, as there is no column `attempt`",
+    )
+    assert found.to_dict() == two(both).to_dict() | {"notes": list(found.notes)}
+
+
+@pytest.mark.parametrize("words", [("C", "I"), ("true", "false"), (True, False)])
+def test_right_and_wrong_may_be_words(words: tuple[Any, Any], tmp_path: Path) -> None:
+    rows = table()
+    worded = rows.assign(score=[words[0] if score else words[1] for score in rows["score"]])
+    assert two(worded).to_dict() == two(rows).to_dict()
+    worded.to_csv(tmp_path / "words.csv", index=False)
+    assert two(read_scores(tmp_path / "words.csv")).to_dict() == two(rows).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("column", "unit", "separator"), [("score", 1, ","), ("Score (%)", 100, ";"), ("score_pct", 100, "\t")]
+)
+def test_files_are_read_in_the_form_that_they_have(column: str, unit: float, separator: str, tmp_path: Path) -> None:
+    rows = table()
+    other = rows.assign(score=rows["score"] * unit).rename(
+        columns={"score": column, "item": "Question ID", "model": "Model"}
+    )
+    other.to_csv(tmp_path / "items.txt.csv", index=False, sep=separator)
+    found = two(read_scores(tmp_path / "items.txt.csv"))
+    assert found.to_dict() | {"notes": []} == two(rows).to_dict()
+
+
+def test_a_near_miss_of_a_name_is_refused(tmp_path: Path) -> None:
+    table().rename(columns={"family": "familly"}).to_csv(tmp_path / "items.csv", index=False)
+    with pytest.raises(tl.TasklawsError, match=r"'familly'.* is close to 'family'"):
+        read_scores(tmp_path / "items.csv")
 
 
 def test_one_attempt_tells_nothing_of_their_share() -> None:

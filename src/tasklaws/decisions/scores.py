@@ -10,10 +10,14 @@ import pandas as pd
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import place, read_user_csv
+from tasklaws.core.frames import place
+from tasklaws.core.user_tables import open_table
 from tasklaws.decisions.clusters import Clusters
+from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, resolve
+from tasklaws.tabular.numbers import letters_as_scores, text_numbers
 
 CLUSTER_COLUMNS = ("cluster", "family", "template")
+_KNOWN = ("model", "task", "score", "attempt", *CLUSTER_COLUMNS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +38,24 @@ class CommonScores:
 
 
 def read_scores(path: Path) -> pd.DataFrame:
-    """The rows of a table of items, names as text, numbered by line; a file that is none raises TasklawsError."""
-    texts = ("model", "task", "item", "attempt", *CLUSTER_COLUMNS)
-    table = read_user_csv(path, dtype=dict.fromkeys(texts, "str"))
-    return table.set_axis(pd.RangeIndex(2, len(table) + 2, name=str(path))).dropna(how="all")
+    """The rows of a table of items in any form that `open_table` reads, under the names here or ITEM_ALIASES.
+
+    Names are text, scores floats in the unit that their column's name states; rows are numbered by line. A file that is
+    none, a cell that is no score and a name close to a known one raise TasklawsError."""
+    source = open_table(path)
+    columns = resolve(str(path), source.header, _KNOWN, aliases=ITEM_ALIASES)
+    refuse_near_misses(str(path), columns, _KNOWN, ITEM_ALIASES)
+    here = {given: name for name, given in columns.names.items()}
+    table = source.frame([given for given, name in here.items() if name != "score"]).rename(columns=here)
+    notes = list(source.notes)
+    if "score" in table:
+        comma = source.delimiter in (";", "\t")
+        table["score"], how = text_numbers(_as_written(table["score"]), "score", comma)
+        table["score"] *= columns.factors.get("score", 1.0)
+        notes += [f"score: {how}"] if how else []
+    table = table.dropna(how="all")
+    table.attrs["notes"] = notes
+    return table
 
 
 def common_scores(table: pd.DataFrame, models: Sequence[str] | None, column: str | None) -> CommonScores:
@@ -46,6 +64,8 @@ def common_scores(table: pd.DataFrame, models: Sequence[str] | None, column: str
     names = _chosen(rows, models)
     rows = rows[rows["model"].isin(names)]
     notes = list(table.attrs.get("notes", []))
+    if "attempt" not in rows and rows.duplicated(["model", *keys]).any():
+        notes.append("several rows of a model and item are taken as its attempts, as there is no column `attempt`")
     blank = int(rows["score"].isna().sum())
     if blank:
         notes.append(f"{blank} rows without a score are left out")
@@ -89,17 +109,23 @@ def _checked(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         raise TasklawsError(f"{_source(table)}: no rows: give the scores of at least two models")
     for name in ("model", *keys):
         _refuse(table[name], table[name].isna(), "name it")
-    score = pd.to_numeric(table["score"], errors="coerce").astype(float)
+    score = pd.to_numeric(_as_written(table["score"]), errors="coerce").astype(float)
     bad = (score.isna() & table["score"].notna()) | ~score.fillna(0.0).between(0, 1)
     _refuse(table["score"], bad, "give a number in [0, 1], or leave it empty")
     rows = table.assign(score=score, **{name: table[name].astype(str) for name in ("model", *keys)})
     unique = ["model", *keys, *(["attempt"] if "attempt" in rows else [])]
     twice = rows.duplicated(unique)
-    if twice.any():
+    if twice.any() and ("attempt" in rows or rows.groupby(unique)["score"].nunique().max() <= 1):
         row = rows.loc[twice, unique].iloc[0].to_dict()
         remedy = "remove copies, or tell repeated attempts apart in a column `attempt`"
         raise TasklawsError(f"{_source(table)}: duplicate row {row}: {remedy}")
     return rows, keys
+
+
+def _as_written(scores: pd.Series) -> pd.Series:
+    """The scores as text, words for right and wrong as numbers; empty as missing."""
+    text = letters_as_scores(scores).astype("str").where(scores.notna()).str.strip()
+    return text.mask(text == "")
 
 
 def _source(table: pd.DataFrame) -> str:
