@@ -18,7 +18,7 @@ FEW = [  # for every run: each level of each property once or more
 ]
 ALL = [
     Population(count, sizes, icc, kind, attempts)
-    for count in (8, 10, 20, 50)
+    for count in (8, 10, 20)
     for sizes in ("equal", "lognormal")
     for icc in (0.0, 0.3, 0.5)
     for kind, attempts in KINDS
