@@ -211,6 +211,7 @@ def test_the_ratio_does_not_depend_on_the_unit(factor: float, seed: int) -> None
     [
         (lambda t: tl.decision_accuracy(t.drop(columns="value")), "the table has no column 'value'"),
         (lambda t: tl.decision_accuracy(t.to_dict()), "the table is a dict"),
+        (lambda t: tl.decision_accuracy(t.replace({"recipe": {"a": None}})), "2 rows have no recipe: name it"),
         (lambda t: tl.decision_accuracy(t, metric="ce"), "no metric 'ce': choose one of acc"),
         (lambda t: tl.decision_accuracy(t, "size < 1"), "small 'size < 1' is no query over recipe, model"),
         (lambda t: tl.decision_accuracy(t, "n_params < 0"), "small 'n_params < 0' matches no row"),

@@ -231,7 +231,10 @@ def _runs(table: pd.DataFrame, metric: str | None) -> pd.DataFrame:
         "train_flops": np.nan,
     }
     rows = rows.assign(recipe=recipe, **{name: value for name, value in unknown.items() if name not in rows})
-    rows = rows.assign(seed=rows["seed"].fillna(0)).dropna(subset=[*_NEEDED, "recipe"])
+    rows = rows.assign(seed=rows["seed"].fillna(0))
+    for name in (*_NEEDED, "recipe"):
+        if rows[name].isna().any():
+            raise TasklawsError(f"{int(rows[name].isna().sum())} rows have no {name}: name it, or remove them")
     twice = rows.duplicated(["recipe", "model", "seed", "step", "n_tokens", "task", "metric"])
     if twice.any():
         row = rows.loc[twice, ["recipe", "model", "task", "metric"]].iloc[0].to_dict()
