@@ -349,10 +349,10 @@ def compare_models(
     that cannot be told apart. Writes summary.json, and ranking.csv and pairs.csv of more than two (docs/decisions.md).
     """
     from tasklaws.core.files import write_json
-    from tasklaws.decisions.scores import read_scores
+    from tasklaws.decisions.scores import read_model_scores
     from tasklaws.tables import COMPARED_PAIRS, RANKING
 
-    found = tl.compare(read_scores(table), models.split(",") if models else None, clusters=clusters, level=level)
+    found = tl.compare(read_model_scores(table), models.split(",") if models else None, clusters=clusters, level=level)
     with writing(out) as directory:
         if directory is not None:
             write_json(directory / "summary.json", found.to_dict())

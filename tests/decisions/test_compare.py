@@ -16,7 +16,7 @@ import tasklaws as tl
 from shared_data import shared
 from tasklaws import cli
 from tasklaws.decisions.compare import _letters
-from tasklaws.decisions.scores import read_scores
+from tasklaws.decisions.scores import read_model_scores
 
 
 def table(seed: int = 0, models: int = 2, n_items: int = 60, n_families: int = 12, gap: float = 0.8) -> pd.DataFrame:
@@ -116,7 +116,7 @@ def test_right_and_wrong_may_be_words(words: tuple[Any, Any], tmp_path: Path) ->
     worded = rows.assign(score=[words[0] if score else words[1] for score in rows["score"]])
     assert two(worded).to_dict() == two(rows).to_dict()
     worded.to_csv(tmp_path / "words.csv", index=False)
-    assert two(read_scores(tmp_path / "words.csv")).to_dict() == two(rows).to_dict()
+    assert two(read_model_scores(tmp_path / "words.csv")).to_dict() == two(rows).to_dict()
 
 
 @pytest.mark.parametrize(
@@ -128,14 +128,14 @@ def test_files_are_read_in_the_form_that_they_have(column: str, unit: float, sep
         columns={"score": column, "item": "Question ID", "model": "Model"}
     )
     other.to_csv(tmp_path / "items.txt.csv", index=False, sep=separator)
-    found = two(read_scores(tmp_path / "items.txt.csv"))
+    found = two(read_model_scores(tmp_path / "items.txt.csv"))
     assert found.to_dict() | {"notes": []} == two(rows).to_dict()
 
 
 def test_a_near_miss_of_a_name_is_refused(tmp_path: Path) -> None:
     table().rename(columns={"family": "familly"}).to_csv(tmp_path / "items.csv", index=False)
     with pytest.raises(tl.TasklawsError, match=r"'familly'.* is close to 'family'"):
-        read_scores(tmp_path / "items.csv")
+        read_model_scores(tmp_path / "items.csv")
 
 
 def test_one_attempt_tells_nothing_of_their_share() -> None:

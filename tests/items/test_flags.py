@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from tasklaws.items.flags import BELOW_CHANCE, NEGATIVE, OK, item_flags
+from tasklaws.items.flags import FLAG_BELOW_CHANCE, NEGATIVE, OK, item_flags
 from tasklaws.items.predictions import predict_items
 from tasklaws.items.table import ItemTable
 
@@ -46,8 +46,8 @@ def test_an_item_that_the_best_models_hardly_ever_guess_right_is_named() -> None
     best = np.argsort(np.nanmean(table.scores, axis=0))[-30:]
     table.scores[7, best] = 0.0
     found = item_flags(table)["flag"]
-    assert BELOW_CHANCE in found.iloc[7]
-    assert (found.str.contains(BELOW_CHANCE).sum()) == 1
+    assert FLAG_BELOW_CHANCE in found.iloc[7]
+    assert (found.str.contains(FLAG_BELOW_CHANCE).sum()) == 1
 
 
 def test_the_summary_and_the_difficulties_name_them() -> None:

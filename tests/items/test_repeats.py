@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from tasklaws.items.ability import Levels, independent_trials
+from tasklaws.items.ability import Levels, trials_worth
 from tasklaws.items.covariates import Explanation
 from tasklaws.items.irt import fit_item_response
 from tasklaws.items.table import ItemTable, Repeats
@@ -59,7 +59,7 @@ def test_attempts_are_worth_between_one_answer_and_their_number(seed: int, alike
 
 def test_cells_that_were_not_asked_are_worth_nothing() -> None:
     repeats = Repeats(np.array([[3.0, 0.0]]), np.array([[1 / 3, np.nan]]))
-    assert independent_trials(repeats, np.array([[0.5, 0.5]]))[0, 1] == 0
+    assert trials_worth(repeats, np.array([[0.5, 0.5]]))[0, 1] == 0
 
 
 def test_three_trials_of_a_score_count_like_three_answers() -> None:

@@ -226,10 +226,10 @@ def test_a_percentage_is_divided_where_its_standard_error_shows_it(n_items, data
 def gathered(share: float, stderr: float) -> Any:
     """Two models' runs of one task, one in percent, without any word on it."""
     from tasklaws.readers.files import Gathered
-    from tasklaws.readers.runs import Run, Score
+    from tasklaws.readers.runs import EvalRun, Score
 
     runs = [
-        Run(
+        EvalRun(
             Path(f"{name}.json"),
             [Score("results.t.acc", "t", "acc", size * share, stderr=size * stderr)],
             name,

@@ -12,8 +12,8 @@ from tasklaws.core.arrays import Array
 
 DRAWS = 9_999
 _MOST_ENUMERATED = 14  # clusters: 2^13 patterns of signs, fewer than are drawn otherwise
-_BLOCK = 4_000_000  # numbers held at once
-_SAME = 1 - 1e-9  # two statistics of the same signs may differ by rounding
+_HELD_AT_ONCE = 4_000_000  # numbers held at once
+_TIED_FROM = 1 - 1e-9  # two statistics of the same signs may differ by rounding
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,13 @@ class Clusters:
                 return np.where(settled, mean**2 / variance, np.where(mean**2 > 1e-12 * own, np.inf, 0.0))
 
         seen = squares(np.ones((1, len(sums))))[0]
-        rows = max(1, _BLOCK // max(len(sums), len(left)))
+        rows = max(1, _HELD_AT_ONCE // max(len(sums), len(left)))
         return seen, np.concatenate([squares(signs).max(axis=1) for signs in _signs(len(sums), rows)])
 
 
 def exceeding(seen: Array, drawn: Array) -> Array:
     """Of the draws, the data among them, the share that is as large as each figure: its p (Phipson and Smyth 2010)."""
-    return np.asarray((len(drawn) - np.searchsorted(np.sort(drawn), seen * _SAME)) / len(drawn))
+    return np.asarray((len(drawn) - np.searchsorted(np.sort(drawn), seen * _TIED_FROM)) / len(drawn))
 
 
 def mid_p(seen: float, drawn: Array) -> float:
@@ -121,7 +121,7 @@ def mid_p(seen: float, drawn: Array) -> float:
 
     Right and wrong answers make many ties, with which p would be far too large (mid-p: Lancaster 1961). 1 where every
     draw ties."""
-    beyond = float((drawn * _SAME > seen).mean())
+    beyond = float((drawn * _TIED_FROM > seen).mean())
     ties = float(exceeding(np.array([seen]), drawn)[0]) - beyond
     return 1.0 if ties == 1 else beyond + (ties + 1 / len(drawn)) / 2
 

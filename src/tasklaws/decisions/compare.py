@@ -19,7 +19,7 @@ from tasklaws.tables import COMPARED_PAIRS, RANKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-POWER = 0.8  # with which the smallest difference is shown
+TARGET_POWER = 0.8  # with which the smallest difference is shown
 POINTS_WANTED = (0.01, 0.02, 0.03)
 _MOST_SHOWN = 40  # models that a summary lists
 _MOST_LETTERS = 12  # of one model: more say less than the ranks that it may have
@@ -64,7 +64,7 @@ class Comparison(Result):
             f"({percent}: {_points(self.low)} to {_points(self.high)}), p {self.p_value:.2g} ({self.test})",
             f"means {100 * self.means[0]:.1f} and {100 * self.means[1]:.1f} on {self.n_items} items{_grouped(self)}",
             f"smallest difference that these items show: {100 * self.smallest_difference:.1f} points "
-            f"(power {100 * POWER:g}%, two-sided level {100 * (1 - self.level):.3g}%)",
+            f"(power {100 * TARGET_POWER:g}%, two-sided level {100 * (1 - self.level):.3g}%)",
             f"items of this kind that would show points of difference: {needed}",
         ]
         if self.attempt_share is not None:
@@ -212,7 +212,7 @@ def _t(degrees: float, probability: float) -> float:
 
 def _smallest(stderr: float, degrees: float, level: float) -> float:
     """(t_{(1 + level) / 2} + t_{power}) standard errors (Bloom 1995)."""
-    return (_t(degrees, (1 + level) / 2) + _t(degrees, POWER)) * stderr
+    return (_t(degrees, (1 + level) / 2) + _t(degrees, TARGET_POWER)) * stderr
 
 
 def _needed(size: float, total: int, stderr: float, degrees: float, level: float) -> int:

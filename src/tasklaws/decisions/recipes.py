@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 LAST = 5  # checkpoints that tell a run's noise
 _NEEDED = ("model", "task", "metric", "value")
-_SIZES = ("n_params", "train_flops")
+_AXES = ("n_params", "train_flops")
 _MOST_SHOWN = 40  # rows of a summary
-_LATE = 0.5  # of training: checkpoints before it still rise
+_SETTLED = 0.5  # of training: checkpoints before it still rise
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -204,7 +204,7 @@ def signal_to_noise(
         )
     if alike:
         notes.append(f"{len(alike)} tasks are left out, as late checkpoints, or models, do not differ: {_names(alike)}")
-    early = [label for label, share in begins.items() if share < _LATE]
+    early = [label for label, share in begins.items() if share < _SETTLED]
     if early:
         share = min(begins.values())
         notes.append(f"the rise counts as noise where checkpoints called late begin at {share:.0%}: {_names(early)}")
@@ -255,7 +255,7 @@ def _sizes(finals: pd.DataFrame, query: str | None, name: str = "scale") -> list
     rows = finals if query is None else finals[matching(finals, query, name)]
     if query is not None and not _several(rows).any():
         return [(query, rows)]
-    size = next((size for size in _SIZES if len(rows) and rows[size].notna().all()), None)
+    size = next((size for size in _AXES if len(rows) and rows[size].notna().all()), None)
     if size is None:
         raise TasklawsError(f"some rows have neither n_params nor train_flops: choose models by --{name} QUERY")
     unit = ["recipe", "model"]
@@ -274,7 +274,7 @@ def _scales(finals: pd.DataFrame, query: str | None, name: str) -> list[_Scale]:
     found = []
     for label, rows in _sizes(finals, query, name):
         if rows["recipe"].nunique() > 1:
-            sizes = rows[list(_SIZES)].median()
+            sizes = rows[list(_AXES)].median()
             found.append(_Scale(label, rows, float(sizes.dropna().iloc[0]) if sizes.notna().any() else np.nan))
     if not found:
         raise TasklawsError(

@@ -16,8 +16,8 @@ from tasklaws.decisions.clusters import Clusters
 from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, resolve
 from tasklaws.tabular.numbers import letters_as_scores, text_numbers
 
-CLUSTER_COLUMNS = ("cluster", "family", "template")
-_KNOWN = ("model", "task", "score", "attempt", *CLUSTER_COLUMNS)
+CLUSTERED_BY = ("cluster", "family", "template")
+_READ = ("model", "task", "score", "attempt", *CLUSTERED_BY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +37,14 @@ class CommonScores:
     notes: tuple[str, ...]
 
 
-def read_scores(path: Path) -> pd.DataFrame:
+def read_model_scores(path: Path) -> pd.DataFrame:
     """The rows of a table of items in any form that `open_table` reads, under the names here or ITEM_ALIASES.
 
     Names are text, scores floats in the unit that their column's name states; rows are numbered by line. A file that is
     none, a cell that is no score and a name close to a known one raise TasklawsError."""
     source = open_table(path)
-    columns = resolve(str(path), source.header, _KNOWN, aliases=ITEM_ALIASES)
-    refuse_near_misses(str(path), columns, _KNOWN, ITEM_ALIASES)
+    columns = resolve(str(path), source.header, _READ, aliases=ITEM_ALIASES)
+    refuse_near_misses(str(path), columns, _READ, ITEM_ALIASES)
     here = {given: name for name, given in columns.names.items()}
     table = source.frame([given for given, name in here.items() if name != "score"]).rename(columns=here)
     notes = list(source.notes)
@@ -159,13 +159,13 @@ def _chosen(rows: pd.DataFrame, models: Sequence[str] | None) -> list[str]:
 def _clusters(
     rows: pd.DataFrame, keys: list[str], items: pd.Index, column: str | None
 ) -> tuple[Clusters, str | None, list[str]]:
-    """The clusters of the items by a column (None: the first of CLUSTER_COLUMNS that has several), and what to say."""
+    """The clusters of the items by a column (None: the first of CLUSTERED_BY that has several), and what to say."""
     if column is not None and column not in rows:
         known = ", ".join(map(str, rows))
         raise TasklawsError(f"{_source(rows)}: no column {column!r} to cluster by: the table has {known:.300}")
     independent = Clusters(np.arange(len(items)))
     notes = []
-    for name in [column] if column else [name for name in CLUSTER_COLUMNS if name in rows]:
+    for name in [column] if column else [name for name in CLUSTERED_BY if name in rows]:
         of_item = rows.groupby(keys)[name].agg(["nunique", "first"]).reindex(items)
         if (of_item["nunique"] > 1).any():
             item = of_item.index[of_item["nunique"] > 1][0]

@@ -19,7 +19,7 @@ _PROBABILITIES = ("rc_soft", "probability")  # the probability given to the righ
 _BY_TASK = ("value", "n_items", "n_eff", "chance", "checkpoint_noise")
 _BY_MODEL = (*_BY_TASK, "other_values")
 _NAMES = ["ladder", "model", "task", "metric"]
-_NUMBERS = [*SIZES, "value", "stderr", "n_items", "n_eff", "chance"]
+_MEASURED = [*SIZES, "value", "stderr", "n_items", "n_eff", "chance"]
 _DERIVED = ["_days", "_loss"]  # columns that `compact` adds: days since 1970, whether less is better
 _GROWTH = 1.5 / 365.25  # e-folds of compute a day: 4.5 times a year, as frontier models' (Sevilla and Roldan 2024)
 _SAME = 1e-3  # sizes of one model that differ by a smaller share are one size, rounded
@@ -205,7 +205,7 @@ def compact(table: pd.DataFrame) -> pd.DataFrame:
     """What panels are made of, names as categories: a tenth of the memory."""
     if not set(_DERIVED) <= set(table):
         table = table.assign(_days=_days(table), _loss=_is_loss(table))
-    kept = [*_NAMES, "step", "is_final", *_NUMBERS, *_DERIVED]
+    kept = [*_NAMES, "step", "is_final", *_MEASURED, *_DERIVED]
     return table[[name for name in (*kept, "seed") if name in table]].astype(dict.fromkeys(_NAMES, "category"))
 
 
@@ -241,7 +241,7 @@ def _finals(table: pd.DataFrame) -> pd.DataFrame:
         step = kept["step"].fillna(-1.0)
         runs = [kept[key] for key in (*_NAMES, "seed") if key in kept]
         kept = kept[step == step.groupby(runs, dropna=False).transform("max")]
-    return kept.groupby(_NAMES, sort=True)[[*_NUMBERS, *_DERIVED]].mean().reset_index()
+    return kept.groupby(_NAMES, sort=True)[[*_MEASURED, *_DERIVED]].mean().reset_index()
 
 
 def _panel(ladder: str, loss: bool, own: pd.DataFrame, rows: pd.DataFrame, checkpoints: pd.DataFrame) -> Panel:

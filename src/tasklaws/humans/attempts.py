@@ -22,7 +22,7 @@ _ALIASES = {
     "timeout": "time_limit time_limit_seconds timeout_seconds limit_seconds",
     "solved": "correct is_correct success",
 }
-_KNOWN = [*ATTEMPTS.columns, "order"]
+_READ_OF_ATTEMPTS = [*ATTEMPTS.columns, "order"]
 
 
 def read_attempts(path: Path, items: Collection[str] | None = None) -> pd.DataFrame:
@@ -36,8 +36,8 @@ def read_attempts(path: Path, items: Collection[str] | None = None) -> pd.DataFr
     the value and its line, and so does an item that nobody attempted. `attrs["notes"]` says in lines what was read
     how."""
     source = open_table(path)
-    columns = resolve(str(path), source.header, _KNOWN, aliases=_ALIASES)
-    refuse_near_misses(str(path), columns, _KNOWN, _ALIASES)
+    columns = resolve(str(path), source.header, _READ_OF_ATTEMPTS, aliases=_ALIASES)
+    refuse_near_misses(str(path), columns, _READ_OF_ATTEMPTS, _ALIASES)
     numbers = [*ATTEMPTS.numbers, "order"]
     texts = [name for column, name in columns.names.items() if column not in numbers]
     table = source.frame([*texts, *group_columns(source.header)]).dropna(how="all")

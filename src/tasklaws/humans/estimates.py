@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-_SHOWN = 20  # items in a summary
+_ITEMS_SHOWN = 20  # items in a summary
 _ALL = "items"  # the family of items that have none
 
 
@@ -104,12 +104,12 @@ class SolveRates(Result):
         """What to mind, each item's rate and time with their intervals (of many items, the first), and their range."""
         rates, people = self.items["solve_rate"], self.items["n_people"]
         tried = f"{len(self.items)} items, each tried by {people.min()} to {people.max()} people"
-        shown = self.items.head(_SHOWN)
+        shown = self.items.head(_ITEMS_SHOWN)
         table = pd.DataFrame({"item": shown["item"], "people": shown["n_people"], "solved": shown["n_solved"]})
         for column, digits in (("solve_rate", 3), ("median_seconds", 1)):
             rows = shown[_limits(column)].to_numpy(float)
             table[column] = [_with_limits(row, digits) for row in rows]
-        more = [f"... and {len(self.items) - _SHOWN} items more"] if len(self.items) > _SHOWN else []
+        more = [f"... and {len(self.items) - _ITEMS_SHOWN} items more"] if len(self.items) > _ITEMS_SHOWN else []
         intervals = f"in brackets: {self.level:.0%} intervals; `-`: not bounded by the data"
         solved = f"{tried} and solved by {rates.min():.1%} to {rates.max():.1%} of them"
         return "\n".join([*self.notes, table.to_string(index=False), *more, intervals, solved])

@@ -24,7 +24,7 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
 # The prior on how far a record lies above the one before, in logits, and how many steps that prior is worth.
 _STEP, _STEPS = 0.3, 3.0
 _FEWEST = 3  # earlier models that a forecast needs to count in the choice between two forecasts
-_ROUNDS = 3  # of learning from one another what several attempts are worth and how far items lie apart
+_LEARNING_ROUNDS = 3  # of learning from one another what several attempts are worth and how far items lie apart
 _RECENT = 20  # how many of the latest models that choice rests on: enough, and long tables stay quick
 
 
@@ -46,11 +46,11 @@ class Levels:
         nothing, trials = Explanation(np.zeros((len(table.items), 0)), {}), None
         level = {"level": np.ones((len(table.models), 1))}
         fit = fit_item_response(table.scores, nothing, level, table.chance)
-        for _ in range(_ROUNDS):
+        for _ in range(_LEARNING_ROUNDS):
             if table.repeats is None:
                 break
             solved = solve_probability(fit.ability, -fit.offsets(np.ones(1))[:, None], table.chance[:, None])
-            trials = independent_trials(table.repeats, solved)
+            trials = trials_worth(table.repeats, solved)
             fit = fit_item_response(table.scores, nothing, level, table.chance, trials)
         offsets = fit.offsets(np.ones(1))
         earlier = logit(expit(fit.ability + offsets[:, None]).mean(axis=0))
@@ -69,7 +69,7 @@ class Levels:
         return float(logit(np.clip(expit(ability + self.offsets).mean(), half_an_item, 1 - half_an_item)))
 
 
-def independent_trials(repeats: Repeats, solved: Array) -> Array:
+def trials_worth(repeats: Repeats, solved: Array) -> Array:
     """(N, M) how many independent answers several attempts are worth: n / (1 + (n - 1) r).
 
     r is the correlation of a model's attempts at an item beyond what its ability and the item's difficulty say,

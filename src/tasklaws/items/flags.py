@@ -11,13 +11,13 @@ from tasklaws.items.table import ItemTable
 
 OK = "ok"
 NEGATIVE = "negative discrimination"
-BELOW_CHANCE = "best models below chance"
-_SURE = 0.5  # posterior probability of a negative slope that is worth a flag
+FLAG_BELOW_CHANCE = "best models below chance"
+_PROBABLE = 0.5  # posterior probability of a negative slope that is worth a flag
 _UNLIKELY = 0.01  # probability, were an item answered at chance, of as few right answers of the best
 _BEST = 1 / 3  # of the models
 _WRONG = 0.05  # the share of items that have a negative slope, a priori; a slope is about 1, or -1
 _SLOPE_SD = 0.5
-_SLOPES = np.linspace(-2.5, 2.5, 26)
+_SLOPE_GRID = np.linspace(-2.5, 2.5, 26)
 _OFFSETS = np.linspace(-3.0, 3.0, 31)  # in standard deviations of the items' offsets
 
 
@@ -37,7 +37,7 @@ def item_flags(table: ItemTable) -> pd.DataFrame:
         mean[of_chance], negative[of_chance] = _slopes(table, levels, of_chance, float(each))
     below = _below_chance(table, levels)
     flags = [
-        "; ".join(name for name, found in ((NEGATIVE, wrong > _SURE), (BELOW_CHANCE, low)) if found) or OK
+        "; ".join(name for name, found in ((NEGATIVE, wrong > _PROBABLE), (FLAG_BELOW_CHANCE, low)) if found) or OK
         for wrong, low in zip(negative, below, strict=True)
     ]
     return pd.DataFrame({"discrimination": mean, "flag": flags}, index=table.items.index)
@@ -46,7 +46,7 @@ def item_flags(table: ItemTable) -> pd.DataFrame:
 def _slopes(table: ItemTable, levels: Levels, items: np.ndarray, chance: float) -> tuple[Array, Array]:
     """The posterior mean of each of some items' slope, and the probability that it is negative."""
     centre, spread = float(levels.offsets.mean()), float(max(levels.offsets.std(), 1.0))
-    slopes, offsets = (grid.ravel() for grid in np.meshgrid(_SLOPES, centre + spread * _OFFSETS, indexing="ij"))
+    slopes, offsets = (grid.ravel() for grid in np.meshgrid(_SLOPE_GRID, centre + spread * _OFFSETS, indexing="ij"))
     prior = np.logaddexp(
         np.log1p(-_WRONG) + norm.logpdf(slopes, 1, _SLOPE_SD), np.log(_WRONG) + norm.logpdf(slopes, -1, _SLOPE_SD)
     )

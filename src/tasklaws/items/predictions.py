@@ -20,7 +20,7 @@ from tasklaws.stats.scores import concordance, log_loss
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SHOWN = 5  # items of one kind in a summary
+_EXAMPLES = 5  # items of one kind in a summary
 HALF_WIDTH = float(ndtri(0.95))  # of a 90% interval, in standard errors
 DEFINITIONS = {
     "log_loss": "-(y log p + (1 - y) log(1 - p)) in nats; the held-out model's mean score given, as one ability; "
@@ -92,8 +92,8 @@ class ItemPredictions(Result):
         if unsettled:
             lines.append(f"{unsettled} fits did not settle: see not_converged among the figures")
         for flag, items in self.difficulties[self.difficulties["flag"] != OK].groupby("flag")["task"]:
-            more = ", ..." if len(items) > _SHOWN else ""
-            lines.append(f"items that look bad, {len(items)}, {flag}: {', '.join(items.head(_SHOWN))}{more}")
+            more = ", ..." if len(items) > _EXAMPLES else ""
+            lines.append(f"items that look bad, {len(items)}, {flag}: {', '.join(items.head(_EXAMPLES))}{more}")
         return lines
 
     def to_dict(self) -> dict[str, object]:

@@ -20,11 +20,11 @@ from tasklaws.tabular.numbers import iso_days, letters_as_scores, text_numbers
 _NEEDED = ["model", "task", "score"]
 _OF_ITEM = ITEM_SCORES.columns[ITEM_SCORES.columns.index("family") :]
 _DAYS_A_YEAR = 365.25
-_SHOWN = 8  # names of columns in a note
+_COLUMNS_NAMED = 8  # names of columns in a note
 _POSITIVE = ("n_params", "human_minutes", "human_attempts")
 _PEOPLE = ("human_attempts", "human_solved")
-_SHARE = (0.0, 1.0, "a number in [0, 1]")
-_RANGES = {"score": _SHARE, "chance": _SHARE}
+_SCORE_RANGE = (0.0, 1.0, "a number in [0, 1]")
+_RANGES = {"score": _SCORE_RANGE, "chance": _SCORE_RANGE}
 _RANGES |= dict.fromkeys(_POSITIVE, (0.0, np.inf, "a finite number, more than 0"))
 
 
@@ -152,8 +152,8 @@ def _known_columns(table: pd.DataFrame, source: str, notes: list[str]) -> pd.Dat
     columns = resolve(source, map(str, table), ITEM_SCORES.columns, aliases=ITEM_ALIASES)
     refuse_near_misses(source, columns, ITEM_SCORES.columns, ITEM_ALIASES)
     if columns.others:
-        more = f" ... {len(columns.others)} in all" if len(columns.others) > _SHOWN else ""
-        notes.append(f"columns not known, left out: {', '.join(map(shown, columns.others[:_SHOWN]))}{more}")
+        more = f" ... {len(columns.others)} in all" if len(columns.others) > _COLUMNS_NAMED else ""
+        notes.append(f"columns not known, left out: {', '.join(map(shown, columns.others[:_COLUMNS_NAMED]))}{more}")
     known = table[[*columns.names.values()]].set_axis([*columns.names], axis="columns")
     for column, factor in columns.factors.items():
         known[column] = _numbers(known[column], column, comma=False)[0] * factor

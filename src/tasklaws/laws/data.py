@@ -179,7 +179,7 @@ def points_to_fit(given: pd.DataFrame, law: Law, final: bool = True, best_run: b
     if len(chance) and np.ptp(chance) > 1e-3:
         raise TasklawsError(f"chance differs between rows ({chance.min()} to {chance.max()}): fit tasks one by one")
     items, notes = (
-        worth({name: part[used] for name, part in numbers.items()}, law)
+        items_behind({name: part[used] for name, part in numbers.items()}, law)
         if kind == "accuracy"
         else (
             np.ones(int(used.sum())),
@@ -209,7 +209,7 @@ def points_to_fit(given: pd.DataFrame, law: Law, final: bool = True, best_run: b
     )
 
 
-def worth(numbers: dict[str, Array], law: Law) -> tuple[Array, list[str]]:
+def items_behind(numbers: dict[str, Array], law: Law) -> tuple[Array, list[str]]:
     """How many items each accuracy is worth (`items_bounded`), and a line where that is not known."""
     value, stderr, n_items = numbers["value"], numbers["stderr"], numbers["n_items"]
     n_items = np.where(n_items >= 1, n_items, np.nan)

@@ -21,7 +21,7 @@ from tasklaws.laws.status import LossFunction
 
 BASINS = 2  # that every bootstrap replicate searches
 _BASIN_DISTANCE = 1e-3  # in a search coordinate, from where on two ends are different basins
-_SAME = 0.05  # of the objective: a basin this much worse than the best is no rival to it in a replicate
+_RIVAL = 0.05  # of the objective: a basin this much worse than the best is no rival to it in a replicate
 FEW = 2_000  # points that a replicate searches at the most, by taking every k-th
 
 
@@ -210,7 +210,7 @@ def basins(theta: Array, objective: Array) -> Array:
     """The best ends that differ from each other."""
     kept = [theta[0]]
     for end, value in zip(theta[1:], objective[1:], strict=True):
-        rival = value <= objective[0] * (1 + _SAME) + 1e-12
+        rival = value <= objective[0] * (1 + _RIVAL) + 1e-12
         if rival and len(kept) < BASINS and all(np.abs(end - other).max() > _BASIN_DISTANCE for other in kept):
             kept.append(end)
     return np.array(kept)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WIDTH = np.log(1.2)  # of the range of ln FLOPs that counts as one budget: digitised ones spread by some 10%
+_BUDGET_WIDTH = np.log(1.2)  # of the range of ln FLOPs that counts as one budget: digitised ones spread by some 10%
 _FEWEST_SIZES = 4  # of a profile; an envelope needs two
 _REPLICATES_KEPT = 0.9  # of the redraws, that must have a minimum inside a budget's sizes
 APPROACHES = ("envelope", "isoflop", "parametric")
@@ -219,14 +219,14 @@ def isoflop(
 
 def budgets_of(log_flops: Array, sizes: Array) -> NDArray[np.intp]:
     """The number of each run's budget, in order of compute, -1 where no other size has about its compute: of the ranges
-    of _WIDTH in ln FLOPs that with the most sizes is one, then that of the rest, and so on."""
+    of _BUDGET_WIDTH in ln FLOPs that with the most sizes is one, then that of the rest, and so on."""
     found = np.full(len(sizes), -1, dtype=np.intp)
     ranges: list[NDArray[np.intp]] = []
     left = np.argsort(log_flops, kind="stable")
     codes = np.unique(sizes, return_inverse=True)[1]
     while len(left):
         at = log_flops[left]
-        ends = np.searchsorted(at, at + _WIDTH, side="right")
+        ends = np.searchsorted(at, at + _BUDGET_WIDTH, side="right")
         counts = _distinct(codes[left], ends)
         start = int(np.argmax(counts))
         if counts[start] < 2:

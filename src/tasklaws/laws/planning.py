@@ -20,7 +20,7 @@ from tasklaws.laws.status import Status
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SAME = 1e-9  # a relative difference that is rounding
+_ROUNDING = 1e-9  # a relative difference that is rounding
 _LOG_TOKENS = (0.0, 200.0)  # where a plan is looked for
 _FIT_REMEDY = "give what `tasklaws fit TABLE --law chinchilla --json` printed"
 _MORE_RUNS = "fit runs whose sizes and tokens vary apart from each other, or more of them"
@@ -193,7 +193,7 @@ def _limits(
     for name in ("n_params", "n_tokens", "loss"):
         estimate = float(getattr(found, name))
         low, high = (float(end) for end in np.quantile([getattr(one, name) for one in plans], tails))
-        if high - low > _SAME * estimate:  # not what all plans agree on
+        if high - low > _ROUNDING * estimate:  # not what all plans agree on
             is_open = lacking > tails[0] * len(surfaces)
             interval[name] = (None, None) if is_open else (min(low, estimate), max(high, estimate))
     return interval, lacking

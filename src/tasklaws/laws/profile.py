@@ -17,7 +17,7 @@ from tasklaws.laws.result import Fit
 
 Numbers = tuple[float, float, float, float, float]  # E, A, B, alpha, beta
 _BEYOND = 1e3  # the factor either way from a plan's size within which others are tried
-_SIZES = 49  # tried in that range
+_TRIED = 49  # tried in that range
 _FLOORS = 21  # tried from 0 to the lowest loss
 _MOST_POINTS = 2_000  # that a profile looks at, by taking every k-th
 
@@ -61,7 +61,7 @@ def allowed_surfaces(fit: Fit, n_params: float, n_tokens: float, served: float) 
     if free < 1:
         raise TasklawsError("it has no more points than parameters, which allow any plan")
     points = points.iloc[:: -(-len(points) // _MOST_POINTS)]
-    sizes = n_params * np.geomspace(1 / _BEYOND, _BEYOND, _SIZES)
+    sizes = n_params * np.geomspace(1 / _BEYOND, _BEYOND, _TRIED)
     tokens = ((6 * n_params * n_tokens + 2 * n_params * served) / sizes - 2 * served) / 6
     sizes, tokens = sizes[tokens > 0], tokens[tokens > 0]
     by_size, misfit_by_size = _with_optimum(points, sizes, tokens, 1 + served / (3 * tokens))

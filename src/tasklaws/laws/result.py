@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 At = ArrayLike | Mapping[str, ArrayLike] | pd.DataFrame  # a law's inputs by name, or the numbers of its one input
 _CURVE_BEYOND = 0.5  # the curve goes on past the largest point by this share of the range of log x
-_OWN = ("kind", "reason", "objective", "overdispersion", "level")  # of a Fit, plain in its JSON too
+_PLAIN = ("kind", "reason", "objective", "overdispersion", "level")  # of a Fit, plain in its JSON too
 _SHOWN = 20  # outliers that the report names
 _TIED = 0.95  # a rank correlation from which on the report names two parameters together
 
@@ -277,7 +277,7 @@ class Fit(Result):
         """Plain JSON types; `from_dict` reads it back. Draws are text, one parameter a string. A parameter without a
         standard error has no interval either. Not `whole`, it is as fits.json keeps it: without points, draws and
         correlations, and cannot be read back as a Fit."""
-        as_they_are = ("params", "units", "stderr", "n_points", "misfit", "status", *_OWN)
+        as_they_are = ("params", "units", "stderr", "n_points", "misfit", "status", *_PLAIN)
         found: dict[str, object] = {
             "law": self.law.name,
             "inputs": list(self.law.inputs),
@@ -335,7 +335,7 @@ class Fit(Result):
                 better=row.get("better"),
                 loss_function=row.get("loss_function", "huber"),
                 notes=tuple(row.get("notes", ())),
-                **{name: row[name] for name in _OWN},
+                **{name: row[name] for name in _PLAIN},
             )
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration) as error:
             raise TasklawsError(

@@ -8,7 +8,7 @@ from typing import Literal
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.readers.runs import Run, short
+from tasklaws.readers.runs import EvalRun, shortened
 from tasklaws.tabular.layouts import Layout
 
 Groups = Literal["subtasks", "groups", "all"]
@@ -39,7 +39,7 @@ FILTERS = ("", "strict-match")  # before others, which go by name
 _SAME_RUN = ["model", "step", "n_shot", "task", "metric"]
 
 
-def without_doubles(table: pd.DataFrame, runs: Sequence[Run], groups: Groups, notes: list[str]) -> pd.DataFrame:
+def without_doubles(table: pd.DataFrame, runs: Sequence[EvalRun], groups: Groups, notes: list[str]) -> pd.DataFrame:
     """The rows without those that say again what others of their run say.
 
     Of a group and its tasks, `groups` says which stay where both have the metric: "subtasks", "groups", or "all" of
@@ -60,8 +60,8 @@ def without_doubles(table: pd.DataFrame, runs: Sequence[Run], groups: Groups, no
         names = table.loc[doubled, "task"].unique()
         other = "groups" if groups == "subtasks" else "subtasks"
         notes.append(
-            f"left out {doubled.sum()} row(s) of {len(names)} {what}, as {short(names[0])}: they say the same again; "
-            f"--groups {other} keeps those instead, --groups all both"
+            f"left out {doubled.sum()} row(s) of {len(names)} {what}, as {shortened(names[0])}: they say the same "
+            f"again; --groups {other} keeps those instead, --groups all both"
         )
     return table[~doubled]
 
@@ -105,8 +105,8 @@ def one_variant(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     first = out.iloc[0]
     notes.append(
         f"left out {len(out)} row(s) of {', '.join(sorted(out['metric'].unique())[:5])}: other readings of the answers "
-        f"that count already, as {short(first['task'])} by {short(chosen[out.index[0]])}; --metric names what is kept "
-        "instead, --metric all keeps all"
+        f"that count already, as {shortened(first['task'])} by {shortened(chosen[out.index[0]])}; --metric names what is "
+        "kept instead, --metric all keeps all"
     )
     return table.drop(out.index)
 
@@ -115,8 +115,8 @@ def only_metrics(table: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:
     """The rows of metrics that are named, with their filter or without; one that no row has raises TasklawsError."""
     for name in wanted:
         if not (table["metric"].eq(name) | table["base"].eq(name)).any():
-            there = ", ".join(short(metric, 30) for metric in sorted(table["metric"].unique())[:8])
-            raise TasklawsError(f"--metric {short(name)}: no row has it: there are {there}")
+            there = ", ".join(shortened(metric, 30) for metric in sorted(table["metric"].unique())[:8])
+            raise TasklawsError(f"--metric {shortened(name)}: no row has it: there are {there}")
     return table[table["metric"].isin(wanted) | table["base"].isin(wanted)]
 
 
@@ -144,6 +144,6 @@ def _refuse_rerun(rows: pd.DataFrame, remedy: str) -> None:
     group = rows.groupby(_SAME_RUN, dropna=False, sort=False).ngroup()
     first, second, *_ = rows[group == group.iloc[0]].itertuples()
     named = {name: getattr(first, name) for name in ("model", "step", "task", "metric")}
-    what = ", ".join(f"{name} {short(str(value), 30)}" for name, value in named.items() if pd.notna(value))
-    labels = short(str(second.label), 160), short(str(first.label), 160)
+    what = ", ".join(f"{name} {shortened(str(value), 30)}" for name, value in named.items() if pd.notna(value))
+    labels = shortened(str(second.label), 160), shortened(str(first.label), 160)
     raise TasklawsError(f"{labels[0]}: same as {labels[1]} ({what}): {remedy}")

@@ -15,21 +15,21 @@ from typing import Any
 import pandas as pd
 
 from tasklaws.readers.runs import (
+    EvalRun,
     LeftOut,
-    Run,
     Score,
     count,
     dotted,
+    finite_number,
     is_number,
     left_out,
     moment,
-    number,
     part,
     positive,
 )
 from tasklaws.tables import SIZES, losses
 
-SCHEMA = "0.3.0"
+SCHEMA_VERSION = "0.3.0"
 _OURS = ("step", *SIZES)  # what we write of a model in additional_details
 
 
@@ -43,14 +43,14 @@ def is_record(document: Any) -> bool:
     )
 
 
-def read_record(file: Path, document: Mapping[str, Any], found: list[LeftOut]) -> Run:
+def read_record(file: Path, document: Mapping[str, Any], found: list[LeftOut]) -> EvalRun:
     """The run of one record; results that are no finite numbers are added to `found`."""
     info = document["model_info"]
     name = next((one for one in (info.get("id"), info.get("name")) if isinstance(one, str) and one.strip("/ ")), None)
     details = info.get("additional_details")
     times = (moment(document.get(key)) for key in ("evaluation_timestamp", "retrieved_timestamp"))
     step = _figure(details, "step")
-    return Run(
+    return EvalRun(
         file=file,
         scores=list(_scores(file, document["evaluation_results"], found)),
         name=name,
@@ -65,7 +65,7 @@ def _figure(details: Any, key: str) -> float | None:
     """A number among details, all of which are text."""
     text = part(details, key)
     try:
-        return number(float(text)) if isinstance(text, str) else number(text)
+        return finite_number(float(text)) if isinstance(text, str) else finite_number(text)
     except ValueError:
         return None
 
@@ -95,7 +95,7 @@ def _scores(file: Path, results: list[Any], found: list[LeftOut]) -> Iterator[Sc
         lower = part(config, "lower_is_better")
         # Before 0.3.0 `standard_error` was a number.
         stderr = part(details, "uncertainty", "standard_error")
-        stderr = number(part(stderr, "value") if isinstance(stderr, dict) else stderr)
+        stderr = finite_number(part(stderr, "value") if isinstance(stderr, dict) else stderr)
         yield Score(
             where=where,
             task=task,
@@ -171,7 +171,7 @@ def _record(
     rows = rows.sort_values(["task", "metric"], kind="stable")
     loss = losses(rows)
     return {
-        "schema_version": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
         "evaluation_id": f"{ladder}/{model}{'' if step is None else f'@{step}'}/{seconds}",
         "retrieved_timestamp": seconds,
         "source_metadata": {

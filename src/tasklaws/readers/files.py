@@ -13,7 +13,7 @@ from tasklaws.core.progress import progress
 from tasklaws.core.user_tables import is_table, open_table
 from tasklaws.points import RESULT
 from tasklaws.readers import every_eval_ever, inspect_logs, lm_eval
-from tasklaws.readers.runs import LeftOut, Run, short
+from tasklaws.readers.runs import EvalRun, LeftOut, shortened
 from tasklaws.tabular.names import known_as
 
 REMEDY = "give a result file of lm-eval or another tool (docs/import.md), a tidy table, or a directory of them"
@@ -29,7 +29,7 @@ _READERS = (
 class Gathered:
     """The runs of result files, the paths of tidy tables and of scores by item, and lines on what was skipped."""
 
-    runs: list[Run] = field(default_factory=list)
+    runs: list[EvalRun] = field(default_factory=list)
     tables: list[Path] = field(default_factory=list)
     samples: list[Path] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
@@ -61,9 +61,9 @@ def gather(paths: Sequence[Path], besides: Path | None) -> Gathered:
             advance()
     kinds = []
     if samples := [path for path in gathered.samples if path not in paths]:
-        kinds.append(f"{len(samples)} of scores by item, which --items reads, as {short(str(samples[0]), 200)}")
+        kinds.append(f"{len(samples)} of scores by item, which --items reads, as {shortened(str(samples[0]), 200)}")
     if skipped:
-        kinds.append(f"{len(skipped)} without results, as {short(str(skipped[0]), 200)}")
+        kinds.append(f"{len(skipped)} without results, as {shortened(str(skipped[0]), 200)}")
     if kinds:
         gathered.notes.append(f"skipped {len(samples) + len(skipped)} file(s): {'; '.join(kinds)}")
     return gathered

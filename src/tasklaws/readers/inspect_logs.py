@@ -14,16 +14,16 @@ from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.readers.runs import (
+    EvalRun,
     LeftOut,
-    Run,
     Score,
     count,
     dotted,
+    finite_number,
     is_number,
     item_name,
     left_out,
     moment,
-    number,
     part,
     stamp,
 )
@@ -32,7 +32,7 @@ from tasklaws.readers.runs import (
 _SPREADS = frozenset({"stderr", "bootstrap_stderr", "bootstrap_std", "std", "var", "ci_lower", "ci_upper"})
 # inspect_ai.scorer.value_to_float: correct, incorrect, partly correct, no answer.
 LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
-_REMEDY = "convert it by `inspect log convert --to json`"
+_CONVERT = "convert it by `inspect log convert --to json`"
 
 
 def is_log(document: Any) -> bool:
@@ -50,18 +50,18 @@ def read_archive(path: Path) -> dict[str, Any]:
             document = json.loads(archive.read("header.json"))
             samples = json.loads(archive.read("summaries.json")) if "summaries.json" in archive.namelist() else []
     except NotImplementedError as error:
-        raise TasklawsError(f"{path}: compressed as this Python cannot read ({error}): {_REMEDY}") from error
+        raise TasklawsError(f"{path}: compressed as this Python cannot read ({error}): {_CONVERT}") from error
     except (zipfile.BadZipFile, KeyError, ValueError, RecursionError, EOFError) as error:
-        raise TasklawsError(f"{path}: no whole Inspect log ({str(error)[:80]}): {_REMEDY}") from error
+        raise TasklawsError(f"{path}: no whole Inspect log ({str(error)[:80]}): {_CONVERT}") from error
     if not is_log(document):
-        raise TasklawsError(f"{path}: no whole Inspect log (its header has no `eval`): {_REMEDY}")
+        raise TasklawsError(f"{path}: no whole Inspect log (its header has no `eval`): {_CONVERT}")
     return {**document, "samples": samples}
 
 
-def read_log(file: Path, document: Mapping[str, Any], found: list[LeftOut]) -> Run:
+def read_log(file: Path, document: Mapping[str, Any], found: list[LeftOut]) -> EvalRun:
     """The run of one log; a log of a run that did not succeed, and numbers that are none, are added to `found`."""
     scores = list(_scores(file, document, found)) if _complete(file, document, found) else []
-    return Run(file=file, scores=scores, name=model_name(document), ran=_ran(file, document))
+    return EvalRun(file=file, scores=scores, name=model_name(document), ran=_ran(file, document))
 
 
 def model_name(document: Mapping[str, Any]) -> str | None:
@@ -69,7 +69,7 @@ def model_name(document: Mapping[str, Any]) -> str | None:
     return name if isinstance(name, str) and name.strip("/ ") else None
 
 
-def task_name(document: Mapping[str, Any]) -> str:
+def inspect_task(document: Mapping[str, Any]) -> str:
     """The task's name, without the package that it is registered in."""
     for key in ("task_display_name", "task"):
         name = part(document, "eval", key)
@@ -85,14 +85,16 @@ def _ran(file: Path, document: Mapping[str, Any]) -> Any:
 def _complete(file: Path, document: Mapping[str, Any], found: list[LeftOut]) -> bool:
     status = document.get("status")
     if status != "success":
-        found.append(left_out(file, "status", task_name(document), "", status, "a run that did not end has no result"))
+        found.append(
+            left_out(file, "status", inspect_task(document), "", status, "a run that did not end has no result")
+        )
     return status == "success"
 
 
 def _scores(file: Path, document: Mapping[str, Any], found: list[LeftOut]) -> Iterator[Score]:
     scores = part(document, "results", "scores")
     scores = [score for score in scores if isinstance(score, dict)] if isinstance(scores, list) else []
-    task = task_name(document)
+    task = inspect_task(document)
     names = {str(score.get("name")) for score in scores}
     choices = _number_of_choices(document)
     for score in scores:
@@ -102,7 +104,7 @@ def _scores(file: Path, document: Mapping[str, Any], found: list[LeftOut]) -> It
         name = str(score.get("name"))
         # Of several epochs "mean" is the plain score; others, as "at_least_1", are scores of their own.
         reducer = "" if score.get("reducer") in (None, "mean") else str(score["reducer"])
-        stderr = number(part(metrics, "stderr", "value"))
+        stderr = finite_number(part(metrics, "stderr", "value"))
         for key, metric in metrics.items():
             if key in _SPREADS:
                 continue
@@ -147,14 +149,18 @@ def sample_scores(
 
     Samples without such a score (an error, a limit) are added to `found`.
     """
-    task, choices = task_name(document), _number_of_choices(document)
+    task, choices = inspect_task(document), _number_of_choices(document)
     names = Counter(name for one in samples(document) for name in _scorers(one))
     chosen = scorer if scorer is not None else next((name for name, _ in names.most_common(1)), "")
     for one in samples(document):
         identity = item_name(one.get("id"))
         value = part(one, "scores", chosen, "value")
         score = (
-            LETTERS.get(value) if isinstance(value, str) else 1.0 * value if isinstance(value, bool) else number(value)
+            LETTERS.get(value)
+            if isinstance(value, str)
+            else 1.0 * value
+            if isinstance(value, bool)
+            else finite_number(value)
         )
         if score is None or not 0 <= score <= 1 or identity is None:
             where = dotted("samples", str(one.get("id")), "scores", chosen)

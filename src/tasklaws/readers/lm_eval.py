@@ -15,16 +15,16 @@ from typing import Any
 
 from tasklaws.readers.chance import chance
 from tasklaws.readers.runs import (
+    EvalRun,
     LeftOut,
-    Run,
     Score,
     count,
     dotted,
+    finite_number,
     implied_n_items,
     is_number,
     left_out,
     moment,
-    number,
     part,
     positive,
     stamp,
@@ -35,7 +35,7 @@ __all__ = ["chance", "implied_n_items", "is_results", "read_results"]
 _MARKS = ("config", "versions", "configs", "config_general", "n-shot")  # one of them stands beside `results`
 # What stands among a task's metrics but is none; a metric of such a name has its filter behind it, as in "name,none".
 _NOTES = {"alias", "name", "sample_len", "sample_count", "samples"}
-_NAMES = ("peft", "delta", "pretrained", "model", "path", "engine")  # where lm-eval 0.4.13 looks for a model's name
+_NAME_KEYS = ("peft", "delta", "pretrained", "model", "path", "engine")  # where lm-eval 0.4.13 looks for a model's name
 # What config.model says where it names the way to run a model; "gpt2" was one of them in lm-eval 0.3.
 _BACKENDS = frozenset(
     (
@@ -59,7 +59,7 @@ def is_results(document: Any) -> bool:
     )
 
 
-def read_results(file: Path, document: Mapping[str, Any], found: list[LeftOut]) -> Run:
+def read_results(file: Path, document: Mapping[str, Any], found: list[LeftOut]) -> EvalRun:
     """The run of one result file; entries that are no finite numbers are added to `found`.
 
     Unknown is None. `n_items` is what the file says, or what a value and its standard error imply.
@@ -70,7 +70,7 @@ def read_results(file: Path, document: Mapping[str, Any], found: list[LeftOut]) 
     revision = part(document, "config_general", "model_config", "revision") if lighteval else arguments.get("revision")
     revision = revision if isinstance(revision, str) and revision.strip() else None
     scores = list((_lighteval_scores if lighteval else _scores)(file, document, found))
-    return Run(
+    return EvalRun(
         file=file,
         scores=scores,
         name=name,
@@ -89,7 +89,7 @@ def _scores(file: Path, document: Mapping[str, Any], found: list[LeftOut]) -> It
         # "group_subtasks" apart, lm-eval keeps nothing of a group: its choices are those of its tasks.
         below = part(document, "group_subtasks", task)
         choices = _choices(document, [task] if not isinstance(below, list) or not below else below)
-        shots = number(part(document, "n-shot", task)), number(part(document, "config", "num_fewshot"))
+        shots = finite_number(part(document, "n-shot", task)), finite_number(part(document, "config", "num_fewshot"))
         n_shot = next((shot for shot in shots if shot is not None), None)
         effective = count(part(document, "n-samples", task, "effective"))
         directions = _directions(part(document, "configs", task, "metric_list"), "metric")
@@ -126,7 +126,7 @@ def _numbers(file: Path, task: str, metrics: Any, found: list[LeftOut]) -> Itera
             found.append(left_out(file, where, task, metric, value, "it should be a finite number"))
             continue
         name = f"{metric}_stderr,{filtered}" if filtered else f"{metric}_stderr"
-        stderr = number(metrics.get(name))  # unknown where it says "N/A", or NaN of a single item
+        stderr = finite_number(metrics.get(name))  # unknown where it says "N/A", or NaN of a single item
         if stderr is not None and stderr < 0:
             where = dotted("results", task, name)
             found.append(left_out(file, where, task, f"{metric}_stderr", stderr, "a standard error is 0 or more"))
@@ -198,7 +198,7 @@ def _arguments(given: Any) -> dict[str, Any]:
 
 def _name(document: Mapping[str, Any], arguments: Mapping[str, Any]) -> str | None:
     backend = part(document, "config", "model")
-    given = [arguments.get(key) for key in _NAMES] + [document.get("model_name")]
+    given = [arguments.get(key) for key in _NAME_KEYS] + [document.get("model_name")]
     given.append(None if isinstance(backend, str) and backend.lower() in _BACKENDS else backend)
     return next((name for name in given if isinstance(name, str) and name.strip("/ ")), None)
 

@@ -14,12 +14,12 @@ from tasklaws.readers.choose import Choices, one_run, one_variant, only_metrics,
 from tasklaws.readers.files import Gathered, gather
 from tasklaws.readers.models import fill, no_models, place_in_ladders, read_models, sized, without_results
 from tasklaws.readers.names import Named, name_models
-from tasklaws.readers.runs import LeftOut, Run, Score, refuse_strictly, short, summary
+from tasklaws.readers.runs import EvalRun, LeftOut, Score, refuse_strictly, shortened, summary
 from tasklaws.readers.scales import usable
 from tasklaws.tables import POINTS, SIZES, losses
 from tasklaws.tabular.gaps import fill_gaps
 
-_NUMBERS = ["step", "value", "stderr", "n_items", "chance", "n_shot", "n_params_total", *SIZES]
+_FLOATS = ["step", "value", "stderr", "n_items", "chance", "n_shot", "n_params_total", *SIZES]
 _FAR_BELOW = 4.0  # standard errors below chance that are no accident
 
 
@@ -70,7 +70,7 @@ def merge_results(
     check(merged, RESULT, POINTS.keys)
     absent = without_results(pd.concat([table["model"] for table in filled] + [scores["full"]]), known)
     if absent:
-        notes.append(f"{models}: no results of {short(', '.join(absent), 200)}")
+        notes.append(f"{models}: no results of {shortened(', '.join(absent), 200)}")
     return Merged(merged, list(dict.fromkeys([*summary(found), *notes, *_doubts(merged)])), found)
 
 
@@ -82,10 +82,10 @@ def _nothing(paths: Sequence[Path], files: Gathered, found: Sequence[LeftOut]) -
             + ": no results are left"
         )
     samples = f": {len(files.samples)} file(s) of scores by item are there, for --items" if files.samples else ""
-    return f"no results in {short(', '.join(map(str, paths)), 200)}{samples or ': ' + files.remedy}"
+    return f"no results in {shortened(', '.join(map(str, paths)), 200)}{samples or ': ' + files.remedy}"
 
 
-def _scores(runs: Sequence[Run], choices: Choices, found: list[LeftOut], notes: list[str]) -> pd.DataFrame:
+def _scores(runs: Sequence[EvalRun], choices: Choices, found: list[LeftOut], notes: list[str]) -> pd.DataFrame:
     """The usable rows of all runs, each labelled by its place."""
     runs = [run for run in runs if run.scores]
     named = name_models(runs, notes, choices.model_name, choices.name_from)
@@ -101,14 +101,14 @@ def _scores(runs: Sequence[Run], choices: Choices, found: list[LeftOut], notes: 
     return table.set_index("label")
 
 
-def _table(runs: Sequence[Run], named: Sequence[Named]) -> pd.DataFrame:
+def _table(runs: Sequence[EvalRun], named: Sequence[Named]) -> pd.DataFrame:
     rows = [
         (number, *score, *name, run.file, run.ran, run.n_params_total, *(run.sizes.get(size) for size in SIZES))
         for number, (run, name) in enumerate(zip(runs, named, strict=True))
         for score in run.scores
     ]
     columns = ["run", *Score._fields, *Named._fields, "file", "ran", "n_params_total", *SIZES]
-    table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(_NUMBERS, "float64"))
+    table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(_FLOATS, "float64"))
     table = table.astype({"ran": "datetime64[us]", "higher_is_better": "object", "unit": "object"})
     plain = table["filter"].eq("")
     table["base"] = table["metric"]
@@ -143,8 +143,8 @@ def _doubts(table: pd.DataFrame) -> list[str]:
         lowest = rows.loc[[rows["below"].idxmin()]].iloc[0]
         if rows["below"].median() < -_FAR_BELOW:
             notes.append(
-                f"{short(str(task))} {short(str(metric))} lies far below its chance {lowest['chance']:.3g}, at "
-                f"{lowest['value']:.3g} for {short(str(lowest['model']))}: is the number of choices right, "
+                f"{shortened(str(task))} {shortened(str(metric))} lies far below its chance {lowest['chance']:.3g}, at "
+                f"{lowest['value']:.3g} for {shortened(str(lowest['model']))}: is the number of choices right, "
                 "and are answers found?"
             )
     return notes
@@ -152,4 +152,4 @@ def _doubts(table: pd.DataFrame) -> list[str]:
 
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return ", ".join(short(name) for name in names[:10]) + more
+    return ", ".join(shortened(name) for name in names[:10]) + more

@@ -9,15 +9,15 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.frames import refuse
 from tasklaws.core.user_tables import open_table
 from tasklaws.readers.names import match_models
-from tasklaws.readers.runs import LeftOut, short
+from tasklaws.readers.runs import LeftOut, shortened
 from tasklaws.tables import MODELS, POINTS
 from tasklaws.tabular.names import refuse_near_misses, resolve
 from tasklaws.tabular.numbers import as_numbers, iso_days
 from tasklaws.tabular.units import in_units
 
 _RESULT = [*POINTS.columns, "n_shot", "n_params_total"]
-_KNOWN = [*MODELS.columns, *(["date"] if "date" not in MODELS.columns else [])]
-_REMEDY = "give a CSV with model and n_params as --models"
+_READ_OF_MODELS = [*MODELS.columns, *(["date"] if "date" not in MODELS.columns else [])]
+_MODELS_REMEDY = "give a CSV with model and n_params as --models"
 
 
 def read_models(path: Path, notes: list[str]) -> pd.DataFrame:
@@ -27,12 +27,12 @@ def read_models(path: Path, notes: list[str]) -> pd.DataFrame:
     A model given twice (as one name or as the end of another), or a number below 0 raises TasklawsError.
     """
     source = open_table(path)
-    columns = resolve(str(path), source.header, _KNOWN)
-    refuse_near_misses(str(path), columns, _KNOWN)
+    columns = resolve(str(path), source.header, _READ_OF_MODELS)
+    refuse_near_misses(str(path), columns, _READ_OF_MODELS)
     texts = {columns.names[name] for name in ("model", "ladder", "date") if name in columns.names}
     table = source.frame(texts).dropna(how="all").rename(columns={name: each for each, name in columns.names.items()})
     if "model" not in table:
-        raise TasklawsError(f"{path}: no column 'model': a table of models has {', '.join(_KNOWN)}")
+        raise TasklawsError(f"{path}: no column 'model': a table of models has {', '.join(_READ_OF_MODELS)}")
     for column in [column for column in MODELS.numbers if column in table]:
         table[column] = as_numbers(source, columns.names[column], column, table[column], notes)
     table = in_units(table, str(path), columns, {})
@@ -42,11 +42,11 @@ def read_models(path: Path, notes: list[str]) -> pd.DataFrame:
         table["date"], line = iso_days(table["date"])
         notes += [f"{path}: {line}"] if line else []
     if columns.others:
-        notes.append(f"{path}: column(s) not read: {short(', '.join(columns.others), 200)}")
+        notes.append(f"{path}: column(s) not read: {shortened(', '.join(columns.others), 200)}")
     names = table["model"].str.strip().str.strip("/")
     last = names.str.rsplit("/").str[-1].rename("model")
     refuse(last, last.isna() | (last == "") | _clashes(names), "keep one named row for each model")
-    return table.set_axis(names).reindex(columns=_KNOWN)
+    return table.set_axis(names).reindex(columns=_READ_OF_MODELS)
 
 
 def _clashes(names: pd.Series) -> pd.Series:
@@ -64,7 +64,7 @@ def _clashes(names: pd.Series) -> pd.Series:
 
 
 def no_models() -> pd.DataFrame:
-    return pd.DataFrame(columns=_KNOWN, dtype=float)
+    return pd.DataFrame(columns=_READ_OF_MODELS, dtype=float)
 
 
 def models_of_rows(names: pd.Series, models: pd.DataFrame) -> pd.DataFrame:
@@ -117,7 +117,7 @@ def fill(table: pd.DataFrame, names: pd.Series, models: pd.DataFrame) -> pd.Data
     if unsure.any():
         row = table[unsure].iloc[0]
         raise TasklawsError(
-            f"{table.index[unsure][0]}: step {row['step']:.0f} of {short(row['model'])} may not be the end of its "
+            f"{table.index[unsure][0]}: step {row['step']:.0f} of {shortened(row['model'])} may not be the end of its "
             "training: give tokens_per_step in --models, or leave n_tokens and train_flops out there"
         )
     at_end = of_model.where(table["is_final"])
@@ -145,11 +145,13 @@ def sized(
         return table
     names = table.loc[unsized, "model"].unique()
     if found is None or unsized.all():
-        remedy = f"the file names no model: say --model-name, and {_REMEDY}" if unnamed else _REMEDY
-        who = short(", ".join(map(str, names)), 120)
+        remedy = f"the file names no model: say --model-name, and {_MODELS_REMEDY}" if unnamed else _MODELS_REMEDY
+        who = shortened(", ".join(map(str, names)), 120)
         raise TasklawsError(f"{table.index[unsized][0]}: no size of {who}: {remedy}")
     for name in names:
         mine = (unsized & table["model"].eq(name)).to_numpy()
         file = files[mine].iloc[0] if isinstance(files, pd.Series) else files
-        found.append(LeftOut(str(file), f"model {short(str(name))}", "", "", "", f"no size of it: {_REMEDY}"))
+        found.append(
+            LeftOut(str(file), f"model {shortened(str(name))}", "", "", "", f"no size of it: {_MODELS_REMEDY}")
+        )
     return table[~unsized]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.frames import read_rows, refuse
-from tasklaws.readers.runs import Run, short, without_stamp
+from tasklaws.readers.runs import EvalRun, shortened, without_stamp
 
 _CACHED = re.compile(r"(?:.*/)?models--([^/]+)(?:/.*)?")  # a hub's cache: models--OWNER--NAME/snapshots/COMMIT
 _COMMIT = re.compile(r"(?:.*/)?([^/]+)/snapshots/[0-9a-f]{7,64}", re.IGNORECASE)
@@ -32,7 +32,7 @@ class Named(NamedTuple):
 
 
 def name_models(
-    runs: Sequence[Run], notes: list[str], model_name: str | None = None, name_from: str | Path = "config"
+    runs: Sequence[EvalRun], notes: list[str], model_name: str | None = None, name_from: str | Path = "config"
 ) -> list[Named]:
     """The model and step of each run.
 
@@ -64,8 +64,8 @@ def name_models(
     if guessed:
         name, one = next(iter(guessed.items()))
         notes.append(
-            f"{len(guessed)} name(s) end in a step, as {short(name)}, read as step {one.step} of {short(one.model)}: "
-            "--name-from map.csv says otherwise"
+            f"{len(guessed)} name(s) end in a step, as {shortened(name)}, read as step {one.step} of {shortened(one.model)}"
+            ": --name-from map.csv says otherwise"
         )
     split = _with_revisions(split, runs)
     called = told_apart((one.model for one in split), notes)
@@ -123,7 +123,9 @@ def told_apart(names: Iterable[str], notes: list[str]) -> dict[str, str]:
     same = {name: next(iter(others)) for name, others in longer.items() if len(others) == 1}
     if same:
         name, other = next(iter(same.items()))
-        notes.append(f"{len(same)} name(s) are taken as the end of a longer one, as {short(name)} of {short(other)}")
+        notes.append(
+            f"{len(same)} name(s) are taken as the end of a longer one, as {shortened(name)} of {shortened(other)}"
+        )
     whole = {name: _followed(name, same) for name in parts}
     called = {}
     for name in set(whole.values()):
@@ -165,7 +167,7 @@ def _is_end(end: tuple[str, ...], whole: tuple[str, ...]) -> bool:
     return whole[-len(end) :] == end
 
 
-def _with_revisions(split: list[Named], runs: Sequence[Run]) -> list[Named]:
+def _with_revisions(split: list[Named], runs: Sequence[EvalRun]) -> list[Named]:
     """Models of several revisions that are no steps, told apart as NAME@REVISION."""
     revisions: dict[str, set[str | None]] = defaultdict(set)
     for one, run in zip(split, runs, strict=True):
@@ -180,12 +182,12 @@ def _with_revisions(split: list[Named], runs: Sequence[Run]) -> list[Named]:
     return [Named(name, one.step, name) for name, one in zip(names, split, strict=True)]
 
 
-def _refuse_several(runs: Sequence[Run], model_name: str) -> None:
+def _refuse_several(runs: Sequence[EvalRun], model_name: str) -> None:
     said = list(dict.fromkeys(plain_name(run.name) for run in runs if run.name is not None))
     if len(said) > 1:
         raise TasklawsError(
-            f"--model-name {short(model_name)}: the files name {len(said)} models, {short(said[0])} and "
-            f"{short(said[1])} among them: give the files of one model, or --name-from map.csv"
+            f"--model-name {shortened(model_name)}: the files name {len(said)} models, {shortened(said[0])} and "
+            f"{shortened(said[1])} among them: give the files of one model, or --name-from map.csv"
         )
 
 
@@ -202,7 +204,7 @@ class _Map:
         for file, model, step in zip(table["file"], table["model"], steps, strict=True):
             self.rows[file.rsplit("/", 1)[-1]].append((file, model, step))
 
-    def named(self, run: Run) -> Named:
+    def named(self, run: EvalRun) -> Named:
         """The model and step of a run; unless there is exactly one, TasklawsError is raised."""
         here = f"/{run.file.absolute().as_posix()}"
         rows = [row for row in self.rows[run.file.name] if here.endswith(f"/{row[0].removeprefix('./')}")]

@@ -52,7 +52,7 @@ class Score(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Run:
+class EvalRun:
     """One model's scores in one file.
 
     `name` is the model as the file names it, with owner and folders, None where it names none; `revision` and `step`
@@ -73,15 +73,15 @@ class Run:
 
 
 def left_out(file: Path, where: str, task: str, metric: str, value: Any, reason: str) -> LeftOut:
-    return LeftOut(str(file), where, task, metric, short(repr(value)), reason)
+    return LeftOut(str(file), where, task, metric, shortened(repr(value)), reason)
 
 
 def dotted(*names: str) -> str:
     """A place in a file: results.TASK.KEY."""
-    return ".".join(short(name) for name in names if name)
+    return ".".join(shortened(name) for name in names if name)
 
 
-def short(text: str, longest: int = _LONGEST) -> str:
+def shortened(text: str, longest: int = _LONGEST) -> str:
     """Text on one line, cut in its middle where it is longer than a message should hold."""
     text = " ".join(text.split())
     half = longest // 2 - 2
@@ -98,7 +98,7 @@ def is_number(value: Any) -> TypeGuard[float]:
         return False
 
 
-def number(value: Any) -> float | None:
+def finite_number(value: Any) -> float | None:
     return float(value) if is_number(value) else None
 
 
@@ -112,7 +112,7 @@ def count(value: Any) -> float | None:
 
 
 def item_name(value: Any) -> str | None:
-    """An item's name as files have it, text or a whole number; None where it is neither."""
+    """An item's name as files have it, text or a whole finite_number; None where it is neither."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if abs(value) < 10**18 else None
     return value if isinstance(value, str) and value.strip() else None
@@ -170,7 +170,7 @@ def implied_n_items(value: float, stderr: float | None) -> int | None:
     if not stderr or not 0 < value < 1:
         return None
     exact = value * (1 - value) / stderr**2 + 1
-    if not exact < 1e5:  # beyond that any number passes for whole
+    if not exact < 1e5:  # beyond that any finite_number passes for whole
         return None
     n_items = round(exact)
     whole = abs(exact - n_items) < 1e-6 * n_items and abs(value * n_items - round(value * n_items)) < 1e-6 * n_items
@@ -184,7 +184,7 @@ def summary(found: Sequence[LeftOut]) -> list[str]:
         key = (one.task, one.metric, one.reason) if one.task else (one.file, "", one.reason)
         alike.setdefault(key, []).append(one)
     lines = [
-        f"left out {short(metric)}, {len(ones)} row(s): {ones[0]}" if metric else f"left out {ones[0]}"
+        f"left out {shortened(metric)}, {len(ones)} row(s): {ones[0]}" if metric else f"left out {ones[0]}"
         for (_, metric, _), ones in list(alike.items())[:_LINES]
     ]
     rest = list(alike.values())[_LINES:]

@@ -34,15 +34,15 @@ from tasklaws.readers.files import (
 from tasklaws.readers.models import models_of_rows, no_models, read_models, without_results
 from tasklaws.readers.names import name_models
 from tasklaws.readers.runs import (
+    EvalRun,
     LeftOut,
-    Run,
+    finite_number,
     item_name,
     left_out,
     moment,
-    number,
     part,
     refuse_strictly,
-    short,
+    shortened,
     stamp,
     stamp_text,
     summary,
@@ -51,7 +51,7 @@ from tasklaws.readers.runs import (
 from tasklaws.tables import ITEM_SCORES
 
 # Scores by item, the first that is there is taken.
-_METRICS = ("acc", "exact_match", "em", "accuracy", "acc_norm", "pass@1", "f1")
+_PREFERRED = ("acc", "exact_match", "em", "accuracy", "acc_norm", "pass@1", "f1")
 _NO_METRICS = frozenset(
     (
         *("doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics"),
@@ -71,10 +71,10 @@ class Answer(NamedTuple):
     human_minutes: float | None = None
 
 
-class Asked(NamedTuple):
+class Question(NamedTuple):
     """All answers of one model to one task in one file; the task is empty where the items have names of their own."""
 
-    run: Run
+    run: EvalRun
     task: str
     answers: list[Answer]
 
@@ -114,7 +114,9 @@ def read_samples(paths: Sequence[Path], models: Path | None = None, choices: Cho
         refuse_strictly(found)
     if not asked:
         first = f": {found[0]}" if found else ""
-        raise TasklawsError(f"no scores by item in {short(', '.join(map(str, paths)), 120)}{first or ': ' + REMEDY}")
+        raise TasklawsError(
+            f"no scores by item in {shortened(', '.join(map(str, paths)), 120)}{first or ': ' + REMEDY}"
+        )
     named = name_models([one.run for one in asked], notes, choices.model_name, choices.name_from)
     models_named = [name.model if name.step is None else f"{name.model}@{name.step}" for name in named]
     kept = _one_run(asked, models_named, choices.latest, notes)
@@ -133,10 +135,10 @@ def read_samples(paths: Sequence[Path], models: Path | None = None, choices: Cho
         n_params=sizes if models else _own_sizes([asked[place] for place in kept], models_named, kept, table["model"]),
     )
     if absent := without_results(table["full"], known):
-        notes.append(f"{models}: no scores of {short(', '.join(absent), 200)}")
+        notes.append(f"{models}: no scores of {shortened(', '.join(absent), 200)}")
     unsized = sorted(table.loc[table["n_params"].isna(), "model"].unique())
     if unsized:
-        notes.append(f"no size of {short(', '.join(unsized), 200)}: --models gives n_params, or add a column date")
+        notes.append(f"no size of {shortened(', '.join(unsized), 200)}: --models gives n_params, or add a column date")
     columns = [name for name in ITEM_SCORES.columns if name in table and table[name].notna().any()]
     return Items(table[columns].reset_index(drop=True), [*summary(found), *notes], found)
 
@@ -146,7 +148,7 @@ def write_samples(path: Path, table: pd.DataFrame) -> None:
     write_table(path, table, [key for key in ITEM_SCORES.keys if key in table])
 
 
-def _own_sizes(asked: Sequence[Asked], models: Sequence[str], kept: Sequence[int], names: pd.Series) -> pd.Series:
+def _own_sizes(asked: Sequence[Question], models: Sequence[str], kept: Sequence[int], names: pd.Series) -> pd.Series:
     """The size that a model's files say, embeddings included; NaN where none does, or not all the same."""
     sizes: dict[str, set[float]] = defaultdict(set)
     for one, place in zip(asked, kept, strict=True):
@@ -155,7 +157,7 @@ def _own_sizes(asked: Sequence[Asked], models: Sequence[str], kept: Sequence[int
     return names.map({name: min(values) for name, values in sizes.items() if len(values) == 1}).astype("float64")
 
 
-def _one_run(asked: Sequence[Asked], models: Sequence[str], latest: bool, notes: list[str]) -> list[int]:
+def _one_run(asked: Sequence[Question], models: Sequence[str], latest: bool, notes: list[str]) -> list[int]:
     """The places of those that are to be taken: of several runs of one model and task the last, or a refusal."""
     runs: dict[tuple[str, str], list[int]] = defaultdict(list)
     for place, (one, model) in enumerate(zip(asked, models, strict=True)):
@@ -163,13 +165,13 @@ def _one_run(asked: Sequence[Asked], models: Sequence[str], latest: bool, notes:
     for (model, task), places in runs.items():
         if len(places) > 1:
             files = [asked[place].run.file for place in places[:2]]
-            said = f"{files[1]}: same as {files[0]} (model {short(model)}, task {short(task)})"
+            said = f"{files[1]}: same as {files[0]} (model {shortened(model)}, task {shortened(task)})"
             times = [asked[place].run.ran for place in places]
             if not latest:
                 raise TasklawsError(f"{said}: two runs: give one of them, or --latest takes the later")
             if None in times or times.count(max(times, key=_time)) > 1:
                 raise TasklawsError(f"{said}: no time tells which run is the later: give one of them")
-            notes.append(f"left out {len(places) - 1} earlier run(s) of {short(model)} on {short(task)}")
+            notes.append(f"left out {len(places) - 1} earlier run(s) of {shortened(model)} on {shortened(task)}")
     return sorted(max(places, key=lambda place: _time(asked[place].run.ran)) for places in runs.values())
 
 
@@ -177,7 +179,7 @@ def _time(ran: datetime | None) -> datetime:
     return ran or datetime.min
 
 
-def _gather(paths: Sequence[Path], metric: str | None, found: list[LeftOut], notes: list[str]) -> Iterator[Asked]:
+def _gather(paths: Sequence[Path], metric: str | None, found: list[LeftOut], notes: list[str]) -> Iterator[Question]:
     files = [path for path in each_file(paths) if path.suffix in (*LINES, ".json", ".eval")]
     lm_evals: list[tuple[Path, list[Any]]] = []
     skipped = []
@@ -226,14 +228,14 @@ def _lines(path: Path) -> list[Any]:
 
 
 def _score(value: Any) -> float | None:
-    """A score in [0, 1]: a number, or whether it is right."""
-    score = float(value) if isinstance(value, bool) else number(value)
+    """A score in [0, 1]: a finite_number, or whether it is right."""
+    score = float(value) if isinstance(value, bool) else finite_number(value)
     return score if score is not None and 0 <= score <= 1 else None
 
 
 def _lm_eval(
     files: Sequence[tuple[Path, list[Any]]], metric: str | None, found: list[LeftOut], notes: list[str]
-) -> Iterator[Asked]:
+) -> Iterator[Question]:
     places = _lm_eval_places(files, notes)
     for (path, lines), (task, name, beside) in zip(files, places, strict=True):
         lines = _one_filter(path, [line for line in lines if isinstance(line, dict)], notes)
@@ -243,21 +245,21 @@ def _lm_eval(
             identity = item_name(line.get("doc_id"))
             score = _score(line.get(chosen or ""))
             if score is None or identity is None:
-                where, value = f"doc_id {short(str(line.get('doc_id')))}", line.get(chosen or "")
+                where, value = f"doc_id {shortened(str(line.get('doc_id')))}", line.get(chosen or "")
                 found.append(left_out(path, where, task, chosen or "score", value, "no doc_id and score in [0, 1]"))
                 continue
             answers.append(Answer(identity, score, chance=_choice_chance(line, chosen)))
-        run = Run(path, (), name, ran=stamp(path.name))
+        run = EvalRun(path, (), name, ran=stamp(path.name))
         if beside is not None:
             run = replace(beside, file=path, scores=(), ran=run.ran or beside.ran)
-        yield Asked(run, task, answers)
+        yield Question(run, task, answers)
 
 
 def _metric(lines: Sequence[Mapping[str, Any]]) -> str | None:
-    """The score that most lines name, the first of _METRICS before others."""
+    """The score that most lines name, the first of _PREFERRED before others."""
     scores = {key for line in lines for key, value in line.items() if _score(value) is not None} - _NO_METRICS
     names = {key: sum(key in line for line in lines) for key in scores}
-    order = {name: place for place, name in enumerate(_METRICS)}
+    order = {name: place for place, name in enumerate(_PREFERRED)}
     return min(names, key=lambda name: (-names[name], order.get(name, len(order)), name), default=None)
 
 
@@ -267,7 +269,7 @@ def _one_filter(path: Path, lines: list[Any], notes: list[str]) -> list[Any]:
     filters = sorted({str(line.get("filter")) for line in lines}, key=lambda name: (order.get(name, len(order)), name))
     if len(filters) < 2:
         return lines
-    notes.append(f"{path}: read under the filter {short(filters[0])}, of {short(', '.join(filters))}")
+    notes.append(f"{path}: read under the filter {shortened(filters[0])}, of {shortened(', '.join(filters))}")
     return [line for line in lines if str(line.get("filter")) == filters[0]]
 
 
@@ -282,13 +284,13 @@ def _choice_chance(line: Mapping[str, Any], metric: str | None) -> float | None:
 
 def _lm_eval_places(
     files: Sequence[tuple[Path, list[Any]]], notes: list[str]
-) -> list[tuple[str, str | None, Run | None]]:
+) -> list[tuple[str, str | None, EvalRun | None]]:
     """Each file's task, model's name and the run of the result file beside it.
 
     A result file of the same folder and time tells both. Else a time in the name is lm-eval's, which names the folder
     after the model. Else files of one folder with the same questions are of one task: they differ by the model.
     """
-    found: dict[Path, tuple[str, str | None, Run | None]] = {}
+    found: dict[Path, tuple[str, str | None, EvalRun | None]] = {}
     alike: dict[tuple[Path, str], list[Path]] = defaultdict(list)
     for path, lines in files:
         stem = _START.sub("", without_stamp(path.stem)).strip("_-.")
@@ -308,8 +310,8 @@ def _lm_eval_places(
             found[path] = start or stem, name or None, None
         if start:
             notes.append(
-                f"{folder}: {len(paths)} files ask the same questions and are of one task, {short(start)}, by several "
-                f"models, {short(', '.join(sorted(str(found[path][1]) for path in paths)))}"
+                f"{folder}: {len(paths)} files ask the same questions and are of one task, {shortened(start)}, by "
+                f"several models, {shortened(', '.join(sorted(str(found[path][1]) for path in paths)))}"
             )
     return [found[path] for path, _ in files]
 
@@ -323,7 +325,7 @@ def _common_start(stems: Sequence[str]) -> str:
     return stems[0][:length].rpartition("_")[0]
 
 
-def _beside(path: Path) -> tuple[Run | None, list[str]]:
+def _beside(path: Path) -> tuple[EvalRun | None, list[str]]:
     """The run of the result file in the same folder and of the same time, and its tasks; (None, []) if none is."""
     time = stamp_text(path.name)
     other = path.with_name(f"results_{time}.json" if time else "results.json")
@@ -348,7 +350,7 @@ def _questions(lines: Iterable[Any]) -> str:
 
 def _py_irt(
     path: Path, lines: list[Any], metric: str | None, found: list[LeftOut], notes: list[str]
-) -> Iterator[Asked]:
+) -> Iterator[Question]:
     for place, line in enumerate(lines, 1):
         responses, subject = part(line, "responses"), part(line, "subject_id")
         if not isinstance(responses, dict) or not isinstance(subject, str | int) or not str(subject).strip("/ "):
@@ -358,14 +360,16 @@ def _py_irt(
         for item, value in responses.items():
             score = _score(value)
             if score is None:
-                where = f"line {place}, {short(item)}"
+                where = f"line {place}, {shortened(item)}"
                 found.append(left_out(path, where, "", "response", value, "no score in [0, 1]"))
             else:
                 answers.append(Answer(item, score))
-        yield Asked(Run(path, (), str(subject)), "", answers)
+        yield Question(EvalRun(path, (), str(subject)), "", answers)
 
 
-def _metr(path: Path, lines: list[Any], metric: str | None, found: list[LeftOut], notes: list[str]) -> Iterator[Asked]:
+def _metr(
+    path: Path, lines: list[Any], metric: str | None, found: list[LeftOut], notes: list[str]
+) -> Iterator[Question]:
     """METR's all_runs.jsonl: a line a run, people's among them. Of a run that broke off the score stands as it is."""
     keys = ("score_binarized", "score_cont", "score")
     chosen = metric or next((key for key in keys if any(part(one, key) is not None for one in lines)), keys[0])
@@ -382,7 +386,7 @@ def _metr(path: Path, lines: list[Any], metric: str | None, found: list[LeftOut]
             people += 1
             continue
         broken += part(line, "fatal_error_from") is not None
-        minutes, family = number(part(line, "human_minutes")), part(line, "task_family")
+        minutes, family = finite_number(part(line, "human_minutes")), part(line, "task_family")
         known = family if isinstance(family, str) and family.strip() else None
         answers[name].append(Answer(item, score, known, human_minutes=minutes if minutes and minutes > 0 else None))
     if people:
@@ -390,12 +394,12 @@ def _metr(path: Path, lines: list[Any], metric: str | None, found: list[LeftOut]
     if broken:
         notes.append(f"{path}: {broken} run(s) ended by a fatal error count as they are scored")
     for name, own in answers.items():
-        yield Asked(Run(path, (), name), "", own)
+        yield Question(EvalRun(path, (), name), "", own)
 
 
 def _instances(
     path: Path, lines: list[Any], metric: str | None, found: list[LeftOut], notes: list[str]
-) -> Iterator[Asked]:
+) -> Iterator[Question]:
     """Every Eval Ever's instances: a line an item and result."""
     answers: dict[tuple[str, str], list[Answer]] = defaultdict(list)
     for place, line in enumerate(lines, 1):
@@ -409,17 +413,19 @@ def _instances(
         guess = 1 / len(choices) if isinstance(choices, list) and len(choices) > 1 else None
         answers[names[0], names[1]].append(Answer(names[2], score, chance=guess))
     for (name, task), own in answers.items():
-        yield Asked(Run(path, (), name), task, own)
+        yield Question(EvalRun(path, (), name), task, own)
 
 
-def _inspect(path: Path, document: Mapping[str, Any], metric: str | None, found: list[LeftOut]) -> Asked:
+def _inspect(path: Path, document: Mapping[str, Any], metric: str | None, found: list[LeftOut]) -> Question:
     scores = inspect_logs.sample_scores(path, document, metric, found)
     answers = [Answer(identity, score, chance=guess) for identity, score, guess in scores]
     ran = moment(part(document, "eval", "created")) or stamp(path.name)
-    return Asked(Run(path, (), inspect_logs.model_name(document), ran=ran), inspect_logs.task_name(document), answers)
+    return Question(
+        EvalRun(path, (), inspect_logs.model_name(document), ran=ran), inspect_logs.inspect_task(document), answers
+    )
 
 
-_KINDS: dict[str, Callable[[Path, list[Any], str | None, list[LeftOut], list[str]], Iterator[Asked]]] = {
+_KINDS: dict[str, Callable[[Path, list[Any], str | None, list[LeftOut], list[str]], Iterator[Question]]] = {
     "py-irt": _py_irt,
     "metr": _metr,
     "every-eval-ever": _instances,

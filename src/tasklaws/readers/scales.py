@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.readers.chance import guessable
-from tasklaws.readers.runs import LeftOut, Run, implied_n_items, left_out, short
+from tasklaws.readers.runs import EvalRun, LeftOut, implied_n_items, left_out, shortened
 from tasklaws.tables import ACCURACIES, direction, losses
 
-_SHARES = ACCURACIES | {"f1", "mc1", "mc2"}  # in [0, 1] by their definition, as all guessable metrics are
+_ALWAYS_SHARES = ACCURACIES | {"f1", "mc1", "mc2"}  # in [0, 1] by their definition, as all guessable metrics are
 # Written in [0, 1] by some tools and in [0, 100] by others.
 _EITHER_UNIT = frozenset({"bleu", "sacrebleu", "chrf", "chrf++", "ter", "rouge1", "rouge2", "rougel", "rougelsum"})
-_WORDS = re.compile(r"[_\-./, ]+")
-_AGREES = 0.02  # of a standard error beside that of n right-or-wrong items
+_BETWEEN_WORDS = re.compile(r"[_\-./, ]+")
+_STDERR_AGREES = 0.02  # of a standard error beside that of n right-or-wrong items
 _NO_SCORE = "neither a known loss nor a score in [0, 1]"
 _NO_DIRECTION = "neither the file nor the name tells whether more is better: say --direction METRIC=up, or down"
 _BOTH_DIRECTIONS = "some files say that more of this metric is better, others that less is: --direction settles it"
@@ -22,7 +22,7 @@ _NO_UNIT = "its unit is not told, a share or percent: divide by 100 what is in p
 
 
 def usable(
-    table: pd.DataFrame, runs: Sequence[Run], directions: Mapping[str, str], found: list[LeftOut], notes: list[str]
+    table: pd.DataFrame, runs: Sequence[EvalRun], directions: Mapping[str, str], found: list[LeftOut], notes: list[str]
 ) -> pd.DataFrame:
     """The rows that are scores in [0, 1] or losses of 0 or more; what is certainly in percent is divided by 100.
 
@@ -37,7 +37,9 @@ def usable(
     table = _directed(table, directions)
     loss = losses(table)
     share = (
-        table["base"].map({name: name in _SHARES or guessable(name) for name in table["base"].unique()}).astype(bool)
+        table["base"]
+        .map({name: name in _ALWAYS_SHARES or guessable(name) for name in table["base"].unique()})
+        .astype(bool)
     )
     either = table["base"].map({name: _either_unit(name) for name in table["base"].unique()}).astype(bool)
     stated = table["unit"].notna()
@@ -74,8 +76,8 @@ def usable(
     if percent.any():
         first = table[percent].iloc[0]
         notes.append(
-            f"{percent.sum()} value(s) in percent are divided by 100, as {short(first['task'])} "
-            f"{short(first['metric'])} {first['value']:g} in {runs[first['run']].file}"
+            f"{percent.sum()} value(s) in percent are divided by 100, as {shortened(first['task'])} "
+            f"{shortened(first['metric'])} {first['value']:g} in {runs[first['run']].file}"
         )
     stderr = table["stderr"].where(~percent, table["stderr"] / 100)
     n_items = table["n_items"].fillna(
@@ -107,7 +109,7 @@ def _contradicted(table: pd.DataFrame) -> pd.Series:
 
 
 def _either_unit(metric: str) -> bool:
-    *words, last = _WORDS.split(metric.lower())
+    *words, last = _BETWEEN_WORDS.split(metric.lower())
     return last != "acc" and not _EITHER_UNIT.isdisjoint([*words, last])
 
 
@@ -124,4 +126,4 @@ def _fits(value: float, stderr: float, n_items: float) -> bool:
         return False
     if not n_items > 1:
         return implied_n_items(value, stderr) is not None
-    return bool(abs(np.sqrt(value * (1 - value) / (n_items - 1)) / stderr - 1) < _AGREES)
+    return bool(abs(np.sqrt(value * (1 - value) / (n_items - 1)) / stderr - 1) < _STDERR_AGREES)

@@ -45,11 +45,11 @@ ALIASES = {
 # In a table of items a task is one item.
 ITEM_ALIASES = ALIASES | {"task": "item item_id question question_id doc_id sample_id task_id task_name"}
 # Letters mean something by themselves only as capitals, and are often other things.
-_LETTERS = ("N", "D", "C")
+_LAW_LETTERS = ("N", "D", "C")
 COUNTS = ("n_params", "n_tokens", "train_flops", "n_params_total", "tokens_per_step", "step")
 SHARES = ("value", "stderr", "chance", "score")
 
-_FACTORS = {
+_UNIT_FACTORS = {
     **dict.fromkeys(("k", "thousand", "thousands"), 1e3),
     **dict.fromkeys(("m", "mn", "million", "millions"), 1e6),
     **dict.fromkeys(("b", "bn", "g", "billion", "billions"), 1e9),
@@ -60,7 +60,7 @@ _FLOP_FACTORS = {
     for prefix, factor in (("g", 1e9), ("t", 1e12), ("p", 1e15), ("e", 1e18), ("z", 1e21), ("y", 1e24))
     for word in ("flop", "flops")
 }
-_SHARES = dict.fromkeys(("pct", "percent", "percentage", "perc"), 0.01)
+_PERCENT = dict.fromkeys(("pct", "percent", "percentage", "perc"), 0.01)
 _POWER = re.compile(r"(?:1?e|10\^|10\*\*)\+?(\d{1,2})", re.IGNORECASE)
 _NO_UNITS = {"in", "of", "x", "flop", "flops", "params", "parameters", "tokens", "units", "unit"}
 _BRACKETS = re.compile(r"(.*?)\s*[(\[]\s*([^()\[\]]*?)\s*[)\]]\s*")
@@ -90,7 +90,7 @@ def known_as(name: str, known: Collection[str], aliases: Mapping[str, str] = ALI
         return name
     if len(name.strip()) == 1:
         return next(
-            (each for each in known if name.strip() in _LETTERS and name.strip() in aliases[each].split()), None
+            (each for each in known if name.strip() in _LAW_LETTERS and name.strip() in aliases[each].split()), None
         )
     wanted = normal(name)
     return next((each for each in known if wanted == each), None) or next(
@@ -171,7 +171,7 @@ def _factor(text: str, bare: bool) -> float | None:
     if len(left) > 1:
         return None
     power = _POWER.fullmatch(word)
-    return 10.0 ** int(power[1]) if power else (_FACTORS | _FLOP_FACTORS | _SHARES).get(word)
+    return 10.0 ** int(power[1]) if power else (_UNIT_FACTORS | _FLOP_FACTORS | _PERCENT).get(word)
 
 
 def parse_units(texts: Sequence[str]) -> dict[str, float]:
@@ -225,7 +225,7 @@ def refuse_near_misses(
                 f"{path}: column {shown(name)}: what is in brackets is no known unit: rename it to "
                 f"{known_as(base[1], known, aliases)!r}, or give the unit as B, 1e9 or %"
             )
-        if len(name.strip()) == 1 and name.strip().upper() in _LETTERS:
+        if len(name.strip()) == 1 and name.strip().upper() in _LAW_LETTERS:
             column = known_as(name.strip().upper(), known, aliases)
             if column not in (None, *columns.names):
                 raise TasklawsError(
