@@ -89,7 +89,8 @@ def write_points(path: Path, table: pd.DataFrame) -> None:
 
     Whole counts are written whole, other numbers to ten digits. Duplicate keys raise TasklawsError.
     """
-    whole = [column for column in _WHOLE if (table[column].dropna() % 1 == 0).all()]
+    known = {column: table[column].dropna() for column in _WHOLE}
+    whole = [column for column in _WHOLE if (known[column] == np.floor(known[column])).all()]
     extra = sorted(str(column) for column in table if column not in POINTS.columns)
     keys = [key for key in POINTS.keys if key in table]
     write_table(path, table.astype(dict.fromkeys(whole, "Int64"))[[*POINTS.columns, *extra]], keys)
@@ -260,7 +261,7 @@ def _rules(table: pd.DataFrame, any_value: bool) -> Iterator[tuple[str, pd.Serie
         score & (table["stderr"] > _MOST_STDERR),
         ("that of a score in [0, 1] is at most 0.5; percent are read with --units stderr=percent"),
     )
-    part = (table["n_items"] < 1) | (table["n_items"] % 1 != 0) & table["n_items"].notna()
+    part = (table["n_items"] < 1) | (table["n_items"] != np.floor(table["n_items"])) & table["n_items"].notna()
     yield "n_items", part, "give a whole number, 1 or more, or leave it empty if unknown"
     if "n_eff" in table:
         beyond = table["n_eff"] > table["n_items"] * (1 + 1e-9)

@@ -2,8 +2,8 @@
 
 import csv
 import gzip
-import io
 import math
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,12 +11,14 @@ from typing import IO, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import REMAKE, replacing
 from tasklaws.core.user_tables import CHUNK, SHOWN, joined, open_table, shown
 
 FLOAT_FORMAT = "%.10g"
+_QUOTED = re.compile(r'[,"\n\r]')
 
 
 def write_table(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
@@ -24,21 +26,41 @@ def write_table(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
 
     Duplicate keys raise TasklawsError.
     """
-    refuse_duplicates(path, table, keys)
-    table = table.sort_values(keys, kind="stable")
+    codes = [_codes(table[key]) for key in keys]
+    order = np.lexsort(codes[::-1]) if keys else np.arange(len(table))
+    if keys and (np.diff([code[order] for code in codes], axis=1) == 0).all(axis=0).any():
+        refuse_duplicates(path, table, keys)
+    columns = [_texts(table[column])[order] for column in table]
+    names = _csv_cells(list(map(str, table)))
+    rows = zip(*columns, strict=True) if columns else iter([])
+    text = "\n".join([",".join(names), *map(",".join, rows), ""])
     with replacing(path) as file:
-        whole = io.BytesIO() if path.suffix == ".gz" else file
-        texts = {str(column): _written(table[column]) for column in table if table[column].dtype == "float64"}
-        table.assign(**texts).to_csv(whole, index=False, lineterminator="\n")
-        if isinstance(whole, io.BytesIO):
-            file.write(gzip.compress(whole.getvalue(), mtime=0))
+        file.write(gzip.compress(text.encode(), mtime=0) if path.suffix == ".gz" else text.encode())
 
 
-def _written(numbers: pd.Series) -> pd.Series:
-    """Floats as text of ten digits, missing where they are: each value is formatted once, a third of to_csv's time."""
-    codes, values = pd.factorize(numbers.to_numpy())
-    texts = np.array([*(FLOAT_FORMAT % value for value in values), None], dtype=object)
-    return pd.Series(texts[codes], index=numbers.index, dtype=object)
+def _codes(column: pd.Series) -> NDArray[np.int64]:
+    """Numbers that order a column's cells, missing ones last, and tell them apart."""
+    codes, values = pd.factorize(column, sort=True)
+    return np.where(codes < 0, len(values), codes)
+
+
+def _texts(column: pd.Series) -> NDArray[np.object_]:
+    """A column's cells as a CSV has them, missing ones empty: each value is formatted once, so that a million rows take
+    less than to_csv does."""
+    if column.dtype == "float64":
+        codes, bits = pd.factorize(column.to_numpy().view("int64"))  # by their bits, so that -0 stays -0
+        cells = ["" if value != value else FLOAT_FORMAT % value for value in bits.view("float64").tolist()]
+    elif column.dtype == object:  # True and 1 are equal, but not written alike
+        codes, cells = np.arange(len(column)), ["" if pd.isna(cell) else str(cell) for cell in column]
+    else:
+        codes, values = pd.factorize(column)
+        cells = [str(value) for value in values]
+    return np.array([*_csv_cells(cells), ""], dtype=object)[codes]
+
+
+def _csv_cells(cells: list[str]) -> list[str]:
+    """Cells with quotes where a CSV needs them."""
+    return [f'"{cell.replace(chr(34), chr(34) * 2)}"' if _QUOTED.search(cell) else cell for cell in cells]
 
 
 def read_csv(path: Path, remedy: str, **options: Any) -> pd.DataFrame:

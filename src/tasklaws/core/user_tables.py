@@ -57,7 +57,6 @@ class Source:
             "header": None,
             "names": list(self.header),
             "index_col": False,
-            "dtype": {name: "str" for name in wanted if name in texts},
             "keep_default_na": False,
             "na_values": [""],
             "skip_blank_lines": False,
@@ -65,8 +64,8 @@ class Source:
             "low_memory": False,
         }
 
-        def whole(columns: list[str]) -> pd.DataFrame:
-            table: pd.DataFrame = pd.read_csv(self._open(), usecols=columns, **options)
+        def whole(columns: list[str], dtype: str | None = None) -> pd.DataFrame:
+            table: pd.DataFrame = pd.read_csv(self._open(), usecols=columns, dtype=dtype, **options)
             return table
 
         if len(self.lines) <= CHUNK:
@@ -74,6 +73,10 @@ class Source:
         else:
             with pd.read_csv(self._open(), chunksize=CHUNK, usecols=wanted, **options) as parts:
                 table = joined(list(parts), lambda name: whole([name])[name])
+        # Most text is no number: what looks like one is read once more, which is faster than to read all as text.
+        again = [name for name in wanted if name in texts and not isinstance(table[name].dtype, pd.StringDtype)]
+        if again:
+            table[again] = whole(again, "str")
         return table[wanted].set_axis(self.lines)
 
     def _open(self) -> io.BytesIO:

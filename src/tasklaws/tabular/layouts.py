@@ -210,6 +210,6 @@ def lacking(source: Source, columns: Sequence[str]) -> TasklawsError:
     has = ", ".join(shown(name) for name in source.header[:8]) + (" ..." if len(source.header) > 8 else "")
     known = named(["model", "task", "metric", "value", "n_params", "n_tokens", "train_flops"])
     return TasklawsError(
-        f"{source.path}: no column {columns[0]!r} among {has[:120]}: known are {known}; a metric's name, as loss, "
+        f"{source.path}: no column {columns[0]!r} among {has[:80]}: known are {known}; a metric's name, as loss, "
         "stands for metric and value (docs/tables.md)"
     )

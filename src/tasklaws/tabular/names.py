@@ -263,6 +263,6 @@ def named(known: Collection[str], aliases: Mapping[str, str] = ALIASES) -> str:
     """The known columns with some of their other names, as refusals list them."""
     parts = []
     for column in known:
-        other = aliases.get(column, "").split()[:3]
+        other = aliases.get(column, "").split()[:2]
         parts.append(f"{column} ({', '.join(other)})" if other else column)
     return ", ".join(parts)

@@ -91,10 +91,12 @@ def is_numeric(cells: pd.Series) -> bool:
 
 def truths(column: pd.Series) -> pd.Series:
     """True, false (yes, no, 1, 0; in any capitals) or missing, as objects; anything else raises TasklawsError."""
-    words = column.astype("str").str.strip().str.lower()
-    known = column.notna() & (words != "")
-    refuse(column, known & ~words.isin([*_TRUE, *_FALSE]), "write True or False")
-    return words.isin(_TRUE).astype(object).where(known, None)
+    codes, cells = pd.factorize(column)
+    words = [str(cell).strip().lower() for cell in cells]
+    read = [True if word in _TRUE else False if word in _FALSE else None for word in words]
+    odd = np.array([truth is None and word != "" for truth, word in zip(read, words, strict=True)] + [False])
+    refuse(column, pd.Series(odd[codes], column.index), "write True or False")
+    return pd.Series(np.array([*read, None], dtype=object)[codes], column.index, name=column.name, dtype=object)
 
 
 def letters_as_scores(column: pd.Series) -> pd.Series:

@@ -52,7 +52,7 @@ def _refuse_small(sizes: pd.Series, column: str) -> None:
     name, factor = _EXAMPLES[column].split(", ")
     remedy = f"too small for {column}: name the unit, as in {name} or --units {column}={factor} ({column}=1: it is so)"
     refuse(sizes, (sizes > 0) & (sizes < _LEAST[column]), remedy)
-    fractions = (sizes % 1 != 0) & sizes.notna() & np.isfinite(sizes)
+    fractions = (sizes != np.floor(sizes)) & sizes.notna() & np.isfinite(sizes)
     if column != "train_flops" and fractions.any() and sizes.max() < _FRACTIONS:
         refuse(sizes, fractions, remedy)
 
