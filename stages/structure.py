@@ -1,11 +1,11 @@
 """How many independent tasks each family is worth, and how sharp its curve is; from the fit rungs alone."""
 
 from tasklaws.core import errors
-from tasklaws.core.frames import records
 from tasklaws.core.schema import read_family_items
 from tasklaws.core.settings import load
 from tasklaws.families import build
 from tasklaws.families.step_chain import StepChain
+from tasklaws.frames.csv_files import records
 from tasklaws.overlap.design import chain_weights
 from tasklaws.overlap.effective_number import worth
 from tasklaws.overlap.summary import structure_table

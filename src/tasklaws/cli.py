@@ -311,7 +311,7 @@ def compare_orders(
     The orders are people's time, their solve rate, required steps and item response. Writes orders.csv, agreement.csv
     (90% intervals) and orders.svg (docs/difficulty.md).
     """
-    from tasklaws.core.frames import records
+    from tasklaws.frames.csv_files import records
     from tasklaws.items.orders import draw_orders, order_agreement, orders_report, score_orders
     from tasklaws.plotting import house_style, save
     from tasklaws.tables import ORDER_AGREEMENT, ORDERS
@@ -439,7 +439,7 @@ def tabulate_people(out: Out = None, json_: Json = False) -> None:
     To attempt an item, and to tell two items apart. Writes people_for_width and people_to_tell_apart, each as .csv and
     .svg (docs/humans.md).
     """
-    from tasklaws.core.frames import records
+    from tasklaws.frames.csv_files import records
     from tasklaws.humans.sample_size import apart_figure, apart_table, width_figure, width_table
     from tasklaws.plotting import house_style, save
     from tasklaws.tables import PEOPLE_FOR_WIDTH, PEOPLE_TO_TELL_APART

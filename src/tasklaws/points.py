@@ -7,21 +7,21 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import place, refuse, write_table
-from tasklaws.core.user_tables import open_table, shown, table_name
+from tasklaws.frames.csv_files import place, refuse, write_table
+from tasklaws.frames.user_tables import open_table, shown, table_name
 from tasklaws.tables import ACCURACIES, LOSSES, POINTS, SIZES, direction, losses
 from tasklaws.tabular.gaps import fill_gaps
 from tasklaws.tabular.layouts import SCORE, Layout, lacking, tidy
 from tasklaws.tabular.names import normal, refuse_near_misses, resolve, split_unit
 from tasklaws.tabular.numbers import truths
-from tasklaws.tabular.reading import read_cells
+from tasklaws.tabular.reading import read_known_cells
 from tasklaws.tabular.units import in_units
 
 _TEXTS = ["ladder", "model", "task", "metric"]
 _WHOLE = ["n_params", "n_tokens", "step", "n_items"]
 _RARE = ["n_eff", "loss", "weight"]  # numbers that few tables have: absent, they stay so
-_NUMBERS = [*POINTS.numbers, *_RARE]
-_KNOWN = [*POINTS.columns, "n_eff", "weight", "seed", "date", "higher_is_better", "n_params_total"]
+_READ_AS_NUMBERS = [*POINTS.numbers, *_RARE]
+_NAMED = [*POINTS.columns, "n_eff", "weight", "seed", "date", "higher_is_better", "n_params_total"]
 RESULT = ["model", "task", "metric", "value"]
 _MOST_STDERR = 0.5 + 1e-9  # of two right-or-wrong items, one right
 Directions = Mapping[str, str]
@@ -110,10 +110,10 @@ def parse(
     should have, columns by their names here, ladder the file's stem; `attrs["notes"]` has a line on what was read how.
     """
     source = open_table(path)
-    columns = resolve(str(path), source.header, _KNOWN, units)
+    columns = resolve(str(path), source.header, _NAMED, units)
     notes = list(source.notes)
-    table = read_cells(source, columns, [*_TEXTS, "is_final", "higher_is_better"], _NUMBERS, notes)
-    refuse_near_misses(str(path), columns, _KNOWN)
+    table = read_known_cells(source, columns, [*_TEXTS, "is_final", "higher_is_better"], _READ_AS_NUMBERS, notes)
+    refuse_near_misses(str(path), columns, _NAMED)
     table = tidy(table, source, columns.others, needed, layout, notes)
     table = in_units(table, str(path), columns, units or {})
     if "metric" not in table and "value" in columns.names:

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import read_table, write_table
+from tasklaws.frames.csv_files import read_table, write_table
 
 METRIC_RANGES = {
     "exact_match": (0.0, 1.0),

@@ -9,8 +9,8 @@ import pytest
 import tiny
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_jsonl
-from tasklaws.core.frames import read_table
 from tasklaws.core.schema import Response, read_responses
+from tasklaws.frames.csv_files import read_table
 from tasklaws.harness.score import refuse_unanswered, score
 from tasklaws.sandbox import Outcome, OutcomeCache
 from tasklaws.tables import SCORES

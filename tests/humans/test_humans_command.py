@@ -13,8 +13,8 @@ import yaml
 import tiny
 from tasklaws.cli import main
 from tasklaws.core.files import write_jsonl
-from tasklaws.core.frames import write_table
 from tasklaws.core.settings import Settings
+from tasklaws.frames.csv_files import write_table
 from tasklaws.humans.population import simulate_attempts
 
 FAMILIES = ("addition", "gauss_sum")

@@ -10,8 +10,8 @@ from essay import gauss, sha256
 import tiny
 from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import write_table
 from tasklaws.core.settings import Population
+from tasklaws.frames.csv_files import write_table
 from tasklaws.humans.attempts import read_attempts
 from tasklaws.humans.population import simulate_attempts, work_seconds
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tasklaws import points
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.user_tables import MAX_COLUMNS, open_table, table_name
+from tasklaws.frames.user_tables import MOST_IN_A_ROW, open_table, table_name
 from tasklaws.points import read_curves, read_points
 from tasklaws.tables import ITEM_SCORES, MODELS, POINTS
 from tasklaws.tabular.gaps import test_sets as known_test_sets
@@ -466,7 +466,7 @@ def test_the_size_of_a_known_test_set_is_taken_unless_standard_errors_tell_anoth
 
 def test_names_without_endings():
     assert [table_name(Path(name)) for name in ("a.csv", "b.csv.gz", "c.jsonl", "d.parquet", "e")] == list("abcde")
-    assert MAX_COLUMNS == 10_000
+    assert MOST_IN_A_ROW == 10_000
 
 
 @settings(max_examples=50)

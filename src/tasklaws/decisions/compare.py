@@ -10,10 +10,10 @@ from scipy.special import stdtrit
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import records
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.decisions.clusters import DRAWS, Clusters, exceeding, is_enumerated, mcnemar, mid_p
 from tasklaws.decisions.scores import CommonScores, common_scores
+from tasklaws.frames.csv_files import records
 from tasklaws.tables import COMPARED_PAIRS, RANKING
 
 if TYPE_CHECKING:

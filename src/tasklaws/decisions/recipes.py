@@ -9,8 +9,8 @@ import pandas as pd
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import matching, records
 from tasklaws.core.result import Result, axes_or_new
+from tasklaws.frames.csv_files import matching, records
 from tasklaws.stats.proportions import Mean
 from tasklaws.tables import DECISION_ACCURACY, POOLED_DECISIONS, SIGNAL_TO_NOISE
 

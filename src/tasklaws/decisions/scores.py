@@ -10,9 +10,9 @@ import pandas as pd
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import place
-from tasklaws.core.user_tables import open_table
 from tasklaws.decisions.clusters import Clusters
+from tasklaws.frames.csv_files import place
+from tasklaws.frames.user_tables import open_table
 from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, resolve
 from tasklaws.tabular.numbers import letters_as_scores, text_numbers
 

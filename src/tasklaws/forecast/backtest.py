@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import matching
 from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
@@ -19,6 +18,7 @@ from tasklaws.forecast.engine import BACKWARD, forecast_tables
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS
 from tasklaws.forecast.panel import Panel, build_panels, compact
 from tasklaws.forecast.verdict import BELOW_CHANCE, UNKNOWN_ITEMS, UNKNOWN_STDERR
+from tasklaws.frames.csv_files import matching
 from tasklaws.stats.scores import interval_figures, rounded
 from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS, POINTS, SIZES, losses
 

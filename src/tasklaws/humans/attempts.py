@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import labelled, refuse
-from tasklaws.core.user_tables import open_table
+from tasklaws.frames.csv_files import labelled, refuse
+from tasklaws.frames.user_tables import open_table
 from tasklaws.tables import ATTEMPTS
 from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, resolve
 from tasklaws.tabular.numbers import as_numbers

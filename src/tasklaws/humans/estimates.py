@@ -15,10 +15,10 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_jsonl
-from tasklaws.core.frames import labelled, records
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.core.settings import Target
-from tasklaws.core.user_tables import open_table
+from tasklaws.frames.csv_files import labelled, records
+from tasklaws.frames.user_tables import open_table
 from tasklaws.humans.attempts import GROUP, check_attempts, group_columns, read_attempts
 from tasklaws.stats.proportions import Mean, pooled_rates, shared_error
 from tasklaws.tables import HUMAN_ESTIMATES, HUMAN_GROUPS

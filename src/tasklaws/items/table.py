@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import refuse
-from tasklaws.core.user_tables import open_table, shown
+from tasklaws.frames.csv_files import refuse
+from tasklaws.frames.user_tables import open_table, shown
 from tasklaws.tables import ITEM_SCORES
 from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, resolve
 from tasklaws.tabular.numbers import iso_days, letters_as_scores, text_numbers

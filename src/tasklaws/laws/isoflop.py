@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import records
 from tasklaws.core.result import Result, axes_or_new
+from tasklaws.frames.csv_files import records
 from tasklaws.laws.data import choose, with_compute
 from tasklaws.laws.fitting import fit
 from tasklaws.laws.polynomials import Profile, common_degree, fit_profile, pooled_spread, redrawn

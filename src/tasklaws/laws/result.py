@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import records
 from tasklaws.core.result import Result, axes_or_new
+from tasklaws.frames.csv_files import records
 from tasklaws.laws.batch import HUBER, UNDERTUNED
 from tasklaws.laws.data import Better, Kind
 from tasklaws.laws.forms import LAWS

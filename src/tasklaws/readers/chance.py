@@ -4,7 +4,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from tasklaws.core.frames import read_csv
+from tasklaws.frames.csv_files import read_csv
 
 # Metrics that a guess raises; what a filter or a variant puts behind `_` changes nothing about that.
 GUESSABLE = (

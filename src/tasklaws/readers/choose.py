@@ -105,8 +105,8 @@ def one_variant(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     first = out.iloc[0]
     notes.append(
         f"left out {len(out)} row(s) of {', '.join(sorted(out['metric'].unique())[:5])}: other readings of the answers "
-        f"that count already, as {shortened(first['task'])} by {shortened(chosen[out.index[0]])}; --metric names what is "
-        "kept instead, --metric all keeps all"
+        f"that count already, as {shortened(first['task'])} by {shortened(chosen[out.index[0]])}; --metric names what "
+        "is kept instead, --metric all keeps all"
     )
     return table.drop(out.index)
 

@@ -10,7 +10,7 @@ from typing import Any
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_text
 from tasklaws.core.progress import progress
-from tasklaws.core.user_tables import is_table, open_table
+from tasklaws.frames.user_tables import is_table, open_table
 from tasklaws.points import RESULT
 from tasklaws.readers import every_eval_ever, inspect_logs, lm_eval
 from tasklaws.readers.runs import EvalRun, LeftOut, shortened

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import labelled
+from tasklaws.frames.csv_files import labelled
 from tasklaws.points import RESULT, check, complete, parse, settle
 from tasklaws.readers.chance import guessable
 from tasklaws.readers.choose import Choices, one_run, one_variant, only_metrics, without_doubles

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import refuse
-from tasklaws.core.user_tables import open_table
+from tasklaws.frames.csv_files import refuse
+from tasklaws.frames.user_tables import open_table
 from tasklaws.readers.names import match_models
 from tasklaws.readers.runs import LeftOut, shortened
 from tasklaws.tables import MODELS, POINTS

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.frames import read_rows, refuse
+from tasklaws.frames.csv_files import read_rows, refuse
 from tasklaws.readers.runs import EvalRun, shortened, without_stamp
 
 _CACHED = re.compile(r"(?:.*/)?models--([^/]+)(?:/.*)?")  # a hub's cache: models--OWNER--NAME/snapshots/COMMIT
@@ -64,8 +64,8 @@ def name_models(
     if guessed:
         name, one = next(iter(guessed.items()))
         notes.append(
-            f"{len(guessed)} name(s) end in a step, as {shortened(name)}, read as step {one.step} of {shortened(one.model)}"
-            ": --name-from map.csv says otherwise"
+            f"{len(guessed)} name(s) end in a step, as {shortened(name)}, read as step {one.step} of "
+            f"{shortened(one.model)}: --name-from map.csv says otherwise"
         )
     split = _with_revisions(split, runs)
     called = told_apart((one.model for one in split), notes)

@@ -17,8 +17,8 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_text
-from tasklaws.core.frames import write_table
 from tasklaws.core.progress import progress
+from tasklaws.frames.csv_files import write_table
 from tasklaws.readers import inspect_logs, lm_eval
 from tasklaws.readers.choose import FILTERS, Choices
 from tasklaws.readers.files import (

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasklaws.core.frames import read_csv
-from tasklaws.core.user_tables import shown
+from tasklaws.frames.csv_files import read_csv
+from tasklaws.frames.user_tables import shown
 from tasklaws.tables import losses
 
 _TEST_SETS = Path(__file__).with_name("test_sets.csv")
-_AGREES = 0.05  # a standard error that tells another number of items, by more than this share, was of another set
+_SAME_STDERR = 0.05  # a standard error that tells another number of items, by more than this share, was of another set
 # By which columns rows are of one thing, of which each of these is known once for all.
 _OF_MODEL = {
     "n_params": ["ladder", "model"],
@@ -68,7 +68,7 @@ def _from_test_sets(table: pd.DataFrame, notes: list[str]) -> pd.Series:
     wanted = table.loc[unknown, "task"].map(test_sets()).astype("float64")
     value, stderr = table["value"], table["stderr"]
     implied = (value * (1 - value) / stderr**2 + 1).where((stderr > 0) & value.between(0, 1, inclusive="neither"))
-    apart = ((implied[unknown] / wanted - 1).abs() > _AGREES).to_numpy()
+    apart = ((implied[unknown] / wanted - 1).abs() > _SAME_STDERR).to_numpy()
     tasks = table.loc[unknown, "task"]
     wanted = wanted[~tasks.isin(tasks[apart]).to_numpy()]
     if wanted.empty:

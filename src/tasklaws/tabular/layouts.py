@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.user_tables import Source, shown
+from tasklaws.frames.user_tables import Source, shown
 from tasklaws.tables import ACCURACIES, LOSSES, direction
 from tasklaws.tabular.names import COUNTS, known_as, named, normal, split_unit
 from tasklaws.tabular.numbers import as_numbers, is_numeric, text_numbers

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.user_tables import shown
+from tasklaws.frames.user_tables import shown
 
 # Of every column that a table may have: its other names.
 ALIASES = {

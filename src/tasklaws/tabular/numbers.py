@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pandas as pd
 
-from tasklaws.core.frames import refuse
-from tasklaws.core.user_tables import Source
+from tasklaws.frames.csv_files import refuse
+from tasklaws.frames.user_tables import Source
 from tasklaws.tabular.names import COUNTS, SHARES
 
 _COUNT = re.compile(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.user_tables import Source, open_table
+from tasklaws.frames.user_tables import Source, open_table
 from tasklaws.tabular.names import ALIASES, Columns, named, refuse_near_misses, resolve
 from tasklaws.tabular.numbers import as_numbers, iso_days
 from tasklaws.tabular.units import in_units
@@ -34,12 +34,12 @@ def read_named(
     if missing:
         raise TasklawsError(f"{path}: no column {missing[0]!r}: known are {named(known, aliases)}"[:500])
     notes = list(source.notes)
-    table = in_units(read_cells(source, columns, texts, numbers, notes), str(path), columns, units or {})
+    table = in_units(read_known_cells(source, columns, texts, numbers, notes), str(path), columns, units or {})
     table.attrs["notes"] = notes
     return table
 
 
-def read_cells(
+def read_known_cells(
     source: Source, columns: Columns, texts: Collection[str], numbers: Collection[str], notes: list[str]
 ) -> pd.DataFrame:
     """The rows of a file that have any entry, columns by their known names: `texts` stripped, `numbers` as floats, a

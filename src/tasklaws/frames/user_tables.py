@@ -18,14 +18,14 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 
-MAX_COLUMNS = 10_000
+MOST_IN_A_ROW = 10_000
 MAX_CELL = 100_000  # characters
-SHOWN = 80  # characters of a cell in a message
+LONGEST_SHOWN = 80  # characters of a cell in a message
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _JSON_LINES = (".jsonl", ".ndjson")
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", *_JSON_LINES, ".parquet")
 _BLOCK = 1 << 24  # bytes of text that are looked through at a time
-CHUNK = 100_000  # rows that are held as more than their cells at a time
+ROWS_AT_ONCE = 100_000  # rows that are held as more than their cells at a time
 _REMEDY = "give a whole table: CSV, TSV, semicolons, JSON lines (each may be gzipped) or Parquet"
 
 
@@ -68,10 +68,10 @@ class Source:
             table: pd.DataFrame = pd.read_csv(self._open(), usecols=columns, dtype=dtype, **options)
             return table
 
-        if len(self.lines) <= CHUNK:
+        if len(self.lines) <= ROWS_AT_ONCE:
             table = whole(wanted)
         else:
-            with pd.read_csv(self._open(), chunksize=CHUNK, usecols=wanted, **options) as parts:
+            with pd.read_csv(self._open(), chunksize=ROWS_AT_ONCE, usecols=wanted, **options) as parts:
                 table = joined(list(parts), lambda name: whole([name])[name])
         # Most text is no number: what looks like one is read once more, which is faster than to read all as text.
         again = [name for name in wanted if name in texts and not isinstance(table[name].dtype, pd.StringDtype)]
@@ -143,7 +143,7 @@ def table_name(path: Path) -> str:
 def shown(value: Any) -> str:
     """A cell as messages have it: on one line, and cut where it is long."""
     text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
 
 
 def _text(path: Path) -> bytes:
@@ -174,7 +174,7 @@ def _source(path: Path, data: bytes) -> Source:
     if not head.strip():
         what = "malformed table (No columns to parse from file)" if not data.strip() else "line 1 is empty"
         raise TasklawsError(f"{path}: {what}: the first line names the columns")
-    if len(head) > MAX_COLUMNS * 1000:
+    if len(head) > MOST_IN_A_ROW * 1000:
         raise TasklawsError(f"{path}: line 1 has {len(head)} characters: the first line names the columns")
     delimiter = _delimiter(path, head)
     quoted = b'"' in data
@@ -225,8 +225,8 @@ def _quoted(path: Path, text: str, delimiter: str) -> tuple[list[str], pd.Index,
 
 
 def _check_width(path: Path, width: int) -> None:
-    if width > MAX_COLUMNS:
-        raise TasklawsError(f"{path} has {width} columns: give at most {MAX_COLUMNS}, or a row a result")
+    if width > MOST_IN_A_ROW:
+        raise TasklawsError(f"{path} has {width} columns: give at most {MOST_IN_A_ROW}, or a row a result")
 
 
 def _refuse_width(path: Path, line: int, cells: int, width: int) -> None:
@@ -293,7 +293,9 @@ def _json_lines(path: Path, text: bytes) -> pd.DataFrame:
             row = json.loads(part, object_pairs_hook=_unique, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             reason = str(error) if isinstance(error, ValueError) else "nested too deeply"
-            raise TasklawsError(f"{path}:{line}: no JSON object ({reason[:SHOWN]}): give one on each line") from error
+            raise TasklawsError(
+                f"{path}:{line}: no JSON object ({reason[:LONGEST_SHOWN]}): give one on each line"
+            ) from error
         if not isinstance(row, dict):
             raise TasklawsError(f"{path}:{line}: {shown(row)} is no JSON object: give one on each line")
         rows.append({name: json.dumps(cell) if isinstance(cell, dict | list) else cell for name, cell in row.items()})
@@ -317,7 +319,7 @@ def _parquet(path: Path) -> pd.DataFrame:
     except ImportError as error:
         raise TasklawsError(f"{path}: Parquet needs pyarrow: pip install 'tasklaws[parquet]', or give CSV") from error
     except (ValueError, OSError, KeyError, TypeError) as error:  # pyarrow's ArrowInvalid is a ValueError
-        reason = " ".join(str(error).split())[:SHOWN]
+        reason = " ".join(str(error).split())[:LONGEST_SHOWN]
         raise TasklawsError(f"{path} is no whole Parquet file ({reason}): {_REMEDY}") from error
     if not isinstance(table.index, pd.RangeIndex):
         table = table.reset_index()

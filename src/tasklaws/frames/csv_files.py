@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import REMAKE, replacing
-from tasklaws.core.user_tables import CHUNK, SHOWN, joined, open_table, shown
+from tasklaws.frames.user_tables import LONGEST_SHOWN, ROWS_AT_ONCE, joined, open_table, shown
 
 FLOAT_FORMAT = "%.10g"
 _QUOTED = re.compile(r'[,"\n\r]')
@@ -66,7 +66,7 @@ def _csv_cells(cells: list[str]) -> list[str]:
 def read_csv(path: Path, remedy: str, **options: Any) -> pd.DataFrame:
     """Read a CSV (or CSV.gz), empty cells as missing; what cannot be read raises TasklawsError, ending in `remedy`.
 
-    `options` go to pandas.read_csv. Of a large file CHUNK rows at a time are held as more than their cells.
+    `options` go to pandas.read_csv. Of a large file ROWS_AT_ONCE rows at a time are held as more than their cells.
     """
 
     options |= {"keep_default_na": False, "na_values": [""], "low_memory": False}
@@ -77,7 +77,7 @@ def read_csv(path: Path, remedy: str, **options: Any) -> pd.DataFrame:
         if "nrows" in options:
             table: pd.DataFrame = pd.read_csv(path, **options)
         else:
-            with pd.read_csv(path, chunksize=CHUNK, **options) as parts:
+            with pd.read_csv(path, chunksize=ROWS_AT_ONCE, **options) as parts:
                 table = joined(list(parts), lambda name: pd.read_csv(path, **options | {"usecols": [name]})[name])
     except FileNotFoundError as error:
         raise TasklawsError(f"{path} does not exist: run `dvc repro` (or give the right path)") from error
@@ -200,7 +200,7 @@ def refuse(column: pd.Series, bad: pd.Series, remedy: str) -> None:
         value = column[bad].iloc[0]
         cell = "empty" if pd.isna(value) else shown(value)
         where = place(column.index, column.index[bad][0])
-        raise TasklawsError(f"{where}: {str(column.name)[:SHOWN]} is {cell}: {remedy}")
+        raise TasklawsError(f"{where}: {str(column.name)[:LONGEST_SHOWN]} is {cell}: {remedy}")
 
 
 def place(index: pd.Index, label: Any) -> str:
