@@ -18,7 +18,6 @@ from tasklaws.stats.rasch import ability_for_mean, solve_probability
 # an item they come out too small (Laplace's approximation), from noisy ones too large.
 SCALES = (0.6, 1.7, 2.9)
 _SCORES = 1000  # of earlier models, the latest first, on which the weights of these fits rest: no more than it takes
-_MODELS = 2  # such models at least
 _FOLDS = 5
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)  # Gauss-Hermite quadrature over the forecast ability
 
@@ -95,7 +94,7 @@ class Rolling:
         """The latest models before `index` that have two before themselves, until they hold enough scores."""
         position, found, scores = self.table.position, list[int](), 0
         for earlier in np.flatnonzero(position < position[index])[::-1]:
-            if (scores >= _SCORES and len(found) >= _MODELS) or (position < position[earlier]).sum() < 2:
+            if scores >= _SCORES or (position < position[earlier]).sum() < 2:
                 break
             found.append(int(earlier))
             scores += int(np.isfinite(self.table.scores[:, earlier]).sum())
