@@ -85,6 +85,8 @@ def test_a_row_a_task_and_a_column_a_model_takes_sizes_from_their_rows(tmp_path)
     assert len(read) == 12
     assert read.groupby("model")["n_params"].first().to_dict() == SIZES
     assert read.loc[read["task"] == "quiz", "value"].tolist() == SCORES
+    unnamed = write(tmp_path, "\n".join([head, sizes, scores[0].replace("quiz", "")]) + "\n", "y.csv")
+    assert "y.csv:3: task is empty" in refusal(unnamed)
     assert any("wide-tasks" in line for line in read.attrs["notes"])
 
 

@@ -157,7 +157,7 @@ def _from_tasks(table: pd.DataFrame, source: Source, models: Sequence[str], note
     cells = source.frame(models, models).reindex(table.index)
     comma = source.delimiter in (";", "\t")
     sizes: dict[str, pd.Series] = {}
-    labels = table["task"].astype("str")
+    labels = table["task"].astype("str").fillna("")
     for place, label in enumerate(labels):
         base, factor = split_unit(label)
         column = known_as(base, COUNTS)
