@@ -36,7 +36,7 @@ def in_units(table: pd.DataFrame, path: str, columns: Columns, given: Mapping[st
             table[column] = table[column] * factor
     for column in _LEAST:
         if column in table and column not in columns.factors:
-            _refuse_small(table[column], column)
+            _refuse_small(table[column].mask(_follows(table)) if column == "train_flops" else table[column], column)
         elif column in table:
             remedy = f"with its unit, {columns.factors[column]:g}, it is more than any: does the column have that unit?"
             refuse(table[column], table[column] > _MOST[column], remedy)
@@ -46,6 +46,13 @@ def in_units(table: pd.DataFrame, path: str, columns: Columns, given: Mapping[st
     if {"n_params", "n_tokens", "train_flops"} <= set(table) and believed.isdisjoint(_LEAST):
         _refuse_other_flops(table)
     return table
+
+
+def _follows(table: pd.DataFrame) -> pd.Series:
+    """Where FLOPs are 6 N D, so that they are in the unit of two sizes that were looked at."""
+    if not {"n_params", "n_tokens"} <= set(table):
+        return pd.Series(False, table.index)
+    return (table["train_flops"] / (6 * table["n_params"] * table["n_tokens"]) - 1).abs() < 0.01
 
 
 def _refuse_small(sizes: pd.Series, column: str) -> None:
