@@ -32,7 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.laws.batch import HUBER
-from tasklaws.laws.data import FLOOR
+from tasklaws.laws.curve import FLOOR
 from tasklaws.laws.fitting import fit_many
 
 RIVALS = {"M1": "m1", "M2": "m2", "M3": "m3", "M4": "m4", "broken power law": "broken_power"}

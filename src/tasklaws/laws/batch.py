@@ -9,7 +9,7 @@ from scipy.special import xlogy
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.laws.data import FLOOR, Kind, Points
+from tasklaws.laws.curve import FLOOR, Kind, Points
 from tasklaws.laws.law import Law
 from tasklaws.laws.status import LossFunction
 from tasklaws.stats.links import half_item_away

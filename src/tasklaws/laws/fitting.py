@@ -11,7 +11,8 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.laws.assess import assess
 from tasklaws.laws.batch import Batch, Mask, Problem, pad
-from tasklaws.laws.data import FLOOR, Points, choose, choose_axis, points_to_fit, with_compute
+from tasklaws.laws.curve import FLOOR, Points
+from tasklaws.laws.data import choose, choose_axis, points_to_fit, with_compute
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law
 from tasklaws.laws.optimise import descend, run, search

@@ -6,7 +6,7 @@ import numpy as np
 
 from tasklaws.core.arrays import Array
 from tasklaws.laws.batch import HUBER, SQUARE, Batch, Mask, Problem
-from tasklaws.laws.data import FLOOR, Better, Points
+from tasklaws.laws.curve import FLOOR, Better, Points
 from tasklaws.laws.optimise import run, search
 
 FAR = 6.0  # robust standard deviations from the law, beyond which a point is an outlier

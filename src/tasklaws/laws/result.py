@@ -16,7 +16,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.frames.csv_files import records
 from tasklaws.laws.batch import HUBER, UNDERTUNED
-from tasklaws.laws.data import Better, Kind
+from tasklaws.laws.curve import Better, Kind
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law
 from tasklaws.laws.status import LossFunction, Status
