@@ -11,8 +11,16 @@ from wasmtime import Engine, Store, WasmtimeError
 from wasmtime.component import Linker
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.sandbox import guest_code
-from tasklaws.sandbox.guest_code import MAX_MEMORY_BYTES, MAX_OUTPUT_BYTES
+from tasklaws.sandbox.guest_code import (
+    GUEST,
+    MAX_GUESTS,
+    MAX_MEMORY_BYTES,
+    MAX_OUTPUT_BYTES,
+    cache_directory,
+    new_engine,
+    precompiled,
+    read_guest,
+)
 from tasklaws.sandbox.outcome import Outcome, Status
 
 FUSE_SECONDS = 120.0  # 1e9 fuel takes 0.1 to 0.3 s, so this fires only when the machine stands still
@@ -50,20 +58,18 @@ class Streams(threading.local):
 class Sandbox:
     """Compiled guest that judges any number of programs, each in a fresh instance; threads may share it."""
 
-    def __init__(
-        self, guest: Path = guest_code.GUEST, cache: Path | None = None, fuse_seconds: float = FUSE_SECONDS
-    ) -> None:
+    def __init__(self, guest: Path = GUEST, cache: Path | None = None, fuse_seconds: float = FUSE_SECONDS) -> None:
         """Load the guest; a wrong hash, or a cache that others can write to, raises TasklawsError."""
         self._fuse_ticks = math.ceil(fuse_seconds / TICK_SECONDS) + 1
         self._fuse_error = f"stopped by the wall-clock fuse of {fuse_seconds:g} s"
-        self._engine = guest_code.new_engine()
-        kept = cache or guest_code.cache_directory()
-        self._component = guest_code.precompiled(self._engine, guest_code.read_guest(guest), kept)
+        self._engine = new_engine()
+        kept = cache or cache_directory()
+        self._component = precompiled(self._engine, read_guest(guest), kept)
         self._streams = Streams()
         self._linker = Linker(self._engine)
         with self._linker.root() as root:
             root.add_func("emit", self._streams.emit)
-        self._places = threading.BoundedSemaphore(guest_code.MAX_GUESTS)
+        self._places = threading.BoundedSemaphore(MAX_GUESTS)
         self._clock_process = 0
 
     def run(self, program: str, fuel: int) -> Outcome:
