@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl, write_text
-from tasklaws.frames.csv_files import read_table, read_user_csv, write_table
+from tasklaws.frames.csv_files import read_table, write_table
+from tasklaws.frames.user_tables import open_table
 
 COLUMNS = ["rung", "seed", "value", "note"]
 KEYS = ["rung", "seed"]
@@ -283,8 +284,8 @@ def test_a_table_read_in_parts_is_the_table_read_whole(tmp_path, monkeypatch):
     rows = ["1,a,,1,x,True,7", "2,,,2.5,1,,8", "3,b,note,3,2,False,9", "4,c,,,3,True,99999999999999999999"]
     path = tmp_path / "table.csv"
     path.write_text("\n".join(["number,text,rare,mixed,other,truth,large", *rows]) + "\n")
-    whole = read_user_csv(path, dtype={"text": str})
+    whole = open_table(path).frame(["text"])
     monkeypatch.setattr("tasklaws.frames.user_tables.ROWS_AT_ONCE", 1)
-    pd.testing.assert_frame_equal(read_user_csv(path, dtype={"text": str}), whole)
+    pd.testing.assert_frame_equal(open_table(path).frame(["text"]), whole)
     path.write_text(path.read_text() + "5,,,,,,,\n")
-    assert ":6: 8 cells under a header of 7" in message(read_user_csv, path)
+    assert ":6: 8 cells under a header of 7" in message(open_table, path)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tasklaws import cli
 from tasklaws.points import read_points
-from tasklaws.readers.lm_eval import chance, implied_n_items
+from tasklaws.readers.chance import chance
+from tasklaws.readers.runs import implied_n_items
 from tasklaws.readers.scales import _either_unit
 
 

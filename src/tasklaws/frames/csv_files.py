@@ -5,7 +5,7 @@ import gzip
 import math
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -153,20 +153,6 @@ def refuse_duplicates(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
     if twice.any():
         row = table.loc[twice, keys].iloc[0].to_dict()
         raise TasklawsError(f"{path}: duplicate row {row}: keep one row for each {', '.join(keys)}")
-
-
-def read_user_csv(path: Path, dtype: Mapping[str, Any] | None = None) -> pd.DataFrame:
-    """A table that a person gives, in any form of `open_table`, with its blank lines: row i is line i + 2.
-
-    The columns of `dtype` are text. What cannot be read raises TasklawsError.
-    """
-    table = open_table(path).frame(list(dtype or ()))
-    return table.set_axis(table.index - 2).rename_axis(index=None)
-
-
-def read_header(path: Path) -> list[str]:
-    """The names of a user's table's columns; a file that cannot be read raises TasklawsError."""
-    return list(open_table(path).header)
 
 
 def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from tasklaws.core.files import write_json
 from tasklaws.readers.runs import (
     EvalRun,
     LeftOut,
@@ -30,7 +31,6 @@ from tasklaws.readers.runs import (
 from tasklaws.tables import SIZES, losses
 
 SCHEMA_VERSION = "0.3.0"
-_OURS = ("step", *SIZES)  # what we write of a model in additional_details
 
 
 def is_record(document: Any) -> bool:
@@ -146,8 +146,6 @@ def write_records(directory: Path, table: pd.DataFrame, retrieved: datetime, ver
 
     `retrieved` is when the table came to be and `version` that of tasklaws. The same rows make the same files.
     """
-    from tasklaws.core.files import write_json
-
     written = []
     for (ladder, model, _), rows in table.groupby(["ladder", "model", "step"], dropna=False, sort=True):
         step = rows["step"].iloc[0]

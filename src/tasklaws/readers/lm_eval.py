@@ -30,8 +30,6 @@ from tasklaws.readers.runs import (
     stamp,
 )
 
-__all__ = ["chance", "implied_n_items", "is_results", "read_results"]
-
 _MARKS = ("config", "versions", "configs", "config_general", "n-shot")  # one of them stands beside `results`
 # What stands among a task's metrics but is none; a metric of such a name has its filter behind it, as in "name,none".
 _NOTES = {"alias", "name", "sample_len", "sample_count", "samples"}
