@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TARGET_POWER = 0.8  # with which the smallest difference is shown
 POINTS_WANTED = (0.01, 0.02, 0.03)
-_MOST_SHOWN = 40  # models that a summary lists
+_MODELS_SHOWN = 40  # models that a summary lists
 _MOST_LETTERS = 12  # of one model: more say less than the ranks that it may have
 _FEW_CLUSTERS = 5
 
@@ -111,7 +111,7 @@ class Ranking(Result):
 
     def summary(self) -> str:
         """The ranking, and what to heed."""
-        shown = records(self.table.head(_MOST_SHOWN))
+        shown = records(self.table.head(_MODELS_SHOWN))
         width = max(len(row["model"]) for row in shown)
         few = self.table["groups"].str.len().max() <= _MOST_LETTERS
         lines = [f"rank  {'model':{width}}   mean  may rank" + ("    groups" if few else "")]

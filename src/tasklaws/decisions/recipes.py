@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LAST = 5  # checkpoints that tell a run's noise
-_NEEDED = ("model", "task", "metric", "value")
+_COLUMNS_NEEDED = ("model", "task", "metric", "value")
 _AXES = ("n_params", "train_flops")
-_MOST_SHOWN = 40  # rows of a summary
+_ROWS_SHOWN = 40  # rows of a summary
 _SETTLED = 0.5  # of training: checkpoints before it still rise
 
 
@@ -215,9 +215,9 @@ def _runs(table: pd.DataFrame, metric: str | None) -> pd.DataFrame:
     """The rows of a metric (None: of all) with every column that is asked for below."""
     if not isinstance(table, pd.DataFrame):
         raise TasklawsError(f"the table is a {type(table).__name__}: give what read_points gives")
-    missing = [name for name in _NEEDED if name not in table]
+    missing = [name for name in _COLUMNS_NEEDED if name not in table]
     if missing:
-        raise TasklawsError(f"the table has no column {missing[0]!r}: it needs {', '.join(_NEEDED)}")
+        raise TasklawsError(f"the table has no column {missing[0]!r}: it needs {', '.join(_COLUMNS_NEEDED)}")
     if metric is not None and metric not in set(table["metric"]):
         raise TasklawsError(f"no metric {metric!r}: choose one of {_names(table['metric'].unique())}")
     rows = table if metric is None else table[table["metric"] == metric]
@@ -232,7 +232,7 @@ def _runs(table: pd.DataFrame, metric: str | None) -> pd.DataFrame:
     }
     rows = rows.assign(recipe=recipe, **{name: value for name, value in unknown.items() if name not in rows})
     rows = rows.assign(seed=rows["seed"].fillna(0))
-    for name in (*_NEEDED, "recipe"):
+    for name in (*_COLUMNS_NEEDED, "recipe"):
         if rows[name].isna().any():
             raise TasklawsError(f"{int(rows[name].isna().sum())} rows have no {name}: name it, or remove them")
     twice = rows.duplicated(["recipe", "model", "seed", "step", "n_tokens", "task", "metric"])
@@ -400,7 +400,7 @@ def _by_task(table: pd.DataFrame, scale: str, cells: pd.Series) -> list[str]:
     """Lines with the cells by task and metric, a column a scale, in the order of the table."""
     wide = table.assign(cell=cells).pivot(index=["task", "metric"], columns=scale, values="cell").fillna("-")
     wide = wide[table[scale].unique()].reset_index()
-    shown = wide.head(_MOST_SHOWN)
+    shown = wide.head(_ROWS_SHOWN)
     lines = shown.to_string(index=False, justify="right").splitlines()
     left = len(wide) - len(shown)
     return [*lines, f"and {left} more tasks: --out DIR writes all of them"] if left else lines

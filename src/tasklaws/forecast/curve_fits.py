@@ -5,7 +5,7 @@ import pandas as pd
 from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Laws
-from tasklaws.forecast.fits_file import FittedCurve, FittedLaw, shortened
+from tasklaws.forecast.fits_file import FittedCurve, FittedLaw, to_eight_digits
 from tasklaws.laws.fitting import fit
 from tasklaws.laws.forms import refuse_unfit
 from tasklaws.stats.rasch import fit_rasch
@@ -39,4 +39,4 @@ def fit_law(name: str, table: pd.DataFrame, replicates: int, seed: int) -> Fitte
         found = fit(table, name, replicates=replicates, seed=seed)
     except TasklawsError as error:
         return FittedLaw.failed(name, str(error))
-    return read(FittedLaw, shortened(found.to_dict(whole=False)), name, "this is a fault of tasklaws")
+    return read(FittedLaw, to_eight_digits(found.to_dict(whole=False)), name, "this is a fault of tasklaws")

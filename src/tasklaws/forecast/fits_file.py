@@ -79,17 +79,17 @@ class Fits:
     curves: tuple[FittedCurve, ...]
 
 
-def shortened(value: Any) -> Any:
+def to_eight_digits(value: Any) -> Any:
     """Without what is None, and numbers to eight digits: what arithmetic on another machine may well agree on."""
     if isinstance(value, dict):
-        return {name: shortened(one) for name, one in value.items() if one is not None}
+        return {name: to_eight_digits(one) for name, one in value.items() if one is not None}
     if isinstance(value, (list, tuple)):
-        return [shortened(one) for one in value]
+        return [to_eight_digits(one) for one in value]
     return float(f"{value:.8g}") if isinstance(value, float) else value
 
 
 def save_fits(path: Path, ladder: str, curves: list[FittedCurve]) -> None:
-    write_json(path, {"ladder": ladder, "curves": [shortened(asdict(curve)) for curve in curves]})
+    write_json(path, {"ladder": ladder, "curves": [to_eight_digits(asdict(curve)) for curve in curves]})
 
 
 def load_fits(path: Path, ladder: str) -> tuple[FittedCurve, ...]:

@@ -71,7 +71,7 @@ class Answer(NamedTuple):
     human_minutes: float | None = None
 
 
-class Question(NamedTuple):
+class Answers(NamedTuple):
     """All answers of one model to one task in one file; the task is empty where the items have names of their own."""
 
     run: EvalRun
@@ -148,7 +148,7 @@ def write_samples(path: Path, table: pd.DataFrame) -> None:
     write_table(path, table, [key for key in ITEM_SCORES.keys if key in table])
 
 
-def _own_sizes(asked: Sequence[Question], models: Sequence[str], kept: Sequence[int], names: pd.Series) -> pd.Series:
+def _own_sizes(asked: Sequence[Answers], models: Sequence[str], kept: Sequence[int], names: pd.Series) -> pd.Series:
     """The size that a model's files say, embeddings included; NaN where none does, or not all the same."""
     sizes: dict[str, set[float]] = defaultdict(set)
     for one, place in zip(asked, kept, strict=True):
@@ -157,7 +157,7 @@ def _own_sizes(asked: Sequence[Question], models: Sequence[str], kept: Sequence[
     return names.map({name: min(values) for name, values in sizes.items() if len(values) == 1}).astype("float64")
 
 
-def _one_run(asked: Sequence[Question], models: Sequence[str], latest: bool, notes: list[str]) -> list[int]:
+def _one_run(asked: Sequence[Answers], models: Sequence[str], latest: bool, notes: list[str]) -> list[int]:
     """The places of those that are to be taken: of several runs of one model and task the last, or a refusal."""
     runs: dict[tuple[str, str], list[int]] = defaultdict(list)
     for place, (one, model) in enumerate(zip(asked, models, strict=True)):
@@ -179,7 +179,7 @@ def _time(ran: datetime | None) -> datetime:
     return ran or datetime.min
 
 
-def _gather(paths: Sequence[Path], metric: str | None, found: list[LeftOut], notes: list[str]) -> Iterator[Question]:
+def _gather(paths: Sequence[Path], metric: str | None, found: list[LeftOut], notes: list[str]) -> Iterator[Answers]:
     files = [path for path in each_file(paths) if path.suffix in (*LINES, ".json", ".eval")]
     lm_evals: list[tuple[Path, list[Any]]] = []
     skipped = []
@@ -235,7 +235,7 @@ def _score(value: Any) -> float | None:
 
 def _lm_eval(
     files: Sequence[tuple[Path, list[Any]]], metric: str | None, found: list[LeftOut], notes: list[str]
-) -> Iterator[Question]:
+) -> Iterator[Answers]:
     places = _lm_eval_places(files, notes)
     for (path, lines), (task, name, beside) in zip(files, places, strict=True):
         lines = _one_filter(path, [line for line in lines if isinstance(line, dict)], notes)
@@ -252,7 +252,7 @@ def _lm_eval(
         run = EvalRun(path, (), name, ran=stamp(path.name))
         if beside is not None:
             run = replace(beside, file=path, scores=(), ran=run.ran or beside.ran)
-        yield Question(run, task, answers)
+        yield Answers(run, task, answers)
 
 
 def _metric(lines: Sequence[Mapping[str, Any]]) -> str | None:
@@ -350,7 +350,7 @@ def _questions(lines: Iterable[Any]) -> str:
 
 def _py_irt(
     path: Path, lines: list[Any], metric: str | None, found: list[LeftOut], notes: list[str]
-) -> Iterator[Question]:
+) -> Iterator[Answers]:
     for place, line in enumerate(lines, 1):
         responses, subject = part(line, "responses"), part(line, "subject_id")
         if not isinstance(responses, dict) or not isinstance(subject, str | int) or not str(subject).strip("/ "):
@@ -364,12 +364,12 @@ def _py_irt(
                 found.append(left_out(path, where, "", "response", value, "no score in [0, 1]"))
             else:
                 answers.append(Answer(item, score))
-        yield Question(EvalRun(path, (), str(subject)), "", answers)
+        yield Answers(EvalRun(path, (), str(subject)), "", answers)
 
 
 def _metr(
     path: Path, lines: list[Any], metric: str | None, found: list[LeftOut], notes: list[str]
-) -> Iterator[Question]:
+) -> Iterator[Answers]:
     """METR's all_runs.jsonl: a line a run, people's among them. Of a run that broke off the score stands as it is."""
     keys = ("score_binarized", "score_cont", "score")
     chosen = metric or next((key for key in keys if any(part(one, key) is not None for one in lines)), keys[0])
@@ -394,12 +394,12 @@ def _metr(
     if broken:
         notes.append(f"{path}: {broken} run(s) ended by a fatal error count as they are scored")
     for name, own in answers.items():
-        yield Question(EvalRun(path, (), name), "", own)
+        yield Answers(EvalRun(path, (), name), "", own)
 
 
 def _instances(
     path: Path, lines: list[Any], metric: str | None, found: list[LeftOut], notes: list[str]
-) -> Iterator[Question]:
+) -> Iterator[Answers]:
     """Every Eval Ever's instances: a line an item and result."""
     answers: dict[tuple[str, str], list[Answer]] = defaultdict(list)
     for place, line in enumerate(lines, 1):
@@ -413,19 +413,19 @@ def _instances(
         guess = 1 / len(choices) if isinstance(choices, list) and len(choices) > 1 else None
         answers[names[0], names[1]].append(Answer(names[2], score, chance=guess))
     for (name, task), own in answers.items():
-        yield Question(EvalRun(path, (), name), task, own)
+        yield Answers(EvalRun(path, (), name), task, own)
 
 
-def _inspect(path: Path, document: Mapping[str, Any], metric: str | None, found: list[LeftOut]) -> Question:
+def _inspect(path: Path, document: Mapping[str, Any], metric: str | None, found: list[LeftOut]) -> Answers:
     scores = inspect_logs.sample_scores(path, document, metric, found)
     answers = [Answer(identity, score, chance=guess) for identity, score, guess in scores]
     ran = moment(part(document, "eval", "created")) or stamp(path.name)
-    return Question(
+    return Answers(
         EvalRun(path, (), inspect_logs.model_name(document), ran=ran), inspect_logs.inspect_task(document), answers
     )
 
 
-_KINDS: dict[str, Callable[[Path, list[Any], str | None, list[LeftOut], list[str]], Iterator[Question]]] = {
+_KINDS: dict[str, Callable[[Path, list[Any], str | None, list[LeftOut], list[str]], Iterator[Answers]]] = {
     "py-irt": _py_irt,
     "metr": _metr,
     "every-eval-ever": _instances,
