@@ -12,9 +12,9 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.decisions.clusters import Clusters
 from tasklaws.frames.csv_files import place
-from tasklaws.frames.user_tables import open_table
-from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, resolve
-from tasklaws.tabular.numbers import letters_as_scores, text_numbers
+from tasklaws.tabular.names import ITEM_ALIASES
+from tasklaws.tabular.numbers import letters_as_scores
+from tasklaws.tabular.reading import read_named
 
 CLUSTERED_BY = ("cluster", "family", "template")
 _READ = ("model", "task", "score", "attempt", *CLUSTERED_BY)
@@ -42,20 +42,7 @@ def read_model_scores(path: Path) -> pd.DataFrame:
 
     Names are text, scores floats in the unit that their column's name states; rows are numbered by line. A file that is
     none, a cell that is no score and a name close to a known one raise TasklawsError."""
-    source = open_table(path)
-    columns = resolve(str(path), source.header, _READ, aliases=ITEM_ALIASES)
-    refuse_near_misses(str(path), columns, _READ, ITEM_ALIASES)
-    here = {given: name for name, given in columns.names.items()}
-    table = source.frame([given for given, name in here.items() if name != "score"]).rename(columns=here)
-    notes = list(source.notes)
-    if "score" in table:
-        comma = source.delimiter in (";", "\t")
-        table["score"], how = text_numbers(_as_written(table["score"]), "score", comma)
-        table["score"] *= columns.factors.get("score", 1.0)
-        notes += [f"score: {how}"] if how else []
-    table = table.dropna(how="all")
-    table.attrs["notes"] = notes
-    return table
+    return read_named(path, _READ, [name for name in _READ if name != "score"], ["score"], [], ITEM_ALIASES)
 
 
 def common_scores(table: pd.DataFrame, models: Sequence[str] | None, column: str | None) -> CommonScores:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import REMAKE, replacing
-from tasklaws.frames.user_tables import LONGEST_SHOWN, ROWS_AT_ONCE, joined, open_table, shown
+from tasklaws.frames.user_tables import LONGEST_SHOWN, ROWS_AT_ONCE, joined, shown
 
 FLOAT_FORMAT = "%.10g"
 _QUOTED = re.compile(r'[,"\n\r]')
@@ -155,31 +155,6 @@ def refuse_duplicates(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
         raise TasklawsError(f"{path}: duplicate row {row}: keep one row for each {', '.join(keys)}")
 
 
-def read_rows(path: Path, texts: list[str], numbers: list[str], needed: list[str]) -> pd.DataFrame:
-    """A user's table, its rows numbered by line in an index named after the file; `texts` are text, `numbers` floats,
-    where there are such columns.
-
-    A column of `needed` that is absent, a cell of `numbers` that is none, a row of too many or too few cells, or no row
-    at all raises TasklawsError. Blank rows are left out.
-    """
-    source = open_table(path)
-    missing = [column for column in needed if column not in source.header]
-    if missing:
-        raise TasklawsError(f"{path}: no column {missing[0]!r}: the table needs {', '.join(needed)}")
-    table = source.frame(texts)
-    for column in [column for column in numbers if column in table]:
-        # What pandas takes for no number, or for truth: mostly an error to name, but it may be integers past 64 bits.
-        if table[column].dtype.kind not in "iuf":
-            text = source.text(column)
-            table[column] = pd.to_numeric(text, errors="coerce")
-            refuse(text, table[column].isna() & text.notna(), "give a number")
-        table[column] = table[column].astype("float64")
-    table = table.dropna(how="all")
-    if table.empty:
-        raise TasklawsError(f"{path}: no rows: give at least one")
-    return table
-
-
 def refuse(column: pd.Series, bad: pd.Series, remedy: str) -> None:
     """Raise TasklawsError with the first row where `bad` holds, and where it comes from."""
     if bad.any():
@@ -195,7 +170,7 @@ def place(index: pd.Index, label: Any) -> str:
 
 
 def labelled(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `read_rows`, each labelled `path:line`, so that they can stand beside those of other files."""
+    """The rows of a table, each labelled `path:line`, so that they can stand beside those of other files."""
     return table.set_axis([place(table.index, line) for line in table.index])
 
 

@@ -11,7 +11,7 @@ from tasklaws.frames.csv_files import labelled, refuse
 from tasklaws.frames.user_tables import open_table
 from tasklaws.tables import ATTEMPTS
 from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, resolve
-from tasklaws.tabular.numbers import as_numbers
+from tasklaws.tabular.reading import read_known_cells
 
 GROUP = "group_"
 # Other names of the columns; those of an item are as in tables of items.
@@ -39,15 +39,9 @@ def read_attempts(path: Path, items: Collection[str] | None = None) -> pd.DataFr
     columns = resolve(str(path), source.header, _READ_OF_ATTEMPTS, aliases=_ALIASES)
     refuse_near_misses(str(path), columns, _READ_OF_ATTEMPTS, _ALIASES)
     numbers = [*ATTEMPTS.numbers, "order"]
-    texts = [name for column, name in columns.names.items() if column not in numbers]
-    table = source.frame([*texts, *group_columns(source.header)]).dropna(how="all")
-    if table.empty:
-        raise TasklawsError(f"{path}: no rows: give at least one attempt")
+    texts = [name for name in ATTEMPTS.columns if name not in numbers] + group_columns(source.header)
     notes = list(source.notes)
-    for column, name in columns.names.items():
-        if column in numbers:
-            table[name] = as_numbers(source, name, column, table[name], notes)
-    table = table.rename(columns={name: column for column, name in columns.names.items()})
+    table = read_known_cells(source, columns, texts, numbers, notes)
     checked = check_attempts(labelled(table), items, str(path))
     checked.attrs["notes"] = [*notes, *checked.attrs["notes"]]
     return checked

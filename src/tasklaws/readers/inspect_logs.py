@@ -27,11 +27,10 @@ from tasklaws.readers.runs import (
     part,
     stamp,
 )
+from tasklaws.tabular.numbers import LETTERS
 
 # Not scores but what belongs to one.
 _SPREADS = frozenset({"stderr", "bootstrap_stderr", "bootstrap_std", "std", "var", "ci_lower", "ci_upper"})
-# inspect_ai.scorer.value_to_float: correct, incorrect, partly correct, no answer.
-LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 _CONVERT = "convert it by `inspect log convert --to json`"
 
 

@@ -7,13 +7,10 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import refuse
-from tasklaws.frames.user_tables import open_table
 from tasklaws.readers.names import match_models
 from tasklaws.readers.runs import LeftOut, shortened
 from tasklaws.tables import MODELS, POINTS
-from tasklaws.tabular.names import refuse_near_misses, resolve
-from tasklaws.tabular.numbers import as_numbers, iso_days
-from tasklaws.tabular.units import in_units
+from tasklaws.tabular.reading import read_named
 
 _RESULT = [*POINTS.columns, "n_shot", "n_params_total"]
 _READ_OF_MODELS = [*MODELS.columns, *(["date"] if "date" not in MODELS.columns else [])]
@@ -26,23 +23,12 @@ def read_models(path: Path, notes: list[str]) -> pd.DataFrame:
 
     A model given twice (as one name or as the end of another), or a number below 0 raises TasklawsError.
     """
-    source = open_table(path)
-    columns = resolve(str(path), source.header, _READ_OF_MODELS)
-    refuse_near_misses(str(path), columns, _READ_OF_MODELS)
-    texts = {columns.names[name] for name in ("model", "ladder", "date") if name in columns.names}
-    table = source.frame(texts).dropna(how="all").rename(columns={name: each for each, name in columns.names.items()})
-    if "model" not in table:
-        raise TasklawsError(f"{path}: no column 'model': a table of models has {', '.join(_READ_OF_MODELS)}")
-    for column in [column for column in MODELS.numbers if column in table]:
-        table[column] = as_numbers(source, columns.names[column], column, table[column], notes)
-    table = in_units(table, str(path), columns, {})
+    table = read_named(path, _READ_OF_MODELS, ["model", "ladder"], MODELS.numbers, MODELS.keys)
+    notes += table.attrs.pop("notes")
     for column in [column for column in MODELS.numbers if column in table]:
         refuse(table[column], table[column] < 0, "give 0 or more")
-    if "date" in table:
-        table["date"], line = iso_days(table["date"])
-        notes += [f"{path}: {line}"] if line else []
-    if columns.others:
-        notes.append(f"{path}: column(s) not read: {shortened(', '.join(columns.others), 200)}")
+    if others := [str(name) for name in table if name not in _READ_OF_MODELS]:
+        notes.append(f"{path}: column(s) not read: {shortened(', '.join(others), 200)}")
     names = table["model"].str.strip().str.strip("/")
     last = names.str.rsplit("/").str[-1].rename("model")
     refuse(last, last.isna() | (last == "") | _clashes(names), "keep one named row for each model")

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.frames.csv_files import read_rows, refuse
+from tasklaws.frames.csv_files import refuse
 from tasklaws.readers.runs import EvalRun, shortened, without_stamp
+from tasklaws.tabular.reading import read_named
 
 _CACHED = re.compile(r"(?:.*/)?models--([^/]+)(?:/.*)?")  # a hub's cache: models--OWNER--NAME/snapshots/COMMIT
 _COMMIT = re.compile(r"(?:.*/)?([^/]+)/snapshots/[0-9a-f]{7,64}", re.IGNORECASE)
@@ -196,8 +197,9 @@ class _Map:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        table = read_rows(path, ["file", "model"], ["step"], ["file", "model"])
-        for column in ("file", "model"):
+        names = ["file", "model"]
+        table = read_named(path, [*names, "step"], names, ["step"], names)
+        for column in names:
             refuse(table[column], table[column].isna(), "name it")
         self.rows: dict[str, list[tuple[str, str, float]]] = defaultdict(list)
         steps = table["step"] if "step" in table else pd.Series(index=table.index, dtype="float64")

@@ -17,6 +17,8 @@ _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3}){2,}(?:\.\d+)?")
 _COMMA = re.compile(r"[+-]?(?:\d+,\d*|,\d+)(?:[eE][+-]?\d+)?\s*(?:%|[a-zA-Z]+)?")
 _FACTORS = {"k": 1e3, "t": 1e12, "m": 1e6, "b": 1e9, "g": 1e9}  # by the first letter of a unit, but for:
 _WORDS = {"thousand": 1e3, "trillion": 1e12, "million": 1e6, "billion": 1e9}
+# inspect_ai.scorer.value_to_float: correct, partly correct, incorrect, no answer.
+LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 _TRUE, _FALSE = ("true", "yes", "1", "1.0"), ("false", "no", "0", "0.0")
 _MONTHS = ("%B %Y", "%b %Y")
 _DAYS = ("%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%Y/%m/%d", "%Y%m%d")
@@ -25,13 +27,15 @@ _DAYS = ("%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%Y/%m/%d", "%Y%m%d")
 def as_numbers(source: Source, name: str, column: str, cells: pd.Series, notes: list[str]) -> pd.Series:
     """The cells of a file's column `name` as floats, missing where they are empty; `column` is what it holds.
 
-    Sizes may be written as 7B or 1.4T and shares as 45%; where cells are not divided by commas, 0,5 is a decimal comma.
-    A line in `notes` says so. Anything else that is no number raises TasklawsError with its line and value.
+    Sizes may be written as 7B or 1.4T, shares as 45% and scores as LETTERS; where cells are not divided by commas, 0,5
+    is a decimal comma. A line in `notes` says so. Anything else that is no number raises TasklawsError with its line
+    and value.
     """
     if cells.dtype.kind in "iuf":
         return cells.astype("float64")
     text = source.text(name).reindex(cells.index).rename(name)
     text = text.mask(text == "")
+    text = letters_as_scores(text) if column == "score" else text
     numbers, unit = text_numbers(text, column, source.delimiter in (";", "\t"))
     if unit:
         notes.append(f"{source.path}: {name}: {unit}")
@@ -100,12 +104,9 @@ def truths(column: pd.Series) -> pd.Series:
 
 
 def letters_as_scores(column: pd.Series) -> pd.Series:
-    """Scores in which C or P are right or partly right, and I or N wrong or not answered, as inspect writes them.
-
-    C counts 1, P (partial) 0.5, I and N (no answer) 0: inspect_ai.scorer.value_to_float. True and false count too; any
-    other cell is left as it is.
-    """
-    letters = {"C": "1", "P": "0.5", "I": "0", "N": "0", "true": "1", "false": "0", "True": "1", "False": "0"}
+    """Scores of which those in LETTERS, and true and false, are numbers (as text); other cells are as they were."""
+    letters = {letter: f"{score:g}" for letter, score in LETTERS.items()}
+    letters |= {"true": "1", "false": "0", "True": "1", "False": "0"}
     if column.dtype.kind in "iuf":
         return column
     return column.astype("str").where(column.notna()).str.strip().replace(letters)

@@ -44,7 +44,7 @@ def read_known_cells(
 ) -> pd.DataFrame:
     """The rows of a file that have any entry, columns by their known names: `texts` stripped, `numbers` as floats, a
     date as an ISO day."""
-    text_names = {columns.names[column] for column in (*texts, "date") if column in columns.names}
+    text_names = {columns.names.get(column, column) for column in (*texts, "date")} & set(source.header)
     first = [name for name in source.header[:1] if name in columns.others]
     table = source.frame([*text_names, *first]).dropna(how="all")
     if table.empty:
@@ -57,12 +57,12 @@ def read_known_cells(
         elif column == "date":
             table[name], line = iso_days(table[name])
             notes += [f"{source.path}: {line}"] if line else []
-        elif name in text_names:
-            text = table[name].str.strip()
-            table[name] = text.mask(text == "")
     for name in columns.others:
         if name in numbers:
             table[name] = as_numbers(source, name, name, table[name], notes)
+    for name in text_names - {columns.names.get("date")}:
+        text = table[name].str.strip()
+        table[name] = text.mask(text == "")
     return table.rename(columns={name: column for column, name in columns.names.items()})
 
 
