@@ -8,7 +8,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import place, refuse, write_table
-from tasklaws.frames.user_tables import open_table, shown, table_name
+from tasklaws.frames.user_tables import open_table, shown, some, table_name
 from tasklaws.tables import ACCURACIES, LOSSES, POINTS, SIZES, direction, losses
 from tasklaws.tabular.gaps import fill_gaps
 from tasklaws.tabular.layouts import SCORE, Layout, lacking, tidy
@@ -123,13 +123,12 @@ def parse(
             notes.append(f"{path}: no column names a metric: the values are of {name!r}, as their column is called")
     missing = [column for column in needed if column not in table]
     if missing:
-        raise lacking(source, missing)
+        raise lacking(source, missing[0])
     ladder = table["ladder"] if "ladder" in table else pd.Series(index=table.index, dtype="str")
     table = table.assign(ladder=ladder.fillna(table_name(path)))
     strangers = [shown(name) for name in columns.others if name in table and name not in _RARE]
     if strangers:
-        more = f" ... {len(strangers)} in all" if len(strangers) > 8 else ""
-        notes.append(f"{path}: columns kept as they are: {', '.join(strangers[:8])}{more}")
+        notes.append(f"{path}: columns kept as they are: {some(strangers, 8, str)}")
     return _noted(table, notes)
 
 
@@ -162,8 +161,7 @@ def settle(
     metrics = [str(name) for name in table["metric"].dropna().unique()]
     strangers = [name for name in directions if name not in metrics]
     if strangers:
-        has = ", ".join(map(shown, metrics[:6]))
-        raise TasklawsError(f"--direction {shown(strangers[0])}: no such metric: the table has {has}")
+        raise TasklawsError(f"--direction {shown(strangers[0])}: no such metric: the table has {some(metrics)}")
     if directions and "higher_is_better" not in table:
         table = table.assign(higher_is_better=None)
     by_name, unknown = [], []
@@ -190,7 +188,7 @@ def settle(
         table = table[~left_out]
         ways = ",".join(f"{name}=up" for name in unknown[:3])
         notes.append(
-            f"left out {', '.join(unknown[:6])}, {int(left_out.sum())} row(s): is more better, or less? No list says: "
+            f"left out {some(unknown, text=str)}, {int(left_out.sum())} row(s): is more better, or less? No list says: "
             f"--direction {ways} (or down)"
         )
     elif unknown:
@@ -199,8 +197,7 @@ def settle(
             f"{unknown[0][:40]}=up (or down), or a column higher_is_better"
         )
     if by_name:
-        more = f" ... {len(by_name)} in all" if len(by_name) > 6 else ""
-        notes.append(f"of metrics in no list, by a word of their names, better is: {', '.join(by_name[:6])}{more}")
+        notes.append(f"of metrics in no list, by a word of their names, better is: {some(by_name, text=str)}")
     return table
 
 

@@ -1,6 +1,6 @@
 """Recipes on a ladder: does a small scale order them as the large one does, and do its tasks tell them apart?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.frames.csv_files import matching, records
+from tasklaws.frames.user_tables import some
 from tasklaws.stats.proportions import Mean
 from tasklaws.tables import DECISION_ACCURACY, POOLED_DECISIONS, SIGNAL_TO_NOISE
 
@@ -410,7 +411,6 @@ def _share(row: dict[str, float]) -> str:
     return f"{100 * row['accuracy']:.0f}% ({100 * row['low']:.0f} to {100 * row['high']:.0f})"
 
 
-def _names(names: object) -> str:
+def _names(names: Iterable[object]) -> str:
     """A few of the names, in order."""
-    ordered = sorted(map(str, names))  # type: ignore[call-overload]
-    return ", ".join(ordered[:5]) + (" ..." if len(ordered) > 5 else "")
+    return some(sorted(map(str, names)), 5, str)

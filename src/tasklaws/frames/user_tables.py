@@ -8,7 +8,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,12 @@ def shown(value: Any) -> str:
     """A cell as messages have it: on one line, and cut where it is long."""
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
+
+
+def some(names: Iterable[Any], most: int = 6, text: Callable[[Any], str] = shown) -> str:
+    """The first of many names, as `text` has them, and how many there are in all."""
+    listed = list(names)
+    return ", ".join(map(text, listed[:most])) + (f" ... {len(listed)} in all" if len(listed) > most else "")
 
 
 def _text(path: Path) -> bytes:

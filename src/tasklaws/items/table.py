@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import refuse
-from tasklaws.frames.user_tables import open_table, shown
+from tasklaws.frames.user_tables import open_table, some
 from tasklaws.tables import ITEM_SCORES
 from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, resolve
 from tasklaws.tabular.numbers import iso_days, letters_as_scores, text_numbers
@@ -20,7 +20,6 @@ from tasklaws.tabular.numbers import iso_days, letters_as_scores, text_numbers
 _NEEDED = ["model", "task", "score"]
 _OF_ITEM = ITEM_SCORES.columns[ITEM_SCORES.columns.index("family") :]
 _DAYS_A_YEAR = 365.25
-_COLUMNS_NAMED = 8  # names of columns in a note
 _POSITIVE = ("n_params", "human_minutes", "human_attempts")
 _PEOPLE = ("human_attempts", "human_solved")
 _SCORE_RANGE = (0.0, 1.0, "a number in [0, 1]")
@@ -152,8 +151,7 @@ def _known_columns(table: pd.DataFrame, source: str, notes: list[str]) -> pd.Dat
     columns = resolve(source, map(str, table), ITEM_SCORES.columns, aliases=ITEM_ALIASES)
     refuse_near_misses(source, columns, ITEM_SCORES.columns, ITEM_ALIASES)
     if columns.others:
-        more = f" ... {len(columns.others)} in all" if len(columns.others) > _COLUMNS_NAMED else ""
-        notes.append(f"columns not known, left out: {', '.join(map(shown, columns.others[:_COLUMNS_NAMED]))}{more}")
+        notes.append(f"columns not known, left out: {some(columns.others, 8)}")
     known = table[[*columns.names.values()]].set_axis([*columns.names], axis="columns")
     for column, factor in columns.factors.items():
         known[column] = _numbers(known[column], column, comma=False)[0] * factor

@@ -8,6 +8,7 @@ from typing import Literal
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.frames.user_tables import some
 from tasklaws.readers.runs import EvalRun, shortened
 from tasklaws.tabular.layouts import Layout
 
@@ -104,7 +105,7 @@ def one_variant(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     out = rows[rows["metric"] != chosen]
     first = out.iloc[0]
     notes.append(
-        f"left out {len(out)} row(s) of {', '.join(sorted(out['metric'].unique())[:5])}: other readings of the answers "
+        f"left out {len(out)} row(s) of {some(sorted(out['metric'].unique()), 5, str)}: other readings of the answers "
         f"that count already, as {shortened(first['task'])} by {shortened(chosen[out.index[0]])}; --metric names what "
         "is kept instead, --metric all keeps all"
     )
@@ -115,7 +116,7 @@ def only_metrics(table: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:
     """The rows of metrics that are named, with their filter or without; one that no row has raises TasklawsError."""
     for name in wanted:
         if not (table["metric"].eq(name) | table["base"].eq(name)).any():
-            there = ", ".join(shortened(metric, 30) for metric in sorted(table["metric"].unique())[:8])
+            there = some(sorted(table["metric"].unique()), 8, lambda metric: shortened(metric, 30))
             raise TasklawsError(f"--metric {shortened(name)}: no row has it: there are {there}")
     return table[table["metric"].isin(wanted) | table["base"].isin(wanted)]
 

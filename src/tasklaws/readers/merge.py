@@ -8,6 +8,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import labelled
+from tasklaws.frames.user_tables import some
 from tasklaws.points import RESULT, check, complete, parse, settle
 from tasklaws.readers.chance import guessable
 from tasklaws.readers.choose import Choices, one_run, one_variant, only_metrics, without_doubles
@@ -133,8 +134,8 @@ def _doubts(table: pd.DataFrame) -> list[str]:
     open_chance = table["metric"].map({name: guessable(name) for name in table["metric"].unique()}).astype(bool)
     unknown = sorted(table.loc[table["chance"].isna() & open_chance, "task"].unique())
     if unknown:
-        remedy = "fill in that column where a guess scores more than 0"
-        notes.append(f"chance is unknown for {_listed(unknown)}: {remedy}")
+        named = some(unknown, 10, shortened)
+        notes.append(f"chance is unknown for {named}: fill in that column where a guess scores more than 0")
     spread = table["stderr"].where(table["stderr"] > 0)
     spread = spread.fillna((table["chance"] * (1 - table["chance"]) / table["n_items"]) ** 0.5)
     below = (table["value"] - table["chance"]) / spread
@@ -148,8 +149,3 @@ def _doubts(table: pd.DataFrame) -> list[str]:
                 "and are answers found?"
             )
     return notes
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return ", ".join(shortened(name) for name in names[:10]) + more

@@ -1,15 +1,14 @@
 """What rows know of each other: a model's size, date and tokens, a task's number of items and chance."""
 
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tasklaws.frames.csv_files import read_csv
-from tasklaws.frames.user_tables import shown
+from tasklaws.frames.user_tables import shown, some
 from tasklaws.tables import losses
 
 _TEST_SETS = Path(__file__).with_name("test_sets.csv")
@@ -56,7 +55,10 @@ def _from_other_rows(table: pd.DataFrame, column: str, keys: Sequence[str], note
     filled = cells.copy()
     filled.iloc[np.flatnonzero(gaps)] = agreed.reindex(group[gaps]).to_numpy()
     names = table.loc[gaps, keys[0] if keys[0] == "task" else "model"].unique().tolist()
-    notes.append(f"{column} of {_some(names)} ({int(gaps.sum())} row(s)): from other rows of the same, which agree")
+    notes.append(
+        f"{column} of {some(names, text=_unquoted)} ({int(gaps.sum())} row(s)): "
+        "from other rows of the same, which agree"
+    )
     return filled
 
 
@@ -74,9 +76,8 @@ def _from_test_sets(table: pd.DataFrame, notes: list[str]) -> pd.Series:
     if wanted.empty:
         return items
     filled = items.fillna(table["task"].map(test_sets()).where(unknown & ~table["task"].isin(tasks[apart])))
-    notes.append(
-        f"n_items of {_some(table['task'][unknown & filled.notna()].unique().tolist())}: of the known test sets"
-    )
+    found = table["task"][unknown & filled.notna()].unique()
+    notes.append(f"n_items of {some(found, text=_unquoted)}: of the known test sets")
     return filled
 
 
@@ -87,6 +88,5 @@ def test_sets() -> dict[str, float]:
     return dict(zip(table["task"], table["n_items"].astype(float), strict=True))
 
 
-def _some(names: Collection[Any]) -> str:
-    first = ", ".join(shown(str(name))[1:-1] for name in list(names)[:6])
-    return first if len(names) <= 6 else f"{first} ... {len(names)} in all"
+def _unquoted(name: str) -> str:
+    return shown(name)[1:-1]

@@ -5,15 +5,15 @@ tidy tables with a column for each of several metrics.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.frames.user_tables import Source, shown
-from tasklaws.tables import ACCURACIES, LOSSES, direction
+from tasklaws.frames.user_tables import Source, some
+from tasklaws.tables import ACCURACIES, LOSSES, SIZES, direction
 from tasklaws.tabular.names import COUNTS, known_as, named, normal, split_unit
 from tasklaws.tabular.numbers import as_numbers, is_numeric, text_numbers
 
@@ -51,7 +51,7 @@ def tidy(
     if label not in table:
         first = source.header[0]
         if first not in others or first in numeric:
-            raise lacking(source, [label])
+            raise lacking(source, label)
         table = table.rename(columns={first: label})
     if found == "wide-tasks":
         return _from_tasks(table, source, [name for name in numeric if name != label], notes)
@@ -107,7 +107,7 @@ def task_and_metric(name: str) -> tuple[str, str | None]:
 def _by_metric(table: pd.DataFrame, source: Source, measured: Sequence[str], notes: list[str]) -> pd.DataFrame:
     """A row for each metric that has a column, `metric` its name without its unit."""
     if not measured or ("metric" in table and len(measured) > 1):
-        raise lacking(source, ["value"])
+        raise lacking(source, "value")
     parts = []
     for name in measured:
         base, factor = split_unit(name)
@@ -123,7 +123,7 @@ def _by_metric(table: pd.DataFrame, source: Source, measured: Sequence[str], not
     if len(measured) == 1:
         return long
     found = long[long["value"].notna()]
-    _say(f"a column for each metric ({_some(measured)})", source, long, found, notes)
+    _say(f"a column for each metric ({some(measured)})", source, long, found, notes)
     return found
 
 
@@ -134,7 +134,7 @@ def _from_models(table: pd.DataFrame, source: Source, tasks: Sequence[str], note
     large = [name for name in tasks if table[name].dtype.kind in "iuf" and table[name].min() > 100]
     tasks = [name for name in tasks if name not in large]
     if not tasks:
-        raise lacking(source, ["task", "value"])
+        raise lacking(source, "task")
     shared = table.drop(columns=tasks)
     cells = [as_numbers(source, name, "value", table[name], notes) * (split_unit(name)[1] or 1.0) for name in tasks]
     named_so = [task_and_metric(split_unit(name)[0]) for name in tasks]
@@ -144,16 +144,22 @@ def _from_models(table: pd.DataFrame, source: Source, tasks: Sequence[str], note
     if "metric" not in long:
         long["metric"] = np.tile([metric or SCORE for _, metric in named_so], len(table))
     found = long[long["value"].notna()]
-    _say(f"wide, {len(table)} models (rows) x {len(tasks)} tasks (columns {_some(tasks)})", source, long, found, notes)
+    _say(
+        f"wide, {len(table)} models (rows) x {len(tasks)} tasks (columns {some(tasks)})",
+        source,
+        long,
+        found,
+        notes,
+    )
     if means or large:
-        notes.append(f"{source.path}: columns {_some([*means, *large])} are taken for no tasks and kept beside")
+        notes.append(f"{source.path}: columns {some([*means, *large])} are taken for no tasks and kept beside")
     return _scored(found, source, notes)
 
 
 def _from_tasks(table: pd.DataFrame, source: Source, models: Sequence[str], notes: list[str]) -> pd.DataFrame:
     """A row for each task and column of a model; rows named after a size hold the models' sizes."""
     if not models:
-        raise lacking(source, ["model", "value"])
+        raise lacking(source, "model")
     cells = source.frame(models, models).reindex(table.index)
     comma = source.delimiter in (";", "\t")
     sizes: dict[str, pd.Series] = {}
@@ -176,7 +182,7 @@ def _from_tasks(table: pd.DataFrame, source: Source, models: Sequence[str], note
         known = {column: float(found[model]) for column, found in sizes.items()}
         part = shared.assign(model=model, value=values, **known)
         parts.append(part if "metric" in part else part.assign(metric=SCORE))
-    said = f"wide-tasks, {len(table)} tasks (rows) x {len(models)} models (columns {_some(models)})"
+    said = f"wide-tasks, {len(table)} tasks (rows) x {len(models)} models (columns {some(models)})"
     long = pd.concat(parts)
     found = long[long["value"].notna()]
     _say(said, source, long, found, notes)
@@ -199,17 +205,11 @@ def _scored(table: pd.DataFrame, source: Source, notes: list[str]) -> pd.DataFra
     return table.sort_index(kind="stable")
 
 
-def _some(names: Collection[str]) -> str:
-    """The first names of many."""
-    first = ", ".join(shown(name) for name in list(names)[:6])
-    return first if len(names) <= 6 else f"{first} ... {len(names)} in all"
-
-
-def lacking(source: Source, columns: Sequence[str]) -> TasklawsError:
-    """The error of a file that lacks the first of `columns`: what it has, and by which names each is known."""
-    has = ", ".join(shown(name) for name in source.header[:8]) + (" ..." if len(source.header) > 8 else "")
-    known = named(["model", "task", "metric", "value", "n_params", "n_tokens", "train_flops"])
+def lacking(source: Source, column: str) -> TasklawsError:
+    """The error of a file that lacks a column: what it has, and by which names each is known."""
+    has = some(source.header, 8)[:80]
+    known = named(["model", "task", "metric", "value", *SIZES])
     return TasklawsError(
-        f"{source.path}: no column {columns[0]!r} among {has[:80]}: known are {known}; a metric's name, as loss, "
+        f"{source.path}: no column {column!r} among {has}: known are {known}; a metric's name, as loss, "
         "stands for metric and value (docs/tables.md)"
     )
