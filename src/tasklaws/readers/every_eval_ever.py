@@ -22,6 +22,7 @@ from tasklaws.readers.runs import (
     count,
     dotted,
     finite_number,
+    first_name,
     is_number,
     left_out,
     moment,
@@ -46,14 +47,13 @@ def is_record(document: Any) -> bool:
 def read_record(file: Path, document: Mapping[str, Any], found: list[LeftOut]) -> EvalRun:
     """The run of one record; results that are no finite numbers are added to `found`."""
     info = document["model_info"]
-    name = next((one for one in (info.get("id"), info.get("name")) if isinstance(one, str) and one.strip("/ ")), None)
     details = info.get("additional_details")
     times = (moment(document.get(key)) for key in ("evaluation_timestamp", "retrieved_timestamp"))
     step = _figure(details, "step")
     return EvalRun(
         file=file,
         scores=list(_scores(file, document["evaluation_results"], found)),
-        name=name,
+        name=first_name(info.get("id"), info.get("name")),
         step=int(step) if step is not None and step == int(step) and step >= 0 else None,
         ran=next((time for time in times if time is not None), None),
         n_params_total=positive(_figure(details, "num_parameters")) or _billions(details),

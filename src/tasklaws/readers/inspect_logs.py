@@ -9,6 +9,7 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tasklaws.readers.runs import (
     count,
     dotted,
     finite_number,
+    first_name,
     is_number,
     item_name,
     left_out,
@@ -60,24 +62,21 @@ def read_archive(path: Path) -> dict[str, Any]:
 def read_log(file: Path, document: Mapping[str, Any], found: list[LeftOut]) -> EvalRun:
     """The run of one log; a log of a run that did not succeed, and numbers that are none, are added to `found`."""
     scores = list(_scores(file, document, found)) if _complete(file, document, found) else []
-    return EvalRun(file=file, scores=scores, name=model_name(document), ran=_ran(file, document))
+    return EvalRun(file=file, scores=scores, name=model_name(document), ran=ran(file, document))
 
 
 def model_name(document: Mapping[str, Any]) -> str | None:
-    name = part(document, "eval", "model")
-    return name if isinstance(name, str) and name.strip("/ ") else None
+    return first_name(part(document, "eval", "model"))
 
 
 def inspect_task(document: Mapping[str, Any]) -> str:
     """The task's name, without the package that it is registered in."""
-    for key in ("task_display_name", "task"):
-        name = part(document, "eval", key)
-        if isinstance(name, str) and name.strip("/ "):
-            return name.rstrip("/").rpartition("/")[2]
-    return "task"
+    name = first_name(part(document, "eval", "task_display_name"), part(document, "eval", "task")) or "task"
+    return name.rstrip("/").rpartition("/")[2]
 
 
-def _ran(file: Path, document: Mapping[str, Any]) -> Any:
+def ran(file: Path, document: Mapping[str, Any]) -> datetime | None:
+    """When the log's run began, by what it says or its name."""
     return moment(part(document, "eval", "created")) or stamp(file.name)
 
 

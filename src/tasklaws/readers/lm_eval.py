@@ -21,6 +21,7 @@ from tasklaws.readers.runs import (
     count,
     dotted,
     finite_number,
+    first_name,
     implied_n_items,
     is_number,
     left_out,
@@ -64,8 +65,11 @@ def read_results(file: Path, document: Mapping[str, Any], found: list[LeftOut]) 
     """
     lighteval = isinstance(document.get("config_general"), dict)
     arguments = _arguments(part(document, "config", "model_args"))
-    name = _lighteval_name(document) if lighteval else _name(document, arguments)
-    revision = part(document, "config_general", "model_config", "revision") if lighteval else arguments.get("revision")
+    config, model = part(document, "config_general"), part(document, "config_general", "model_config")
+    name = (
+        first_name(part(config, "model_name"), part(model, "model_name")) if lighteval else _name(document, arguments)
+    )
+    revision = part(model, "revision") if lighteval else arguments.get("revision")
     revision = revision if isinstance(revision, str) and revision.strip() else None
     scores = list((_lighteval_scores if lighteval else _scores)(file, document, found))
     return EvalRun(
@@ -198,7 +202,7 @@ def _name(document: Mapping[str, Any], arguments: Mapping[str, Any]) -> str | No
     backend = part(document, "config", "model")
     given = [arguments.get(key) for key in _NAME_KEYS] + [document.get("model_name")]
     given.append(None if isinstance(backend, str) and backend.lower() in _BACKENDS else backend)
-    return next((name for name in given if isinstance(name, str) and name.strip("/ ")), None)
+    return first_name(*given)
 
 
 def _step(revision: str | None, name: str | None, file: Path) -> int | None:
@@ -207,14 +211,6 @@ def _step(revision: str | None, name: str | None, file: Path) -> int | None:
     text = file.name.replace(own, "") if own else file.name
     found = _STEP.search(revision or "") or _STEP.search(text)
     return int(found[1]) if found else None
-
-
-def _lighteval_name(document: Mapping[str, Any]) -> str | None:
-    given = (
-        part(document, "config_general", "model_name"),
-        part(document, "config_general", "model_config", "model_name"),
-    )
-    return next((name for name in given if isinstance(name, str) and name.strip("/ ")), None)
 
 
 def _lighteval_task(key: str) -> tuple[str, int | None]:

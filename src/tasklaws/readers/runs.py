@@ -118,6 +118,11 @@ def item_name(value: Any) -> str | None:
     return value if isinstance(value, str) and value.strip() else None
 
 
+def first_name(*values: Any) -> str | None:
+    """The first that may name a model or task; None where none does."""
+    return next((value for value in values if isinstance(value, str) and value.strip("/ ")), None)
+
+
 def part(document: Any, *keys: str) -> Any:
     """What stands in an object under keys in turn; None where any is absent."""
     for key in keys:

@@ -37,9 +37,9 @@ from tasklaws.readers.runs import (
     EvalRun,
     LeftOut,
     finite_number,
+    first_name,
     item_name,
     left_out,
-    moment,
     part,
     refuse_strictly,
     shortened,
@@ -353,7 +353,8 @@ def _py_irt(
 ) -> Iterator[Answers]:
     for place, line in enumerate(lines, 1):
         responses, subject = part(line, "responses"), part(line, "subject_id")
-        if not isinstance(responses, dict) or not isinstance(subject, str | int) or not str(subject).strip("/ "):
+        name = first_name(str(subject) if isinstance(subject, int) else subject)
+        if not isinstance(responses, dict) or name is None:
             found.append(left_out(path, f"line {place}", "", "responses", subject, "no subject_id and its responses"))
             continue
         answers = []
@@ -364,7 +365,7 @@ def _py_irt(
                 found.append(left_out(path, where, "", "response", value, "no score in [0, 1]"))
             else:
                 answers.append(Answer(item, score))
-        yield Answers(EvalRun(path, (), str(subject)), "", answers)
+        yield Answers(EvalRun(path, (), name), "", answers)
 
 
 def _metr(
@@ -376,8 +377,7 @@ def _metr(
     answers: dict[str, list[Answer]] = defaultdict(list)
     people = broken = 0
     for place, line in enumerate(lines, 1):
-        names = (part(line, key) for key in ("alias", "model"))
-        name = next((one for one in names if isinstance(one, str) and one.strip("/ ")), None)
+        name = first_name(part(line, "alias"), part(line, "model"))
         item, value = part(line, "task_id"), part(line, chosen)
         if name is None or not isinstance(item, str) or (score := _score(value)) is None:
             found.append(left_out(path, f"line {place}", "", chosen, value, "no task_id, alias and score in [0, 1]"))
@@ -405,7 +405,7 @@ def _instances(
     for place, line in enumerate(lines, 1):
         names = [part(line, key) for key in ("model_id", "evaluation_name", "sample_id")]
         value = part(line, "evaluation", "score")
-        if not all(isinstance(name, str) and name.strip("/ ") for name in names) or (score := _score(value)) is None:
+        if None in map(first_name, names) or (score := _score(value)) is None:
             task = str(names[1] or "")
             found.append(left_out(path, f"line {place}", task, "score", value, "no model, sample and score in [0, 1]"))
             continue
@@ -419,10 +419,8 @@ def _instances(
 def _inspect(path: Path, document: Mapping[str, Any], metric: str | None, found: list[LeftOut]) -> Answers:
     scores = inspect_logs.sample_scores(path, document, metric, found)
     answers = [Answer(identity, score, chance=guess) for identity, score, guess in scores]
-    ran = moment(part(document, "eval", "created")) or stamp(path.name)
-    return Answers(
-        EvalRun(path, (), inspect_logs.model_name(document), ran=ran), inspect_logs.inspect_task(document), answers
-    )
+    run = EvalRun(path, (), inspect_logs.model_name(document), ran=inspect_logs.ran(path, document))
+    return Answers(run, inspect_logs.inspect_task(document), answers)
 
 
 _KINDS: dict[str, Callable[[Path, list[Any], str | None, list[LeftOut], list[str]], Iterator[Answers]]] = {
