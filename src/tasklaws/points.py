@@ -12,7 +12,7 @@ from tasklaws.frames.user_tables import open_table, shown, some, table_name
 from tasklaws.tables import ACCURACIES, LOSSES, POINTS, SIZES, direction, losses
 from tasklaws.tabular.gaps import fill_gaps
 from tasklaws.tabular.layouts import SCORE, Layout, lacking, tidy
-from tasklaws.tabular.names import normal, refuse_near_misses, resolve, split_unit
+from tasklaws.tabular.names import normal, resolve, split_unit
 from tasklaws.tabular.numbers import truths
 from tasklaws.tabular.reading import read_known_cells
 from tasklaws.tabular.units import in_units
@@ -113,7 +113,6 @@ def parse(
     columns = resolve(str(path), source.header, _NAMED, units)
     notes = list(source.notes)
     table = read_known_cells(source, columns, [*_TEXTS, "is_final", "higher_is_better"], _READ_AS_NUMBERS, notes)
-    refuse_near_misses(str(path), columns, _NAMED)
     table = tidy(table, source, columns.others, needed, layout, notes)
     table = in_units(table, str(path), columns, units or {})
     if "metric" not in table and "value" in columns.names:

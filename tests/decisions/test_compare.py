@@ -228,7 +228,7 @@ def test_one_item_may_be_named_by_task_and_item() -> None:
         (lambda rows: rows.assign(score=rows["score"] * 100), "score is 100.0: give a number in [0, 1]"),
         (lambda rows: rows.assign(score="high"), "row 0: score is 'high'"),
         (lambda rows: rows.assign(item=rows["item"].where(rows["item"] > "i000")), "row 0: item is empty: name it"),
-        (lambda rows: pd.concat([rows, rows]), "remove copies, or tell repeated attempts apart"),
+        (lambda rows: pd.concat([rows, rows]), "remove the copies, or tell repeated attempts apart"),
         (lambda rows: rows.replace({"model": {"m1": "m1-chat"}}), "no model 'm1' among 2: did you mean m0, m1-chat?"),
         (lambda rows: rows.assign(item=rows["item"] + rows["model"]), "0 of 120 items were asked of all 2 models"),
         (lambda rows: rows.assign(family=rows["family"] + rows["model"]), "has several values of family: give one"),

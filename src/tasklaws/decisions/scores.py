@@ -12,8 +12,9 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.decisions.clusters import Clusters
 from tasklaws.frames.csv_files import place
+from tasklaws.items.table import refuse_copies
 from tasklaws.tabular.names import ITEM_ALIASES
-from tasklaws.tabular.numbers import letters_as_scores
+from tasklaws.tabular.numbers import letters_as_scores, written
 from tasklaws.tabular.reading import read_named
 
 CLUSTERED_BY = ("cluster", "family", "template")
@@ -51,8 +52,7 @@ def common_scores(table: pd.DataFrame, models: Sequence[str] | None, column: str
     names = _chosen(rows, models)
     rows = rows[rows["model"].isin(names)]
     notes = list(table.attrs.get("notes", []))
-    if "attempt" not in rows and rows.duplicated(["model", *keys]).any():
-        notes.append("several rows of a model and item are taken as its attempts, as there is no column `attempt`")
+    refuse_copies(rows, keys, _source(table), notes)
     blank = int(rows["score"].isna().sum())
     if blank:
         notes.append(f"{blank} rows without a score are left out")
@@ -100,19 +100,12 @@ def _checked(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     bad = (score.isna() & table["score"].notna()) | ~score.fillna(0.0).between(0, 1)
     _refuse(table["score"], bad, "give a number in [0, 1], or leave it empty")
     rows = table.assign(score=score, **{name: table[name].astype(str) for name in ("model", *keys)})
-    unique = ["model", *keys, *(["attempt"] if "attempt" in rows else [])]
-    twice = rows.duplicated(unique)
-    if twice.any() and ("attempt" in rows or rows.groupby(unique)["score"].nunique().max() <= 1):
-        row = rows.loc[twice, unique].iloc[0].to_dict()
-        remedy = "remove copies, or tell repeated attempts apart in a column `attempt`"
-        raise TasklawsError(f"{_source(table)}: duplicate row {row}: {remedy}")
     return rows, keys
 
 
 def _as_written(scores: pd.Series) -> pd.Series:
     """The scores as text, words for right and wrong as numbers; empty as missing."""
-    text = letters_as_scores(scores).astype("str").where(scores.notna()).str.strip()
-    return text.mask(text == "")
+    return written(letters_as_scores(scores))
 
 
 def _source(table: pd.DataFrame) -> str:

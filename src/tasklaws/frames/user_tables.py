@@ -79,6 +79,11 @@ class Source:
             table[again] = whole(again, "str")
         return table[wanted].set_axis(self.lines)
 
+    @property
+    def has_decimal_commas(self) -> bool:
+        """Whether 0,5 is a number: not where commas stand between cells."""
+        return self.delimiter in (";", "\t")
+
     def _open(self) -> io.BytesIO:
         return io.BytesIO(self._cells if isinstance(self._cells, bytes) else b"")
 

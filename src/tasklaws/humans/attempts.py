@@ -10,7 +10,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import labelled, refuse
 from tasklaws.frames.user_tables import open_table
 from tasklaws.tables import ATTEMPTS
-from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, resolve
+from tasklaws.tabular.names import ITEM_ALIASES, resolve
 from tasklaws.tabular.reading import read_known_cells
 
 GROUP = "group_"
@@ -37,7 +37,6 @@ def read_attempts(path: Path, items: Collection[str] | None = None) -> pd.DataFr
     how."""
     source = open_table(path)
     columns = resolve(str(path), source.header, _READ_OF_ATTEMPTS, aliases=_ALIASES)
-    refuse_near_misses(str(path), columns, _READ_OF_ATTEMPTS, _ALIASES)
     numbers = [*ATTEMPTS.numbers, "order"]
     texts = [name for name in ATTEMPTS.columns if name not in numbers] + group_columns(source.header)
     notes = list(source.notes)

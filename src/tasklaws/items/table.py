@@ -14,8 +14,8 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import refuse
 from tasklaws.frames.user_tables import open_table, some
 from tasklaws.tables import ITEM_SCORES
-from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, resolve
-from tasklaws.tabular.numbers import iso_days, letters_as_scores, text_numbers
+from tasklaws.tabular.names import ITEM_ALIASES, resolve
+from tasklaws.tabular.numbers import iso_days, letters_as_scores, text_numbers, written
 
 _NEEDED = ["model", "task", "score"]
 _OF_ITEM = ITEM_SCORES.columns[ITEM_SCORES.columns.index("family") :]
@@ -92,7 +92,7 @@ def read_item_scores(path: Path) -> ItemTable:
     columns = resolve(str(path), source.header, ITEM_SCORES.columns, aliases=ITEM_ALIASES)
     texts = [name for column, name in columns.names.items() if column not in ITEM_SCORES.numbers]
     table = source.frame(texts).dropna(how="all")
-    return check_items(table, str(path), comma=source.delimiter in (";", "\t"), notes=source.notes)
+    return check_items(table, str(path), comma=source.has_decimal_commas, notes=source.notes)
 
 
 def check_items(table: pd.DataFrame, source: str, *, comma: bool = False, notes: Sequence[str] = ()) -> ItemTable:
@@ -121,7 +121,7 @@ def check_items(table: pd.DataFrame, source: str, *, comma: bool = False, notes:
     empty = int(table["score"].isna().sum())
     if empty:
         said.append(f"{empty} of {len(table)} scores are empty: taken as not asked, not as failed (a failure is 0)")
-    _refuse_copies(table, source, said)
+    refuse_copies(table, ["task"], source, said)
     position = _positions(table, source, said)
     if len(position) < 2:
         raise TasklawsError(f"{source}: one model only ({position.index[0]}): at least two are needed to compare")
@@ -148,8 +148,7 @@ def check_items(table: pd.DataFrame, source: str, *, comma: bool = False, notes:
 
 def _known_columns(table: pd.DataFrame, source: str, notes: list[str]) -> pd.DataFrame:
     """The known columns by their names here, in the units that they should have; `notes` name the others."""
-    columns = resolve(source, map(str, table), ITEM_SCORES.columns, aliases=ITEM_ALIASES)
-    refuse_near_misses(source, columns, ITEM_SCORES.columns, ITEM_ALIASES)
+    columns = resolve(source, list(map(str, table)), ITEM_SCORES.columns, aliases=ITEM_ALIASES)
     if columns.others:
         notes.append(f"columns not known, left out: {some(columns.others, 8)}")
     known = table[[*columns.names.values()]].set_axis([*columns.names], axis="columns")
@@ -162,8 +161,7 @@ def _numbers(cells: pd.Series, column: str, comma: bool) -> tuple[pd.Series, str
     """Cells as floats in the column's range, NaN where empty, and how they were read where they are not plain."""
     numbers, how = cells.astype("float64") if cells.dtype.kind in "iuf" else None, ""
     if numbers is None:
-        text = cells.astype("str").where(cells.notna()).str.strip().rename(column)
-        numbers, how = text_numbers(text.mask(text == ""), column, comma)
+        numbers, how = text_numbers(written(cells).rename(column), column, comma)
     low, high, words = _RANGES.get(column, (0.0, np.inf, "a finite number, at least 0"))
     bad = (numbers < low) | (numbers > high) | np.isinf(numbers) | (column in _POSITIVE) & (numbers <= 0)
     refuse(numbers.rename(column), bad, f"give {words}, or leave it empty")
@@ -172,19 +170,18 @@ def _numbers(cells: pd.Series, column: str, comma: bool) -> tuple[pd.Series, str
     return numbers.rename(column), how
 
 
-def _refuse_copies(table: pd.DataFrame, source: str, notes: list[str]) -> None:
+def refuse_copies(table: pd.DataFrame, of_item: Sequence[str], source: str, notes: list[str]) -> None:
     """Raise TasklawsError where one attempt stands twice; several rows in no order are attempts if any two differ."""
-    keys = ["model", "task"] + (["attempt"] if "attempt" in table else [])
+    keys = ["model", *of_item, *(["attempt"] if "attempt" in table else [])]
     twice = table.duplicated(keys)
     if not twice.any():
         return
-    spread = table.groupby(keys, dropna=False)["score"].agg(["min", "max"])
-    if "attempt" in table or (spread["min"] == spread["max"]).all():
+    if "attempt" in table or table.groupby(keys, dropna=False)["score"].nunique().max() <= 1:
         row = table.loc[twice, keys].iloc[0].to_dict()
         raise TasklawsError(
             f"{source}: duplicate row {row}: remove the copies, or tell repeated attempts apart in a column `attempt`"
         )
-    notes.append("several rows of a model and task are taken as its attempts, as there is no column `attempt`")
+    notes.append("several rows of a model and item are taken as its attempts, as there is no column `attempt`")
 
 
 def _check_columns(table: pd.DataFrame, source: str) -> None:

@@ -15,7 +15,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.user_tables import Source, some
 from tasklaws.tables import ACCURACIES, LOSSES, SIZES, direction
 from tasklaws.tabular.names import COUNTS, known_as, named, normal, split_unit
-from tasklaws.tabular.numbers import as_numbers, is_numeric, text_numbers
+from tasklaws.tabular.numbers import as_numbers, is_numeric, text_numbers, written
 
 Layout = Literal["tidy", "wide", "wide-tasks"]
 LAYOUTS: tuple[Layout, ...] = ("tidy", "wide", "wide-tasks")
@@ -161,23 +161,20 @@ def _from_tasks(table: pd.DataFrame, source: Source, models: Sequence[str], note
     if not models:
         raise lacking(source, "model")
     cells = source.frame(models, models).reindex(table.index)
-    comma = source.delimiter in (";", "\t")
+    labels = [(label, *split_unit(label)) for label in table["task"].astype("str").fillna("")]
+    holds = [known_as(base, COUNTS) for _, base, _ in labels]
     sizes: dict[str, pd.Series] = {}
-    labels = table["task"].astype("str").fillna("")
-    for place, label in enumerate(labels):
-        base, factor = split_unit(label)
-        column = known_as(base, COUNTS)
+    for place, (column, (label, _, factor)) in enumerate(zip(holds, labels, strict=True)):
         if column is not None:
-            lines = cells.index[[place] * len(models)]
-            row = pd.Series(cells.iloc[place].to_list(), lines, dtype="str", name=label).str.strip()
-            sizes[column] = text_numbers(row, column, comma)[0].set_axis(list(models)) * (factor or 1.0)
-    kept = ~labels.map(lambda label: known_as(split_unit(label)[0], COUNTS) is not None or normal(label) in _MEANS)
+            row = pd.Series(cells.iloc[place].to_list(), cells.index[[place] * len(models)], dtype="str", name=label)
+            numbers, _ = text_numbers(written(row), column, source.has_decimal_commas)
+            sizes[column] = numbers.set_axis(list(models)) * (factor or 1.0)
+    kept = [column is None and normal(label) not in _MEANS for column, (label, *_) in zip(holds, labels, strict=True)]
     table, cells = table[kept], cells[kept]
     shared = table.drop(columns=list(models))
     parts = []
     for model in models:
-        text = cells[model].str.strip().rename(model)
-        values, way = text_numbers(text.mask(text == ""), "value", comma)
+        values, way = text_numbers(written(cells[model]), "value", source.has_decimal_commas)
         notes += [f"{source.path}: {model}: {way}"] if way else []
         known = {column: float(found[model]) for column, found in sizes.items()}
         part = shared.assign(model=model, value=values, **known)

@@ -100,7 +100,7 @@ def known_as(name: str, known: Collection[str], aliases: Mapping[str, str] = ALI
 
 def resolve(
     path: str,
-    header: Iterable[str],
+    header: Sequence[str],
     known: Collection[str],
     units: Mapping[str, float] | None = None,
     aliases: Mapping[str, str] = ALIASES,
@@ -108,12 +108,12 @@ def resolve(
     """What each column of a file is, by its name; `units` are stated beside, by any name of the column.
 
     Where a column has the known name itself, one with another name of it is something else. Raises TasklawsError for
-    two columns that are the same, two units of one column, and a unit of a column that the table lacks.
+    two columns that are the same, two units of one column, a unit of a column that the table lacks, and a near miss of
+    a known name.
     """
     names: dict[str, str] = {}
     factors: dict[str, float] = {}
     others = []
-    header = list(header)
     for name in header:
         column, factor = _column(name, known, aliases)
         if column is None or (column != name and column in header and normal(name) != column):
@@ -136,7 +136,9 @@ def resolve(
                 f"{path}: column {shown(names[column])} states another unit than --units {given}={factor:g}: keep one"
             )
         factors[column] = factor
-    return Columns(names, factors, tuple(others))
+    columns = Columns(names, factors, tuple(others))
+    _refuse_near_misses(path, columns, known, aliases)
+    return columns
 
 
 def _column(name: str, known: Collection[str], aliases: Mapping[str, str]) -> tuple[str | None, float | None]:
@@ -206,9 +208,7 @@ def _pairs(option: str, texts: Sequence[str], example: str) -> Iterable[tuple[st
         yield name.strip(), value.strip()
 
 
-def refuse_near_misses(
-    path: str, columns: Columns, known: Collection[str], aliases: Mapping[str, str] = ALIASES
-) -> None:
+def _refuse_near_misses(path: str, columns: Columns, known: Collection[str], aliases: Mapping[str, str]) -> None:
     """Raise TasklawsError at a column that is a letter off a known name which the table lacks, or a known name with a
     unit that is not known."""
     spellings = {spelling: each for each in known for spelling in (each, *aliases.get(each, "").split())}

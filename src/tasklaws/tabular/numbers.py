@@ -33,13 +33,18 @@ def as_numbers(source: Source, name: str, column: str, cells: pd.Series, notes: 
     """
     if cells.dtype.kind in "iuf":
         return cells.astype("float64")
-    text = source.text(name).reindex(cells.index).rename(name)
-    text = text.mask(text == "")
+    text = written(source.text(name).reindex(cells.index).rename(name))
     text = letters_as_scores(text) if column == "score" else text
-    numbers, unit = text_numbers(text, column, source.delimiter in (";", "\t"))
+    numbers, unit = text_numbers(text, column, source.has_decimal_commas)
     if unit:
         notes.append(f"{source.path}: {name}: {unit}")
     return numbers
+
+
+def written(cells: pd.Series) -> pd.Series:
+    """Cells as text without spaces around it, missing where there is none."""
+    text = cells.astype("str").where(cells.notna()).str.strip()
+    return text.mask(text == "")
 
 
 def text_numbers(text: pd.Series, column: str, comma: bool) -> tuple[pd.Series, str]:
@@ -87,8 +92,7 @@ def is_numeric(cells: pd.Series) -> bool:
         return bool(cells.notna().any())
     if cells.dtype.kind == "b":
         return False
-    known = cells.dropna().astype("str").str.strip()
-    known = known[known != ""].head(1000)
+    known = written(cells).dropna().head(1000)
     plain = known.str.fullmatch(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?\s*%?")
     return bool(len(known) and plain.mean() > 0.5)
 
@@ -109,7 +113,7 @@ def letters_as_scores(column: pd.Series) -> pd.Series:
     letters |= {"true": "1", "false": "0", "True": "1", "False": "0"}
     if column.dtype.kind in "iuf":
         return column
-    return column.astype("str").where(column.notna()).str.strip().replace(letters)
+    return written(column).replace(letters)
 
 
 def iso_days(column: pd.Series) -> tuple[pd.Series, str]:
@@ -118,8 +122,7 @@ def iso_days(column: pd.Series) -> tuple[pd.Series, str]:
     Read are days (also with a time of day behind), months and years, in ISO form or with a month's name; any other date
     raises TasklawsError with its line: 05/06/2024 may be in May or in June.
     """
-    text = column.astype("str").where(column.notna()).str.strip().str.replace(r"\.0$", "", regex=True)
-    text = text.mask(text == "")
+    text = written(column).str.replace(r"\.0$", "", regex=True)
     read = {cell: _day(cell) for cell in text.dropna().unique()}
     days = text.map({cell: day for cell, (day, _) in read.items()}).astype("str").where(text.notna())
     days = days.mask(days == "")

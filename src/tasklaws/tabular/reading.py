@@ -7,8 +7,8 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.user_tables import Source, open_table
-from tasklaws.tabular.names import ALIASES, Columns, named, refuse_near_misses, resolve
-from tasklaws.tabular.numbers import as_numbers, iso_days
+from tasklaws.tabular.names import ALIASES, Columns, named, resolve
+from tasklaws.tabular.numbers import as_numbers, iso_days, written
 from tasklaws.tabular.units import in_units
 
 
@@ -24,12 +24,11 @@ def read_named(
     """A person's table with its columns by their `known` names, in an index of its lines; others stay as they are.
 
     `texts` are text, `numbers` floats in the units that they should have, a `date` an ISO day, and the rest as they
-    stand. `attrs["notes"]` has a line on what was read how. What `open_table`, `resolve` and `in_units` refuse, a near
-    miss of a known name, and the lack of a `needed` column raise TasklawsError.
+    stand. `attrs["notes"]` has a line on what was read how. What `open_table`, `resolve` and `in_units` refuse, and
+    the lack of a `needed` column, raise TasklawsError.
     """
     source = open_table(path)
     columns = resolve(str(path), source.header, known, units, aliases)
-    refuse_near_misses(str(path), columns, known, aliases)
     missing = [column for column in needed if column not in columns.names]
     if missing:
         raise TasklawsError(f"{path}: no column {missing[0]!r}: known are {named(known, aliases)}"[:500])
@@ -61,8 +60,7 @@ def read_known_cells(
         if name in numbers:
             table[name] = as_numbers(source, name, name, table[name], notes)
     for name in text_names - {columns.names.get("date")}:
-        text = table[name].str.strip()
-        table[name] = text.mask(text == "")
+        table[name] = written(table[name])
     return table.rename(columns={name: column for column, name in columns.names.items()})
 
 
