@@ -102,8 +102,7 @@ def points_to_fit(given: pd.DataFrame, law: Law, final: bool = True, best_run: b
     for name in law.inputs:
         if name not in table:
             raise TasklawsError(f"law {law.name} needs {name}, which the table lacks: choose another law or axis")
-    task, _, _ = (only(table, column) for column in ("task", "family", "elicitation"))
-    metric = only(table, "metric")
+    task, metric, *_ = (only(table, column) for column in ("task", "metric", "family", "elicitation"))
     names = (*law.inputs, "value", "n_items", "stderr", "chance", "weight")
     cells = {name: table[name] if name in table else pd.Series(np.nan, index=table.index) for name in names}
     numbers = {name: pd.to_numeric(part, errors="coerce").to_numpy(dtype=float) for name, part in cells.items()}
@@ -129,11 +128,8 @@ def points_to_fit(given: pd.DataFrame, law: Law, final: bool = True, best_run: b
         elif not final and (~annealed & usable).any():
             mark(reasons, annealed, "final checkpoint, kept apart from those not annealed")
     if best_run:
-        mark(
-            reasons,
-            beaten(table, law.inputs, value, reasons == "", better),
-            "another run with the same inputs is better",
-        )
+        worse = beaten(table, law.inputs, value, reasons == "", better)
+        mark(reasons, worse, "another run with the same inputs is better")
     used = reasons == ""
     if not used.any():
         most_common = pd.Series(reasons).value_counts().index[0]
@@ -143,14 +139,9 @@ def points_to_fit(given: pd.DataFrame, law: Law, final: bool = True, best_run: b
     chance = numbers["chance"][used & np.isfinite(numbers["chance"])]
     if len(chance) and np.ptp(chance) > 1e-3:
         raise TasklawsError(f"chance differs between rows ({chance.min()} to {chance.max()}): fit tasks one by one")
-    items, notes = (
-        items_behind({name: part[used] for name, part in numbers.items()}, law)
-        if kind == "accuracy"
-        else (
-            np.ones(int(used.sum())),
-            [],
-        )
-    )
+    items, notes = np.ones(int(used.sum())), list[str]()
+    if kind == "accuracy":
+        items, notes = items_behind({name: part[used] for name, part in numbers.items()}, law)
     labels = np.arange(len(table))
     named = next((name for name in ("model", "rung") if name in table), None)
     return Points(

@@ -16,7 +16,7 @@ from tasklaws.frames.csv_files import records
 from tasklaws.laws.data import choose, with_compute
 from tasklaws.laws.fitting import fit
 from tasklaws.laws.polynomials import Profile, common_degree, fit_profile, pooled_spread, redrawn
-from tasklaws.laws.result import Fit
+from tasklaws.laws.result import Fit, tails
 from tasklaws.laws.status import LossFunction, Status
 from tasklaws.tables import ISOFLOP_BUDGETS, ISOFLOP_FRONTIERS
 
@@ -303,7 +303,7 @@ def _profiles(
         row |= dict(zip(("n_params", "n_tokens"), np.exp(profile.minimum).tolist(), strict=True))
         row["loss"] = float(profile.loss(profile.minimum[:1])[0])
         if inside.sum() > 1:
-            low, high = np.exp(np.quantile(draws[inside], _tails(level), axis=0))
+            low, high = np.exp(np.quantile(draws[inside], tails(level), axis=0))
             row |= {"n_params_low": low[0], "n_params_high": high[0], "n_tokens_low": low[1], "n_tokens_high": high[1]}
     return ISOFLOP_BUDGETS.frame(rows), profiles, minima
 
@@ -409,12 +409,8 @@ def _notes(runs: pd.DataFrame, n_failed: int, frontiers: pd.DataFrame) -> list[s
     return notes
 
 
-def _tails(level: float) -> tuple[float, float]:
-    return (1 - level) / 2, (1 + level) / 2
-
-
 def _interval(name: str, estimate: float, draws: Array, level: float) -> dict[str, float]:
-    low, high = np.quantile(draws, _tails(level))
+    low, high = np.quantile(draws, tails(level))
     return {f"{name}_low": min(float(low), estimate), f"{name}_high": max(float(high), estimate)}
 
 

@@ -14,7 +14,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_text
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.laws.profile import Numbers, allowed_surfaces
-from tasklaws.laws.result import Fit
+from tasklaws.laws.result import Fit, tails
 from tasklaws.laws.status import Status
 
 if TYPE_CHECKING:
@@ -148,11 +148,10 @@ def plan(law: Fit | Surface, flops: float | None = None, *, loss: float | None =
         raise TasklawsError(f"the fit failed ({law.reason}), so that nothing can be planned by it: {_MORE_RUNS}")
     found = _estimate(law, best)
     if law.status == Status.CONVERGED:
-        surfaces = [tuple(theta.tolist()) for theta in law.draws[:, 0]]
-        tails = (1 - law.level) / 2, (1 + law.level) / 2
+        surfaces, ends = [tuple(theta.tolist()) for theta in law.draws[:, 0]], tails(law.level)
     else:
-        surfaces, tails = _allowed(law, found), (0.0, 1.0)
-    interval, lacking = _limits(found, surfaces, best, tails)
+        surfaces, ends = _allowed(law, found), (0.0, 1.0)
+    interval, lacking = _limits(found, surfaces, best, ends)
     if lacking and law.status != Status.CONVERGED:
         raise TasklawsError(
             f"no plan by a fit that is {law.status} ({law.reason}): its points allow none; {_MORE_RUNS}"
@@ -178,7 +177,7 @@ def _estimate(law: Fit, best: Callable[[Surface], Plan]) -> Plan:
 
 
 def _limits(
-    found: Plan, surfaces: list[Numbers], best: Callable[[Surface], Plan], tails: tuple[float, float]
+    found: Plan, surfaces: list[Numbers], best: Callable[[Surface], Plan], ends: tuple[float, float]
 ) -> tuple[dict[str, Interval], int]:
     """The limits of the plans by `surfaces`, and how many of these have no plan: more of those than a tail holds leave
     both ends open, as nothing tells at which end they lie."""
@@ -192,9 +191,9 @@ def _limits(
     interval: dict[str, Interval] = {}
     for name in ("n_params", "n_tokens", "loss"):
         estimate = float(getattr(found, name))
-        low, high = (float(end) for end in np.quantile([getattr(one, name) for one in plans], tails))
+        low, high = (float(end) for end in np.quantile([getattr(one, name) for one in plans], ends))
         if high - low > _ROUNDING * estimate:  # not what all plans agree on
-            is_open = lacking > tails[0] * len(surfaces)
+            is_open = lacking > ends[0] * len(surfaces)
             interval[name] = (None, None) if is_open else (min(low, estimate), max(high, estimate))
     return interval, lacking
 

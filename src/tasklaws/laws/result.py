@@ -123,7 +123,7 @@ class Fit(Result):
         """Bootstrap percentile interval of each parameter, never without the estimate; empty without a bootstrap."""
         if len(self.draws) < 2:
             return {}
-        ends = {name: np.quantile(draws, self._tails).tolist() for name, draws in self.draws_by_name.items()}
+        ends = {name: np.quantile(draws, tails(self.level)).tolist() for name, draws in self.draws_by_name.items()}
         return {name: (min(low, self.params[name]), max(high, self.params[name])) for name, (low, high) in ends.items()}
 
     @cached_property
@@ -135,10 +135,6 @@ class Fit(Result):
         for name in found:
             found.loc[name, name] = 1.0
         return found
-
-    @property
-    def _tails(self) -> tuple[float, float]:
-        return (1 - self.level) / 2, (1 + self.level) / 2
 
     def predict(self, points: At, ladder: str | None = None) -> Array:
         """The law's value at `points`: a table or mapping with the law's inputs, or the numbers alone where it has
@@ -153,7 +149,7 @@ class Fit(Result):
         own."""
         if len(self.draws) < 2:
             raise TasklawsError("a fit without bootstrap replicates has no intervals: fit with replicates")
-        low, high = np.quantile(self._curves(self.draws, points, ladder), self._tails, axis=0)
+        low, high = np.quantile(self._curves(self.draws, points, ladder), tails(self.level), axis=0)
         return low, high
 
     def _curves(self, theta: Array, points: Any, ladder: str | None) -> Array:
@@ -381,6 +377,11 @@ def _spread(draws: Array) -> float | None:
         return None
     size = float(np.abs(draws).max()) or 1.0
     return size * float((draws / size).std(ddof=1))
+
+
+def tails(level: float) -> tuple[float, float]:
+    """The quantiles at which an interval of a level ends."""
+    return (1 - level) / 2, (1 + level) / 2
 
 
 def named_columns(law: Law, ladders: tuple[str, ...]) -> dict[str, tuple[int, int]]:
