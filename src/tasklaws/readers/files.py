@@ -34,7 +34,6 @@ class Gathered:
     samples: list[Path] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    remedy: str = REMEDY
 
 
 def gather(paths: Sequence[Path], besides: Path | None) -> Gathered:

@@ -12,11 +12,11 @@ from tasklaws.frames.user_tables import some
 from tasklaws.points import RESULT, check, complete, parse, settle
 from tasklaws.readers.chance import guessable
 from tasklaws.readers.choose import Choices, one_run, one_variant, only_metrics, without_doubles
-from tasklaws.readers.files import Gathered, gather
+from tasklaws.readers.files import REMEDY, Gathered, gather
 from tasklaws.readers.models import fill, no_models, place_in_ladders, read_models, sized, without_results
 from tasklaws.readers.names import Named, name_models
 from tasklaws.readers.runs import EvalRun, LeftOut, Score, refuse_strictly, shortened, summary
-from tasklaws.readers.scales import usable
+from tasklaws.readers.scales import of_which, usable
 from tasklaws.tables import POINTS, SIZES, losses
 from tasklaws.tabular.gaps import fill_gaps
 
@@ -83,7 +83,7 @@ def _nothing(paths: Sequence[Path], files: Gathered, found: Sequence[LeftOut]) -
             + ": no results are left"
         )
     samples = f": {len(files.samples)} file(s) of scores by item are there, for --items" if files.samples else ""
-    return f"no results in {shortened(', '.join(map(str, paths)), 200)}{samples or ': ' + files.remedy}"
+    return f"no results in {shortened(', '.join(map(str, paths)), 200)}{samples or ': ' + REMEDY}"
 
 
 def _scores(runs: Sequence[EvalRun], choices: Choices, found: list[LeftOut], notes: list[str]) -> pd.DataFrame:
@@ -131,8 +131,7 @@ def _borrowed(table: pd.DataFrame) -> pd.DataFrame:
 def _doubts(table: pd.DataFrame) -> list[str]:
     """Lines on what is unknown in a table, and on curves far below their chance."""
     notes = []
-    open_chance = table["metric"].map({name: guessable(name) for name in table["metric"].unique()}).astype(bool)
-    unknown = sorted(table.loc[table["chance"].isna() & open_chance, "task"].unique())
+    unknown = sorted(table.loc[table["chance"].isna() & of_which(table["metric"], guessable), "task"].unique())
     if unknown:
         named = some(unknown, 10, shortened)
         notes.append(f"chance is unknown for {named}: fill in that column where a guess scores more than 0")

@@ -13,7 +13,7 @@ from tasklaws.tables import MODELS, POINTS
 from tasklaws.tabular.reading import read_named
 
 _RESULT = [*POINTS.columns, "n_shot", "n_params_total"]
-_READ_OF_MODELS = [*MODELS.columns, *(["date"] if "date" not in MODELS.columns else [])]
+_READ_OF_MODELS = [*MODELS.columns, "date"]
 _MODELS_REMEDY = "give a CSV with model and n_params as --models"
 
 

@@ -1,7 +1,7 @@
 """Which numbers are scores in [0, 1] or losses; what is in percent, as far as that is certain."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -36,12 +36,8 @@ def usable(
         return table
     table = _directed(table, directions)
     loss = losses(table)
-    share = (
-        table["base"]
-        .map({name: name in _ALWAYS_SHARES or guessable(name) for name in table["base"].unique()})
-        .astype(bool)
-    )
-    either = table["base"].map({name: _either_unit(name) for name in table["base"].unique()}).astype(bool)
+    share = of_which(table["base"], lambda name: name in _ALWAYS_SHARES or guessable(name))
+    either = of_which(table["base"], _either_unit)
     stated = table["unit"].notna()
     percent = table["unit"].eq("percent") & ~loss
     beyond = ~loss & ~stated & ~table["value"].between(0, 1)
@@ -63,8 +59,7 @@ def usable(
     reasons[(loss & (table["value"] < 0))] = "a loss is 0 or more"
     reasons[either & ~stated | (~loss & stated & ~scaled.between(0, 1)) | odd] = _NO_SCORE
     reasons[no_unit] = _NO_UNIT
-    named = table["metric"].map({name: direction(name) is not None for name in table["metric"].unique()}).astype(bool)
-    reasons[table["higher_is_better"].isna() & ~named & reasons.isna()] = _NO_DIRECTION
+    reasons[table["higher_is_better"].isna() & ~of_which(table["metric"], direction) & reasons.isna()] = _NO_DIRECTION
     reasons[_contradicted(table) & reasons.isna()] = _BOTH_DIRECTIONS
     bad = reasons.notna()
     columns = ("run", "where", "task", "metric", "value")
@@ -88,13 +83,18 @@ def usable(
     return table.assign(value=scaled, stderr=stderr, n_items=n_items)[~bad]
 
 
+def of_which(names: pd.Series, says: Callable[[str], object]) -> pd.Series:
+    """Of which rows the name is one of which `says` says something true."""
+    return names.isin([name for name in names.unique() if says(name)])
+
+
 def _directed(table: pd.DataFrame, directions: Mapping[str, str]) -> pd.DataFrame:
     """The table with `higher_is_better` as stated beside it, or as a name tells whose filter would obscure it."""
     stated = {name: way == "up" for name, way in directions.items()}
     better = table["metric"].map(stated).combine_first(table["base"].map(stated))
     plain = {name: direction(name) for name in table["base"].unique()}
-    obscured = table["metric"].map({name: direction(name) is None for name in table["metric"].unique()}).astype(bool)
-    told = table["base"].map({name: way == "up" for name, way in plain.items() if way is not None}).where(obscured)
+    told = table["base"].map({name: way == "up" for name, way in plain.items() if way is not None})
+    told = told.where(~of_which(table["metric"], direction))
     return table.assign(higher_is_better=better.combine_first(table["higher_is_better"]).combine_first(told))
 
 
