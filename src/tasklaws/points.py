@@ -243,20 +243,12 @@ def _rules(table: pd.DataFrame, any_value: bool) -> Iterator[tuple[str, pd.Serie
     score = ~loss & table["metric"].notna()
     if any_value:
         score &= table["metric"].isin([name for name in table["metric"].dropna().unique() if direction(name) == "up"])
-    yield (
-        "value",
-        score & ~table["value"].between(0, 1),
-        (
-            "a metric that is no known loss lies in [0, 1]: percent are read with --units value=percent, a loss with "
-            "--direction METRIC=down"
-        ),
-    )
+    remedy = "percent are read with --units value=percent, a loss with --direction METRIC=down"
+    beyond = score & ~table["value"].between(0, 1)
+    yield "value", beyond, f"a metric that is no known loss lies in [0, 1]: {remedy}"
     yield "stderr", table["stderr"] < 0, "a standard error is 0 or more; leave it empty if unknown"
-    yield (
-        "stderr",
-        score & (table["stderr"] > _MOST_STDERR),
-        ("that of a score in [0, 1] is at most 0.5; percent are read with --units stderr=percent"),
-    )
+    beyond = score & (table["stderr"] > _MOST_STDERR)
+    yield "stderr", beyond, "that of a score in [0, 1] is at most 0.5; percent are read with --units stderr=percent"
     part = (table["n_items"] < 1) | (table["n_items"] != np.floor(table["n_items"])) & table["n_items"].notna()
     yield "n_items", part, "give a whole number, 1 or more, or leave it empty if unknown"
     if "n_eff" in table:

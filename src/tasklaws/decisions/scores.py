@@ -11,7 +11,7 @@ import pandas as pd
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.decisions.clusters import Clusters
-from tasklaws.frames.csv_files import place
+from tasklaws.frames.csv_files import refuse
 from tasklaws.items.table import refuse_copies
 from tasklaws.tabular.names import ITEM_ALIASES
 from tasklaws.tabular.numbers import letters_as_scores, written
@@ -94,11 +94,13 @@ def _checked(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         raise TasklawsError(f"{_source(table)}: no column {missing[0]!r}: {wanted}")
     if table.empty:
         raise TasklawsError(f"{_source(table)}: no rows: give the scores of at least two models")
+    if table.index.name is None:
+        table = table.set_axis([f"scores: row {row}" for row in range(len(table))])
     for name in ("model", *keys):
-        _refuse(table[name], table[name].isna(), "name it")
+        refuse(table[name], table[name].isna(), "name it")
     score = pd.to_numeric(_as_written(table["score"]), errors="coerce").astype(float)
     bad = (score.isna() & table["score"].notna()) | ~score.fillna(0.0).between(0, 1)
-    _refuse(table["score"], bad, "give a number in [0, 1], or leave it empty")
+    refuse(table["score"], bad, "give a number in [0, 1], or leave it empty")
     rows = table.assign(score=score, **{name: table[name].astype(str) for name in ("model", *keys)})
     return rows, keys
 
@@ -111,16 +113,6 @@ def _as_written(scores: pd.Series) -> pd.Series:
 def _source(table: pd.DataFrame) -> str:
     """The file that the rows come from, or what they are."""
     return "scores" if table.index.name is None else str(table.index.name)
-
-
-def _refuse(column: pd.Series, bad: pd.Series, remedy: str) -> None:
-    """Raise TasklawsError with the first value where `bad` holds, and its line or row."""
-    if bad.any():
-        row = int(bad.to_numpy().argmax())
-        where = f"scores: row {row}" if column.index.name is None else place(column.index, column.index[row])
-        value = column.iloc[row]
-        shown = "empty" if pd.isna(value) else repr(value) if isinstance(value, str) else value
-        raise TasklawsError(f"{where}: {column.name} is {shown}: {remedy}")
 
 
 def _chosen(rows: pd.DataFrame, models: Sequence[str] | None) -> list[str]:

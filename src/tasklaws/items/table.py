@@ -159,15 +159,16 @@ def _known_columns(table: pd.DataFrame, source: str, notes: list[str]) -> pd.Dat
 
 def _numbers(cells: pd.Series, column: str, comma: bool) -> tuple[pd.Series, str]:
     """Cells as floats in the column's range, NaN where empty, and how they were read where they are not plain."""
-    numbers, how = cells.astype("float64") if cells.dtype.kind in "iuf" else None, ""
-    if numbers is None:
+    if cells.dtype.kind in "iuf":
+        numbers, how = cells.astype("float64").rename(column), ""
+    else:
         numbers, how = text_numbers(written(cells).rename(column), column, comma)
     low, high, words = _RANGES.get(column, (0.0, np.inf, "a finite number, at least 0"))
     bad = (numbers < low) | (numbers > high) | np.isinf(numbers) | (column in _POSITIVE) & (numbers <= 0)
-    refuse(numbers.rename(column), bad, f"give {words}, or leave it empty")
+    refuse(numbers, bad, f"give {words}, or leave it empty")
     if column in _PEOPLE:
-        refuse(numbers.rename(column), numbers % 1 > 0, "give a whole number of people")
-    return numbers.rename(column), how
+        refuse(numbers, numbers % 1 > 0, "give a whole number of people")
+    return numbers, how
 
 
 def refuse_copies(table: pd.DataFrame, of_item: Sequence[str], source: str, notes: list[str]) -> None:

@@ -46,15 +46,13 @@ def _from_other_rows(table: pd.DataFrame, column: str, keys: Sequence[str], note
     known = pd.DataFrame({"group": group, "value": cells.to_numpy()})[~missing.to_numpy()]
     agreed = known.drop_duplicates().drop_duplicates("group", keep=False).set_index("group")["value"]
     gaps = missing.to_numpy() & np.isin(group, agreed.index)
-    if keys[0] == "task":
-        gaps &= table["task"].notna().to_numpy()
-    else:
-        gaps &= table["model"].notna().to_numpy()
+    name = "task" if "task" in keys else "model"
+    gaps &= table[name].notna().to_numpy()
     if not gaps.any():
         return cells
     filled = cells.copy()
     filled.iloc[np.flatnonzero(gaps)] = agreed.reindex(group[gaps]).to_numpy()
-    names = table.loc[gaps, keys[0] if keys[0] == "task" else "model"].unique().tolist()
+    names = table.loc[gaps, name].unique()
     notes.append(
         f"{column} of {some(names, text=_unquoted)} ({int(gaps.sum())} row(s)): "
         "from other rows of the same, which agree"
@@ -63,22 +61,16 @@ def _from_other_rows(table: pd.DataFrame, column: str, keys: Sequence[str], note
 
 
 def _from_test_sets(table: pd.DataFrame, notes: list[str]) -> pd.Series:
-    items = table["n_items"]
-    unknown = items.isna() & table["task"].isin(list(test_sets())) & ~losses(table)
-    if not unknown.any():
-        return items
-    wanted = table.loc[unknown, "task"].map(test_sets()).astype("float64")
-    value, stderr = table["value"], table["stderr"]
+    items, value, stderr = table["n_items"], table["value"], table["stderr"]
+    known = table["task"].map(test_sets()).astype("float64").where(items.isna() & ~losses(table))
     implied = (value * (1 - value) / stderr**2 + 1).where((stderr > 0) & value.between(0, 1, inclusive="neither"))
-    apart = ((implied[unknown] / wanted - 1).abs() > _SAME_STDERR).to_numpy()
-    tasks = table.loc[unknown, "task"]
-    wanted = wanted[~tasks.isin(tasks[apart]).to_numpy()]
-    if wanted.empty:
-        return items
-    filled = items.fillna(table["task"].map(test_sets()).where(unknown & ~table["task"].isin(tasks[apart])))
-    found = table["task"][unknown & filled.notna()].unique()
-    notes.append(f"n_items of {some(found, text=_unquoted)}: of the known test sets")
-    return filled
+    apart = (implied / known - 1).abs() > _SAME_STDERR
+    known = known.mask(table["task"].isin(table["task"][apart]))
+    if known.notna().any():
+        notes.append(
+            f"n_items of {some(table['task'][known.notna()].unique(), text=_unquoted)}: of the known test sets"
+        )
+    return items.fillna(known)
 
 
 @functools.cache

@@ -45,8 +45,10 @@ def tidy(
     tasks = [name for name in numeric if name not in measured]
     found = layout or _layout(table, source, needed, measured, tasks)
     if found == "tidy":
-        columns = {"measured": measured or [name for name in numeric if direction(normal(name)) is not None]}
-        return _by_metric(table, source, columns["measured"], notes) if "value" not in table else table
+        if "value" in table:
+            return table
+        measured = measured or [name for name in numeric if direction(normal(name)) is not None]
+        return _by_metric(table, source, measured, notes)
     label = "model" if found == "wide" else "task"
     if label not in table:
         first = source.header[0]

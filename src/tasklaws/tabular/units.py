@@ -15,7 +15,7 @@ from tasklaws.tabular.names import Columns
 _LEAST = {"n_params": 100.0, "n_tokens": 100.0, "train_flops": 1e6}
 _FRACTIONS = 1e4  # a column of counts with fractions lies above somewhere, if it is in units
 _MOST = {"n_params": 1e16, "n_tokens": 1e18, "train_flops": 1e33}  # what a stated unit may lead to
-_UNITS_NAMED = {"n_params": "n_params_b, 1e9", "n_tokens": "n_tokens_b, 1e9", "train_flops": "flops_e21, 1e21"}
+_EXAMPLE = {"n_params": ("n_params_b", "1e9"), "n_tokens": ("n_tokens_b", "1e9"), "train_flops": ("flops_e21", "1e21")}
 _SIZE_IN_NAME = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)([kmbt])(?![a-z0-9])", re.IGNORECASE)
 _BY_LETTER = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 # So many times apart, two sizes are in two units: embeddings, experts and attention explain less.
@@ -56,7 +56,7 @@ def _follows(table: pd.DataFrame) -> pd.Series:
 
 
 def _refuse_small(sizes: pd.Series, column: str) -> None:
-    name, factor = _UNITS_NAMED[column].split(", ")
+    name, factor = _EXAMPLE[column]
     remedy = f"too small for {column}: name the unit, as in {name} or --units {column}={factor} ({column}=1: it is so)"
     refuse(sizes, (sizes > 0) & (sizes < _LEAST[column]), remedy)
     fractions = (sizes != np.floor(sizes)) & sizes.notna() & np.isfinite(sizes)
