@@ -10,7 +10,12 @@ from tasklaws.core.arrays import Array
 
 Kind = Literal["accuracy", "loss"]
 Better = Literal["up", "down"]
-FLOOR = 1e-6  # a smaller loss counts as this one, so that its logarithm exists
+FLOOR = 1e-6  # a smaller share of the largest loss counts as this one, so that its logarithm exists
+
+
+def least(values: Array) -> float:
+    """The value as which smaller ones of a loss, or another positive quantity, count."""
+    return FLOOR * min(float(values.max()), 1.0)
 
 
 @dataclass(frozen=True, eq=False)
