@@ -16,7 +16,7 @@ from shared_data import shared
 from tasklaws import cli
 from tasklaws.core.errors import TasklawsError
 from tasklaws.laws.isoflop import budgets_of, isoflop
-from tasklaws.laws.polynomials import least
+from tasklaws.laws.polynomials import lowest_points
 from tasklaws.points import read_curves
 from tasklaws.tables import ISOFLOP_BUDGETS, ISOFLOP_FRONTIERS
 
@@ -67,7 +67,7 @@ def test_the_exponent_is_the_least_squares_one_of_the_minima() -> None:
 
 
 def test_the_minimum_of_a_parabola_is_where_it_is() -> None:
-    assert least(np.array([[1.0, -0.6, 1.0], [1.0, 3.0, 1.0], [1.0, 0.0, -1.0]])) == pytest.approx(
+    assert lowest_points(np.array([[1.0, -0.6, 1.0], [1.0, 3.0, 1.0], [1.0, 0.0, -1.0]])) == pytest.approx(
         [0.3, np.nan, np.nan], nan_ok=True
     )
 

@@ -13,13 +13,14 @@ from tasklaws.core.result import Result, axes_or_new
 from tasklaws.frames.csv_files import matching, records
 from tasklaws.frames.user_tables import some
 from tasklaws.stats.proportions import Mean
-from tasklaws.tables import DECISION_ACCURACY, POOLED_DECISIONS, SIGNAL_TO_NOISE
+from tasklaws.tables import DECISION_ACCURACY, POOLED_DECISIONS, SIGNAL_TO_NOISE, SIZES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LAST = 5  # checkpoints that tell a run's noise
 _COLUMNS_NEEDED = ("model", "task", "metric", "value")
+_UNIT = ["recipe", "model"]
 _AXES = ("n_params", "train_flops")
 _ROWS_SHOWN = 40  # rows of a summary
 _SETTLED = 0.5  # of training: checkpoints before it still rise
@@ -150,11 +151,10 @@ def decision_accuracy(
     tasks, pooled = [], []
     for scale in scales:
         values, same = _recipe_values(scale), scale.rows["train_flops"].mean() / target.rows["train_flops"].mean()
-        for name in sorted({name for name, _ in values} & {name for name, _ in wanted}):
-            found = {task: _agreement(values[name, task], wanted[name, task]) for task in _common(values, wanted, name)}
-            found = {task: pairs for task, pairs in found.items() if pairs[1].to_numpy().any()}
-            if not found:
-                continue
+        common = sorted(values.keys() & wanted.keys())
+        agreed = {key: pairs for key in common if (pairs := _agreement(values[key], wanted[key]))[1].to_numpy().any()}
+        for name in sorted({name for name, _ in agreed}):
+            found = {task: pairs for (of, task), pairs in agreed.items() if of == name}
             start = {"small": scale.label, "metric": name, "share_of_flops": same}
             tasks += [{**start, "task": task, **_accuracy([pairs], level)} for task, pairs in found.items()]
             pooled.append({**start, "n_tasks": len(found), **_accuracy(list(found.values()), level)})
@@ -191,7 +191,7 @@ def signal_to_noise(
     finals, notes = _finals(runs)
     rows, alike, begins = [], [], {}
     for label, own in _sizes(finals, scale):
-        late = _late(runs.merge(own[["recipe", "model"]].drop_duplicates()), last)
+        late = _last(runs.merge(own[_UNIT].drop_duplicates()), last)
         for (name, task), part in late.groupby(["metric", "task"]):
             found = _signal_and_noise(part)
             if found is None:
@@ -223,24 +223,22 @@ def _runs(table: pd.DataFrame, metric: str | None) -> pd.DataFrame:
         raise TasklawsError(f"no metric {metric!r}: choose one of {_names(table['metric'].unique())}")
     rows = table if metric is None else table[table["metric"] == metric]
     recipe = next((rows[name] for name in ("recipe", "ladder") if name in rows), rows["model"].map(lambda _: "all"))
-    unknown = {
-        "seed": 0,
-        "is_final": True,
-        "step": np.nan,
-        "n_tokens": np.nan,
-        "n_params": np.nan,
-        "train_flops": np.nan,
-    }
+    unknown = {"seed": 0, "is_final": True, **dict.fromkeys(("step", *SIZES), np.nan)}
     rows = rows.assign(recipe=recipe, **{name: value for name, value in unknown.items() if name not in rows})
     rows = rows.assign(seed=rows["seed"].fillna(0))
     for name in (*_COLUMNS_NEEDED, "recipe"):
         if rows[name].isna().any():
             raise TasklawsError(f"{int(rows[name].isna().sum())} rows have no {name}: name it, or remove them")
-    twice = rows.duplicated(["recipe", "model", "seed", "step", "n_tokens", "task", "metric"])
+    twice = rows.duplicated([*_UNIT, "seed", "step", "n_tokens", "task", "metric"])
     if twice.any():
-        row = rows.loc[twice, ["recipe", "model", "task", "metric"]].iloc[0].to_dict()
+        row = rows.loc[twice, [*_UNIT, "task", "metric"]].iloc[0].to_dict()
         raise TasklawsError(f"two results of {row} at one step: tell them apart in `step`, or seeds in `seed`")
     return rows.sort_values(["step", "n_tokens"], na_position="last", kind="stable")
+
+
+def _last(runs: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The last checkpoints of each run on each task."""
+    return runs.groupby([*_UNIT, "seed", "task", "metric"], sort=False).tail(count)
 
 
 def _finals(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -248,7 +246,7 @@ def _finals(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     final = runs[runs["is_final"].astype(bool)]
     lacking = set(runs["model"]) - set(final["model"])
     notes = [f"{len(lacking)} models without a final result are left out: {_names(lacking)}"] if lacking else []
-    return final.groupby(["recipe", "model", "seed", "task", "metric"], sort=False).tail(1), notes
+    return _last(final, 1), notes
 
 
 def _sizes(finals: pd.DataFrame, query: str | None, name: str = "scale") -> list[tuple[str, pd.DataFrame]]:
@@ -259,10 +257,8 @@ def _sizes(finals: pd.DataFrame, query: str | None, name: str = "scale") -> list
     size = next((size for size in _AXES if len(rows) and rows[size].notna().all()), None)
     if size is None:
         raise TasklawsError(f"some rows have neither n_params nor train_flops: choose models by --{name} QUERY")
-    unit = ["recipe", "model"]
-    return [
-        (f"{size} == {value:.15g}", own) for value, own in rows.groupby(size) if len(own[unit].drop_duplicates()) > 1
-    ]
+    by_size = rows.groupby(size)
+    return [(f"{size} == {value:.15g}", own) for value, own in by_size if len(own[_UNIT].drop_duplicates()) > 1]
 
 
 def _several(rows: pd.DataFrame) -> pd.Series:
@@ -296,9 +292,8 @@ def _small_and_large(finals: pd.DataFrame, small: str | None, large: str | None)
         scales = [scale for scale in scales if scale.size < target.size]
     if not scales:
         raise TasklawsError(f"no scale is smaller than {target.label}: choose one by --small QUERY")
-    unit = ["recipe", "model"]
     for scale in scales:
-        both = scale.rows[unit].merge(target.rows[unit])
+        both = scale.rows[_UNIT].merge(target.rows[_UNIT])
         if len(both):
             raise TasklawsError(f"model {both['model'].iloc[0]!r} is among both small and large: choose them apart")
     for scale in (*scales, target):
@@ -317,10 +312,6 @@ def _recipe_values(scale: _Scale) -> dict[tuple[str, str], pd.Series]:
     """(metric, task) -> the value of each recipe, a mean over seeds."""
     means = scale.rows.groupby(["metric", "task", "recipe"])["value"].mean()
     return {key: values.droplevel([0, 1]) for key, values in means.groupby(level=[0, 1])}  # type: ignore[misc]
-
-
-def _common(left: dict[tuple[str, str], pd.Series], right: dict[tuple[str, str], pd.Series], metric: str) -> list[str]:
-    return sorted(task for name, task in left.keys() & right.keys() if name == metric)
 
 
 def _agreement(small: pd.Series, large: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -368,17 +359,12 @@ def _left_out(wanted: dict[tuple[str, str], pd.Series], tasks: list[dict[str, ob
     return [f"{len(lacking)} tasks are left out, as no two recipes have both scales or differ: {_names(lacking)}"]
 
 
-def _late(runs: pd.DataFrame, last: int) -> pd.DataFrame:
-    """The last checkpoints of each run on each task."""
-    return runs.groupby(["recipe", "model", "seed", "task", "metric"], sort=False).tail(last)
-
-
 def _signal_and_noise(late: pd.DataFrame) -> dict[str, float] | None:
     """The figures of one task, None where models or late checkpoints do not differ."""
-    by_run = late.groupby(["recipe", "model", "seed"])["value"]
+    by_run = late.groupby([*_UNIT, "seed"])["value"]
     squares = float(((late["value"] - by_run.transform("mean")) ** 2).sum())
     freedom = len(late) - by_run.ngroups
-    means = by_run.mean().groupby(level=["recipe", "model"]).mean()
+    means = by_run.mean().groupby(level=_UNIT).mean()
     spread, mean = float(means.max() - means.min()), float(means.mean())
     # Equal values may differ by rounding from their mean.
     if freedom == 0 or mean == 0 or np.sqrt(squares / len(late)) <= 1e-12 * abs(mean) or spread == 0:
@@ -390,7 +376,7 @@ def _signal_and_noise(late: pd.DataFrame) -> dict[str, float] | None:
 
 def _first_share(late: pd.DataFrame) -> float:
     """Where in a run its late checkpoints begin at the earliest; NaN where neither steps nor tokens are known."""
-    ends = late.groupby(["recipe", "model", "seed"])[["step", "n_tokens"]].agg(["min", "max"])
+    ends = late.groupby([*_UNIT, "seed"])[["step", "n_tokens"]].agg(["min", "max"])
     shares = [
         (ends[axis]["min"] / ends[axis]["max"].where(ends[axis]["max"] > 0)).min() for axis in ("step", "n_tokens")
     ]

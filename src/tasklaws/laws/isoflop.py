@@ -16,7 +16,7 @@ from tasklaws.frames.csv_files import records
 from tasklaws.laws.data import choose, with_compute
 from tasklaws.laws.fitting import fit
 from tasklaws.laws.polynomials import Profile, common_degree, fit_profile, pooled_spread, redrawn
-from tasklaws.laws.result import Fit, tails
+from tasklaws.laws.result import Fit, interval_ends
 from tasklaws.laws.status import LossFunction, Status
 from tasklaws.tables import ISOFLOP_BUDGETS, ISOFLOP_FRONTIERS
 
@@ -306,7 +306,7 @@ def _profiles(
         row |= dict(zip(("n_params", "n_tokens"), np.exp(profile.minimum).tolist(), strict=True))
         row["loss"] = float(profile.loss(profile.minimum[:1])[0])
         if inside.sum() > 1:
-            low, high = np.exp(np.quantile(draws[inside], tails(level), axis=0))
+            low, high = np.exp(np.quantile(draws[inside], interval_ends(level), axis=0))
             row |= {"n_params_low": low[0], "n_params_high": high[0], "n_tokens_low": low[1], "n_tokens_high": high[1]}
     return ISOFLOP_BUDGETS.frame(rows), profiles, minima
 
@@ -419,7 +419,7 @@ def _notes(runs: pd.DataFrame, n_failed: int, frontiers: pd.DataFrame) -> list[s
 
 
 def _interval(name: str, estimate: float, draws: Array, level: float) -> dict[str, float]:
-    low, high = np.quantile(draws, tails(level))
+    low, high = np.quantile(draws, interval_ends(level))
     return {f"{name}_low": min(float(low), estimate), f"{name}_high": max(float(high), estimate)}
 
 

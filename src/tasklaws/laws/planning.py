@@ -14,7 +14,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_text
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.laws.profile import Numbers, allowed_surfaces
-from tasklaws.laws.result import Fit, tails
+from tasklaws.laws.result import Fit, interval_ends
 from tasklaws.laws.status import Status
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def plan(law: Fit | Surface, flops: float | None = None, *, loss: float | None =
         raise TasklawsError(f"the fit failed ({law.reason}), so that nothing can be planned by it: {_MORE_RUNS}")
     found = _estimate(law, best)
     if law.status == Status.CONVERGED:
-        surfaces, ends = [tuple(theta.tolist()) for theta in law.draws[:, 0]], tails(law.level)
+        surfaces, ends = [tuple(theta.tolist()) for theta in law.draws[:, 0]], interval_ends(law.level)
     else:
         surfaces, ends = _allowed(law, found), (0.0, 1.0)
     interval, lacking = _limits(found, surfaces, best, ends)

@@ -63,7 +63,7 @@ def fit_profile(runs: pd.DataFrame, degree: int) -> Profile:
     log_d = np.log(runs["n_tokens"].to_numpy(dtype=float))
     tokens = np.linalg.lstsq(np.column_stack([np.ones_like(z), z, away]), log_d, rcond=None)[0][:2]
     coefficients = whole[: degree + 1]
-    place = least(coefficients[None])[0]
+    place = lowest_points(coefficients[None])[0]
     end = ""
     if np.isnan(place):
         ends = np.polynomial.polynomial.polyval(np.array([-1.0, 1.0]), coefficients)
@@ -74,7 +74,7 @@ def fit_profile(runs: pd.DataFrame, degree: int) -> Profile:
     return Profile(centre, width, level, coefficients, tokens, minimum, end, inverse[: degree + 1], squares, degrees)
 
 
-def least(coefficients: Array) -> Array:
+def lowest_points(coefficients: Array) -> Array:
     """Where in (-1, 1) each polynomial (m, degree + 1), lowest power first, is least; NaN where that is an end."""
     grid = np.linspace(-1, 1, _GRID)
     values = coefficients @ grid ** np.arange(coefficients.shape[1])[:, None]
@@ -122,5 +122,5 @@ def redrawn(profile: Profile, spread: float, degrees: int, rng: np.random.Genera
         return np.empty((0, 2))
     noise = rng.standard_normal((replicates, profile.projection.shape[1]))
     noise *= spread * np.sqrt(degrees / rng.chisquare(degrees, (replicates, 1)))
-    place = least(profile.coefficients + noise @ profile.projection.T)
+    place = lowest_points(profile.coefficients + noise @ profile.projection.T)
     return np.stack([profile.centre + profile.width * place, profile.tokens[0] + profile.tokens[1] * place], axis=1)

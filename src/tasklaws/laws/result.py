@@ -123,7 +123,9 @@ class Fit(Result):
         """Bootstrap percentile interval of each parameter, never without the estimate; empty without a bootstrap."""
         if len(self.draws) < 2:
             return {}
-        ends = {name: np.quantile(draws, tails(self.level)).tolist() for name, draws in self.draws_by_name.items()}
+        ends = {
+            name: np.quantile(draws, interval_ends(self.level)).tolist() for name, draws in self.draws_by_name.items()
+        }
         return {name: (min(low, self.params[name]), max(high, self.params[name])) for name, (low, high) in ends.items()}
 
     @cached_property
@@ -149,7 +151,7 @@ class Fit(Result):
         own."""
         if len(self.draws) < 2:
             raise TasklawsError("a fit without bootstrap replicates has no intervals: fit with replicates")
-        low, high = np.quantile(self._curves(self.draws, points, ladder), tails(self.level), axis=0)
+        low, high = np.quantile(self._curves(self.draws, points, ladder), interval_ends(self.level), axis=0)
         return low, high
 
     def _curves(self, theta: Array, points: Any, ladder: str | None) -> Array:
@@ -379,7 +381,7 @@ def _spread(draws: Array) -> float | None:
     return size * float((draws / size).std(ddof=1))
 
 
-def tails(level: float) -> tuple[float, float]:
+def interval_ends(level: float) -> tuple[float, float]:
     """The quantiles at which an interval of a level ends."""
     return (1 - level) / 2, (1 + level) / 2
 

@@ -13,7 +13,7 @@ from tasklaws.core.progress import progress
 from tasklaws.frames.user_tables import is_table, open_table
 from tasklaws.points import RESULT
 from tasklaws.readers import every_eval_ever, inspect_logs, lm_eval
-from tasklaws.readers.runs import EvalRun, LeftOut, shortened
+from tasklaws.readers.runs import EvalRun, LeftOut, shortened, unread
 from tasklaws.tabular.names import known_as
 
 REMEDY = "give a result file of lm-eval or another tool (docs/import.md), a tidy table, or a directory of them"
@@ -56,7 +56,7 @@ def gather(paths: Sequence[Path], besides: Path | None) -> Gathered:
             except TasklawsError as error:
                 if given:
                     raise
-                gathered.left_out.append(LeftOut(str(path), "", "", "", "", str(error).removeprefix(f"{path}: ")))
+                gathered.left_out.append(unread(path, error))
             advance()
     kinds = []
     if samples := [path for path in gathered.samples if path not in paths]:

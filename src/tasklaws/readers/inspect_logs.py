@@ -27,6 +27,7 @@ from tasklaws.readers.runs import (
     left_out,
     moment,
     part,
+    score_of,
     stamp,
 )
 from tasklaws.tabular.numbers import LETTERS
@@ -153,14 +154,8 @@ def sample_scores(
     for one in samples(document):
         identity = item_name(one.get("id"))
         value = part(one, "scores", chosen, "value")
-        score = (
-            LETTERS.get(value)
-            if isinstance(value, str)
-            else 1.0 * value
-            if isinstance(value, bool)
-            else finite_number(value)
-        )
-        if score is None or not 0 <= score <= 1 or identity is None:
+        score = LETTERS.get(value) if isinstance(value, str) else score_of(value)
+        if score is None or identity is None:
             where = dotted("samples", str(one.get("id")), "scores", chosen)
             found.append(
                 left_out(file, where, task, chosen or "score", value, "no score in [0, 1], nor one of C I P N")

@@ -77,11 +77,8 @@ def merge_results(
 
 def _nothing(paths: Sequence[Path], files: Gathered, found: Sequence[LeftOut]) -> str:
     if found:
-        return (
-            f"{found[0]}"
-            + (f" (and {len(found) - 1} more left out)" if len(found) > 1 else "")
-            + ": no results are left"
-        )
+        more = f" (and {len(found) - 1} more left out)" if len(found) > 1 else ""
+        return f"{found[0]}{more}: no results are left"
     samples = f": {len(files.samples)} file(s) of scores by item are there, for --items" if files.samples else ""
     return f"no results in {shortened(', '.join(map(str, paths)), 200)}{samples or ': ' + REMEDY}"
 

@@ -76,6 +76,11 @@ def left_out(file: Path, where: str, task: str, metric: str, value: Any, reason:
     return LeftOut(str(file), where, task, metric, shortened(repr(value)), reason)
 
 
+def unread(file: Path, error: TasklawsError) -> LeftOut:
+    """A file that cannot be read."""
+    return LeftOut(str(file), "", "", "", "", str(error).removeprefix(f"{file}: "))
+
+
 def dotted(*names: str) -> str:
     """A place in a file: results.TASK.KEY."""
     return ".".join(shortened(name) for name in names if name)
@@ -100,6 +105,12 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 def finite_number(value: Any) -> float | None:
     return float(value) if is_number(value) else None
+
+
+def score_of(value: Any) -> float | None:
+    """A score in [0, 1]: a number, or whether an answer is right; None where it is neither."""
+    score = float(value) if isinstance(value, bool) else finite_number(value)
+    return score if score is not None and 0 <= score <= 1 else None
 
 
 def positive(value: Any) -> float | None:

@@ -42,10 +42,12 @@ from tasklaws.readers.runs import (
     left_out,
     part,
     refuse_strictly,
+    score_of,
     shortened,
     stamp,
     stamp_text,
     summary,
+    unread,
     without_stamp,
 )
 from tasklaws.tables import ITEM_SCORES
@@ -201,7 +203,7 @@ def _gather(paths: Sequence[Path], metric: str | None, found: list[LeftOut], not
             except TasklawsError as error:
                 if path in paths:
                     raise
-                found.append(LeftOut(str(path), "", "", "", "", str(error).removeprefix(f"{path}: ")))
+                found.append(unread(path, error))
             advance()
     if skipped:
         notes.append(f"skipped {len(skipped)} file(s), as {skipped[0]}: no scores by item in them")
@@ -227,12 +229,6 @@ def _lines(path: Path) -> list[Any]:
     return lines
 
 
-def _score(value: Any) -> float | None:
-    """A score in [0, 1]: a finite_number, or whether it is right."""
-    score = float(value) if isinstance(value, bool) else finite_number(value)
-    return score if score is not None and 0 <= score <= 1 else None
-
-
 def _lm_eval(
     files: Sequence[tuple[Path, list[Any]]], metric: str | None, found: list[LeftOut], notes: list[str]
 ) -> Iterator[Answers]:
@@ -243,7 +239,7 @@ def _lm_eval(
         answers = []
         for line in lines:
             identity = item_name(line.get("doc_id"))
-            score = _score(line.get(chosen or ""))
+            score = score_of(line.get(chosen or ""))
             if score is None or identity is None:
                 where, value = f"doc_id {shortened(str(line.get('doc_id')))}", line.get(chosen or "")
                 found.append(left_out(path, where, task, chosen or "score", value, "no doc_id and score in [0, 1]"))
@@ -257,7 +253,7 @@ def _lm_eval(
 
 def _metric(lines: Sequence[Mapping[str, Any]]) -> str | None:
     """The score that most lines name, the first of _PREFERRED before others."""
-    scores = {key for line in lines for key, value in line.items() if _score(value) is not None} - _NO_METRICS
+    scores = {key for line in lines for key, value in line.items() if score_of(value) is not None} - _NO_METRICS
     names = {key: sum(key in line for line in lines) for key in scores}
     order = {name: place for place, name in enumerate(_PREFERRED)}
     return min(names, key=lambda name: (-names[name], order.get(name, len(order)), name), default=None)
@@ -359,7 +355,7 @@ def _py_irt(
             continue
         answers = []
         for item, value in responses.items():
-            score = _score(value)
+            score = score_of(value)
             if score is None:
                 where = f"line {place}, {shortened(item)}"
                 found.append(left_out(path, where, "", "response", value, "no score in [0, 1]"))
@@ -379,7 +375,7 @@ def _metr(
     for place, line in enumerate(lines, 1):
         name = first_name(part(line, "alias"), part(line, "model"))
         item, value = part(line, "task_id"), part(line, chosen)
-        if name is None or not isinstance(item, str) or (score := _score(value)) is None:
+        if name is None or not isinstance(item, str) or (score := score_of(value)) is None:
             found.append(left_out(path, f"line {place}", "", chosen, value, "no task_id, alias and score in [0, 1]"))
             continue
         if part(line, "model") == "human" or name.lower() == "human":
@@ -405,7 +401,7 @@ def _instances(
     for place, line in enumerate(lines, 1):
         names = [part(line, key) for key in ("model_id", "evaluation_name", "sample_id")]
         value = part(line, "evaluation", "score")
-        if None in map(first_name, names) or (score := _score(value)) is None:
+        if None in map(first_name, names) or (score := score_of(value)) is None:
             task = str(names[1] or "")
             found.append(left_out(path, f"line {place}", task, "score", value, "no model, sample and score in [0, 1]"))
             continue
