@@ -677,9 +677,9 @@ def reading(
 
 
 def tell(notes: Iterable[str]) -> None:
-    """Print notes on stderr, where they are in nobody's way."""
+    """Print notes on stderr, a line each."""
     for line in notes:
-        print(f"note: {line}", file=sys.stderr)
+        print(errors.printable(f"note: {' '.join(line.split())}"), file=sys.stderr)
 
 
 def with_notes(value: dict[str, Any], table: Any) -> dict[str, Any]:
@@ -693,7 +693,7 @@ def answer(value: Any, text: str, as_json: bool, out: Path | None = None, files:
         print(json.dumps(value, sort_keys=True, allow_nan=False))
     else:
         written = [] if out is None else [f"{out}: {files}" if files else f"{out}: written"]
-        print("\n".join([text, *written]))
+        print(errors.printable("\n".join([text, *written])))
 
 
 def expanded(words: list[str]) -> list[str]:

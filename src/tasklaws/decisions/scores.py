@@ -13,7 +13,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.decisions.clusters import Clusters
 from tasklaws.frames.csv_files import refuse
 from tasklaws.items.table import refuse_copies
-from tasklaws.tabular.names import ITEM_ALIASES
+from tasklaws.tabular.names import ITEM_ALIASES, refuse_readings
 from tasklaws.tabular.numbers import letters_as_scores, written
 from tasklaws.tabular.reading import read_named
 
@@ -102,6 +102,7 @@ def _checked(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     bad = (score.isna() & table["score"].notna()) | ~score.fillna(0.0).between(0, 1)
     refuse(table["score"], bad, "give a number in [0, 1], or leave it empty")
     rows = table.assign(score=score, **{name: table[name].astype(str) for name in ("model", *keys)})
+    refuse_readings(_source(table), rows, ["model", *keys])
     return rows, keys
 
 
