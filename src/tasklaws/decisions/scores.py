@@ -14,7 +14,7 @@ from tasklaws.decisions.clusters import Clusters
 from tasklaws.frames.csv_files import refuse
 from tasklaws.items.table import refuse_copies
 from tasklaws.tabular.names import ITEM_ALIASES, refuse_readings
-from tasklaws.tabular.numbers import letters_as_scores, written
+from tasklaws.tabular.numbers import letters_as_scores
 from tasklaws.tabular.reading import read_named
 
 CLUSTERED_BY = ("cluster", "family", "template")
@@ -98,17 +98,12 @@ def _checked(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         table = table.set_axis([f"scores: row {row}" for row in range(len(table))])
     for name in ("model", *keys):
         refuse(table[name], table[name].isna(), "name it")
-    score = pd.to_numeric(_as_written(table["score"]), errors="coerce").astype(float)
+    score = pd.to_numeric(letters_as_scores(table["score"]), errors="coerce").astype(float)
     bad = (score.isna() & table["score"].notna()) | ~score.fillna(0.0).between(0, 1)
     refuse(table["score"], bad, "give a number in [0, 1], or leave it empty")
     rows = table.assign(score=score, **{name: table[name].astype(str) for name in ("model", *keys)})
     refuse_readings(_source(table), rows, ["model", *keys])
     return rows, keys
-
-
-def _as_written(scores: pd.Series) -> pd.Series:
-    """The scores as text, words for right and wrong as numbers; empty as missing."""
-    return written(letters_as_scores(scores))
 
 
 def _source(table: pd.DataFrame) -> str:

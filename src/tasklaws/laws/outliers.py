@@ -56,8 +56,8 @@ def without_outliers(
         one, size = batch.part(slice(table, table + 1), 1), len(curve.value)
         found = Trimmed(one, curve.better, weight[table].copy(), theta[table], objective[table], rested[table])
         if found.away()[:size].max() > max(HUBER, (1 + np.sqrt(2 * np.log(size))) * found.spread()):
-            start = trimmed(one, found.weight, theta[table, 0])
-            found, other = found.without_failed(), found.starting_at(start).without_failed()
+            start = np.broadcast_to(trimmed(one, found.weight, theta[table, 0]), found.theta.shape)
+            found, other = found.without_failed(), replace(found, theta=start).without_failed()
             found = other if other.spread() < _CLEARER * found.spread() else found
             theta[table], objective[table], rested[table] = found.theta, found.objective, found.rested
         far[table], weight[table] = found.far(), found.weight
@@ -91,9 +91,6 @@ class Trimmed:
         real = self.one.real[0]
         found[real] = outliers(self.residual()[real], self.theta.shape[1])
         return found
-
-    def starting_at(self, theta: Array) -> "Trimmed":
-        return replace(self, theta=np.repeat(theta[None], len(self.theta), axis=0))
 
     def without_failed(self) -> "Trimmed":
         """Searched anew without the far points on the worse side, until these stay the same."""

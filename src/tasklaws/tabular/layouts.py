@@ -127,11 +127,11 @@ def task_and_metric(name: str) -> tuple[str, str | None]:
     return name, None
 
 
-def _factor(own: float | None, metric: str, columns: Columns, name: str = "value") -> float:
+def _factor(own: float | None, metric: str, columns: Columns) -> float:
     """What cells count: what their column's name or row says, else what is stated of all values of shares."""
-    stated = columns.factors.get(name)
+    stated = columns.factors.get("value")
     if own is not None and stated is not None and own != stated:
-        raise TasklawsError(f"--units {name}={stated:g}: a column or row of the table states {own:g}: keep one")
+        raise TasklawsError(f"--units value={stated:g}: a column or row of the table states {own:g}: keep one")
     given = stated if stated is not None and (stated != 0.01 or may_be_share(metric)) else 1.0
     return given if own is None else own
 
