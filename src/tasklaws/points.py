@@ -8,12 +8,12 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import place, refuse, write_table
-from tasklaws.frames.user_tables import open_table, shown, table_name
-from tasklaws.tables import ACCURACIES, LOSSES, POINTS, SIZES, direction, losses
+from tasklaws.frames.user_tables import Source, open_table, shown, table_name
+from tasklaws.tables import ACCURACIES, LOSSES, POINTS, SIZES, direction, losses, may_be_share
 from tasklaws.tabular.gaps import fill_gaps
 from tasklaws.tabular.layouts import SCORE, Layout, lacking, tidy
-from tasklaws.tabular.names import normal, refuse_near_misses, resolve, split_unit
-from tasklaws.tabular.numbers import truths
+from tasklaws.tabular.names import Columns, named, normal, refuse_near_misses, resolve, split_unit
+from tasklaws.tabular.numbers import as_numbers, truths
 from tasklaws.tabular.reading import read_known_cells
 from tasklaws.tabular.units import in_units
 
@@ -54,7 +54,8 @@ def read_points(
     table = fill_gaps(settle(complete(table, notes), directions, notes), notes)
     unplaced = table["n_params"].isna() & table["train_flops"].isna()
     unplaced &= table["date"].isna() if "date" in table else True
-    refuse(table["n_params"], unplaced, "a row needs n_params, or train_flops (or a date)")
+    names = f": known names are {named(['n_params', 'train_flops', 'date'])}" if unplaced.all() else ""
+    refuse(table["n_params"], unplaced, f"a row needs n_params, or train_flops (or a date){names}")
     check(table, RESULT, POINTS.keys)
     _refuse_two_sizes(table)
     return _noted(table.reset_index(drop=True), notes)
@@ -114,7 +115,7 @@ def parse(
     notes = list(source.notes)
     table = read_known_cells(source, columns, [*_TEXTS, "is_final", "higher_is_better"], _READ_AS_NUMBERS, notes)
     refuse_near_misses(str(path), columns, _NAMED)
-    table = tidy(table, source, columns.others, needed, layout, notes)
+    table = _unscaled(tidy(table, source, columns, needed, layout, notes), source, columns, notes)
     table = in_units(table, str(path), columns, units or {})
     if "metric" not in table and "value" in columns.names:
         name = normal(split_unit(columns.names["value"])[0])
@@ -131,6 +132,21 @@ def parse(
         more = f" ... {len(strangers)} in all" if len(strangers) > 8 else ""
         notes.append(f"{path}: columns kept as they are: {', '.join(strangers[:8])}{more}")
     return _noted(table, notes)
+
+
+def _unscaled(table: pd.DataFrame, source: Source, columns: Columns, notes: list[str]) -> pd.DataFrame:
+    """The table with losses as they stand where other values of their column are in percent, which no loss is."""
+    if columns.factors.get("value") != 0.01 or not {"value", "metric"} <= set(columns.names):
+        return table
+    names = [str(name) for name in table["metric"].dropna().unique()]
+    plain = [name for name in names if not may_be_share(name)]
+    if not plain or len(plain) == len(names):
+        return table
+    rows = table["metric"].isin(plain)
+    name = columns.names["value"]
+    read = as_numbers(source, name, "value", source.frame(only=[name])[name].reindex(table.index[rows]), [])
+    notes.append(f"{source.path}: {', '.join(map(shown, plain[:6]))}: as they stand, as a loss is not in percent")
+    return table.assign(value=table["value"].mask(rows, read))
 
 
 def complete(table: pd.DataFrame, notes: list[str] | None = None) -> pd.DataFrame:
@@ -175,7 +191,8 @@ def settle(
         if name in directions:
             stated.add(directions[name] == "up")
         if len(stated) > 1:
-            raise TasklawsError(f"metric {shown(name)}: both directions are stated: give one higher_is_better")
+            where = place(table.index, table.index[rows][0])
+            raise TasklawsError(f"{where}: metric {shown(name)}: both directions are stated: give one higher_is_better")
         told = direction(name)
         if stated:
             table["higher_is_better"] = table["higher_is_better"].mask(rows, next(iter(stated)))
@@ -195,7 +212,7 @@ def settle(
         )
     elif unknown:
         raise TasklawsError(
-            f"metric {shown(unknown[0])}: is more of it better, or less? No list has it: give --direction "
+            f"{place(table.index, table.index[0])}: metric {shown(unknown[0])}: is more of it better, or less? No list has it: give --direction "
             f"{unknown[0][:40]}=up (or down), or a column higher_is_better"
         )
     if by_name:
@@ -235,6 +252,12 @@ def check(table: pd.DataFrame, needed: Sequence[str], keys: Sequence[str], any_v
         raise TasklawsError(f"{where[1]}: same as {where[0]} ({what}): keep one row for each {', '.join(keys)}")
 
 
+def _named_result(table: pd.DataFrame, rows: pd.Series) -> str:
+    """Of what metric and task the first of these rows is, in brackets."""
+    first = table.loc[rows, ["metric", "task"]].head(1).to_numpy().ravel()
+    return f" ({' of '.join(shown(str(cell)) for cell in first if pd.notna(cell))})" if len(first) else ""
+
+
 def _rules(table: pd.DataFrame, any_value: bool) -> Iterator[tuple[str, pd.Series, str]]:
     """What no row may be: the column, where it is so, and the remedy."""
     for column in map(str, table.select_dtypes("float")):
@@ -247,13 +270,12 @@ def _rules(table: pd.DataFrame, any_value: bool) -> Iterator[tuple[str, pd.Serie
     score = ~loss & table["metric"].notna()
     if any_value:
         score &= table["metric"].isin([name for name in table["metric"].dropna().unique() if direction(name) == "up"])
+    beyond = score & ~table["value"].between(0, 1)
     yield (
         "value",
-        score & ~table["value"].between(0, 1),
-        (
-            "a metric that is no known loss lies in [0, 1]: percent are read with --units value=percent, a loss with "
-            "--direction METRIC=down"
-        ),
+        beyond,
+        f"a metric that is no known loss lies in [0, 1]{_named_result(table, beyond)}: percent are read with --units "
+        "value=percent, a loss with --direction METRIC=down",
     )
     yield "stderr", table["stderr"] < 0, "a standard error is 0 or more; leave it empty if unknown"
     yield (

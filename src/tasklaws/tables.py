@@ -52,6 +52,7 @@ _UP_WORDS = ACCURACIES | _words(
     "correct win mcc auc auroc recall precision map ndcg mrr mc1 mc2 grade credit soft skill likelihood prob "
     "probability elo"
 )
+_RATES = _words("error errors err error_rate wer cer ter ece brier brier_score")  # those that are shares
 # A change of a metric, or a metric turned round, may go either way.
 _TURNING_WORDS = _words(
     "neg negative minus inverse inv reduction improvement gain drop gap diff difference delta ratio"
@@ -69,6 +70,8 @@ def direction(metric: str) -> Literal["up", "down"] | None:
     if metric in LOSSES or metric in ACCURACIES:
         return "down" if metric in LOSSES else "up"
     words = f"_{_SEPARATORS.sub('_', metric.lower()).strip('_')}_"
+    if words.startswith(("_1_", "_100_")):  # 1 - acc
+        return None
     down, words = _take(_DOWN_WORDS, words)
     up, words = _take(_UP_WORDS, words)
     if down == up or not _TURNING_WORDS.isdisjoint(words.split("_")):
@@ -85,6 +88,12 @@ def _take(known: Collection[str], words: str) -> tuple[bool, str]:
 def is_loss(metric: str) -> bool:
     """Whether a metric's name says that less is better; any unknown name is taken for a score in [0, 1]."""
     return direction(metric) == "down"
+
+
+def may_be_share(metric: str) -> bool:
+    """Whether a metric may be written in percent: a score, or a rate of errors, but no loss in bits, nats or the like."""
+    _, others = _take(_RATES, f"_{_SEPARATORS.sub('_', metric.lower()).strip('_')}_")
+    return direction(metric) != "down" or _take(_DOWN_WORDS, others)[0] is False
 
 
 def losses(table: pd.DataFrame) -> pd.Series:

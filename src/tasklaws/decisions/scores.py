@@ -50,8 +50,8 @@ def read_model_scores(path: Path) -> pd.DataFrame:
     notes = list(source.notes)
     if "score" in table:
         comma = source.delimiter in (";", "\t")
-        table["score"], how = text_numbers(_as_written(table["score"]), "score", comma)
-        table["score"] *= columns.factors.get("score", 1.0)
+        factor = columns.factors.get("score", 1.0)
+        table["score"], how = text_numbers(_as_written(table["score"]), "score", comma, factor)
         notes += [f"score: {how}"] if how else []
     table = table.dropna(how="all")
     table.attrs["notes"] = notes

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import json
+import math
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -334,10 +335,18 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
             continue
         known = cells[cells.notna()]
         if cells.dtype == object and len(known) and {type(cell) for cell in known} <= {int, float}:
-            table[name] = cells.astype("float64")
+            table[name] = cells.map(_as_float).astype("float64")
         else:
             table[name] = _as_text(cells)
     return table
+
+
+def _as_float(cell: float) -> float:
+    """A number; one of hundreds of digits is infinite, as it is where it is read from text."""
+    try:
+        return float(cell)
+    except OverflowError:
+        return math.inf if cell > 0 else -math.inf
 
 
 def _as_text(cells: pd.Series) -> pd.Series:

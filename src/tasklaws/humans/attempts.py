@@ -46,7 +46,7 @@ def read_attempts(path: Path, items: Collection[str] | None = None) -> pd.DataFr
     notes = list(source.notes)
     for column, name in columns.names.items():
         if column in numbers:
-            table[name] = as_numbers(source, name, column, table[name], notes)
+            table[name] = as_numbers(source, name, column, table[name], notes, columns.factors.get(column, 1.0))
     table = table.rename(columns={name: column for column, name in columns.names.items()})
     checked = check_attempts(labelled(table), items, str(path))
     checked.attrs["notes"] = [*notes, *checked.attrs["notes"]]

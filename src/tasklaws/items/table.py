@@ -156,16 +156,16 @@ def _known_columns(table: pd.DataFrame, source: str, notes: list[str]) -> pd.Dat
         notes.append(f"columns not known, left out: {', '.join(map(shown, columns.others[:_COLUMNS_NAMED]))}{more}")
     known = table[[*columns.names.values()]].set_axis([*columns.names], axis="columns")
     for column, factor in columns.factors.items():
-        known[column] = _numbers(known[column], column, comma=False)[0] * factor
+        known[column] = _numbers(known[column], column, comma=False, factor=factor)[0]
     return known
 
 
-def _numbers(cells: pd.Series, column: str, comma: bool) -> tuple[pd.Series, str]:
+def _numbers(cells: pd.Series, column: str, comma: bool, factor: float = 1.0) -> tuple[pd.Series, str]:
     """Cells as floats in the column's range, NaN where empty, and how they were read where they are not plain."""
-    numbers, how = cells.astype("float64") if cells.dtype.kind in "iuf" else None, ""
+    numbers, how = cells.astype("float64") * factor if cells.dtype.kind in "iuf" else None, ""
     if numbers is None:
         text = cells.astype("str").where(cells.notna()).str.strip().rename(column)
-        numbers, how = text_numbers(text.mask(text == ""), column, comma)
+        numbers, how = text_numbers(text.mask(text == ""), column, comma, factor)
     low, high, words = _RANGES.get(column, (0.0, np.inf, "a finite number, at least 0"))
     bad = (numbers < low) | (numbers > high) | np.isinf(numbers) | (column in _POSITIVE) & (numbers <= 0)
     refuse(numbers.rename(column), bad, f"give {words}, or leave it empty")

@@ -34,7 +34,8 @@ def read_models(path: Path, notes: list[str]) -> pd.DataFrame:
     if "model" not in table:
         raise TasklawsError(f"{path}: no column 'model': a table of models has {', '.join(_READ_OF_MODELS)}")
     for column in [column for column in MODELS.numbers if column in table]:
-        table[column] = as_numbers(source, columns.names[column], column, table[column], notes)
+        factor = columns.factors.get(column, 1.0)
+        table[column] = as_numbers(source, columns.names[column], column, table[column], notes, factor)
     table = in_units(table, str(path), columns, {})
     for column in [column for column in MODELS.numbers if column in table]:
         refuse(table[column], table[column] < 0, "give 0 or more")

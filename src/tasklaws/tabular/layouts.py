@@ -13,9 +13,9 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.user_tables import Source, shown
-from tasklaws.tables import ACCURACIES, LOSSES, direction
-from tasklaws.tabular.names import COUNTS, known_as, named, normal, split_unit
-from tasklaws.tabular.numbers import as_numbers, is_numeric, text_numbers
+from tasklaws.tables import ACCURACIES, LOSSES, direction, may_be_share
+from tasklaws.tabular.names import COUNTS, Columns, known_as, named, normal, split_unit
+from tasklaws.tabular.numbers import as_numbers, is_numeric, iso_days, text_numbers
 
 Layout = Literal["tidy", "wide", "wide-tasks"]
 LAYOUTS: tuple[Layout, ...] = ("tidy", "wide", "wide-tasks")
@@ -23,30 +23,38 @@ SCORE = "score"  # the metric of wide cells, where nothing names one
 _METRICS = ACCURACIES | LOSSES | {"accuracy", "em", "f1", SCORE, "mc1", "mc2", "nll"}
 _SPLITS = {"val", "valid", "validation", "train", "training", "test", "eval", "dev", "heldout"}
 _MEANS = {"average", "avg", "mean", "overall", "total"}  # of tasks that stand beside it
+_ERRORS = {"stderr", "std_err", "std_error", "standard_error"}  # behind the name of the column that they belong to
+_SETTINGS = frozenset(
+    "lr learning_rate max_lr dropout weight_decay wd batch_size layers n_layers num_layers depth width d_model "
+    "hidden_size heads n_heads num_heads warmup warmup_steps epochs rank year context_length seq_len vocab_size "
+    "gpu_hours cost price temperature".split()
+)  # how a model was made, and no task
 
 
 def tidy(
     table: pd.DataFrame,
     source: Source,
-    others: Sequence[str],
+    columns: Columns,
     needed: Sequence[str],
     layout: Layout | None,
     notes: list[str],
 ) -> pd.DataFrame:
     """The table with a row a result: as it is where it has a column `value`, else by its layout.
 
-    `others` are the columns that have no known name, `needed` those that a result needs. Without `layout` it is told
+    `columns` say which have no known name and what units are stated, `needed` those that a result needs. Without `layout` it is told
     from the columns, and a line in `notes` says which; where it cannot be told, TasklawsError is raised.
     """
     if layout not in (None, *LAYOUTS):
         raise TasklawsError(f"--layout {layout}: give {', '.join(LAYOUTS)}")
-    numeric = [name for name in others if name and is_numeric(table[name])]
+    others = columns.others
+    results = table[~_of_models(table, source)]
+    numeric = [name for name in others if name and is_numeric(results[name])]
     measured = [name for name in numeric if _is_measure(name)]
     tasks = [name for name in numeric if name not in measured]
     found = layout or _layout(table, source, needed, measured, tasks)
     if found == "tidy":
-        columns = {"measured": measured or [name for name in numeric if direction(normal(name)) is not None]}
-        return _by_metric(table, source, columns["measured"], notes) if "value" not in table else table
+        measured = measured or [name for name in numeric if direction(normal(name)) is not None]
+        return _by_metric(table, source, measured, columns, notes) if "value" not in table else table
     label = "model" if found == "wide" else "task"
     if label not in table:
         first = source.header[0]
@@ -54,15 +62,29 @@ def tidy(
             raise lacking(source, [label])
         table = table.rename(columns={first: label})
     if found == "wide-tasks":
-        return _from_tasks(table, source, [name for name in numeric if name != label], notes)
-    return _from_models(table, source, tasks, notes)
+        return _from_tasks(table, source, [name for name in numeric if name != label], columns, notes)
+    return _from_models(table, source, tasks, columns, notes)
+
+
+def _of_models(table: pd.DataFrame, source: Source) -> pd.Series:
+    """Which rows hold the sizes or dates of models that have a column each."""
+    label = "task" if "task" in table else source.header[0]
+    if label not in table or "model" in table or is_numeric(table[label]):
+        return pd.Series(False, index=table.index)
+    return table[label].map({cell: _about_models(str(cell)) is not None for cell in table[label].dropna().unique()}).eq(
+        True
+    )
+
+
+def _about_models(label: str) -> str | None:
+    return known_as(split_unit(label)[0], (*COUNTS, "date"))
 
 
 def _layout(
     table: pd.DataFrame, source: Source, needed: Sequence[str], measured: Sequence[str], tasks: Sequence[str]
 ) -> Layout:
     """Which layout a table has; one that may be either raises TasklawsError."""
-    if "value" in table or "metric" in table or ("task" in table and "model" in table):
+    if "value" in table or ("metric" in table and not tasks) or ("task" in table and "model" in table):
         return "tidy"
     if "task" in table:
         return "wide-tasks" if tasks else "tidy"
@@ -72,7 +94,7 @@ def _layout(
         return "tidy"
     first = source.header[0]
     if tasks and first in table and first not in tasks and not is_numeric(table[first]):
-        if any(known_as(split_unit(str(cell))[0], COUNTS) for cell in table[first].dropna().head(100)):
+        if _of_models(table, source).any():
             return "wide-tasks"
         if any(column in table for column in (*COUNTS, "date")):
             return "wide"
@@ -104,18 +126,41 @@ def task_and_metric(name: str) -> tuple[str, str | None]:
     return name, None
 
 
-def _by_metric(table: pd.DataFrame, source: Source, measured: Sequence[str], notes: list[str]) -> pd.DataFrame:
+def _factor(own: float | None, metric: str, columns: Columns, name: str = "value") -> float:
+    """What cells count: what their column's name or row says, else what is stated of all values of shares."""
+    stated = columns.factors.get(name)
+    if own is not None and stated is not None and own != stated:
+        raise TasklawsError(f"--units {name}={stated:g}: a column or row of the table states {own:g}: keep one")
+    given = stated if stated is not None and (stated != 0.01 or may_be_share(metric)) else 1.0
+    return given if own is None else own
+
+
+def _errors(name: str, own: float | None, factor: float, source: Source, columns: Columns) -> float:
+    """The unit of standard errors beside values that count `factor`: their own, or as stated; never only theirs."""
+    if own is None and factor != 1 and "stderr" not in columns.factors:
+        raise TasklawsError(
+            f"{source.path}: values are in percent, and {shown(name)} states no unit: give --units stderr=percent, or "
+            "stderr=1"
+        )
+    return columns.factors.get("stderr", 1.0) if own is None else own
+
+
+def _by_metric(
+    table: pd.DataFrame, source: Source, measured: Sequence[str], columns: Columns, notes: list[str]
+) -> pd.DataFrame:
     """A row for each metric that has a column, `metric` its name without its unit."""
     if not measured or ("metric" in table and len(measured) > 1):
         raise lacking(source, ["value"])
     parts = []
     for name in measured:
-        base, factor = split_unit(name)
-        cells = as_numbers(source, name, "value", table[name], notes) * (factor or 1.0)
+        base, own = split_unit(name)
+        factor = _factor(own, base, columns)
+        cells = as_numbers(source, name, "value", table[name], notes, factor)
         part = table.drop(columns=list(measured)).assign(value=cells)
-        for errors in (f"{base}_stderr", f"{base} stderr", f"stderr_{base}"):
-            if errors in part and "stderr" not in table:
-                part = part.assign(stderr=as_numbers(source, errors, "stderr", part[errors], notes) * (factor or 1.0))
+        for errors in columns.others:
+            if "stderr" not in table and _belongs_to(split_unit(errors)[0]) == normal(base):
+                unit = _errors(errors, split_unit(errors)[1], factor, source, columns)
+                part = part.assign(stderr=as_numbers(source, errors, "stderr", part[errors], notes, unit))
         if "metric" not in part:
             part = part.assign(metric=base)
         parts.append(part)
@@ -127,55 +172,102 @@ def _by_metric(table: pd.DataFrame, source: Source, measured: Sequence[str], not
     return found
 
 
-def _from_models(table: pd.DataFrame, source: Source, tasks: Sequence[str], notes: list[str]) -> pd.DataFrame:
-    """A row for each model and column of a task."""
-    means = [name for name in tasks if normal(split_unit(name)[0]) in _MEANS]
-    tasks = [name for name in tasks if name not in means]
-    large = [name for name in tasks if table[name].dtype.kind in "iuf" and table[name].min() > 100]
-    tasks = [name for name in tasks if name not in large]
+def _belongs_to(name: str) -> str | None:
+    """The column, made alike, of whose values a column of standard errors is by its name; None where it is another."""
+    wanted = normal(name)
+    ends = [wanted.removesuffix(f"_{word}") for word in _ERRORS if wanted.endswith(f"_{word}")]
+    return ends[0] if ends else wanted.removeprefix("stderr_") if wanted.startswith("stderr_") else None
+
+
+def _from_models(
+    table: pd.DataFrame, source: Source, numeric: Sequence[str], columns: Columns, notes: list[str]
+) -> pd.DataFrame:
+    """A row for each model and column of a task, with the standard errors that stand beside it."""
+    parts = {name: task_and_metric(split_unit(name)[0]) for name in numeric}
+    errors = {of: name for name in numeric if (of := _belongs_to(split_unit(name)[0])) is not None}
+    tasks = [
+        name
+        for name, (task, metric) in parts.items()
+        if normal(task) not in _MEANS | _SETTINGS
+        and name not in errors.values()
+        and (metric is not None or table[name].dtype.kind not in "iuf" or not table[name].min() > 100)
+    ]
+    beside = [name for name in numeric if name not in tasks and name not in errors.values()]
     if not tasks:
         raise lacking(source, ["task", "value"])
     shared = table.drop(columns=tasks)
-    cells = [as_numbers(source, name, "value", table[name], notes) * (split_unit(name)[1] or 1.0) for name in tasks]
-    named_so = [task_and_metric(split_unit(name)[0]) for name in tasks]
+    values, stderrs = [], []
+    for name in tasks:
+        base, own = split_unit(name)
+        factor = _factor(own, parts[name][1] or SCORE, columns)
+        values.append(as_numbers(source, name, "value", table[name], notes, factor).to_numpy())
+        error = errors.pop(normal(base), None)
+        unit = 1.0 if error is None else _errors(error, split_unit(error)[1], factor, source, columns)
+        blank = pd.Series(np.nan, index=table.index)
+        cells = blank if error is None else as_numbers(source, error, "stderr", table[error], notes, unit)
+        stderrs.append(cells.to_numpy())
+    beside += errors.values()
+    named_so = [parts[name] for name in tasks]
     long = shared.iloc[np.repeat(np.arange(len(table)), len(tasks))].copy()
-    long["value"] = np.column_stack([values.to_numpy() for values in cells]).ravel()
+    long["value"] = np.column_stack(values).ravel()
+    if "stderr" not in long:
+        long["stderr"] = np.column_stack(stderrs).ravel()
     long["task"] = np.tile([task for task, _ in named_so], len(table))
     if "metric" not in long:
         long["metric"] = np.tile([metric or SCORE for _, metric in named_so], len(table))
     found = long[long["value"].notna()]
     _say(f"wide, {len(table)} models (rows) x {len(tasks)} tasks (columns {_some(tasks)})", source, long, found, notes)
-    if means or large:
-        notes.append(f"{source.path}: columns {_some([*means, *large])} are taken for no tasks and kept beside")
+    if beside:
+        notes.append(f"{source.path}: columns {_some(beside)} are taken for no tasks and kept beside")
     return _scored(found, source, notes)
 
 
-def _from_tasks(table: pd.DataFrame, source: Source, models: Sequence[str], notes: list[str]) -> pd.DataFrame:
-    """A row for each task and column of a model; rows named after a size hold the models' sizes."""
+def _from_tasks(
+    table: pd.DataFrame, source: Source, models: Sequence[str], columns: Columns, notes: list[str]
+) -> pd.DataFrame:
+    """A row for each task and column of a model; rows named after a size, or date, hold the models' sizes or dates."""
     if not models:
         raise lacking(source, ["model", "value"])
     cells = source.frame(models, models).reindex(table.index)
     comma = source.delimiter in (";", "\t")
     sizes: dict[str, pd.Series] = {}
-    labels = table["task"].astype("str").fillna("")
+    labels = table["task"].astype("str").where(table["task"].notna(), "")
     for place, label in enumerate(labels):
-        base, factor = split_unit(label)
-        column = known_as(base, COUNTS)
+        column = _about_models(label)
         if column is not None:
             lines = cells.index[[place] * len(models)]
             row = pd.Series(cells.iloc[place].to_list(), lines, dtype="str", name=label).str.strip()
-            sizes[column] = text_numbers(row, column, comma)[0].set_axis(list(models)) * (factor or 1.0)
-    kept = ~labels.map(lambda label: known_as(split_unit(label)[0], COUNTS) is not None or normal(label) in _MEANS)
-    table, cells = table[kept], cells[kept]
+            factor = split_unit(label)[1] or columns.factors.get(column, 1.0)
+            read, way = iso_days(row) if column == "date" else text_numbers(row.mask(row == ""), column, comma, factor)
+            notes += [f"{source.path}: {way}"] if way else []
+            sizes[column] = read.set_axis(list(models))
+    kept = (labels.map(_about_models).isna() & ~labels.map(normal).isin(_MEANS)).to_numpy()
+    table, cells, labels = table[kept], cells[kept], labels[kept]
+    bases = [split_unit(label) for label in labels]
+    named_so = [task_and_metric(base) for base, _ in bases]
+    if "metric" not in table:
+        metrics = [metric or (normal(task) if normal(task) in _METRICS else SCORE) for task, metric in named_so]
+        table = table.assign(task=[task for task, _ in named_so], metric=metrics)
+    else:
+        table = table.assign(task=[base for base, _ in bases])
+    table["task"] = table["task"].mask(table["task"] == "")
+    factors = pd.Series(
+        [_factor(own, str(metric), columns) for (_, own), metric in zip(bases, table["metric"], strict=True)],
+        table.index,
+        dtype="float64",
+    )
     shared = table.drop(columns=list(models))
     parts = []
     for model in models:
         text = cells[model].str.strip().rename(model)
-        values, way = text_numbers(text.mask(text == ""), "value", comma)
-        notes += [f"{source.path}: {model}: {way}"] if way else []
-        known = {column: float(found[model]) for column, found in sizes.items()}
-        part = shared.assign(model=model, value=values, **known)
-        parts.append(part if "metric" in part else part.assign(metric=SCORE))
+        values = pd.Series(np.nan, index=table.index)
+        for factor in factors.unique():
+            some = text[factors == factor]
+            read, way = text_numbers(some.mask(some == ""), "value", comma, factor)
+            values[factors == factor] = read
+            notes += [f"{source.path}: {model}: {way}"] if way else []
+        known = {column: found[model] for column, found in sizes.items()}
+        parts.append(shared.assign(model=model, value=values, **known))
     said = f"wide-tasks, {len(table)} tasks (rows) x {len(models)} models (columns {_some(models)})"
     long = pd.concat(parts)
     found = long[long["value"].notna()]

@@ -14,6 +14,8 @@ _COUNT = re.compile(
 )
 _SHARE = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))\s*%")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3}){2,}(?:\.\d+)?")
+_APART = r"[+-]?\d{1,3}(?:[ ,._'\u00a0\u202f]\d{3})+(?:[.,]\d+)?"
+_ONE_THOUSAND = r"[+-]?[1-9]\d{0,2},\d{3}"
 _COMMA = re.compile(r"[+-]?(?:\d+,\d*|,\d+)(?:[eE][+-]?\d+)?\s*(?:%|[a-zA-Z]+)?")
 _FACTORS = {"k": 1e3, "t": 1e12, "m": 1e6, "b": 1e9, "g": 1e9}  # by the first letter of a unit, but for:
 _WORDS = {"thousand": 1e3, "trillion": 1e12, "million": 1e6, "billion": 1e9}
@@ -22,37 +24,48 @@ _MONTHS = ("%B %Y", "%b %Y")
 _DAYS = ("%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%Y/%m/%d", "%Y%m%d")
 
 
-def as_numbers(source: Source, name: str, column: str, cells: pd.Series, notes: list[str]) -> pd.Series:
+def as_numbers(
+    source: Source, name: str, column: str, cells: pd.Series, notes: list[str], factor: float = 1.0
+) -> pd.Series:
     """The cells of a file's column `name` as floats, missing where they are empty; `column` is what it holds.
 
-    Sizes may be written as 7B or 1.4T and shares as 45%; where cells are not divided by commas, 0,5 is a decimal comma.
-    A line in `notes` says so. Anything else that is no number raises TasklawsError with its line and value.
+    Plain numbers are multiplied by the `factor` that is the column's unit. Sizes may be written as 7B or 1.4T and
+    shares as 45%, whatever that is; where cells are not divided by commas, 0,5 is a decimal comma. A line in `notes`
+    says so. Anything else that is no number raises TasklawsError with its line and value.
     """
     if cells.dtype.kind in "iuf":
-        return cells.astype("float64")
+        return cells.astype("float64") * factor
     text = source.text(name).reindex(cells.index).rename(name)
     text = text.mask(text == "")
-    numbers, unit = text_numbers(text, column, source.delimiter in (";", "\t"))
+    numbers, unit = text_numbers(text, column, source.delimiter in (";", "\t"), factor)
     if unit:
         notes.append(f"{source.path}: {name}: {unit}")
     return numbers
 
 
-def text_numbers(text: pd.Series, column: str, comma: bool) -> tuple[pd.Series, str]:
-    """Text as floats, and how it was read where that is not plain; `comma`: whether 0,5 is a decimal comma."""
+def text_numbers(text: pd.Series, column: str, comma: bool, factor: float = 1.0) -> tuple[pd.Series, str]:
+    """Text as floats, and how it was read where that is not plain; `comma`: whether 0,5 is a decimal comma.
+
+    Numbers without a unit of their own are multiplied by `factor`.
+    """
     values = pd.to_numeric(text, errors="coerce").to_numpy("float64", copy=True)
     odd = np.isnan(values) & text.notna().to_numpy()
+    values *= factor
     if not odd.any():
         return pd.Series(values, text.index, name=text.name), ""
     cells, ways = text[odd], []
     if comma and cells.map(_COMMA.fullmatch).notna().any():
         points = text.str.contains(".", regex=False).fillna(False).astype(bool)
         refuse(text, points, "other cells have decimal commas: use one mark for all")
+        _refuse_doubtful_commas(cells, column)
         ways.append("decimal commas")
         cells = cells.str.replace(",", ".", regex=False)
-    values[odd] = cells.map({cell: _number(cell, column) for cell in cells.unique()})
+    values[odd] = cells.map({cell: _number(cell, column, factor) for cell in cells.unique()})
     numbers = pd.Series(values, text.index, name=text.name)
-    refuse(text, numbers.isna() & text.notna(), "give a number")
+    unread = numbers.isna() & text.notna()
+    apart = unread & text.where(unread).str.fullmatch(_APART).eq(True)
+    refuse(text, apart, "write it without marks between thousands")
+    refuse(text, unread, "give a number, or leave it empty if unknown")
     percent = text.str.endswith("%").fillna(False).astype(bool)
     if percent.any():
         refuse(text, text.notna() & ~percent, "other cells have %: write all of them with it, or none")
@@ -62,17 +75,26 @@ def text_numbers(text: pd.Series, column: str, comma: bool) -> tuple[pd.Series, 
     return numbers, ", ".join(ways)
 
 
-def _number(cell: str, column: str) -> float:
-    """A cell that is no plain number; NaN where it is none at all."""
+def _refuse_doubtful_commas(cells: pd.Series, column: str) -> None:
+    """Raise TasklawsError at 10,000 items or tokens, where no cell of the column shows which comma that is."""
+    if column in (*COUNTS, "n_items"):
+        commas = cells[cells.str.contains(",", regex=False)]
+        doubtful = commas.str.fullmatch(_ONE_THOUSAND)
+        remedy = "a decimal comma, or thousands? Write 10000 or 10.0"
+        refuse(commas, doubtful if doubtful.all() else ~doubtful.notna(), remedy)
+
+
+def _number(cell: str, column: str, factor: float) -> float:
+    """A cell that is no plain number, in units of `factor` where it names none itself; NaN where it is none at all."""
     if column in SHARES and (found := _SHARE.fullmatch(cell)):
         return float(found[1]) / 100
     if column in COUNTS and (found := _COUNT.fullmatch(cell)):
         word = found[2].lower()
         return float(found[1]) * _WORDS.get(word, _FACTORS[word[0]])
     if _THOUSANDS.fullmatch(cell):
-        return float(cell.replace(",", ""))
+        return float(cell.replace(",", "")) * factor
     try:
-        return float(cell) if re.fullmatch(r"[\d.eE+-]+", cell) else np.nan
+        return float(cell) * factor if re.fullmatch(r"[\d.eE+-]+", cell) else np.nan
     except ValueError:
         return np.nan
 

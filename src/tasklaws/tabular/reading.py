@@ -42,8 +42,8 @@ def read_named(
 def read_known_cells(
     source: Source, columns: Columns, texts: Collection[str], numbers: Collection[str], notes: list[str]
 ) -> pd.DataFrame:
-    """The rows of a file that have any entry, columns by their known names: `texts` stripped, `numbers` as floats, a
-    date as an ISO day."""
+    """The rows of a file that have any entry, columns by their known names: `texts` stripped, `numbers` as floats in
+    the units that they should have, a date as an ISO day."""
     text_names = {columns.names[column] for column in (*texts, "date") if column in columns.names}
     first = [name for name in source.header[:1] if name in columns.others]
     table = source.frame([*text_names, *first]).dropna(how="all")
@@ -52,8 +52,8 @@ def read_known_cells(
     if "" in table and (table[""].isna().all() or _counts(table[""])):
         table = table.drop(columns="")
     for column, name in columns.names.items():
-        if column in numbers:
-            table[name] = as_numbers(source, name, column, table[name], notes)
+        if column in numbers or column in columns.factors:
+            table[name] = as_numbers(source, name, column, table[name], notes, columns.factors.get(column, 1.0))
         elif column == "date":
             table[name], line = iso_days(table[name])
             notes += [f"{source.path}: {line}"] if line else []

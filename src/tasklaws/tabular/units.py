@@ -23,7 +23,7 @@ _FAR = 100.0
 
 
 def in_units(table: pd.DataFrame, path: str, columns: Columns, given: Mapping[str, float]) -> pd.DataFrame:
-    """The table with its numbers multiplied by the factors that their columns' names, or `given` units, state.
+    """The table, whose numbers are in the units that their columns' names, or `given` units, state.
 
     Raises TasklawsError, with line, value and remedy, where a size is none in the unit that it has: below 100
     parameters or tokens or 1e6 FLOPs (0 tokens and FLOPs are untrained), or with fractions and all below 10,000; where
@@ -31,9 +31,6 @@ def in_units(table: pd.DataFrame, path: str, columns: Columns, given: Mapping[st
     errors of no stated unit. A factor in `given`, 1 too, is believed.
     """
     believed = {column for column in columns.factors if column in given or columns.names.get(column) in given}
-    for column, factor in columns.factors.items():
-        if column in table:
-            table[column] = table[column] * factor
     for column in _LEAST:
         if column in table and column not in columns.factors:
             _refuse_small(table[column].mask(_follows(table)) if column == "train_flops" else table[column], column)
@@ -72,7 +69,7 @@ def _refuse_doubtful_percent(table: pd.DataFrame, path: str, columns: Columns, b
             f"{path}: column {shown(columns.names['value'])} says percent and has no value above 1: rename it, or give "
             "--units value=percent if it is so"
         )
-    if "stderr" in table and "stderr" not in columns.factors and (table["stderr"] > 0).any():
+    if "stderr" in columns.names and "stderr" not in columns.factors and (table["stderr"] > 0).any():
         raise TasklawsError(
             f"{path}: value is in percent, and stderr states no unit: give --units stderr=percent, or stderr=1"
         )
@@ -83,7 +80,7 @@ def _refuse_other_names(table: pd.DataFrame) -> None:
     if not {"model", "n_params"} <= set(table):
         return
     sized = table[["model", "n_params"]].drop_duplicates().dropna()
-    sized = sized[sized["n_params"] > 0]
+    sized = sized[(sized["n_params"] > 0) & np.isfinite(sized["n_params"])]
     apart = [_times(str(name), size) for name, size in zip(sized["model"], sized["n_params"].tolist(), strict=True)]
     known = [(line, times) for line, times in zip(sized.index, apart, strict=True) if times is not None]
     if known and (all(times > _FAR for _, times in known) or all(times < 1 / _FAR for _, times in known)):
