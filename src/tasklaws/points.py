@@ -212,8 +212,8 @@ def settle(
         )
     elif unknown:
         raise TasklawsError(
-            f"{place(table.index, table.index[0])}: metric {shown(unknown[0])}: is more of it better, or less? No list has it: give --direction "
-            f"{unknown[0][:40]}=up (or down), or a column higher_is_better"
+            f"{place(table.index, table.index[0])}: metric {shown(unknown[0])}: is more of it better, or less? No list "
+            f"has it: give --direction {unknown[0][:40]}=up (or down), or a column higher_is_better"
         )
     if by_name:
         more = f" ... {len(by_name)} in all" if len(by_name) > 6 else ""

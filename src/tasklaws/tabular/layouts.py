@@ -24,11 +24,22 @@ _METRICS = ACCURACIES | LOSSES | {"accuracy", "em", "f1", SCORE, "mc1", "mc2", "
 _SPLITS = {"val", "valid", "validation", "train", "training", "test", "eval", "dev", "heldout"}
 _MEANS = {"average", "avg", "mean", "overall", "total"}  # of tasks that stand beside it
 _ERRORS = {"stderr", "std_err", "std_error", "standard_error"}  # behind the name of the column that they belong to
-_SETTINGS = frozenset(
-    "lr learning_rate max_lr dropout weight_decay wd batch_size layers n_layers num_layers depth width d_model "
-    "hidden_size heads n_heads num_heads warmup warmup_steps epochs rank year context_length seq_len vocab_size "
-    "gpu_hours cost price temperature".split()
-)  # how a model was made, and no task
+_SETTINGS = {  # how a model was made, and no task
+    *(
+        "lr",
+        "learning_rate",
+        "max_lr",
+        "dropout",
+        "weight_decay",
+        "wd",
+        "batch_size",
+        "warmup",
+        "warmup_steps",
+        "epochs",
+    ),
+    *("layers", "n_layers", "num_layers", "depth", "width", "d_model", "hidden_size", "heads", "n_heads", "num_heads"),
+    *("context_length", "seq_len", "vocab_size", "gpu_hours", "cost", "price", "temperature", "rank", "year"),
+}
 
 
 def tidy(
@@ -41,8 +52,9 @@ def tidy(
 ) -> pd.DataFrame:
     """The table with a row a result: as it is where it has a column `value`, else by its layout.
 
-    `columns` say which have no known name and what units are stated, `needed` those that a result needs. Without `layout` it is told
-    from the columns, and a line in `notes` says which; where it cannot be told, TasklawsError is raised.
+    `columns` say which have no known name and what units are stated, `needed` those that a result needs.
+    Without `layout` it is told from the columns, and a line in `notes` says which; where it cannot be told,
+    TasklawsError is raised.
     """
     if layout not in (None, *LAYOUTS):
         raise TasklawsError(f"--layout {layout}: give {', '.join(LAYOUTS)}")
@@ -71,8 +83,10 @@ def _of_models(table: pd.DataFrame, source: Source) -> pd.Series:
     label = "task" if "task" in table else source.header[0]
     if label not in table or "model" in table or is_numeric(table[label]):
         return pd.Series(False, index=table.index)
-    return table[label].map({cell: _about_models(str(cell)) is not None for cell in table[label].dropna().unique()}).eq(
-        True
+    return (
+        table[label]
+        .map({cell: _about_models(str(cell)) is not None for cell in table[label].dropna().unique()})
+        .eq(True)
     )
 
 
