@@ -91,7 +91,7 @@ def is_loss(metric: str) -> bool:
 
 
 def may_be_share(metric: str) -> bool:
-    """Whether a metric may be written in percent: a score, or a rate of errors, but no loss in bits, nats or the like."""
+    """Whether a metric may be written in percent: a score or a rate of errors, but no loss in bits or nats."""
     _, others = _take(_RATES, f"_{_SEPARATORS.sub('_', metric.lower()).strip('_')}_")
     return direction(metric) != "down" or _take(_DOWN_WORDS, others)[0] is False
 

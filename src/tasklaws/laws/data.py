@@ -15,7 +15,12 @@ from tasklaws.tables import ACCURACIES, direction, losses
 
 Kind = Literal["accuracy", "loss"]
 Better = Literal["up", "down"]
-FLOOR = 1e-6  # a smaller loss counts as this one, so that its logarithm exists
+FLOOR = 1e-6  # a smaller share of the largest loss counts as this one, so that its logarithm exists
+
+
+def least(values: Array) -> float:
+    """The value as which smaller ones of a loss, or another positive quantity, count."""
+    return FLOOR * min(float(values.max()), 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,14 +107,25 @@ def with_compute(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def worked_out(given: pd.DataFrame, law: Law) -> list[str]:
-    """A line for each input of the law that `with_compute` worked out in rows of the table as it was `given`."""
+def _odd_values(value: Array, kind: Kind, chance: Array) -> list[str]:
+    """A line on accuracies that all lie below chance, and on values that count as larger ones."""
+    if kind == "accuracy":
+        below = len(chance) > 0 and value.max() < chance.mean()
+        return [f"every value lies below the chance of {chance.mean():g}: is that right?"] if below else []
+    small = int((value < least(value)).sum())
+    return [f"{small} value(s) below {least(value):.3g} count as that"] if small else []
+
+
+def worked_out(given: pd.DataFrame, table: pd.DataFrame, law: Law) -> list[str]:
+    """A line for each input of the law that `with_compute` worked out in rows of the `table` as it was `given`."""
     lines = []
     for name, formula in (
         ("n_tokens", "D = C / (6 N), C being train_flops and N n_params"),
         ("train_flops", "C = 6 N D, N being n_params and D n_tokens"),
     ):
-        count = int(given[name].isna().sum()) if name in given else len(given)
+        count = (
+            int((table[name].notna() & (given[name].isna() if name in given else True)).sum()) if name in table else 0
+        )
         if name in law.inputs and count:
             lines.append(f"{name} of {count} of {len(given)} rows was worked out by {formula}")
     return lines
@@ -194,7 +210,7 @@ def points_to_fit(given: pd.DataFrame, law: Law, final: bool = True, best_run: b
         task=task,
         better=better,
         x={name: numbers[name][used] for name in law.inputs},
-        value=value[used] if kind == "accuracy" else np.maximum(value[used], FLOOR),
+        value=value[used] if kind == "accuracy" else np.maximum(value[used], least(value[used])),
         n_items=items,
         stderr=numbers["stderr"][used],
         weight=weight[used],
@@ -205,7 +221,7 @@ def points_to_fit(given: pd.DataFrame, law: Law, final: bool = True, best_run: b
         index=tuple(labels[used].tolist()),
         left_out={int(label): str(reasons[label]) for label in labels[~used]},
         model=() if named is None else tuple(table.loc[used, named].astype(str)),
-        notes=(*worked_out(given, law), *notes),
+        notes=(*worked_out(given, table, law), *notes, *_odd_values(value[used], kind, chance)),
     )
 
 

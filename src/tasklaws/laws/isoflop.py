@@ -212,7 +212,7 @@ def isoflop(
     frontiers = ISOFLOP_FRONTIERS.frame([{"approach": name, **row} for name, row in zip(APPROACHES, rows, strict=True)])
     if frontiers["a"].isna().all():
         reasons = "; ".join(f"{name}: {why}" for name, why in zip(APPROACHES, frontiers["evidence"], strict=True))
-        raise TasklawsError(f"no approach finds a frontier ({reasons}): give runs of several sizes at several budgets")
+        raise TasklawsError(f"no approach finds a frontier ({reasons}): give runs of several sizes at several budgets, the best inside them")
     notes = [*parametric.notes, *_notes(runs, int(parametric.failed.sum()), frontiers)]
     return Isoflop(frontiers, budgets, runs, profiles, parametric, tuple(notes), level)
 
@@ -341,14 +341,18 @@ def _scatter_beyond_noise(x: Array, y: Array, draws: Array) -> float:
 def _envelope(runs: pd.DataFrame, rng: np.random.Generator, replicates: int, level: float) -> dict[str, object]:
     """The frontier through the best runs, by least squares in logarithms."""
     best = runs[runs["best"]]
-    if len(best) < 2:
-        return {"n_points": len(best), "evidence": f"{len(best)} budget(s) with a best run, 2 are needed"}
     steps = np.array(
         [_half_steps(runs[runs["budget"] == row["budget"]], row["n_params"]) for _, row in best.iterrows()]
-    )
-    at_end = int(np.isnan(steps).any(axis=1).sum())
-    steps = np.where(np.isnan(steps), steps[:, ::-1], steps)
-    said = f"best runs of {len(best)} budgets" + f", {at_end} of them at the end of its sizes" * bool(at_end)
+    ).reshape(-1, 2)
+    inside = ~np.isnan(steps).any(axis=1)
+    at_end = f", {int((~inside).sum())} at the end of its sizes left out" * (not inside.all())
+    best, steps = best[inside], steps[inside]
+    if len(best) < 2:
+        return {
+            "n_points": len(best),
+            "evidence": f"{len(best)} budget(s) with a best run inside, 2 are needed{at_end}",
+        }
+    said = f"best runs of {len(best)} budgets{at_end}"
     row: dict[str, object] = {"n_points": len(best), "evidence": said}
     x = np.log(best["train_flops"].to_numpy(dtype=float))
     weight = rng.exponential(size=(replicates, len(best)))
@@ -398,6 +402,8 @@ def _notes(runs: pd.DataFrame, n_failed: int, frontiers: pd.DataFrame) -> list[s
     notes = [f"{n_failed} runs left out as outliers of the parametric fit (`parametric`)"] if n_failed else []
     alone = int((runs["budget"] < 0).sum())
     notes += [f"{alone} of {len(runs)} runs have no other size within 20% of their compute"] if alone else []
+    worse = int(runs["budget"].max()) + 1 - int(runs["best"].sum())
+    notes += [f"the best run of {worse} budget(s) is no better than that of a cheaper one"] if worse else []
     known = frontiers.dropna(subset=["a", "a_low"])
     for first, second in ((0, 1), (0, 2), (1, 2)):
         if {first, second} <= set(known.index):
