@@ -212,7 +212,9 @@ def isoflop(
     frontiers = ISOFLOP_FRONTIERS.frame([{"approach": name, **row} for name, row in zip(APPROACHES, rows, strict=True)])
     if frontiers["a"].isna().all():
         reasons = "; ".join(f"{name}: {why}" for name, why in zip(APPROACHES, frontiers["evidence"], strict=True))
-        raise TasklawsError(f"no approach finds a frontier ({reasons}): give runs of several sizes at several budgets, the best inside them")
+        raise TasklawsError(
+            f"no approach finds a frontier ({reasons}): give runs of several sizes at several budgets, the best inside"
+        )
     notes = [*parametric.notes, *_notes(runs, int(parametric.failed.sum()), frontiers)]
     return Isoflop(frontiers, budgets, runs, profiles, parametric, tuple(notes), level)
 

@@ -139,14 +139,14 @@ def plan(law: Fit | Surface, flops: float | None = None, *, loss: float | None =
         raise TasklawsError("give either flops, the budget, or loss, the one to be reached")
 
     if isinstance(law, Surface):
-        return best(law)
+        return _that_exists(best(law))
     if not isinstance(law, Fit):
         raise TasklawsError(f"the law is a {type(law).__name__}: give a chinchilla fit or a Surface")
     if law.law.name != "chinchilla" or len(law.ladders) > 1:
         raise TasklawsError(f"a plan needs a chinchilla fit of one ladder, this is {law.law.name}: fit that")
     if law.status == Status.FAILED:
         raise TasklawsError(f"the fit failed ({law.reason}), so that nothing can be planned by it: {_MORE_RUNS}")
-    found = _estimate(law, best)
+    found = _that_exists(_estimate(law, best))
     if law.status == Status.CONVERGED:
         surfaces = [tuple(theta.tolist()) for theta in law.draws[:, 0]]
         tails = (1 - law.level) / 2, (1 + law.level) / 2
@@ -158,6 +158,16 @@ def plan(law: Fit | Surface, flops: float | None = None, *, loss: float | None =
             f"no plan by a fit that is {law.status} ({law.reason}): its points allow none; {_MORE_RUNS}"
         )
     return replace(found, interval=interval, level=law.level, notes=tuple(_notes(law, found, lacking)))
+
+
+def _that_exists(found: Plan) -> Plan:
+    """The plan; one of less than a parameter or a token raises TasklawsError."""
+    if min(found.n_params, found.n_tokens) < 1:
+        raise TasklawsError(
+            f"the best would have {found.n_params:.3g} parameters and {found.n_tokens:.3g} tokens: give a larger "
+            "budget, a lower loss or fewer tokens to be served"
+        )
+    return found
 
 
 def _allowed(law: Fit, found: Plan) -> list[Numbers]:

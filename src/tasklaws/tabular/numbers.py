@@ -1,10 +1,12 @@
 """Numbers, truths and dates as people write them: 7B, 1.4T, 45%, 0,5; C and I; 2024-05."""
 
 import re
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 
+from tasklaws.core.arrays import Array
 from tasklaws.frames.csv_files import refuse
 from tasklaws.frames.user_tables import Source
 from tasklaws.tabular.names import COUNTS, SHARES
@@ -34,7 +36,7 @@ def as_numbers(
     says so. Anything else that is no number raises TasklawsError with its line and value.
     """
     if cells.dtype.kind in "iuf":
-        return cells.astype("float64") * factor
+        return pd.Series(_in_units(cells.to_numpy("float64"), factor), cells.index, name=cells.name)
     text = source.text(name).reindex(cells.index).rename(name)
     text = text.mask(text == "")
     numbers, unit = text_numbers(text, column, source.delimiter in (";", "\t"), factor)
@@ -50,7 +52,7 @@ def text_numbers(text: pd.Series, column: str, comma: bool, factor: float = 1.0)
     """
     values = pd.to_numeric(text, errors="coerce").to_numpy("float64", copy=True)
     odd = np.isnan(values) & text.notna().to_numpy()
-    values *= factor
+    values = _in_units(values, factor)
     if not odd.any():
         return pd.Series(values, text.index, name=text.name), ""
     cells, ways = text[odd], []
@@ -75,6 +77,18 @@ def text_numbers(text: pd.Series, column: str, comma: bool, factor: float = 1.0)
     return numbers, ", ".join(ways)
 
 
+def _in_units(values: Array, factor: float) -> Array:
+    """The values times a factor, to the last digit what they would be if they had been written in that unit."""
+    if factor == 1:
+        return values
+    codes, each = pd.factorize(values)
+    return np.array([*(_times(value, factor) for value in each.tolist()), np.nan])[codes]
+
+
+def _times(value: float, factor: float) -> float:
+    return float(Decimal(repr(value)) * Decimal(repr(float(factor))))
+
+
 def _refuse_doubtful_commas(cells: pd.Series, column: str) -> None:
     """Raise TasklawsError at 10,000 items or tokens, where no cell of the column shows which comma that is."""
     if column in (*COUNTS, "n_items"):
@@ -87,14 +101,14 @@ def _refuse_doubtful_commas(cells: pd.Series, column: str) -> None:
 def _number(cell: str, column: str, factor: float) -> float:
     """A cell that is no plain number, in units of `factor` where it names none itself; NaN where it is none at all."""
     if column in SHARES and (found := _SHARE.fullmatch(cell)):
-        return float(found[1]) / 100
+        return _times(float(found[1]), 0.01)
     if column in COUNTS and (found := _COUNT.fullmatch(cell)):
         word = found[2].lower()
-        return float(found[1]) * _WORDS.get(word, _FACTORS[word[0]])
+        return _times(float(found[1]), _WORDS.get(word, _FACTORS[word[0]]))
     if _THOUSANDS.fullmatch(cell):
-        return float(cell.replace(",", "")) * factor
+        return _times(float(cell.replace(",", "")), factor)
     try:
-        return float(cell) * factor if re.fullmatch(r"[\d.eE+-]+", cell) else np.nan
+        return _times(float(cell), factor) if re.fullmatch(r"[\d.eE+-]+", cell) else np.nan
     except ValueError:
         return np.nan
 
