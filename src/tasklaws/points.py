@@ -58,6 +58,14 @@ def read_points(
     refuse(table["n_params"], unplaced, f"a row needs n_params, or train_flops (or a date){names}")
     check(table, RESULT, POINTS.keys)
     _refuse_two_sizes(table)
+    spread = table.groupby(["ladder", "task", "metric"])["chance"].agg(["min", "max"])
+    several = spread[spread["max"] > spread["min"]]
+    if len(several):
+        low, high = several.iloc[0]
+        notes.append(
+            f"chance differs between the rows of {len(several)} task(s), as {shown(several.index[0][1])}: {low:g} to "
+            f"{high:g}: is it one task?"
+        )
     return _noted(table.reset_index(drop=True), notes)
 
 

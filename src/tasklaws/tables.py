@@ -52,7 +52,7 @@ _UP_WORDS = ACCURACIES | _words(
     "correct win mcc auc auroc recall precision map ndcg mrr mc1 mc2 grade credit soft skill likelihood prob "
     "probability elo"
 )
-_ERROR_RATES = _words("error errors err error_rate wer cer ter ece brier brier_score")  # those that are shares
+_RATE_WORDS = _words("error errors err error_rate wer cer ter ece brier brier_score")  # those that are shares
 # A change of a metric, or a metric turned round, may go either way.
 _TURNING_WORDS = _words(
     "neg negative minus inverse inv reduction improvement gain drop gap diff difference delta ratio"
@@ -92,7 +92,7 @@ def is_loss(metric: str) -> bool:
 
 def may_be_share(metric: str) -> bool:
     """Whether a metric may be written in percent: a score or a rate of errors, but no loss in bits or nats."""
-    _, others = _take(_ERROR_RATES, f"_{_SEPARATORS.sub('_', metric.lower()).strip('_')}_")
+    _, others = _take(_RATE_WORDS, f"_{_SEPARATORS.sub('_', metric.lower()).strip('_')}_")
     return direction(metric) != "down" or _take(_DOWN_WORDS, others)[0] is False
 
 

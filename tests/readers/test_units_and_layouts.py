@@ -34,8 +34,8 @@ def test_a_unit_that_stands_twice_counts_once(tmp_path):
     assert read_points(wide, units=percent)["value"].to_list() == [score for score in SCORES for _ in "ab"]
     in_cells = rows("model,params (B),task,metric,score (%)", "{name},{size:.0f},quiz,acc,{score:.0%}")
     for size, cell in zip(SIZES, ("10M", "30M", "0.07", "0.3B"), strict=True):
-        in_cells = in_cells.replace(f"{size:.0f}", cell)
-    read = read_points(write(tmp_path, in_cells))
+        in_cells = in_cells.replace(f",{size:.0f},", f",{cell},")
+    read = read_points(write(tmp_path, in_cells, "cells.csv"))
     assert read["n_params"].to_list() == SIZES
     assert read["value"].to_list() == SCORES
     with pytest.raises(TasklawsError, match=r"a column or row of the table states 0.01: keep one"):
@@ -112,6 +112,12 @@ def test_an_integer_of_hundreds_of_digits_is_refused_in_json_too(tmp_path):
     row = {"model": "a", "n_params": 10**400, "task": "t", "metric": "acc", "value": 0.3}
     with pytest.raises(TasklawsError, match="n_params is inf: give a finite number"):
         read_points(write(tmp_path, json.dumps(row) + "\n", "p.jsonl"))
+
+
+def test_a_chance_that_differs_within_a_task_is_told(tmp_path):
+    text = "model,N,task,metric,value,chance\na,1e7,t,acc,.3,.25\nb,1e8,t,acc,.4,.5\n"
+    notes = read_points(write(tmp_path, text)).attrs["notes"]
+    assert any("chance differs between the rows of 1 task(s), as 't': 0.25 to 0.5" in note for note in notes)
 
 
 def test_one_minus_a_score_is_no_score():

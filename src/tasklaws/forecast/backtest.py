@@ -19,6 +19,7 @@ from tasklaws.forecast.methods import LOSS_METHODS, METHODS
 from tasklaws.forecast.panel import Panel, build_panels, compact
 from tasklaws.forecast.verdict import BELOW_CHANCE, UNKNOWN_ITEMS, UNKNOWN_STDERR
 from tasklaws.frames.csv_files import matching
+from tasklaws.stats.links import LEAST, MOST
 from tasklaws.stats.scores import interval_figures, rounded
 from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS, POINTS, SIZES, losses
 
@@ -138,6 +139,7 @@ def backtest(
             raise TasklawsError(f"{name.replace('_', '-')} is {value}: give 1 or more")
     metrics = _choose_metrics(table, metric)
     table = _choose_tasks(table, tasks, metrics)
+    _refuse_odd_losses(table)
     if fit is not None and holdout is not None:
         return Backtest(*split_backtest(table, metrics, fit, holdout))
     assert rolling is not None
@@ -164,6 +166,19 @@ def _choose_tasks(table: pd.DataFrame, tasks: Sequence[str], metrics: list[str])
         if task not in known:
             raise TasklawsError(f"task {task!r} is not in the table: it has {', '.join(sorted(known))}")
     return table[table["task"].isin(tasks) | ~table["metric"].isin(metrics)]
+
+
+def _refuse_odd_losses(table: pd.DataFrame) -> None:
+    """Raise TasklawsError where losses are so large or small that a forecast, which is of their logarithm, has none."""
+    found = table[losses(table)]
+    typical = found.groupby(["task", "metric"])["value"].median()
+    odd = typical[(typical > 0) & ~typical.between(LEAST, MOST)]
+    if len(odd):
+        task, metric = odd.index[0]
+        raise TasklawsError(
+            f"{metric} of {task} is {odd.iloc[0]:.3g} at the median: losses from {LEAST:g} to {MOST:.3g} are forecast: "
+            "give them in another unit"
+        )
 
 
 def _panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
