@@ -18,7 +18,7 @@ Better = Literal["up", "down"]
 FLOOR = 1e-6  # a smaller share of the largest loss counts as this one, so that its logarithm exists
 
 
-def least(values: Array) -> float:
+def least_value(values: Array) -> float:
     """The value as which smaller ones of a loss, or another positive quantity, count."""
     return FLOOR * min(float(values.max()), 1.0)
 
@@ -112,8 +112,8 @@ def _odd_values(value: Array, kind: Kind, chance: Array) -> list[str]:
     if kind == "accuracy":
         below = len(chance) > 0 and value.max() < chance.mean()
         return [f"every value lies below the chance of {chance.mean():g}: is that right?"] if below else []
-    small = int((value < least(value)).sum())
-    return [f"{small} value(s) below {least(value):.3g} count as that"] if small else []
+    small = int((value < least_value(value)).sum())
+    return [f"{small} value(s) below {least_value(value):.3g} count as that"] if small else []
 
 
 def worked_out(given: pd.DataFrame, table: pd.DataFrame, law: Law) -> list[str]:
@@ -210,7 +210,7 @@ def points_to_fit(given: pd.DataFrame, law: Law, final: bool = True, best_run: b
         task=task,
         better=better,
         x={name: numbers[name][used] for name in law.inputs},
-        value=value[used] if kind == "accuracy" else np.maximum(value[used], least(value[used])),
+        value=value[used] if kind == "accuracy" else np.maximum(value[used], least_value(value[used])),
         n_items=items,
         stderr=numbers["stderr"][used],
         weight=weight[used],
