@@ -172,7 +172,7 @@ def test_the_number_of_a_shared_skill_is_near_one_and_that_of_none_near_n() -> N
         (lambda: tl.effective_number(item_scores(), score="acc"), "no column 'acc'"),
         (lambda: tl.effective_number(item_scores().assign(score=1.0)), "nothing tells how items hang together"),
         (lambda: tl.solve_rates(attempts(), level=90), "the level of the intervals is 90"),
-        (lambda: tl.solve_rates(attempts().drop(columns="score")), "no column 'score'"),
+        (lambda: tl.solve_rates(attempts().drop(columns="solved")), "no column 'solved'"),
         (lambda: tl.solve_rates(attempts().assign(seconds=70.0)), "attempts: row 0: seconds is 70"),
         (
             lambda: tl.solve_rates(attempts().assign(seconds="fast")),

@@ -145,3 +145,9 @@ def test_other_names_delimiters_and_columns_are_read_and_said(tmp_path):
 def test_a_name_close_to_a_known_one_is_refused(tmp_path):
     with pytest.raises(TasklawsError, match="column 'timeouts' is close to 'timeout': rename it"):
         read(tmp_path, ROWS, HEADER.replace("timeout", "timeouts"))
+
+
+def test_without_scores_who_solved_has_all_of_it(tmp_path):
+    table = read(tmp_path, ["ann,x,30,60,1", "bob,y,60,60,0"], "person,item,seconds,timeout,solved")
+    assert table["score"].tolist() == [1, 0]
+    assert "no column `score`: who solved scores 1, others 0" in table.attrs["notes"]

@@ -12,6 +12,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Target
 from tasklaws.humans.estimates import group_table, item_table, median_seconds, refuse_unknown
 from tasklaws.stats.proportions import Mean, pooled_rates, shared_error
+from tasklaws.tables import ATTEMPTS
 
 scores = st.lists(st.floats(0, 1), min_size=1, max_size=60)
 
@@ -208,3 +209,10 @@ def test_a_target_that_does_not_fit_the_people_is_refused(target, message):
     rows = [("p1", "x", 20.0, 60.0, 1, 1.0, "yes"), ("q1", "x", 20.0, 60.0, 1, 1.0, "no")]
     with pytest.raises(TasklawsError, match=message):
         refuse_unknown(target, table(rows))
+
+
+def test_one_attempt_has_an_interval_like_any():
+    attempts = pd.DataFrame([("ann", "x", 30.0, 60.0, 1, 1.0)], columns=ATTEMPTS.columns)
+    row = item_table(attempts, {"x": "f"}, 0.9).iloc[0]
+    assert (row["n_people"], row["n_solved"], row["median_seconds"]) == (1, 1, 30)
+    assert 0 < row["solve_rate_low"] < row["solve_rate_high"] == 1

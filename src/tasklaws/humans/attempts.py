@@ -30,7 +30,7 @@ def read_attempts(path: Path, items: Collection[str] | None = None) -> pd.DataFr
 
     Columns: `person`; `item`, one of `items` where these are given; `seconds` until the person handed in, gave up or
     was stopped, at most `timeout`, which is empty where there was no limit (infinite in what is returned); `solved`, 0
-    or 1; `score` in [0, 1]; any number of `group_<name>`, such as group_python,
+    or 1; `score` in [0, 1], without which it is that; any number of `group_<name>`, such as group_python,
     alike in all rows of a person; and `order` (1, 2, ...) where a person may attempt an item again. Later attempts are
     left out: whoever has seen an item does not speak for those who have not. Anything else raises TasklawsError with
     the value and its line, and so does an item that nobody attempted. `attrs["notes"]` says in lines what was read
@@ -56,10 +56,12 @@ def read_attempts(path: Path, items: Collection[str] | None = None) -> pd.DataFr
 def check_attempts(table: pd.DataFrame, items: Collection[str] | None, source: str) -> pd.DataFrame:
     """The first attempts of `table`, whose rows are labelled by where they stand, checked as `read_attempts` says;
     `source` names it in the TasklawsError."""
-    missing = [column for column in ATTEMPTS.columns if column not in table]
+    missing = [column for column in ATTEMPTS.columns if column not in table and column != "score"]
     if missing:
         limit = " (its cells empty where there was no limit of time)" if missing[0] == "timeout" else ""
-        raise TasklawsError(f"{source}: no column {missing[0]!r}{limit}: the table needs {', '.join(ATTEMPTS.columns)}")
+        raise TasklawsError(
+            f"{source}: no column {missing[0]!r}{limit}: the table needs {', '.join(ATTEMPTS.columns[:-1])}"
+        )
     if table.empty:
         raise TasklawsError(f"{source}: no rows: give at least one attempt")
     table, groups = table.copy(), group_columns(table)
@@ -74,6 +76,9 @@ def check_attempts(table: pd.DataFrame, items: Collection[str] | None, source: s
     refuse(table["solved"], solved.isna(), "give 1 or 0")
     table["solved"] = solved.astype(int)
     notes = _notes(table, groups)
+    if "score" not in table:
+        table["score"] = table["solved"].astype(float)
+        notes.append("no column `score`: who solved scores 1, others 0")
     for column in ("seconds", "score"):
         refuse(table[column], ~np.isfinite(table[column]), "give a finite number")
     refuse(table["timeout"], np.isinf(table["timeout"]), "give a finite number, or none where there was no limit")

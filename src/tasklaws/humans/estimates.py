@@ -60,7 +60,9 @@ def median_seconds(attempts: pd.DataFrame, level: float) -> Median:
     watched = None if len(seconds) < enough else float(np.sort(watched_until)[-enough])
     if not event.any():
         return Median(None, watched, None)
-    beyond = 2 * watched_until.max()  # for ever, as far as the curve is concerned: after its last step
+    beyond = np.nextafter(
+        watched_until.max(), np.inf
+    )  # for ever, as far as the curve is concerned: after its last step
     times = np.where(event, seconds, np.where(np.isinf(timeout), beyond, timeout))
     curve = ecdf(CensoredData.right_censored(times, ~event)).sf
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # undefined where the curve is 0 or 1
@@ -256,10 +258,10 @@ def item_table(
     table["timeout"] = table["timeout"].replace(np.inf, np.nan)
     moments = _moments(events, ["item"])
     table = pd.concat([table, _estimates(moments, level)], axis=1)
-    by_family = events.groupby(events["item"].map(dict(families)))
+    family_of = events["item"].map(dict(families))
     for family, rows in moments.groupby(table["family"]):
         k, n = (rows[column].to_numpy(float) for column in ("n_solved", "n_people"))
-        pooled = pooled_rates(k, n, level, shared_error(by_family.get_group(family)))
+        pooled = pooled_rates(k, n, level, shared_error(events[family_of == family]))
         table.loc[rows.index, _limits("pooled_rate")] = np.stack(pooled, axis=1)
     medians = [median_seconds(rows, level) for _, rows in attempts.groupby("item")]
     table[_limits("median_seconds")] = np.array(medians, dtype=float)
