@@ -10,6 +10,7 @@ import pytest
 from item_commands import assert_rows_in_any_order_give_the_same, tasklaws
 from populations import table
 
+import tasklaws as tl
 from shared_data import shared
 
 
@@ -131,3 +132,13 @@ def test_the_real_sets_are_predicted_as_well_as_was_measured(
         assert summary["methods"]["full"]["never_solved_auc"] >= 0.8
         assert summary["methods"]["time"]["log_loss"] == pytest.approx(0.278, abs=0.001)
         assert summary["methods"]["constant"]["log_loss"] == pytest.approx(0.640, abs=0.001)
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.25])
+def test_what_each_model_solved_is_its_mean_score(chance: float) -> None:
+    rows = table().assign(chance=chance)
+    rows.loc[rows["model"] == "m5", "score"] = 1.0
+    abilities = tl.predict_items(rows, 2).figures["abilities"]
+    for model in ("m4", "m5"):
+        assert abilities[model]["mean_solved"] == pytest.approx(rows.loc[rows["model"] == model, "score"].mean())
+        assert chance <= abilities[model]["forecast_low"] < abilities[model]["forecast"] < 1

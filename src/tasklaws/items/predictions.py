@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, ndtri
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
@@ -40,8 +41,8 @@ MethodFigures = dict[str, float | None]
 
 class ItemFigures(TypedDict):
     """What summary.json holds: who was held out and why, the methods' figures by DEFINITIONS, the fits that did not
-    settle, each held-out model's ability, known and forecast, as the mean probability over the items, and how the table
-    was read."""
+    settle, each held-out model's mean score over all items, known (estimated where it was not asked all) and forecast,
+    and how the table was read."""
 
     held_out: list[str]
     held_out_rule: str
@@ -140,10 +141,17 @@ def predict_items(scores: pd.DataFrame | ItemTable, last: int = 6, *, records: b
             origins.append(predict(table, index, records, rolling))
             advance()
     predictions = pd.concat([_predictions(table, origin) for origin in origins], ignore_index=True)
-    return ItemPredictions(predictions, _difficulties(table), _figures(origins, records, table.notes))
+    return ItemPredictions(predictions, _difficulties(table), _figures(origins, records, table))
 
 
-def _figures(origins: list[Origin], records: bool, notes: tuple[str, ...]) -> ItemFigures:
+def _mean_score(level: float, chance: Array) -> float:
+    """The mean score over all items at a level, guesses included."""
+    guessed = float(chance.mean())
+    return guessed + (1 - guessed) * float(expit(level))
+
+
+def _figures(origins: list[Origin], records: bool, table: ItemTable) -> ItemFigures:
+    chance = table.chance
     return {
         "held_out": [origin.model for origin in origins],
         "held_out_rule": "the last models whose mean score reaches or exceeds that of every model before them"
@@ -160,14 +168,16 @@ def _figures(origins: list[Origin], records: bool, notes: tuple[str, ...]) -> It
         ],
         "abilities": {
             origin.model: {
-                "mean_solved": float(expit(origin.level)),
-                "forecast": float(expit(origin.forecast.mean)),
-                "forecast_low": float(expit(origin.forecast.mean - HALF_WIDTH * origin.forecast.stderr)),
-                "forecast_high": float(expit(origin.forecast.mean + HALF_WIDTH * origin.forecast.stderr)),
+                "mean_solved": float(origin.scores.mean())
+                if len(origin.scores) == len(chance)
+                else _mean_score(origin.level, chance),
+                "forecast": _mean_score(origin.forecast.mean, chance),
+                "forecast_low": _mean_score(origin.forecast.mean - HALF_WIDTH * origin.forecast.stderr, chance),
+                "forecast_high": _mean_score(origin.forecast.mean + HALF_WIDTH * origin.forecast.stderr, chance),
             }
             for origin in origins
         },
-        "notes": list(notes),
+        "notes": list(table.notes),
     }
 
 
