@@ -329,3 +329,12 @@ def test_published_models_are_told_apart_where_they_differ_much(
     assert found.difference == pytest.approx(difference, abs=1e-3)
     assert (found.low, found.high) == pytest.approx(interval, abs=0.01)
     assert found.p_value == pytest.approx(p_value, abs=0.02)
+
+
+@pytest.mark.parametrize("column", ["metric", "Step", "n_shot", "filter"])
+def test_rows_of_several_metrics_or_steps_are_no_attempts(column: str, tmp_path: Path) -> None:
+    rows = pd.concat([table(seed).assign(**{column: seed}) for seed in (1, 2)])
+    rows.to_csv(tmp_path / "items.csv", index=False)
+    with pytest.raises(tl.TasklawsError, match=rf"'m0', task 'i000' has several values of '{column}': 1, 2: keep"):
+        tl.compare(read_model_scores(tmp_path / "items.csv"))
+    tl.compare(table().assign(**{column: lambda rows: rows["item"]}))

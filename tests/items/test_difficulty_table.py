@@ -204,3 +204,9 @@ def test_names_order_and_form_of_a_file_change_nothing(order: list[int], renamed
     assert found.items.equals(wanted.items[list(found.items)])
     assert found.models == wanted.models
     assert any("left out" in note for note in found.notes) == (extra > 0)
+
+
+def test_rows_of_several_metrics_are_no_attempts() -> None:
+    rows = pd.concat([table().assign(metric="acc"), table().assign(metric="f1", score=0.5)])
+    with pytest.raises(TasklawsError, match="has several values of 'metric': 'acc', 'f1': keep the rows of one"):
+        check_items(rows.reset_index(drop=True), "scores")

@@ -13,7 +13,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.decisions.clusters import Clusters
 from tasklaws.frames.csv_files import place
 from tasklaws.frames.user_tables import open_table
-from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, resolve
+from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, refuse_readings, resolve
 from tasklaws.tabular.numbers import letters_as_scores, text_numbers
 
 CLUSTERED_BY = ("cluster", "family", "template")
@@ -113,6 +113,7 @@ def _checked(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     bad = (score.isna() & table["score"].notna()) | ~score.fillna(0.0).between(0, 1)
     _refuse(table["score"], bad, "give a number in [0, 1], or leave it empty")
     rows = table.assign(score=score, **{name: table[name].astype(str) for name in ("model", *keys)})
+    refuse_readings(_source(table), rows, ["model", *keys])
     unique = ["model", *keys, *(["attempt"] if "attempt" in rows else [])]
     twice = rows.duplicated(unique)
     if twice.any() and ("attempt" in rows or rows.groupby(unique)["score"].nunique().max() <= 1):

@@ -14,7 +14,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import refuse
 from tasklaws.frames.user_tables import open_table, shown
 from tasklaws.tables import ITEM_SCORES
-from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, resolve
+from tasklaws.tabular.names import ITEM_ALIASES, refuse_near_misses, refuse_readings, resolve
 from tasklaws.tabular.numbers import iso_days, letters_as_scores, text_numbers
 
 _NEEDED = ["model", "task", "score"]
@@ -103,8 +103,10 @@ def check_items(table: pd.DataFrame, source: str, *, comma: bool = False, notes:
     said = list(notes)
     if table.index.name != source:
         table = table.set_axis(pd.Index(np.arange(len(table)) + 2 if table.empty else table.index + 2, name=source))
-    table = _known_columns(table, source, said)
+    given, table = table, _known_columns(table, source, said)
     _check_columns(table, source)
+    others = [column for column in given if column not in table]
+    refuse_readings(source, given[others].assign(model=table["model"], task=table["task"]), ["model", "task"])
     scores = letters_as_scores(table["score"])
     if not pd.api.types.is_numeric_dtype(table["score"]) or pd.api.types.is_bool_dtype(table["score"]):
         words = table["score"].astype("str").str.strip()

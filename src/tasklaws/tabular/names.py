@@ -8,6 +8,9 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.user_tables import shown
@@ -44,6 +47,8 @@ ALIASES = {
 }
 # In a table of items a task is one item.
 ITEM_ALIASES = ALIASES | {"task": "item item_id question question_id doc_id sample_id task_id task_name"}
+# Columns in which rows that are attempts of a model at an item cannot differ: such rows are other things.
+_NO_ATTEMPTS = ("metric", "filter", "step", "n_shot", "num_fewshot")
 # Letters mean something by themselves only as capitals, and are often other things.
 _LAW_LETTERS = ("N", "D", "C")
 COUNTS = ("n_params", "n_tokens", "train_flops", "n_params_total", "tokens_per_step", "step")
@@ -204,6 +209,22 @@ def _pairs(option: str, texts: Sequence[str], example: str) -> Iterable[tuple[st
         if not (equals and name.strip() and value.strip()):
             raise TasklawsError(f"{option} {shown(part)}: write it as in {option} {example}")
         yield name.strip(), value.strip()
+
+
+def refuse_readings(source: str, table: pd.DataFrame, keys: Sequence[str]) -> None:
+    """Raise TasklawsError where rows of a model and item differ by metric, step or the like: these are no attempts."""
+    for column in table:
+        if column in keys or not known_as(str(column), _NO_ATTEMPTS):
+            continue
+        several = table[column].groupby([table[key] for key in keys]).nunique()
+        if (several > 1).any():
+            named: Any = (several > 1).idxmax()
+            rows = table[(table[[*keys]] == list(named)).all(axis="columns")]
+            values = ", ".join(map(shown, rows[column].dropna().unique()[:3]))
+            what = ", ".join(f"{key} {shown(name)}" for key, name in zip(keys, named, strict=True))
+            raise TasklawsError(
+                f"{source}: {what} has several values of {shown(column)}: {values}: keep the rows of one"
+            )
 
 
 def refuse_near_misses(
