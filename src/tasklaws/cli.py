@@ -6,7 +6,7 @@ Everything heavy is imported inside the functions, so that `tasklaws --help` nee
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -323,8 +323,7 @@ def compare_orders(
             ORDERS.write(directory / "orders.csv", compared)
             ORDER_AGREEMENT.write(directory / "agreement.csv", agreed)
             save(draw_orders(compared), directory / "orders.svg")
-    for line in items.notes:
-        print(f"note: {line}", file=sys.stderr)
+    tell(items.notes)
     found = {"orders": records(compared), "agreement": records(agreed), "notes": list(items.notes)}
     answer(found, orders_report(compared), json_, out, "orders.csv, agreement.csv, orders.svg")
 
@@ -646,7 +645,7 @@ def item_scores(path: Path) -> Any:
     if not holds_samples(path):
         return read_item_scores(path)
     read = read_samples([path])
-    print(*(f"note: {line}" for line in read.notes), sep="\n", file=sys.stderr)
+    tell(read.notes)
     return check_items(read.table, str(path))
 
 
@@ -673,9 +672,14 @@ def reading(
     from tasklaws.tabular.names import parse_directions, parse_units
 
     read = reader(table, layout=layout, units=parse_units(units or []), directions=parse_directions(direction or []))
-    for line in read.attrs["notes"]:
-        print(f"note: {line}", file=sys.stderr)
+    tell(read.attrs["notes"])
     return read
+
+
+def tell(notes: Iterable[str]) -> None:
+    """Print notes on stderr, a line each."""
+    for line in notes:
+        print(errors.printable(f"note: {' '.join(line.split())}"), file=sys.stderr)
 
 
 def with_notes(value: dict[str, Any], table: Any) -> dict[str, Any]:
@@ -689,7 +693,7 @@ def answer(value: Any, text: str, as_json: bool, out: Path | None = None, files:
         print(json.dumps(value, sort_keys=True, allow_nan=False))
     else:
         written = [] if out is None else [f"{out}: {files}" if files else f"{out}: written"]
-        print("\n".join([text, *written]))
+        print(errors.printable("\n".join([text, *written])))
 
 
 def expanded(words: list[str]) -> list[str]:

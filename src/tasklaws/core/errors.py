@@ -11,9 +11,17 @@ class TasklawsError(Exception):
     """A failure a person can mend: its message is one line that names the value and the remedy."""
 
 
+def printable(text: str) -> str:
+    """Text whose characters that a terminal obeys, or that turn its direction, are shown as codes; lines stay."""
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape", "replace").decode()
+        for each in text
+    )
+
+
 def fail(message: str, status: int = 1) -> NoReturn:
     """Print `error: message` on one line of stderr and exit."""
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    print("error: " + printable(" ".join(message.split())), file=sys.stderr)
     raise SystemExit(status)
 
 
