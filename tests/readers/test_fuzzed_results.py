@@ -53,7 +53,10 @@ def _odd(document: Any) -> list[Any]:
 def odd_number(file: Valid, rng: random.Random) -> Changed:
     """Something else in the place of a number among scores: that score goes, with a line."""
     document = copy.deepcopy(file.source)
-    numbers = [(box, key) for box, key in places(scores(document)) if type(box[key]) in (int, float)]
+    # Another doc_id is another item.
+    numbers = [
+        (box, key) for box, key in places(scores(document)) if type(box[key]) in (int, float) and key != "doc_id"
+    ]
     box, key = rng.choice(numbers)
     box[key] = rng.choice(_odd(document))
     return Changed(file.name, content(document), unknown=UNKNOWN)

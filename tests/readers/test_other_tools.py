@@ -534,7 +534,7 @@ def test_an_item_without_a_score_is_left_out(tmp_path):
     path = files.write(tmp_path / "org__a/samples_t1_2026-01-01T10-00-00.jsonl", lines)
     found = read_samples([path])
     assert found.table["task"].tolist() == ["t1/0", "t1/2", "t1/3"]
-    assert str(found.left_out[0]) == f"{path}: doc_id 1 is None: no doc_id and score in [0, 1]"
+    assert str(found.left_out[0]) == f"{path}: doc_id 1, acc is None: no doc_id and score in [0, 1]"
     with pytest.raises(TasklawsError, match="mend it, or import without --strict"):
         read_samples([path], choices=Choices(strict=True))
 
@@ -620,3 +620,130 @@ def test_the_shared_samples_are_a_table_of_items():
     found = read_samples([shared("cases/m22_samples_t_m0.jsonl")], choices=Choices(model_name="m0"))
     assert len(found.table) == 30
     assert set(found.table["model"]) == {"m0"}
+
+
+def test_several_values_in_one_file_do_not_stop_the_others(tmp_path, models):
+    odd = plain(t1={"acc": 0.41, "acc,none": 0.4}, t2={"acc": 0.3, "acc,none": 0.3})
+    found = merged(models, files.write(tmp_path / "r.json", odd))
+    assert values(found) == {("a-10m", "t2", "acc"): 0.3}
+    assert [one.where for one in found.left_out] == ["results.t1.acc", "results.t1.acc,none"]
+
+
+def test_tasks_of_two_suites_are_told_apart(tmp_path, models):
+    results = {"harness|arc|0": {"acc": 0.3}, "harness|arc|5": {"acc": 0.4}, "lighteval|arc|5": {"acc": 0.5}}
+    run = {"config_general": {"model_name": "org/a-10m"}, "results": results}
+    found = merged(models, files.write(tmp_path / "r.json", run))
+    assert sorted(found.table["task"]) == ["harness|arc", "harness|arc", "lighteval|arc"]
+
+
+def test_a_task_without_a_name_is_left_out(tmp_path, models):
+    found = merged(
+        models, files.write(tmp_path / "r.json", plain(**{"": {"acc": 0.4}, " ": {"acc": 0.4}, "t": {"acc": 0.4}}))
+    )
+    assert values(found) == {("a-10m", "t", "acc"): 0.4}
+    assert len(found.left_out) == 2
+
+
+def test_an_unknown_number_of_shots_beside_a_known_one_is_a_second_run(tmp_path, models):
+    first = files.write(tmp_path / "r_2026-01-01T10-00-00.json", plain(t={"acc": 0.4}))
+    second = files.write(tmp_path / "r_2026-01-02T10-00-00.json", plain(t={"acc": 0.5}) | {"n-shot": {"t": 5}})
+    with pytest.raises(TasklawsError, match=r"^\S+02T10-00-00.json: .*: two runs: give one of them, or --latest"):
+        merged(models, first, second)
+    assert values(merged(models, first, second, latest=True)) == {("a-10m", "t", "acc"): 0.5}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "{'pretrained': 'org/a-10m', 'dtype': None}",
+        [{"pretrained": "org/a-10m"}, {"dtype": "float16"}],
+        "[{'pretrained': 'org/a-10m'}]",
+    ],
+)
+def test_a_model_is_named_by_arguments_as_python_prints_them(tmp_path, models, given):
+    run = plain(t={"acc": 0.4})
+    run["config"]["model_args"] = given
+    assert set(merged(models, files.write(tmp_path / "r.json", run)).table["model"]) == {"a-10m"}
+
+
+@pytest.mark.parametrize(("least", "most"), [(0, 5), (-1, 1), ("0", "10"), (1, None)])
+def test_a_score_of_another_range_is_no_share(tmp_path, models, least, most):
+    record = files.every_eval_ever()
+    for result in record["evaluation_results"]:
+        result["metric_config"] |= {"min_score": least, "max_score": most, "lower_is_better": False}
+    with pytest.raises(TasklawsError, match="states a range that is neither 0 to 1 nor 0 to 100"):
+        merged(models, files.write(tmp_path / "r.json", record))
+
+
+def test_records_bring_back_ladders_dates_and_final_steps(tmp_path):
+    rows = [
+        ("L1", "m", None, None, True, "2024-05-01", 0.3),
+        ("L2", "m", 1e8, 10, True, None, 0.4),
+        ("L2", "m", 1e8, 20, False, None, 0.5),
+    ]
+    columns = ["ladder", "model", "n_params", "step", "is_final", "date", "value"]
+    pd.DataFrame(rows, columns=columns).assign(task="t", metric="acc").to_csv(tmp_path / "t.csv", index=False)
+    table = merged(None, tmp_path / "t.csv").table
+    write_records(tmp_path / "records", table, datetime(2026, 1, 1), "1")
+    back = merged(None, tmp_path / "records").table
+    keys = ["ladder", "model", "step"]
+    for column in columns:
+        mine, own = (each.sort_values(keys)[column].astype(object).fillna("-").tolist() for each in (back, table))
+        assert mine == own
+
+
+@pytest.mark.parametrize("step", ["1.5", "-1"])
+def test_a_map_s_step_is_a_whole_number(tmp_path, models, step):
+    file = files.write(tmp_path / "r.json", plain(t={"acc": 0.4}))
+    names = tmp_path / "map.csv"
+    names.write_text(f"file,model,step\nr.json,a-10m,{step}\n")
+    with pytest.raises(TasklawsError, match=r"map.csv:2: step is .*: give a whole number"):
+        merged(models, file, name_from=names)
+
+
+def test_what_a_terminal_obeys_is_shown_as_codes(tmp_path, models, monkeypatch, capsys):
+    file = files.write(tmp_path / "r.json", plain(**{"t\x1b[2J\u202e": {"acc": 0.4}}))
+    monkeypatch.setattr("sys.argv", ["tasklaws", "import", str(file), "--models", str(models)])
+    cli.main()
+    printed = "".join(capsys.readouterr())
+    assert "t\\x1b[2J\\u202e" in printed
+    assert "\x1b" not in printed
+
+
+def test_a_line_that_stands_twice_is_no_attempt(tmp_path):
+    path = files.write(tmp_path / "org__a/samples_t1_2026-01-01T10-00-00.jsonl", files.lm_eval_samples() * 2)
+    found = read_samples([path])
+    assert not found.table["task"].duplicated().any()
+    assert any("stand twice and count once" in note for note in found.notes)
+
+
+def test_models_of_one_task_are_scored_by_one_metric(tmp_path):
+    lines = files.lm_eval_samples()
+    files.write(tmp_path / "org__a/samples_t1_2026-01-01T10-00-00.jsonl", [{**line, "f1": 0.25} for line in lines])
+    without = [{key: value for key, value in line.items() if not key.startswith("acc")} for line in lines]
+    files.write(tmp_path / "org__b/samples_t1_2026-01-01T10-00-00.jsonl", [{**line, "f1": 0.5} for line in without])
+    assert set(read_samples([tmp_path]).table["score"]) == {0.25, 0.5}
+
+
+def test_parts_of_a_run_in_two_files_are_one_and_the_same_item_twice_is_refused(tmp_path):
+    def part_of_run(name: str, item: str) -> Path:
+        return files.write(tmp_path / name, [{"subject_id": "a", "responses": {item: 1}}])
+
+    first, second, again = part_of_run("1.jsonl", "q1"), part_of_run("2.jsonl", "q2"), part_of_run("3.jsonl", "q1")
+    assert sorted(read_samples([first, second]).table["task"]) == ["q1", "q2"]
+    with pytest.raises(TasklawsError, match=r"model a, item q1\): two runs"):
+        read_samples([first, second, again])
+
+
+def test_what_one_answer_knows_of_an_item_holds_for_all(tmp_path):
+    def answer(model: str, item: str, **known: Any) -> dict[str, Any]:
+        said = {"schema_version": "0.3.0", "model_id": model, "sample_id": item, "evaluation_name": "e"}
+        return {**said, "evaluation": {"score": 1.0}, **known}
+
+    two, three = {"input": {"choices": ["x", "y"]}}, {"input": {"choices": ["x", "y", "z"]}}
+    lines = [answer("a", "1", **two), answer("b", "1"), answer("a", "2", **two), answer("b", "2", **three)]
+    found = read_samples([files.write(tmp_path / "i.jsonl", lines)])
+    chances = found.table.groupby("task")["chance"].agg(lambda each: each.tolist())
+    assert chances["e/1"] == [0.5, 0.5]
+    assert all(math.isnan(chance) for chance in chances["e/2"])
+    assert any("chance of 1 item(s) is left unknown" in note for note in found.notes)

@@ -8,7 +8,7 @@ from typing import Literal
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.readers.runs import EvalRun, shortened
+from tasklaws.readers.runs import EvalRun, LeftOut, left_out, shortened
 from tasklaws.tabular.layouts import Layout
 
 Groups = Literal["subtasks", "groups", "all"]
@@ -36,7 +36,21 @@ class Choices:
 # Metrics that differ only in how an answer's likelihood is divided, the plain one first.
 _VARIANTS = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info")
 FILTERS = ("", "strict-match")  # before others, which go by name
-_SAME_RUN = ["model", "step", "n_shot", "task", "metric"]
+_SAME_RUN = ["ladder", "model", "step", "n_shot", "task", "metric"]
+_SEVERAL_VALUES = "its file has several values of it, and nothing tells which counts: keep one"
+
+
+def once_a_file(table: pd.DataFrame, runs: Sequence[EvalRun], found: list[LeftOut]) -> pd.DataFrame:
+    """The rows of which a file has one value each, as of `acc` beside `acc,none`; several equal ones are one, and of
+    others an entry is added to `found`."""
+    keys = ["run", "n_shot", "task", "metric"]
+    if not table.duplicated(keys).any():
+        return table
+    differ = table.groupby(keys, dropna=False)["value"].transform("nunique") > 1
+    columns = ("run", "where", "task", "metric", "value")
+    for run, where, task, metric, value in zip(*(table.loc[differ, name] for name in columns), strict=True):
+        found.append(left_out(runs[run].file, where, task, metric, value, _SEVERAL_VALUES))
+    return table[~differ & ~table.duplicated(keys)]
 
 
 def without_doubles(table: pd.DataFrame, runs: Sequence[EvalRun], groups: Groups, notes: list[str]) -> pd.DataFrame:
@@ -121,13 +135,18 @@ def only_metrics(table: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:
 
 
 def one_run(table: pd.DataFrame, latest: bool, notes: list[str]) -> pd.DataFrame:
-    """The rows, of which those that two runs have are refused (TasklawsError), or with `latest` taken from the last."""
-    twice = table.duplicated(_SAME_RUN, keep=False)
+    """The rows, of which those that two runs have are refused (TasklawsError), or with `latest` taken from the last.
+
+    An unknown number of shots may be the one that is known beside it."""
+    shots = table.groupby([name for name in _SAME_RUN if name != "n_shot"], dropna=False)["n_shot"]
+    only = shots.transform("max").where(shots.transform("nunique") == 1)
+    keyed = table.assign(n_shot=table["n_shot"].fillna(only))
+    twice = keyed.duplicated(_SAME_RUN, keep=False)
     if not twice.any():
         return table
     if not latest:
-        _refuse_rerun(table[twice], "two runs: give one of them, or --latest takes the later")
-    timed = table[twice]
+        _refuse_rerun(keyed[twice], "two runs: give one of them, or --latest takes the later")
+    timed = keyed[twice]
     if timed["ran"].isna().any():
         where = timed["label"][timed["ran"].isna()].iloc[0]
         raise TasklawsError(f"{where}: no time of its run, by `date` or in its file's name, for --latest to go by")

@@ -57,8 +57,23 @@ def read_record(file: Path, document: Mapping[str, Any], found: list[LeftOut]) -
         step=int(step) if step is not None and step == int(step) and step >= 0 else None,
         ran=next((time for time in times if time is not None), None),
         n_params_total=positive(_figure(details, "num_parameters")) or _billions(details),
+        ladder=_ours(document, "ladder"),
+        date=_day(_ours(document, "date")),
+        is_final={"True": True, "False": False}.get(_ours(document, "is_final") or ""),
         sizes={size: figure for size in SIZES if (figure := _figure(details, size)) is not None and figure >= 0},
     )
+
+
+def _ours(document: Mapping[str, Any], key: str) -> str | None:
+    """What a record that tasklaws wrote has of its model under a key; None in others', where it may mean another."""
+    by = part(document, "eval_library", "additional_details", "converted_by")
+    text = part(document, "model_info", "additional_details", key)
+    return text if isinstance(text, str) and text.strip() and str(by).startswith("tasklaws ") else None
+
+
+def _day(text: str | None) -> str | None:
+    day = moment(text)
+    return None if day is None else day.date().isoformat()
 
 
 def _figure(details: Any, key: str) -> float | None:
@@ -116,12 +131,14 @@ def _chance(details: Any) -> float | None:
 
 
 def _unit(config: Any) -> str | None:
-    """The unit that a metric's range or unit states."""
-    ends = part(config, "min_score"), part(config, "max_score")
+    """The unit that a metric's range or unit states: "share", "percent" or, of any other range, "other"."""
+    least, most = _figure(config, "min_score"), _figure(config, "max_score")
     unit = part(config, "metric_unit")
-    if ends == (0, 100) or (unit == "percent" and ends[1] in (None, 100)):
+    if (least, most) == (0, 100) or (unit == "percent" and most in (None, 100)):
         return "percent"
-    return "share" if ends == (0, 1) or (unit == "proportion" and ends[1] in (None, 1)) else None
+    if (least, most) == (0, 1) or (unit == "proportion" and most in (None, 1)):
+        return "share"
+    return "other" if least not in (None, 0) or most not in (None, 1, 100) else None
 
 
 def _task(result: Any) -> str | None:
@@ -168,6 +185,8 @@ def _record(
     known = {size: rows[size].dropna().unique() for size in SIZES}
     details = {size: _text(values[0]) for size, values in known.items() if len(values) == 1}
     details |= {} if step is None else {"step": str(step)}
+    stated = {name: rows[name].dropna().unique() for name in ("date", "is_final") if name in rows}
+    details |= {"ladder": ladder} | {name: str(values[0]) for name, values in stated.items() if len(values) == 1}
     rows = rows.sort_values(["task", "metric"], kind="stable")
     loss = losses(rows)
     return {

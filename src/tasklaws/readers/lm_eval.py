@@ -7,9 +7,12 @@
 docs/import.md says where a real file of each was seen.
 """
 
+import ast
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +117,9 @@ def _scores(file: Path, document: Mapping[str, Any], found: list[LeftOut]) -> It
 
 def _numbers(file: Path, task: str, metrics: Any, found: list[LeftOut]) -> Iterator[tuple[str, float, float | None]]:
     """Each metric's key, value and standard error."""
+    if not task.strip():
+        found.append(left_out(file, "results", task, "", task, "a task needs a name"))
+        return
     if not isinstance(metrics, dict):
         found.append(left_out(file, dotted("results", task), task, "", metrics, "it should hold metrics by name"))
         return
@@ -180,13 +186,14 @@ def _all_below(group: str, direct: Mapping[str, list[str]], seen: set[str]) -> l
 
 
 def _arguments(given: Any) -> dict[str, Any]:
-    """config.model_args by name, in any form: an object, its JSON, a list, `pretrained=a,dtype=b` or a bare name."""
-    if isinstance(given, str) and given.lstrip().startswith("{"):
-        try:
-            given = json.loads(given)
-        except (ValueError, RecursionError):
-            return {}
+    """config.model_args by name, in any form: an object, its JSON, as Python prints it, a list of such or of
+    `pretrained=a`, `pretrained=a,dtype=b` or a bare name."""
+    if isinstance(given, str) and given.lstrip().startswith(("{", "[")):
+        given = _written(given)
     if isinstance(given, list):
+        objects = [one for one in given if isinstance(one, dict)]
+        if objects:
+            return {key: value for one in objects for key, value in one.items()}
         given = ",".join(str(one) for one in given)
     if isinstance(given, str):
         if "=" not in given:
@@ -194,6 +201,14 @@ def _arguments(given: Any) -> dict[str, Any]:
         pairs = (one.split("=", 1) for one in given.split(",") if "=" in one)
         given = {key.strip(): value.strip().strip("'\"") for key, value in pairs}
     return given if isinstance(given, dict) else {}
+
+
+def _written(text: str) -> Any:
+    """What JSON, or Python's text of a dict or list, holds; None where it is neither."""
+    for read in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return read(text)
+    return None
 
 
 def _name(document: Mapping[str, Any], arguments: Mapping[str, Any]) -> str | None:
@@ -227,9 +242,20 @@ def _lighteval_task(key: str) -> tuple[str, int | None]:
     return key, None
 
 
+def _lighteval_tasks(document: Mapping[str, Any]) -> dict[str, tuple[str, int | None]]:
+    """Each key's task and number of shots, with its suite where another suite has the same."""
+    plain = {key: _lighteval_task(key) for key in document["results"]}
+    clash = {task for (task, _), number in Counter(plain.values()).items() if number > 1}
+    return {
+        key: (key.rpartition("|")[0], n_shot) if task in clash else (task, n_shot)
+        for key, (task, n_shot) in plain.items()
+    }
+
+
 def _lighteval_scores(file: Path, document: Mapping[str, Any], found: list[LeftOut]) -> Iterator[Score]:
+    tasks = _lighteval_tasks(document)
     for key, metrics in document["results"].items():
-        task, n_shot = _lighteval_task(key)
+        task, n_shot = tasks[key]
         config = part(document, "config_tasks", key) or part(document, "config_tasks", key.rpartition("|")[0])
         # `effective_num_docs` is the whole split's where only some of it was asked.
         asked = None if part(document, "config_general", "max_samples") else count(part(config, "effective_num_docs"))
@@ -257,7 +283,7 @@ def _directions(metrics: Any, name: str) -> dict[str, bool]:
 
 def _lighteval_groups(document: Mapping[str, Any]) -> dict[str, list[str]]:
     """`all` is the mean of all tasks, `mmlu:_average|5` that of the tasks `mmlu:*|5`."""
-    tasks = [(key, _lighteval_task(key)[0]) for key in document["results"]]
+    tasks = [(key, task) for key, (task, _) in _lighteval_tasks(document).items()]
     found = {"all": [task for key, task in tasks if key != "all"]} if "all" in document["results"] else {}
     for _, task in tasks:
         start, mean, _ = task.partition(":_average")

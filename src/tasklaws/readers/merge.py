@@ -10,7 +10,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import labelled
 from tasklaws.points import RESULT, check, complete, parse, settle
 from tasklaws.readers.chance import guessable
-from tasklaws.readers.choose import Choices, one_run, one_variant, only_metrics, without_doubles
+from tasklaws.readers.choose import Choices, once_a_file, one_run, one_variant, only_metrics, without_doubles
 from tasklaws.readers.files import Gathered, gather
 from tasklaws.readers.models import fill, no_models, place_in_ladders, read_models, sized, without_results
 from tasklaws.readers.names import Named, name_models
@@ -20,6 +20,8 @@ from tasklaws.tables import POINTS, SIZES, losses
 from tasklaws.tabular.gaps import fill_gaps
 
 _FLOATS = ["step", "value", "stderr", "n_items", "chance", "n_shot", "n_params_total", *SIZES]
+_MAYBE = ["higher_is_better", "unit", "ladder", "date", "is_final"]
+_OF_RUN = ["file", "ran", "n_params_total", "ladder", "date", "is_final"]
 _FAR_BELOW = 4.0  # standard errors below chance that are no accident
 
 
@@ -92,24 +94,25 @@ def _scores(runs: Sequence[EvalRun], choices: Choices, found: list[LeftOut], not
     table = _table(runs, named)
     if choices.metrics and list(choices.metrics) != ["all"]:
         table = only_metrics(table, choices.metrics)
+    table = once_a_file(table, runs, found)
     table = usable(table, runs, choices.directions or {}, found, notes)
     table = without_doubles(table, runs, choices.groups, notes)
     if not choices.metrics:
         table = one_variant(table, notes)
     table = one_run(table, choices.latest, notes)
     table = _borrowed(table)
-    return table.set_index("label")
+    return table.set_index("label").rename_axis(None)
 
 
 def _table(runs: Sequence[EvalRun], named: Sequence[Named]) -> pd.DataFrame:
     rows = [
-        (number, *score, *name, run.file, run.ran, run.n_params_total, *(run.sizes.get(size) for size in SIZES))
+        (number, *score, *name, *(getattr(run, column) for column in _OF_RUN), *(run.sizes.get(size) for size in SIZES))
         for number, (run, name) in enumerate(zip(runs, named, strict=True))
         for score in run.scores
     ]
-    columns = ["run", *Score._fields, *Named._fields, "file", "ran", "n_params_total", *SIZES]
+    columns = ["run", *Score._fields, *Named._fields, *_OF_RUN, *SIZES]
     table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(_FLOATS, "float64"))
-    table = table.astype({"ran": "datetime64[us]", "higher_is_better": "object", "unit": "object"})
+    table = table.astype({"ran": "datetime64[us]", **dict.fromkeys(_MAYBE, "object")})
     plain = table["filter"].eq("")
     table["base"] = table["metric"]
     table["metric"] = table["base"].where(plain, table["base"] + "_" + table["filter"].astype("str"))

@@ -85,7 +85,8 @@ def place_in_ladders(results: pd.DataFrame, models: pd.DataFrame, ladder: str, n
     line on n_params that are taken from the files is added to `notes`.
     """
     of_model = models_of_rows(results["full"], models)
-    results = results.assign(ladder=of_model["ladder"].astype("str").fillna(ladder))
+    own = results["ladder"].astype("str")
+    results = results.assign(ladder=of_model["ladder"].astype("str").fillna(own).fillna(ladder))
     counted = results["n_params_total"].where(of_model["n_params"].isna() & results["n_params"].isna())
     if counted.notna().any():
         who = "" if counted.notna().all() else f" of {results.loc[counted.notna(), 'model'].nunique()} model(s)"
@@ -97,10 +98,13 @@ def place_in_ladders(results: pd.DataFrame, models: pd.DataFrame, ladder: str, n
     shots = results.groupby(["ladder", "model", "step", "task", "metric"], dropna=False)["n_shot"].transform("nunique")
     split = results["ladder"].isin(results.loc[shots > 1, "ladder"]) & results["n_shot"].notna()
     names = results["ladder"] + "-" + results["n_shot"].map("{:.0f}shot".format)
-    stated = ["higher_is_better"] if results["higher_is_better"].notna().any() else []
+    stated = [column for column in ("higher_is_better", "date") if results[column].notna().any()]
     return results.assign(
         n_params=results["n_params"].fillna(counted),
-        is_final=results["step"].isna() | (results["step"] >= last),
+        is_final=results["is_final"]
+        .astype("boolean")
+        .fillna(results["step"].isna() | (results["step"] >= last))
+        .astype(bool),
         ladder=results["ladder"].mask(split, names),
     ).reindex(columns=[*_RESULT, *stated, "full"])
 

@@ -41,6 +41,8 @@ def name_models(
     What was made of names is added to `notes`. A run that the CSV does not name, and several models under one
     `model_name`, raise TasklawsError.
     """
+    if model_name is not None and not model_name.strip("/ "):
+        raise TasklawsError("--model-name is empty: give the model's name, or leave the option out")
     if model_name is not None:
         _refuse_several(runs, model_name)
         return [Named(model_name, run.step, model_name) for run in runs]
@@ -199,6 +201,8 @@ class _Map:
         table = read_rows(path, ["file", "model"], ["step"], ["file", "model"])
         for column in ("file", "model"):
             refuse(table[column], table[column].isna(), "name it")
+        if "step" in table:
+            refuse(table["step"], (table["step"] < 0) | (table["step"] % 1 > 0), "give a whole number, 0 or more")
         self.rows: dict[str, list[tuple[str, str, float]]] = defaultdict(list)
         steps = table["step"] if "step" in table else pd.Series(index=table.index, dtype="float64")
         for file, model, step in zip(table["file"], table["model"], steps, strict=True):

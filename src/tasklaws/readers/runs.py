@@ -35,7 +35,7 @@ class LeftOut(NamedTuple):
 class Score(NamedTuple):
     """One number of a run; unknown is None. `metric` is the name without its filter, which is empty for none.
 
-    `unit` is "share" or "percent" where the file states it. `where` is the number's place in the file.
+    `unit` is "share", "percent" or "other" where the file states it. `where` is the number's place in the file.
     """
 
     where: str
@@ -58,7 +58,7 @@ class EvalRun:
     `name` is the model as the file names it, with owner and folders, None where it names none; `revision` and `step`
     are what the file says of them. `ran` is when it ran or was written. `sizes` are n_params and the like where a file
     has them by these names, `n_params_total` counts embeddings too. `groups` has the tasks of which a group's score is
-    the mean.
+    the mean. `ladder`, `date` and `is_final` are as in a table of points, from records that were written from one.
     """
 
     file: Path
@@ -68,6 +68,9 @@ class EvalRun:
     step: int | None = None
     ran: datetime | None = None
     n_params_total: float | None = None
+    ladder: str | None = None
+    date: str | None = None
+    is_final: bool | None = None
     sizes: Mapping[str, float] = field(default_factory=dict)
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
 

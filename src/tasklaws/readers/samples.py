@@ -6,7 +6,7 @@ They are lm-eval's samples, Inspect's logs, METR's runs, py-irt's lines and Ever
 import hashlib
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -129,8 +129,11 @@ def read_samples(paths: Sequence[Path], models: Path | None = None, choices: Cho
     table["family"] = table["family"].fillna(table.pop("asked"))
     attempt = table.groupby(["model", "task"]).cumcount() + 1
     sizes = models_of_rows(table["full"], known)["n_params"]
-    table = table.assign(
-        attempt=attempt if (attempt > 1).any() else None,
+    repeated = int((attempt == 2).sum())
+    if repeated:
+        notes.append(f"{repeated} pair(s) of a model and an item have several scores, taken as its attempts")
+    table = _agreed(table, notes).assign(
+        attempt=attempt if repeated else None,
         family=table["family"] if table["family"].nunique() > 1 else None,
         n_params=sizes if models else _own_sizes([asked[place] for place in kept], models_named, kept, table["model"]),
     )
@@ -141,6 +144,21 @@ def read_samples(paths: Sequence[Path], models: Path | None = None, choices: Cho
         notes.append(f"no size of {shortened(', '.join(unsized), 200)}: --models gives n_params, or add a column date")
     columns = [name for name in ITEM_SCORES.columns if name in table and table[name].notna().any()]
     return Items(table[columns].reset_index(drop=True), [*summary(found), *notes], found)
+
+
+def _agreed(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """The table with what some rows know of an item in all its rows; what they disagree on is unknown, and noted."""
+    for column in ("family", "chance", "human_minutes"):
+        values = table.groupby("task")[column]
+        kinds = values.transform("nunique")
+        if (kinds > 1).any():
+            tasks = table.loc[kinds > 1, "task"]
+            notes.append(
+                f"{column} of {tasks.nunique()} item(s) is left unknown, as of {shortened(tasks.iloc[0])}: its "
+                "scores come with several"
+            )
+        table = table.assign(**{column: values.transform("first").where(kinds == 1)})
+    return table
 
 
 def write_samples(path: Path, table: pd.DataFrame) -> None:
@@ -162,17 +180,25 @@ def _one_run(asked: Sequence[Question], models: Sequence[str], latest: bool, not
     runs: dict[tuple[str, str], list[int]] = defaultdict(list)
     for place, (one, model) in enumerate(zip(asked, models, strict=True)):
         runs[model, one.task].append(place)
+    kept = []
     for (model, task), places in runs.items():
+        again = Counter(item for place in places for item in {answer.item for answer in asked[place].answers})
+        twice = next((item for item, number in again.items() if number > 1), None)
+        if not task and twice is None:  # parts of one run
+            kept += places
+            continue
+        kept.append(max(places, key=lambda place: _time(asked[place].run.ran)))
         if len(places) > 1:
+            what = f"task {shortened(task)}" if task else f"item {shortened(str(twice))}"
             files = [asked[place].run.file for place in places[:2]]
-            said = f"{files[1]}: same as {files[0]} (model {shortened(model)}, task {shortened(task)})"
+            said = f"{files[1]}: same as {files[0]} (model {shortened(model)}, {what})"
             times = [asked[place].run.ran for place in places]
             if not latest:
                 raise TasklawsError(f"{said}: two runs: give one of them, or --latest takes the later")
             if None in times or times.count(max(times, key=_time)) > 1:
                 raise TasklawsError(f"{said}: no time tells which run is the later: give one of them")
             notes.append(f"left out {len(places) - 1} earlier run(s) of {shortened(model)} on {shortened(task)}")
-    return sorted(max(places, key=lambda place: _time(asked[place].run.ran)) for places in runs.values())
+    return sorted(kept)
 
 
 def _time(ran: datetime | None) -> datetime:
@@ -237,15 +263,19 @@ def _lm_eval(
     files: Sequence[tuple[Path, list[Any]]], metric: str | None, found: list[LeftOut], notes: list[str]
 ) -> Iterator[Question]:
     places = _lm_eval_places(files, notes)
-    for (path, lines), (task, name, beside) in zip(files, places, strict=True):
-        lines = _one_filter(path, [line for line in lines if isinstance(line, dict)], notes)
-        chosen = metric or _metric(lines)
+    read = [_one_filter(path, _once(path, lines, notes), notes) for path, lines in files]
+    of_task: dict[str, list[Any]] = defaultdict(list)
+    for lines, (task, _, _) in zip(read, places, strict=True):
+        of_task[task] += lines
+    metrics = {task: metric or _metric(lines) for task, lines in of_task.items()}
+    for (path, _), lines, (task, name, beside) in zip(files, read, places, strict=True):
+        chosen = metrics[task]
         answers = []
         for line in lines:
             identity = item_name(line.get("doc_id"))
             score = _score(line.get(chosen or ""))
             if score is None or identity is None:
-                where, value = f"doc_id {shortened(str(line.get('doc_id')))}", line.get(chosen or "")
+                where, value = f"doc_id {shortened(str(line.get('doc_id')))}, {chosen}", line.get(chosen or "")
                 found.append(left_out(path, where, task, chosen or "score", value, "no doc_id and score in [0, 1]"))
                 continue
             answers.append(Answer(identity, score, chance=_choice_chance(line, chosen)))
@@ -253,6 +283,17 @@ def _lm_eval(
         if beside is not None:
             run = replace(beside, file=path, scores=(), ran=run.ran or beside.ran)
         yield Question(run, task, answers)
+
+
+def _once(path: Path, lines: Sequence[Any], notes: list[str]) -> list[Any]:
+    """The lines that are objects, each once: lm-eval writes one for an item and filter."""
+    objects = [line for line in lines if isinstance(line, dict)]
+    if len({(repr(line.get("doc_id")), str(line.get("filter"))) for line in objects}) == len(objects):
+        return objects
+    found = list({json.dumps(line, sort_keys=True): line for line in objects}.values())
+    if len(found) < len(objects):
+        notes.append(f"{path}: {len(objects) - len(found)} line(s) stand twice and count once")
+    return found
 
 
 def _metric(lines: Sequence[Mapping[str, Any]]) -> str | None:

@@ -18,6 +18,7 @@ _STDERR_AGREES = 0.02  # of a standard error beside that of n right-or-wrong ite
 _NO_SCORE = "neither a known loss nor a score in [0, 1]"
 _NO_DIRECTION = "neither the file nor the name tells whether more is better: say --direction METRIC=up, or down"
 _BOTH_DIRECTIONS = "some files say that more of this metric is better, others that less is: --direction settles it"
+_OTHER_RANGE = "its file states a range that is neither 0 to 1 nor 0 to 100: bring it to 0 to 1"
 _NO_UNIT = "its unit is not told, a share or percent: divide by 100 what is in percent, or take it away"
 
 
@@ -63,6 +64,7 @@ def usable(
     reasons[(loss & (table["value"] < 0))] = "a loss is 0 or more"
     reasons[either & ~stated | (~loss & stated & ~scaled.between(0, 1)) | odd] = _NO_SCORE
     reasons[no_unit] = _NO_UNIT
+    reasons[~loss & table["unit"].eq("other")] = _OTHER_RANGE
     named = table["metric"].map({name: direction(name) is not None for name in table["metric"].unique()}).astype(bool)
     reasons[table["higher_is_better"].isna() & ~named & reasons.isna()] = _NO_DIRECTION
     reasons[_contradicted(table) & reasons.isna()] = _BOTH_DIRECTIONS
