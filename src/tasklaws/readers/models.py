@@ -1,6 +1,6 @@
 """What a person knows of models, `tasklaws import --models`, put beside their results: sizes, ladders, last steps."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +11,7 @@ from tasklaws.frames.user_tables import open_table
 from tasklaws.readers.names import match_models
 from tasklaws.readers.runs import LeftOut, shortened
 from tasklaws.tables import MODELS, POINTS
-from tasklaws.tabular.names import refuse_near_misses, resolve
+from tasklaws.tabular.names import known_as, refuse_near_misses, resolve
 from tasklaws.tabular.numbers import as_numbers, iso_days
 from tasklaws.tabular.units import in_units
 
@@ -20,14 +20,15 @@ _READ_OF_MODELS = [*MODELS.columns, *(["date"] if "date" not in MODELS.columns e
 _MODELS_REMEDY = "give a CSV with model and n_params as --models"
 
 
-def read_models(path: Path, notes: list[str]) -> pd.DataFrame:
+def read_models(path: Path, notes: list[str], units: Mapping[str, float] | None = None) -> pd.DataFrame:
     """The table by model, as it is written there; unknown is missing. Columns may go by other names and state units, as
-    in any table (docs/tables.md); what was read how, or not, is added to `notes`.
+    in any table (docs/tables.md), or `units` state them; what was read how, or not, is added to `notes`.
 
     A model given twice (as one name or as the end of another), or a number below 0 raises TasklawsError.
     """
     source = open_table(path)
-    columns = resolve(str(path), source.header, _READ_OF_MODELS)
+    sizes = {name: factor for name, factor in (units or {}).items() if known_as(name, MODELS.numbers)}
+    columns = resolve(str(path), source.header, _READ_OF_MODELS, sizes)
     refuse_near_misses(str(path), columns, _READ_OF_MODELS)
     texts = {columns.names[name] for name in ("model", "ladder", "date") if name in columns.names}
     table = source.frame(texts).dropna(how="all").rename(columns={name: each for each, name in columns.names.items()})
@@ -35,7 +36,7 @@ def read_models(path: Path, notes: list[str]) -> pd.DataFrame:
         raise TasklawsError(f"{path}: no column 'model': a table of models has {', '.join(_READ_OF_MODELS)}")
     for column in [column for column in MODELS.numbers if column in table]:
         table[column] = as_numbers(source, columns.names[column], column, table[column], notes)
-    table = in_units(table, str(path), columns, {})
+    table = in_units(table, str(path), columns, sizes)
     for column in [column for column in MODELS.numbers if column in table]:
         refuse(table[column], table[column] < 0, "give 0 or more")
     if "date" in table:
