@@ -19,6 +19,7 @@ def read_named(
     numbers: Collection[str],
     needed: Collection[str],
     aliases: Mapping[str, str] = ALIASES,
+    units: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """A person's table with its columns by their `known` names, in an index of its lines; others stay as they are.
 
@@ -27,12 +28,12 @@ def read_named(
     the lack of a `needed` column, raise TasklawsError.
     """
     source = open_table(path)
-    columns = resolve(str(path), source.header, known, aliases=aliases)
+    columns = resolve(str(path), source.header, known, units, aliases)
     missing = [column for column in needed if column not in columns.names]
     if missing:
         raise TasklawsError(f"{path}: no column {missing[0]!r}: known are {named(known, aliases)}"[:500])
     notes = list(source.notes)
-    table = in_units(read_known_cells(source, columns, texts, numbers, notes), str(path), columns, {})
+    table = in_units(read_known_cells(source, columns, texts, numbers, notes), str(path), columns, units or {})
     table.attrs["notes"] = notes
     return table
 
