@@ -19,7 +19,7 @@ from tasklaws.forecast.methods import LOSS_METHODS, METHODS
 from tasklaws.forecast.panel import Panel, build_panels, compact
 from tasklaws.forecast.verdict import BELOW_CHANCE, UNKNOWN_ITEMS, UNKNOWN_STDERR
 from tasklaws.frames.csv_files import matching
-from tasklaws.stats.links import LEAST, MOST
+from tasklaws.stats.links import LEAST
 from tasklaws.stats.scores import interval_figures, rounded
 from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS, POINTS, SIZES, losses
 
@@ -31,6 +31,7 @@ _DOUBTS = {
     UNKNOWN_STDERR: "the stderr of a loss is unknown, so no step or turn is called",
     BELOW_CHANCE: "scores are far below the chance stated for them: is it right?",
 }
+_LARGEST_LOSS = float(np.exp(50))  # that a forecast can have (stats.links)
 _OF_LOSSES = {method.name for method in (*LOSS_METHODS, *LOSS_BASELINES)}
 Tables = tuple[pd.DataFrame, pd.DataFrame]
 Figures = dict[str, Any]  # JSON: numbers by name, and such of parts by their name
@@ -172,12 +173,12 @@ def _refuse_odd_losses(table: pd.DataFrame) -> None:
     """Raise TasklawsError where losses are so large or small that a forecast, which is of their logarithm, has none."""
     found = table[losses(table)]
     typical = found.groupby(["task", "metric"])["value"].median()
-    odd = typical[(typical > 0) & ~typical.between(LEAST, MOST)]
+    odd = typical[(typical > 0) & ~typical.between(LEAST, _LARGEST_LOSS)]
     if len(odd):
         task, metric = odd.index[0]
         raise TasklawsError(
-            f"{metric} of {task} is {odd.iloc[0]:.3g} at the median: losses from {LEAST:g} to {MOST:.3g} are forecast: "
-            "give them in another unit"
+            f"{metric} of {task} is {odd.iloc[0]:.3g} at the median: losses from {LEAST:g} to "
+            f"{_LARGEST_LOSS:.3g} are forecast: give them in another unit"
         )
 
 

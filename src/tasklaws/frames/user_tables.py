@@ -328,14 +328,14 @@ def _refuse_constant(name: str) -> Any:
 def _parquet(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_parquet(path)
+        if not isinstance(table.index, pd.RangeIndex):
+            table = table.reset_index()
+        return _typed(table.set_axis(pd.RangeIndex(1, len(table) + 1, name=str(path)), axis="index"))
     except ImportError as error:
         raise TasklawsError(f"{path}: Parquet needs pyarrow: pip install 'tasklaws[parquet]', or give CSV") from error
     except (ValueError, OSError, KeyError, TypeError) as error:  # pyarrow's ArrowInvalid is a ValueError
         reason = " ".join(str(error).split())[:LONGEST_SHOWN]
         raise TasklawsError(f"{path} is no whole Parquet file ({reason}): {_REMEDY}") from error
-    if not isinstance(table.index, pd.RangeIndex):
-        table = table.reset_index()
-    return _typed(table.set_axis(pd.RangeIndex(1, len(table) + 1, name=str(path)), axis="index"))
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
@@ -346,7 +346,7 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
             continue
         known = cells[cells.notna()]
         if cells.dtype == object and len(known) and {type(cell) for cell in known} <= {int, float}:
-            table[name] = cells.map(_as_float).astype("float64")
+            table[name] = cells.map(_as_float, na_action="ignore").astype("float64")
         else:
             table[name] = _as_text(cells)
     return table

@@ -13,7 +13,7 @@ Better = Literal["up", "down"]
 FLOOR = 1e-6  # a smaller share of the largest loss counts as this one, so that its logarithm exists
 
 
-def least(values: Array) -> float:
+def least_value(values: Array) -> float:
     """The value as which smaller ones of a loss, or another positive quantity, count."""
     return FLOOR * min(float(values.max()), 1.0)
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.laws.curve import Better, Kind, Points, least
+from tasklaws.laws.curve import Better, Kind, Points, least_value
 from tasklaws.laws.law import AXES, Law
 from tasklaws.stats.proportions import items_bounded, known_items
 from tasklaws.tables import ACCURACIES, direction, losses
@@ -72,8 +72,8 @@ def _odd_values(value: Array, kind: Kind, chance: Array) -> list[str]:
     if kind == "accuracy":
         below = len(chance) > 0 and value.max() < chance.mean()
         return [f"every value lies below the chance of {chance.mean():g}: is that right?"] if below else []
-    small = int((value < least(value)).sum())
-    return [f"{small} value(s) below {least(value):.3g} count as that"] if small else []
+    small = int((value < least_value(value)).sum())
+    return [f"{small} value(s) below {least_value(value):.3g} count as that"] if small else []
 
 
 def worked_out(given: pd.DataFrame, table: pd.DataFrame, law: Law) -> list[str]:
@@ -161,7 +161,7 @@ def points_to_fit(given: pd.DataFrame, law: Law, final: bool = True, best_run: b
         task=task,
         better=better,
         x={name: numbers[name][used] for name in law.inputs},
-        value=value[used] if kind == "accuracy" else np.maximum(value[used], least(value[used])),
+        value=value[used] if kind == "accuracy" else np.maximum(value[used], least_value(value[used])),
         n_items=items,
         stderr=numbers["stderr"][used],
         weight=weight[used],

@@ -11,7 +11,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.laws.assess import assess
 from tasklaws.laws.batch import Batch, Mask, Problem, pad
-from tasklaws.laws.curve import Points, least
+from tasklaws.laws.curve import Points, least_value
 from tasklaws.laws.data import choose, choose_axis, points_to_fit, with_compute
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law
@@ -23,7 +23,7 @@ from tasklaws.laws.status import LossFunction
 BASINS = 2  # that every bootstrap replicate searches
 _BASIN_DISTANCE = 1e-3  # in a search coordinate, from where on two ends are different basins
 _RIVAL = 0.05  # of the objective: a basin this much worse than the best is no rival to it in a replicate
-_MOST_ITEMS = 1e15  # that are drawn: of more the sampling is nothing
+_MOST_DRAWN = 1e15  # that are drawn: of more the sampling is nothing
 FEW = 2_000  # points that a replicate searches at the most, by taking every k-th
 
 
@@ -167,7 +167,7 @@ def fit_batch(
 def fitted_points(curve: Points, fitted: Array, outlier: Mask) -> pd.DataFrame:
     """Each point beside what the law says there; see `Fit` for the columns."""
     loss = curve.kind == "loss"
-    residual = np.log(curve.value / np.maximum(fitted, least(curve.value))) if loss else curve.value - fitted
+    residual = np.log(curve.value / np.maximum(fitted, least_value(curve.value))) if loss else curve.value - fitted
     ladders = [curve.ladders[number] for number in curve.ladder]
     names = {"model": curve.model} if curve.model else {}
     weight = {} if (curve.weight == 1).all() else {"weight": curve.weight}
@@ -250,9 +250,9 @@ def resample(curve: Points, replicates: int, seed: int) -> tuple[Array, Array]:
     weight *= n_rungs / weight.sum(axis=1, keepdims=True)
     shape = (replicates, len(curve.value))
     if curve.kind == "accuracy":
-        items = np.clip(np.round(curve.n_items), 1, _MOST_ITEMS).astype(int)
+        items = np.clip(np.round(curve.n_items), 1, _MOST_DRAWN).astype(int)
         value = rng.binomial(items, curve.value, shape) / items
     else:
         relative = np.where(np.isfinite(curve.stderr), curve.stderr, 0.0) / curve.value
-        value = np.maximum(curve.value * np.exp(relative * rng.standard_normal(shape)), least(curve.value))
+        value = np.maximum(curve.value * np.exp(relative * rng.standard_normal(shape)), least_value(curve.value))
     return value, weight[:, curve.cluster]

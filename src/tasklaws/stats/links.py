@@ -10,8 +10,6 @@ from tasklaws.core.arrays import Array
 
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)  # Gauss-Hermite quadrature over a normal forecast
 LEAST = 1e-6  # a smaller loss counts as this one, so that its logarithm exists
-_FARTHEST = 50.0
-MOST = float(np.exp(_FARTHEST))  # a larger forecast of a loss is this one
 
 
 def half_item_away(share: Array, n_items: Array | float) -> Array:
@@ -48,7 +46,7 @@ class Link:
     def inverse(self, z: Array) -> Array:
         """The value at z."""
         if self.name == "log":
-            return np.asarray(np.exp(np.clip(z, -_FARTHEST, _FARTHEST)))
+            return np.asarray(np.exp(np.clip(z, -50, 50)))
         if self.name == "arcsine":
             return np.asarray(np.sin(np.clip(z, 0.0, np.pi) / 2) ** 2)
         if self.name == "logit":
