@@ -330,6 +330,9 @@ def _parquet(path: Path) -> pd.DataFrame:
         table = pd.read_parquet(path)
         if not isinstance(table.index, pd.RangeIndex):
             table = table.reset_index()
+        texts = [cells for _, cells in table.items() if isinstance(cells.dtype, pd.StringDtype)]
+        for cells in texts:
+            list(iter(cells.unique()))  # text is decoded only now: bytes that are none raise
         return _typed(table.set_axis(pd.RangeIndex(1, len(table) + 1, name=str(path)), axis="index"))
     except ImportError as error:
         raise TasklawsError(f"{path}: Parquet needs pyarrow: pip install 'tasklaws[parquet]', or give CSV") from error
