@@ -384,7 +384,12 @@ def decide_between_recipes(
     from tasklaws.core.files import write_json
     from tasklaws.tables import DECISION_ACCURACY, POOLED_DECISIONS, SIGNAL_TO_NOISE
 
-    read = tl.read_points(table)
+    try:
+        read = tl.read_points(table)
+    except TasklawsError as error:
+        if "--" not in str(error):
+            raise
+        raise TasklawsError(f"{error}; these are options of `tasklaws import`, whose table decide takes") from error
     found = tl.decision_accuracy(read, small, large, metric=metric)
     try:
         noise = tl.signal_to_noise(read, small, metric=metric)

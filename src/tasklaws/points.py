@@ -99,7 +99,11 @@ def write_points(path: Path, table: pd.DataFrame) -> None:
     Whole counts are written whole, other numbers to ten digits. Duplicate keys raise TasklawsError.
     """
     known = {column: table[column].dropna() for column in _WHOLE}
-    whole = [column for column in _WHOLE if (known[column] == np.floor(known[column])).all()]
+    whole = [
+        column
+        for column in _WHOLE
+        if ((known[column] == np.floor(known[column])) & (known[column].abs() < 2.0**63)).all()
+    ]
     extra = sorted(str(column) for column in table if column not in POINTS.columns)
     keys = [key for key in POINTS.keys if key in table]
     write_table(path, table.astype(dict.fromkeys(whole, "Int64"))[[*POINTS.columns, *extra]], keys)

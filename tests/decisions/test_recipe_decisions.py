@@ -269,3 +269,12 @@ def test_published_checkpoints_tell_tasks_apart_by_their_noise() -> None:
     found = tl.signal_to_noise(table, "n_params > 1e9 and n_params < 2e9", metric="rc_acc").table
     ratio = found.set_index("task")["signal_to_noise"]
     assert ratio["hellaswag_val"] > 10 * ratio["boolq_val"]
+
+
+def test_a_refusal_names_the_command_that_has_the_option(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "t.csv"
+    path.write_text("recipe,model,n_params,task,metric,value\na,a,1e8,t,zork,0.5\n")
+    monkeypatch.setattr("sys.argv", ["tasklaws", "decide", str(path)])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "these are options of `tasklaws import`" in capsys.readouterr().err

@@ -747,3 +747,41 @@ def test_what_one_answer_knows_of_an_item_holds_for_all(tmp_path):
     assert chances["e/1"] == [0.5, 0.5]
     assert all(math.isnan(chance) for chance in chances["e/2"])
     assert any("chance of 1 item(s) is left unknown" in note for note in found.notes)
+
+
+def test_groups_of_one_another_leave_their_scores(tmp_path, models):
+    run = plain(g={"acc": 0.5}, h={"acc": 0.6}) | {"group_subtasks": {"g": ["h"], "h": ["g"]}}
+    assert set(merged(models, files.write(tmp_path / "r.json", run)).table["task"]) == {"g", "h"}
+
+
+def test_a_unit_stated_for_sizes_holds_in_the_table_of_models(tmp_path):
+    file = files.write(tmp_path / "r.json", plain(t={"acc": 0.4}))
+    names = tmp_path / "models.csv"
+    names.write_text("model,n_params\na-10m,10\n")
+    assert merged(names, file, units={"n_params": 1e6}).table["n_params"].tolist() == [1e7]
+    names.write_text("model,n_params\na-10m,1e7\n")
+    for unit in ("value", "n_tokens"):
+        with pytest.raises(TasklawsError, match=f"--units {unit}: no table is read that has it"):
+            merged(names, file, units={unit: 0.01})
+
+
+def test_sizes_beyond_all_whole_numbers_are_written(tmp_path):
+    run = plain(t={"acc": 0.4})
+    run["config"]["model_args"] = "pretrained=org/closed"
+    names = tmp_path / "models.csv"
+    names.write_text("model,n_params\nclosed,1e308\n")
+    write_points(tmp_path / "points.csv", merged(names, files.write(tmp_path / "r.json", run)).table)
+    assert "1e+308" in (tmp_path / "points.csv").read_text()
+
+
+def test_an_odd_metric_of_inspect_is_shown_as_it_stands(tmp_path, models):
+    log = files.inspect_log()
+    log["results"]["scores"][0]["metrics"] = {"accuracy": 0.5}
+    found = merged(models, files.write(tmp_path / "r.json", log))
+    assert [one.value for one in found.left_out] == ["0.5"]
+    assert found.left_out[0].reason == "its `value` should be a finite number"
+
+
+def test_items_of_a_run_that_broke_off_are_said(tmp_path):
+    found = read_samples([files.write(tmp_path / "r.json", files.inspect_log() | {"status": "error"})])
+    assert any("its run ended as error: what it scored is read" in note for note in found.notes)

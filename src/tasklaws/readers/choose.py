@@ -82,9 +82,12 @@ def without_doubles(table: pd.DataFrame, runs: Sequence[EvalRun], groups: Groups
 
 
 def _subtasks_tell(pairs: Sequence[tuple[str, str]], groups: Mapping[str, Sequence[str]]) -> list[bool]:
-    """Of which (task, metric) the task is a group one of whose tasks has the metric too."""
+    """Of which (task, metric) the task is a group one of whose tasks has the metric too; no task is above its group."""
     has = set(pairs)
-    return [any((one, metric) in has for one in groups.get(task, ()) if one != task) for task, metric in pairs]
+    return [
+        any((one, metric) in has for one in groups.get(task, ()) if one != task and task not in groups.get(one, ()))
+        for task, metric in pairs
+    ]
 
 
 def _groups_tell(pairs: Sequence[tuple[str, str]], groups: Mapping[str, Sequence[str]]) -> list[bool]:

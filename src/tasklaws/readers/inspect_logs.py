@@ -110,7 +110,8 @@ def _scores(file: Path, document: Mapping[str, Any], found: list[LeftOut]) -> It
             value = part(metric, "value")
             where = dotted("results", "scores", name, key)
             if not is_number(value):
-                found.append(left_out(file, where, task, key, value, "it should be a finite number"))
+                odd = value if isinstance(metric, dict) else metric
+                found.append(left_out(file, where, task, key, odd, "its `value` should be a finite number"))
                 continue
             yield Score(
                 where=where,

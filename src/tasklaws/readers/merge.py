@@ -17,8 +17,9 @@ from tasklaws.readers.models import fill, no_models, place_in_ladders, read_mode
 from tasklaws.readers.names import Named, name_models
 from tasklaws.readers.runs import EvalRun, LeftOut, Score, refuse_strictly, shortened, summary
 from tasklaws.readers.scales import of_which, usable
-from tasklaws.tables import POINTS, SIZES, losses
+from tasklaws.tables import MODELS, POINTS, SIZES, losses
 from tasklaws.tabular.gaps import fill_gaps
+from tasklaws.tabular.names import known_as
 
 _FLOATS = ["step", "value", "stderr", "n_items", "chance", "n_shot", "n_params_total", *SIZES]
 _MAYBE = ["higher_is_better", "unit", "ladder", "date", "is_final"]
@@ -50,7 +51,9 @@ def merge_results(
     choices = choices or Choices()
     files = gather(paths, besides)
     found, notes = list(files.left_out), list(files.notes)
-    known = read_models(models, notes) if models else no_models()
+    known = read_models(models, notes, choices.units) if models else no_models()
+    if not files.tables:
+        _refuse_idle_units(choices, known)
     filled = []
     for path in files.tables:
         table = parse(path, RESULT, choices.layout, choices.units)
@@ -75,6 +78,16 @@ def merge_results(
     if absent:
         notes.append(f"{models}: no results of {shortened(', '.join(absent), 200)}")
     return Merged(merged, list(dict.fromkeys([*summary(found), *notes, *_doubts(merged)])), found)
+
+
+def _refuse_idle_units(choices: Choices, known: pd.DataFrame) -> None:
+    """Raise TasklawsError at a stated unit where no table is read whose column it could be."""
+    for name in choices.units or {}:
+        column = known_as(name, MODELS.numbers)
+        if column is None or known[column].isna().all():
+            raise TasklawsError(
+                f"--units {shortened(name)}: no table is read that has it, result files state their own: leave it out"
+            )
 
 
 def _nothing(paths: Sequence[Path], files: Gathered, found: Sequence[LeftOut]) -> str:

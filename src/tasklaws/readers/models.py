@@ -1,6 +1,6 @@
 """What a person knows of models, `tasklaws import --models`, put beside their results: sizes, ladders, last steps."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +10,7 @@ from tasklaws.frames.csv_files import refuse
 from tasklaws.readers.names import match_models
 from tasklaws.readers.runs import LeftOut, shortened
 from tasklaws.tables import MODELS, POINTS
+from tasklaws.tabular.names import known_as
 from tasklaws.tabular.reading import read_named
 
 _RESULT = [*POINTS.columns, "n_shot", "n_params_total"]
@@ -17,13 +18,14 @@ _READ_OF_MODELS = [*MODELS.columns, "date"]
 _MODELS_REMEDY = "give a CSV with model and n_params as --models"
 
 
-def read_models(path: Path, notes: list[str]) -> pd.DataFrame:
+def read_models(path: Path, notes: list[str], units: Mapping[str, float] | None = None) -> pd.DataFrame:
     """The table by model, as it is written there; unknown is missing. Columns may go by other names and state units, as
-    in any table (docs/tables.md); what was read how, or not, is added to `notes`.
+    in any table (docs/tables.md), or `units` state them; what was read how, or not, is added to `notes`.
 
     A model given twice (as one name or as the end of another), or a number below 0 raises TasklawsError.
     """
-    table = read_named(path, _READ_OF_MODELS, ["model", "ladder"], MODELS.numbers, MODELS.keys)
+    sizes = {name: factor for name, factor in (units or {}).items() if known_as(name, MODELS.numbers)}
+    table = read_named(path, _READ_OF_MODELS, ["model", "ladder"], MODELS.numbers, MODELS.keys, units=sizes)
     notes += table.attrs.pop("notes")
     for column in [column for column in MODELS.numbers if column in table]:
         refuse(table[column], table[column] < 0, "give 0 or more")

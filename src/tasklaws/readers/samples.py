@@ -110,7 +110,7 @@ def read_samples(paths: Sequence[Path], models: Path | None = None, choices: Cho
     metric = next(iter(choices.metrics), None)
     found: list[LeftOut] = []
     notes: list[str] = []
-    known = read_models(models, notes) if models else no_models()
+    known = read_models(models, notes, choices.units) if models else no_models()
     asked = [one for one in _gather(paths, metric, found, notes) if one.answers]
     if choices.strict:
         refuse_strictly(found)
@@ -223,6 +223,8 @@ def _gather(paths: Sequence[Path], metric: str | None, found: list[LeftOut], not
                 else:
                     document = None if lines else read_document(path)
                     if document is not None and inspect_logs.is_log(document):
+                        if (status := document.get("status")) != "success":
+                            notes.append(f"{path}: its run ended as {shortened(str(status))}: what it scored is read")
                         yield _inspect(path, document, metric, found)
                     elif not lm_eval.is_results(document):
                         skipped.append(path)

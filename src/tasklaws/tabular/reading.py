@@ -19,20 +19,21 @@ def read_named(
     numbers: Collection[str],
     needed: Collection[str],
     aliases: Mapping[str, str] = ALIASES,
+    units: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """A person's table with its columns by their `known` names, in an index of its lines; others stay as they are.
 
-    `texts` are text, `numbers` floats in the units that they should have, a `date` an ISO day, and the rest as they
-    stand. `attrs["notes"]` has a line on what was read how. What `open_table`, `resolve` and `in_units` refuse, and
+    `texts` are text, `numbers` floats in the units that they should have (`units` are stated beside), a `date` an ISO
+    day, and the rest as they stand. `attrs["notes"]` has a line on what was read how. What `open_table`, `resolve` and `in_units` refuse, and
     the lack of a `needed` column, raise TasklawsError.
     """
     source = open_table(path)
-    columns = resolve(str(path), source.header, known, aliases=aliases)
+    columns = resolve(str(path), source.header, known, units, aliases)
     missing = [column for column in needed if column not in columns.names]
     if missing:
         raise TasklawsError(f"{path}: no column {missing[0]!r}: known are {named(known, aliases)}"[:500])
     notes = list(source.notes)
-    table = in_units(read_known_cells(source, columns, texts, numbers, notes), str(path), columns, {})
+    table = in_units(read_known_cells(source, columns, texts, numbers, notes), str(path), columns, units or {})
     table.attrs["notes"] = notes
     return table
 
