@@ -785,3 +785,32 @@ def test_an_odd_metric_of_inspect_is_shown_as_it_stands(tmp_path, models):
 def test_items_of_a_run_that_broke_off_are_said(tmp_path):
     found = read_samples([files.write(tmp_path / "r.json", files.inspect_log() | {"status": "error"})])
     assert any("its run ended as error: what it scored is read" in note for note in found.notes)
+
+
+def test_a_standard_error_that_cannot_be_is_unknown_and_said(tmp_path, models):
+    found = merged(models, files.write(tmp_path / "r.json", plain(t={"acc": 0.3, "acc_stderr": 3.1}, u={"acc": 0.4})))
+    assert values(found) == {("a-10m", "t", "acc"): 0.3, ("a-10m", "u", "acc"): 0.4}
+    assert found.table["stderr"].isna().all()
+    assert [(one.metric, one.value) for one in found.left_out] == [("acc_stderr", "3.1")]
+
+
+def test_a_direction_that_one_file_states_holds_for_the_same_metric_of_others(tmp_path):
+    stated = plain(t={"zork": 0.3}) | {"higher_is_better": {"t": {"zork": False}}}
+    files.write(tmp_path / "1.json", stated)
+    other = plain(t={"zork": 0.4})
+    other["config"]["model_args"] = "pretrained=org/b-30m"
+    files.write(tmp_path / "2.json", other)
+    models = files.write(tmp_path / "models/models.csv", files.MODELS)
+    found = merged(models, tmp_path / "1.json", tmp_path / "2.json")
+    assert found.table["higher_is_better"].tolist() == [False, False]
+
+
+def test_a_model_of_two_counts_of_parameters_has_no_known_size(tmp_path, models):
+    for place, size in enumerate((1e9, 2e9)):
+        run = plain(**{f"t{place}": {"acc": 0.3}})
+        run["config"] = {"model_args": "pretrained=org/z", "model_num_parameters": size}
+        files.write(tmp_path / f"r/{place}.json", run)
+    files.write(tmp_path / "r/known.json", plain(t={"acc": 0.4}))
+    found = merged(models, tmp_path / "r")
+    assert set(found.table["model"]) == {"a-10m"}
+    assert any("model_num_parameters of z differ between files" in note for note in found.notes)

@@ -75,7 +75,15 @@ def place_in_ladders(results: pd.DataFrame, models: pd.DataFrame, ladder: str, n
     of_model = models_of_rows(results["full"], models)
     own = results["ladder"].astype("str")
     results = results.assign(ladder=of_model["ladder"].astype("str").fillna(own).fillna(ladder))
-    counted = results["n_params_total"].where(of_model["n_params"].isna() & results["n_params"].isna())
+    open_size = of_model["n_params"].isna() & results["n_params"].isna()
+    several = results["n_params_total"].groupby(results["model"]).transform("nunique") > 1
+    if (several & open_size).any():
+        unsure = results.loc[several & open_size, "model"].unique()
+        notes.append(
+            f"model_num_parameters of {shortened(', '.join(unsure), 120)} differ between files: taken as unknown: "
+            "--models can give n_params"
+        )
+    counted = results["n_params_total"].where(open_size & ~several)
     if counted.notna().any():
         who = "" if counted.notna().all() else f" of {results.loc[counted.notna(), 'model'].nunique()} model(s)"
         notes.append(

@@ -18,6 +18,8 @@ _STDERR_AGREES = 0.02  # of a standard error beside that of n right-or-wrong ite
 _NO_SCORE = "neither a known loss nor a score in [0, 1]"
 _NO_DIRECTION = "neither the file nor the name tells whether more is better: say --direction METRIC=up, or down"
 _BOTH_DIRECTIONS = "some files say that more of this metric is better, others that less is: --direction settles it"
+_MOST_OF_A_SHARE = 0.5
+_NO_STDERR = "a standard error of a score in [0, 1] is at most 0.5: taken as unknown"
 _OTHER_RANGE = "its file states a range that is neither 0 to 1 nor 0 to 100: bring it to 0 to 1"
 _NO_UNIT = "its unit is not told, a share or percent: divide by 100 what is in percent, or take it away"
 
@@ -77,6 +79,12 @@ def usable(
             f"{shortened(first['metric'])} {first['value']:g} in {runs[first['run']].file}"
         )
     stderr = table["stderr"].where(~percent, table["stderr"] / 100)
+    wide = ~bad & ~loss & (stderr > _MOST_OF_A_SHARE)
+    for run, where, task, metric, value in zip(
+        *(table.loc[wide, name] for name in ("run", "where", "task", "metric", "stderr")), strict=True
+    ):
+        found.append(left_out(runs[run].file, where, task, f"{metric}_stderr", value, _NO_STDERR))
+    stderr = stderr.mask(wide)
     n_items = table["n_items"].fillna(
         pd.Series(
             {label: implied_n_items(scaled[label], stderr[label]) for label in table.index[percent]}, dtype="float64"
@@ -97,7 +105,10 @@ def _directed(table: pd.DataFrame, directions: Mapping[str, str]) -> pd.DataFram
     plain = {name: direction(name) for name in table["base"].unique()}
     told = table["base"].map({name: way == "up" for name, way in plain.items() if way is not None})
     told = told.where(~of_which(table["metric"], direction))
-    return table.assign(higher_is_better=better.combine_first(table["higher_is_better"]).combine_first(told))
+    own = table["higher_is_better"]
+    groups = own.groupby([table["task"], table["metric"]])
+    agreed = groups.transform("first").where(groups.transform("nunique") == 1)
+    return table.assign(higher_is_better=better.combine_first(own).combine_first(agreed).combine_first(told))
 
 
 def _contradicted(table: pd.DataFrame) -> pd.Series:
