@@ -23,9 +23,9 @@ def read_named(
 ) -> pd.DataFrame:
     """A person's table with its columns by their `known` names, in an index of its lines; others stay as they are.
 
-    `texts` are text, `numbers` floats in the units that they should have, a `date` an ISO day, and the rest as they
-    stand. `attrs["notes"]` has a line on what was read how. What `open_table`, `resolve` and `in_units` refuse, and
-    the lack of a `needed` column, raise TasklawsError.
+    `texts` are text, `numbers` floats in the units that they should have (`units` are stated beside), a `date` an ISO
+    day, and the rest as they stand. `attrs["notes"]` has a line on what was read how. What `open_table`, `resolve` and
+    `in_units` refuse, and the lack of a `needed` column, raise TasklawsError.
     """
     source = open_table(path)
     columns = resolve(str(path), source.header, known, units, aliases)
