@@ -33,7 +33,9 @@ def read_named(
     if missing:
         raise TasklawsError(f"{path}: no column {missing[0]!r}: known are {named(known, aliases)}"[:500])
     notes = list(source.notes)
-    table = in_units(read_known_cells(source, columns, texts, numbers, notes), str(path), columns, units or {})
+    table = read_known_cells(source, columns, texts, numbers, notes)
+    others = table[[name for name in columns.others if name in table]]
+    table = in_units(table.drop(columns=list(others)), str(path), columns, units or {}).join(others)
     table.attrs["notes"] = notes
     return table
 
