@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import hypothesis
 import pytest
@@ -23,6 +24,14 @@ hypothesis.settings.register_profile("tasklaws", deadline=None, derandomize=True
 hypothesis.settings.load_profile("tasklaws")
 
 NOT_QUICK = {"slow", "pipeline", "heavy"}
+
+
+@pytest.fixture(autouse=True)
+def environment_as_it_was() -> Iterator[None]:
+    """What a test, or what it calls in its own process, sets in the environment ends with the test: where a hub is said
+    to be offline, transformers writes so into every tokenizer that is saved later."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
