@@ -235,7 +235,7 @@ def written_otherwise(file: Valid, rng: random.Random) -> Changed:
         content = content[:place] + b"\n" + content[place:]
     if way == 5:
         content = content.removesuffix(b"\n")
-    content = gzip.compress(content) if sheet.form.endswith(".gz") else content
+    content = gzip.compress(content, mtime=0) if sheet.form.endswith(".gz") else content
     return Changed(file.name.partition(".")[0] + sheet.form, content, same=True, refusable=False)
 
 
