@@ -52,10 +52,9 @@ def read_points(
     table = parse(Path(path), RESULT, layout, units)
     notes: list[str] = table.attrs.pop("notes")
     table = fill_gaps(settle(complete(table, notes), directions, notes), notes)
-    unplaced = table["n_params"].isna() & table["train_flops"].isna()
-    unplaced &= table["date"].isna() if "date" in table else True
-    names = f": known names are {named(['n_params', 'train_flops', 'date'])}" if unplaced.all() else ""
-    refuse(table["n_params"], unplaced, f"a row needs n_params, or train_flops (or a date){names}")
+    bare = unplaced(table)
+    names = f": known names are {named(['n_params', 'train_flops', 'date'])}" if bare.all() else ""
+    refuse(table["n_params"], bare, f"a row needs n_params, or train_flops (or a date){names}")
     check(table, RESULT, POINTS.keys)
     _refuse_two_sizes(table)
     spread = table.groupby(["ladder", "task", "metric"])["chance"].agg(["min", "max"])
@@ -227,6 +226,12 @@ def settle(
     if by_name:
         notes.append(f"of metrics in no list, by a word of their names, better is: {some(by_name, text=str)}")
     return table
+
+
+def unplaced(table: pd.DataFrame) -> pd.Series:
+    """Which rows have neither a size nor a date, so that nothing places their model among others."""
+    without_size = table["n_params"].isna() & table["train_flops"].isna()
+    return without_size & table["date"].isna() if "date" in table else without_size
 
 
 def _refuse_two_sizes(table: pd.DataFrame) -> None:

@@ -12,11 +12,10 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.decisions.clusters import Clusters
 from tasklaws.frames.csv_files import refuse
-from tasklaws.frames.user_tables import open_table
 from tasklaws.items.table import refuse_copies
-from tasklaws.tabular.names import ITEM_ALIASES, refuse_readings, resolve
+from tasklaws.tabular.names import ITEM_ALIASES, refuse_readings
 from tasklaws.tabular.numbers import letters_as_scores
-from tasklaws.tabular.reading import read_known_cells
+from tasklaws.tabular.reading import read_named
 
 CLUSTERED_BY = ("cluster", "family", "template")
 _READ = ("model", "task", "score", "attempt", *CLUSTERED_BY)
@@ -44,12 +43,7 @@ def read_model_scores(path: Path) -> pd.DataFrame:
 
     Names are text, scores floats in the unit that their column's name states; rows are numbered by line. A file that is
     none, a cell that is no score and a name close to a known one raise TasklawsError."""
-    source = open_table(path)
-    columns = resolve(str(path), source.header, _READ, aliases=ITEM_ALIASES)
-    notes = list(source.notes)
-    table = read_known_cells(source, columns, [name for name in _READ if name != "score"], ["score"], notes)
-    table.attrs["notes"] = notes
-    return table
+    return read_named(path, _READ, [name for name in _READ if name != "score"], ["score"], [], ITEM_ALIASES)
 
 
 def common_scores(table: pd.DataFrame, models: Sequence[str] | None, column: str | None) -> CommonScores:

@@ -9,7 +9,8 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.user_tables import some
-from tasklaws.readers.runs import EvalRun, LeftOut, left_out, shortened
+from tasklaws.readers.runs import EvalRun, LeftOut, rows_left_out, shortened
+from tasklaws.tabular.gaps import agreed
 from tasklaws.tabular.layouts import Layout
 
 Groups = Literal["subtasks", "groups", "all"]
@@ -48,9 +49,7 @@ def once_a_file(table: pd.DataFrame, runs: Sequence[EvalRun], found: list[LeftOu
     if not table.duplicated(keys).any():
         return table
     differ = table.groupby(keys, dropna=False)["value"].transform("nunique") > 1
-    columns = ("run", "where", "task", "metric", "value")
-    for run, where, task, metric, value in zip(*(table.loc[differ, name] for name in columns), strict=True):
-        found.append(left_out(runs[run].file, where, task, metric, value, _SEVERAL_VALUES))
+    found += rows_left_out(table[differ].assign(reason=_SEVERAL_VALUES), runs)
     return table[~differ & ~table.duplicated(keys)]
 
 
@@ -142,8 +141,7 @@ def one_run(table: pd.DataFrame, latest: bool, notes: list[str]) -> pd.DataFrame
     """The rows, of which those that two runs have are refused (TasklawsError), or with `latest` taken from the last.
 
     An unknown number of shots may be the one that is known beside it."""
-    shots = table.groupby([name for name in _SAME_RUN if name != "n_shot"], dropna=False)["n_shot"]
-    only = shots.transform("max").where(shots.transform("nunique") == 1)
+    only = agreed(table["n_shot"], table[[name for name in _SAME_RUN if name != "n_shot"]])
     keyed = table.assign(n_shot=table["n_shot"].fillna(only))
     twice = keyed.duplicated(_SAME_RUN, keep=False)
     if not twice.any():

@@ -18,7 +18,7 @@ from tasklaws.readers.names import Named, name_models
 from tasklaws.readers.runs import EvalRun, LeftOut, Score, refuse_strictly, shortened, summary
 from tasklaws.readers.scales import of_which, usable
 from tasklaws.tables import MODELS, POINTS, SIZES, losses
-from tasklaws.tabular.gaps import fill_gaps
+from tasklaws.tabular.gaps import agreed, fill_gaps
 from tasklaws.tabular.names import known_as
 
 _FLOATS = ["step", "value", "stderr", "n_items", "chance", "n_shot", "n_params_total", *SIZES]
@@ -135,9 +135,7 @@ def _borrowed(table: pd.DataFrame) -> pd.DataFrame:
     """A model's size and a task's chance, unknown in some files, from others where those that have one agree on it."""
     table = table.copy()
     for column, keys in (("n_params_total", ["model"]), ("chance", ["task", "base"])):
-        groups = table.groupby(keys, dropna=False)[column]
-        agreed = groups.transform("max").where(groups.transform("nunique") == 1)
-        table[column] = table[column].fillna(agreed)
+        table[column] = table[column].fillna(agreed(table[column], table[keys]))
     return table
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import refuse
+from tasklaws.points import unplaced
 from tasklaws.readers.names import match_models
 from tasklaws.readers.runs import LeftOut, shortened
 from tasklaws.tables import MODELS, POINTS
@@ -139,8 +140,7 @@ def sized(
     Where no model has one, or none may be left out (None), TasklawsError is raised; it tells how to name a model where
     the files do not (`unnamed`).
     """
-    unsized = table["n_params"].isna() & table["train_flops"].isna()
-    unsized &= table["date"].isna() if "date" in table else True
+    unsized = unplaced(table)
     if not unsized.any():
         return table
     names = table.loc[unsized, "model"].unique()

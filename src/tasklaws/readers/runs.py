@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
+import pandas as pd
+
 from tasklaws.core.errors import TasklawsError
 
 _LONGEST = 60  # characters of one name or value in a line
 _LINES = 20  # about what is left out; the rest is counted
 _STAMP = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)T(\d\d)[-:]?(\d\d)[-:]?(\d\d)(\.\d{1,6})?")
-# What `tasklaws fit` could never tell from another unit of time.
+# A number outside these years counts another unit of time than seconds, or none.
 _EARLIEST, _LATEST = datetime(1990, 1, 1), datetime(2200, 1, 1)
 
 
@@ -79,6 +81,12 @@ def left_out(file: Path, where: str, task: str, metric: str, value: Any, reason:
     return LeftOut(str(file), where, task, metric, shortened(repr(value)), reason)
 
 
+def rows_left_out(rows: pd.DataFrame, runs: Sequence[EvalRun]) -> list[LeftOut]:
+    """An entry for each row of scores: `run` (its number), `where`, `task`, `metric`, `value` and the `reason`."""
+    columns = [rows[name] for name in ("run", "where", "task", "metric", "value", "reason")]
+    return [left_out(runs[run].file, *entry) for run, *entry in zip(*columns, strict=True)]
+
+
 def unread(file: Path, error: TasklawsError) -> LeftOut:
     """A file that cannot be read."""
     return LeftOut(str(file), "", "", "", "", str(error).removeprefix(f"{file}: "))
@@ -126,7 +134,7 @@ def count(value: Any) -> float | None:
 
 
 def item_name(value: Any) -> str | None:
-    """An item's name as files have it, text or a whole finite_number; None where it is neither."""
+    """An item's name as files have it, text or a whole number; None where it is neither."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if abs(value) < 10**18 else None
     return value if isinstance(value, str) and value.strip() else None
@@ -189,7 +197,7 @@ def implied_n_items(value: float, stderr: float | None) -> int | None:
     if not stderr or not 0 < value < 1:
         return None
     exact = value * (1 - value) / stderr**2 + 1
-    if not exact < 1e5:  # beyond that any finite_number passes for whole
+    if not exact < 1e5:  # beyond that any number passes for whole
         return None
     n_items = round(exact)
     whole = abs(exact - n_items) < 1e-6 * n_items and abs(value * n_items - round(value * n_items)) < 1e-6 * n_items

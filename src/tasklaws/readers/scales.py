@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.readers.chance import guessable
-from tasklaws.readers.runs import EvalRun, LeftOut, implied_n_items, left_out, shortened
+from tasklaws.readers.runs import EvalRun, LeftOut, implied_n_items, rows_left_out, shortened
 from tasklaws.tables import ACCURACIES, direction, losses
+from tasklaws.tabular.gaps import agreed
 
 _ALWAYS_SHARES = ACCURACIES | {"f1", "mc1", "mc2"}  # in [0, 1] by their definition, as all guessable metrics are
 # Written in [0, 1] by some tools and in [0, 100] by others.
@@ -66,11 +67,7 @@ def usable(
     reasons[table["higher_is_better"].isna() & ~of_which(table["metric"], direction) & reasons.isna()] = _NO_DIRECTION
     reasons[_contradicted(table) & reasons.isna()] = _BOTH_DIRECTIONS
     bad = reasons.notna()
-    columns = ("run", "where", "task", "metric", "value")
-    for run, where, task, metric, value, reason in zip(
-        *(table.loc[bad, name] for name in columns), reasons[bad], strict=True
-    ):
-        found.append(left_out(runs[run].file, where, task, metric, value, reason))
+    found += rows_left_out(table.assign(reason=reasons)[bad], runs)
     percent &= ~bad
     if percent.any():
         first = table[percent].iloc[0]
@@ -80,10 +77,8 @@ def usable(
         )
     stderr = table["stderr"].where(~percent, table["stderr"] / 100)
     wide = ~bad & ~loss & (stderr > _MOST_OF_A_SHARE)
-    for run, where, task, metric, value in zip(
-        *(table.loc[wide, name] for name in ("run", "where", "task", "metric", "stderr")), strict=True
-    ):
-        found.append(left_out(runs[run].file, where, task, f"{metric}_stderr", value, _NO_STDERR))
+    errors = table.assign(metric=table["metric"] + "_stderr", value=table["stderr"], reason=_NO_STDERR)
+    found += rows_left_out(errors[wide], runs)
     stderr = stderr.mask(wide)
     n_items = table["n_items"].fillna(
         pd.Series(
@@ -106,9 +101,8 @@ def _directed(table: pd.DataFrame, directions: Mapping[str, str]) -> pd.DataFram
     told = table["base"].map({name: way == "up" for name, way in plain.items() if way is not None})
     told = told.where(~of_which(table["metric"], direction))
     own = table["higher_is_better"]
-    groups = own.groupby([table["task"], table["metric"]])
-    agreed = groups.transform("first").where(groups.transform("nunique") == 1)
-    return table.assign(higher_is_better=better.combine_first(own).combine_first(agreed).combine_first(told))
+    others = agreed(own, table[["task", "metric"]])
+    return table.assign(higher_is_better=better.combine_first(own).combine_first(others).combine_first(told))
 
 
 def _contradicted(table: pd.DataFrame) -> pd.Series:

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from tasklaws.frames.csv_files import read_csv
@@ -42,22 +41,26 @@ def _from_other_rows(table: pd.DataFrame, column: str, keys: Sequence[str], note
     missing = cells.isna()
     if not missing.any() or missing.all():
         return cells
-    group = table.groupby(list(keys), dropna=False, sort=False).ngroup().to_numpy()
-    known = pd.DataFrame({"group": group, "value": cells.to_numpy()})[~missing.to_numpy()]
-    agreed = known.drop_duplicates().drop_duplicates("group", keep=False).set_index("group")["value"]
-    gaps = missing.to_numpy() & np.isin(group, agreed.index)
     name = "task" if "task" in keys else "model"
-    gaps &= table[name].notna().to_numpy()
+    others = agreed(cells, table[list(keys)])
+    gaps = missing & others.notna() & table[name].notna()
     if not gaps.any():
         return cells
-    filled = cells.copy()
-    filled.iloc[np.flatnonzero(gaps)] = agreed.reindex(group[gaps]).to_numpy()
+    filled = cells.where(~gaps, others)
     names = table.loc[gaps, name].unique()
     notes.append(
         f"{column} of {some(names, text=_unquoted)} ({int(gaps.sum())} row(s)): "
         "from other rows of the same, which agree"
     )
     return filled
+
+
+def agreed(cells: pd.Series, keys: pd.DataFrame) -> pd.Series:
+    """For each row the one known value of the rows with its keys; missing where none is known or two differ."""
+    group = keys.groupby(list(keys), dropna=False, sort=False).ngroup().to_numpy()
+    known = pd.DataFrame({"group": group, "value": cells.to_numpy()})[cells.notna().to_numpy()]
+    one = known.drop_duplicates().drop_duplicates("group", keep=False).set_index("group")["value"]
+    return one.reindex(group).set_axis(cells.index)
 
 
 def _from_test_sets(table: pd.DataFrame, notes: list[str]) -> pd.Series:

@@ -54,7 +54,7 @@ _LAW_LETTERS = ("N", "D", "C")
 COUNTS = ("n_params", "n_tokens", "train_flops", "n_params_total", "tokens_per_step", "step")
 SHARES = ("value", "stderr", "chance", "score")
 
-_UNIT_FACTORS = {
+UNIT_FACTORS = {
     **dict.fromkeys(("k", "thousand", "thousands"), 1e3),
     **dict.fromkeys(("m", "mn", "million", "millions"), 1e6),
     **dict.fromkeys(("b", "bn", "g", "billion", "billions"), 1e9),
@@ -178,7 +178,7 @@ def _factor(text: str, bare: bool) -> float | None:
     if len(left) > 1:
         return None
     power = _POWER.fullmatch(word)
-    return 10.0 ** int(power[1]) if power else (_UNIT_FACTORS | _FLOP_FACTORS | _PERCENT).get(word)
+    return 10.0 ** int(power[1]) if power else (UNIT_FACTORS | _FLOP_FACTORS | _PERCENT).get(word)
 
 
 def parse_units(texts: Sequence[str]) -> dict[str, float]:

@@ -9,7 +9,7 @@ import pandas as pd
 from tasklaws.core.arrays import Array
 from tasklaws.frames.csv_files import refuse
 from tasklaws.frames.user_tables import Source
-from tasklaws.tabular.names import COUNTS, SHARES
+from tasklaws.tabular.names import COUNTS, SHARES, UNIT_FACTORS
 
 _COUNT = re.compile(
     r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(k|m|b|bn|g|t|thousand|million|billion|trillion)", re.I
@@ -19,8 +19,6 @@ _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3}){2,}(?:\.\d+)?")
 _APART = r"[+-]?\d{1,3}(?:[ ,._'\u00a0\u202f]\d{3})+(?:[.,]\d+)?"
 _ONE_THOUSAND = r"[+-]?[1-9]\d{0,2},\d{3}"
 _COMMA = re.compile(r"[+-]?(?:\d+,\d*|,\d+)(?:[eE][+-]?\d+)?\s*(?:%|[a-zA-Z]+)?")
-_FACTORS = {"k": 1e3, "t": 1e12, "m": 1e6, "b": 1e9, "g": 1e9}  # by the first letter of a unit, but for:
-_WORDS = {"thousand": 1e3, "trillion": 1e12, "million": 1e6, "billion": 1e9}
 # inspect_ai.scorer.value_to_float: correct, partly correct, incorrect, no answer.
 LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 _TRUE, _FALSE = ("true", "yes", "1", "1.0"), ("false", "no", "0", "0.0")
@@ -111,8 +109,7 @@ def _number(cell: str, column: str, factor: float) -> float:
     if column in SHARES and (found := _SHARE.fullmatch(cell)):
         return _times(float(found[1]), 0.01)
     if column in COUNTS and (found := _COUNT.fullmatch(cell)):
-        word = found[2].lower()
-        return _times(float(found[1]), _WORDS.get(word, _FACTORS[word[0]]))
+        return _times(float(found[1]), UNIT_FACTORS[found[2].lower()])
     if _THOUSANDS.fullmatch(cell):
         return _times(float(cell.replace(",", "")), factor)
     try:

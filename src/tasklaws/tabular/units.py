@@ -9,7 +9,7 @@ import pandas as pd
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import place, refuse
 from tasklaws.frames.user_tables import shown
-from tasklaws.tabular.names import Columns
+from tasklaws.tabular.names import UNIT_FACTORS, Columns
 
 # Below these a column is in another unit: the smallest model, data set and run that a ladder has are far above.
 _LEAST = {"n_params": 100.0, "n_tokens": 100.0, "train_flops": 1e6}
@@ -17,7 +17,6 @@ _FRACTIONS = 1e4  # a column of counts with fractions lies above somewhere, if i
 _MOST = {"n_params": 1e16, "n_tokens": 1e18, "train_flops": 1e33}  # what a stated unit may lead to
 _EXAMPLE = {"n_params": ("n_params_b", "1e9"), "n_tokens": ("n_tokens_b", "1e9"), "train_flops": ("flops_e21", "1e21")}
 _SIZE_IN_NAME = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)([kmbt])(?![a-z0-9])", re.IGNORECASE)
-_BY_LETTER = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 # So many times apart, two sizes are in two units: embeddings, experts and attention explain less.
 _FAR = 100.0
 
@@ -94,7 +93,7 @@ def _refuse_other_names(table: pd.DataFrame) -> None:
 
 def _times(name: str, size: float) -> float | None:
     """How many times the size in a name a model's size is: the nearest of several, None without any."""
-    named = [float(found[1]) * _BY_LETTER[found[2].lower()] for found in _SIZE_IN_NAME.finditer(name)]
+    named = [float(found[1]) * UNIT_FACTORS[found[2].lower()] for found in _SIZE_IN_NAME.finditer(name)]
     return min((size / each for each in named if each), key=lambda times: abs(np.log(times)), default=None)
 
 
