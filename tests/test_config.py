@@ -81,6 +81,13 @@ def test_a_ladder_without_a_holdout_is_refused():
         replace(models, rungs={name: replace(rung, role="fit") for name, rung in models.rungs.items()})
 
 
+def test_a_planned_model_that_is_a_rung_is_refused():
+    models = composed().models
+    assert models.planned, "the default ladder asks for models that nobody trains"
+    with pytest.raises(TasklawsError, match="planned has 'nano-3k', which is a rung of ladder nano_ladder"):
+        replace(models, planned={"nano-3k": next(iter(models.planned.values()))})
+
+
 def test_the_bunk_axis_moves_nothing_but_the_number_of_workers():
     sources = list(composed().models.sharded.values())
     assert [source.n_shards for source in sources] == [1, 2, 4, 8]

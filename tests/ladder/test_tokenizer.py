@@ -1,5 +1,6 @@
 """A prompt's tokens do not depend on what follows, and no text is lost."""
 
+import huggingface_hub
 import pytest
 import yaml
 from hypothesis import given
@@ -94,3 +95,13 @@ def test_a_reload_is_the_same(of_all, tmp_path):
     assert again.get_vocab() == of_all.get_vocab()
     assert (again.eos_token, again.pad_token, again.padding_side) == (_END, _END, "left")
     assert encode(again, "Q: 1+2\nA: 3") == encode(of_all, "Q: 1+2\nA: 3")
+
+
+def test_a_reload_offline_saves_the_same_bytes(of_all, tmp_path, monkeypatch):
+    of_all.save_pretrained(tmp_path / "a")
+    saved = {}
+    for offline in (False, True):
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", offline)
+        load_tokenizer(tmp_path / "a").save_pretrained(tmp_path / str(offline))
+        saved[offline] = (tmp_path / str(offline) / "tokenizer_config.json").read_bytes()
+    assert saved[True] == saved[False]

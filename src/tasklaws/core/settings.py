@@ -250,19 +250,34 @@ class Rung:
 
 
 @dataclass(frozen=True)
+class Planned:
+    """A model that nobody trained: its non-embedding parameters, and the tokens that it would learn from."""
+
+    n_params: Count
+    n_tokens: Count
+
+
+@dataclass(frozen=True)
 class Models:
-    """A ladder: its rungs, and how they are asked; `sharded` are trained beside it, alike but for their `n_shards`."""
+    """A ladder: its rungs, and how they are asked.
+
+    `sharded` are trained beside it, alike but for their `n_shards`; `planned` are forecast, never trained or asked.
+    """
 
     name: Name
     dtype: Literal["float16", "bfloat16", "float32", "float64"]
     num_fewshot: Natural
     rungs: dict[Name, Rung]
     sharded: dict[Name, TrainSource]
+    planned: dict[Name, Planned]
 
     def __post_init__(self) -> None:
         for role in get_args(Role):
             if not self.rungs_of(role):
                 raise TasklawsError(f"ladder {self.name} has no rung of role {role}")
+        for name in self.planned:
+            if name in self.rungs:
+                raise TasklawsError(f"planned has {name!r}, which is a rung of ladder {self.name}: name it otherwise")
 
     def rungs_of(self, role: Role) -> list[str]:
         """The rungs of one role, from small to large."""

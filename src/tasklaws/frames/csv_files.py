@@ -68,7 +68,6 @@ def read_csv(path: Path, remedy: str, **options: Any) -> pd.DataFrame:
 
     `options` go to pandas.read_csv. Of a large file ROWS_AT_ONCE rows at a time are held as more than their cells.
     """
-
     options |= {"keep_default_na": False, "na_values": [""], "low_memory": False}
     options |= {"compression": "gzip" if path.suffix == ".gz" else None}
     try:
@@ -124,7 +123,6 @@ def read_table(
 
 def _bad_cells(column: pd.Series, required: bool, numeric: bool) -> pd.Series:
     """Where a cell says NaN or infinity, or text in a column of numbers; in a required one also where it is empty."""
-
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     if pd.api.types.is_numeric_dtype(column):
         bad = numbers.isin([math.inf, -math.inf])
@@ -142,7 +140,6 @@ def _bad_cells(column: pd.Series, required: bool, numeric: bool) -> pd.Series:
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows as dictionaries, without their empty cells."""
-
     return [
         {str(column): value for column, value in row.items() if not pd.isna(value)} for row in table.to_dict("records")
     ]

@@ -41,7 +41,10 @@ def train_tokenizer(documents: Iterable[Document], vocab_size: int) -> PreTraine
 def load_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
     """The tokenizer saved in `directory`; a missing or damaged one raises TasklawsError."""
     with opening(directory, "run `dvc repro --force corpus`"):
-        return PreTrainedTokenizerFast.from_pretrained(directory)  # type: ignore[no-any-return]
+        tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(directory)
+    # Else a user's HF_HUB_OFFLINE=1 would be saved with every model, and the same weights be other bytes.
+    tokenizer.init_kwargs["local_files_only"] = False
+    return tokenizer
 
 
 def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerFast) -> list[Encoded]:
