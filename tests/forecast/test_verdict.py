@@ -12,10 +12,10 @@ from scipy.stats import kendalltau
 from shared_data import shared
 from tasklaws.forecast.backtest import rolling_backtest
 from tasklaws.forecast.combine import History, forecast
-from tasklaws.forecast.engine import value_interval
 from tasklaws.forecast.panel import build_panels
 from tasklaws.forecast.verdict import panel_verdicts
 from tasklaws.points import read_points
+from tasklaws.stats.predictive import Predictive
 from tasklaws.tables import SIZES
 
 CONTROLS = ("logiqa", "logi_qa", "wsc")
@@ -127,7 +127,7 @@ def test_a_shuffled_axis_is_never_lawful_with_the_forecasts_made_on_it():
         for known in shuffles(ladder.select(np.arange(6)), rng, 8):
             mixed = panel(np.hstack([known.value, ladder.value[:, 6:]]), sizes, losses=False)
             told = forecast(History(mixed), 6, 6)
-            lower, _, upper = value_interval(mixed.link, told.mean, told.width)
+            lower, _, upper = Predictive.normal(mixed.link, told.mean, told.width).interval
             found += sum(one.verdict == "lawful" for one in panel_verdicts(known, (upper - lower) / 2))
             count += 1
     assert count == 200

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.combine import LEAST_RUNGS, Forecast, History, forecast, panel_design_effect, sampling
 from tasklaws.forecast.panel import Panel, size_column
 from tasklaws.forecast.verdict import panel_verdicts
-from tasklaws.stats.links import Link
+from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.scores import LEVEL
-from tasklaws.tables import SIZES
+from tasklaws.tables import HEADLINES, POINTS_OF_HEADLINE, SIZES
 
-_REACH = float(norm.isf((1 - LEVEL) / 2))
 BACKWARD = "weights and interval rest on tests that look ahead"
 
 
@@ -34,26 +32,39 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
     enough = len(np.unique(known.size)) >= LEAST_RUNGS
     for target in targets:
         found = forecast(history, origin, target)
-        table = _with_interval(history.panel, origin, target, found.mean, found.width)
-        half = (table["upper"] - table["lower"]) / 2 / (table["predicted"] if known.loss else 1.0)
+        said = Predictive.normal(history.panel.link, found.mean, found.width)
+        table = _with_interval(history.panel, origin, target, said)
+        predicted = table["predicted"].to_numpy()
+        unit = predicted if known.loss else np.ones_like(predicted)
+        half = (table["upper"] - table["lower"]) / 2 / unit
         verdicts = panel_verdicts(known, half.to_numpy())
         backward = _backward(history.panel, known, target)
+        link_mean, link_sd = said.moments
         table = table.assign(
             **{name: getattr(history.panel, name)[target] for name in SIZES},
             observed=history.panel.value[:, target],
             verdict=[one.verdict for one in verdicts],
             method="combination" if origin >= LEAST_RUNGS else "repeat_last",
             fit_status="converged" if enough else "unidentified",
+            expected_error_points=100 * said.expected_error(predicted) / unit,
+            headline=_headlines(said, predicted, unit),
+            crps=said.crps(history.panel.value[:, target]),
             equivalent_items=1 / np.maximum(found.width**2 - found.noise**2, 1e-12),
             evidence=[one.evidence + backward for one in verdicts],
-            link_mean=found.mean,
-            link_sd=found.width,
+            link_mean=link_mean,
+            link_sd=link_sd,
             design_effect=panel_design_effect(known),
             widening=found.widening,
         )
         tables.append(table.dropna(subset="predicted"))
         methods.append(_method_table(history, origin, target, found))
     return pd.concat(tables, ignore_index=True), pd.concat(methods, ignore_index=True)
+
+
+def _headlines(said: Predictive, predicted: Array, unit: Array) -> list[str]:
+    """Of each row how close the outcome will be with a probability of LEVEL, in points (of a loss percent of it)."""
+    sure = [said.within(predicted, points / 100 * unit) >= LEVEL for points in POINTS_OF_HEADLINE]
+    return [HEADLINES[row.index(True)] if any(row) else HEADLINES[-1] for row in zip(*map(list, sure), strict=True)]
 
 
 def _backward(panel: Panel, known: Panel, target: int) -> str:
@@ -71,15 +82,15 @@ def _method_table(history: History, origin: int, target: int, found: Forecast) -
     tables = []
     for name, prediction in (history.by_baseline(origin) | history.by_method(origin)).items():
         mean, sd = prediction.mean[:, target - origin], prediction.sd[:, target - origin]
-        table = _with_interval(history.panel, origin, target, mean, np.hypot(sd, noise))
+        said = Predictive.normal(history.panel.link, mean, np.hypot(sd, noise))
+        table = _with_interval(history.panel, origin, target, said)
         tables.append(table.assign(method=name, weight=weights.get(name, 0.0)))
     return pd.concat(tables).dropna(subset="predicted")
 
 
-def _with_interval(panel: Panel, origin: int, target: int, mean: Array, width: Array) -> pd.DataFrame:
+def _with_interval(panel: Panel, origin: int, target: int, said: Predictive) -> pd.DataFrame:
     """A row a task: what it forecasts, value and interval, and the log density of what was observed (on the link)."""
-    lower, predicted, upper = value_interval(panel.link, mean, width)
-    observed = panel.link.of(panel.value[:, target], np.inf)
+    lower, predicted, upper = said.interval
     table = pd.DataFrame(panel.tasks, columns=["task", "metric"])
     return table.assign(
         ladder=panel.ladder,
@@ -88,10 +99,5 @@ def _with_interval(panel: Panel, origin: int, target: int, mean: Array, width: A
         predicted=predicted,
         lower=lower,
         upper=upper,
-        log_score=norm.logpdf(observed, mean, np.maximum(width, 1e-6)),
+        log_score=said.log_density(panel.value[:, target]),
     )
-
-
-def value_interval(link: Link, mean: Array, width: Array) -> tuple[Array, Array, Array]:
-    """Lower end, prediction and upper end on the scale of values."""
-    return link.inverse(mean - _REACH * width), link.inverse(mean), link.inverse(mean + _REACH * width)
