@@ -17,8 +17,10 @@ _LEVELS = (np.arange(100) + 0.5) / 100  # quantiles that stand for a distributio
 
 @dataclass(frozen=True, eq=False)
 class Predictive:
-    """A distribution a row: normals of `mean` and `sd` on the scale of `link` (arcsine or log), mixed by `weight`, each of
-    shape (rows, components). Rows of NaN stay NaN."""
+    """A distribution a row: normals of `mean` and `sd` on the scale of `link` (arcsine or log), mixed by `weight`.
+
+    Each has shape (rows, components). Rows of NaN stay NaN.
+    """
 
     link: Link
     weight: Array
