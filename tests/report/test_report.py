@@ -249,6 +249,14 @@ def test_a_missing_input_is_named_and_nothing_is_written(
     assert not (tmp_path / "reports").exists()
 
 
+def test_a_table_cut_off_at_the_end_of_a_row_is_named(mini: tuple[Path, Settings], tmp_path: Path) -> None:
+    shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "results" / "nano_mini" / "validation.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(TasklawsError, match=r"validation\.csv has no row of nano_mini .*: run `dvc repro --force val"):
+        build_report(tmp_path, mini[1])
+
+
 def test_an_item_text_cannot_break_the_page(mini: tuple[Path, Settings], tmp_path: Path) -> None:
     shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
     for path in (tmp_path / "data" / "items").glob("*.jsonl"):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item, read_items
 from tasklaws.core.settings import Settings, TrainSource
 from tasklaws.families.prompts import split_task
@@ -113,6 +114,8 @@ def load_results(root: Path, settings: Settings) -> Results:
     trained = any(isinstance(entry.source, TrainSource) for entry in entries.values())
     learned = {split_task(task)[0] for task in settings.corpus.mixture}
     by_task = ["family", "elicitation"]
+    forecasts, validation = FORECASTS.read(paths.forecasts), VALIDATION.read(paths.validation)
+    _refuse_gaps(forecasts, validation, paths.validation)
     return Results(
         paths=paths,
         rungs=rungs,
@@ -122,14 +125,22 @@ def load_results(root: Path, settings: Settings) -> Results:
         items=items,
         scores=_in_order(scores, ["rung"], list(rungs)),
         observations=observations,
-        forecasts=_in_order(FORECASTS.read(paths.forecasts), by_task, tasks),
-        validation=_in_order(VALIDATION.read(paths.validation), by_task, tasks, ["metric"]),
+        forecasts=_in_order(forecasts, by_task, tasks),
+        validation=_in_order(validation, by_task, tasks, ["metric"]),
         methods=METHOD_FORECASTS.read(paths.methods),
         bands=BANDS.read(paths.bands),
         laws=_law_table(paths.fits, ladder),
         mirage=_in_order(MIRAGE.read(paths.mirage), by_task, tasks),
         effective_numbers=_in_order(read_effective_numbers(paths.effective_numbers, ladder), by_task, tasks),
     )
+
+
+def _refuse_gaps(forecasts: pd.DataFrame, validation: pd.DataFrame, path: Path) -> None:
+    """Raise TasklawsError where a forecast lacks its outcome: a table that was cut off at the end of a row."""
+    told = set(validation[FORECASTS.keys].itertuples(index=False, name=None))
+    for key in forecasts[FORECASTS.keys].itertuples(index=False, name=None):
+        if key not in told:
+            raise TasklawsError(f"{path} has no row of {' '.join(key)}: run `dvc repro --force validate`")
 
 
 def _read_observations(paths: Paths, rungs: list[str]) -> pd.DataFrame:
