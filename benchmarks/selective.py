@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from backtest import ROLLING, rivals, say, with_errors
 from scipy.stats import binomtest
 
+from backtest import ROLLING, rivals, say, with_errors
 from tasklaws.forecast import priors
 from tasklaws.forecast.backtest import rolling_backtest
 from tasklaws.points import read_points
@@ -41,7 +41,12 @@ def selective(name: str, rows: pd.DataFrame, limits: dict[str, tuple[float, str]
     for part, (limit, kind) in limits.items():
         share = PARTS[part][0]
         found, oracle = (selected(rows, by, share) for by in ("expected_error_points", "error"))
-        say(f"{name}: surest {part}, of the mean error", f"{found:.3f} ({oracle:.2f})", f"<= {limit} {kind}", found <= limit)
+        say(
+            f"{name}: surest {part}, of the mean error",
+            f"{found:.3f} ({oracle:.2f})",
+            f"<= {limit} {kind}",
+            found <= limit,
+        )
 
 
 def clustered(inside: pd.Series, task: pd.Series) -> float:

@@ -1,4 +1,4 @@
-"""Widths of forecasts: by task, by ladder, by other ladders; and what the first forecasts of a small table are worth."""
+"""Widths of forecasts: by task, by ladder, by other ladders; and what first forecasts of a small table are worth."""
 
 import numpy as np
 import pytest
@@ -25,9 +25,9 @@ def known():
 def test_a_forecast_has_the_interval_of_a_normal_and_heavier_tails():
     said = predictive(ARCSINE, np.array([1.5]), np.array([0.1]))
     lower, middle, upper = (ARCSINE.of(value, np.inf)[0] for value in said.interval)
-    assert middle == pytest.approx(1.5, abs=1e-6)
-    assert upper - lower == pytest.approx(2 * norm.isf(0.05) * 0.1, rel=1e-3)
-    assert said.exceeds(ARCSINE.inverse(np.array([1.8])))[0] > 10 * norm.sf(3)
+    assert middle == pytest.approx(1.5, abs=1e-4)
+    assert upper - lower == pytest.approx(2 * norm.isf(0.05) * 0.1, rel=2e-3)
+    assert said.exceeds(ARCSINE.inverse(np.array([1.8])))[0] > 5 * norm.sf(3)
 
 
 def earlier(residual, weight=1.0, width=0.1):
@@ -45,7 +45,7 @@ def test_drift_is_what_most_tasks_were_off_by_and_is_0_without_tests():
 
 def test_intervals_are_scaled_by_what_would_have_held_90_percent():
     draws = np.random.default_rng(0).normal(0, 0.2, (200, 10))
-    assert ladder_scale([]) == pytest.approx(1, abs=0.03)
+    assert ladder_scale([]) == 1
     assert ladder_scale([earlier(row) for row in draws]) == pytest.approx(2, rel=0.05)
 
 

@@ -72,6 +72,26 @@ def test_inverse_then_rising_is_non_monotone_however_far_it_rises(n_rungs):
     assert verdicts(lambda rng: 0.4 - 0.2 * down + 0.6 * up, n_items=1000)["non-monotone"] >= 28
 
 
+def test_models_of_one_size_that_differ_make_no_turn():
+    """Four recipes at each of five sizes: their spread is noise."""
+    sizes = np.repeat(np.geomspace(1e7, 1e9, 5), 4)
+    calm = np.repeat([0.3, 0.36, 0.42, 0.46, 0.5], 4)
+    recipes = calm + np.tile([-0.12, -0.04, 0.04, 0.12], 5)
+    turning = np.repeat([0.3, 0.5, 0.7, 0.5, 0.3], 4)
+    known = panel([recipes, turning], sizes, n_items=5000, losses=False)
+    first, second = panel_verdicts(known, [NARROW] * 2)
+    assert first.verdict != "non-monotone"
+    assert second.verdict == "non-monotone"
+
+
+@pytest.mark.parametrize("n_rungs", [10, 30])
+def test_scatter_of_models_about_a_rise_is_no_turn(n_rungs):
+    def noisy(rng):
+        return 0.3 + 0.3 * np.linspace(0, 1, n_rungs) + rng.normal(0, 0.06, n_rungs)
+
+    assert verdicts(noisy, n_items=20_000)["non-monotone"] <= 5
+
+
 def test_a_steady_fall_may_be_lawful_and_says_so():
     known = panel([expit(1.5 - 0.4 * np.arange(8))], n_items=2000, losses=False)
     found = panel_verdicts(known, [NARROW])[0]
@@ -87,7 +107,7 @@ def test_four_rungs_in_order_may_be_luck():
 def test_a_forecast_that_is_too_wide_is_not_lawful():
     known = panel([expit(0.4 * np.arange(8) - 1.5)], n_items=2000, losses=False)
     wide = replace(NARROW, half=0.1, sd=0.12, sampling=0.01)
-    assert panel_verdicts(known, [wide])[0].verdict == "not enough rungs"
+    assert panel_verdicts(known, [wide])[0].verdict == "noisy"
     assert panel_verdicts(known, [replace(wide, gap=4.0)])[0].verdict == "too far"
     assert panel_verdicts(known, [replace(wide, sampling=0.1)])[0].verdict == "too few items"
 

@@ -96,7 +96,7 @@ def _rests_on(forecasts: pd.DataFrame) -> str:
     """How many forecasts of the same ladder the intervals rest on (`combine.interval_tests`)."""
     alone, most = int((forecasts["n_tests"] == 0).sum()), int(forecasts["n_tests"].max())
     if not most:
-        return "intervals rest on other ladders alone: with four known models or more they rest on earlier forecasts too"
+        return "intervals rest on other ladders alone: from four known models on, on earlier forecasts too"
     own = f"intervals rest on other ladders and on up to {most} earlier forecasts of each task's ladder"
     return f"{own}; {alone} rest on other ladders alone" if alone else own
 

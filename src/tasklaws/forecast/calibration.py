@@ -18,7 +18,6 @@ from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.proportions import scatter
 from tasklaws.stats.scores import LEVEL
 
-_NORMAL = float(norm.isf((1 - LEVEL) / 2))
 # Errors have more of both small and large than a normal: two normals of one mean, which hold LEVEL as one of sd 1 does.
 _SHARES, _SPREADS = np.array([0.75, 0.25]), np.array([0.748, 1.645])
 _BELIEF = 20.0  # weight of the belief that widths are right as other ladders say
@@ -98,7 +97,8 @@ def ladder_scale(tests: Sequence[Test]) -> float:
         off = off[np.isfinite(off)]
         sizes.append(off)
         weights.append(np.full(len(off), test.weight))
-    return _weighted_quantile(np.concatenate(sizes), np.concatenate(weights), LEVEL) / _NORMAL
+    reached = _weighted_quantile(np.concatenate(sizes), np.concatenate(weights), LEVEL)
+    return reached / _weighted_quantile(usual, weights[0], LEVEL)
 
 
 @cache

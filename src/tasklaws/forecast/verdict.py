@@ -11,7 +11,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.forecast.panel import Panel, date_of, size_column
 from tasklaws.stats.jumps import LEAST_SIZES, SIGMA, SIGNIFICANCE, FoundStep, find_step, mean_by_size, sampling_p_value
 from tasklaws.stats.links import ARCSINE, LOG
-from tasklaws.stats.proportions import fill_items, scatter
+from tasklaws.stats.proportions import fill_items, neighbour_distances, scatter
 
 Verdict = Literal[
     "lawful",
@@ -29,6 +29,7 @@ _RISE = 3.0  # the rise over the known rungs, in half-widths of the forecast's i
 _PRECISE = 0.05  # the widest half-width of a forecast that is of use: 5 points of score, or 5% of a loss
 _AGREED = 0.7  # the same between size and what all tasks of the ladder share
 _DEEP = 0.25  # a turn this deep, as a share of a curve's range, counts however consistent the rest is
+_MEDIAN_DISTANCE = 0.6745  # the median of a normal's distance from its middle, by its standard deviation
 _STRIDE = 1.5  # a target so many of the ladder's usual gaps ahead is no longer its next rung
 UNKNOWN_ITEMS = "n_items is unknown"
 UNKNOWN_STDERR = "its stderr is unknown"
@@ -160,7 +161,8 @@ def _widest_part(curve: KnownCurve, width: Width) -> tuple[Verdict, str]:
 
     With v the sampling variance of the wanted model's items, s that of models about the curve (`scatter`, less what
     sampling makes of it) and h the leverage of the ladder's next rung in a straight line, sampling's part is v (1 + h),
-    scatter's s (1 + h), and the rest is for how the curve goes on."""
+    scatter's s (1 + h), and the rest is for how the curve goes on. Up to the next rung that is scatter too: models that
+    do not go on as those before them did."""
     sizes = np.unique(curve.size)
     stride = float(np.median(np.diff(sizes)))
     ahead = curve.size.max() + stride - curve.size.mean()
@@ -173,9 +175,9 @@ def _widest_part(curve: KnownCurve, width: Width) -> tuple[Verdict, str]:
     rest = 1 - sampling - models
     shares = f"of its variance {sampling:.0%} is sampling of items, {models:.0%} scatter of models, {rest:.0%} how the "
     shares += f"curve goes on over {width.gap:.2g} e-folds"
-    if max(sampling, models, rest) == rest:
-        return ("too far" if width.gap > _STRIDE * stride else "not enough rungs"), shares
-    return ("too few items" if sampling >= models else "noisy"), shares
+    if sampling >= max(models, rest):
+        return "too few items", shares
+    return ("too far" if rest > models and width.gap > _STRIDE * stride else "noisy"), shares
 
 
 def _broken(curve: KnownCurve, tau: float, order: str) -> Judgement | None:
@@ -226,11 +228,14 @@ def step(curve: KnownCurve) -> FoundStep | None:
 
 def _turning(curve: KnownCurve) -> tuple[str | None, float]:
     """Evidence that a curve rises and falls, each by more than noise, if it does (best three-point contrast), and how
-    deep the turn is as a share of the curve's range. How models of one size differ is noise too."""
+    deep the turn is as a share of the curve's range. Noise is the sampling of items, how models of one size differ, or
+    how most models scatter about a steady bend (by the median distance from their neighbours), whichever is most."""
     sizes, means = mean_by_size(curve.size, curve.z)
     alike = len(curve.z) - len(sizes)
     apart = float(((curve.z - means[np.searchsorted(sizes, curve.size)]) ** 2).sum()) / max(alike, 1)
-    limit = SIGMA * np.sqrt(2 * max(float((curve.noise**2).mean()), apart))
+    distances = neighbour_distances(curve.size, curve.z)
+    usual = float(np.median(np.abs(distances - np.median(distances)))) / _MEDIAN_DISTANCE
+    limit = SIGMA * np.sqrt(2 * max(float((curve.noise**2).mean()), apart, usual**2))
     found: tuple[float, str | None] = (limit, None)
     for name, sign in (("falls, then rises", -1.0), ("rises, then falls", 1.0)):
         signed = sign * means

@@ -204,14 +204,20 @@ def _bound(value: Array, size: Array | None) -> float:
 
 
 def scatter(size: Array, z: Array) -> Array:
-    """Estimates of the variance of z about its curve, one for each point between two others in size: its squared
-    distance from the line through them, by what that is of independent points of variance 1. A bend counts too."""
+    """Estimates of the variance of z about its curve, one for each point between two others in size: the squares of
+    `neighbour_distances`. A bend counts too."""
+    return neighbour_distances(size, z) ** 2
+
+
+def neighbour_distances(size: Array, z: Array) -> Array:
+    """How far each point between two others in size lies from the line through them, by the standard deviation that
+    this has of independent points of variance 1."""
     order = np.lexsort((z, size))
     x, y = size[order], z[order]
     width = x[2:] - x[:-2]
     weight = np.where(width > 0, (x[1:-1] - x[:-2]) / np.where(width > 0, width, 1.0), 0.5)
     apart = y[1:-1] - (1 - weight) * y[:-2] - weight * y[2:]
-    return np.asarray(apart**2 / (1 + weight**2 + (1 - weight) ** 2))
+    return np.asarray(apart / np.sqrt(1 + weight**2 + (1 - weight) ** 2))
 
 
 def _items_by_rounding(value: Array) -> float:
