@@ -32,7 +32,17 @@ LOSSES = frozenset(
     {"target_bits_per_byte", "rc_bpb", "bits_per_byte", "bpb", "loss", "loss_nats", "ce", "ppl", "perplexity"}
     | {"word_perplexity", "byte_perplexity", "brier", "brier_score"}
 )
-VERDICT_NAMES = ("lawful", "no signal", "discontinuous", "non-monotone", "not enough rungs")
+VERDICT_NAMES = (
+    "lawful",
+    "at the floor",
+    "no signal",
+    "discontinuous",
+    "non-monotone",
+    "not enough rungs",
+    "too few items",
+    "too far",
+    "noisy",
+)
 POINTS_OF_HEADLINE = (2, 5, 10)
 HEADLINES = (*(f"within {points} points" for points in POINTS_OF_HEADLINE), "not forecastable")
 BASELINE_NAMES = ("repeat_last", "chance", "logistic", "two_step", "power")
@@ -253,7 +263,7 @@ PEOPLE_TO_TELL_APART = _table("people to tell two items apart", "rate*# odds_rat
 BACKTEST_FORECASTS = _table(
     "a backtest's forecast of a model, and what it did",
     f"ladder* task* metric* model* {_KNOWN_SIZES} {_INTERVAL} observed#? verdict method fit_status n_fit*# "
-    "expected_error_points# headline equivalent_items# log_score#? crps#? evidence",
+    "expected_error_points# headline equivalent_items# n_tests# log_score#? crps#? evidence",
 )
 BACKTEST_METHODS = _table(
     "what each single method and baseline says in a backtest",

@@ -63,6 +63,7 @@ class Backtest(Result):
                 f"the table lacks what these need (losses, tokens, chance ...): {', '.join(sorted(named - used))}"
             )
         lines += _doubts(self.forecasts)
+        lines.append(_rests_on(self.forecasts))
         count, found = len(self.forecasts), self.figures
         backward = int(self.forecasts["evidence"].str.endswith(BACKWARD).sum())
         if backward:
@@ -89,6 +90,15 @@ class Backtest(Result):
         ax = axes_or_new(ax)
         draw_predicted(ax, self.forecasts.dropna(subset="observed"))
         return ax
+
+
+def _rests_on(forecasts: pd.DataFrame) -> str:
+    """How many forecasts of the same ladder the intervals rest on (`combine.interval_tests`)."""
+    alone, most = int((forecasts["n_tests"] == 0).sum()), int(forecasts["n_tests"].max())
+    if not most:
+        return "intervals rest on other ladders alone: from four known models on, on earlier forecasts too"
+    own = f"intervals rest on other ladders and on up to {most} earlier forecasts of each task's ladder"
+    return f"{own}; {alone} rest on other ladders alone" if alone else own
 
 
 def _doubts(forecasts: pd.DataFrame) -> Iterator[str]:

@@ -4,17 +4,18 @@ At an origin the first rungs are known and later ones forecast. Every pair of an
 known rungs is a test that needs no held-out result. Pairs count by how alike their gap in ln size is to that of the
 forecast in question, and by how recent they are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES, RepeatLast
+from tasklaws.forecast.calibration import Test, drift, ladder_scale, predictive, task_scale
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS, noise_share, predictions
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction
-from tasklaws.stats.links import NODE_WEIGHTS, NODES
+from tasklaws.stats.links import NODE_WEIGHTS, NODES, Link
+from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.proportions import next_rung_variance
 
 LEAST_RUNGS = 3  # fewer: only the last rung can be repeated
@@ -23,15 +24,16 @@ _OWN = 10.0  # a task's own errors count as much as all tasks' once it has this 
 _EVEN = 2.0  # and equal weights as much as errors at this weight of pairs
 _ALIKE = 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
 _FADING = 0.92  # weight of a pair for each rung that it is older
-_BELIEF = 20.0  # weight of the belief that intervals are right as they are
+_AHEAD = 3  # rungs ahead of an origin that count as tests of intervals
 _LEAST_ERROR = 0.002  # two errors this far apart are hardly different
 
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """The combined forecast, each (tasks, targets) on the panel's link scale: `mean`, `sd` (without the target's own
-    items), `noise` (sd of their sampling), `overlap` (sd by their sharing skills), `scale` by which backtests widen the
-    interval; `weights` (methods, tasks) of `methods`."""
+    """The combined forecast of a target, each (tasks,) on the panel's link scale: `mean`, `sd` (without its own items),
+    `noise` (sd of their sampling), `overlap` (sd by their sharing skills), `scale` by which calibration widens
+    the interval, and `n_tests`, on how many earlier tests of the same ladder that rests; `weights` (methods, tasks) of
+    `methods`."""
 
     mean: Array
     sd: Array
@@ -40,16 +42,26 @@ class Forecast:
     scale: Array
     weights: Array
     methods: tuple[str, ...]
+    n_tests: int = 0
 
     @property
     def width(self) -> Array:
-        """Standard deviation of the observation."""
+        """What stands for the standard deviation of the observation: a normal of it has the same 90% interval."""
         return np.asarray(self.scale * np.hypot(np.hypot(self.sd, self.noise), self.overlap))
+
+    @property
+    def sampling(self) -> Array:
+        """The part of `width` that is the sampling of the target's own items, and their overlap."""
+        return np.asarray(self.scale * np.hypot(self.noise, self.overlap))
 
     @property
     def widening(self) -> Array:
         """By what factor overlap makes it wider."""
         return np.asarray(self.width / (self.scale * np.hypot(self.sd, self.noise)))
+
+    def predictive(self, link: Link) -> Predictive:
+        """The distribution of the observation."""
+        return predictive(link, self.mean, self.width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +71,7 @@ class History:
     panel: Panel
     _predicted: dict[tuple[str, int], dict[str, Prediction]] = field(default_factory=dict)
     _combined: dict[tuple[int, int], Forecast] = field(default_factory=dict)
+    _settled: dict[tuple[int, int], Forecast] = field(default_factory=dict)
 
     def with_n_eff(self, n_eff: float) -> "History":
         """The same with items worth `n_eff` independent tasks, on which predictions of single methods do not depend."""
@@ -90,6 +103,16 @@ class History:
             self._combined[origin, target] = combine(self, origin, target)
         return self._combined[origin, target]
 
+    def settled(self, origin: int, target: int) -> Forecast:
+        """The combination as other ladders would have it calibrated."""
+        if (origin, target) not in self._settled:
+            self._settled[origin, target] = settle(self, origin, target)
+        return self._settled[origin, target]
+
+    def residual(self, target: int, found: Forecast) -> Array:
+        """How far the target's known values lie above a forecast of it, on the link scale."""
+        return np.asarray(self.panel.link.of(self.panel.value[:, target], np.inf) - found.mean)
+
 
 def forecasters(panel: Panel) -> Sequence[Forecaster]:
     return (*(LOSS_METHODS if panel.loss else METHODS), RepeatLast())
@@ -106,7 +129,7 @@ def sampling(known: Panel) -> Array:
     return np.where(bounded & (not known.loss), found, found * np.sqrt(noise_share(known)))
 
 
-def _gap(panel: Panel, origin: int, target: int) -> float:
+def size_gap(panel: Panel, origin: int, target: int) -> float:
     """How far a target lies beyond the largest known model, in ln size."""
     return max(float(panel.size[target] - panel.size[:origin].max()), 0.0)
 
@@ -154,7 +177,7 @@ def combine(history: History, origin: int, target: int) -> Forecast:
     middle, sd = mix(weights, mean, spread)
     known = history.known(origin)
     # A target among the known models is pinned by both its neighbours: overlap adds nothing.
-    beyond = _gap(history.panel, origin, target) > 0
+    beyond = size_gap(history.panel, origin, target) > 0
     overlap = overlap_sd(known, middle, sd) if beyond else np.zeros_like(middle)
     return Forecast(middle, sd, sampling(known), overlap, np.ones_like(middle), weights, names)
 
@@ -167,10 +190,10 @@ def mix(weights: Array, mean: Array, sd: Array) -> tuple[Array, Array]:
 
 def _pairs(panel: Panel, origin: int, target: int) -> Iterator[tuple[int, int, float]]:
     """(earlier origin, later rung, weight) of the tests that the first `origin` models allow, less the lightest."""
-    here = np.log1p(_gap(panel, origin, target))
+    here = np.log1p(size_gap(panel, origin, target))
     for start in filter(panel.is_origin, range(LEAST_RUNGS, origin)):
         for rung in range(start, origin):
-            apart = (np.log1p(_gap(panel, start, rung)) - here) / _ALIKE
+            apart = (np.log1p(size_gap(panel, start, rung)) - here) / _ALIKE
             weight = float(np.exp(-0.5 * apart**2)) * _FADING ** (origin - 1 - rung)
             if weight >= 1e-3:
                 yield start, rung, weight
@@ -204,24 +227,32 @@ def _method_weights(history: History, origin: int, target: int, names: tuple[str
 
 
 def forecast(history: History, origin: int, target: int) -> Forecast:
-    """The combination with its interval scaled so that it would have held 90% of the earlier tests of all tasks."""
-    panel = history.panel
+    """The combination with its mean moved by the ladder's drift, and its interval scaled task by task and so that it
+    would have held 90% of the earlier tests of all tasks (`calibration`)."""
+    found = history.settled(origin, target)
+    tests = interval_tests(history, origin, target, history.settled)
+    return replace(found, scale=found.scale * ladder_scale(tests), n_tests=len(tests))
+
+
+def settle(history: History, origin: int, target: int) -> Forecast:
+    """The combination with its mean moved by the ladder's drift and each task's interval scaled as other ladders say,
+    before the factor of this ladder. Of losses, and of fewer than LEAST_RUNGS models, other ladders say nothing."""
     found = history.combined(origin, target)
-    sizes = norm.isf((1 - (np.arange(50) + 0.5) / 50) / 2)
-    residuals, weights = [sizes], [np.full(50, _BELIEF / 50)]
-    for start, rung, weight in _pairs(panel, origin, target):
-        if rung - start > 2:
-            continue
-        earlier = history.combined(start, rung)
-        off = np.abs(panel.link.of(panel.value[:, rung], np.inf) - earlier.mean) / earlier.width
-        off = off[np.isfinite(off)]
-        residuals.append(off)
-        weights.append(np.full(len(off), weight))
-    scale = _weighted_quantile(np.concatenate(residuals), np.concatenate(weights), 0.9) / norm.isf(0.05)
-    return replace(found, scale=np.full_like(found.mean, scale))
+    if origin < LEAST_RUNGS or history.panel.loss:
+        return found
+    tests = interval_tests(history, origin, target, history.combined)
+    gap = size_gap(history.panel, origin, target)
+    scale = task_scale(history.known(origin), found.sd, found.noise, gap, tests)
+    return replace(found, mean=found.mean + drift(tests), scale=scale)
 
 
-def _weighted_quantile(values: Array, weights: Array, level: float) -> float:
-    order = np.argsort(values)
-    reached = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][np.searchsorted(reached, level)])
+def interval_tests(
+    history: History, origin: int, target: int, forecast_of: Callable[[int, int], Forecast]
+) -> list[Test]:
+    """What earlier forecasts of the next rungs, as `forecast_of` an origin and a rung gives them, were worth."""
+    found = []
+    for start, rung, weight in _pairs(history.panel, origin, target):
+        if rung - start < _AHEAD:
+            earlier = forecast_of(start, rung)
+            found.append(Test(weight, history.residual(rung, earlier), earlier.width))
+    return found

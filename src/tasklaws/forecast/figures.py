@@ -13,9 +13,13 @@ from tasklaws.tables import BACKTEST_FORECASTS
 
 _COLOURS = {  # of the verdicts, in the order of the key
     "lawful": LIGHT["outcome"],
-    "not enough rungs": LIGHT["fit"],
     "discontinuous": LIGHT["forecast"],
     "non-monotone": LIGHT["scale6"],
+    "not enough rungs": LIGHT["fit"],
+    "too few items": LIGHT["scale3"],
+    "too far": LIGHT["scale1"],
+    "noisy": LIGHT["error"],
+    "at the floor": LIGHT["wrong"],
     "no signal": LIGHT["chance"],
 }
 

@@ -8,6 +8,7 @@ import numpy as np
 from tasklaws.core.arrays import Array
 from tasklaws.forecast import axes
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction
+from tasklaws.forecast.priors import kernel_shares
 from tasklaws.stats import gaussian_process as mixture
 from tasklaws.stats.links import ARCSINE, LOG, LOG_LOG, LOGIT, NODE_WEIGHTS, NODES, Link
 
@@ -27,8 +28,8 @@ class Method:
         if places is None:
             return None
         z = self.link.of(known.value, known.items)
-        noise = noise_share(known)[:, None] * self.link.variance(_steadied(known), known.items)
-        found = mixture.predict_targets(*places, z, noise, self.link)
+        noise = sampling_variance(known, self.link)
+        found = mixture.predict_targets(*places, z, noise, self.link, kernel_shares(self.link))
         return _to_prediction(found, self.link, known.link)
 
 
@@ -50,6 +51,12 @@ LOSS_METHODS = (
     Method("reducible_loss", axes.reducible_loss, LOG),
     Method("validation_loss", axes.validation_loss, LOG),
 )
+
+
+def sampling_variance(known: Panel, link: Link) -> Array:
+    """Variance of known values on a link's scale by what of the sampling of items differs between models, (tasks,
+    models)."""
+    return np.asarray(noise_share(known)[:, None] * link.variance(_steadied(known), known.items))
 
 
 def noise_share(panel: Panel) -> Array:
