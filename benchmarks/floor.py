@@ -16,12 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from backtest import ROLLING, say
 from sklearn.metrics import roc_auc_score
 
-from tasklaws.core.arrays import Array
+from backtest import ROLLING, say
 from tasklaws.forecast import priors
-from tasklaws.forecast.combine import LEAST_RUNGS, History, forecast
+from tasklaws.forecast.combine import LEAST_RUNGS, History, forecast, size_gap
 from tasklaws.forecast.engine import outlook
 from tasklaws.forecast.floor import LEAVES, floors
 from tasklaws.forecast.panel import build_panels
@@ -44,14 +43,15 @@ def from_the_floor(source: str, history: History) -> Iterator[pd.DataFrame]:
     """A row for each forecast from the floor of one ladder."""
     panel = history.panel
     for origin in range(LEAST_RUNGS, len(panel.models)):
-        level = floors(history.known(origin))
+        known = history.known(origin)
+        level = floors(known)
         for target in range(origin, len(panel.models)):
             value = panel.value[:, target]
             rows = np.isfinite(level) & np.isfinite(value)
             if not rows.any():
                 continue
             found = forecast(history, origin, target)
-            said = outlook(history, origin, target, found, level)
+            said = outlook(known, size_gap(panel, origin, target), found)
             engine = found.predictive(panel.link)
             normal = Predictive.normal(panel.link, found.mean, found.width)
             table = pd.DataFrame(panel.tasks, columns=["task", "metric"]).assign(

@@ -203,8 +203,8 @@ EFFECTIVE_NUMBERS = _table(
 # n_items / n_eff (1: independent items), and `widening` what that multiplied link_sd by.
 _FORECAST = (
     f"ladder* rung* {_CURVE_KEYS} {_SIZES} {_INTERVAL} expected_error_points# headline leaves_floor#? "
-    "equivalent_items# link_mean# link_sd# design_effect# widening# repeat_last# chance#? logistic#? two_step#? power#? method fit_status verdict "
-    "evidence"
+    "equivalent_items# link_mean# link_sd# design_effect# widening# repeat_last# chance#? logistic#? two_step#? "
+    "power#? method fit_status verdict evidence"
 )
 FORECASTS = _table("the forecast of a holdout rung, written before it is scored", _FORECAST)
 METHOD_FORECASTS = _table(

@@ -15,7 +15,7 @@ from tasklaws.forecast.combine import (
     sampling,
     size_gap,
 )
-from tasklaws.forecast.floor import LEAVES, decades, floors, from_floor, in_words
+from tasklaws.forecast.floor import LEAVES, after_jump, decades, floors, from_floor, in_words
 from tasklaws.forecast.panel import Panel, size_column
 from tasklaws.forecast.verdict import Width, panel_verdicts
 from tasklaws.stats.predictive import Predictive
@@ -43,13 +43,13 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
     floor = floors(known)
     for target in targets:
         found = forecast(history, origin, target)
-        said = outlook(history, origin, target, found, floor)
+        gap = size_gap(history.panel, origin, target)
+        said = outlook(known, gap, found)
         leaves = np.where(np.isfinite(floor), said.exceeds(np.nan_to_num(floor) + LEAVES), np.nan)
         table = _with_interval(history.panel, origin, target, said)
         predicted = table["predicted"].to_numpy()
         unit = predicted if known.loss else np.ones_like(predicted)
         half = (table["upper"] - table["lower"]).to_numpy() / 2 / unit
-        gap = size_gap(history.panel, origin, target)
         parts = zip(half, found.width, found.sampling, strict=True)
         verdicts = panel_verdicts(known, [Width(*map(float, part), gap) for part in parts])
         backward = _backward(history.panel, known, target)
@@ -81,12 +81,11 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
     return pd.concat(tables, ignore_index=True), pd.concat(methods, ignore_index=True)
 
 
-def outlook(history: History, origin: int, target: int, found: Forecast, floor: Array) -> Predictive:
-    """The distribution of a target of which the combination is `found`; tasks at the `floor` (`floor.floors`) may leave
-    it."""
-    known = history.known(origin)
-    gap = decades(known, size_gap(history.panel, origin, target))
-    return from_floor(known, floor, gap, found.predictive(history.panel.link))
+def outlook(known: Panel, gap: float, found: Forecast) -> Predictive:
+    """The distribution of a target, `gap` in ln size beyond the known models, of which the combination is `found`:
+    tasks at the floor may leave it, and those that the last rung alone shows to have risen may stay where they are."""
+    far = decades(known, gap)
+    return from_floor(known, floors(known), far, after_jump(known, far, found.predictive(known.link)))
 
 
 def _headlines(said: Predictive, predicted: Array, unit: Array) -> list[str]:

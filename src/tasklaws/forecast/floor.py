@@ -1,8 +1,9 @@
-"""Leaving the floor: at chance now is not at chance later.
+"""Leaving the floor: at chance now is not at chance later. And a step seen once: it may be all there is.
 
 A forecast from the floor is a mixture: the task stays, near where the engine sees it, or it has left by then, with a
 rise that has a long tail and grows with the gap. How likely that is, other ladders say (floor.json, made by
-tools/make_floor.py)."""
+tools/make_floor.py). Where the last rung alone jumped, a curve drawn through it rises further and further; half of the
+forecast is that the task stays where it is."""
 
 from typing import NamedTuple
 
@@ -22,15 +23,21 @@ _SMALLEST_GAP = 0.05  # decades
 _STEEPEST = 3.0  # sigma of a trend, beyond which it says no more
 # How known rungs and chance place a task that stays: rungs that all score alike are one answer to every item.
 _ALIKE = 0.7  # of a distinct score
-_CHANCE = 0.3  # chance counts as so many distinct scores
-_CHANCE_GROWS = 2.5  # and as that many times more for each decade
-# Its variance: that share of the engine's, that share of all sampling of the items, and that much for each decade.
-_OF_WIDTH, _OF_SAMPLING, _BY_DECADE = 0.3, 0.4, 2.3e-4
+_CHANCE = 1.0  # chance counts as so many distinct scores for each decade
+# Its variance far away: that share of the engine's, that share of all sampling of the items, that much for each decade.
+_OF_WIDTH, _OF_SAMPLING, _BY_DECADE = 0.25, 0.37, 2.3e-4
+_NEAR = 0.4  # decades over which the engine's own variance gives way to that
 # How far a task that left has risen: a lognormal of this median at one decade, growing with that power of the gap.
-_RISE, _RISE_GROWS, _RISE_SPREAD = 0.125, 0.8, 0.64
+_RISE, _RISE_GROWS, _RISE_SPREAD = 0.12, 0.8, 0.64
 _PARTS = 5  # normals that stand for it
 _OVERLAP = 0.35  # their width, in spreads of the rise's logarithm
 _LEAST_SD = 0.02
+# A jump of the last rung alone: that far above all earlier ones, and that many sigma of their sampling.
+_JUMP, _SIGMAS = 0.08, 3.0
+_BEFORE = 3  # rungs at least
+_STAYS = 0.5  # share of the forecast that is that it stays
+_VARIANCE, _VARIANCE_NOW = 0.15**2, 0.3  # of the place where it stays, for each decade, and at once in decades
+_COUNTS = {"three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10, "fifteen": 15, "twenty": 20, "fifty": 50}
 
 
 class Standing(NamedTuple):
@@ -107,10 +114,11 @@ def from_floor(
     """Forecasts `gap` decades beyond the known models (`decades`), in which tasks at the `floor` (`floors`) may leave
     it; all other rows are as `said`.
 
-    With p = expit(`features` b), a task stays with 1 - p: `said` with its mean drawn to the floor, the more the further
-    and the fewer different scores the known rungs have, and a variance of its own. With p it has left: it stands a
-    rise r above that, on 1 - (1 - score) exp(-r / (1 - score)), so that it never reaches 1, with ln r normal about
-    ln (.125 gap^.8) with sd .64. b is of public ladders (default: what `priors.leaving_out` leaves of them)."""
+    With p = expit(`features` b), a task stays with 1 - p: `said` with its mean drawn to chance, the more the further
+    and the fewer different scores the known rungs have, and beyond half a decade a variance of its own; where a guess
+    scores nothing, `said` as it is. With p it has left: it stands a rise r above that, on
+    1 - (1 - score) exp(-r / (1 - score)), so that it never reaches 1, with ln r normal about ln (.12 gap^.8) with an
+    sd of .64. b is of public ladders (default: what `priors.leaving_out` leaves of them)."""
     rows = np.flatnonzero(np.isfinite(floor))
     if not len(rows):
         return said
@@ -118,14 +126,16 @@ def from_floor(
     leaves = expit(features(known, rows, gap) @ (floor_coefficients() if coefficients is None else coefficients))
     scores = [len(np.unique(row[np.isfinite(row)].round(9))) for row in known.value[rows]]
     own = (np.array(scores) - _ALIKE)[:, None]
-    chance = _CHANCE * (1 + _CHANCE_GROWS * gap)
+    guessed = floor[rows, None] > 0
+    chance = np.where(guessed, _CHANCE * gap, 0.0)
     middle = (own * said.mean[rows] + chance * said.link.of(floor[rows], np.inf)[:, None]) / (own + chance)
-    more = _OF_SAMPLING / _items(known, rows) + _BY_DECADE * gap
+    far = np.where(guessed, -np.expm1(-gap / _NEAR), 0.0)
+    more = far * (_OF_SAMPLING / _items(known, rows) + _BY_DECADE * gap)[:, None]
     weight, mean, sd = (np.pad(part, ((0, 0), (0, _PARTS))) for part in (said.weight, said.mean, said.sd))
     count = said.mean.shape[1]
     weight[rows, :count] *= (1 - leaves)[:, None]
     mean[rows, :count] = middle
-    sd[rows, :count] = np.sqrt(_OF_WIDTH * said.sd[rows] ** 2 + more[:, None])
+    sd[rows, :count] = np.sqrt((1 - far + far * _OF_WIDTH) * said.sd[rows] ** 2 + more)
     score = said.link.inverse((said.weight[rows] * middle).sum(axis=1))[:, None]
     spread = np.exp(_RISE_SPREAD * ndtri((np.arange(_PARTS) + 0.5) / _PARTS))
     rise = _RISE * gap**_RISE_GROWS * spread
@@ -138,6 +148,40 @@ def from_floor(
     return Predictive(said.link, weight, mean, sd)
 
 
+def jumped(known: Panel) -> NDArray[np.bool_]:
+    """Which tasks the last rung alone shows to have risen: it stands 8 points, and 3 sigma of sampling, above the best
+    of at least three earlier ones."""
+    rows = np.flatnonzero((np.isfinite(known.value).sum(axis=1) > _BEFORE) & (not known.loss))
+    found = np.zeros(len(known.tasks), dtype=bool)
+    if len(rows):
+        last, earlier = _last(known, rows), known.value[rows].copy()
+        earlier[np.arange(len(rows)), last] = np.nan
+        mean = np.nanmean(earlier, axis=1)
+        sigma = np.sqrt(np.maximum(mean * (1 - mean), 0.01) / _items(known, rows))
+        rise = known.value[rows, last] - np.nanmax(earlier, axis=1)
+        found[rows] = rise > np.maximum(_SIGMAS * sigma, _JUMP)
+    return found
+
+
+def _last(known: Panel, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The place of the largest model that was asked each of these tasks."""
+    return np.asarray(known.value.shape[1] - 1 - np.argmax(np.isfinite(known.value[rows])[:, ::-1], axis=1))
+
+
+def after_jump(known: Panel, gap: float, said: Predictive) -> Predictive:
+    """Forecasts `gap` decades beyond the known models, of which half is, where the last rung `jumped`, that the score
+    stays where that has it, with a variance of .15^2 (gap + .3) and the sampling of the items."""
+    rows = np.flatnonzero(jumped(known))
+    if not len(rows):
+        return said
+    weight, mean, sd = (np.pad(part, ((0, 0), (0, 1))) for part in (said.weight, said.mean, said.sd))
+    weight[rows] *= 1 - _STAYS
+    weight[rows, -1] = _STAYS
+    mean[rows, -1] = known.link.of(known.value[rows, _last(known, rows)], np.inf)
+    sd[rows, -1] = np.sqrt(_VARIANCE * (gap + _VARIANCE_NOW) + 1 / _items(known, rows))
+    return Predictive(said.link, weight, mean, sd)
+
+
 def in_words(probability: float, known: Panel, gap: float) -> str:
     """What `leaves_floor` says, for the evidence; `gap` in ln size."""
     of = {"n_params": "parameters", "train_flops": "compute", "date": "usual growth of compute"}[size_column(known)]
@@ -147,17 +191,8 @@ def in_words(probability: float, known: Panel, gap: float) -> str:
 
 def _about(probability: float) -> str:
     """A share as people say it: "about one in five"."""
-    named = {
-        2: "half of the",
-        3: "one in three",
-        4: "one in four",
-        5: "one in five",
-        6: "one in six",
-        8: "one in eight",
-    }
-    named |= {10: "one in ten", 15: "one in fifteen", 20: "one in twenty", 30: "one in thirty", 50: "one in fifty"}
     if probability < 1 / 60:
         return "fewer than one in fifty"
-    if probability > 0.58:
+    if probability > 0.4:
         return f"about {min(round(10 * probability), 9)} in ten"
-    return "about " + named[min(named, key=lambda count: abs(np.log(probability * count)))]
+    return "about one in " + min(_COUNTS, key=lambda name: abs(np.log(probability * _COUNTS[name])))
