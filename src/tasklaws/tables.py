@@ -202,9 +202,9 @@ EFFECTIVE_NUMBERS = _table(
 # `link_mean` and `link_sd` are the forecast on the scale on which it is normal (stats.links); `design_effect` is
 # n_items / n_eff (1: independent items), and `widening` what that multiplied link_sd by.
 _FORECAST = (
-    f"ladder* rung* {_CURVE_KEYS} {_SIZES} {_INTERVAL} expected_error_points# headline equivalent_items# link_mean# "
-    "link_sd# design_effect# widening# repeat_last# chance#? logistic#? two_step#? power#? method fit_status verdict "
-    "evidence"
+    f"ladder* rung* {_CURVE_KEYS} {_SIZES} {_INTERVAL} expected_error_points# headline leaves_floor#? "
+    "equivalent_items# link_mean# link_sd# design_effect# widening# repeat_last# chance#? logistic#? two_step#? "
+    "power#? method fit_status verdict evidence"
 )
 FORECASTS = _table("the forecast of a holdout rung, written before it is scored", _FORECAST)
 METHOD_FORECASTS = _table(
@@ -263,7 +263,7 @@ PEOPLE_TO_TELL_APART = _table("people to tell two items apart", "rate*# odds_rat
 BACKTEST_FORECASTS = _table(
     "a backtest's forecast of a model, and what it did",
     f"ladder* task* metric* model* {_KNOWN_SIZES} {_INTERVAL} observed#? verdict method fit_status n_fit*# "
-    "expected_error_points# headline equivalent_items# n_tests# log_score#? crps#? evidence",
+    "expected_error_points# headline leaves_floor#? equivalent_items# n_tests# log_score#? crps#? evidence",
 )
 BACKTEST_METHODS = _table(
     "what each single method and baseline says in a backtest",

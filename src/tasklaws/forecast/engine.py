@@ -15,6 +15,7 @@ from tasklaws.forecast.combine import (
     sampling,
     size_gap,
 )
+from tasklaws.forecast.floor import LEAVES, after_jump, decades, floors, from_floor, in_words
 from tasklaws.forecast.panel import Panel, size_column
 from tasklaws.forecast.verdict import Width, panel_verdicts
 from tasklaws.stats.predictive import Predictive
@@ -33,23 +34,27 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
     (nats, on the link scale). A task that no known model was asked has no row. `evidence` ends in BACKWARD where the
     wanted model is smaller, or no later, than a known one. `equivalent_items`, so many items of the task, asked of the
     wanted model itself, would tell its score as well as the forecast does: on the arcsine scale n items have a variance
-    of 1 / n, whatever the score; of a loss, it is (loss / sd)^2.
+    of 1 / n, whatever the score; of a loss, it is (loss / sd)^2. `leaves_floor` is the probability that a task whose
+    known rungs are all at the floor stands LEAVES above it, empty of other tasks (`floor`).
     """
     tables, methods = [], []
     known = history.known(origin)
     enough = len(np.unique(known.size)) >= LEAST_RUNGS
+    floor = floors(known)
     for target in targets:
         found = forecast(history, origin, target)
-        said = found.predictive(history.panel.link)
+        gap = size_gap(history.panel, origin, target)
+        said = outlook(known, gap, found)
+        leaves = np.where(np.isfinite(floor), said.exceeds(np.nan_to_num(floor) + LEAVES), np.nan)
         table = _with_interval(history.panel, origin, target, said)
         predicted = table["predicted"].to_numpy()
         unit = predicted if known.loss else np.ones_like(predicted)
         half = (table["upper"] - table["lower"]).to_numpy() / 2 / unit
-        gap = size_gap(history.panel, origin, target)
         parts = zip(half.tolist(), found.width.tolist(), found.sampling.tolist(), strict=True)
         verdicts = panel_verdicts(known, [Width(own, width, of_items, gap) for own, width, of_items in parts])
         backward = _backward(history.panel, known, target)
         link_mean, link_sd = said.moments
+        width = np.where(np.isfinite(floor), link_sd, found.width)
         table = table.assign(
             **{name: getattr(history.panel, name)[target] for name in SIZES},
             observed=history.panel.value[:, target],
@@ -60,8 +65,12 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
             headline=_headlines(said, predicted, unit),
             crps=said.crps(history.panel.value[:, target]),
             n_tests=found.n_tests,
-            equivalent_items=1 / np.maximum(found.width**2 - (found.scale * found.noise) ** 2, 1e-12),
-            evidence=[one.evidence + backward for one in verdicts],
+            leaves_floor=leaves,
+            equivalent_items=1 / np.maximum(width**2 - (found.scale * found.noise) ** 2, 1e-12),
+            evidence=[
+                one.evidence + (f"; {in_words(one_leaves, known, gap)}" if one_leaves >= 0 else "") + backward
+                for one, one_leaves in zip(verdicts, leaves, strict=True)
+            ],
             link_mean=link_mean,
             link_sd=link_sd,
             design_effect=panel_design_effect(known),
@@ -70,6 +79,13 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
         tables.append(table.dropna(subset="predicted"))
         methods.append(_method_table(history, origin, target, found))
     return pd.concat(tables, ignore_index=True), pd.concat(methods, ignore_index=True)
+
+
+def outlook(known: Panel, gap: float, found: Forecast) -> Predictive:
+    """The distribution of a target, `gap` in ln size beyond the known models, of which the combination is `found`:
+    tasks at the floor may leave it, and those that the last rung alone shows to have risen may stay where they are."""
+    far = decades(known, gap)
+    return from_floor(known, floors(known), far, after_jump(known, far, found.predictive(known.link)))
 
 
 def _headlines(said: Predictive, predicted: Array, unit: Array) -> list[str]:

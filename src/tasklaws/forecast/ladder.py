@@ -9,12 +9,11 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.baselines import RepeatLast
-from tasklaws.forecast.combine import Forecast, History, forecast, mix
-from tasklaws.forecast.engine import forecast_tables
+from tasklaws.forecast.combine import Forecast, History, forecast, mix, size_gap
+from tasklaws.forecast.engine import forecast_tables, outlook
 from tasklaws.forecast.fits_file import FittedCurve
 from tasklaws.forecast.panel import build_panels
 from tasklaws.points import to_points
-from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.rasch import forecast_items
 from tasklaws.tables import (
     BANDS,
@@ -71,12 +70,12 @@ def forecast_bands(observations: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFr
     wanted = pd.DataFrame({"rung": models, "n_params": grid, "n_tokens": tokens, "train_flops": 6 * grid * tokens})
     parts = []
     for history, known, targets in _histories(observations, wanted):
-        panel = history.panel
+        panel, seen = history.panel, history.known(known)
         for target in targets:
             found = forecast(history, known, target)
             if panel.size[target] < panel.size[:known].max():
                 found = _without(RepeatLast().name, found, history, known, target)
-            lower, predicted, upper = Predictive.normal(panel.link, found.mean, found.width).interval
+            lower, predicted, upper = outlook(seen, size_gap(panel, known, target), found).interval
             part = pd.DataFrame(panel.tasks, columns=["task", "metric"])
             part = part.assign(ladder=panel.ladder, n_params=panel.n_params[target])
             parts.append(part.assign(predicted=predicted, lower=lower, upper=upper))

@@ -1,4 +1,5 @@
-"""What public ladders say of a ladder before it says anything itself: constants made by tools/make_priors.py."""
+"""What public ladders say of a ladder before it says anything itself: constants made by tools/make_priors.py
+and tools/make_floor.py."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -45,6 +46,13 @@ def width_coefficients() -> Array:
     return np.asarray(_constants()["width"], dtype=float)
 
 
+def floor_coefficients() -> Array:
+    """The coefficients of `floor.features`, (features,); a source without tasks at the floor gave none of them."""
+    made, left_out = _read("floor.json"), _left_out.get()
+    found: Mapping[str, Any] = made["without"].get(left_out, made["all"])
+    return np.asarray(found["leaves"], dtype=float)
+
+
 def _constants() -> Mapping[str, Any]:
     left_out = _left_out.get()
     found: Mapping[str, Any] = _read()["all"] if left_out is None else _read()["without"][left_out]
@@ -57,6 +65,6 @@ def forget() -> None:
 
 
 @cache
-def _read() -> Mapping[str, Any]:
-    found: Mapping[str, Any] = json.loads((files("tasklaws.forecast") / "priors.json").read_text(encoding="utf-8"))
+def _read(name: str = "priors.json") -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads((files("tasklaws.forecast") / name).read_text(encoding="utf-8"))
     return found

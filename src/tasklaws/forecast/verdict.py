@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy.special import ndtri
 
 from tasklaws.core.arrays import Array
+from tasklaws.forecast.floor import standing
 from tasklaws.forecast.panel import Panel, date_of, size_column
 from tasklaws.stats.jumps import LEAST_SIZES, SIGMA, SIGNIFICANCE, FoundStep, find_step, mean_by_size, sampling_p_value
 from tasklaws.stats.links import ARCSINE, LOG
@@ -205,19 +205,19 @@ def _flat(curve: KnownCurve) -> str | None:
 
 
 def _at_chance(curve: KnownCurve) -> str | None:
-    """Evidence that no rung is above chance, if none is (one-sided, Bonferroni over rungs); where the best is as far
-    below it, the chance itself is in doubt."""
-    if not np.isfinite(curve.chance) or curve.chance <= 0 or curve.loss:
+    """Evidence that no rung is above chance, if none is (`floor.standing`); where the best is as far below it, the
+    chance itself is in doubt."""
+    if curve.loss:
         return None
-    sd = np.sqrt(curve.chance * (1 - curve.chance) / curve.items)
-    above = float((curve.value.max() - curve.chance) / sd)
-    limit = -ndtri(SIGNIFICANCE / len(curve.value))
-    if above > limit:
+    found = standing(curve.value.max(), len(curve.value), curve.items, curve.chance)
+    if not found.at:
         return None
-    if above < -limit:
-        best = f"the best rung has {curve.value.max():.3g}, {-above:.1f} sigma below"
-        return f"{BELOW_CHANCE} {curve.chance:.3g}: {best}: is the chance right?"
-    return f"at chance {curve.chance:.3g}: the best rung has {curve.value.max():.3g}, {above:.1f} sigma above"
+    best = f"the best rung has {curve.value.max():.3g}"
+    if found.far_below:
+        return f"{BELOW_CHANCE} {found.floor:.3g}: {best}, {-found.sigma:.1f} sigma below: is the chance right?"
+    if found.floor == 0:
+        return f"at the floor: {best}, no more than one item in a hundred"
+    return f"at chance {found.floor:.3g}: {best}, {found.sigma:.1f} sigma above"
 
 
 def step(curve: KnownCurve) -> FoundStep | None:
