@@ -115,8 +115,8 @@ def _unknown(value: Array) -> Array:
     return np.outer(lacking, lacking) if 0 < lacking.sum() < len(value) else np.zeros((len(value), len(value)))
 
 
-VARIANCES = dict(params=0.5, tokens=0.5, day=0.3, walk=0.1, unknown=0.3, group=0.2, words=0.1, own=0.2)
-WITHIN = dict(group=0.5, words=0.1, walk=0.1)
+VARIANCES = dict(params=0.5, tokens=0.5, day=0.3, walk=0.1, unknown=0.3, group=0.2, group_slope=0.1, words=0.1, own=0.2)
+WITHIN = dict(group=0.5, group_slope=0.3, slope=0.2, token=0.2, words=0.1, walk=0.1)
 BELIEF = 3.0
 
 
@@ -131,6 +131,7 @@ def model_kernels(known: Panel, wanted: Panel) -> Kernels:
         "walk": _walk(days),
         "unknown": _unknown(params),
         "group": _alike(_makers(known, wanted)),
+        "group_slope": _alike(_makers(known, wanted)) * _line(params, n_known, 1.0),
         "words": _by_words(names, n_known),
         "own": np.eye(len(names)),
     }
@@ -139,8 +140,12 @@ def model_kernels(known: Panel, wanted: Panel) -> Kernels:
 
 def task_kernels(known: Panel, wanted: Panel) -> Kernels:
     n_known, names = len(known.models), [*known.models, *wanted.models]
+    params = _known_or_named(known, wanted)
     matrices = {
         "group": _alike(_makers(known, wanted)),
+        "group_slope": _alike(_makers(known, wanted)) * _line(params, n_known, 1.0),
+        "slope": _line(params, n_known, 1.0),
+        "token": _line(np.log(_joined("n_tokens", known, wanted)), n_known, 1.0),
         "words": _by_words(names, n_known),
         "walk": _walk(_joined("days", known, wanted)),
     }

@@ -10,6 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_ndtr
+from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
 
@@ -79,19 +82,38 @@ def forecast_targets(
     within_task: Kernels,
     rank: int,
     rounds: int,
+    censored: NDArray[np.bool_] | None = None,
 ) -> Factors:
     """Forecast every task at the wanted models.
 
     `z` (tasks, known models) with NaN where unknown; `variance` is the part of its noise that is known, that of
-    sampling. Kernels are over known models and behind them the wanted ones."""
+    sampling. Of `censored` values it is known but that they are no more than z. Kernels are over known models and behind them the wanted ones."""
     n_known = z.shape[1]
     patterns = list(_patterns(z))
     tasks, models = _start(z, over_models, within_task, rank)
     ranks = over_models.ranks(n_known), within_task.ranks(n_known)
+    limit, sampled = z, variance
     for _ in range(rounds):
         residual = _update_tasks(z, variance, models, tasks, within_task, ranks[1], patterns)
         _update_models(z - residual, variance, models, tasks, over_models, ranks[0])
+        if censored is not None and censored.any():
+            expected = tasks.coefficients[:, :1] + tasks.coefficients[:, 1:] @ models.mean + residual
+            z, variance = _below(limit, sampled, expected, tasks.noise[:, None], censored)
     return _predict(z, variance, models, tasks, over_models, within_task, patterns)
+
+
+def _below(
+    limit: Array, sampled: Array, expected: Array, noise: Array, censored: NDArray[np.bool_]
+) -> tuple[Array, Array]:
+    """Values and variances of normal observations that say of an expected value what "z <= limit" does, to the second
+    order: ln Phi(x), x = (limit - expected) / s, has the slope -q / s and the curvature -q (q + x) / s^2 in `expected`,
+    q = phi(x) / Phi(x)."""
+    sd = np.sqrt(noise + sampled)
+    x = np.clip((limit - expected) / sd, -30, 30)
+    q = np.exp(norm.logpdf(x) - log_ndtr(x))
+    precision = np.maximum(q * (q + x), 1e-6) / sd**2
+    z = np.where(censored, expected - q / sd / precision, limit)
+    return z, np.where(censored, np.maximum(1 / precision - noise, 0.0), sampled)
 
 
 def _patterns(z: Array) -> Iterator[tuple[Array, Array]]:
@@ -238,11 +260,26 @@ def _update_models(
     covariance = np.linalg.inv(full.reshape(size, size))
     models.mean = (covariance @ right.ravel()).reshape(rank, n_models)
     models.covariance = covariance.reshape(rank, n_models, rank, n_models)
+    _unit_scale(models, tasks)
     for one in range(rank):
         moment = models.covariance[one, :, one, :] + np.outer(models.mean[one], models.mean[one])
-        effects = _moments(matrices, models.variances[one], ranks, inverses[one], moment)
+        effects = _moments(matrices, models.variances[one], ranks, np.linalg.inv(np.einsum("c,cmn->mn", models.variances[one], matrices) + _RIDGE * np.eye(n_models)), moment)
         found = (effects + over.belief * over.variances) / (ranks + over.belief)
         models.variances[one] = np.maximum(found, _RIDGE)
+
+
+def _unit_scale(models: _Models, tasks: _Tasks) -> None:
+    """Give each factor a root mean square of 1 over the known models, loadings in inverse proportion: the data tell
+    but their product, and what is expected of variances is on that scale."""
+    scale = np.maximum(np.sqrt((models.mean**2).mean(axis=1)), 1e-6)
+    models.mean = models.mean / scale[:, None]
+    models.covariance = models.covariance / scale[:, None, None, None] / scale[None, None, :, None]
+    models.variances = models.variances / scale[:, None] ** 2
+    by = np.concatenate([[1.0], scale])
+    tasks.coefficients = tasks.coefficients * by
+    tasks.covariance = tasks.covariance * by[:, None] * by
+    tasks.centre = tasks.centre * by
+    tasks.spread = tasks.spread * by[:, None] * by
 
 
 def _predict(
