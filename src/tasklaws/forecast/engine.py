@@ -80,7 +80,7 @@ def _method_table(history: History, origin: int, target: int, found: Forecast) -
     noise = sampling(history.known(origin))
     weights = dict(zip(found.methods, found.weights, strict=True))
     tables = []
-    for name, prediction in (history.by_baseline(origin) | history.by_method(origin)).items():
+    for name, prediction in (history.by_baseline(origin) | history.in_use(origin)).items():
         mean, sd = prediction.mean[:, target - origin], prediction.sd[:, target - origin]
         said = Predictive.normal(history.panel.link, mean, np.hypot(sd, noise))
         table = _with_interval(history.panel, origin, target, said)
