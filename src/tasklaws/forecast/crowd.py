@@ -24,13 +24,16 @@ from tasklaws.stats.scores import LEVEL
 if TYPE_CHECKING:
     from tasklaws.forecast.combine import History
 
-CROWD: tuple[Forecaster, ...] = (Skills(), BestSoFar(), MedianOfLastFive(), RepeatLast())
+CROWD: tuple[Forecaster, ...] = (Skills(), BestSoFar())
 _FEWEST_MODELS = 10
 _SCATTERED = 0.25  # how far neighbours in size differ, as a share of how far any two models do
 _FAMILIES = 3
 _MOST_ORIGINS = 12
 _LEAST_ORIGIN = 3
 _ALIKE = 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
+_SHARPNESS = 3.0  # weights go as relative error to the minus this
+_FADING = 2.0  # weight of a test goes as the share of the known models that it knew to the power of this
+_CAUTION, _MOST_LEVEL = 1.0, 0.97
 _BELIEF = 20.0  # weight of the belief that intervals are right as they are
 _MOST_SHARED = 0.98  # of an error's variance that tasks have in common
 
@@ -79,7 +82,7 @@ def crowd_tests(history: "History", origin: int, target: int, names: Sequence[st
             continue
         rungs = np.arange(start, end)
         apart = (np.log1p([_gap(other.panel, start, int(rung)) for rung in rungs]) - here) / _ALIKE
-        weight = np.exp(-0.5 * apart**2)
+        weight = np.exp(-0.5 * apart**2) * (start / max(end, 1)) ** _FADING
         some = np.flatnonzero(weight >= 1e-3)
         if len(some):
             rows = _places(panel, other.panel)
@@ -169,14 +172,17 @@ def weigh(panel: Panel, mean: Array, sd: Array, shared: Array, given: Array, tes
     there = np.isfinite(z) & np.isfinite(test_mean).all(axis=0)
     error = np.abs(_values(panel, test_mean) - _values(panel, z))
     total = np.where(there, error, 0.0) @ tests.weight
-    weights = weights_by_error(total, there @ tests.weight)
+    weights = weights_by_error(total, there @ tests.weight, _SHARPNESS)
     middle, spread = mix(weights, mean, sd)
     test_middle, test_spread = mix(weights[:, :, None], test_mean, test_sd)
     off = (np.abs(z - test_middle) / test_spread)[there]
+    used = tests.weight[there.any(axis=0)]
+    models = used.sum() ** 2 / max(float((used**2).sum()), 1e-12)
     counted = np.broadcast_to(tests.weight, there.shape)[there]
     believed = norm.isf((1 - (np.arange(50) + 0.5) / 50) / 2)
     off, counted = np.concatenate([believed, off]), np.concatenate([np.full(50, _BELIEF / 50), counted])
-    scale = weighted_quantile(off, counted, LEVEL) / norm.isf((1 - LEVEL) / 2)
+    level = min(LEVEL * (1 + _CAUTION / (models + 1)), _MOST_LEVEL)
+    scale = weighted_quantile(off, counted, level) / norm.isf((1 - LEVEL) / 2)
     return Weighed(np.where(seen, np.nan, middle), spread, weights, scale)
 
 
