@@ -12,6 +12,7 @@ from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES, RepeatLast
+from tasklaws.forecast.company import in_company
 from tasklaws.forecast.crowd import CROWD, CROWD_BASELINES, crowd_tests, is_crowd, shared_errors, weigh
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS, noise_share, predictions
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction
@@ -110,6 +111,19 @@ class History:
         if (origin, target) not in self._combined:
             self._combined[origin, target] = combine(self, origin, target)
         return self._combined[origin, target]
+
+
+def histories(panels: Sequence[tuple[Panel, int]]) -> list[History]:
+    """A history of each panel of a table, of which so many first models are known, those of few sizes in the company
+    of the other ladders' known models (`in_company`)."""
+    beside = in_company(panels)
+    known = [
+        History(panel.select(np.arange(count)))
+        for panel, (_, count) in zip(beside, panels, strict=True)
+        if panel.company is not None
+    ]
+    pools = {loss: tuple(one for one in known if one.panel.loss == loss) for loss in (False, True)}
+    return [History(panel, pool=pools[panel.loss] if panel.company is not None else ()) for panel in beside]
 
 
 def forecasters(panel: Panel) -> Sequence[Forecaster]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CROWD: tuple[Forecaster, ...] = (Skills(), BestSoFar())
 CROWD_BASELINES: tuple[Forecaster, ...] = (RepeatLast(), Chance(), BestSoFar(), MedianOfLastFive())
 _FEWEST_MODELS = 10
+_FEWEST_SCATTERED = 16
 _SCATTERED = 0.25  # how far neighbours in size differ, as a share of how far any two models do
 _FAMILIES = 3
 _MOST_ORIGINS = 12
@@ -47,7 +48,7 @@ def is_crowd(known: Panel) -> bool:
     have two models each and none has most of them, or models next to each other in size differ nearly as much as any.
 
     The last is von Neumann's ratio, the mean of (x_k+1 - x_k)^2 by twice the variance, x being what all tasks share:
-    1 of models in random order, 0 of a smooth curve, and above _SCATTERED here of _FEWEST_MODELS or more."""
+    1 of models in random order, 0 of a smooth curve, and above _SCATTERED here of _FEWEST_SCATTERED or more."""
     if known.company is not None:
         return True
     if len(known.models) < _FEWEST_MODELS:
@@ -56,6 +57,8 @@ def is_crowd(known: Panel) -> bool:
     several = sum(count > 1 for maker, count in counts.items() if maker)
     if size_column(known) == "date" or (several >= _FAMILIES and 2 * max(counts.values()) < len(known.models)):
         return True
+    if len(known.models) < _FEWEST_SCATTERED:
+        return False
     z = known.link.of(known.value, np.inf)[known.asked]
     shared = np.linalg.svd(np.where(np.isfinite(z), z - np.nanmean(z, axis=1, keepdims=True), 0.0), full_matrices=False)
     moves = np.diff(shared[2][0])
