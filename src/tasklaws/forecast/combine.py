@@ -13,9 +13,10 @@ from scipy.stats import norm
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES, RepeatLast
 from tasklaws.forecast.company import in_company
-from tasklaws.forecast.crowd import CROWD, CROWD_BASELINES, crowd_tests, is_crowd, shared_errors, weigh
+from tasklaws.forecast.crowd import CROWD, CROWD_BASELINES, crowd_tests, is_crowd, joint, shared_errors, weigh
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS, noise_share, predictions
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction
+from tasklaws.forecast.revealed import Joint
 from tasklaws.forecast.weighing import mix, weighted_quantile, weights_by_error
 from tasklaws.stats.links import NODE_WEIGHTS, NODES
 from tasklaws.stats.proportions import next_rung_variance
@@ -243,7 +244,6 @@ def forecast(history: History, origin: int, target: int) -> Forecast:
     return replace(found, scale=np.full_like(found.mean, scale))
 
 
-
 def _crowd_forecast(history: History, origin: int, target: int) -> Forecast:
     """The combination where models are of many families: methods weighed and intervals scaled by spaced tests, after
     the target's revealed scores. What scatters from model to model is in the methods' sd, the sampling of items too."""
@@ -255,3 +255,12 @@ def _crowd_forecast(history: History, origin: int, target: int) -> Forecast:
     found = weigh(history.panel, mean, sd, shared_errors(by_method, place), history.panel.link.of(given, np.inf), tests)
     none = np.zeros_like(found.mean)
     return Forecast(found.mean, found.sd, none, none, np.full_like(none, found.scale), found.weights, names)
+
+
+def joint_forecast(history: History, origin: int, target: int) -> Joint:
+    """The combination of all tasks of one model with what their errors have in common, for `Joint.given` and
+    `Joint.ask_first`."""
+    found = forecast(history, origin, target)
+    by_method = history.by_crowd_method(origin)
+    shared = shared_errors(by_method, target - origin)
+    return joint(found.mean, found.width, shared, crowd_tests(history, origin, target, tuple(by_method)))

@@ -191,7 +191,7 @@ def weigh(panel: Panel, mean: Array, sd: Array, shared: Array, given: Array, tes
     off, counted = np.concatenate([believed, off]), np.concatenate([np.full(50, _BELIEF / 50), counted])
     level = min(LEVEL * (1 + 1 / max(independent, 1.0)), _MOST_LEVEL)
     scale = weighted_quantile(off, counted, level) / norm.isf((1 - LEVEL) / 2)
-    return Weighed(np.where(seen, np.nan, middle), spread, weights, scale)
+    return Weighed(np.where(seen, np.nan, middle), np.where(seen, np.nan, spread), weights, scale)
 
 
 def _values(panel: Panel, z: Array) -> Array:
@@ -236,15 +236,23 @@ def _likelihood(off: Array, share: Array) -> float:
     return float(-0.5 * (len(off) * np.log(max(square, 1e-12) / len(off)) + np.log(own).sum() + np.linalg.slogdet(inner)[1]))
 
 
+def joint(mean: Array, sd: Array, shared: Array, tests: Tests) -> Joint:
+    """Forecasts of one model, (tasks,), tied as the first method's errors were in its tests."""
+    return _joint(mean, sd, shared, _tie(tests, 0))
+
+
+def _joint(mean: Array, sd: Array, shared: Array, tie: tuple[float, float]) -> Joint:
+    share = _shares(shared, tie)
+    own = np.sqrt(np.maximum(1 - (share**2).sum(axis=1), 1 - _MOST_SHARED))
+    return Joint(mean, sd * own, sd[:, None] * share)
+
+
 def _after(
     mean: Array, sd: Array, shared: Array, ties: Sequence[tuple[float, float]], given: Array
 ) -> tuple[Array, Array]:
     """Methods' forecasts of one model, (methods, tasks), once some values are known."""
-    joints = []
-    for middle, width, tie in zip(mean, sd, ties, strict=True):
-        share = _shares(shared, tie)
-        own = np.sqrt(np.maximum(1 - (share**2).sum(axis=1), 1 - _MOST_SHARED))
-        joints.append(Joint(middle, width * own, width[:, None] * share).given(given))
+    each = zip(mean, sd, ties, strict=True)
+    joints = [_joint(middle, width, shared, tie).given(given) for middle, width, tie in each]
     return np.stack([one.mean for one in joints]), np.stack([one.sd for one in joints])
 
 
