@@ -13,7 +13,8 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
-from tasklaws.forecast.combine import History
+from tasklaws.forecast.combine import History, histories
+from tasklaws.forecast.crowd import CROWD, is_crowd
 from tasklaws.forecast.engine import BACKWARD, forecast_tables
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS
 from tasklaws.forecast.panel import Panel, build_panels, compact
@@ -33,10 +34,12 @@ _DOUBTS = {
 }
 _LARGEST_LOSS = float(np.exp(50))  # that a forecast can have (stats.links)
 _OF_LOSSES = {method.name for method in (*LOSS_METHODS, *LOSS_BASELINES)}
+_OF_CROWDS = {method.name for method in CROWD}  # where these are combined, others are left out by choice
 Tables = tuple[pd.DataFrame, pd.DataFrame]
 Figures = dict[str, Any]  # JSON: numbers by name, and such of parts by their name
 _MOST_CELLS = 100_000  # tasks times models that are forecast together: about a gigabyte
-_MOST_WORK = 3e10  # tasks times models to the fourth (a model's origin costs their cube): about an hour
+_MOST_WORK = 3e10  # tasks times models to the fourth (a model's origin costs their cube): about an hour; of models of
+# many families, whose tasks are few beside them, models to the fourth
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,7 +61,7 @@ class Backtest(Result):
         """What the table lacked or gainsaid, how many forecasts look backward, and how good they were."""
         lines = []
         named, used = {method.name for method in (*METHODS, *BASELINES)}, set(self.methods["method"])
-        if named - used and used - _OF_LOSSES:
+        if named - used and used - _OF_LOSSES and not used >= _OF_CROWDS:
             lines.append(
                 f"the table lacks what these need (losses, tokens, chance ...): {', '.join(sorted(named - used))}"
             )
@@ -197,7 +200,7 @@ def _panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
     found = []
     for panel in build_panels(table, metrics):
         n_tasks, n_models = panel.value.shape
-        if n_tasks * float(n_models) ** 4 > _MOST_WORK:
+        if (1 if is_crowd(panel) else n_tasks) * float(n_models) ** 4 > _MOST_WORK:
             what = f"{n_tasks} tasks of {n_models} models"
             raise TasklawsError(f"ladder {panel.ladder}: {what} are too many at once: choose tasks, or fewer models")
         found += panel.parts(-(-n_tasks * n_models // _MOST_CELLS))
@@ -219,16 +222,21 @@ def split_backtest(table: pd.DataFrame, metrics: list[str], fit: str, holdout: s
     curve = table.groupby(["ladder", "task", "metric"], sort=False).ngroup()
     wanted &= curve.isin(curve[learned].unique())
     held = table.loc[wanted, pair].drop_duplicates()
-    jobs = []
-    for panel in _panels(table[learned | wanted], metrics):
-        ordered, n_known = panel.held_last(held.loc[held["ladder"] == panel.ladder, "model"].tolist())
-        if 0 < n_known < len(ordered.models):
-            jobs.append((ordered, n_known, range(n_known, len(ordered.models))))
+    panels = [
+        panel.held_last(held.loc[held["ladder"] == panel.ladder, "model"].tolist())
+        for panel in _panels(table[learned | wanted], metrics)
+    ]
+    panels = [(panel, known) for panel, known in panels if known]
+    jobs = [
+        (history, known, range(known, len(history.panel.models)))
+        for history, (_, known) in zip(histories(panels), panels, strict=True)
+        if known < len(history.panel.models)
+    ]
     if not jobs:
         raise TasklawsError(
             "nothing to forecast: no task of fit's rows was asked of a model of holdout's in the same ladder"
         )
-    return _forecast_all(((History(panel), known, targets) for panel, known, targets in jobs), len(jobs))
+    return _forecast_all(jobs, len(jobs))
 
 
 def rolling_backtest(table: pd.DataFrame, metrics: list[str], ahead: int, min_rungs: int) -> Tables:

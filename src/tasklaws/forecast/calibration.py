@@ -13,6 +13,7 @@ from scipy.stats import norm
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.panel import Panel
 from tasklaws.forecast.priors import width_coefficients
+from tasklaws.forecast.weighing import weighted_quantile
 from tasklaws.stats.links import Link
 from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.proportions import scatter
@@ -97,8 +98,8 @@ def ladder_scale(tests: Sequence[Test]) -> float:
         off = off[np.isfinite(off)]
         sizes.append(off)
         weights.append(np.full(len(off), test.weight))
-    reached = _weighted_quantile(np.concatenate(sizes), np.concatenate(weights), LEVEL)
-    return reached / _weighted_quantile(usual, weights[0], LEVEL)
+    reached = weighted_quantile(np.concatenate(sizes), np.concatenate(weights), LEVEL)
+    return reached / weighted_quantile(usual, weights[0], LEVEL)
 
 
 @cache
@@ -107,9 +108,3 @@ def predictive_sizes() -> Array:
     grid = np.linspace(0.0, 8.0, 1601)
     inside = (_SHARES * (2 * norm.cdf(grid[:, None] / _SPREADS) - 1)).sum(axis=1)
     return np.interp((np.arange(50) + 0.5) / 50, inside, grid)
-
-
-def _weighted_quantile(values: Array, weights: Array, level: float) -> float:
-    order = np.argsort(values)
-    reached = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][np.searchsorted(reached, level)])

@@ -59,7 +59,7 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
             **{name: getattr(history.panel, name)[target] for name in SIZES},
             observed=history.panel.value[:, target],
             verdict=[one.verdict for one in verdicts],
-            method="combination" if origin >= LEAST_RUNGS else "repeat_last",
+            method="combination" if origin >= LEAST_RUNGS or history.is_crowd(origin) else "repeat_last",
             fit_status="converged" if enough else "unidentified",
             expected_error_points=100 * said.expected_error(predicted) / unit,
             headline=_headlines(said, predicted, unit),
@@ -109,7 +109,7 @@ def _method_table(history: History, origin: int, target: int, found: Forecast) -
     noise = sampling(history.known(origin))
     weights = dict(zip(found.methods, found.weights, strict=True))
     tables = []
-    for name, prediction in (history.by_baseline(origin) | history.by_method(origin)).items():
+    for name, prediction in (history.by_baseline(origin) | history.in_use(origin)).items():
         mean, sd = prediction.mean[:, target - origin], prediction.sd[:, target - origin]
         said = Predictive.normal(history.panel.link, mean, np.hypot(sd, noise))
         table = _with_interval(history.panel, origin, target, said)
