@@ -1,22 +1,37 @@
 """Forecasts as tables: one row a task and wanted model, and one for each method behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.combine import LEAST_RUNGS, Forecast, History, forecast, panel_design_effect, sampling
-from tasklaws.forecast.panel import Panel, size_column
+from tasklaws.forecast.panel import AxisName, Panel, axis_of
+from tasklaws.forecast.given import given_scores
 from tasklaws.forecast.verdict import panel_verdicts
 from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.scores import LEVEL
 from tasklaws.tables import HEADLINES, POINTS_OF_HEADLINE, SIZES
 
 BACKWARD = "weights and interval rest on tests that look ahead"
+BEHIND: dict[AxisName, str] = {  # where a wanted model lies that is no later than the known ones
+    "size": "smaller than the largest known model",
+    "date": "no later than the latest known model",
+    "n_tokens": "no later than the latest known checkpoint",
+    "step": "no later than the latest known checkpoint",
+    "loss": "of a loss above the lowest known one",
+}
 
 
-def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def forecast_tables(
+    history: History,
+    origin: int,
+    targets: Sequence[int],
+    *,
+    given: Mapping[int, Array] | None = None,
+    threshold: float | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Forecasts of the models `targets` from the first `origin` of the history's panel (the columns of
     BACKTEST_FORECASTS, and link_mean, link_sd, design_effect and widening), and those of each method and baseline (the
     columns of BACKTEST_METHODS).
@@ -25,7 +40,9 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
     (nats, on the link scale). A task that no known model was asked has no row. `evidence` ends in BACKWARD where the
     wanted model is smaller, or no later, than a known one. `equivalent_items`, so many items of the task, asked of the
     wanted model itself, would tell its score as well as the forecast does: on the arcsine scale n items have a variance
-    of 1 / n, whatever the score; of a loss, it is (loss / sd)^2.
+    of 1 / n, whatever the score; of a loss, it is (loss / sd)^2. `given` are scores of some targets that are known,
+    (tasks,) with NaN elsewhere: the other tasks' forecasts rest on them too (`given.given_scores`), and they have no row.
+    `p_passes` is the probability of more than `threshold`, of a loss of less.
     """
     tables, methods = [], []
     known = history.known(origin)
@@ -33,6 +50,9 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
     for target in targets:
         found = forecast(history, origin, target)
         said = Predictive.normal(history.panel.link, found.mean, found.width)
+        shown = given[target] if given and target in given else np.full(len(found.mean), np.nan)
+        if np.isfinite(shown).any():
+            said = given_scores(history, origin, target, said, shown)
         table = _with_interval(history.panel, origin, target, said)
         predicted = table["predicted"].to_numpy()
         unit = predicted if known.loss else np.ones_like(predicted)
@@ -56,8 +76,13 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
             design_effect=panel_design_effect(known),
             widening=found.widening,
         )
-        tables.append(table.dropna(subset="predicted"))
-        methods.append(_method_table(history, origin, target, found))
+        if threshold is not None:
+            above = said.exceeds(np.full(len(predicted), threshold))
+            table["p_passes"] = 1 - above if known.loss else above
+        asked = ~np.isfinite(shown)
+        tables.append(table[asked].dropna(subset="predicted"))
+        by_method = _method_table(history, origin, target, found)
+        methods.append(by_method[asked[by_method.index]])
     return pd.concat(tables, ignore_index=True), pd.concat(methods, ignore_index=True)
 
 
@@ -69,10 +94,10 @@ def _headlines(said: Predictive, predicted: Array, unit: Array) -> list[str]:
 
 def _backward(panel: Panel, known: Panel, target: int) -> str:
     """What `evidence` says of a wanted model that lies behind a known one, or is of the same day."""
-    if size_column(panel) == "date":
-        looks_back = panel.days[target] <= known.days.max()
-        return f"; no later than the latest known model: {BACKWARD}" if looks_back else ""
-    return f"; smaller than the largest known model: {BACKWARD}" if panel.size[target] < known.size.max() else ""
+    axis = axis_of(panel)
+    last = known.size.max()
+    looks_back = panel.size[target] <= last if axis == "date" else panel.size[target] < last
+    return f"; {BEHIND[axis]}: {BACKWARD}" if looks_back else ""
 
 
 def _method_table(history: History, origin: int, target: int, found: Forecast) -> pd.DataFrame:

@@ -162,9 +162,20 @@ def iso_days(column: pd.Series) -> tuple[pd.Series, str]:
     coarse = [cell for cell, (_, kind) in read.items() if kind]
     rows = int(text.isin(coarse).sum())
     line = (
-        f"{column.name}: {rows} row(s) name a month or year only ({coarse[0]}): taken as its middle" if coarse else ""
+        f"{column.name}: {rows} row(s) name a month or year only ({coarse[0]}): taken as its middle, "
+        f"{'182' if len(coarse[0]) == 4 else '15'} days either way"
+        if coarse
+        else ""
     )
     return days, line
+
+
+def day_margins(dates: pd.Series) -> pd.Series:
+    """How many days each date (as `iso_days` reads it) may be off either way: 182 of a year and 15 of a month, whose
+    middle stands for it; 0 of a day, and where it is empty."""
+    text = written(dates).str.replace(r"\.0$", "", regex=True)
+    coarse = {cell: 182.0 if len(cell) == 4 else 15.0 for cell in text.dropna().unique() if _day(cell)[1]}
+    return text.map(coarse).astype("float64").fillna(0.0)
 
 
 def _day(cell: str) -> tuple[str, bool]:
