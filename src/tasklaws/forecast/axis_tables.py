@@ -36,7 +36,9 @@ def _by_loss(table: pd.DataFrame) -> pd.DataFrame:
         raise TasklawsError("--axis loss: the table has no column loss: give each model's validation loss in one")
     bad = table[~((table["loss"] > 0) & (table["loss"] < HIGHEST_LOSS))]
     if len(bad):
-        raise TasklawsError(f"--axis loss: model {bad['model'].iloc[0]} has no loss between 0 and {HIGHEST_LOSS:g}: give one of all models")
+        raise TasklawsError(
+            f"--axis loss: model {bad['model'].iloc[0]} has no loss between 0 and {HIGHEST_LOSS:g}: give one of all models"
+        )
     return table.assign(place=table["loss"])
 
 

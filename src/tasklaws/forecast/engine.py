@@ -7,8 +7,8 @@ import pandas as pd
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.combine import LEAST_RUNGS, Forecast, History, forecast, panel_design_effect, sampling
-from tasklaws.forecast.panel import AxisName, Panel, axis_of
 from tasklaws.forecast.given import given_scores
+from tasklaws.forecast.panel import AxisName, Panel, axis_of
 from tasklaws.forecast.verdict import panel_verdicts
 from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.scores import LEVEL
@@ -41,7 +41,7 @@ def forecast_tables(
     wanted model is smaller, or no later, than a known one. `equivalent_items`, so many items of the task, asked of the
     wanted model itself, would tell its score as well as the forecast does: on the arcsine scale n items have a variance
     of 1 / n, whatever the score; of a loss, it is (loss / sd)^2. `given` are scores of some targets that are known,
-    (tasks,) with NaN elsewhere: the other tasks' forecasts rest on them too (`given.given_scores`), and they have no row.
+    (tasks,) with NaN elsewhere: the other tasks' forecasts rest on them too (`given_scores`), and they have no row.
     `p_passes` is the probability of more than `threshold`, of a loss of less.
     """
     tables, methods = [], []

@@ -341,7 +341,9 @@ def _sizes(ladder: str, rows: pd.DataFrame, axis: AxisName) -> pd.DataFrame:
         by = "_latest" if axis == "date" else "place"
         lacking = sizes.index[sizes[by].isna()]
         if len(lacking):
-            raise TasklawsError(f"ladder {ladder}: model {lacking[0]} has no {axis}: give one of all models, or leave it out")
+            raise TasklawsError(
+                f"ladder {ladder}: model {lacking[0]} has no {axis}: give one of all models, or leave it out"
+            )
         return sizes.sort_values([by, "model"], ascending=[axis != "loss", True])
     sized = sizes[["train_flops", "n_params"]].notna()
     orders = ["train_flops", "n_params", *([] if sized.any(axis=None) else ["_latest"])]
