@@ -37,7 +37,7 @@ def _by_loss(table: pd.DataFrame) -> pd.DataFrame:
     bad = table[~((table["loss"] > 0) & (table["loss"] < HIGHEST_LOSS))]
     if len(bad):
         raise TasklawsError(
-            f"--axis loss: model {bad['model'].iloc[0]} has no loss between 0 and {HIGHEST_LOSS:g}: give one of all models"
+            f"--axis loss: model {bad['model'].iloc[0]} has no loss in (0, {HIGHEST_LOSS:g}): give it of all models"
         )
     return table.assign(place=table["loss"])
 
@@ -46,8 +46,8 @@ def _by_checkpoint(table: pd.DataFrame, axis: Literal["n_tokens", "step"]) -> tu
     trained = table[table[axis] > 0]
     if trained.empty:
         raise TasklawsError(f"--axis {axis}: no row has {axis} above 0: give it of each checkpoint")
-    seeded = "seed" in trained and trained["seed"].notna()
-    runs = trained.assign(seed=trained["seed"] if "seed" in trained else np.nan).groupby(_RUN, dropna=False)[axis]
+    trained = trained.assign(seed=trained.get("seed", np.nan))
+    runs = trained.groupby(_RUN, dropna=False)[axis]
     if int(runs.nunique().max()) < 2:
         raise TasklawsError(
             f"--axis {axis}: no model has two checkpoints of different {axis}: give them in the column {axis}, or take "
@@ -56,8 +56,7 @@ def _by_checkpoint(table: pd.DataFrame, axis: Literal["n_tokens", "step"]) -> tu
     several = trained["ladder"].nunique() > 1
     run = trained["model"].astype(str)
     run = (trained["ladder"].astype(str) + " " + run) if several else run
-    if isinstance(seeded, pd.Series):
-        run = run.where(~seeded, run + " seed " + trained["seed"].map("{:g}".format))
+    run = run.where(trained["seed"].isna(), run + " seed " + trained["seed"].map("{:g}".format))
     kept, dropped = [], []
     for name, rows in trained.groupby(run, sort=True):
         places = np.unique(rows[axis].to_numpy(dtype=float))
@@ -106,5 +105,6 @@ def axis_of_keys(keys: Sequence[str]) -> AxisName:
         if axis in keys:
             return axis
     raise TasklawsError(
-        f"a planned model has {some(keys, 6, shown) or 'nothing'}: give n_params, train_flops, n_tokens, step, loss or date"
+        f"a planned model has {some(keys, 6, shown) or 'nothing'} to place it: give n_params, train_flops, n_tokens, "
+        "step, loss or date"
     )

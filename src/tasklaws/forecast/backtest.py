@@ -128,8 +128,8 @@ def backtest(
     K are forecast from the smaller ones; with `fit` and `holdout`, pandas queries over the columns, the models of one
     set of rows from another. `metric` is one name (default: all scores, or all losses where there is no score), `tasks`
     names (default: all). Values and intervals are in the metric's units, intervals of 90%. `axis` places the models:
-    size (the default; where none has one, date), date, loss (a column `loss` of validation losses), or n_tokens or step:
-    then each run is a ladder of its own and its checkpoints are the models. By date, models of one day are forecast
+    size (the default; where none has one, date), date, loss (a column `loss` of validation losses), n_tokens or step: of
+    these each run is a ladder of its own and its checkpoints are the models. By date, models of one day are forecast
     together, each from those that are surely earlier; `since` (a date) says which are forecast. With `reveal` K, K of
     each wanted model's scores, drawn by `seed`, are given and the others alone are forecast; a model of K or fewer is
     left out. Unknown `n_items` make intervals wider and no step: see
@@ -348,7 +348,7 @@ def _next(panel: Panel, origin: int, ahead: int, first_day: float) -> list[int]:
 def _forecast_all(
     jobs: Iterable[tuple[History, int, Sequence[int]]], count: int, asked: Asked, notes: list[str] | None
 ) -> Tables:
-    """The tables of `forecast_tables` for `count` histories, origins and targets, sorted; `notes` get what is left out."""
+    """The tables of `forecast_tables` for `count` histories, origins and targets, sorted, and what is left out."""
     found: list[Tables] = []
     lost, few = set(), []
     with progress("backtest", count) as advance:

@@ -40,8 +40,9 @@ class Panel:
     and a column for each of `models`, which are sorted by `size`; NaN where unknown. `n_items` is how many items a
     value is worth as far as the table says it (`known_items`); `items` bounds it where the table does not. `days` are
     those from 1970 to a model's date, and `margin` how many days it may be off either way (a month's or a year's middle
-    stands for it). `axis` is what places the models, and `place` where: tokens, steps or losses, on those axes. `n_eff` is how many independent tasks the items are worth, as far as it is known
-    at that model; where it is not, they count as independent.
+    stands for it). `axis` is what places the models, and `place` where: tokens, steps or losses, on those axes.
+    `n_eff` is how many independent tasks the items are worth, as far as it is known at that model; where it is not,
+    they count as independent.
     `checkpoint_noise` is the variance of a late checkpoint's value around its neighbours' trend, on the link scale.
     `others` are the pairs of the ladder whose metric is a loss (`other_is_loss`) or the probability of the right
     answer, and `other_values` their values: what may stand for a model's scale.
@@ -282,7 +283,7 @@ def _days(table: pd.DataFrame) -> "tuple[pd.Series | float, pd.Series | float]":
         raise TasklawsError(f"date {table.loc[bad, 'date'].iloc[0]!r}: give YYYY-MM-DD, YYYY-MM or YYYY")
     margin = day_margins(table["date"])
     days = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1) + margin
-    return days, table["date_margin"] if "date_margin" in table else margin
+    return days, table.get("date_margin", margin)
 
 
 def _finals(table: pd.DataFrame) -> pd.DataFrame:
@@ -338,13 +339,13 @@ def _sizes(ladder: str, rows: pd.DataFrame, axis: AxisName) -> pd.DataFrame:
             raise TasklawsError(f"ladder {ladder}: model {apart[0]} has {two}: keep one, or name two models")
     sizes = sizes.assign(_latest=sizes["_days"] + sizes["_margin"].fillna(0.0)).rename_axis("model")
     if axis != "size":
-        by = "_latest" if axis == "date" else "place"
-        lacking = sizes.index[sizes[by].isna()]
+        key = "_latest" if axis == "date" else "place"
+        lacking = sizes.index[sizes[key].isna()]
         if len(lacking):
             raise TasklawsError(
                 f"ladder {ladder}: model {lacking[0]} has no {axis}: give one of all models, or leave it out"
             )
-        return sizes.sort_values([by, "model"], ascending=[axis != "loss", True])
+        return sizes.sort_values([key, "model"], ascending=[axis != "loss", True])
     sized = sizes[["train_flops", "n_params"]].notna()
     orders = ["train_flops", "n_params", *([] if sized.any(axis=None) else ["_latest"])]
     by = next((name for name in orders if sizes[name].notna().all()), None)
