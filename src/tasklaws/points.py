@@ -45,8 +45,9 @@ def read_points(
     the others are known (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). An untrained checkpoint has zero tokens
     and FLOPs. With `planned`, a model all of whose values are empty is one that nobody ran: it has one row, behind all
     others, with what places it and no value; without, an empty value raises. Returned in the order of the file:
-    POINTS.columns (numbers as floats, unknown as NaN), then any others as they are; rows numbered from 0; `attrs["notes"]` has a line on all that was not read as it stands. A row that
-    cannot be so raises TasklawsError with its line and value.
+    POINTS.columns (numbers as floats, unknown as NaN), then any others as they are; rows numbered
+    from 0; `attrs["notes"]` has a line on all that was not read as it stands. A row that cannot be so raises
+    TasklawsError with its line and value.
 
     >>> table = read_points("results/nano_ladder/points.csv")
     >>> list(table)[:5], sorted(table["metric"].unique())[:2]

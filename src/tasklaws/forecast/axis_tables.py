@@ -1,6 +1,5 @@
 """Tables of points for other axes than size: the checkpoints of a run, or models by their validation loss."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -9,8 +8,8 @@ import pandas as pd
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.panel import HIGHEST_LOSS, AxisName
-from tasklaws.frames.user_tables import shown, some
-from tasklaws.plotting import short
+from tasklaws.frames.user_tables import some
+from tasklaws.tabular.numbers import suffixed
 
 MOST_CHECKPOINTS = 24  # of a run: more, as close to each other, say little more and cost their fourth power
 _RUN = ["ladder", "model", "seed"]
@@ -88,23 +87,4 @@ def checkpoint_name(axis: str, place: float) -> str:
     """What a checkpoint is called where it is a model: `step 3000`, `2.1B tokens`."""
     if axis == "step":
         return f"step {place:.12g}"
-    rounded = short(place)
-    return f"{rounded if abs(_number(rounded) / place - 1) < 1e-9 else f'{place:.12g}'} tokens"
-
-
-def _number(text: str) -> float:
-    factor = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}.get(text[-1], 1.0)
-    return float(text[:-1]) * factor if factor > 1 else float(text)
-
-
-def axis_of_keys(keys: Sequence[str]) -> AxisName:
-    """The axis on which a planned model is placed that is named by these keys alone."""
-    if "n_params" in keys or "train_flops" in keys:
-        return "size"
-    for axis in ("loss", "step", "n_tokens", "date"):
-        if axis in keys:
-            return axis
-    raise TasklawsError(
-        f"a planned model has {some(keys, 6, shown) or 'nothing'} to place it: give n_params, train_flops, n_tokens, "
-        "step, loss or date"
-    )
+    return f"{suffixed(place)} tokens"

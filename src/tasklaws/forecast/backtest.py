@@ -69,7 +69,7 @@ class Backtest(Result):
             lines.append(
                 f"the table lacks what these need (losses, tokens, chance ...): {', '.join(sorted(named - used))}"
             )
-        lines += _doubts(self.forecasts)
+        lines += doubts(self.forecasts)
         count, found = len(self.forecasts), self.figures
         lines += backward_lines(self.forecasts, "forecasts")
         if found["n"]:
@@ -99,7 +99,7 @@ def backward_lines(forecasts: pd.DataFrame, what: str) -> Iterator[str]:
             yield f"{count} of {len(forecasts)} {what} are of models {behind.replace('model', 'one')}: see `evidence`"
 
 
-def _doubts(forecasts: pd.DataFrame) -> Iterator[str]:
+def doubts(forecasts: pd.DataFrame) -> Iterator[str]:
     """What the evidence says of the table's own columns, a line each, with the tasks that it concerns."""
     for said, meaning in _DOUBTS.items():
         tasks = sorted(forecasts.loc[forecasts["evidence"].str.contains(said, regex=False), "task"].unique())
@@ -128,8 +128,8 @@ def backtest(
     K are forecast from the smaller ones; with `fit` and `holdout`, pandas queries over the columns, the models of one
     set of rows from another. `metric` is one name (default: all scores, or all losses where there is no score), `tasks`
     names (default: all). Values and intervals are in the metric's units, intervals of 90%. `axis` places the models:
-    size (the default; where none has one, date), date, loss (a column `loss` of validation losses), n_tokens or step: of
-    these each run is a ladder of its own and its checkpoints are the models. By date, models of one day are forecast
+    size (the default; where none has one, date), date, loss (a column `loss` of validation losses), n_tokens or step:
+    of these each run is a ladder of its own and its checkpoints are the models. By date, models of one day are forecast
     together, each from those that are surely earlier; `since` (a date) says which are forecast. With `reveal` K, K of
     each wanted model's scores, drawn by `seed`, are given and the others alone are forecast; a model of K or fewer is
     left out. Unknown `n_items` make intervals wider and no step: see

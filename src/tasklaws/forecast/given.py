@@ -1,9 +1,13 @@
 """What some scores of a wanted model, already known, say of its others."""
 
 import numpy as np
+import pandas as pd
 
 from tasklaws.core.arrays import Array
+from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.combine import LEAST_RUNGS, History
+from tasklaws.forecast.panel import Panel
+from tasklaws.frames.user_tables import shown, some
 from tasklaws.stats.predictive import Predictive
 
 _ALIKE = 0.5  # correlation of two tasks' errors that is believed before any is seen
@@ -43,3 +47,53 @@ def shared_error(history: History, origin: int) -> float:
             total += (error.sum() ** 2 - (error**2).sum()) / pairs
             count += 1
     return float(np.clip(total / count, 0.05, 0.95))
+
+
+def given_scores_of(table: pd.DataFrame, planned: pd.DataFrame) -> pd.DataFrame:
+    """Scores of planned models that are known already: rows of model, task, metric (missing: any) and value.
+
+    Where one model is planned, the table need not name it. A missing column or value, and a model that is not planned,
+    raise TasklawsError."""
+    lacking = [column for column in ("task", "value") if column not in table]
+    if lacking:
+        raise TasklawsError(
+            f"the given scores have no column {lacking[0]!r}: give task and value, and model and metric"
+        )
+    names = list(planned["model"])
+    if "model" not in table and len(names) > 1:
+        raise TasklawsError(f"the given scores have no column 'model': say which of {some(names, 6, str)} each is of")
+    found = table.assign(model=table.get("model", names[0]), metric=table.get("metric"))
+    strangers = found.loc[~found["model"].isin(names), "model"]
+    if len(strangers):
+        raise TasklawsError(
+            f"given scores of {shown(str(strangers.iloc[0]))}, which is not planned: {some(names, 6, str)}"
+        )
+    if found["value"].isna().any():
+        raise TasklawsError(
+            f"a given score of {found.loc[found['value'].isna(), 'task'].iloc[0]} is empty: leave its row out"
+        )
+    return found[["model", "task", "metric", "value"]]
+
+
+def values_of(given: pd.DataFrame, panel: Panel, origin: int, target: int) -> Array:
+    """The given scores of one model of a panel, (tasks,), NaN of the others; one of a task that no known model was
+    asked, and one outside the metric's range, raise TasklawsError."""
+    found = np.full(len(panel.tasks), np.nan)
+    for row in given[given["model"] == panel.models[target]].to_dict("records"):
+        places = [
+            place
+            for place, (task, metric) in enumerate(panel.tasks)
+            if task == row["task"] and (pd.isna(row["metric"]) or metric == row["metric"])
+        ]
+        if not places:
+            raise TasklawsError(
+                f"a score of {shown(str(row['task']))} is given, which no known model of {panel.ladder} has"
+            )
+        if len(places) > 1:
+            raise TasklawsError(
+                f"the given score of {row['task']} may be of {len(places)} metrics: give a column metric"
+            )
+        if not 0 <= row["value"] <= (np.inf if panel.loss else 1):
+            raise TasklawsError(f"the given score of {row['task']} is {row['value']:g}: scores lie in [0, 1]")
+        found[places[0]] = row["value"]
+    return found

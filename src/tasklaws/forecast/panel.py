@@ -340,10 +340,10 @@ def _sizes(ladder: str, rows: pd.DataFrame, axis: AxisName) -> pd.DataFrame:
     sizes = sizes.assign(_latest=sizes["_days"] + sizes["_margin"].fillna(0.0)).rename_axis("model")
     if axis != "size":
         key = "_latest" if axis == "date" else "place"
-        lacking = sizes.index[sizes[key].isna()]
-        if len(lacking):
+        without = sizes.index[sizes[key].isna()]
+        if len(without):
             raise TasklawsError(
-                f"ladder {ladder}: model {lacking[0]} has no {axis}: give one of all models, or leave it out"
+                f"ladder {ladder}: model {without[0]} has no {axis}: give one of all models, or leave it out"
             )
         return sizes.sort_values([key, "model"], ascending=[axis != "loss", True])
     sized = sizes[["train_flops", "n_params"]].notna()

@@ -26,6 +26,14 @@ _MONTHS = ("%B %Y", "%b %Y")
 _DAYS = ("%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%Y/%m/%d", "%Y%m%d")
 
 
+def suffixed(number: float, digits: int = 12) -> str:
+    """A count as people write it, to so many digits: 7B, 1.4T, 2.097152M."""
+    for suffix, factor in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= factor:
+            return f"{number / factor:.{digits}g}{suffix}"
+    return f"{number:.{digits}g}"
+
+
 def as_numbers(
     source: Source, name: str, column: str, cells: pd.Series, notes: list[str], factor: float = 1.0
 ) -> pd.Series:
