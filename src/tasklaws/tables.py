@@ -261,13 +261,13 @@ BACKTEST_METHODS = _table(
     f"ladder* task* metric* model* n_fit*# method* weight# {_INTERVAL} log_score#?",
 )
 # `placed_by` says what its place is counted in, `last` what the largest or latest known model has; `p_passes` is the
-# probability of more than `threshold`, of a loss of less; `narrowed_by` the largest part of the forecast's variance, and
-# `part` how large it is.
+# probability of more than `threshold`, of a loss of less; `narrowed_by` the largest part of the forecast's variance, of
+# which it is the share `part`.
 AHEAD_FORECASTS = _table(
     "the forecast of a model that nobody ran",
     f"ladder* task* metric* model* {_KNOWN_SIZES} step#? loss#? date? placed_by {_INTERVAL} last# "
-    "expected_error_points# headline verdict leaves_floor#? threshold#? p_passes#? narrowed_by part# equivalent_items# n_fit# n_tests# method "
-    "fit_status evidence",
+    "expected_error_points# headline verdict leaves_floor#? threshold#? p_passes#? narrowed_by part# "
+    "equivalent_items# n_fit# n_tests# method fit_status evidence",
 )
 AHEAD_METHODS = _table(
     "what each single method and baseline says of a model that nobody ran",

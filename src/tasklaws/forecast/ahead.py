@@ -39,9 +39,9 @@ class Forecasted(Result):
     """Forecasts of planned models.
 
     `forecasts` has a row a ladder, task, metric and planned model (tables.AHEAD_FORECASTS): predicted, lower and upper
-    (90%), expected_error_points, headline, verdict, evidence ..., and `place` and `is_loss`. `methods` has what each single method says, and its
-    weight; `known` the values that they rest on, with each model's `place` (e-folds on `axis`). `notes` say what was
-    left out, and what the intervals rest on."""
+    (90%), expected_error_points, headline, verdict, evidence ..., and `place` and `is_loss`. `methods` has what each
+    single method says, and its weight; `known` the values that they rest on, with each model's `place` (e-folds on
+    `axis`). `notes` say what was left out, and what the intervals rest on."""
 
     forecasts: pd.DataFrame
     methods: pd.DataFrame

@@ -1,5 +1,7 @@
 """What some scores of a wanted model, already known, say of its others."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,7 @@ from tasklaws.forecast.combine import LEAST_RUNGS, History
 from tasklaws.forecast.panel import Panel
 from tasklaws.frames.user_tables import shown, some
 from tasklaws.stats.predictive import Predictive
+from tasklaws.tabular.reading import read_named
 
 _ALIKE = 0.5  # correlation of two tasks' errors that is believed before any is seen
 _BELIEF = 10.0  # and how many earlier targets that belief is worth
@@ -47,6 +50,12 @@ def shared_error(history: History, origin: int) -> float:
             total += (error.sum() ** 2 - (error**2).sum()) / pairs
             count += 1
     return float(np.clip(total / count, 0.05, 0.95))
+
+
+def read_given(path: Path) -> pd.DataFrame:
+    """A person's table of scores that are known, as `given_scores_of` takes it."""
+    known = ["model", "task", "metric", "value"]
+    return read_named(path, known, known[:3], ["value"], ["task", "value"])
 
 
 def given_scores_of(table: pd.DataFrame, planned: pd.DataFrame) -> pd.DataFrame:
