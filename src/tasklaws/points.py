@@ -57,8 +57,8 @@ def read_points(
     notes: list[str] = table.attrs.pop("notes")
     table = complete(table, notes)
     empty = _without_values(table) if planned else pd.Series(False, table.index)
-    if planned:
-        refuse(table["value"], empty & empty.all(), "no model has any: a forecast rests on what known models did")
+    if empty.all():
+        refuse(table["value"], empty, "no model has any: a forecast rests on what known models did")
     wanted = _planned_models(table[empty])
     table = fill_gaps(settle(table[~empty], directions, notes), notes)
     bare = unplaced(table)

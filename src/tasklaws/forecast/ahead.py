@@ -1,7 +1,7 @@
 """Forecasts of models that nobody ran: every task's score, how sure it is, and what that rests on."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,22 +10,21 @@ import pandas as pd
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.result import Result, axes_or_new
+from tasklaws.forecast.ahead_panels import Job, jobs, parted
 from tasklaws.forecast.axis_tables import along
-from tasklaws.forecast.backtest import backward_lines, choose, doubts, panels_of
-from tasklaws.forecast.combine import LEAST_RUNGS, History
+from tasklaws.forecast.backtest import backward_lines, choose, doubts
+from tasklaws.forecast.combine import LEAST_RUNGS
 from tasklaws.forecast.combine import forecast as combined
 from tasklaws.forecast.engine import forecast_tables
 from tasklaws.forecast.given import given_scores_of, values_of
-from tasklaws.forecast.panel import AXES, AxisName, Panel, axis_of, size_column
-from tasklaws.forecast.planned import At, axis_of_planned, planned_models
+from tasklaws.forecast.panel import AXES, AxisName, Panel, size_column
+from tasklaws.forecast.planned import At, axis_of_planned
 from tasklaws.frames.csv_files import records
-from tasklaws.frames.user_tables import shown, some
-from tasklaws.tables import AHEAD_FORECASTS, AHEAD_METHODS, POINTS, SIZES
+from tasklaws.tables import AHEAD_FORECASTS, AHEAD_METHODS, POINTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_ECHO = "\0"  # a model like the last known one, to see how sure a forecast without a gap would be
 NARROWED_BY = {
     "gap": "a rung nearer to it",
     "models": "more rungs or seeds",
@@ -113,19 +112,20 @@ def forecast(
         raise TasklawsError(f"the table has no column {lacking[0]!r}: read_points gives all that a forecast needs")
     if axis is not None and axis not in AXES:
         raise TasklawsError(f"axis {axis!r}: give {', '.join(AXES)}")
-    known, planned = _parted(table, at)
+    known, planned = parted(table, at)
     axis = axis or axis_of_planned(planned, known)
     known, metrics = choose(known, metric, tasks)
     known, notes = along(known, axis)
     told = None if given is None else given_scores_of(given, planned)
     found, methods, curves = [], [], []
-    for history, origin, targets in _histories(known, planned, metrics, axis, notes):
+    for job in jobs(known, planned, metrics, axis, notes):
+        history, origin, targets = job.history, job.origin, job.targets
         panel = history.panel
         values = {} if told is None else {target: values_of(told, panel, origin, target) for target in targets}
-        table_of, by_method = forecast_tables(history, origin, targets, given=values, threshold=exceeds)
-        found.append(_described(table_of, history, origin, targets, planned))
+        table_of, by_method = forecast_tables(history, origin, targets, given=values, ends=job.ends, threshold=exceeds)
+        found.append(_described(table_of, job, planned))
         methods.append(by_method)
-        curves.append(_curves(history.known(origin)))
+        curves.append(_curves(panel, origin))
     forecasts = pd.concat(found, ignore_index=True).assign(threshold=np.nan if exceeds is None else exceeds)
     notes += [*doubts(forecasts), *backward_lines(forecasts, "forecasts"), *_rests_on(forecasts)]
     return Forecasted(
@@ -137,97 +137,14 @@ def forecast(
     )
 
 
-def _parted(table: pd.DataFrame, at: At | None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows of known models, and the planned ones: those of the table and those of `at`."""
-    named = ["ladder", "model"]
-    empty = table["value"].isna()
-    ahead = empty & empty.groupby([table[name] for name in named]).transform("all")
-    if (empty & ~ahead).any():
-        row = table[empty & ~ahead].iloc[0]
-        raise TasklawsError(
-            f"model {row['model']} has no value in {row['task']} and others elsewhere: leave the row out"
-        )
-    known = table[~ahead]
-    kept = [name for name in (*named, *SIZES, "step", "loss", "date", "date_margin") if name in table]
-    parts = [planned_models(table.loc[ahead, kept].drop_duplicates(named))] if ahead.any() else []
-    parts += [] if at is None else [planned_models(at)]
-    if not parts:
-        raise TasklawsError("nothing is planned: give at (--at n_params=7e9,n_tokens=2e12), or a row without a value")
-    if known.empty:
-        raise TasklawsError("no model of the table has a value: a forecast rests on what known models did")
-    planned = pd.concat(parts)
-    for name in planned["model"]:
-        if (planned["model"] == name).sum() > 1 or name in set(known["model"]):
-            raise TasklawsError(
-                f"planned model {shown(name)} is in the table already, or planned twice: name it otherwise"
-            )
-    return known, planned
-
-
-def _histories(
-    known: pd.DataFrame, planned: pd.DataFrame, metrics: list[str], axis: AxisName, notes: list[str]
-) -> Iterator[tuple[History, int, list[int]]]:
-    """Of each ladder the known models followed by planned ones and an echo of the last known: how many are known, and
-    the numbers of the planned ones. On an axis of dates those that rest on the same models stand together."""
-    ladders = sorted(known["ladder"].unique())
-    stated = planned["ladder"].dropna()
-    strangers = stated[~stated.isin(ladders)]
-    if len(strangers):
-        raise TasklawsError(f"ladder {shown(strangers.iloc[0])} is not in the table: it has {some(ladders, 6, str)}")
-    added = []
-    for ladder, rows in known.groupby("ladder"):
-        own = _placed(planned[planned["ladder"].isna() | (planned["ladder"] == ladder)], rows, axis)
-        pairs = rows.loc[rows["metric"].isin(metrics), ["task", "metric"]].drop_duplicates()
-        added.append(pairs.merge(own.drop(columns="ladder"), how="cross").assign(ladder=ladder, is_final=True))
-    for panel in panels_of(pd.concat([known, *added], ignore_index=True), metrics, axis):
-        wanted = np.isin(panel.models, planned["model"])
-        before = _n_earlier(panel, wanted)
-        for count in np.unique(before[wanted]):
-            group = np.flatnonzero(wanted & (before == count))
-            chosen = np.flatnonzero(~wanted)[:count]
-            names = [panel.models[number] for number in group]
-            if not count:
-                raise TasklawsError(
-                    f"ladder {panel.ladder}: no model is surely earlier than {names[0]}: give a later date"
-                )
-            if count < (~wanted).sum():
-                late = f"{(~wanted).sum() - count} model(s) of {panel.ladder} are not surely earlier"
-                notes.append(f"{late} than {some(names, 3, str)}: they do not count")
-            ordered = panel.select(np.concatenate([chosen, group, chosen[-1:]]))
-            ordered = replace(ordered, models=(*ordered.models[:-1], _ECHO))
-            yield History(ordered), len(chosen), list(range(len(chosen), len(chosen) + len(group)))
-
-
-def _n_earlier(panel: Panel, wanted: Array) -> Array:
-    """How many known models count for each: by date those that are surely earlier, else all."""
-    if axis_of(panel) != "date":
-        return np.full(len(panel.models), (~wanted).sum())
-    return np.searchsorted(panel.latest[~wanted], 2 * panel.days - panel.latest)
-
-
-def _placed(planned: pd.DataFrame, rows: pd.DataFrame, axis: AxisName) -> pd.DataFrame:
-    """Planned models of one ladder with their `place`; as checkpoints of its run they have its size, and its tokens a
-    step."""
-    if axis in ("size", "date"):
-        return planned
-    placed = planned.assign(place=planned[axis])
-    if axis == "loss":
-        return placed
-    last = rows.loc[rows["place"].idxmax()]
-    tokens = planned["n_tokens"] if axis == "n_tokens" else planned["step"] * last["n_tokens"] / last["place"]
-    return placed.assign(n_params=last["n_params"], n_tokens=tokens, train_flops=6 * last["n_params"] * tokens)
-
-
-def _described(
-    table: pd.DataFrame, history: History, origin: int, targets: Sequence[int], planned: pd.DataFrame
-) -> pd.DataFrame:
+def _described(table: pd.DataFrame, job: Job, planned: pd.DataFrame) -> pd.DataFrame:
     """The forecasts with what the last known model has, what they rest on and which part of their variance is largest;
     without what only an outcome would tell."""
-    panel = history.panel
-    echo = combined(history, origin, len(panel.models) - 1)
+    panel, origin = job.history.panel, job.origin
+    echo = combined(job.history, origin, job.echo)
     parts = []
-    for target in targets:
-        found = combined(history, origin, target)
+    for target in job.targets:
+        found = combined(job.history, origin, target)
         level = np.minimum(echo.sd, found.sd) ** 2
         variance = np.stack([found.sd**2 - level, level, found.noise**2, found.overlap**2])
         share = variance / np.maximum(variance.sum(axis=0), 1e-300)
@@ -235,7 +152,9 @@ def _described(
         part = part.assign(model=panel.models[target], place=panel.size[target], is_loss=panel.loss)
         largest = [list(NARROWED_BY)[row] for row in np.nan_to_num(share).argmax(axis=0)]
         parts.append(part.assign(narrowed_by=largest, part=share.max(axis=0), last=_last(panel.value[:, :origin])))
-    told = pd.concat(parts).assign(n_tests=np.tile(_tests(panel, origin), len(targets)), placed_by=size_column(panel))
+    told = pd.concat(parts).assign(
+        n_tests=np.tile(_tests(panel, origin), len(job.targets)), placed_by=size_column(panel)
+    )
     told = told.merge(planned[["model", "step", "loss", "date"]], on="model")
     table = table.assign(leaves_floor=table.get("leaves_floor", np.nan), p_passes=table.get("p_passes", np.nan))
     return table.merge(told, on=["task", "metric", "model"], validate="one_to_one")
@@ -270,11 +189,10 @@ def _rests_on(forecasts: pd.DataFrame) -> Iterator[str]:
             )
 
 
-def _curves(known: Panel) -> pd.DataFrame:
+def _curves(panel: Panel, origin: int) -> pd.DataFrame:
     """What the forecasts rest on, a row a task and model: `place` in e-folds on the axis, and `value`."""
-    task, model = np.nonzero(np.isfinite(known.value))
-    rows: dict[str, Any] = {"model": np.array(known.models)[model], "place": known.size[model]}
-    pairs = np.array(known.tasks, dtype=object)[task]
-    return pd.DataFrame({"ladder": known.ladder, "task": pairs[:, 0], "metric": pairs[:, 1], **rows}).assign(
-        value=known.value[task, model]
-    )
+    task, model = np.nonzero(np.isfinite(panel.value[:, :origin]))
+    pairs = np.array(panel.tasks, dtype=object)[task]
+    rows: dict[str, Any] = {"ladder": panel.ladder, "task": pairs[:, 0], "metric": pairs[:, 1]}
+    rows |= {"model": np.array(panel.models)[model], "place": panel.size[model], "value": panel.value[task, model]}
+    return pd.DataFrame(rows)

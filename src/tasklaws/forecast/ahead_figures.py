@@ -1,13 +1,16 @@
 """Figures of a forecast of planned models: all tasks at once, and each task's curve with what comes next."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tasklaws.forecast.ahead import Forecasted
+from tasklaws.forecast.ahead_text import PLACED_BY
 from tasklaws.forecast.figures import COLOURS
-from tasklaws.forecast.panel import AxisName, place_in_words
+from tasklaws.forecast.panel import place_in_words
 from tasklaws.plotting import LIGHT, key_below, key_room, panel, short
 
 MOST_CURVES = 24  # more are in forecasts.csv
@@ -24,9 +27,7 @@ def figures(found: Forecasted) -> dict[str, Figure]:
     curves = found.forecasts.groupby(["ladder", "task", "metric"])
     for number, (_, rows) in enumerate(curves, 1):
         if number <= MOST_CURVES:
-            drawn[f"curve-{number}"] = _curve(
-                found.known.merge(rows[["ladder", "task", "metric"]].head(1)), rows, found.axis
-            )
+            drawn[f"curve-{number}"] = _curve(found.known.merge(rows[["ladder", "task", "metric"]].head(1)), rows)
     return drawn
 
 
@@ -56,7 +57,7 @@ def draw_forecasts(axes: Axes, rows: pd.DataFrame) -> dict[str, object]:
     names = [" ".join([row["task"], *(row[name] for name in sorted(several))]) for row in rows.to_dict("records")]
     axes.set_yticks(range(len(rows)), [shortened(name) for name in names])
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlabel("forecast, 90% interval; | the last known model")
+    axes.set_xlabel("forecast (90%); | last known")
     return drawn
 
 
@@ -64,7 +65,7 @@ def shortened(name: str) -> str:
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
 
 
-def _curve(known: pd.DataFrame, rows: pd.DataFrame, axis: AxisName) -> Figure:
+def _curve(known: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     row = rows.iloc[0]
     figure, axes = panel(shortened(f"{row['task']}"), height=2.6)
     axes.plot(known["place"], known["value"], "o-", color=LIGHT["fit"], markersize=3.5, linewidth=1.0)
@@ -76,11 +77,13 @@ def _curve(known: pd.DataFrame, rows: pd.DataFrame, axis: AxisName) -> Figure:
     kept = [
         place for number, place in enumerate(places) if number != 1 or (np.diff(places) > 0.15 * np.ptp(places)).all()
     ]
-    axes.set_xticks(kept, [_tick(axis, place) for place in kept])
-    axes.set_xlabel(str(row["placed_by"]))
+    axes.set_xticks(kept, [_tick(row["placed_by"], place) for place in kept])
+    axes.set_xlabel(PLACED_BY[row["placed_by"]])
     axes.set_ylabel(str(row["metric"]))
     return figure
 
 
-def _tick(axis: AxisName, place: float) -> str:
-    return short(float(np.exp(place))) if axis in ("size", "n_tokens", "step") else place_in_words(axis, place)
+def _tick(by: Any, place: float) -> str:
+    if by == "train_flops":
+        return f"{np.exp(place):.2g}"
+    return place_in_words(by, place) if by in ("date", "loss") else short(float(np.exp(place)))

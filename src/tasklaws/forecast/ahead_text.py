@@ -7,9 +7,17 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.forecast.ahead import NARROWED_BY, Forecasted
-from tasklaws.forecast.panel import AxisName, place_in_words
+from tasklaws.forecast.panel import place_in_words
 
 MOST_REASONS = 40  # rows whose reasons are told: of more, forecasts.csv has them
+PLACED_BY = {
+    "train_flops": "training compute (FLOPs)",
+    "n_params": "parameters",
+    "n_tokens": "training tokens",
+    "step": "training steps",
+    "loss": "validation loss",
+    "date": "date",
+}
 _SURE = 0.995
 
 
@@ -17,23 +25,22 @@ def report(found: Forecasted) -> str:
     """A table for each ladder and planned model, why each verdict, and what was left out or taken for granted."""
     lines: list[str] = []
     for (ladder, model), rows in found.forecasts.groupby(["ladder", "model"], sort=True):
-        lines += [f"{model}: {distance(rows, found.known, found.axis)}", "", *_table(rows), ""]
+        lines += [f"{model}: {distance(rows, found.known)}", "", *_table(rows), ""]
         lines += [*_weights(found.methods, str(ladder), str(model)), ""]
         lines += [*_reasons(rows), ""]
     return "\n".join([*lines, *(f"note: {line}" for line in found.notes)])
 
 
-def distance(rows: pd.DataFrame, known: pd.DataFrame, axis: AxisName) -> str:
+def distance(rows: pd.DataFrame, known: pd.DataFrame) -> str:
     """How far a planned model lies from the last known one of its ladder, in words."""
     ladder, count = rows["ladder"].iloc[0], rows["n_fit"].iloc[0]
     own = known[known["ladder"] == ladder]
     last = own.loc[own["place"].idxmax()]
     of = f"{last['model']}, the last of {count} known models of {ladder}"
-    here, there = (place_in_words(axis, place) for place in (rows["place"].iloc[0], last["place"]))
-    if rows["placed_by"].iloc[0] in ("date", "loss"):
-        return f"{rows['placed_by'].iloc[0]} {here}, beside {there} of {of}"
-    times = np.exp(rows["place"].iloc[0] - last["place"])
-    return f"{times:.3g} times the {rows['placed_by'].iloc[0]} of {of}"
+    by, place = rows["placed_by"].iloc[0], rows["place"].iloc[0]
+    if by in ("date", "loss"):
+        return f"{by} {place_in_words(by, place)}, beside {place_in_words(by, last['place'])} of {of}"
+    return f"{np.exp(place - last['place']):.3g} times the {PLACED_BY[by]} of {of}"
 
 
 def _table(rows: pd.DataFrame) -> Iterator[str]:

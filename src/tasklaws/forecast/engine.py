@@ -1,6 +1,7 @@
 """Forecasts as tables: one row a task and wanted model, and one for each method behind it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,7 @@ def forecast_tables(
     targets: Sequence[int],
     *,
     given: Mapping[int, Array] | None = None,
+    ends: Mapping[int, tuple[int, int]] | None = None,
     threshold: float | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Forecasts of the models `targets` from the first `origin` of the history's panel (the columns of
@@ -42,13 +44,16 @@ def forecast_tables(
     wanted model itself, would tell its score as well as the forecast does: on the arcsine scale n items have a variance
     of 1 / n, whatever the score; of a loss, it is (loss / sd)^2. `given` are scores of some targets that are known,
     (tasks,) with NaN elsewhere: the other tasks' forecasts rest on them too (`given_scores`), and they have no row.
-    `p_passes` is the probability of more than `threshold`, of a loss of less.
+    `ends` are models at the first and last place where a target may be, if that is uncertain. `p_passes` is the
+    probability of more than `threshold`, of a loss of less.
     """
     tables, methods = [], []
     known = history.known(origin)
     enough = len(np.unique(known.size)) >= LEAST_RUNGS
     for target in targets:
         found = forecast(history, origin, target)
+        if ends and target in ends:
+            found = _anywhere_between(found, *(forecast(history, origin, end) for end in ends[target]))
         said = Predictive.normal(history.panel.link, found.mean, found.width)
         shown = given[target] if given and target in given else np.full(len(found.mean), np.nan)
         if np.isfinite(shown).any():
@@ -58,7 +63,7 @@ def forecast_tables(
         unit = predicted if known.loss else np.ones_like(predicted)
         half = (table["upper"] - table["lower"]) / 2 / unit
         verdicts = panel_verdicts(known, half.to_numpy())
-        backward = _backward(history.panel, known, target)
+        backward = _backward(history.panel, origin, target)
         link_mean, link_sd = said.moments
         table = table.assign(
             **{name: getattr(history.panel, name)[target] for name in SIZES},
@@ -86,16 +91,22 @@ def forecast_tables(
     return pd.concat(tables, ignore_index=True), pd.concat(methods, ignore_index=True)
 
 
+def _anywhere_between(found: Forecast, first: Forecast, last: Forecast) -> Forecast:
+    """The forecast with the standard deviation that a place anywhere between two others adds: that of a uniform
+    distribution between their means."""
+    return replace(found, sd=np.hypot(found.sd, (last.mean - first.mean) / np.sqrt(12)))
+
+
 def _headlines(said: Predictive, predicted: Array, unit: Array) -> list[str]:
     """Of each row how close the outcome will be with a probability of LEVEL, in points (of a loss percent of it)."""
     sure = [said.within(predicted, points / 100 * unit) >= LEVEL for points in POINTS_OF_HEADLINE]
     return [HEADLINES[row.index(True)] if any(row) else HEADLINES[-1] for row in zip(*map(list, sure), strict=True)]
 
 
-def _backward(panel: Panel, known: Panel, target: int) -> str:
+def _backward(panel: Panel, origin: int, target: int) -> str:
     """What `evidence` says of a wanted model that lies behind a known one, or is of the same day."""
     axis = axis_of(panel)
-    last = known.size.max()
+    last = panel.size[:origin].max()
     looks_back = panel.size[target] <= last if axis == "date" else panel.size[target] < last
     return f"; {BEHIND[axis]}: {BACKWARD}" if looks_back else ""
 

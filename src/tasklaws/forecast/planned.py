@@ -85,7 +85,8 @@ def planned_models(at: At) -> pd.DataFrame:
     table["date"], _ = iso_days(named.rename("date"))
     bare = unplaced(table) & table[["n_tokens", "step", "loss"]].isna().all(axis=1)
     refuse(table["n_params"], bare, "a planned model needs n_params, train_flops, n_tokens, step, loss or date")
-    table["model"] = table["model"].fillna(pd.Series(list(map(_name, table.to_dict("records"), named)), table.index))
+    names = [_name(row, date) for row, date in zip(table.to_dict("records"), named, strict=True)]
+    table["model"] = table["model"].fillna(pd.Series(names, table.index))
     twice = table.duplicated(["ladder", "model"])
     if twice.any():
         raise TasklawsError(
@@ -94,7 +95,7 @@ def planned_models(at: At) -> pd.DataFrame:
     return table
 
 
-def _name(row: Mapping[str, Any], date: Any) -> str:
+def _name(row: Mapping[Any, Any], date: Any) -> str:
     """What a planned model is called by what is known of it: `7B parameters, 2T tokens`."""
     parts = []
     if row["n_params"] > 0:

@@ -14,7 +14,7 @@ from tasklaws.report.template import template
 def ahead_page(found: Forecasted, svgs: dict[str, str]) -> str:
     """The HTML of a forecast whose figures are `svgs` by name; it needs no other file."""
     groups = [
-        {"ladder": ladder, "model": model, "rows": rows, "distance": distance(rows, found.known, found.axis)}
+        {"ladder": ladder, "model": model, "rows": rows, "distance": distance(rows, found.known)}
         for (ladder, model), rows in found.forecasts.groupby(["ladder", "model"])
     ]
     weights = found.methods.groupby(["ladder", "model", "method"])["weight"].sum()
