@@ -1,5 +1,6 @@
 """The backtest of a table: forecasts of held-out models, compared with what they did and with every baseline."""
 
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -186,7 +187,8 @@ class Asked:
         """`since` in days from 1970; of a month or year its first."""
         if self.since is None:
             return -np.inf
-        first = f"{self.since}-01-01"[:10] if len(self.since) in (4, 7) else self.since
+        coarse = re.fullmatch(r"\d{4}(-\d{2})?", self.since)
+        first = f"{self.since}-01-01"[:10] if coarse else self.since
         days, _ = iso_days(pd.Series([first], index=["since"], name="date"))
         return float(np.datetime64(days.iloc[0], "D").astype("int64"))
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import train_flops
 from tasklaws.core.settings import Planned
 from tasklaws.forecast.baselines import RepeatLast
 from tasklaws.forecast.combine import Forecast, History, forecast, mix
@@ -66,10 +67,10 @@ def forecast_planned(observations: pd.DataFrame, planned: Mapping[str, Planned])
     is never trained or asked; without any an empty table."""
     if not planned:
         return PLANNED.frame([])
-    sizes = pd.DataFrame(
-        {name: {"n_params": one.n_params, "n_tokens": one.n_tokens} for name, one in planned.items()}
-    ).T
-    sizes = sizes.assign(train_flops=6.0 * sizes["n_params"] * sizes["n_tokens"]).rename_axis("rung").reset_index()
+    rows = [
+        (name, one.n_params, one.n_tokens, train_flops(one.n_params, one.n_tokens)) for name, one in planned.items()
+    ]
+    sizes = pd.DataFrame(rows, columns=["rung", *SIZES])
     return PLANNED.pick(forecast_ladder(observations, sizes).table)
 
 
