@@ -66,7 +66,7 @@ class Backtest(Result):
         were."""
         lines = list(self.notes)
         named, used = {method.name for method in (*METHODS, *BASELINES)}, set(self.methods["method"])
-        if named - used and used - _OF_LOSSES:
+        if named - used and used - _OF_LOSSES and "skills" not in used:
             lines.append(
                 f"the table lacks what these need (losses, tokens, chance ...): {', '.join(sorted(named - used))}"
             )
@@ -323,17 +323,20 @@ def rolling_backtest(
     if asked.since is not None and early and notes is not None:
         few = f"fewer than {min_rungs} (min-rungs) models are surely earlier"
         notes.append(f"left out {some(dict.fromkeys(early), 3, str)}: {few}")
+    asked_of = [_origins(panel, ahead, min_rungs, asked.first_day) for panel in panels]
     jobs = (
-        (history, origin, _next(history.panel, origin, ahead, asked.first_day))
-        for history in map(History, panels)
-        for origin in _origins(history.panel, min_rungs)
+        (history, origin, targets)
+        for history, origins in zip(map(History, panels), asked_of, strict=True)
+        for origin, targets in origins.items()
     )
-    return _forecast_all(jobs, sum(len(_origins(panel, min_rungs)) for panel in panels), asked, notes)
+    return _forecast_all(jobs, sum(map(len, asked_of)), asked, notes)
 
 
-def _origins(panel: Panel, min_rungs: int) -> list[int]:
-    """How many models are known where any is forecast: those numbers that are all of the models before another."""
-    return [int(number) for number in np.unique(panel.earlier) if number >= min_rungs]
+def _origins(panel: Panel, ahead: int, min_rungs: int, first_day: float) -> dict[int, list[int]]:
+    """By how many models are known, `min_rungs` or more, the models that are forecast from them, where there are any."""
+    numbers = [int(number) for number in np.unique(panel.earlier) if number >= min_rungs]
+    targets = {number: _next(panel, number, ahead, first_day) for number in numbers}
+    return {number: found for number, found in targets.items() if found}
 
 
 def _next(panel: Panel, origin: int, ahead: int, first_day: float) -> list[int]:
