@@ -167,7 +167,7 @@ def test_the_number_of_a_shared_skill_is_near_one_and_that_of_none_near_n() -> N
         (lambda: tl.plan({"E": 1.8}, flops=1e21), "the law is a dict: give a chinchilla fit"),
         (lambda: tl.backtest(ladder()), "give either fit and holdout, or rolling"),
         (lambda: tl.backtest(ladder(), rolling=0), "rolling is 0"),
-        (lambda: tl.backtest(ladder(), rolling=1, since="2025-01-01"), "has no date: give it of all"),
+        (lambda: tl.backtest(ladder(), rolling=1, since="2025-01-01"), "has no date: give one of all"),
         (lambda: tl.backtest(ladder(), rolling=1, reveal=-1), "reveal is -1: give 0 or more"),
         (lambda: tl.backtest(ladder(), rolling=1, axis="time"), "axis 'time': give size, n_tokens, step, date, loss"),
         (lambda: tl.forecast(ladder()), "nothing is planned: give at"),
