@@ -48,6 +48,8 @@ def is_crowd(known: Panel) -> bool:
 
     The last is von Neumann's ratio, the mean of (x_k+1 - x_k)^2 by twice the variance, x being what all tasks share:
     1 of models in random order, 0 of a smooth curve, and above _SCATTERED here of _FEWEST_MODELS or more."""
+    if known.axis in ("n_tokens", "step"):  # the checkpoints of one run
+        return False
     if known.company is not None:
         return True
     if len(known.models) < _FEWEST_MODELS:
