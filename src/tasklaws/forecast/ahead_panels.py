@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.forecast.backtest import panels_of
+from tasklaws.forecast.choices import panels_of
 from tasklaws.forecast.combine import History
 from tasklaws.forecast.panel import AxisName, Panel, axis_of, size_column
 from tasklaws.forecast.planned import At, planned_models
