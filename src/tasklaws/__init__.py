@@ -5,6 +5,7 @@
     table = tl.read_points("results.csv")            # a tidy DataFrame, checked
     fit = tl.fit(table, "chinchilla")                # .params .interval .status .predict()
     test = tl.backtest(table, rolling=1)             # .forecasts .methods
+    next = tl.forecast(table, {"n_params": 7e9})     # .forecasts .methods
     plan = tl.plan(fit, flops=1e21)                  # .n_params .n_tokens .loss
     which = tl.compare(item_scores, ("A", "B"))      # .difference .low .high .p_value
     soon = tl.decision_accuracy(table)               # .tasks .pooled
@@ -29,6 +30,7 @@ _MODULES = {
     "DecisionAccuracy": "decisions.recipes",
     "EffectiveNumber": "overlap.observed",
     "Fit": "laws.result",
+    "Forecasted": "forecast.ahead",
     "Isoflop": "laws.isoflop",
     "ItemPredictions": "items.predictions",
     "Plan": "laws.planning",
@@ -43,6 +45,7 @@ _MODULES = {
     "decision_accuracy": "decisions.recipes",
     "effective_number": "overlap.observed",
     "fit": "laws.fitting",
+    "forecast": "forecast.ahead",
     "isoflop": "laws.isoflop",
     "plan": "laws.planning",
     "predict_items": "items.predictions",

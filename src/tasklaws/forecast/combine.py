@@ -57,7 +57,7 @@ class Forecast:
     @property
     def widening(self) -> Array:
         """By what factor overlap makes it wider."""
-        return np.asarray(self.width / (self.scale * np.hypot(self.sd, self.noise)))
+        return np.asarray(self.width / np.maximum(self.scale * np.hypot(self.sd, self.noise), 1e-12))
 
     def predictive(self, link: Link) -> Predictive:
         """The distribution of the observation."""

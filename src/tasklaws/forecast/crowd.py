@@ -48,7 +48,10 @@ def is_crowd(known: Panel) -> bool:
     have two models each and none has most of them, or models next to each other in size differ nearly as much as any.
 
     The last is von Neumann's ratio, the mean of (x_k+1 - x_k)^2 by twice the variance, x being what all tasks share:
-    1 of models in random order, 0 of a smooth curve, and above _SCATTERED here of _FEWEST_SCATTERED or more."""
+    1 of models in random order, 0 of a smooth curve, and above _SCATTERED here of _FEWEST_SCATTERED or more. The
+    checkpoints of one run are none."""
+    if known.axis in ("n_tokens", "step"):
+        return False
     if known.company is not None:
         return True
     if len(known.models) < _FEWEST_MODELS:
@@ -130,7 +133,11 @@ def _tests(
     mean = np.stack([picked(one.mean) for one in methods])
     sd = np.stack([picked(one.sd) for one in methods])
     shared = next((one for one in methods if one.shared is not None), None)
-    share = np.zeros((*value.shape, 1)) if shared is None or shared.shared is None else picked(shared.shared / shared.sd[..., None])
+    share = (
+        np.zeros((*value.shape, 1))
+        if shared is None or shared.shared is None
+        else picked(shared.shared / shared.sd[..., None])
+    )
     return Tests(mean, sd, history.panel.link.of(value, np.inf), share, weight)
 
 
