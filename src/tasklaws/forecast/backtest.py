@@ -18,7 +18,8 @@ from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.axis_tables import along
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
 from tasklaws.forecast.choices import choose, panels_of
-from tasklaws.forecast.combine import History
+from tasklaws.forecast.combine import History, histories
+from tasklaws.forecast.crowd import CROWD
 from tasklaws.forecast.engine import BACKWARD, BEHIND, forecast_tables
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS
 from tasklaws.forecast.panel import AXES, AxisName, Panel, compact
@@ -37,6 +38,7 @@ _DOUBTS = {
     UNKNOWN_STDERR: "the stderr of a loss is unknown, so no step or turn is called",
     BELOW_CHANCE: "scores are far below the chance stated for them: is it right?",
 }
+_OF_CROWDS = {method.name for method in CROWD}  # where these are combined, others are left out by choice
 Tables = tuple[pd.DataFrame, pd.DataFrame]
 _OF_LOSSES = {method.name for method in (*LOSS_METHODS, *LOSS_BASELINES)}
 Figures = dict[str, Any]  # JSON: numbers by name, and such of parts by their name
@@ -63,7 +65,7 @@ class Backtest(Result):
         were."""
         lines = list(self.notes)
         named, used = {method.name for method in (*METHODS, *BASELINES)}, set(self.methods["method"])
-        if named - used and used - _OF_LOSSES and "skills" not in used:
+        if named - used and used - _OF_LOSSES and not used >= _OF_CROWDS:
             lines.append(
                 f"the table lacks what these need (losses, tokens, chance ...): {', '.join(sorted(named - used))}"
             )
@@ -226,16 +228,21 @@ def split_backtest(
     curve = table.groupby(["ladder", "task", "metric"], sort=False).ngroup()
     wanted &= curve.isin(curve[learned].unique())
     held = table.loc[wanted, pair].drop_duplicates()
-    jobs = []
-    for panel in panels_of(table[learned | wanted], metrics, asked.axis):
-        ordered, n_known = panel.held_last(held.loc[held["ladder"] == panel.ladder, "model"].tolist())
-        if 0 < n_known < len(ordered.models):
-            jobs.append((ordered, n_known, range(n_known, len(ordered.models))))
+    panels = [
+        panel.held_last(held.loc[held["ladder"] == panel.ladder, "model"].tolist())
+        for panel in panels_of(table[learned | wanted], metrics, asked.axis)
+    ]
+    panels = [(panel, known) for panel, known in panels if known]
+    jobs = [
+        (history, known, range(known, len(history.panel.models)))
+        for history, (_, known) in zip(histories(panels), panels, strict=True)
+        if known < len(history.panel.models)
+    ]
     if not jobs:
         raise TasklawsError(
             "nothing to forecast: no task of fit's rows was asked of a model of holdout's in the same ladder"
         )
-    return _forecast_all(((History(panel), known, targets) for panel, known, targets in jobs), len(jobs), asked, notes)
+    return _forecast_all(jobs, len(jobs), asked, notes)
 
 
 def rolling_backtest(
