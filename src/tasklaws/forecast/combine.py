@@ -15,7 +15,7 @@ from tasklaws.forecast.calibration import Test, drift, ladder_scale, predictive,
 from tasklaws.forecast.company import in_company
 from tasklaws.forecast.crowd import CROWD, CROWD_BASELINES, crowd_tests, is_crowd, joint, shared_errors, weigh
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS, noise_share, predictions
-from tasklaws.forecast.panel import Forecaster, Panel, Prediction
+from tasklaws.forecast.panel import Forecaster, Panel, Prediction, axis_of
 from tasklaws.forecast.revealed import Joint
 from tasklaws.forecast.weighing import mix, weights_by_error
 from tasklaws.stats.links import NODE_WEIGHTS, NODES, Link
@@ -140,7 +140,8 @@ class History:
 def histories(panels: Sequence[tuple[Panel, int]]) -> list[History]:
     """A history of each panel of a table, of which so many first models are known, those of few sizes in the company
     of the other ladders' known models (`in_company`)."""
-    beside = in_company(panels)
+    by_size = all(axis_of(panel) == "size" for panel, _ in panels)  # by date, others' known models may be later ones
+    beside = in_company(panels) if by_size else [panel for panel, _ in panels]
     known = [
         History(panel.select(np.arange(count)))
         for panel, (_, count) in zip(beside, panels, strict=True)

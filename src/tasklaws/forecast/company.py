@@ -18,17 +18,8 @@ def of_pairs(panel: Panel, tasks: tuple[tuple[str, str], ...]) -> Panel:
     rows = np.array([place.get(pair, -1) for pair in tasks], dtype=np.intp)
     cells = {name: np.where(rows[:, None] >= 0, getattr(panel, name)[rows], np.nan) for name in BY_TASK}
     none = np.empty((0, len(panel.models)))
-    return replace(
-        panel,
-        tasks=tasks,
-        others=(),
-        other_is_loss=(),
-        other_values=none,
-        company=None,
-        margin=None,
-        place=None,
-        **cells,
-    )
+    panel = replace(panel, margin=None, place=None)
+    return replace(panel, tasks=tasks, others=(), other_is_loss=(), other_values=none, company=None, **cells)
 
 
 def joined(first: Panel, *more: Panel) -> Panel:

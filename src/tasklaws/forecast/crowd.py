@@ -133,11 +133,7 @@ def _tests(
     mean = np.stack([picked(one.mean) for one in methods])
     sd = np.stack([picked(one.sd) for one in methods])
     shared = next((one for one in methods if one.shared is not None), None)
-    share = (
-        np.zeros((*value.shape, 1))
-        if shared is None or shared.shared is None
-        else picked(shared.shared / shared.sd[..., None])
-    )
+    share = np.zeros((*value.shape, 1)) if shared is None or shared.shared is None else picked(shared.shared / shared.sd[..., None])
     return Tests(mean, sd, history.panel.link.of(value, np.inf), share, weight)
 
 
