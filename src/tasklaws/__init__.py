@@ -5,6 +5,7 @@
     table = tl.read_points("results.csv")            # a tidy DataFrame, checked
     fit = tl.fit(table, "chinchilla")                # .params .interval .status .predict()
     test = tl.backtest(table, rolling=1)             # .forecasts .methods
+    next_ = tl.design(table, {"n_params": 7e9, "n_tokens": 2e12})  # .table .tasks .path
     plan = tl.plan(fit, flops=1e21)                  # .n_params .n_tokens .loss
     which = tl.compare(item_scores, ("A", "B"))      # .difference .low .high .p_value
     soon = tl.decision_accuracy(table)               # .tasks .pooled
@@ -27,6 +28,7 @@ _MODULES = {
     "Backtest": "forecast.backtest",
     "Comparison": "decisions.compare",
     "DecisionAccuracy": "decisions.recipes",
+    "Design": "forecast.design",
     "EffectiveNumber": "overlap.observed",
     "Fit": "laws.result",
     "Isoflop": "laws.isoflop",
@@ -41,6 +43,7 @@ _MODULES = {
     "backtest": "forecast.backtest",
     "compare": "decisions.compare",
     "decision_accuracy": "decisions.recipes",
+    "design": "forecast.design",
     "effective_number": "overlap.observed",
     "fit": "laws.fitting",
     "isoflop": "laws.isoflop",

@@ -259,6 +259,12 @@ BACKTEST_METHODS = _table(
     "what each single method and baseline says in a backtest",
     f"ladder* task* metric* model* n_fit*# method* weight# {_INTERVAL} log_score#?",
 )
+DESIGN = _table(
+    "what could be run or asked next, best first: its cost, and the width of the intervals at the target after it",
+    "rank*# action kind n_params#? n_tokens#? factor#? train_flops# ask_flops# width_now# width_then# standard_error# "
+    "narrowing# narrowing_per_flop# bought#?",
+)
+DESIGN_TASKS = _table("the same by task", "action* task* metric* width_now# width_then#")
 ISOFLOP_BUDGETS = _table(
     "the best size and tokens of a budget of compute, by its isoFLOP profile; where there is none, why",
     f"train_flops*# n_runs# n_sizes# {_limits('n_params n_tokens', '#?')} loss#? left_out?",

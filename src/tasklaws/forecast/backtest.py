@@ -138,8 +138,8 @@ def backtest(
     for name, value in (("rolling", rolling), ("min_rungs", min_rungs)):
         if value is not None and value < 1:
             raise TasklawsError(f"{name.replace('_', '-')} is {value}: give 1 or more")
-    metrics = _choose_metrics(table, metric)
-    table = _choose_tasks(table, tasks, metrics)
+    metrics = choose_metrics(table, metric)
+    table = choose_tasks(table, tasks, metrics)
     _refuse_odd_losses(table)
     if fit is not None and holdout is not None:
         return Backtest(*split_backtest(table, metrics, fit, holdout))
@@ -147,7 +147,7 @@ def backtest(
     return Backtest(*rolling_backtest(table, metrics, rolling, min_rungs))
 
 
-def _choose_metrics(table: pd.DataFrame, metric: str | None) -> list[str]:
+def choose_metrics(table: pd.DataFrame, metric: str | None) -> list[str]:
     """The metric asked for; else all scores of the table, or all losses where it has no score."""
     found = sorted(map(str, table["metric"].unique()))
     if metric is not None:
@@ -158,7 +158,7 @@ def _choose_metrics(table: pd.DataFrame, metric: str | None) -> list[str]:
     return sorted(scores) or found
 
 
-def _choose_tasks(table: pd.DataFrame, tasks: Sequence[str], metrics: list[str]) -> pd.DataFrame:
+def choose_tasks(table: pd.DataFrame, tasks: Sequence[str], metrics: list[str]) -> pd.DataFrame:
     """The table without other tasks' rows of `metrics` (their losses still serve); an unknown task raises."""
     if not tasks:
         return table

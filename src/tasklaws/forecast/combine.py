@@ -47,6 +47,12 @@ class Forecast:
         return np.asarray(self.scale * np.hypot(np.hypot(self.sd, self.noise), self.overlap))
 
     @property
+    def equivalent_items(self) -> Array:
+        """How many items of the task, asked of the wanted model itself, would tell its score as well: on the arcsine
+        scale n items have a variance of 1 / n, whatever the score; of a loss, it is (loss / sd)^2."""
+        return np.asarray(1 / np.maximum(self.width**2 - self.noise**2, 1e-12))
+
+    @property
     def widening(self) -> Array:
         """By what factor overlap makes it wider."""
         return np.asarray(self.width / (self.scale * np.hypot(self.sd, self.noise)))
@@ -64,6 +70,19 @@ class History:
         """The same with items worth `n_eff` independent tasks, on which predictions of single methods do not depend."""
         panel = replace(self.panel, n_eff=np.full_like(self.panel.n_eff, n_eff))
         return History(panel, self._predicted)
+
+    def arranged(self, panel: Panel, until: int) -> "History":
+        """The same of a panel that holds some of these models in another order, but for the first `until`, which have the
+        same results in both: predictions from no more than these stay."""
+        place = {model: number for number, model in enumerate(self.panel.models)}
+        kept = {}
+        for (kind, origin), found in self._predicted.items():
+            if origin <= until:
+                columns = [place[model] - origin for model in panel.models[origin:]]
+                kept[kind, origin] = {
+                    name: Prediction(one.mean[:, columns], one.sd[:, columns]) for name, one in found.items()
+                }
+        return History(panel, kept)
 
     def known(self, origin: int) -> Panel:
         """The first `origin` models."""

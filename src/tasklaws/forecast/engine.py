@@ -23,16 +23,13 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
 
     `observed` is what the panel holds, empty where unknown; nothing else of a row depends on it, but for `log_score`
     (nats, on the link scale). A task that no known model was asked has no row. `evidence` ends in BACKWARD where the
-    wanted model is smaller, or no later, than a known one. `equivalent_items`, so many items of the task, asked of the
-    wanted model itself, would tell its score as well as the forecast does: on the arcsine scale n items have a variance
-    of 1 / n, whatever the score; of a loss, it is (loss / sd)^2.
+    wanted model is smaller, or no later, than a known one.
     """
     tables, methods = [], []
     known = history.known(origin)
     enough = len(np.unique(known.size)) >= LEAST_RUNGS
     for target in targets:
-        found = forecast(history, origin, target)
-        said = Predictive.normal(history.panel.link, found.mean, found.width)
+        found, said = outcome(history, origin, target)
         table = _with_interval(history.panel, origin, target, said)
         predicted = table["predicted"].to_numpy()
         unit = predicted if known.loss else np.ones_like(predicted)
@@ -49,7 +46,7 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
             expected_error_points=100 * said.expected_error(predicted) / unit,
             headline=_headlines(said, predicted, unit),
             crps=said.crps(history.panel.value[:, target]),
-            equivalent_items=1 / np.maximum(found.width**2 - found.noise**2, 1e-12),
+            equivalent_items=found.equivalent_items,
             evidence=[one.evidence + backward for one in verdicts],
             link_mean=link_mean,
             link_sd=link_sd,
@@ -59,6 +56,12 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
         tables.append(table.dropna(subset="predicted"))
         methods.append(_method_table(history, origin, target, found))
     return pd.concat(tables, ignore_index=True), pd.concat(methods, ignore_index=True)
+
+
+def outcome(history: History, origin: int, target: int) -> tuple[Forecast, Predictive]:
+    """The combined forecast of model number `target` from the first `origin`, and what it holds possible, a row a task."""
+    found = forecast(history, origin, target)
+    return found, Predictive.normal(history.panel.link, found.mean, found.width)
 
 
 def _headlines(said: Predictive, predicted: Array, unit: Array) -> list[str]:

@@ -75,7 +75,7 @@ def forecast_bands(observations: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFr
         for target in targets:
             found = forecast(history, known, target)
             if panel.size[target] < panel.size[:known].max():
-                found = _without(RepeatLast().name, found, history, known, target)
+                found = without(RepeatLast().name, found, history, known, target)
             lower, predicted, upper = Predictive.normal(panel.link, found.mean, found.width).interval
             part = pd.DataFrame(panel.tasks, columns=["task", "metric"])
             part = part.assign(ladder=panel.ladder, n_params=panel.n_params[target])
@@ -83,7 +83,7 @@ def forecast_bands(observations: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFr
     return BANDS.pick(_in_pipeline_words(pd.concat(parts).assign(model="")))
 
 
-def _without(method: str, found: Forecast, history: History, known: int, target: int) -> Forecast:
+def without(method: str, found: Forecast, history: History, known: int, target: int) -> Forecast:
     """The combination less one method, unless there is no other: the last rung says nothing of smaller models."""
     kept = [place for place, name in enumerate(found.methods) if name != method]
     if not kept:
