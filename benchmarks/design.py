@@ -1,4 +1,4 @@
-"""Is the rung that `tasklaws design` ranks first the one that narrows the interval? On real ladders and on made-up ones.
+"""Is the rung that `tasklaws design` ranks first the one that narrows the interval?
 
     python benchmarks/design.py [DIRECTORY] [--histories FILE]
 
@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from backtest import ROLLING, say
 from scipy.special import expit
 from scipy.stats import spearmanr
 
+from backtest import ROLLING, say
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.actions import Action, Standing, after
 from tasklaws.forecast.panel import Panel, build_panels

@@ -72,8 +72,8 @@ class History:
         return History(panel, self._predicted)
 
     def arranged(self, panel: Panel, until: int) -> "History":
-        """The same of a panel that holds some of these models in another order, but for the first `until`, which have the
-        same results in both: predictions from no more than these stay."""
+        """The same of a panel that holds some of these models, in another order behind the first `until`, which have
+        the same results in both: predictions from no more than these stay."""
         place = {model: number for number, model in enumerate(self.panel.models)}
         kept = {}
         for (kind, origin), found in self._predicted.items():

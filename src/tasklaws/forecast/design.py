@@ -18,7 +18,7 @@ from tasklaws.forecast.panel import Panel, build_panels
 from tasklaws.frames.csv_files import records
 from tasklaws.frames.user_tables import some
 from tasklaws.stats.scores import rounded
-from tasklaws.tables import DESIGN, DESIGN_TASKS, POINTS, SIZES
+from tasklaws.tables import DESIGN, DESIGN_TASKS, POINTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ class Design(Result):
         lines = [
             f"target: {at['n_params']:.3g} parameters, {at['n_tokens']:.3g} tokens, {at['train_flops']:.3g} FLOPs; "
             f"{self.worth['n_tasks']:.0f} task(s), 90% intervals {now:.1f} points wide on average",
-            f"costs: 6 N D to train, 2 N {self.tokens_per_item:g} to ask an item ({self.tokens_per_item:g} tokens each)",
+            f"costs: 6 N D to train, 2 N {self.tokens_per_item:g} to ask an item of {self.tokens_per_item:g} tokens",
             f"{'action':34} {'FLOPs':>9}  {'width now -> then':>17}  {'narrower':>8}  {'points a FLOP':>13}",
         ]
         shown = self.table.head(_ROWS_SHOWN)
@@ -81,8 +81,8 @@ class Design(Result):
         return [
             f"the forecast is worth {items}: {worth['ask_flops']:.3g} FLOPs over all tasks, once it is trained",
             f"asking presupposes the target's own training, {at['train_flops']:.3g} FLOPs, against the pilot's "
-            f"{worth['pilot_flops']:.3g}: before that, what costs less is cheaper than asking; after it, what costs more "
-            f"than {worth['ask_flops']:.3g} FLOPs is dearer than asking",
+            f"{worth['pilot_flops']:.3g}: before that, what costs less is cheaper than asking; after it, what costs "
+            f"more than {worth['ask_flops']:.3g} FLOPs is dearer than asking",
         ]
 
     def to_dict(self) -> dict[str, object]:

@@ -59,7 +59,7 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
 
 
 def outcome(history: History, origin: int, target: int) -> tuple[Forecast, Predictive]:
-    """The combined forecast of model number `target` from the first `origin`, and what it holds possible, a row a task."""
+    """The combined forecast of model number `target` from the first `origin`, and what it holds possible."""
     found = forecast(history, origin, target)
     return found, Predictive.normal(history.panel.link, found.mean, found.width)
 
