@@ -138,22 +138,27 @@ def judge_real(table: pd.DataFrame) -> None:
         print(f"      {' '.join(name)}, now {part['now'].iloc[0]:.1f}: expected/realised/error: {', '.join(told)}")
 
 
-KINDS = {"few items": (0.05, 40), "models differ": (0.3, 500), "smooth": (0.02, 2000)}  # noise in logits, items
+KINDS = {
+    "few items": (0.05, 40, 5.0),
+    "few items, half unshared": (0.05, 40, 2.0),
+    "models differ": (0.3, 500, 5.0),
+    "smooth": (0.02, 2000, 5.0),
+}  # noise in logits, items, sharpness
 SIZES = np.geomspace(1e7, 1e9, 6)
 FACTOR = 4
 
 
-def made_up(kind: str, seed: int) -> list[dict[str, object]]:
+def made_up(kind: str, seed: int, only_items: bool = False) -> list[dict[str, object]]:
     """A ladder of six models, twelve tasks and a target ten times the largest: width expected after each of four
     actions, and the width and error once their true results are known. Items are common to all models: one of
-    difficulty d is solved with probability sigmoid(2 (ability - d)), d normal."""
-    noise, n_items = KINDS[kind]
+    difficulty d is solved with probability sigmoid(sharpness (ability - d)), d normal."""
+    noise, n_items, sharpness = KINDS[kind]
     rng = np.random.default_rng([seed, n_items])
     sizes = np.array([*SIZES, 3e8, 3e9, SIZES[-1], 1e10])
     slope, middle = rng.uniform(0.2, 0.5, (12, 1)), np.log(10.0) * rng.uniform(7.5, 10, (12, 1))
     ability = slope * (np.log(sizes) - middle) + noise * rng.standard_normal((12, len(sizes)))
     hard = rng.standard_normal((12, FACTOR * n_items))
-    right = rng.random((12, len(sizes), FACTOR * n_items)) < expit(2 * (ability[..., None] - hard[:, None]))
+    right = rng.random((12, len(sizes), FACTOR * n_items)) < expit(sharpness * (ability[..., None] - hard[:, None]))
     few, many = right[..., :n_items].mean(axis=2), right.mean(axis=2)
     names = [*(f"m{k}" for k in range(6)), "rung between", "rung above", "seed of the largest", "target"]
     empty = np.full((12, len(sizes)), np.nan)
@@ -166,7 +171,7 @@ def made_up(kind: str, seed: int) -> list[dict[str, object]]:
     )  # fmt: skip
     start = Standing.of(panel, 6)
     rows: list[dict[str, object]] = []
-    for name in (*names[6:9], f"{FACTOR} times the items"):
+    for name in (*(() if only_items else names[6:9]), f"{FACTOR} times the items"):
         action = Action("rung", name) if name in names else Action("items", name, factor=FACTOR)
         expected = np.stack([one.width for one in after([start] * DRAWS, action, seed)])
         if name in names:

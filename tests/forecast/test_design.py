@@ -16,18 +16,18 @@ from tasklaws.forecast.actions import Action, Standing, after, known_items_of, n
 from tasklaws.forecast.design import design, parse_target
 from tasklaws.tables import DESIGN, DESIGN_TASKS
 
-SIZES = np.geomspace(1e7, 1e9, 5)
+SIZES = np.geomspace(1e7, 1e9, 4)
 TARGET = {"n_params": 1e10, "n_tokens": 2e11}
 
 
-def pilot(n_items, noise=0.02, n_tasks=6, seed=0):
+def pilot(n_items, noise=0.02, n_tasks=4, seed=0):
     rng = np.random.default_rng(seed)
     return table(draw(rng, rises(rng, n_tasks, SIZES, noise), n_items), SIZES, n_items, losses=False)
 
 
 @pytest.fixture(scope="module")
 def noisy():
-    return design(pilot(40), TARGET, budget=1e19)
+    return design(pilot(40), TARGET, budget=3e15)
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +41,12 @@ def narrowing(found, kind):
 
 def test_costs_are_those_of_training_and_asking(noisy):
     rows = noisy.table.set_index("action")
-    items, tokens = 6 * 40, 500
-    for name in ("seed of m04", "rung of 3.2e+09 (6.4e+10 tokens)"):
+    items, tokens = 4 * 40, 500
+    for name in ("seed of m03", "rung of 5.6e+09 (1.12e+11 tokens)"):
         row = rows.loc[name]
         assert row["train_flops"] == pytest.approx(6 * row["n_params"] * row["n_tokens"], rel=1e-12)
         assert row["ask_flops"] == pytest.approx(2 * row["n_params"] * items * tokens, rel=1e-12)
-    assert rows.loc["seed of m04", "train_flops"] == pytest.approx(6 * 1e9 * 2e10)
+    assert rows.loc["seed of m03", "train_flops"] == pytest.approx(6 * 1e9 * 2e10)
     for factor in (2, 4):
         row = rows.loc[f"{factor} times the items"]
         assert row["train_flops"] == 0
@@ -58,8 +58,8 @@ def test_costs_are_those_of_training_and_asking(noisy):
 def test_more_items_narrow_a_ladder_of_few_and_not_one_of_many(noisy, smooth):
     items = "4 times the items"
     share = [found.table.set_index("action").loc[items] for found in (noisy, smooth)]
-    assert share[0]["narrowing"] > 0.2 * share[0]["width_now"]
-    assert share[1]["narrowing"] < 0.1 * share[1]["width_now"]
+    assert share[0]["narrowing"] > 0.05 * share[0]["width_now"]
+    assert share[1]["narrowing"] < 0.03 * share[1]["width_now"]
     assert narrowing(noisy, "items")[items] > narrowing(noisy, "items")["2 times the items"]
 
 
@@ -72,8 +72,8 @@ def test_a_rung_near_the_target_narrows_a_smooth_ladder_most(smooth):
 
 def test_a_seed_narrows_a_ladder_whose_models_differ():
     found = design(pilot(5000, noise=0.4, seed=1), TARGET)
-    assert narrowing(found, "seed")["seed of m04"] > 0
-    assert narrowing(found, "seed")["seed of m04"] > narrowing(found, "items").max()
+    assert narrowing(found, "seed")["seed of m03"] > 0
+    assert narrowing(found, "seed")["seed of m03"] > narrowing(found, "items").max()
 
 
 def test_the_ranking_is_by_narrowing_for_each_flop_of_what_is_clear(noisy):
@@ -87,9 +87,9 @@ def test_the_ranking_is_by_narrowing_for_each_flop_of_what_is_clear(noisy):
 
 def test_a_budget_is_spent_on_one_action_after_the_other(noisy):
     path = noisy.path
-    assert len(path) >= 2
+    assert len(path) >= 1
     assert path["flops"].is_monotonic_increasing
-    assert path["flops"].iloc[-1] <= 1e19
+    assert path["flops"].iloc[-1] <= 3e15
     assert (path["width"].diff().dropna() < 0).all()
     assert path["width"].iloc[0] < noisy.table["width_now"].iloc[0]
     assert not path["action"].duplicated().any()
@@ -116,10 +116,10 @@ def test_what_is_expected_comes_true_on_average():
         value = draw(rng, rises(rng, 4, sizes, 0.1), 200)
         full = panel(value, sizes, n_items=200, losses=False)
         hidden = full.value.copy()
-        hidden[:, 5:] = np.nan
-        start = Standing.of(actions.replace(full, value=hidden), 5)
-        expected.append(np.mean([one.width for one in after([start] * 8, Action("rung", full.models[5]), 0)]))
-        came.append(start.with_model(5, value[:, 5], np.empty(0), keep=False).width.mean())
+        hidden[:, 4:] = np.nan
+        start = Standing.of(actions.replace(full, value=hidden), 4)
+        expected.append(np.mean([one.width for one in after([start] * 8, Action("rung", full.models[4]), 0)]))
+        came.append(start.with_model(4, value[:, 4], np.empty(0), keep=False).width.mean())
     assert np.mean(expected) == pytest.approx(np.mean(came), rel=0.2)
 
 
@@ -128,32 +128,39 @@ def test_kept_predictions_are_those_that_would_be_made_anew(size):
     rng = np.random.default_rng(0)
     sizes = np.array([*SIZES, size, 2e9, 1e10])
     value = draw(rng, rises(rng, 3, sizes), 300)
-    made = panel(value, np.arange(1, 9) * 1e6, n_items=300)
+    made = panel(value, np.arange(1, 8) * 1e6, n_items=300)
     loss = made.other_values.copy()
-    loss[:, 5:] = np.nan
+    loss[:, 4:] = np.nan
     hidden = value.copy()
-    hidden[:, 5:] = np.nan
+    hidden[:, 4:] = np.nan
     known = {"n_params": sizes, "n_tokens": 20 * sizes, "train_flops": 120 * sizes**2}
-    start = Standing.of(actions.replace(made, value=hidden, other_values=loss, **known), 5)
+    start = Standing.of(actions.replace(made, value=hidden, other_values=loss, **known), 4)
     for keep in (True, False):
-        then = start.with_model(5, value[:, 5], made.other_values[:, 5], keep=keep)
+        then = start.with_model(4, value[:, 4], made.other_values[:, 4], keep=keep)
         anew = Standing.of(then.panel, then.n_known)
         assert then.width == pytest.approx(anew.width, rel=1e-9)
         assert list(then.known.size) == sorted(then.known.size)
-        assert len(then.panel.models) == (8 if keep else 7)
+        assert len(then.panel.models) == (7 if keep else 6)
 
 
-def test_values_of_very_many_items_lie_on_the_line_on_which_truth_lies():
+def test_values_of_very_many_items_lie_nearer_the_truth_and_those_of_as_many_stay():
     rng = np.random.default_rng(0)
     sizes = np.geomspace(1e7, 1e10, 12)
     truth = expit(0.3 * np.log(sizes / 1e8) + np.linspace(-1, 1, 8)[:, None])
     seen = draw(rng, truth, 60)
-    start = Standing.of(
-        panel(np.column_stack([seen, np.full(8, np.nan)]), [*sizes, 1e11], n_items=60, losses=False), 12
-    )
-    asked = actions._reasked(start, 1e6, np.zeros(seen.shape))
-    assert np.sqrt(((asked - truth) ** 2).mean()) < 0.8 * np.sqrt(((seen - truth) ** 2).mean())
-    assert actions._reasked(start, 1.0, np.ones(seen.shape)) == pytest.approx(seen)
+    value = np.column_stack([seen, np.full(8, np.nan)])
+    start = Standing.of(panel(value, [*sizes, 1e11], n_items=60, losses=False), 12)
+    draws = [actions._reasked(start, 1e6, rng.random(8), rng) for _ in range(8)]
+    assert np.sqrt(((np.mean(draws, axis=0) - truth) ** 2).mean()) < 0.9 * np.sqrt(((seen - truth) ** 2).mean())
+    assert actions._reasked(start, 1.0, np.full(8, 0.5), rng) == pytest.approx(seen)
+
+
+def test_common_items_err_alike_at_models_that_solve_as_many():
+    made = panel([[0.2, 0.2, 0.8]], n_items=100)
+    found = 100 * actions._sampling(made)[0]
+    assert np.diag(found) == pytest.approx(1)
+    assert found[0, 1] == pytest.approx(0.7)
+    assert found[0, 2] == pytest.approx(0.7 * 0.25, rel=0.05)
 
 
 def test_new_rungs_stand_between_and_above_on_the_ladders_own_line():
