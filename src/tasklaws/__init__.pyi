@@ -7,6 +7,8 @@ from tasklaws.decisions.recipes import DecisionAccuracy as DecisionAccuracy
 from tasklaws.decisions.recipes import SignalToNoise as SignalToNoise
 from tasklaws.decisions.recipes import decision_accuracy as decision_accuracy
 from tasklaws.decisions.recipes import signal_to_noise as signal_to_noise
+from tasklaws.forecast.ahead import Forecasted as Forecasted
+from tasklaws.forecast.ahead import forecast as forecast
 from tasklaws.forecast.backtest import Backtest as Backtest
 from tasklaws.forecast.backtest import backtest as backtest
 from tasklaws.forecast.design import Design as Design

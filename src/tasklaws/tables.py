@@ -197,6 +197,7 @@ _FORECAST = (
     "evidence"
 )
 FORECASTS = _table("the forecast of a holdout rung, written before it is scored", _FORECAST)
+PLANNED = _table("the forecast of a planned model, never trained or asked", _FORECAST)
 METHOD_FORECASTS = _table(
     "what each single method and baseline says of a holdout rung, and its weight in the forecast",
     f"ladder* rung* {_CURVE_KEYS} method* weight# {_INTERVAL}",
@@ -265,6 +266,19 @@ DESIGN = _table(
     "narrowing# narrowing_per_flop# bought#?",
 )
 DESIGN_TASKS = _table("the same by task", "action* task* metric* width_now# width_then#")
+# `placed_by` says what its place is counted in, `last` what the largest or latest known model has; `p_passes` is the
+# probability of more than `threshold`, of a loss of less; `narrowed_by` the largest part of the forecast's variance, of
+# which it is the share `part`.
+AHEAD_FORECASTS = _table(
+    "the forecast of a model that nobody ran",
+    f"ladder* task* metric* model* {_KNOWN_SIZES} step#? loss#? date? placed_by {_INTERVAL} last# "
+    "expected_error_points# headline verdict leaves_floor#? threshold#? p_passes#? narrowed_by part# "
+    "equivalent_items# n_fit# n_tests# method fit_status evidence",
+)
+AHEAD_METHODS = _table(
+    "what each single method and baseline says of a model that nobody ran",
+    f"ladder* task* metric* model* method* weight# {_INTERVAL}",
+)
 ISOFLOP_BUDGETS = _table(
     "the best size and tokens of a budget of compute, by its isoFLOP profile; where there is none, why",
     f"train_flops*# n_runs# n_sizes# {_limits('n_params n_tokens', '#?')} loss#? left_out?",

@@ -100,7 +100,7 @@ def new_sizes(known: Array, target: float) -> list[float]:
     gaps = np.diff(logs)
     widest = np.argsort(-gaps, kind="stable")[:_BETWEEN]
     between = [(logs[place] + logs[place + 1]) / 2 for place in sorted(widest) if gaps[place] > np.log(_WIDE)]
-    above = np.linspace(logs[-1], np.log(target), _ABOVE + 2)[1:-1] if target > known.max() else []
+    above = np.linspace(logs[-1], np.log(target), _ABOVE + 2)[1:-1] if target > known.max() else np.zeros(0)
     sizes = {_rounded(float(np.exp(place)), 2) for place in (*between, *above)}
     return sorted(sizes - set(known.tolist()))
 

@@ -9,6 +9,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.forecast.axes import chinchilla
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction, size_column
 from tasklaws.laws.fitting import fit_many
+from tasklaws.tables import SIZES
 
 _FEWEST_POINTS = 3  # fewer: no curve is fitted
 
@@ -44,15 +45,15 @@ class Chance:
 
 @dataclass(frozen=True)
 class Curve:
-    """One law of each task along compute (or n_params, where compute is unknown, or compute's usual growth by date,
-    where that is too): a logistic from chance for scores, a power law with floor for losses; the tasks apart, by
+    """One law of each task along compute (or n_params, where compute is unknown, or what stands for compute on another
+    axis: `Panel.scale`): a logistic from chance for scores, a power law with floor for losses; the tasks apart, by
     binomial or Huber fit."""
 
     name: str
 
     def __call__(self, known: Panel, wanted: Panel) -> Prediction | None:
         column = size_column(known, wanted)
-        axis = "train_flops" if column == "date" else column
+        axis = column if column in SIZES else "train_flops"
         inputs = {axis: np.broadcast_to(known.scale(column), known.value.shape)}
         return _fitted(known, "power" if known.loss else "logistic", {axis: wanted.scale(column)}, inputs, axis)
 

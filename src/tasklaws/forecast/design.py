@@ -12,7 +12,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.actions import Action, Standing, after, ask_cost, known_items_of, possible_actions, priced
-from tasklaws.forecast.backtest import choose_metrics, choose_tasks
+from tasklaws.forecast.backtest import choose
 from tasklaws.forecast.combine import LEAST_RUNGS
 from tasklaws.forecast.panel import Panel, build_panels
 from tasklaws.frames.csv_files import records
@@ -87,9 +87,9 @@ class Design(Result):
 
     def to_dict(self) -> dict[str, object]:
         """The target, the actions, the widths by task, what a budget buys, what the forecasts are worth, and notes."""
-        found = {"target": self.target, "actions": records(self.table), "tasks": records(self.tasks)}
-        found |= {"path": records(self.path), "worth": self.worth, "tokens_per_item": self.tokens_per_item}
-        return {**found, "notes": list(self.notes)}
+        rows = {"actions": records(self.table), "tasks": records(self.tasks), "path": records(self.path)}
+        said = {"target": self.target, "worth": self.worth, "tokens_per_item": self.tokens_per_item}
+        return {**said, **rows, "notes": list(self.notes)}
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the expected width after each action against its cost, the frontier of single actions, and what a budget
@@ -212,8 +212,7 @@ def _pilot(
         raise TasklawsError(f"ladder {ladder!r} is not in the table: it has {some(ladders, 5, str)}")
     if ladder is None and len(ladders) != 1:
         raise TasklawsError(f"the table has {len(ladders)} ladders: choose one: {some(ladders, 5, str)}")
-    metrics = choose_metrics(table, metric)
-    rows = choose_tasks(table, tasks, metrics)
+    rows, metrics = choose(table, metric, tasks)
     [known] = build_panels(rows[rows["ladder"] == (ladder or ladders[0])], metrics)[:1]
     if len(known.models) < LEAST_RUNGS:
         raise TasklawsError(f"the pilot has {len(known.models)} model(s): a design needs {LEAST_RUNGS} or more")
@@ -272,7 +271,8 @@ def _spend(
     start: Standing, actions: Sequence[Action], budget: float, tokens_per_item: float, seed: int
 ) -> pd.DataFrame:
     """What a budget buys, the best action for each FLOP first: action, `flops` spent so far, and the expected width."""
-    standings, spent, path, left = [start] * _DRAWS, 0.0, [], list(actions)
+    standings, spent, left = [start] * _DRAWS, 0.0, list(actions)
+    path: list[dict[str, Any]] = []
     while len(path) < _MOST_BOUGHT:
         now = np.nanmean(_widths(standings), axis=1)
         best: tuple[float, Action | None, float] = (0.0, None, 0.0)

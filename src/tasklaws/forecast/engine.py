@@ -1,41 +1,64 @@
 """Forecasts as tables: one row a task and wanted model, and one for each method behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.combine import LEAST_RUNGS, Forecast, History, forecast, panel_design_effect, sampling
-from tasklaws.forecast.panel import Panel, size_column
+from tasklaws.forecast.given import given_scores
+from tasklaws.forecast.panel import AxisName, Panel, axis_of
 from tasklaws.forecast.verdict import panel_verdicts
 from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.scores import LEVEL
 from tasklaws.tables import HEADLINES, POINTS_OF_HEADLINE, SIZES
 
 BACKWARD = "weights and interval rest on tests that look ahead"
+BEHIND: dict[AxisName, str] = {  # where a wanted model lies that is no later than the known ones
+    "size": "smaller than the largest known model",
+    "date": "no later than the latest known model",
+    "n_tokens": "no later than the latest known checkpoint",
+    "step": "no later than the latest known checkpoint",
+    "loss": "of a loss above the lowest known one",
+}
 
 
-def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def forecast_tables(
+    history: History,
+    origin: int,
+    targets: Sequence[int],
+    *,
+    given: Mapping[int, Array] | None = None,
+    ends: Mapping[int, tuple[int, int]] | None = None,
+    threshold: float | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Forecasts of the models `targets` from the first `origin` of the history's panel (the columns of
     BACKTEST_FORECASTS, and link_mean, link_sd, design_effect and widening), and those of each method and baseline (the
     columns of BACKTEST_METHODS).
 
     `observed` is what the panel holds, empty where unknown; nothing else of a row depends on it, but for `log_score`
     (nats, on the link scale). A task that no known model was asked has no row. `evidence` ends in BACKWARD where the
-    wanted model is smaller, or no later, than a known one.
+    wanted model is smaller, or no later, than a known one. `given` are scores of some targets that are known,
+    (tasks,) with NaN elsewhere: the other tasks' forecasts rest on them too (`given_scores`), and they have no row.
+    `ends` are models at the first and last place where a target may be, if that is uncertain. `p_passes` is the
+    probability of more than `threshold`, of a loss of less.
     """
     tables, methods = [], []
     known = history.known(origin)
     enough = len(np.unique(known.size)) >= LEAST_RUNGS
     for target in targets:
-        found, said = outcome(history, origin, target)
+        found, said = outcome(history, origin, target, ends.get(target) if ends else None)
+        shown = given[target] if given and target in given else np.full(len(found.mean), np.nan)
+        if np.isfinite(shown).any():
+            said = given_scores(history, origin, target, said, shown)
         table = _with_interval(history.panel, origin, target, said)
         predicted = table["predicted"].to_numpy()
         unit = predicted if known.loss else np.ones_like(predicted)
         half = (table["upper"] - table["lower"]) / 2 / unit
         verdicts = panel_verdicts(known, half.to_numpy())
-        backward = _backward(history.panel, known, target)
+        backward = _backward(history.panel, origin, target)
         link_mean, link_sd = said.moments
         table = table.assign(
             **{name: getattr(history.panel, name)[target] for name in SIZES},
@@ -53,15 +76,31 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
             design_effect=panel_design_effect(known),
             widening=found.widening,
         )
-        tables.append(table.dropna(subset="predicted"))
-        methods.append(_method_table(history, origin, target, found))
+        if threshold is not None:
+            above = said.exceeds(np.full(len(predicted), threshold))
+            table["p_passes"] = 1 - above if known.loss else above
+        asked = ~np.isfinite(shown)
+        tables.append(table[asked].dropna(subset="predicted"))
+        by_method = _method_table(history, origin, target, found)
+        methods.append(by_method[asked[by_method.index]])
     return pd.concat(tables, ignore_index=True), pd.concat(methods, ignore_index=True)
 
 
-def outcome(history: History, origin: int, target: int) -> tuple[Forecast, Predictive]:
-    """The combined forecast of model number `target` from the first `origin`, and what it holds possible."""
+def outcome(
+    history: History, origin: int, target: int, ends: tuple[int, int] | None = None
+) -> tuple[Forecast, Predictive]:
+    """The combined forecast of model number `target` from the first `origin`, and what it holds possible; `ends` are
+    models at the first and last place where the target may be, if that is uncertain."""
     found = forecast(history, origin, target)
+    if ends is not None:
+        found = _anywhere_between(found, *(forecast(history, origin, end) for end in ends))
     return found, Predictive.normal(history.panel.link, found.mean, found.width)
+
+
+def _anywhere_between(found: Forecast, first: Forecast, last: Forecast) -> Forecast:
+    """The forecast with the standard deviation that a place anywhere between two others adds: that of a uniform
+    distribution between their means."""
+    return replace(found, sd=np.hypot(found.sd, (last.mean - first.mean) / np.sqrt(12)))
 
 
 def _headlines(said: Predictive, predicted: Array, unit: Array) -> list[str]:
@@ -70,12 +109,12 @@ def _headlines(said: Predictive, predicted: Array, unit: Array) -> list[str]:
     return [HEADLINES[row.index(True)] if any(row) else HEADLINES[-1] for row in zip(*map(list, sure), strict=True)]
 
 
-def _backward(panel: Panel, known: Panel, target: int) -> str:
+def _backward(panel: Panel, origin: int, target: int) -> str:
     """What `evidence` says of a wanted model that lies behind a known one, or is of the same day."""
-    if size_column(panel) == "date":
-        looks_back = panel.days[target] <= known.days.max()
-        return f"; no later than the latest known model: {BACKWARD}" if looks_back else ""
-    return f"; smaller than the largest known model: {BACKWARD}" if panel.size[target] < known.size.max() else ""
+    axis = axis_of(panel)
+    last = panel.size[:origin].max()
+    looks_back = panel.size[target] <= last if axis == "date" else panel.size[target] < last
+    return f"; {BEHIND[axis]}: {BACKWARD}" if looks_back else ""
 
 
 def _method_table(history: History, origin: int, target: int, found: Forecast) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """The engine asked for the held-out rungs of the pipeline's ladder: nothing is read but fit observations and sizes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.settings import Planned
 from tasklaws.forecast.baselines import RepeatLast
 from tasklaws.forecast.combine import Forecast, History, forecast, mix
 from tasklaws.forecast.engine import forecast_tables
@@ -23,6 +24,7 @@ from tasklaws.tables import (
     ITEM_FORECASTS,
     METHOD_FORECASTS,
     METRIC_RANGES,
+    PLANNED,
     SIZES,
 )
 
@@ -57,6 +59,18 @@ def forecast_ladder(observations: pd.DataFrame, sizes: pd.DataFrame) -> Forecast
     wide = baselines.pivot(index=FORECASTS.keys, columns="method", values="predicted").reindex(columns=BASELINE_NAMES)
     table = table.merge(wide.reset_index(), on=FORECASTS.keys, how="left", validate="one_to_one")
     return Forecasts(FORECASTS.pick(table), METHOD_FORECASTS.pick(methods))
+
+
+def forecast_planned(observations: pd.DataFrame, planned: Mapping[str, Planned]) -> pd.DataFrame:
+    """Forecast every curve of the final `observations` of the fit rungs at every planned model (tables.PLANNED), which
+    is never trained or asked; without any an empty table."""
+    if not planned:
+        return PLANNED.frame([])
+    sizes = pd.DataFrame(
+        {name: {"n_params": one.n_params, "n_tokens": one.n_tokens} for name, one in planned.items()}
+    ).T
+    sizes = sizes.assign(train_flops=6.0 * sizes["n_params"] * sizes["n_tokens"]).rename_axis("rung").reset_index()
+    return PLANNED.pick(forecast_ladder(observations, sizes).table)
 
 
 def forecast_bands(observations: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:

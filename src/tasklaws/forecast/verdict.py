@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from tasklaws.core.arrays import Array
-from tasklaws.forecast.panel import Panel, date_of, size_column
+from tasklaws.forecast.panel import AxisName, Panel, axis_of, place_in_words
 from tasklaws.stats.jumps import LEAST_SIZES, SIGMA, SIGNIFICANCE, FoundStep, find_step, mean_by_size, sampling_p_value
 from tasklaws.stats.links import ARCSINE, LOG
 from tasklaws.stats.proportions import fill_items
@@ -43,18 +43,18 @@ class KnownCurve:
     items_known: bool
     chance: float
     loss: bool
-    axis: Literal["size", "date"] = "size"
+    axis: AxisName = "size"
 
     def place(self, size: float) -> str:
-        """A point of the axis in words: a size, or a day."""
-        return date_of(size) if self.axis == "date" else f"{np.exp(size):.3g}"
+        """A point of the axis in words."""
+        return place_in_words(self.axis, size)
 
 
 def panel_verdicts(known: Panel, half_width: Array) -> list[Judgement]:
     """The verdict on every task of the known models; `half_width` is that of each forecast's 90% interval (of a loss
     as a share of it)."""
     agreed = _size_agreement(known)
-    axis: Literal["size", "date"] = "date" if size_column(known) == "date" else "size"
+    axis = axis_of(known)
     rows = zip(known.value, known.n_items, known.guess, half_width, strict=True)
     found = []
     for value, n_items, chance, half in rows:
