@@ -10,7 +10,6 @@ first run. Widths and errors are means over tasks, in points.
 """
 
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -141,7 +140,8 @@ def judge_real(table: pd.DataFrame) -> None:
     for name, part in means.groupby(["ladder", "target"]):
         told = [f"{row.candidate} {row.expected:.2f}/{row.realised:.2f}/{row.better:+.2f}" for row in part.itertuples()]
         print(
-            f"      {', '.join(map(str, name))}, now {part['now'].iloc[0]:.1f}: expected/realised/error: {', '.join(told)}"
+            f"      {', '.join(map(str, name))}, now {part['now'].iloc[0]:.1f}, expected/realised/error:",
+            ", ".join(told),
         )
 
 
@@ -201,9 +201,9 @@ def made_up(kind: str, seed: int) -> list[dict[str, object]]:
 
 def judge_made_up(table: pd.DataFrame) -> None:
     means = table.groupby(["kind", "action"], sort=False).mean()
-    for place, row in means.iterrows():
+    for row in means.reset_index().to_dict("records"):
         value = f"{row['then']:.2f} / {row['came']:.2f}"
-        what = f"{', '.join(map(str, np.ravel(place)))}: width expected / came (now {row['now']:.2f})"
+        what = f"{row['kind']}, {row['action']}: width expected / came (now {row['now']:.2f})"
         say(what, value, "0.85-1.15", 0.85 <= row["then"] / row["came"] <= 1.15)
         print(
             f"      error {row['error_now']:.2f} -> {row['error_came']:.2f}, "
@@ -217,147 +217,21 @@ def judge_made_up(table: pd.DataFrame) -> None:
     say("items narrow most where there are few", most, "few items", most == "few items")
     best = str(less["smooth"].idxmax())
     say("of a smooth ladder, the rung above narrows most", best, "rung above", best == "rung above")
-    ranks = [rank(part["expected"], part["realised"]) for part in several]
-    say(
-        "narrowing expected and realised, a ladder's candidates",
-        f"{np.mean(ranks):.2f} of {len(ranks)}",
-        "mean Spearman >= .5",
-        float(np.mean(ranks)) >= 0.5,
-    )
-    of_size = np.mean([rank(part["size"], part["realised"]) for part in several])
-    print(f"      by the candidate's size instead: {of_size:.2f}")
-    pooled = rank(means["expected"], means["realised"])
-    say("the same, all candidates together", f"{pooled:.2f} of {len(means)}", "Spearman >= .5", pooled >= 0.5)
-    by_task = rank(table["now"] - table["then"], table["now"] - table["came"])
-    say("the same, by task", f"{by_task:.2f} of {len(table)}", "Spearman >= .4", by_task >= 0.4)
-    ratio = means["then"].mean() / means["came"].mean()
-    value = f"{means['then'].mean():.2f} / {means['came'].mean():.2f}"
-    say(f"width expected / that came (now {means['now'].mean():.2f})", value, "0.9-1.1", 0.9 <= ratio <= 1.1)
-    first = pd.concat([part.nlargest(1, "expected") for _, part in means.groupby(group)])
-    best = pd.concat([part.nlargest(1, "realised") for _, part in means.groupby(group)])
-    largest = pd.concat([part.nlargest(1, "size") for _, part in means.groupby(group)])
-    whole = means.groupby(group).mean(numeric_only=True)
-    share = first["realised"].mean() / best["realised"].mean()
-    say("narrowing by the first of the ranking / by the best", f"{share:.2f}", ">= .7", share >= 0.7)
-    print(
-        f"      by any candidate {whole['realised'].mean() / best['realised'].mean():.2f}, "
-        f"by the largest {largest['realised'].mean() / best['realised'].mean():.2f}"
-    )
-    errors = first["error_came"].mean(), whole["error_came"].mean(), first["error_now"].mean()
-    value = f"{errors[0]:.2f} / {errors[1]:.2f}"
-    say(f"error with the first / with any (now {errors[2]:.2f})", value, "lower than both", errors[0] < min(errors[1:]))
-    print(
-        f"      with the largest {largest['error_came'].mean():.2f}, with the best in hindsight "
-        f"{means.groupby(group)['error_came'].min().mean():.2f}"
-    )
-    fall = [rank(part["expected"], part["better"]) for part in several]
-    say(
-        "narrowing expected and fall of the error",
-        f"{np.mean(fall):.2f}",
-        "mean Spearman > 0",
-        float(np.mean(fall)) > 0,
-    )
-    for name, part in means.groupby(["ladder", "target"]):
-        told = [f"{row.candidate} {row.expected:.2f}/{row.realised:.2f}/{row.better:+.2f}" for row in part.itertuples()]
-        print(
-            f"      {', '.join(map(str, name))}, now {part['now'].iloc[0]:.1f}: expected/realised/error: {', '.join(told)}"
-        )
-
-
-KINDS = {  # noise from model to model in logits (by turns), and items
-    "few items": ((0.01, 0.1, 0.2, 0.4), 40),
-    "few items, models alike": ((0.05,), 40),
-    "models differ": ((0.3,), 500),
-    "smooth": ((0.02,), 2000),
-}
-SHARPNESS = 5.0  # of items in ability: a third of the sampling is not common to models
-FIRST_SEED = 100  # smaller ones were seen while the draws were made
-SIZES = np.geomspace(1e7, 1e9, 6)
-FACTOR = 4
-
-
-def made_up(kind: str, seed: int) -> list[dict[str, object]]:
-    """A ladder of six models, twelve tasks and a target ten times the largest: width expected after each of four
-    actions, and the width and error once their true results are known. Items are common to all models: one of
-    difficulty d is solved with probability sigmoid(5 (ability - d)), d normal."""
-    noises, n_items = KINDS[kind]
-    noise = noises[seed % len(noises)]
-    rng = np.random.default_rng([seed, n_items])
-    sizes = np.array([*SIZES, 3e8, 3e9, SIZES[-1], 1e10])
-    slope, middle = rng.uniform(0.2, 0.5, (12, 1)), np.log(10.0) * rng.uniform(7.5, 10, (12, 1))
-    ability = slope * (np.log(sizes) - middle) + noise * rng.standard_normal((12, len(sizes)))
-    hard = rng.standard_normal((12, FACTOR * n_items))
-    right = rng.random((12, len(sizes), FACTOR * n_items)) < expit(SHARPNESS * (ability[..., None] - hard[:, None]))
-    few, many = right[..., :n_items].mean(axis=2), right.mean(axis=2)
-    names = [*(f"m{k}" for k in range(6)), "rung between", "rung above", "seed of the largest", "target"]
-    empty = np.full((12, len(sizes)), np.nan)
-    value = np.where(np.arange(len(sizes)) < 6, few, np.nan)
-    panel = Panel(
-        ladder=kind, loss=False, tasks=tuple((f"t{k:02}", "acc") for k in range(12)), models=tuple(names),
-        n_params=sizes, n_tokens=20 * sizes, train_flops=120 * sizes**2, days=np.full(len(sizes), np.nan),
-        value=value, n_items=np.where(np.isfinite(value), float(n_items), np.nan), n_eff=empty, chance=empty,
-        checkpoint_noise=empty, others=(), other_is_loss=(), other_values=np.empty((0, len(sizes))),
-    )  # fmt: skip
-    start = Standing.of(panel, 6)
-    rows: list[dict[str, object]] = []
-    for name in (*names[6:9], f"{FACTOR} times the items"):
-        action = Action("rung", name) if name in names else Action("items", name, factor=FACTOR)
-        expected = np.stack([one.width for one in after([start] * DRAWS, action, seed)])
-        if name in names:
-            place = names.index(name)
-            came, observed = start.with_model(place, few[:, place], np.empty(0), keep=False), few[:, -1]
-        else:
-            came, observed = start.with_items(FACTOR, many[:, :6], keep=False), many[:, -1]
-        found = {"now": start.width.mean(), "then": expected.mean(), "came": came.width.mean()}
-        found |= {"error_now": error(start, few[:, -1]).mean(), "error_came": error(came, observed).mean()}
-        inside = [
-            ((one.found[1].interval[0] <= seen) & (seen <= one.found[1].interval[2])).mean()
-            for one, seen in ((start, few[:, -1]), (came, observed))
-        ]
-        rows.append({"kind": kind, "action": name, **found, "inside_now": inside[0], "inside_came": inside[1]})
-    return rows
-
-
-def judge_made_up(table: pd.DataFrame) -> None:
-    means = table.groupby(["kind", "action"], sort=False).mean()
-    for place, row in means.iterrows():
-        value = f"{row['then']:.2f} / {row['came']:.2f}"
-        what = f"{', '.join(map(str, np.ravel(place)))}: width expected / came (now {row['now']:.2f})"
-        say(what, value, "0.85-1.15", 0.85 <= row["then"] / row["came"] <= 1.15)
-        print(
-            f"      error {row['error_now']:.2f} -> {row['error_came']:.2f}, "
-            f"intervals hold {row['inside_now']:.0%} -> {row['inside_came']:.0%}"
-        )
-    less = (means["now"] - means["then"]).unstack("action")
-    items = f"{FACTOR} times the items"
-    say(
-        "items narrow most where there are few",
-        f"{less[items].idxmax()}",
-        "few items",
-        less[items].idxmax() == "few items",
-    )
-    best = less.idxmax(axis=1)
-    say("of a smooth ladder, the rung above narrows most", best["smooth"], "rung above", best["smooth"] == "rung above")
     ranks = [rank(part["now"] - part["then"], part["now"] - part["came"]) for _, part in table.groupby("kind")]
     say("narrowing expected and realised, by kind", f"{min(ranks):.2f}", "each Spearman >= .5", min(ranks) >= 0.5)
 
 
 def main() -> None:
     directory = Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/ladders")
+    print("Made-up ladders")
+    seeds = range(FIRST_SEED, FIRST_SEED + MADE_UP)
+    judge_made_up(pd.DataFrame([row for kind in KINDS for seed in seeds for row in made_up(kind, seed)]))
+    print("\nReal ladders, a rung left out in turn")
     rows: list[pd.DataFrame] = []
-    start = time.process_time()
     for name, full in panels(directory):
         panel = thinned(full)
         for target in range(len(panel.models) - TARGETS[name], len(panel.models)):
             rows += real(name, panel, target)
-            print(f"      {name} {panel.ladder} {target}: {time.process_time() - start:.0f} s", file=sys.stderr)
-    print("Made-up ladders")
-    judge_made_up(
-        pd.DataFrame(
-            [row for kind in KINDS for seed in range(FIRST_SEED, FIRST_SEED + MADE_UP) for row in made_up(kind, seed)]
-        )
-    )
-    print("\nReal ladders, each rung left out in turn")
     judge_real(pd.concat(rows, ignore_index=True))
 
 
