@@ -209,6 +209,7 @@ LATER = [
     ("report", "results/nano_mini/forecasts.csv", any_harm),
     ("report", "results/nano_mini/methods.csv", any_harm),
     ("report", "results/nano_mini/bands.csv", any_harm),
+    ("report", "results/nano_mini/planned.csv", any_harm),
     ("report", "results/nano_mini/observations_fit.csv", any_harm),
     ("report", "results/nano_mini/validation.csv", any_harm),
     ("report", "results/nano_mini/surprises.csv", any_harm),

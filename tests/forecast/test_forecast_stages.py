@@ -16,7 +16,7 @@ from tasklaws.core.settings import Laws
 from tasklaws.forecast.curve_fits import fit_curve
 from tasklaws.forecast.fits_file import load_fits
 from tasklaws.laws.fitting import fit
-from tasklaws.tables import CurveKey, is_loss
+from tasklaws.tables import PLANNED, CurveKey, is_loss
 
 STAGES = Path(__file__).parents[2] / "stages"
 RESULTS = Path("results/made_up")
@@ -29,6 +29,7 @@ OUTPUTS = [
         "forecasts.csv",
         "methods.csv",
         "bands.csv",
+        "planned.csv",
         "item_forecasts.csv",
         "gate/holdout.json",
         "validation.csv",
@@ -174,7 +175,7 @@ def test_the_same_inputs_give_the_same_bytes_whatever_their_order(ladder):
 
 def test_a_holdout_never_influences_its_forecast(ladder):
     """Only checkpoints that are final, of rungs that are fit, count: holdout scores and others may say anything."""
-    before = {path: path.read_bytes() for path in OUTPUTS[:8]}
+    before = {path: path.read_bytes() for path in OUTPUTS[:9]}
     for path in [RESULTS / "observations_holdout.csv", *Path("scores/made_up/holdout").glob("*.csv")]:
         path.write_text("perturbed")
     table = pd.read_csv(RESULTS / "observations_fit.csv")
@@ -182,13 +183,45 @@ def test_a_holdout_never_influences_its_forecast(ladder):
     table.to_csv(RESULTS / "observations_fit.csv", index=False)
     Path("scores/made_up/fit/stale.csv").write_text("of a rung that params no longer list")
     run("fit", "structure", "forecast")
-    assert {path: path.read_bytes() for path in OUTPUTS[:8]} == before
+    assert {path: path.read_bytes() for path in OUTPUTS[:9]} == before
 
 
 def test_the_gate_of_the_holdout_is_of_the_forecasts_that_were_written(finished):
     results = finished / RESULTS
     gate = json.loads((results / "gate/holdout.json").read_text())
     assert gate == {"sha256": sha256_file(results / "forecasts.csv"), "table": "forecasts.csv"}
+
+
+def test_planned_models_are_forecast_and_never_asked(ladder):
+    planned = yaml.safe_load(Path("params.yaml").read_text())["models"]["planned"]
+    found = PLANNED.read(RESULTS / "planned.csv")
+    assert set(found["rung"]) == set(planned)
+    assert len(found) == 15 * len(planned)
+    for name, one in planned.items():
+        rows = found[found["rung"] == name]
+        assert (rows["n_params"] == one["n_params"]).all()
+        assert (rows["train_flops"] == 6 * one["n_params"] * one["n_tokens"]).all()
+    assert (found["lower"] <= found["predicted"]).all()
+    assert (found["predicted"] <= found["upper"]).all()
+    assert not set(planned) & set(pd.read_csv(RESULTS / "forecasts.csv")["rung"])
+
+
+def test_without_planned_models_their_table_is_empty_and_nothing_else_moves(ladder):
+    before = {path: path.read_bytes() for path in OUTPUTS[:9] if path.name != "planned.csv"}
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["models"]["planned"] = {}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    run("forecast")
+    assert PLANNED.read(RESULTS / "planned.csv").empty
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_the_gate_opens_only_once_planned_models_are_forecast(ladder, monkeypatch):
+    (RESULTS / "gate/holdout.json").unlink()
+    monkeypatch.setattr("tasklaws.forecast.ladder.forecast_planned", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("forecast")
+    assert not (RESULTS / "gate/holdout.json").exists()
 
 
 def test_the_seed_moves_intervals_of_laws_and_no_forecast(ladder):

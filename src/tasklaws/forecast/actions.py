@@ -163,7 +163,7 @@ class Standing:
         left = rest[rest != model] if keep else rest[:0]
         order = np.concatenate([known, left, [len(self.panel.models) - 1]])
         for origin in range(LEAST_RUNGS, place + 1):
-            self.history.by_method(origin)  # of all models at once, for all that might be known
+            self.history.in_use(origin)  # of all models at once, for all that might be known
         panel = self.panel.select(order)
         values, other_values = panel.value.copy(), panel.other_values.copy()
         values[:, place], other_values[:, place] = value, others

@@ -1,5 +1,6 @@
 """The backtest of a table: forecasts of held-out models, compared with what they did and with every baseline."""
 
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
 from tasklaws.forecast.combine import History
 from tasklaws.forecast.engine import BACKWARD, BEHIND, forecast_tables
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS
-from tasklaws.forecast.panel import AXES, AxisName, Panel, build_panels, compact
+from tasklaws.forecast.panel import AXES, AxisName, Panel, axis_of, build_panels, compact
 from tasklaws.forecast.verdict import BELOW_CHANCE, UNKNOWN_ITEMS, UNKNOWN_STDERR
 from tasklaws.frames.csv_files import matching
 from tasklaws.frames.user_tables import some
@@ -65,7 +66,7 @@ class Backtest(Result):
         were."""
         lines = list(self.notes)
         named, used = {method.name for method in (*METHODS, *BASELINES)}, set(self.methods["method"])
-        if named - used and used - _OF_LOSSES:
+        if named - used and used - _OF_LOSSES and "skills" not in used:
             lines.append(
                 f"the table lacks what these need (losses, tokens, chance ...): {', '.join(sorted(named - used))}"
             )
@@ -186,7 +187,8 @@ class Asked:
         """`since` in days from 1970; of a month or year its first."""
         if self.since is None:
             return -np.inf
-        first = f"{self.since}-01-01"[:10] if len(self.since) in (4, 7) else self.since
+        coarse = re.fullmatch(r"\d{4}(-\d{2})?", self.since)
+        first = f"{self.since}-01-01"[:10] if coarse else self.since
         days, _ = iso_days(pd.Series([first], index=["since"], name="date"))
         return float(np.datetime64(days.iloc[0], "D").astype("int64"))
 
@@ -254,7 +256,8 @@ def panels_of(table: pd.DataFrame, metrics: list[str], axis: AxisName) -> list[P
     found = []
     for panel in build_panels(table, metrics, axis):
         n_tasks, n_models = panel.value.shape
-        if n_tasks * float(n_models) ** 4 > _MOST_WORK:
+        power = 3 if axis_of(panel) == "date" else 4  # of many dated models only spaced origins are tested
+        if n_tasks * float(n_models) ** power > _MOST_WORK:
             what = f"{n_tasks} tasks of {n_models} models"
             raise TasklawsError(f"ladder {panel.ladder}: {what} are too many at once: choose tasks, or fewer models")
         found += panel.parts(-(-n_tasks * n_models // _MOST_CELLS))
@@ -321,17 +324,20 @@ def rolling_backtest(
     if asked.since is not None and early and notes is not None:
         few = f"fewer than {min_rungs} (min-rungs) models are surely earlier"
         notes.append(f"left out {some(dict.fromkeys(early), 3, str)}: {few}")
+    asked_of = [_origins(panel, ahead, min_rungs, asked.first_day) for panel in panels]
     jobs = (
-        (history, origin, _next(history.panel, origin, ahead, asked.first_day))
-        for history in map(History, panels)
-        for origin in _origins(history.panel, min_rungs)
+        (history, origin, targets)
+        for history, origins in zip(map(History, panels), asked_of, strict=True)
+        for origin, targets in origins.items()
     )
-    return _forecast_all(jobs, sum(len(_origins(panel, min_rungs)) for panel in panels), asked, notes)
+    return _forecast_all(jobs, sum(map(len, asked_of)), asked, notes)
 
 
-def _origins(panel: Panel, min_rungs: int) -> list[int]:
-    """How many models are known where any is forecast: those numbers that are all of the models before another."""
-    return [int(number) for number in np.unique(panel.earlier) if number >= min_rungs]
+def _origins(panel: Panel, ahead: int, min_rungs: int, first_day: float) -> dict[int, list[int]]:
+    """By how many models are known, `min_rungs` or more, the models that are forecast from them, where there are any."""
+    numbers = [int(number) for number in np.unique(panel.earlier) if number >= min_rungs]
+    targets = {number: _next(panel, number, ahead, first_day) for number in numbers}
+    return {number: found for number, found in targets.items() if found}
 
 
 def _next(panel: Panel, origin: int, ahead: int, first_day: float) -> list[int]:

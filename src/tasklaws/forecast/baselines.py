@@ -1,9 +1,11 @@
 """Baselines: the last rung, chance, and published methods, which the combination has to beat."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.axes import chinchilla
@@ -11,6 +13,7 @@ from tasklaws.forecast.panel import Forecaster, Panel, Prediction, size_column
 from tasklaws.laws.fitting import fit_many
 from tasklaws.tables import SIZES
 
+_LAST = 5
 _FEWEST_POINTS = 3  # fewer: no curve is fitted
 
 
@@ -29,6 +32,46 @@ class RepeatLast:
         usual = float(moves[there].mean()) if there.any() else known.link.unit**2
         sd = np.sqrt((np.where(there, moves, 0.0).sum(axis=1) + usual) / (there.sum(axis=1) + 1))
         return _same_for_all(wanted, last, sd)
+
+
+@dataclass(frozen=True)
+class BestSoFar:
+    """The best value of any known model; its sd is how far each known model was from the best before it."""
+
+    name: str = "best_so_far"
+
+    def __call__(self, known: Panel, wanted: Panel) -> Prediction:
+        return _by_task(known, wanted, np.minimum.accumulate if known.loss else np.maximum.accumulate)
+
+
+@dataclass(frozen=True)
+class MedianOfLastFive:
+    """The median of the five last known models that were asked the task; its sd is how far each known model was from
+    that of the five before it."""
+
+    name: str = "median_of_last_five"
+
+    def __call__(self, known: Panel, wanted: Panel) -> Prediction:
+        return _by_task(known, wanted, _running_median)
+
+
+def _running_median(z: Array) -> Array:
+    """At each place the median of the last five values up to there."""
+    ragged = [float(np.median(z[: end + 1])) for end in range(min(len(z), _LAST - 1))]
+    return np.array([*ragged, *np.median(sliding_window_view(z, _LAST), axis=1)] if len(z) >= _LAST else ragged)
+
+
+def _by_task(known: Panel, wanted: Panel, running: Callable[[Array], Array]) -> Prediction:
+    """The last place of what runs along each task's known values; its sd is the root mean square of what came next
+    less it, a task's own counting as much as two of all tasks'."""
+    z = known.link.of(known.value, known.items)
+    each = [row[np.isfinite(row)] for row in z]
+    said = [running(row) for row in each]
+    squares = [(row[1:] - place[:-1]) ** 2 for row, place in zip(each, said, strict=True)]
+    together = np.concatenate(squares)
+    usual = float(together.mean()) if len(together) else known.link.unit**2
+    sd = np.array([np.sqrt((own.sum() + 2 * usual) / (len(own) + 2)) for own in squares])
+    return _same_for_all(wanted, np.array([place[-1] if len(place) else np.nan for place in said]), sd)
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,17 @@ from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES, RepeatLast
+from tasklaws.forecast.crowd import CROWD, crowd_tests, is_crowd, shared_errors, weigh
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS, noise_share, predictions
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction
+from tasklaws.forecast.weighing import mix, weighted_quantile, weights_by_error
 from tasklaws.stats.links import NODE_WEIGHTS, NODES
 from tasklaws.stats.proportions import next_rung_variance
 
 LEAST_RUNGS = 3  # fewer: only the last rung can be repeated
-_SHARPNESS = 6.0  # weights go as relative error to the minus this
-_OWN = 10.0  # a task's own errors count as much as all tasks' once it has this weight of pairs
-_EVEN = 2.0  # and equal weights as much as errors at this weight of pairs
 _ALIKE = 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
 _FADING = 0.92  # weight of a pair for each rung that it is older
 _BELIEF = 20.0  # weight of the belief that intervals are right as they are
-_LEAST_ERROR = 0.002  # two errors this far apart are hardly different
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,21 +53,28 @@ class Forecast:
     @property
     def widening(self) -> Array:
         """By what factor overlap makes it wider."""
-        return np.asarray(self.width / (self.scale * np.hypot(self.sd, self.noise)))
+        return np.asarray(self.width / np.maximum(self.scale * np.hypot(self.sd, self.noise), 1e-12))
 
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """Predictions of the later models of a panel when only the first so many are known, each computed once."""
+    """Predictions of the later models of a panel when only the first so many are known, each computed once.
+
+    `pool` holds histories of all ladders in whose company the panel is, of their known models alone: their tests count
+    with its own. `given` (tasks, models) are revealed scores of wanted models, NaN of the others: they say more of the
+    model's other tasks, and are not forecast."""
 
     panel: Panel
     _predicted: dict[tuple[str, int], dict[str, Prediction]] = field(default_factory=dict)
     _combined: dict[tuple[int, int], Forecast] = field(default_factory=dict)
+    pool: tuple["History", ...] = ()
+    given: Array | None = None
+    _crowds: dict[int, bool] = field(default_factory=dict)
 
     def with_n_eff(self, n_eff: float) -> "History":
         """The same with items worth `n_eff` independent tasks, on which predictions of single methods do not depend."""
         panel = replace(self.panel, n_eff=np.full_like(self.panel.n_eff, n_eff))
-        return History(panel, self._predicted)
+        return replace(self, panel=panel, _combined={})
 
     def arranged(self, panel: Panel, until: int) -> "History":
         """The same of a panel that holds some of these models, in another order behind the first `until`, which have
@@ -79,9 +84,7 @@ class History:
         for (kind, origin), found in self._predicted.items():
             if origin <= until:
                 columns = [place[model] - origin for model in panel.models[origin:]]
-                kept[kind, origin] = {
-                    name: Prediction(one.mean[:, columns], one.sd[:, columns]) for name, one in found.items()
-                }
+                kept[kind, origin] = {name: one.of(columns) for name, one in found.items()}
         return History(panel, kept)
 
     def known(self, origin: int) -> Panel:
@@ -91,6 +94,21 @@ class History:
     def by_method(self, origin: int) -> dict[str, Prediction]:
         """Predictions of all models from number `origin` on, by each method that the table allows."""
         return self._predict("methods", origin, forecasters(self.panel) if origin >= LEAST_RUNGS else (RepeatLast(),))
+
+    def by_crowd_method(self, origin: int) -> dict[str, Prediction]:
+        """The same by the methods for models of many families; where the panel has company, by its own curves too."""
+        own = self.by_method(origin) if self.panel.company is not None and origin >= LEAST_RUNGS else {}
+        return self._predict("crowd", origin, CROWD) | own
+
+    def in_use(self, origin: int) -> dict[str, Prediction]:
+        """Predictions by the methods that `forecast` combines."""
+        return self.by_crowd_method(origin) if self.is_crowd(origin) else self.by_method(origin)
+
+    def is_crowd(self, origin: int) -> bool:
+        """Whether the first `origin` models are of many families, or some scores of wanted models are revealed."""
+        if origin not in self._crowds:
+            self._crowds[origin] = self.given is not None or is_crowd(self.known(origin))
+        return self._crowds[origin]
 
     def by_baseline(self, origin: int) -> dict[str, Prediction]:
         """The same by each baseline that the table allows; all but repeat_last have no part in the combination."""
@@ -178,12 +196,6 @@ def combine(history: History, origin: int, target: int) -> Forecast:
     return Forecast(middle, sd, sampling(known), overlap, np.ones_like(middle), weights, names)
 
 
-def mix(weights: Array, mean: Array, sd: Array) -> tuple[Array, Array]:
-    """Mean and standard deviation of a mixture over the first axis."""
-    middle = (weights * mean).sum(axis=0)
-    return middle, np.sqrt((weights * (sd**2 + (mean - middle) ** 2)).sum(axis=0))
-
-
 def _pairs(panel: Panel, origin: int, target: int) -> Iterator[tuple[int, int, float]]:
     """(earlier origin, later rung, weight) of the tests that the first `origin` models allow, less the lightest."""
     here = np.log1p(_gap(panel, origin, target))
@@ -210,20 +222,13 @@ def _method_weights(history: History, origin: int, target: int, names: tuple[str
         known = np.isfinite(error).all(axis=0)
         total[:, known] += weight * error[:, known]
         count += weight * known
-    tested = count > 0
-    if not tested.any():
-        return np.full_like(total, 1 / len(names))
-    error = total / np.maximum(count, 1e-12)
-    relative = error / (error.mean(axis=0) + _LEAST_ERROR)
-    of_all = np.average(relative[:, tested], axis=1, weights=count[tested])[:, None]
-    score = (count * relative + _OWN * of_all) / (count + _OWN)
-    score = (count * score + _EVEN) / (count + _EVEN)
-    raw = np.maximum(score, 1e-3) ** -_SHARPNESS
-    return np.asarray(raw / raw.sum(axis=0))
+    return weights_by_error(total, count)
 
 
 def forecast(history: History, origin: int, target: int) -> Forecast:
     """The combination with its interval scaled so that it would have held 90% of the earlier tests of all tasks."""
+    if history.is_crowd(origin):
+        return _crowd_forecast(history, origin, target)
     panel = history.panel
     found = history.combined(origin, target)
     sizes = norm.isf((1 - (np.arange(50) + 0.5) / 50) / 2)
@@ -236,11 +241,18 @@ def forecast(history: History, origin: int, target: int) -> Forecast:
         off = off[np.isfinite(off)]
         residuals.append(off)
         weights.append(np.full(len(off), weight))
-    scale = _weighted_quantile(np.concatenate(residuals), np.concatenate(weights), 0.9) / norm.isf(0.05)
+    scale = weighted_quantile(np.concatenate(residuals), np.concatenate(weights), 0.9) / norm.isf(0.05)
     return replace(found, scale=np.full_like(found.mean, scale))
 
 
-def _weighted_quantile(values: Array, weights: Array, level: float) -> float:
-    order = np.argsort(values)
-    reached = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][np.searchsorted(reached, level)])
+def _crowd_forecast(history: History, origin: int, target: int) -> Forecast:
+    """The combination where models are of many families: methods weighed and intervals scaled by spaced tests, after
+    the target's revealed scores. What scatters from model to model is in the methods' sd, the sampling of items too."""
+    by_method = history.by_crowd_method(origin)
+    names, place = tuple(by_method), target - origin
+    mean, sd = (np.stack([getattr(one, what)[:, place] for one in by_method.values()]) for what in ("mean", "sd"))
+    given = np.full(len(history.panel.tasks), np.nan) if history.given is None else history.given[:, target]
+    tests = crowd_tests(history, origin, target, names)
+    found = weigh(history.panel, mean, sd, shared_errors(by_method, place), history.panel.link.of(given, np.inf), tests)
+    none = np.zeros_like(found.mean)
+    return Forecast(found.mean, found.sd, none, none, np.full_like(none, found.scale), found.weights, names)

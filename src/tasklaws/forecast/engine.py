@@ -47,11 +47,14 @@ def forecast_tables(
     """
     tables, methods = [], []
     known = history.known(origin)
+    by_skills = bool(given) and history.is_crowd(origin)
+    if given and by_skills:
+        history = _with_given(history, given)
     enough = len(np.unique(known.size)) >= LEAST_RUNGS
     for target in targets:
         found, said = outcome(history, origin, target, ends.get(target) if ends else None)
         shown = given[target] if given and target in given else np.full(len(found.mean), np.nan)
-        if np.isfinite(shown).any():
+        if np.isfinite(shown).any() and not by_skills:
             said = given_scores(history, origin, target, said, shown)
         table = _with_interval(history.panel, origin, target, said)
         predicted = table["predicted"].to_numpy()
@@ -97,6 +100,15 @@ def outcome(
     return found, Predictive.normal(history.panel.link, found.mean, found.width)
 
 
+def _with_given(history: History, given: Mapping[int, Array]) -> History:
+    """The history with these scores of wanted models revealed: models of many families are forecast by skills, which
+    take them in (`combine.History`)."""
+    values = np.full((len(history.panel.tasks), len(history.panel.models)), np.nan)
+    for target, shown in given.items():
+        values[:, target] = shown
+    return replace(history, given=values, _crowds={})
+
+
 def _anywhere_between(found: Forecast, first: Forecast, last: Forecast) -> Forecast:
     """The forecast with the standard deviation that a place anywhere between two others adds: that of a uniform
     distribution between their means."""
@@ -122,7 +134,7 @@ def _method_table(history: History, origin: int, target: int, found: Forecast) -
     noise = sampling(history.known(origin))
     weights = dict(zip(found.methods, found.weights, strict=True))
     tables = []
-    for name, prediction in (history.by_baseline(origin) | history.by_method(origin)).items():
+    for name, prediction in (history.by_baseline(origin) | history.in_use(origin)).items():
         mean, sd = prediction.mean[:, target - origin], prediction.sd[:, target - origin]
         said = Predictive.normal(history.panel.link, mean, np.hypot(sd, noise))
         table = _with_interval(history.panel, origin, target, said)

@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import train_flops
 from tasklaws.core.settings import Planned
 from tasklaws.forecast.baselines import RepeatLast
-from tasklaws.forecast.combine import Forecast, History, forecast, mix
+from tasklaws.forecast.combine import Forecast, History, forecast
 from tasklaws.forecast.engine import forecast_tables
 from tasklaws.forecast.fits_file import FittedCurve
 from tasklaws.forecast.panel import build_panels
+from tasklaws.forecast.weighing import mix
 from tasklaws.points import to_points
 from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.rasch import forecast_items
@@ -66,10 +68,10 @@ def forecast_planned(observations: pd.DataFrame, planned: Mapping[str, Planned])
     is never trained or asked; without any an empty table."""
     if not planned:
         return PLANNED.frame([])
-    sizes = pd.DataFrame(
-        {name: {"n_params": one.n_params, "n_tokens": one.n_tokens} for name, one in planned.items()}
-    ).T
-    sizes = sizes.assign(train_flops=6.0 * sizes["n_params"] * sizes["n_tokens"]).rename_axis("rung").reset_index()
+    rows = [
+        (name, one.n_params, one.n_tokens, train_flops(one.n_params, one.n_tokens)) for name, one in planned.items()
+    ]
+    sizes = pd.DataFrame(rows, columns=["rung", *SIZES])
     return PLANNED.pick(forecast_ladder(observations, sizes).table)
 
 
@@ -102,7 +104,7 @@ def without(method: str, found: Forecast, history: History, known: int, target: 
     kept = [place for place, name in enumerate(found.methods) if name != method]
     if not kept:
         return found
-    others = [history.by_method(known)[found.methods[place]] for place in kept]
+    others = [history.in_use(known)[found.methods[place]] for place in kept]
     mean, sd = (np.stack([getattr(one, name)[:, target - known] for one in others]) for name in ("mean", "sd"))
     middle, spread = mix(found.weights[kept] / found.weights[kept].sum(axis=0), mean, sd)
     return replace(found, mean=middle, sd=spread)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast import axes
@@ -77,9 +78,18 @@ def predictions(forecasters: Sequence[Forecaster], known: Panel, wanted: Panel) 
     for forecaster in forecasters:
         some = forecaster(*parts)
         if some is not None:
-            mean, sd = np.full((2, len(asked), some.mean.shape[1]), np.nan)
-            mean[asked], sd[asked] = some.mean, some.sd
-            found[forecaster.name] = Prediction(mean, sd)
+            found[forecaster.name] = Prediction(
+                _of_all(some.mean, asked),
+                _of_all(some.sd, asked),
+                None if some.shared is None else _of_all(some.shared, asked),
+            )
+    return found
+
+
+def _of_all(of_asked: Array, asked: NDArray[np.bool_]) -> Array:
+    """Rows of the tasks that were asked, among NaN for the others."""
+    found = np.full((len(asked), *of_asked.shape[1:]), np.nan)
+    found[asked] = of_asked
     return found
 
 

@@ -17,12 +17,13 @@ from tasklaws.tables import SIZES, losses
 from tasklaws.tabular.numbers import day_margins
 
 _PROBABILITIES = ("rc_soft", "probability")  # the probability given to the right answer, where a table has one
-_BY_TASK = ("value", "n_items", "n_eff", "chance", "checkpoint_noise")
-_BY_MODEL = (*_BY_TASK, "other_values")
+BY_TASK = ("value", "n_items", "n_eff", "chance", "checkpoint_noise")
+BY_MODEL = (*BY_TASK, "other_values")
 _NAMES = ["ladder", "model", "task", "metric"]
 _MEASURED = [*SIZES, "value", "stderr", "n_items", "n_eff", "chance"]
 _DERIVED = ["_days", "_margin", "_loss"]  # columns that `compact` adds: days since 1970, give or take; less is better
 _OF_MODEL = (*SIZES, "_days", "_margin", "place")
+_MAKERS = ("maker", "group")  # columns that say who made a model, the first that a table has
 _GROWTH = 1.5 / 365.25  # e-folds of compute a day: 4.5 times a year, as frontier models' (Sevilla and Roldan 2024)
 _SAME = 1e-3  # sizes of one model that differ by a smaller share are one size, rounded
 _LATE = 2 / 3  # checkpoints from this share of a model's training on count as late
@@ -45,7 +46,9 @@ class Panel:
     they count as independent.
     `checkpoint_noise` is the variance of a late checkpoint's value around its neighbours' trend, on the link scale.
     `others` are the pairs of the ladder whose metric is a loss (`other_is_loss`) or the probability of the right
-    answer, and `other_values` their values: what may stand for a model's scale.
+    answer, and `other_values` their values: what may stand for a model's scale. `makers` say of each model who made it
+    ("" where unknown; none at all where the table does not say). `company` holds known models of other ladders that
+    were asked the same tasks, in the same order: they are never forecast, and no size of theirs orders anything.
     """
 
     ladder: str
@@ -64,6 +67,8 @@ class Panel:
     others: tuple[tuple[str, str], ...]
     other_is_loss: tuple[bool, ...]
     other_values: Array
+    makers: tuple[str, ...] = ()
+    company: "Panel | None" = None
     axis: AxisName = "size"
     margin: Array | None = None
     place: Array | None = None
@@ -151,9 +156,10 @@ class Panel:
 
     def of_tasks(self, wanted: NDArray[np.bool_]) -> "Panel":
         """The panel of some of its tasks."""
-        of_task = {name: getattr(self, name)[wanted] for name in _BY_TASK}
+        of_task = {name: getattr(self, name)[wanted] for name in BY_TASK}
         tasks = tuple(task for task, yes in zip(self.tasks, wanted, strict=True) if yes)
-        return replace(self, tasks=tasks, **of_task)
+        company = self.company and self.company.of_tasks(wanted)
+        return replace(self, tasks=tasks, company=company, **of_task)
 
     def parts(self, count: int) -> list["Panel"]:
         """The panel's tasks dealt out among so many panels, each with its own tasks' `others` and those of no task."""
@@ -171,8 +177,10 @@ class Panel:
         """The panel of some of its models, by their index."""
         of_model = {name: getattr(self, name)[models] for name in (*SIZES, "days")}
         of_model |= {name: cells[models] for name in ("margin", "place") if (cells := getattr(self, name)) is not None}
-        of_cell = {name: getattr(self, name)[:, models] for name in _BY_MODEL}
-        return replace(self, models=tuple(self.models[index] for index in models), **of_model, **of_cell)
+        of_cell = {name: getattr(self, name)[:, models] for name in BY_MODEL}
+        names = {"models": tuple(self.models[index] for index in models)}
+        names |= {"makers": tuple(self.makers[index] for index in models)} if self.makers else {}
+        return replace(self, **names, **of_model, **of_cell)
 
     def held_last(self, models: Sequence[str]) -> tuple["Panel", int]:
         """The panel with these models behind all others, and how many others there are."""
@@ -181,7 +189,7 @@ class Panel:
 
     def without_results(self) -> "Panel":
         """The panel in which nothing but the sizes is known of its models: what a forecast of them may see."""
-        return replace(self, **{name: np.full_like(getattr(self, name), np.nan) for name in _BY_MODEL})
+        return replace(self, **{name: np.full_like(getattr(self, name), np.nan) for name in BY_MODEL})
 
 
 def size_column(*panels: Panel) -> str:
@@ -211,10 +219,18 @@ def place_in_words(axis: AxisName, size: float) -> str:
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """Normal forecasts on the panel's link scale, each (tasks, targets): `mean` and `sd`, the latter without the
-    sampling of the target's own items."""
+    sampling of the target's own items. `shared` (tasks, targets, rank) is the part of the error that tasks have in common, where
+    a method knows it: the covariance of two tasks' errors is the product of their rows."""
 
     mean: Array
     sd: Array
+    shared: Array | None = None
+
+    def of(self, targets: Sequence[int]) -> "Prediction":
+        """The forecasts of some of the targets, in this order."""
+        chosen = list(targets)
+        shared = None if self.shared is None else self.shared[:, chosen]
+        return Prediction(self.mean[:, chosen], self.sd[:, chosen], shared)
 
 
 class Forecaster(Protocol):
@@ -244,7 +260,8 @@ def build_panels(table: pd.DataFrame, metrics: list[str], axis: AxisName = "size
             if len(own):
                 others = (table["ladder"] == ladder) & ~table["is_final"] & table["metric"].isin(metrics)
                 checkpoints = table.loc[others & (table["_loss"] == loss), [*_NAMES, "step", "value"]]
-                panels.append(_panel(str(ladder), loss, own, rows, checkpoints, axis))
+                makers = _makers(table, str(ladder))
+                panels.append(_panel(str(ladder), loss, own, rows, checkpoints, makers, axis))
     return panels
 
 
@@ -256,7 +273,9 @@ def compact(table: pd.DataFrame) -> pd.DataFrame:
     if "place" not in table:
         table = table.assign(place=np.nan)
     kept = [*_NAMES, "step", "is_final", "place", *_MEASURED, *_DERIVED]
-    return table[[name for name in (*kept, "seed") if name in table]].astype(dict.fromkeys(_NAMES, "category"))
+    return table[[name for name in (*kept, *_MAKERS, "seed") if name in table]].astype(
+        dict.fromkeys(_NAMES, "category")
+    )
 
 
 def _is_loss(table: pd.DataFrame) -> pd.Series:
@@ -297,8 +316,22 @@ def _finals(table: pd.DataFrame) -> pd.DataFrame:
     return kept.groupby(_NAMES, sort=True)[[*_MEASURED, "place", *_DERIVED]].mean().reset_index()
 
 
+def _makers(table: pd.DataFrame, ladder: str) -> pd.Series:
+    """Who made each model of a ladder, by model; none where no column says."""
+    column = next((name for name in _MAKERS if name in table and table[name].notna().any()), None)
+    if column is None:
+        return pd.Series(dtype=object)
+    return table[table["ladder"] == ladder].groupby(table["model"].astype(str))[column].first().dropna()
+
+
 def _panel(
-    ladder: str, loss: bool, own: pd.DataFrame, rows: pd.DataFrame, checkpoints: pd.DataFrame, axis: AxisName
+    ladder: str,
+    loss: bool,
+    own: pd.DataFrame,
+    rows: pd.DataFrame,
+    checkpoints: pd.DataFrame,
+    makers: pd.Series,
+    axis: AxisName,
 ) -> Panel:
     sizes = _sizes(ladder, rows[rows["model"].isin(own["model"])], axis)
     others = rows[(rows["_loss"] == 1) | rows["metric"].isin(_PROBABILITIES)]
@@ -319,6 +352,7 @@ def _panel(
         others=_pairs(others),
         other_is_loss=tuple(bool(kinds[pair]) for pair in _pairs(others)),
         other_values=_cells(others, "value", sizes.index),
+        makers=tuple(makers.reindex(sizes.index.astype(str)).fillna("").astype(str)) if len(makers) else (),
         axis=axis,
         margin=sizes["_margin"].fillna(0.0).to_numpy(dtype=float),
         place=sizes["place"].to_numpy(dtype=float),

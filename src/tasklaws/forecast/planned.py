@@ -86,7 +86,8 @@ def planned_models(at: At) -> pd.DataFrame:
     bare = unplaced(table) & table[["n_tokens", "step", "loss"]].isna().all(axis=1)
     refuse(table["n_params"], bare, "a planned model needs n_params, train_flops, n_tokens, step, loss or date")
     names = [_name(row, date) for row, date in zip(table.to_dict("records"), named, strict=True)]
-    table["model"] = table["model"].fillna(pd.Series(names, table.index))
+    table["ladder"] = written(table["ladder"])
+    table["model"] = written(table["model"]).fillna(pd.Series(names, table.index, dtype="str"))
     twice = table.duplicated(["ladder", "model"])
     if twice.any():
         raise TasklawsError(

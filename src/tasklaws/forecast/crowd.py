@@ -1,0 +1,214 @@
+"""Many families of models in one ladder, or beside it: their methods, and the tests by which these are weighed.
+
+Of such a crowd any curve in size misses most: what differs is who made a model and when. It is recognised by what it
+shows (`is_crowd`). Tests are forecasts of known models from earlier ones, as on any ladder, but origins are spaced, and
+where a panel has company those of all its ladders count."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from tasklaws.core.arrays import Array
+from tasklaws.forecast.baselines import BestSoFar, MedianOfLastFive, RepeatLast
+from tasklaws.forecast.panel import Forecaster, Panel, Prediction, size_column
+from tasklaws.forecast.revealed import Joint
+from tasklaws.forecast.skills import Skills, makers
+from tasklaws.forecast.weighing import mix, weighted_quantile, weights_by_error
+from tasklaws.stats.scores import LEVEL
+
+if TYPE_CHECKING:
+    from tasklaws.forecast.combine import History
+
+CROWD: tuple[Forecaster, ...] = (Skills(), BestSoFar(), MedianOfLastFive(), RepeatLast())
+_FEWEST_MODELS = 10
+_SCATTERED = 0.25  # how far neighbours in size differ, as a share of how far any two models do
+_FAMILIES = 3
+_MOST_ORIGINS = 12
+_LEAST_ORIGIN = 3
+_ALIKE = 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
+_BELIEF = 20.0  # weight of the belief that intervals are right as they are
+_MOST_SHARED = 0.98  # of an error's variance that tasks have in common
+
+
+def is_crowd(known: Panel) -> bool:
+    """Whether the known models are of many families: they have company, only dates order them, _FAMILIES makers or more
+    have two models each and none has most of them, or models next to each other in size differ nearly as much as any.
+
+    The last is von Neumann's ratio, the mean of (x_k+1 - x_k)^2 by twice the variance, x being what all tasks share:
+    1 of models in random order, 0 of a smooth curve, and above _SCATTERED here of _FEWEST_MODELS or more."""
+    if known.company is not None:
+        return True
+    if len(known.models) < _FEWEST_MODELS:
+        return False
+    counts = Counter(makers(known))
+    several = sum(count > 1 for maker, count in counts.items() if maker)
+    if size_column(known) == "date" or (several >= _FAMILIES and 2 * max(counts.values()) < len(known.models)):
+        return True
+    z = known.link.of(known.value, np.inf)[known.asked]
+    shared = np.linalg.svd(np.where(np.isfinite(z), z - np.nanmean(z, axis=1, keepdims=True), 0.0), full_matrices=False)
+    moves = np.diff(shared[2][0])
+    return bool((moves**2).mean() > 2 * _SCATTERED * shared[2][0].var())
+
+
+@dataclass(frozen=True, eq=False)
+class Tests:
+    """Forecasts of known models from earlier ones, of the tasks of a panel: `mean` and `sd` (methods, tasks, tests),
+    the outcomes `z` (tasks, tests) on the link scale, NaN where unknown, `shared` (tasks, tests, factors) as a share
+    of the error's sd, and `weight` (tests,)."""
+
+    mean: Array
+    sd: Array
+    z: Array
+    shared: Array
+    weight: Array
+
+
+def crowd_tests(history: "History", origin: int, target: int, names: Sequence[str]) -> Tests:
+    """All tests that the first `origin` models allow, of methods `names`; by how alike their gap is to the target's."""
+    panel = history.panel
+    here = np.log1p(_gap(panel, origin, target))
+    parts: list[Tests] = []
+    for other, start, end in _origins(history, origin):
+        by_method = other.by_crowd_method(start)
+        if not all(name in by_method for name in names):
+            continue
+        rungs = np.arange(start, end)
+        apart = (np.log1p([_gap(other.panel, start, int(rung)) for rung in rungs]) - here) / _ALIKE
+        weight = np.exp(-0.5 * apart**2)
+        some = np.flatnonzero(weight >= 1e-3)
+        if len(some):
+            rows = _places(panel, other.panel)
+            parts.append(_tests(other, start, some, rows, weight[some], [by_method[name] for name in names]))
+    return _together(parts, len(names), len(panel.tasks))
+
+
+def _gap(panel: Panel, origin: int, target: int) -> float:
+    return max(float(panel.size[target] - panel.size[:origin].max()), 0.0)
+
+
+def _origins(history: "History", origin: int) -> Iterator[tuple["History", int, int]]:
+    """Histories, with an origin and how many of their models are known: of all ladders in company, else its own."""
+    least = 1 if history.pool else _LEAST_ORIGIN
+    for other, end in [(one, len(one.panel.models)) for one in history.pool] or [(history, origin)]:
+        allowed = [start for start in range(least, end) if other.panel.is_origin(start)]
+        step = 1
+        while len(allowed[::step]) > _MOST_ORIGINS:  # a power of two, so that later origins use the same ones
+            step *= 2
+        yield from ((other, start, end) for start in allowed[::step])
+
+
+def _places(panel: Panel, other: Panel) -> Array:
+    """Of each of the panel's tasks its row in another one, -1 where that lacks it."""
+    place = {pair: row for row, pair in enumerate(other.tasks)}
+    return np.array([place.get(pair, -1) for pair in panel.tasks], dtype=np.intp)
+
+
+def _tests(
+    history: "History", start: int, places: Array, rows: Array, weight: Array, methods: Sequence[Prediction]
+) -> Tests:
+    """The tests of one origin: of the models `places` behind it, tasks in the order of `rows`."""
+
+    def picked(cells: Array) -> Array:
+        return np.where((rows >= 0).reshape(-1, *[1] * (cells.ndim - 1)), cells[rows][:, places], np.nan)
+
+    value = picked(history.panel.value[:, start:])
+    mean = np.stack([picked(one.mean) for one in methods])
+    sd = np.stack([picked(one.sd) for one in methods])
+    shared = next((one for one in methods if one.shared is not None), None)
+    share = (
+        np.zeros((*value.shape, 1))
+        if shared is None or shared.shared is None
+        else picked(shared.shared / shared.sd[..., None])
+    )
+    return Tests(mean, sd, history.panel.link.of(value, np.inf), share, weight)
+
+
+def _together(parts: Sequence[Tests], n_methods: int, n_tasks: int) -> Tests:
+    if not parts:
+        empty = np.empty((n_methods, n_tasks, 0))
+        return Tests(empty, empty, empty[0], np.empty((n_tasks, 0, 1)), np.empty(0))
+    return Tests(
+        np.concatenate([part.mean for part in parts], axis=2),
+        np.concatenate([part.sd for part in parts], axis=2),
+        np.concatenate([part.z for part in parts], axis=1),
+        np.concatenate([part.shared for part in parts], axis=1),
+        np.concatenate([part.weight for part in parts]),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """The mixture of methods, `mean` and `sd` (tasks,), `weights` (methods, tasks), and the interval's `scale`."""
+
+    mean: Array
+    sd: Array
+    weights: Array
+    scale: float
+
+
+def shared_errors(by_method: dict[str, Prediction], place: int) -> Array:
+    """What errors of tasks have in common, as a share of each error's sd, (tasks, factors); 0 where no method says."""
+    for one in by_method.values():
+        if one.shared is not None:
+            return np.asarray(one.shared[:, place] / one.sd[:, place, None])
+    return np.zeros((len(next(iter(by_method.values())).mean), 1))
+
+
+def weigh(panel: Panel, mean: Array, sd: Array, shared: Array, given: Array, tests: Tests) -> Weighed:
+    """Mix methods' forecasts `mean` and `sd` (methods, tasks) of one model, after its `given` values z (tasks,), by
+    weights that its tests say, with the interval's scale that would have held 90% of what the tests' mixtures forecast.
+
+    Of each test as many tasks as are given are revealed too, the same ones where it has them, so that methods are
+    weighed, and intervals scaled, as they stand once so much is known."""
+    seen = np.isfinite(given)
+    test_mean, test_sd, z = tests.mean, tests.sd, tests.z
+    if seen.any():
+        mean, sd = _after(mean, sd, shared, given)
+        test_mean, test_sd, z = _tests_after(tests, seen)
+    there = np.isfinite(z) & np.isfinite(test_mean).all(axis=0)
+    error = np.abs(_values(panel, test_mean) - _values(panel, z))
+    total = np.where(there, error, 0.0) @ tests.weight
+    weights = weights_by_error(total, there @ tests.weight)
+    middle, spread = mix(weights, mean, sd)
+    test_middle, test_spread = mix(weights[:, :, None], test_mean, test_sd)
+    off = (np.abs(z - test_middle) / test_spread)[there]
+    counted = np.broadcast_to(tests.weight, there.shape)[there]
+    believed = norm.isf((1 - (np.arange(50) + 0.5) / 50) / 2)
+    off, counted = np.concatenate([believed, off]), np.concatenate([np.full(50, _BELIEF / 50), counted])
+    scale = weighted_quantile(off, counted, LEVEL) / norm.isf((1 - LEVEL) / 2)
+    return Weighed(np.where(seen, np.nan, middle), spread, weights, scale)
+
+
+def _values(panel: Panel, z: Array) -> Array:
+    return z if panel.loss else panel.link.inverse(z)
+
+
+def _after(mean: Array, sd: Array, shared: Array, given: Array) -> tuple[Array, Array]:
+    """Methods' forecasts of one model, (methods, tasks), once some values are known."""
+    share = shared * np.minimum(1.0, np.sqrt(_MOST_SHARED / np.maximum((shared**2).sum(axis=1), 1e-12)))[:, None]
+    own = np.sqrt(1 - (share**2).sum(axis=1))
+    found = [Joint(one, width * own, width[:, None] * share).given(given) for one, width in zip(mean, sd, strict=True)]
+    return np.stack([one.mean for one in found]), np.stack([one.sd for one in found])
+
+
+def _tests_after(tests: Tests, seen: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
+    """The tests' means, sds and outcomes once as many tasks of each are revealed as are `seen`; outcomes that are
+    revealed, and those of tests with no more tasks than that, are NaN."""
+    mean, sd, z = tests.mean.copy(), tests.sd.copy(), tests.z.copy()
+    count = int(seen.sum())
+    order = np.argsort(~seen, kind="stable")
+    for index in range(z.shape[1]):
+        known = [row for row in order if np.isfinite(z[row, index]) and np.isfinite(mean[:, row, index]).all()]
+        if len(known) <= count:
+            z[:, index] = np.nan
+            continue
+        given = np.full(len(z), np.nan)
+        given[known[:count]] = z[known[:count], index]
+        mean[:, :, index], sd[:, :, index] = _after(mean[:, :, index], sd[:, :, index], tests.shared[:, index], given)
+        z[known[:count], index] = np.nan
+    return mean, sd, z
