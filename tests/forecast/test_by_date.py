@@ -222,3 +222,18 @@ def test_verdicts_speak_of_the_axis():
     on_steps = replace(known, axis="step", place=1000.0 * 2 ** np.arange(6))
     [found] = panel_verdicts(on_steps, np.array([0.01]))
     assert "one step between steps 4e+03 and 8e+03" in found.evidence
+
+
+def test_checkpoints_of_one_run_are_never_taken_for_many_families():
+    """However far they scatter: of noisy checkpoints a curve in tokens says more than who made them."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {"ladder": "runs", "model": "a", "n_params": 1e8, "n_tokens": 1e9 * 1.5**k, "step": 1000.0 * k + 1000}
+        | {"task": f"t{t}", "metric": "acc", "value": float(rng.uniform(0.2, 0.5)), "is_final": k == 13}
+        for k in range(14)
+        for t in range(3)
+    ]
+    table = pd.DataFrame(rows).assign(train_flops=np.nan, stderr=np.nan, n_items=500.0, chance=0.0)
+    found = backtest(table, rolling=1, min_rungs=12, axis="n_tokens")
+    assert "compute_logit" in set(found.methods["method"])
+    assert "skills" not in set(found.methods["method"])

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 NARROWED_BY = {
     "gap": "a rung nearer to it",
-    "models": "more rungs or seeds",
+    "models": "more known models (rungs or seeds)",
     "items": "more items of the task",
     "overlap": "items on more skills",
 }

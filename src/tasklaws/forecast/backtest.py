@@ -80,8 +80,8 @@ class Backtest(Result):
         return "\n".join([*lines, f"{count} forecasts: {worth}"])
 
     def to_dict(self) -> Figures:
-        """`figures`, in plain JSON types; the rows are `forecasts` and `methods`."""
-        return self.figures
+        """`figures` and the notes, in plain JSON types; the rows are `forecasts` and `methods`."""
+        return {**self.figures, "notes": list(self.notes)} if self.notes else self.figures
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw predicted values with their 90% intervals against observed ones, coloured by verdict."""
@@ -334,7 +334,7 @@ def rolling_backtest(
 
 
 def _origins(panel: Panel, ahead: int, min_rungs: int, first_day: float) -> dict[int, list[int]]:
-    """By how many models are known, `min_rungs` or more, the models that are forecast from them, where there are any."""
+    """By how many models are known, `min_rungs` or more, the models to be forecast from them, where there are any."""
     numbers = [int(number) for number in np.unique(panel.earlier) if number >= min_rungs]
     targets = {number: _next(panel, number, ahead, first_day) for number in numbers}
     return {number: found for number, found in targets.items() if found}

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES, RepeatLast
-from tasklaws.forecast.crowd import CROWD, crowd_tests, is_crowd, shared_errors, weigh
+from tasklaws.forecast.crowd import CROWD, CROWD_BASELINES, crowd_tests, is_crowd, shared_errors, weigh
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS, noise_share, predictions
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction
 from tasklaws.forecast.weighing import mix, weighted_quantile, weights_by_error
@@ -112,7 +112,8 @@ class History:
 
     def by_baseline(self, origin: int) -> dict[str, Prediction]:
         """The same by each baseline that the table allows; all but repeat_last have no part in the combination."""
-        return self._predict("baselines", origin, LOSS_BASELINES if self.panel.loss else BASELINES)
+        usual = LOSS_BASELINES if self.panel.loss else BASELINES
+        return self._predict("baselines", origin, CROWD_BASELINES if self.is_crowd(origin) else usual)
 
     def _predict(self, kind: str, origin: int, of: Sequence[Forecaster]) -> dict[str, Prediction]:
         """From the first `origin` models and the later ones' sizes."""

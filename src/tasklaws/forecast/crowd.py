@@ -7,6 +7,7 @@ where a panel has company those of all its ladders count."""
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
-from tasklaws.forecast.baselines import BestSoFar, MedianOfLastFive, RepeatLast
+from tasklaws.forecast.baselines import BestSoFar, Chance, MedianOfLastFive, RepeatLast
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction, size_column
 from tasklaws.forecast.revealed import Joint
 from tasklaws.forecast.skills import Skills, makers
@@ -24,15 +25,21 @@ from tasklaws.stats.scores import LEVEL
 if TYPE_CHECKING:
     from tasklaws.forecast.combine import History
 
-CROWD: tuple[Forecaster, ...] = (Skills(), BestSoFar(), MedianOfLastFive(), RepeatLast())
+CROWD: tuple[Forecaster, ...] = (Skills(), BestSoFar())
+CROWD_BASELINES: tuple[Forecaster, ...] = (RepeatLast(), Chance(), BestSoFar(), MedianOfLastFive())
 _FEWEST_MODELS = 10
 _SCATTERED = 0.25  # how far neighbours in size differ, as a share of how far any two models do
 _FAMILIES = 3
 _MOST_ORIGINS = 12
 _LEAST_ORIGIN = 3
 _ALIKE = 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
+_BY_DATE, _BY_SIZE = 12.0, 3.0  # weights go as relative error to the minus this: by size, tests reach less far
+_FADING = 2.0  # weight of a test goes as the share of the known models that it knew to the power of this
+_MOST_LEVEL = 0.97  # that is asked of earlier tests, however few models made them
 _BELIEF = 20.0  # weight of the belief that intervals are right as they are
 _MOST_SHARED = 0.98  # of an error's variance that tasks have in common
+_TIES = tuple(product((1.0, 2.0, 4.0, 8.0), (0.0, 0.2, 0.4, 0.6, 0.8)))
+_TIED_TESTS = 40
 
 
 def is_crowd(known: Panel) -> bool:
@@ -41,6 +48,8 @@ def is_crowd(known: Panel) -> bool:
 
     The last is von Neumann's ratio, the mean of (x_k+1 - x_k)^2 by twice the variance, x being what all tasks share:
     1 of models in random order, 0 of a smooth curve, and above _SCATTERED here of _FEWEST_MODELS or more."""
+    if known.axis in ("n_tokens", "step"):  # the checkpoints of one run
+        return False
     if known.company is not None:
         return True
     if len(known.models) < _FEWEST_MODELS:
@@ -79,7 +88,7 @@ def crowd_tests(history: "History", origin: int, target: int, names: Sequence[st
             continue
         rungs = np.arange(start, end)
         apart = (np.log1p([_gap(other.panel, start, int(rung)) for rung in rungs]) - here) / _ALIKE
-        weight = np.exp(-0.5 * apart**2)
+        weight = np.exp(-0.5 * apart**2) * (start / max(end, 1)) ** _FADING
         some = np.flatnonzero(weight >= 1e-3)
         if len(some):
             rows = _places(panel, other.panel)
@@ -168,19 +177,23 @@ def weigh(panel: Panel, mean: Array, sd: Array, shared: Array, given: Array, tes
     seen = np.isfinite(given)
     test_mean, test_sd, z = tests.mean, tests.sd, tests.z
     if seen.any():
-        mean, sd = _after(mean, sd, shared, given)
-        test_mean, test_sd, z = _tests_after(tests, seen)
+        ties = [_tie(tests, method) for method in range(len(mean))]
+        mean, sd = _after(mean, sd, shared, ties, given)
+        test_mean, test_sd, z = _tests_after(tests, ties, seen)
     there = np.isfinite(z) & np.isfinite(test_mean).all(axis=0)
     error = np.abs(_values(panel, test_mean) - _values(panel, z))
     total = np.where(there, error, 0.0) @ tests.weight
-    weights = weights_by_error(total, there @ tests.weight)
+    weights = weights_by_error(total, there @ tests.weight, _BY_DATE if size_column(panel) == "date" else _BY_SIZE)
     middle, spread = mix(weights, mean, sd)
     test_middle, test_spread = mix(weights[:, :, None], test_mean, test_sd)
     off = (np.abs(z - test_middle) / test_spread)[there]
+    used = tests.weight[there.any(axis=0)]
+    independent = used.sum() ** 2 / max(float((used**2).sum()), 1e-12)
     counted = np.broadcast_to(tests.weight, there.shape)[there]
     believed = norm.isf((1 - (np.arange(50) + 0.5) / 50) / 2)
     off, counted = np.concatenate([believed, off]), np.concatenate([np.full(50, _BELIEF / 50), counted])
-    scale = weighted_quantile(off, counted, LEVEL) / norm.isf((1 - LEVEL) / 2)
+    level = min(LEVEL * (1 + 1 / max(independent, 1.0)), _MOST_LEVEL)
+    scale = weighted_quantile(off, counted, level) / norm.isf((1 - LEVEL) / 2)
     return Weighed(np.where(seen, np.nan, middle), spread, weights, scale)
 
 
@@ -188,15 +201,59 @@ def _values(panel: Panel, z: Array) -> Array:
     return z if panel.loss else panel.link.inverse(z)
 
 
-def _after(mean: Array, sd: Array, shared: Array, given: Array) -> tuple[Array, Array]:
+def _tie(tests: Tests, method: int) -> tuple[float, float]:
+    """How strongly a method's errors on tasks of one model go together: by what factor more than it says itself, and
+    which part of each error's variance all tasks share besides; as likeliest in its heaviest tests."""
+    heavy = np.argsort(-tests.weight, kind="stable")[:_TIED_TESTS]
+    off = (tests.z - tests.mean[method]) / tests.sd[method]
+    best, found = -np.inf, _TIES[0]
+    for tie in _TIES:
+        total = 0.0
+        for index in heavy:
+            there = np.isfinite(off[:, index])
+            if there.sum() > 1:
+                share = _shares(tests.shared[there, index], tie)
+                total += tests.weight[index] * _likelihood(off[there, index], share)
+        if total > best:
+            best, found = total, tie
+    return found
+
+
+def _shares(shared: Array, tie: tuple[float, float]) -> Array:
+    """Loadings (tasks, factors + 1) of errors of unit variance: `shared` (tasks, factors) times the first of `tie`,
+    and what all tasks share, the second of it."""
+    own = np.maximum(1 - (shared**2).sum(axis=1), 1 - _MOST_SHARED)
+    stronger = tie[0] * shared
+    size = np.sqrt(own + (stronger**2).sum(axis=1))
+    both = np.sqrt(1 - tie[1]) * stronger / size[:, None]
+    return np.hstack([both, np.full((len(shared), 1), np.sqrt(tie[1]))])
+
+
+def _likelihood(off: Array, share: Array) -> float:
+    """Log density of errors, but for a constant, their common variance being profiled out: with R = S S' + D,
+    -(n ln(off' R^-1 off / n) + ln |R|) / 2."""
+    own = np.maximum(1 - (share**2).sum(axis=1), 1 - _MOST_SHARED)
+    inner = np.eye(share.shape[1]) + share.T @ (share / own[:, None])
+    right = share.T @ (off / own)
+    square = off @ (off / own) - right @ np.linalg.solve(inner, right)
+    return float(-0.5 * (len(off) * np.log(max(square, 1e-12) / len(off)) + np.log(own).sum() + np.linalg.slogdet(inner)[1]))
+
+
+def _after(
+    mean: Array, sd: Array, shared: Array, ties: Sequence[tuple[float, float]], given: Array
+) -> tuple[Array, Array]:
     """Methods' forecasts of one model, (methods, tasks), once some values are known."""
-    share = shared * np.minimum(1.0, np.sqrt(_MOST_SHARED / np.maximum((shared**2).sum(axis=1), 1e-12)))[:, None]
-    own = np.sqrt(1 - (share**2).sum(axis=1))
-    found = [Joint(one, width * own, width[:, None] * share).given(given) for one, width in zip(mean, sd, strict=True)]
-    return np.stack([one.mean for one in found]), np.stack([one.sd for one in found])
+    joints = []
+    for middle, width, tie in zip(mean, sd, ties, strict=True):
+        share = _shares(shared, tie)
+        own = np.sqrt(np.maximum(1 - (share**2).sum(axis=1), 1 - _MOST_SHARED))
+        joints.append(Joint(middle, width * own, width[:, None] * share).given(given))
+    return np.stack([one.mean for one in joints]), np.stack([one.sd for one in joints])
 
 
-def _tests_after(tests: Tests, seen: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
+def _tests_after(
+    tests: Tests, ties: Sequence[tuple[float, float]], seen: NDArray[np.bool_]
+) -> tuple[Array, Array, Array]:
     """The tests' means, sds and outcomes once as many tasks of each are revealed as are `seen`; outcomes that are
     revealed, and those of tests with no more tasks than that, are NaN."""
     mean, sd, z = tests.mean.copy(), tests.sd.copy(), tests.z.copy()
@@ -209,6 +266,8 @@ def _tests_after(tests: Tests, seen: NDArray[np.bool_]) -> tuple[Array, Array, A
             continue
         given = np.full(len(z), np.nan)
         given[known[:count]] = z[known[:count], index]
-        mean[:, :, index], sd[:, :, index] = _after(mean[:, :, index], sd[:, :, index], tests.shared[:, index], given)
+        mean[:, :, index], sd[:, :, index] = _after(
+            mean[:, :, index], sd[:, :, index], np.nan_to_num(tests.shared[:, index]), ties, given
+        )
         z[known[:count], index] = np.nan
     return mean, sd, z

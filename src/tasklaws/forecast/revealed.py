@@ -1,11 +1,14 @@
 """Some scores of a wanted model revealed: what they say of its other tasks, and which to ask first."""
 
-from dataclasses import dataclass, replace
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasklaws.core.arrays import Array
+from tasklaws.forecast.panel import Panel
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,3 +69,20 @@ def _root(matrix: Array) -> Array:
     """A square root of a symmetric matrix without negative eigenvalues."""
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
+def draw_given(panel: Panel, targets: Sequence[int], count: int, seed: int) -> tuple[Array, list[int]]:
+    """`count` of each target's known scores, drawn by seed: (tasks, models) for `History.given`, NaN of all others, and
+    the targets that have more scores than that; the others have none to forecast.
+
+    Each model's draw depends on its name, the seed and which tasks it was asked, and on no other model."""
+    given = np.full(panel.value.shape, np.nan)
+    kept = []
+    for target in targets:
+        known = np.flatnonzero(np.isfinite(panel.value[:, target]))
+        if len(known) > count:
+            rng = np.random.default_rng([seed, zlib.crc32(panel.models[target].encode())])
+            drawn = rng.choice(known, count, replace=False)
+            given[drawn, target] = panel.value[drawn, target]
+            kept.append(target)
+    return given, kept

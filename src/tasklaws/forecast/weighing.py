@@ -10,7 +10,7 @@ _EVEN = 2.0  # and equal weights as much as errors at this weight of tests
 _LEAST_ERROR = 0.002  # two errors this far apart are hardly different
 
 
-def weights_by_error(total: Array, count: Array) -> Array:
+def weights_by_error(total: Array, count: Array, sharpness: float = _SHARPNESS) -> Array:
     """Weights (methods, tasks): relative error to the minus _SHARPNESS, a task's own shrunk to that of all tasks.
 
     `total` (methods, tasks) are sums of errors over tests, each times its weight; `count` (tasks,) sums of weights."""
@@ -22,7 +22,7 @@ def weights_by_error(total: Array, count: Array) -> Array:
     of_all = np.average(relative[:, tested], axis=1, weights=count[tested])[:, None]
     score = (count * relative + _OWN * of_all) / (count + _OWN)
     score = (count * score + _EVEN) / (count + _EVEN)
-    raw = np.maximum(score, 1e-3) ** -_SHARPNESS
+    raw = np.maximum(score, 1e-3) ** -sharpness
     return np.asarray(raw / raw.sum(axis=0))
 
 
