@@ -20,8 +20,8 @@ import tasklaws as tl
 from shared_data import ROOT
 from tasklaws.core.result import Result
 
-VERBS = ["backtest", "compare", "decision_accuracy", "effective_number", "fit", "forecast", "isoflop", "plan"]
-VERBS += ["predict_items", "read_points", "signal_to_noise", "solve_rates"]
+VERBS = ["backtest", "compare", "decision_accuracy", "design", "effective_number", "fit", "forecast", "isoflop"]
+VERBS += ["plan", "predict_items", "read_points", "signal_to_noise", "solve_rates"]
 HEAVY = ["torch", "lm_eval", "mlflow", "matplotlib", "scipy", "pandas"]
 
 
@@ -111,6 +111,7 @@ RESULTS: dict[str, Callable[[], Result]] = {
     "isoflop": lambda: tl.isoflop(loss_table(), replicates=10),
     "plan": lambda: tl.plan(tl.fit(loss_table(), "chinchilla", replicates=10), flops=1e21),
     "backtest": lambda: tl.backtest(ladder(), rolling=1, min_rungs=6),
+    "design": lambda: tl.design(ladder(), {"n_params": 1e10, "n_tokens": 2e11}),
     "forecast": lambda: tl.forecast(ladder(), {"n_params": 7e9, "n_tokens": 1.4e11}, exceeds=0.5),
     "predict_items": lambda: tl.predict_items(item_scores().query("seed == 0").drop(columns="seed"), last=2),
     "effective_number": lambda: tl.effective_number(item_scores()),

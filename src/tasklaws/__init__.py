@@ -6,6 +6,7 @@
     fit = tl.fit(table, "chinchilla")                # .params .interval .status .predict()
     test = tl.backtest(table, rolling=1)             # .forecasts .methods
     next = tl.forecast(table, {"n_params": 7e9})     # .forecasts .methods
+    best = tl.design(table, {"n_params": 7e9, "n_tokens": 2e12})  # .table .tasks
     plan = tl.plan(fit, flops=1e21)                  # .n_params .n_tokens .loss
     which = tl.compare(item_scores, ("A", "B"))      # .difference .low .high .p_value
     soon = tl.decision_accuracy(table)               # .tasks .pooled
@@ -28,6 +29,7 @@ _MODULES = {
     "Backtest": "forecast.backtest",
     "Comparison": "decisions.compare",
     "DecisionAccuracy": "decisions.recipes",
+    "Design": "forecast.design",
     "EffectiveNumber": "overlap.observed",
     "Fit": "laws.result",
     "Forecasted": "forecast.ahead",
@@ -43,6 +45,7 @@ _MODULES = {
     "backtest": "forecast.backtest",
     "compare": "decisions.compare",
     "decision_accuracy": "decisions.recipes",
+    "design": "forecast.design",
     "effective_number": "overlap.observed",
     "fit": "laws.fitting",
     "forecast": "forecast.ahead",

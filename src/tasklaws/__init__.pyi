@@ -11,6 +11,8 @@ from tasklaws.forecast.ahead import Forecasted as Forecasted
 from tasklaws.forecast.ahead import forecast as forecast
 from tasklaws.forecast.backtest import Backtest as Backtest
 from tasklaws.forecast.backtest import backtest as backtest
+from tasklaws.forecast.design import Design as Design
+from tasklaws.forecast.design import design as design
 from tasklaws.humans.estimates import SolveRates as SolveRates
 from tasklaws.humans.estimates import solve_rates as solve_rates
 from tasklaws.items.predictions import ItemPredictions as ItemPredictions

@@ -290,6 +290,58 @@ def backtest_table(
     answer(with_notes(found.to_dict(), read), found.summary(), json_, out, text)
 
 
+@command("design", "tasklaws design pilot.csv --target n_params=7e9,n_tokens=2e12 --out design")
+def design_ladder(
+    table: Annotated[Path, _positional("PILOT", "CSV of results, as `tasklaws backtest` takes it.")],
+    target: Annotated[str, _option("The planned model.", "n_params=N,n_tokens=D")],
+    out: Out = None,
+    metric: Metric = None,
+    tasks: Tasks = "",
+    ladder: Annotated[str | None, _option("The ladder, where the table has several.", "NAME")] = None,
+    tokens_per_item: Annotated[float, _option("What an item takes to be asked.", "TOKENS")] = 500.0,
+    budget: Annotated[float | None, _option("Also say what so many FLOPs buy, one action after the other.")] = None,
+    seed: Annotated[int, _option("Of the draws.")] = 0,
+    layout: LayoutOption = None,
+    units: Units = None,
+    direction: Direction = None,
+    json_: Json = False,
+) -> None:
+    """Say which rung, seed or items to run or ask next.
+
+    Ranked by how much each narrows the 90% intervals at a planned model for its FLOPs. Writes design.csv,
+    design_tasks.csv, summary.json and design.svg (docs/forecasting.md).
+    """
+    from tasklaws.core.files import write_json
+    from tasklaws.forecast.design import parse_target
+    from tasklaws.tables import DESIGN, DESIGN_TASKS
+
+    sizes = parse_target(target)
+    read = reading(tl.read_points, table, layout, units, direction)
+    found = tl.design(
+        read,
+        sizes,
+        metric=metric,
+        tasks=names_of(tasks),
+        ladder=ladder,
+        tokens_per_item=tokens_per_item,
+        budget=budget,
+        seed=seed,
+    )
+    with writing(out) as directory:
+        if directory is not None:
+            from tasklaws.plotting import house_style, panel, save
+
+            DESIGN.write(directory / "design.csv", found.table)
+            DESIGN_TASKS.write(directory / "design_tasks.csv", found.tasks)
+            write_json(directory / "summary.json", found.to_dict())
+            with house_style():
+                figure, axes = panel("What narrows the interval at the target")
+                found.plot(axes)
+                save(figure, directory / "design.svg")
+    text = "design.csv, design_tasks.csv, summary.json, design.svg"
+    answer(with_notes(found.to_dict(), read), found.summary(), json_, out, text)
+
+
 @command("forecast", "tasklaws forecast points.csv --at n_params=7e9,n_tokens=2e12 --exceeds 0.5 --out forecast")
 def forecast_planned(
     table: Annotated[

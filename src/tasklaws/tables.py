@@ -270,6 +270,12 @@ BACKTEST_METHODS = _table(
     "what each single method and baseline says in a backtest",
     f"ladder* task* metric* model* n_fit*# method* weight# {_INTERVAL} log_score#?",
 )
+DESIGN = _table(
+    "what could be run or asked next, best first: its cost, and the width of the intervals at the target after it",
+    "rank*# action kind n_params#? n_tokens#? factor#? train_flops# ask_flops# width_now# width_then# standard_error# "
+    "narrowing# narrowing_per_flop# bought#?",
+)
+DESIGN_TASKS = _table("the same by task", "action* task* metric* width_now# width_then#")
 # `placed_by` says what its place is counted in, `last` what the largest or latest known model has; `p_passes` is the
 # probability of more than `threshold`, of a loss of less; `narrowed_by` the largest part of the forecast's variance, of
 # which it is the share `part`.

@@ -55,6 +55,12 @@ class Forecast:
         return np.asarray(self.scale * np.hypot(self.noise, self.overlap))
 
     @property
+    def equivalent_items(self) -> Array:
+        """How many items of the task, asked of the wanted model itself, would tell its score as well: on the arcsine
+        scale n items have a variance of 1 / n, whatever the score; of a loss, it is (loss / sd)^2."""
+        return np.asarray(1 / np.maximum(self.width**2 - (self.scale * self.noise) ** 2, 1e-12))
+
+    @property
     def widening(self) -> Array:
         """By what factor overlap makes it wider."""
         return np.asarray(self.width / np.maximum(self.scale * np.hypot(self.sd, self.noise), 1e-12))
@@ -84,6 +90,17 @@ class History:
         """The same with items worth `n_eff` independent tasks, on which predictions of single methods do not depend."""
         panel = replace(self.panel, n_eff=np.full_like(self.panel.n_eff, n_eff))
         return replace(self, panel=panel, _combined={}, _settled={})
+
+    def arranged(self, panel: Panel, until: int) -> "History":
+        """The same of a panel that holds some of these models, in another order behind the first `until`, which have
+        the same results in both: predictions from no more than these stay."""
+        place = {model: number for number, model in enumerate(self.panel.models)}
+        kept = {}
+        for (kind, origin), found in self._predicted.items():
+            if origin <= until:
+                columns = [place[model] - origin for model in panel.models[origin:]]
+                kept[kind, origin] = {name: one.of(columns) for name, one in found.items()}
+        return History(panel, kept)
 
     def known(self, origin: int) -> Panel:
         """The first `origin` models."""

@@ -49,9 +49,7 @@ def forecast_tables(
 
     `observed` is what the panel holds, empty where unknown; nothing else of a row depends on it, but for `log_score`
     (nats, on the link scale). A task that no known model was asked has no row. `evidence` ends in BACKWARD where the
-    wanted model is smaller, or no later, than a known one. `equivalent_items`, so many items of the task, asked of the
-    wanted model itself, would tell its score as well as the forecast does: on the arcsine scale n items have a variance
-    of 1 / n, whatever the score; of a loss, it is (loss / sd)^2. `given` are scores of some targets that are known,
+    wanted model is smaller, or no later, than a known one. `given` are scores of some targets that are known,
     (tasks,) with NaN elsewhere: the other tasks' forecasts rest on them too (`given_scores`), and they have no row.
     `ends` are models at the first and last place where a target may be, if that is uncertain. `p_passes` is the
     probability of more than `threshold`, of a loss of less. `leaves_floor` is the probability that a task whose known
@@ -65,11 +63,7 @@ def forecast_tables(
     enough = len(np.unique(known.size)) >= LEAST_RUNGS
     floor = floors(known)
     for target in targets:
-        found = forecast(history, origin, target)
-        if ends and target in ends:
-            found = _anywhere_between(found, *(forecast(history, origin, end) for end in ends[target]))
-        gap = size_gap(history.panel, origin, target)
-        said = outlook(known, gap, found)
+        found, said = outcome(history, origin, target, ends.get(target) if ends else None)
         shown = given[target] if given and target in given else np.full(len(found.mean), np.nan)
         if np.isfinite(shown).any() and not by_skills:
             said = given_scores(history, origin, target, said, shown)
@@ -119,6 +113,17 @@ def outlook(known: Panel, gap: float, found: Forecast) -> Predictive:
     tasks at the floor may leave it, and those that the last rung alone shows to have risen may stay where they are."""
     far = decades(known, gap)
     return from_floor(known, floors(known), far, after_jump(known, far, found.predictive(known.link)))
+
+
+def outcome(
+    history: History, origin: int, target: int, ends: tuple[int, int] | None = None
+) -> tuple[Forecast, Predictive]:
+    """The combined forecast of model number `target` from the first `origin`, and what it holds possible; `ends` are
+    models at the first and last place where the target may be, if that is uncertain."""
+    found = forecast(history, origin, target)
+    if ends is not None:
+        found = _anywhere_between(found, *(forecast(history, origin, end) for end in ends))
+    return found, outlook(history.known(origin), size_gap(history.panel, origin, target), found)
 
 
 def _with_given(history: History, given: Mapping[int, Array]) -> History:

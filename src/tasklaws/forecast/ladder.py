@@ -11,10 +11,11 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import train_flops
 from tasklaws.core.settings import Planned
 from tasklaws.forecast.baselines import RepeatLast
-from tasklaws.forecast.combine import Forecast, History, forecast, mix, size_gap
+from tasklaws.forecast.combine import Forecast, History, forecast, size_gap
 from tasklaws.forecast.engine import forecast_tables, outlook
 from tasklaws.forecast.fits_file import FittedCurve
 from tasklaws.forecast.panel import build_panels
+from tasklaws.forecast.weighing import mix
 from tasklaws.points import to_points
 from tasklaws.stats.rasch import forecast_items
 from tasklaws.tables import (
@@ -89,7 +90,7 @@ def forecast_bands(observations: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFr
         for target in targets:
             found = forecast(history, known, target)
             if panel.size[target] < panel.size[:known].max():
-                found = _without(RepeatLast().name, found, history, known, target)
+                found = without(RepeatLast().name, found, history, known, target)
             lower, predicted, upper = outlook(seen, size_gap(panel, known, target), found).interval
             part = pd.DataFrame(panel.tasks, columns=["task", "metric"])
             part = part.assign(ladder=panel.ladder, n_params=panel.n_params[target])
@@ -97,12 +98,12 @@ def forecast_bands(observations: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFr
     return BANDS.pick(_in_pipeline_words(pd.concat(parts).assign(model="")))
 
 
-def _without(method: str, found: Forecast, history: History, known: int, target: int) -> Forecast:
+def without(method: str, found: Forecast, history: History, known: int, target: int) -> Forecast:
     """The combination less one method, unless there is no other: the last rung says nothing of smaller models."""
     kept = [place for place, name in enumerate(found.methods) if name != method]
     if not kept:
         return found
-    others = [history.by_method(known)[found.methods[place]] for place in kept]
+    others = [history.in_use(known)[found.methods[place]] for place in kept]
     mean, sd = (np.stack([getattr(one, name)[:, target - known] for one in others]) for name in ("mean", "sd"))
     middle, spread = mix(found.weights[kept] / found.weights[kept].sum(axis=0), mean, sd)
     return replace(found, mean=middle, sd=spread)

@@ -226,6 +226,12 @@ class Prediction:
     sd: Array
     shared: Array | None = None
 
+    def of(self, targets: Sequence[int]) -> "Prediction":
+        """The forecasts of some of the targets, in this order."""
+        chosen = list(targets)
+        shared = None if self.shared is None else self.shared[:, chosen]
+        return Prediction(self.mean[:, chosen], self.sd[:, chosen], shared)
+
 
 class Forecaster(Protocol):
     """Anything that forecasts all tasks of the known models at the wanted ones; None where it cannot."""
