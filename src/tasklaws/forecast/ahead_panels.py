@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.forecast.backtest import panels_of
-from tasklaws.forecast.combine import History
+from tasklaws.forecast.choices import panels_of
+from tasklaws.forecast.combine import History, histories
 from tasklaws.forecast.panel import AxisName, Panel, axis_of, size_column
 from tasklaws.forecast.planned import At, planned_models
 from tasklaws.frames.user_tables import shown, some
@@ -59,6 +59,23 @@ def jobs(
     known: pd.DataFrame, planned: pd.DataFrame, metrics: list[str], axis: AxisName, notes: list[str]
 ) -> Iterator[Job]:
     """A job for each ladder; on an axis of dates one for all planned models that rest on the same known ones."""
+    laid = list(_laid_out(known, planned, metrics, axis, notes))
+    for history, one in zip(histories([(one.panel, one.origin) for one in laid]), laid, strict=True):
+        yield Job(history, one.origin, one.targets, one.echo, one.ends)
+
+
+class _Laid(NamedTuple):
+    panel: Panel
+    origin: int
+    targets: list[int]
+    echo: int
+    ends: dict[int, tuple[int, int]]
+
+
+def _laid_out(
+    known: pd.DataFrame, planned: pd.DataFrame, metrics: list[str], axis: AxisName, notes: list[str]
+) -> Iterator[_Laid]:
+    """The panels of `jobs`."""
     ladders = sorted(known["ladder"].unique())
     stated = planned["ladder"].dropna()
     strangers = stated[~stated.isin(ladders)]
@@ -88,7 +105,7 @@ def jobs(
             yield _in_order(panel, chosen, group)
 
 
-def _in_order(panel: Panel, known: NDArray[np.intp], wanted: NDArray[np.intp]) -> Job:
+def _in_order(panel: Panel, known: NDArray[np.intp], wanted: NDArray[np.intp]) -> _Laid:
     """The known models of a panel, the wanted ones, an echo of the last known, and of wanted models of uncertain date
     their first and last day."""
     margin = np.zeros(len(panel.models)) if panel.margin is None or axis_of(panel) != "date" else panel.margin
@@ -103,7 +120,7 @@ def _in_order(panel: Panel, known: NDArray[np.intp], wanted: NDArray[np.intp]) -
     ordered = replace(ordered, days=days, models=(*ordered.models[:echo], *["\0"] * (1 + 2 * n_unsure)))
     numbers = n_known + np.flatnonzero(margin[wanted] > 0)
     ends = {int(number): (int(one), int(one) + n_unsure) for number, one in zip(numbers, first, strict=True)}
-    return Job(History(ordered), n_known, list(range(n_known, echo)), echo, ends)
+    return _Laid(ordered, n_known, list(range(n_known, echo)), echo, ends)
 
 
 def _n_earlier(panel: Panel, wanted: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -17,16 +17,17 @@ from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.axis_tables import along
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
-from tasklaws.forecast.combine import History
+from tasklaws.forecast.choices import choose, panels_of
+from tasklaws.forecast.combine import History, histories
+from tasklaws.forecast.crowd import CROWD
 from tasklaws.forecast.engine import BACKWARD, BEHIND, forecast_tables
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS
-from tasklaws.forecast.panel import AXES, AxisName, Panel, axis_of, build_panels, compact
+from tasklaws.forecast.panel import AXES, AxisName, Panel, compact
 from tasklaws.forecast.verdict import BELOW_CHANCE, UNKNOWN_ITEMS, UNKNOWN_STDERR
 from tasklaws.frames.csv_files import matching
 from tasklaws.frames.user_tables import some
-from tasklaws.stats.links import LEAST
 from tasklaws.stats.scores import interval_figures, rounded
-from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS, POINTS, losses
+from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS, POINTS
 from tasklaws.tabular.numbers import iso_days
 
 if TYPE_CHECKING:
@@ -37,12 +38,10 @@ _DOUBTS = {
     UNKNOWN_STDERR: "the stderr of a loss is unknown, so no step or turn is called",
     BELOW_CHANCE: "scores are far below the chance stated for them: is it right?",
 }
-_LARGEST_LOSS = float(np.exp(50))  # that a forecast can have (stats.links)
+_OF_CROWDS = {method.name for method in CROWD}  # where these are combined, others are left out by choice
 Tables = tuple[pd.DataFrame, pd.DataFrame]
 _OF_LOSSES = {method.name for method in (*LOSS_METHODS, *LOSS_BASELINES)}
 Figures = dict[str, Any]  # JSON: numbers by name, and such of parts by their name
-_MOST_CELLS = 100_000  # tasks times models that are forecast together: about a gigabyte
-_MOST_WORK = 3e10  # tasks times models to the fourth (a model's origin costs their cube): about an hour
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,7 +65,7 @@ class Backtest(Result):
         were."""
         lines = list(self.notes)
         named, used = {method.name for method in (*METHODS, *BASELINES)}, set(self.methods["method"])
-        if named - used and used - _OF_LOSSES and "skills" not in used:
+        if named - used and used - _OF_LOSSES and not used >= _OF_CROWDS:
             lines.append(
                 f"the table lacks what these need (losses, tokens, chance ...): {', '.join(sorted(named - used))}"
             )
@@ -207,63 +206,6 @@ class Asked:
 _PLAIN = Asked()
 
 
-def choose(table: pd.DataFrame, metric: str | None, tasks: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
-    """The table with the rows of `tasks`, and the metrics to forecast; what the table lacks, and losses too large or
-    small to be forecast, raise TasklawsError."""
-    metrics = _choose_metrics(table, metric)
-    table = _choose_tasks(table, tasks, metrics)
-    _refuse_odd_losses(table)
-    return table, metrics
-
-
-def _choose_metrics(table: pd.DataFrame, metric: str | None) -> list[str]:
-    """The metric asked for; else all scores of the table, or all losses where it has no score."""
-    found = sorted(map(str, table["metric"].unique()))
-    if metric is not None:
-        if metric not in found:
-            raise TasklawsError(f"metric {metric!r} is not in the table: it has {', '.join(found)}")
-        return [metric]
-    scores = set(map(str, table.loc[~losses(table), "metric"].unique()))
-    return sorted(scores) or found
-
-
-def _choose_tasks(table: pd.DataFrame, tasks: Sequence[str], metrics: list[str]) -> pd.DataFrame:
-    """The table without other tasks' rows of `metrics` (their losses still serve); an unknown task raises."""
-    if not tasks:
-        return table
-    known = table["task"].unique()
-    for task in tasks:
-        if task not in known:
-            raise TasklawsError(f"task {task!r} is not in the table: it has {', '.join(sorted(known))}")
-    return table[table["task"].isin(tasks) | ~table["metric"].isin(metrics)]
-
-
-def _refuse_odd_losses(table: pd.DataFrame) -> None:
-    """Raise TasklawsError where losses are so large or small that a forecast, which is of their logarithm, has none."""
-    found = table[losses(table)]
-    typical = found.groupby(["task", "metric"])["value"].median()
-    odd = typical[(typical > 0) & ~typical.between(LEAST, _LARGEST_LOSS)]
-    if len(odd):
-        task, metric = odd.index[0]
-        raise TasklawsError(
-            f"{metric} of {task} is {odd.iloc[0]:.3g} at the median: losses from {LEAST:g} to "
-            f"{_LARGEST_LOSS:.3g} are forecast: give them in another unit"
-        )
-
-
-def panels_of(table: pd.DataFrame, metrics: list[str], axis: AxisName) -> list[Panel]:
-    """The panels of a table, those of very many tasks in parts; a ladder that would take too long raises."""
-    found = []
-    for panel in build_panels(table, metrics, axis):
-        n_tasks, n_models = panel.value.shape
-        power = 3 if axis_of(panel) == "date" else 4  # of many dated models only spaced origins are tested
-        if n_tasks * float(n_models) ** power > _MOST_WORK:
-            what = f"{n_tasks} tasks of {n_models} models"
-            raise TasklawsError(f"ladder {panel.ladder}: {what} are too many at once: choose tasks, or fewer models")
-        found += panel.parts(-(-n_tasks * n_models // _MOST_CELLS))
-    return found
-
-
 def split_backtest(
     table: pd.DataFrame,
     metrics: list[str],
@@ -286,16 +228,21 @@ def split_backtest(
     curve = table.groupby(["ladder", "task", "metric"], sort=False).ngroup()
     wanted &= curve.isin(curve[learned].unique())
     held = table.loc[wanted, pair].drop_duplicates()
-    jobs = []
-    for panel in panels_of(table[learned | wanted], metrics, asked.axis):
-        ordered, n_known = panel.held_last(held.loc[held["ladder"] == panel.ladder, "model"].tolist())
-        if 0 < n_known < len(ordered.models):
-            jobs.append((ordered, n_known, range(n_known, len(ordered.models))))
+    panels = [
+        panel.held_last(held.loc[held["ladder"] == panel.ladder, "model"].tolist())
+        for panel in panels_of(table[learned | wanted], metrics, asked.axis)
+    ]
+    panels = [(panel, known) for panel, known in panels if known]
+    jobs = [
+        (history, known, range(known, len(history.panel.models)))
+        for history, (_, known) in zip(histories(panels), panels, strict=True)
+        if known < len(history.panel.models)
+    ]
     if not jobs:
         raise TasklawsError(
             "nothing to forecast: no task of fit's rows was asked of a model of holdout's in the same ladder"
         )
-    return _forecast_all(((History(panel), known, targets) for panel, known, targets in jobs), len(jobs), asked, notes)
+    return _forecast_all(jobs, len(jobs), asked, notes)
 
 
 def rolling_backtest(

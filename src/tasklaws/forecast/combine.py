@@ -12,9 +12,11 @@ from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES, RepeatLast
-from tasklaws.forecast.crowd import CROWD, CROWD_BASELINES, crowd_tests, is_crowd, shared_errors, weigh
+from tasklaws.forecast.company import in_company
+from tasklaws.forecast.crowd import CROWD, CROWD_BASELINES, crowd_tests, is_crowd, joint, shared_errors, weigh
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS, noise_share, predictions
-from tasklaws.forecast.panel import Forecaster, Panel, Prediction
+from tasklaws.forecast.panel import Forecaster, Panel, Prediction, axis_of
+from tasklaws.forecast.revealed import Joint
 from tasklaws.forecast.weighing import mix, weighted_quantile, weights_by_error
 from tasklaws.stats.links import NODE_WEIGHTS, NODES
 from tasklaws.stats.proportions import next_rung_variance
@@ -127,6 +129,20 @@ class History:
         if (origin, target) not in self._combined:
             self._combined[origin, target] = combine(self, origin, target)
         return self._combined[origin, target]
+
+
+def histories(panels: Sequence[tuple[Panel, int]]) -> list[History]:
+    """A history of each panel of a table, of which so many first models are known, those of few sizes in the company
+    of the other ladders' known models (`in_company`)."""
+    by_size = all(axis_of(panel) == "size" for panel, _ in panels)  # by date, others' known models may be later ones
+    beside = in_company(panels) if by_size else [panel for panel, _ in panels]
+    known = [
+        History(panel.select(np.arange(count)))
+        for panel, (_, count) in zip(beside, panels, strict=True)
+        if panel.company is not None
+    ]
+    pools = {loss: tuple(one for one in known if one.panel.loss == loss) for loss in (False, True)}
+    return [History(panel, pool=pools[panel.loss] if panel.company is not None else ()) for panel in beside]
 
 
 def forecasters(panel: Panel) -> Sequence[Forecaster]:
@@ -257,3 +273,12 @@ def _crowd_forecast(history: History, origin: int, target: int) -> Forecast:
     found = weigh(history.panel, mean, sd, shared_errors(by_method, place), history.panel.link.of(given, np.inf), tests)
     none = np.zeros_like(found.mean)
     return Forecast(found.mean, found.sd, none, none, np.full_like(none, found.scale), found.weights, names)
+
+
+def joint_forecast(history: History, origin: int, target: int) -> Joint:
+    """The combination of all tasks of one model with what their errors have in common, for `Joint.given` and
+    `Joint.ask_first`."""
+    found = forecast(history, origin, target)
+    by_method = history.by_crowd_method(origin)
+    shared = shared_errors(by_method, target - origin)
+    return joint(found.mean, found.width, shared, crowd_tests(history, origin, target, tuple(by_method)))

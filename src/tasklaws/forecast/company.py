@@ -8,6 +8,9 @@ import numpy as np
 from tasklaws.forecast.panel import BY_MODEL, BY_TASK, Panel
 from tasklaws.tables import SIZES
 
+_ENOUGH = 8  # sizes with which a ladder speaks for itself
+_MOST = 150  # models beside a ladder: a forecast costs their cube
+
 
 def of_pairs(panel: Panel, tasks: tuple[tuple[str, str], ...]) -> Panel:
     """The panel with these (task, metric) pairs in this order, NaN of those that it lacks; without `others`."""
@@ -15,17 +18,8 @@ def of_pairs(panel: Panel, tasks: tuple[tuple[str, str], ...]) -> Panel:
     rows = np.array([place.get(pair, -1) for pair in tasks], dtype=np.intp)
     cells = {name: np.where(rows[:, None] >= 0, getattr(panel, name)[rows], np.nan) for name in BY_TASK}
     none = np.empty((0, len(panel.models)))
-    return replace(
-        panel,
-        tasks=tasks,
-        others=(),
-        other_is_loss=(),
-        other_values=none,
-        company=None,
-        margin=None,
-        place=None,
-        **cells,
-    )
+    panel = replace(panel, margin=None, place=None)
+    return replace(panel, tasks=tasks, others=(), other_is_loss=(), other_values=none, company=None, **cells)
 
 
 def joined(first: Panel, *more: Panel) -> Panel:
@@ -42,19 +36,22 @@ def in_company(panels: Sequence[tuple[Panel, int]]) -> list[Panel]:
     """Each of these panels, of which so many first models are known, with the other ladders' known models of the same
     kind beside it (`Panel.company`); makers are the ladders, where the table names none.
 
-    A panel that shares no task with another ladder stays as it is."""
+    A panel stays as it is where _ENOUGH different sizes of its own are known, where it shares no task with another
+    ladder, and where more than _MOST models would be beside it."""
     named = [
         (replace(panel, makers=panel.makers or (panel.ladder,) * len(panel.models)), count) for panel, count in panels
     ]
     known = [panel.select(np.arange(count)) for panel, count in named]
     found = []
-    for index, (panel, _) in enumerate(named):
+    for (plain, _), (panel, _), own in zip(panels, named, known, strict=True):
         tasks = set(panel.tasks)
         others = [
-            other
-            for place, other in enumerate(known)
-            if place != index and other.loss == panel.loss and other.ladder != panel.ladder and tasks & set(other.tasks)
+            other for other in known if _may_help(panel, other) and tasks & set(other.tasks) and len(other.models)
         ]
-        beside = joined(of_pairs(others[0], panel.tasks), *others[1:]) if others else None
-        found.append(replace(panel, company=beside) if others else panels[index][0])
+        few = len(np.unique(own.size)) < _ENOUGH and 0 < sum(len(other.models) for other in others) <= _MOST
+        found.append(replace(panel, company=joined(of_pairs(others[0], panel.tasks), *others[1:])) if few else plain)
     return found
+
+
+def _may_help(panel: Panel, other: Panel) -> bool:
+    return other.ladder != panel.ladder and other.loss == panel.loss

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CROWD: tuple[Forecaster, ...] = (Skills(), BestSoFar())
 CROWD_BASELINES: tuple[Forecaster, ...] = (RepeatLast(), Chance(), BestSoFar(), MedianOfLastFive())
 _FEWEST_MODELS = 10
+_FEWEST_SCATTERED = 16
 _SCATTERED = 0.25  # how far neighbours in size differ, as a share of how far any two models do
 _FAMILIES = 3
 _MOST_ORIGINS = 12
@@ -47,7 +48,7 @@ def is_crowd(known: Panel) -> bool:
     have two models each and none has most of them, or models next to each other in size differ nearly as much as any.
 
     The last is von Neumann's ratio, the mean of (x_k+1 - x_k)^2 by twice the variance, x being what all tasks share:
-    1 of models in random order, 0 of a smooth curve, and above _SCATTERED here of _FEWEST_MODELS or more."""
+    1 of models in random order, 0 of a smooth curve, and above _SCATTERED here of _FEWEST_SCATTERED or more."""
     if known.axis in ("n_tokens", "step"):  # the checkpoints of one run
         return False
     if known.company is not None:
@@ -58,6 +59,8 @@ def is_crowd(known: Panel) -> bool:
     several = sum(count > 1 for maker, count in counts.items() if maker)
     if size_column(known) == "date" or (several >= _FAMILIES and 2 * max(counts.values()) < len(known.models)):
         return True
+    if len(known.models) < _FEWEST_SCATTERED:
+        return False
     z = known.link.of(known.value, np.inf)[known.asked]
     shared = np.linalg.svd(np.where(np.isfinite(z), z - np.nanmean(z, axis=1, keepdims=True), 0.0), full_matrices=False)
     moves = np.diff(shared[2][0])
@@ -129,11 +132,7 @@ def _tests(
     mean = np.stack([picked(one.mean) for one in methods])
     sd = np.stack([picked(one.sd) for one in methods])
     shared = next((one for one in methods if one.shared is not None), None)
-    share = (
-        np.zeros((*value.shape, 1))
-        if shared is None or shared.shared is None
-        else picked(shared.shared / shared.sd[..., None])
-    )
+    share = np.zeros((*value.shape, 1)) if shared is None or shared.shared is None else picked(shared.shared / shared.sd[..., None])
     return Tests(mean, sd, history.panel.link.of(value, np.inf), share, weight)
 
 
@@ -194,7 +193,7 @@ def weigh(panel: Panel, mean: Array, sd: Array, shared: Array, given: Array, tes
     off, counted = np.concatenate([believed, off]), np.concatenate([np.full(50, _BELIEF / 50), counted])
     level = min(LEVEL * (1 + 1 / max(independent, 1.0)), _MOST_LEVEL)
     scale = weighted_quantile(off, counted, level) / norm.isf((1 - LEVEL) / 2)
-    return Weighed(np.where(seen, np.nan, middle), spread, weights, scale)
+    return Weighed(np.where(seen, np.nan, middle), np.where(seen, np.nan, spread), weights, scale)
 
 
 def _values(panel: Panel, z: Array) -> Array:
@@ -239,15 +238,23 @@ def _likelihood(off: Array, share: Array) -> float:
     return float(-0.5 * (len(off) * np.log(max(square, 1e-12) / len(off)) + np.log(own).sum() + np.linalg.slogdet(inner)[1]))
 
 
+def joint(mean: Array, sd: Array, shared: Array, tests: Tests) -> Joint:
+    """Forecasts of one model, (tasks,), tied as the first method's errors were in its tests."""
+    return _joint(mean, sd, shared, _tie(tests, 0))
+
+
+def _joint(mean: Array, sd: Array, shared: Array, tie: tuple[float, float]) -> Joint:
+    share = _shares(shared, tie)
+    own = np.sqrt(np.maximum(1 - (share**2).sum(axis=1), 1 - _MOST_SHARED))
+    return Joint(mean, sd * own, sd[:, None] * share)
+
+
 def _after(
     mean: Array, sd: Array, shared: Array, ties: Sequence[tuple[float, float]], given: Array
 ) -> tuple[Array, Array]:
     """Methods' forecasts of one model, (methods, tasks), once some values are known."""
-    joints = []
-    for middle, width, tie in zip(mean, sd, ties, strict=True):
-        share = _shares(shared, tie)
-        own = np.sqrt(np.maximum(1 - (share**2).sum(axis=1), 1 - _MOST_SHARED))
-        joints.append(Joint(middle, width * own, width[:, None] * share).given(given))
+    each = zip(mean, sd, ties, strict=True)
+    joints = [_joint(middle, width, shared, tie).given(given) for middle, width, tie in each]
     return np.stack([one.mean for one in joints]), np.stack([one.sd for one in joints])
 
 

@@ -67,7 +67,7 @@ def forecast_tables(
             **{name: getattr(history.panel, name)[target] for name in SIZES},
             observed=history.panel.value[:, target],
             verdict=[one.verdict for one in verdicts],
-            method="combination" if origin >= LEAST_RUNGS else "repeat_last",
+            method="combination" if origin >= LEAST_RUNGS or history.is_crowd(origin) else "repeat_last",
             fit_status="converged" if enough else "unidentified",
             expected_error_points=100 * said.expected_error(predicted) / unit,
             headline=_headlines(said, predicted, unit),

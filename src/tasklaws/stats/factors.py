@@ -201,7 +201,9 @@ def _update_tasks(
         second[:, np.arange(len(columns)), np.arange(len(columns))] += own
         middle = inverse @ second @ inverse - inverse
         counted = ranks * (len(columns) / z.shape[1])
-        effects += tasks.alike**2 * np.einsum("cij,tji->c", kernel, middle) + tasks.alike * counted * len(rows)
+        effects += (
+            tasks.alike**2 * np.einsum("cij,tji->c", kernel, middle) + tasks.alike * counted * len(rows)
+        )
         seen += counted * len(rows)
         variances = tasks.noise[rows]
         noise[rows] = variances**2 * np.einsum("tii->t", middle) + variances * len(columns)
@@ -232,7 +234,9 @@ def _own_variance(coefficients: Array, covariance: Array, blocks: Array) -> Arra
     return np.asarray(np.einsum("tkl,mkl->tm", second, blocks))
 
 
-def _update_models(z: Array, variance: Array, models: _Models, tasks: _Tasks, over: Kernels, ranks: Array) -> None:
+def _update_models(
+    z: Array, variance: Array, models: _Models, tasks: _Tasks, over: Kernels, ranks: Array
+) -> None:
     """Update what is believed of the models' factors, from z less E[r]."""
     rank, n_models = models.mean.shape
     there = np.isfinite(z)
@@ -259,13 +263,7 @@ def _update_models(z: Array, variance: Array, models: _Models, tasks: _Tasks, ov
     _unit_scale(models, tasks)
     for one in range(rank):
         moment = models.covariance[one, :, one, :] + np.outer(models.mean[one], models.mean[one])
-        effects = _moments(
-            matrices,
-            models.variances[one],
-            ranks,
-            np.linalg.inv(np.einsum("c,cmn->mn", models.variances[one], matrices) + _RIDGE * np.eye(n_models)),
-            moment,
-        )
+        effects = _moments(matrices, models.variances[one], ranks, np.linalg.inv(np.einsum("c,cmn->mn", models.variances[one], matrices) + _RIDGE * np.eye(n_models)), moment)
         found = (effects + over.belief * over.variances) / (ranks + over.belief)
         models.variances[one] = np.maximum(found, _RIDGE)
 
@@ -317,11 +315,7 @@ def _predict(
         kernel = within.matrices[:, columns[:, None], columns]
         inverse = np.linalg.inv(_task_covariance(kernel, tasks, variance, rows, columns))
         cross = np.einsum("c,cms->ms", tasks.alike, within.matrices[:, columns, n_known:])
-        left = (
-            z[np.ix_(rows, columns)]
-            - tasks.coefficients[rows, :1]
-            - tasks.coefficients[rows, 1:] @ models.mean[:, columns]
-        )
+        left = z[np.ix_(rows, columns)] - tasks.coefficients[rows, :1] - tasks.coefficients[rows, 1:] @ models.mean[:, columns]
         mean[rows] += np.einsum("ms,tmn,tn->ts", cross, inverse, left)
         prior = np.einsum("c,css->s", tasks.alike, within.matrices[:, n_known:, n_known:])
         own[rows] += np.maximum(prior - np.einsum("ms,tmn,ns->ts", cross, inverse, cross), 0.0)
