@@ -7,7 +7,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.actions import Action, Standing
-from tasklaws.forecast.backtest import choose
+from tasklaws.forecast.choices import choose
 from tasklaws.forecast.combine import LEAST_RUNGS
 from tasklaws.forecast.panel import Panel, build_panels
 from tasklaws.frames.user_tables import some
