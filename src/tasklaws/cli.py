@@ -312,7 +312,7 @@ def design_ladder(
     design_tasks.csv, summary.json and design.svg (docs/forecasting.md).
     """
     from tasklaws.core.files import write_json
-    from tasklaws.forecast.design import parse_target
+    from tasklaws.forecast.pilot import parse_target
     from tasklaws.tables import DESIGN, DESIGN_TASKS
 
     sizes = parse_target(target)

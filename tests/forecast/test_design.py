@@ -16,7 +16,9 @@ from tasklaws import cli
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast import actions
 from tasklaws.forecast.actions import Action, Standing, after, known_items_of, new_sizes, possible_actions, tokens_at
-from tasklaws.forecast.design import design, parse_target
+from tasklaws.forecast.design import design
+from tasklaws.forecast.pilot import parse_target
+from tasklaws.forecast.reasked import reasked, sampling_covariance
 from tasklaws.tables import DESIGN, DESIGN_TASKS
 
 SIZES = np.geomspace(1e7, 1e9, 4)
@@ -45,7 +47,7 @@ def few_draws(monkeypatch):
 
 @pytest.fixture(scope="module")
 def noisy():
-    return design(pilot(40), TARGET)
+    return design(pilot(40), TARGET, budget=1e10)
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +95,11 @@ def test_a_seed_narrows_a_ladder_whose_models_differ():
     found = design(pilot(5000, noise=0.4, seed=1), TARGET)
     assert narrowing(found, "seed")["seed of m03"] > 0
     assert narrowing(found, "seed")["seed of m03"] > narrowing(found, "items").max()
+
+
+def test_a_budget_that_buys_nothing_says_so(noisy):
+    assert not len(noisy.path)
+    assert "budget: nothing for 1e+10 FLOPs or less narrows them clearly" in noisy.summary()
 
 
 def test_the_ranking_is_by_narrowing_for_each_flop_of_what_is_clear(noisy):
@@ -176,14 +183,14 @@ def test_values_of_very_many_items_lie_nearer_the_truth_and_those_of_as_many_sta
     seen = draw(rng, truth, 60)
     value = np.column_stack([seen, np.full(8, np.nan)])
     start = Standing.of(panel(value, [*sizes, 1e11], n_items=60, losses=False), 12)
-    draws = [actions._reasked(start, 1e6, rng.random(8), rng) for _ in range(8)]
+    draws = [reasked(start.known, 1e6, rng.random(8), rng) for _ in range(8)]
     assert np.sqrt(((np.mean(draws, axis=0) - truth) ** 2).mean()) < 0.9 * np.sqrt(((seen - truth) ** 2).mean())
-    assert actions._reasked(start, 1.0, np.full(8, 0.5), rng) == pytest.approx(seen)
+    assert reasked(start.known, 1.0, np.full(8, 0.5), rng) == pytest.approx(seen)
 
 
 def test_common_items_err_alike_at_models_that_solve_as_many():
     made = panel([[0.2, 0.2, 0.8]], n_items=100)
-    found = 100 * actions._sampling(made)[0]
+    found = 100 * sampling_covariance(made)[0]
     assert np.diag(found) == pytest.approx(1)
     assert found[0, 1] == pytest.approx(0.7)
     assert found[0, 2] == pytest.approx(0.7 * 0.25, rel=0.05)

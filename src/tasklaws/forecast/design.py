@@ -12,13 +12,12 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.actions import Action, Standing, after, ask_cost, known_items_of, possible_actions, priced
-from tasklaws.forecast.backtest import choose
-from tasklaws.forecast.combine import LEAST_RUNGS
-from tasklaws.forecast.panel import Panel, build_panels
+from tasklaws.forecast.panel import Panel
+from tasklaws.forecast.pilot import pilot, sizes_of, standing
 from tasklaws.frames.csv_files import records
 from tasklaws.frames.user_tables import some
 from tasklaws.stats.scores import rounded
-from tasklaws.tables import DESIGN, DESIGN_TASKS, POINTS
+from tasklaws.tables import DESIGN, DESIGN_TASKS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,8 +27,7 @@ _DRAWS = 8
 _CLEAR = 2.0  # standard errors of the draws by which an action must narrow the interval to be ranked
 _MOST_BOUGHT = 6
 _ROWS_SHOWN = 12
-_TARGET = "the target"
-_MARKS = {"rung": "o", "seed": "^", "items": "s"}
+_MARKS = {"rung": ("o", "forecast"), "seed": ("^", "outcome"), "items": ("s", "fit")}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,6 +46,7 @@ class Design(Result):
     target: dict[str, float]
     worth: dict[str, float]
     tokens_per_item: float
+    budget: float | None
     notes: tuple[str, ...]
 
     def summary(self) -> str:
@@ -73,6 +72,8 @@ class Design(Result):
         for number, row in enumerate(records(self.path), 1):
             spent = row["flops"]
             lines.append(f"budget, {number}: {row['action']}, {spent:.3g} FLOPs in all, {row['width']:.1f} points wide")
+        if self.budget is not None and not len(self.path):
+            lines.append(f"budget: nothing for {self.budget:.3g} FLOPs or less narrows them clearly")
         return "\n".join([*lines, *self._worth(), *(f"note: {note}" for note in self.notes)])
 
     def _worth(self) -> list[str]:
@@ -94,20 +95,23 @@ class Design(Result):
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the expected width after each action against its cost, the frontier of single actions, and what a budget
         buys."""
+        from tasklaws.plotting import LIGHT
+
         ax = axes_or_new(ax)
         flops = self.table["train_flops"] + self.table["ask_flops"]
         now = self.table["width_now"].iloc[0]
-        ax.axhline(now, color="0.6", linewidth=1, label="now")
+        ax.axhline(now, color=LIGHT["muted"], linewidth=1, label="now")
         for kind, rows in self.table.groupby("kind", sort=True):
-            ax.plot(flops[rows.index], rows["width_then"], _MARKS[str(kind)], label=str(kind))
+            mark, colour = _MARKS[str(kind)]
+            ax.plot(flops[rows.index], rows["width_then"], mark, color=LIGHT[colour], label=str(kind))
         ordered = self.table["width_then"].to_numpy()[np.argsort(flops, kind="stable")]
         lowest = np.minimum(np.minimum.accumulate(ordered), now)
-        ax.step(np.sort(flops), lowest, where="post", color="0.4", linewidth=1, label="frontier")
+        ax.step(np.sort(flops), lowest, where="post", color=LIGHT["ink"], linewidth=1, label="frontier")
         if len(self.path):
-            ax.plot(self.path["flops"], self.path["width"], "--", label="budget")
+            ax.plot(self.path["flops"], self.path["width"], "--", color=LIGHT["scale2"], label="budget")
         ax.set_xscale("log")
         ax.set_xlabel("cost (FLOPs)")
-        ax.set_ylabel("width of 90% intervals at the target (points)")
+        ax.set_ylabel("width of 90% intervals (points)")
         ax.legend(fontsize="small")
         return ax
 
@@ -148,10 +152,10 @@ def design(
         raise TasklawsError(f"tokens-per-item is {tokens_per_item}: give a positive number")
     if budget is not None and not (np.isfinite(budget) and budget > 0):
         raise TasklawsError(f"budget is {budget}: give a positive number of FLOPs")
-    size = _sizes_of(target)
-    known = _pilot(table, metric, tasks, ladder, size)
+    size = sizes_of(target)
+    known = pilot(table, metric, tasks, ladder, size)
     actions = possible_actions(known, size["n_params"], size["train_flops"], tokens_per_item)
-    start = _standing(table, known, actions, size)
+    start = standing(table, known, actions, size)
     tasks_now, widths = start.width, {}
     with progress("design", len(actions)) as advance:
         for action in actions:
@@ -172,77 +176,9 @@ def design(
         size,
         _worth(start, known, size, tokens_per_item),
         tokens_per_item,
+        budget,
         tuple(_notes(known)),
     )
-
-
-def parse_target(text: str) -> dict[str, float]:
-    """`n_params=7e9,n_tokens=2e12` as numbers by name; anything else raises TasklawsError."""
-    found = {}
-    for part in text.split(","):
-        name, _, number = part.partition("=")
-        try:
-            found[name.strip()] = float(number)
-        except ValueError as error:
-            raise TasklawsError(f"--target {part!r}: give n_params=NUMBER,n_tokens=NUMBER") from error
-    return found
-
-
-def _sizes_of(target: Mapping[str, float]) -> dict[str, float]:
-    strangers = [name for name in target if name not in ("n_params", "n_tokens")]
-    if strangers or len(target) < 2:
-        what = f"{strangers[0]!r} in it" if strangers else f"no {'n_tokens' if 'n_params' in target else 'n_params'}"
-        raise TasklawsError(f"the target has {what}: give n_params and n_tokens, and no other")
-    for name, value in target.items():
-        if not (np.isfinite(value) and value > 0):
-            raise TasklawsError(f"{name} of the target is {value}: give a positive number")
-    sizes = {name: float(target[name]) for name in ("n_params", "n_tokens")}
-    return {**sizes, "train_flops": 6 * sizes["n_params"] * sizes["n_tokens"]}
-
-
-def _pilot(
-    table: pd.DataFrame, metric: str | None, tasks: Sequence[str], ladder: str | None, target: Mapping[str, float]
-) -> Panel:
-    """The one panel of the table that is planned for; what cannot be planned for raises TasklawsError."""
-    lacking = [column for column in POINTS.columns if column not in table]
-    if lacking:
-        raise TasklawsError(f"the table has no column {lacking[0]!r}: read_points gives all that a design needs")
-    ladders = sorted(map(str, table["ladder"].unique()))
-    if ladder is not None and ladder not in ladders:
-        raise TasklawsError(f"ladder {ladder!r} is not in the table: it has {some(ladders, 5, str)}")
-    if ladder is None and len(ladders) != 1:
-        raise TasklawsError(f"the table has {len(ladders)} ladders: choose one: {some(ladders, 5, str)}")
-    rows, metrics = choose(table, metric, tasks)
-    [known] = build_panels(rows[rows["ladder"] == (ladder or ladders[0])], metrics)[:1]
-    if len(known.models) < LEAST_RUNGS:
-        raise TasklawsError(f"the pilot has {len(known.models)} model(s): a design needs {LEAST_RUNGS} or more")
-    for name in ("n_params", "n_tokens"):
-        unknown = ~np.isfinite(getattr(known, name))
-        if unknown.any():
-            model = known.models[int(unknown.argmax())]
-            raise TasklawsError(f"model {model} has no {name}: give it, as costs are 6 n_params n_tokens")
-    largest = float(np.nanmax(6 * known.n_params * known.n_tokens))
-    if target["train_flops"] <= largest:
-        raise TasklawsError(
-            f"the target takes {target['train_flops']:.3g} FLOPs, the largest model of the pilot {largest:.3g}: give a "
-            "larger target"
-        )
-    return known
-
-
-def _standing(table: pd.DataFrame, known: Panel, actions: Sequence[Action], target: Mapping[str, float]) -> Standing:
-    """The pilot, with the models that might be run and the target behind it."""
-    wanted = {action.name: (action.n_params, action.n_tokens) for action in actions if action.kind != "items"}
-    wanted[_TARGET] = target["n_params"], target["n_tokens"]
-    sizes = pd.DataFrame(list(wanted.values()), columns=["n_params", "n_tokens"]).assign(model=list(wanted))
-    sizes["train_flops"] = 6 * sizes["n_params"] * sizes["n_tokens"]
-    curves = pd.DataFrame(known.tasks, columns=["task", "metric"]).assign(ladder=known.ladder)
-    rows = pd.concat([table[table["ladder"] == known.ladder], curves.merge(sizes, how="cross").assign(is_final=True)])
-    metrics = sorted({metric for _, metric in known.tasks})
-    [panel] = [one for one in build_panels(rows, metrics) if one.loss == known.loss]
-    place = {model: number for number, model in enumerate(panel.models)}
-    order = np.array([place[model] for model in (*known.models, *wanted)])
-    return Standing.of(panel.select(order), len(known.models))
 
 
 def _widths(standings: Sequence[Standing]) -> Array:
