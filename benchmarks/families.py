@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from backtest import say, with_errors
 
+from backtest import say, with_errors
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.backtest import split_backtest
 from tasklaws.forecast.combine import History, joint_forecast

@@ -72,6 +72,7 @@ def forecast_tables(
         predicted = table["predicted"].to_numpy()
         unit = predicted if known.loss else np.ones_like(predicted)
         half = (table["upper"] - table["lower"]).to_numpy() / 2 / unit
+        gap = size_gap(history.panel, origin, target)
         parts = zip(half.tolist(), found.width.tolist(), found.sampling.tolist(), strict=True)
         verdicts = panel_verdicts(known, [Width(own, width, of_items, gap) for own, width, of_items in parts])
         backward = _backward(history.panel, origin, target)
