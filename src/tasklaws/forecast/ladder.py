@@ -14,7 +14,6 @@ from tasklaws.forecast.engine import forecast_tables
 from tasklaws.forecast.fits_file import FittedCurve
 from tasklaws.forecast.panel import build_panels
 from tasklaws.points import to_points
-from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.rasch import forecast_items
 from tasklaws.tables import (
     BANDS,
@@ -76,7 +75,7 @@ def forecast_bands(observations: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFr
             found = forecast(history, known, target)
             if panel.size[target] < panel.size[:known].max():
                 found = _without(RepeatLast().name, found, history, known, target)
-            lower, predicted, upper = Predictive.normal(panel.link, found.mean, found.width).interval
+            lower, predicted, upper = found.predictive(panel.link).interval
             part = pd.DataFrame(panel.tasks, columns=["task", "metric"])
             part = part.assign(ladder=panel.ladder, n_params=panel.n_params[target])
             parts.append(part.assign(predicted=predicted, lower=lower, upper=upper))
