@@ -37,9 +37,10 @@ def earlier(residual, weight=1.0, width=0.1):
 
 def test_drift_is_what_most_tasks_were_off_by_and_is_0_without_tests():
     assert drift([]) == 0
-    off = earlier([0.03, 0.03, 0.5, np.nan])
+    off = earlier([0.03] * 20 + [0.5, np.nan])
     assert 0 < drift([off]) < drift([off] * 100) < 0.03
     assert drift([off] * 10_000) == pytest.approx(0.03, rel=0.01)
+    assert drift([earlier([0.03])]) < drift([off]) / 10  # one task's own error is no drift
     assert drift([earlier([np.nan])]) == 0
 
 

@@ -22,7 +22,8 @@ from tasklaws.stats.scores import LEVEL
 # Errors have more of both small and large than a normal: two normals of one mean, which hold LEVEL as one of sd 1 does.
 _SHARES, _SPREADS = np.array([0.75, 0.25]), np.array([0.748, 1.645])
 _BELIEF = 20.0  # weight of the belief that widths are right as other ladders say
-_DRIFT_BELIEF = 20.0  # and that forecasts of all tasks are neither too low nor too high
+_DRIFT_BELIEF = 10.0  # and that forecasts of all tasks are neither too low nor too high
+_DRIFT_TASKS = 20  # so many tasks of a test, or more, tell it as well as can be
 _OWN_BELIEF = 3.0  # and that a task's own errors are as large as forecast
 _LEAST_SCATTER = 0.004
 _FADING = 0.92  # weight of a point's distance from its neighbours for each rung that it is older
@@ -46,10 +47,15 @@ def predictive(link: Link, mean: Array, width: Array) -> Predictive:
 
 def drift(tests: Sequence[Test]) -> float:
     """By how much the ladder's tasks were forecast too low: the weighted mean over `tests` of the median residual of
-    their tasks, shrunk towards 0."""
-    middles = [(test.weight, float(np.nanmedian(test.residual))) for test in tests if np.isfinite(test.residual).any()]
-    total = sum(weight for weight, _ in middles)
-    return sum(weight * middle for weight, middle in middles) / (total + _DRIFT_BELIEF)
+    their tasks, shrunk towards 0. The fewer tasks a test has, the less it counts."""
+    total, weights = 0.0, _DRIFT_BELIEF
+    for test in tests:
+        known = test.residual[np.isfinite(test.residual)]
+        if len(known):
+            weight = test.weight * min(len(known) / _DRIFT_TASKS, 1.0)
+            total += weight * float(np.median(known))
+            weights += weight
+    return total / weights
 
 
 def features(known: Panel, sd: Array, noise: Array, gap: float, tests: Sequence[Test]) -> Array:

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, betaln, expit, logit
 
 from tasklaws.core.arrays import Array
-from tasklaws.stats.links import ARCSINE
 
 
 @dataclass(frozen=True)
@@ -198,7 +197,8 @@ def fill_items(value: Array, items: Array, size: Array | None = None, *, loss: b
 def _bound(value: Array, size: Array | None) -> float:
     """The number that all scores of a curve of unknown items are worth (see `fill_items`)."""
     there = np.isfinite(value)
-    squares = np.zeros(0) if size is None else scatter(size[there], ARCSINE.of(value[there], np.inf))
+    arcsine = 2 * np.arcsin(np.sqrt(np.clip(value[there], 0, 1)))
+    squares = np.zeros(0) if size is None else scatter(size[there], arcsine)
     by_scatter = (1 + len(squares)) / (1 / _NOMINAL_ITEMS + squares.sum())
     return float(np.clip(by_scatter, 1.0, _items_by_rounding(value[there])))
 
