@@ -61,7 +61,7 @@ def ladders(directory: Path) -> dict[str, list[Panel]]:
 
 def small_ladders(panel: Panel, count: int, rng: np.random.Generator) -> Iterator[Panel]:
     """Up to `count` different ladders of 5 to 7 of the models."""
-    seen = set()
+    seen: set[tuple[int, ...]] = set()
     for _ in range(50 * count):
         length, gap = int(rng.integers(5, 8)), rng.uniform(0.7, 2.0)
         chosen = [int(rng.integers(len(panel.models)))]
@@ -75,7 +75,7 @@ def small_ladders(panel: Panel, count: int, rng: np.random.Generator) -> Iterato
 
 def kernel_shares(panels: Iterable[Panel]) -> dict[str, Array]:
     """By link, the shares (noises, shapes, slopes) of kernels that the curves of these ladders use."""
-    found = {}
+    found: dict[str, Array] = {}
     for link in (LOGIT, ARCSINE, LOG_LOG):
         parts = []
         for panel in panels:

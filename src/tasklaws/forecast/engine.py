@@ -50,8 +50,8 @@ def forecast_tables(history: History, origin: int, targets: Sequence[int]) -> tu
         predicted = table["predicted"].to_numpy()
         unit = predicted if known.loss else np.ones_like(predicted)
         half = (table["upper"] - table["lower"]).to_numpy() / 2 / unit
-        parts = zip(half, found.width, found.sampling, strict=True)
-        verdicts = panel_verdicts(known, [Width(*map(float, part), gap) for part in parts])
+        parts = zip(half.tolist(), found.width.tolist(), found.sampling.tolist(), strict=True)
+        verdicts = panel_verdicts(known, [Width(own, width, of_items, gap) for own, width, of_items in parts])
         backward = _backward(history.panel, known, target)
         link_mean, link_sd = said.moments
         width = np.where(np.isfinite(floor), link_sd, found.width)
