@@ -112,8 +112,8 @@ def reliability(name: str, part: pd.DataFrame) -> None:
         limit = f"[{low:.3f}, {high:.3f}]; {len(rows)} forecasts of {rows['task'].nunique()} tasks"
         met = low - 0.01 <= said <= high + 0.01 or abs(said - left) <= 0.05
         say(f"{name}: P(leaves) said / left", found, f"inside, or 0.05 off: {limit}", met)
-    left = part["left"].to_numpy(dtype=float)
-    pairs = [concordance(left, part[column].to_numpy()) for column in ("leaves", "engine_leaves")]
+    outcome = part["left"].to_numpy(dtype=float)
+    pairs = [concordance(outcome, part[column].to_numpy()) for column in ("leaves", "engine_leaves")]
     aucs = [agreed / every for agreed, every in pairs]
     print(f"      {name}: AUC {aucs[0]:.3f}, of the engine's own distribution {aucs[1]:.3f}")
 

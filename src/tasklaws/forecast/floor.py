@@ -84,7 +84,7 @@ def _items(known: Panel, rows: NDArray[np.intp]) -> Array:
 def decades(known: Panel, gap: float) -> float:
     """A gap in ln size as decades of model size: of compute, or of its growth by date, half as many, as compute grows
     with the square of size (Hoffmann et al. 2022)."""
-    return gap / np.log(10) / (1 if size_column(known) == "n_params" else 2)
+    return float(gap / np.log(10) / (1 if size_column(known) == "n_params" else 2))
 
 
 def features(known: Panel, rows: NDArray[np.intp], gap: float) -> Array:
