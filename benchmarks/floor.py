@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 
 from backtest import ROLLING, say
 from tasklaws.forecast import priors
@@ -26,6 +25,7 @@ from tasklaws.forecast.floor import LEAVES, floors
 from tasklaws.forecast.panel import build_panels
 from tasklaws.points import read_points
 from tasklaws.stats.predictive import Predictive
+from tasklaws.stats.scores import concordance
 
 GAPS = [-9.0, 1e-9, 1.0, 2.0, 3.0, 9.0]
 NAMES = ["no more", "up to 1", "1 to 2", "2 to 3", "3 to 5"]
@@ -112,7 +112,9 @@ def reliability(name: str, part: pd.DataFrame) -> None:
         limit = f"[{low:.3f}, {high:.3f}]; {len(rows)} forecasts of {rows['task'].nunique()} tasks"
         met = low - 0.01 <= said <= high + 0.01 or abs(said - left) <= 0.05
         say(f"{name}: P(leaves) said / left", found, f"inside, or 0.05 off: {limit}", met)
-    aucs = [roc_auc_score(part["left"], part[column]) for column in ("leaves", "engine_leaves")]
+    outcome = part["left"].to_numpy(dtype=float)
+    pairs = [concordance(outcome, part[column].to_numpy()) for column in ("leaves", "engine_leaves")]
+    aucs = [agreed / every for agreed, every in pairs]
     print(f"      {name}: AUC {aucs[0]:.3f}, of the engine's own distribution {aucs[1]:.3f}")
 
 
@@ -141,7 +143,7 @@ def report(table: pd.DataFrame) -> None:
 
 def main(histories_of: Callable[[Path, str], list[History]] = histories) -> None:
     directory = Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/ladders")
-    parts = []
+    parts: list[pd.DataFrame] = []
     for source in ROLLING:
         with priors.leaving_out(source):
             for history in histories_of(directory, source):

@@ -74,8 +74,8 @@ def learned(found: Sequence[tuple[int, int, float]]) -> list[tuple[int, int, flo
     chosen = []
     for low, high in pairwise(RANGES):
         inside = sorted((pair for pair in found if low < pair[2] <= high), key=lambda pair: pair[2])
-        places = np.unique(np.linspace(0, len(inside) - 1, PAIRS).astype(int)) if inside else []
-        chosen += [inside[place] for place in places]
+        if inside:
+            chosen += [inside[place] for place in np.unique(np.linspace(0, len(inside) - 1, PAIRS).astype(int))]
     return chosen
 
 
@@ -121,9 +121,11 @@ def rates(of: Sequence[Panel]) -> list[dict[str, Any]]:
                 left = panel.value[row, target] >= level[row] + floor.LEAVES - 1e-9
                 told.append((panel.tasks[row][0], bool(level[row] > 0), gap, left))
     table = pd.DataFrame(told, columns=["task", "by_chance", "gap", "left"])
-    table["bin"] = pd.cut(table["gap"], BINS)
+    table["bin"] = pd.cut(table["gap"], BINS, labels=False)
+    table = table.dropna(subset="bin").astype({"bin": int})
     found = []
-    for (by_chance, inside), part in table.groupby(["by_chance", "bin"], observed=True):
+    for by_chance, place in sorted(set(zip(table["by_chance"], table["bin"], strict=True))):
+        part = table[(table["by_chance"] == by_chance) & (table["bin"] == place)]
         by_task = part.groupby("task")["left"].agg(["sum", "size"]).to_numpy()
         drawn = np.random.default_rng(0).integers(0, len(by_task), (REPLICATES, len(by_task)))
         sums = by_task[drawn].sum(axis=1)
@@ -131,7 +133,7 @@ def rates(of: Sequence[Panel]) -> list[dict[str, Any]]:
         found.append(
             {
                 "floor": "chance" if by_chance else "nothing",
-                "decades": [float(inside.left), float(inside.right)],
+                "decades": list(BINS[place : place + 2]),
                 "forecasts": len(part),
                 "tasks": len(by_task),
                 "left": round(float(part["left"].mean()), 4),
@@ -144,7 +146,8 @@ def rates(of: Sequence[Panel]) -> list[dict[str, Any]]:
 
 def main() -> None:
     directory = Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/ladders")
-    parts, told = {}, {}
+    parts: dict[str, list[Rows]] = {}
+    told: dict[str, list[dict[str, Any]]] = {}
     for source in METRICS:
         with priors.leaving_out(source):
             of = panels(directory, source)

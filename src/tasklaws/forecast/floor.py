@@ -32,7 +32,7 @@ _RISE, _RISE_GROWS, _RISE_SPREAD = 0.12, 0.8, 0.64
 _PARTS = 5  # normals that stand for it
 _OVERLAP = 0.35  # their width, in spreads of the rise's logarithm
 _LEAST_SD = 0.02
-# A jump of the last rung alone: that far above all earlier ones, and that many sigma of their sampling.
+# A jump of the last rung alone: that far above all earlier ones at least, and that many sigma of their sampling.
 _JUMP, _SIGMAS = 0.08, 3.0
 _BEFORE = 3  # rungs at least
 _STAYS = 0.5  # share of the forecast that is that it stays
@@ -84,7 +84,7 @@ def _items(known: Panel, rows: NDArray[np.intp]) -> Array:
 def decades(known: Panel, gap: float) -> float:
     """A gap in ln size as decades of model size: of compute, or of its growth by date, half as many, as compute grows
     with the square of size (Hoffmann et al. 2022)."""
-    return gap / np.log(10) / (1 if size_column(known) == "n_params" else 2)
+    return float(gap / np.log(10) / (1 if size_column(known) == "n_params" else 2))
 
 
 def features(known: Panel, rows: NDArray[np.intp], gap: float) -> Array:
@@ -149,8 +149,8 @@ def from_floor(
 
 
 def jumped(known: Panel) -> NDArray[np.bool_]:
-    """Which tasks the last rung alone shows to have risen: it stands 8 points, and 3 sigma of sampling, above the best
-    of at least three earlier ones."""
+    """Which tasks the last rung alone shows to have risen: it stands 8 points, 3 sigma of sampling, and more than all
+    of at least three earlier ones differ, above the best of these."""
     rows = np.flatnonzero((np.isfinite(known.value).sum(axis=1) > _BEFORE) & (not known.loss))
     found = np.zeros(len(known.tasks), dtype=bool)
     if len(rows):
@@ -158,8 +158,8 @@ def jumped(known: Panel) -> NDArray[np.bool_]:
         earlier[np.arange(len(rows)), last] = np.nan
         mean = np.nanmean(earlier, axis=1)
         sigma = np.sqrt(np.maximum(mean * (1 - mean), 0.01) / _items(known, rows))
-        rise = known.value[rows, last] - np.nanmax(earlier, axis=1)
-        found[rows] = rise > np.maximum(_SIGMAS * sigma, _JUMP)
+        best, worst = np.nanmax(earlier, axis=1), np.nanmin(earlier, axis=1)
+        found[rows] = known.value[rows, last] - best > np.maximum(np.maximum(_SIGMAS * sigma, _JUMP), best - worst)
     return found
 
 
@@ -185,7 +185,7 @@ def after_jump(known: Panel, gap: float, said: Predictive) -> Predictive:
 def in_words(probability: float, known: Panel, gap: float) -> str:
     """What `leaves_floor` says, for the evidence; `gap` in ln size."""
     of = {"n_params": "parameters", "train_flops": "compute", "date": "usual growth of compute"}[size_column(known)]
-    how = f"stands {100 * LEAVES:.0f} points above it at {np.exp(gap):.3g} times the {of}"
+    how = f"are {100 * LEAVES:.0f} points above it at {np.exp(gap):.3g} times the {of}"
     return f"{_about(probability)} tasks like this one {how}"
 
 
