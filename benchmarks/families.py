@@ -54,9 +54,9 @@ def as_points(items: pd.DataFrame) -> pd.DataFrame:
     return table[["ladder", "model", "date", "task", "value"]].assign(metric="score", is_final=True, **unknown)
 
 
-def rolling_by_date(panel: Panel, since: str, given: Array | None = None, kept: Sequence[int] = ()) -> Iterator[
-    tuple[pd.DataFrame, pd.DataFrame]
-]:
+def rolling_by_date(
+    panel: Panel, since: str, given: Array | None = None, kept: Sequence[int] = ()
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """The forecasts of each model dated on or after `since` from strictly earlier ones, of tasks with FEWEST scores."""
     history = History(panel, given=given)
     first = (pd.Timestamp(since) - pd.Timestamp(0)).days
@@ -74,9 +74,7 @@ def together(parts: Iterator[tuple[pd.DataFrame, pd.DataFrame]]) -> tuple[pd.Dat
     return forecasts, methods
 
 
-def against_blind(
-    name: str, revealed: pd.DataFrame, blind: pd.DataFrame, most: float
-) -> None:
+def against_blind(name: str, revealed: pd.DataFrame, blind: pd.DataFrame, most: float) -> None:
     """Errors of forecasts with some scores given beside the blind ones of the same cells."""
     keys = BACKTEST_FORECASTS.keys
     both = revealed.dropna(subset="observed").merge(blind[[*keys, "predicted"]], on=keys, suffixes=("", "_blind"))
@@ -153,7 +151,13 @@ def seconds() -> None:
     value = 1 / (1 + np.exp(-(rng.normal(0, 1, (128, 1)) + skill + rng.normal(0, 0.5, (128, 84)))))
     dates = pd.date_range("2022-01-01", periods=84, freq="14D").strftime("%Y-%m-%d")
     rows = [
-        {"suite": "made", "model": f"maker{model % 9}-{model}", "date": dates[model], "task": f"t{task}", "score": value[task, model]}
+        {
+            "suite": "made",
+            "model": f"maker{model % 9}-{model}",
+            "date": dates[model],
+            "task": f"t{task}",
+            "score": value[task, model],
+        }
         for task in range(128)
         for model in range(84)
         if rng.random() < 1 / 3
@@ -162,7 +166,12 @@ def seconds() -> None:
     start, cpu = time.perf_counter(), time.process_time()
     together(rolling_by_date(panel, str(dates[4])))
     took = time.process_time() - cpu
-    say("84 models x 128 tasks by date: seconds of CPU", f"{took:.0f} ({time.perf_counter() - start:.0f})", "<= 300", took <= 300)
+    say(
+        "84 models x 128 tasks by date: seconds of CPU",
+        f"{took:.0f} ({time.perf_counter() - start:.0f})",
+        "<= 300",
+        took <= 300,
+    )
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Forecasts of models that nobody ran: every task's score, how sure it is, and what that rests on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from tasklaws.forecast.ahead_panels import Job, jobs, parted
 from tasklaws.forecast.axis_tables import along
 from tasklaws.forecast.backtest import backward_lines, doubts
 from tasklaws.forecast.choices import choose
-from tasklaws.forecast.combine import LEAST_RUNGS
 from tasklaws.forecast.combine import forecast as combined
 from tasklaws.forecast.engine import forecast_tables
 from tasklaws.forecast.given import given_scores_of, values_of
@@ -128,7 +127,7 @@ def forecast(
         methods.append(by_method)
         curves.append(_curves(panel, origin))
     forecasts = pd.concat(found, ignore_index=True).assign(threshold=np.nan if exceeds is None else exceeds)
-    notes += [*doubts(forecasts), *backward_lines(forecasts, "forecasts"), *_rests_on(forecasts)]
+    notes += [*doubts(forecasts), *backward_lines(forecasts, "forecasts"), rests_on(forecasts)]
     return Forecasted(
         forecasts.sort_values(AHEAD_FORECASTS.keys, ignore_index=True),
         AHEAD_METHODS.pick(pd.concat(methods)).sort_values(AHEAD_METHODS.keys, ignore_index=True),
@@ -153,11 +152,9 @@ def _described(table: pd.DataFrame, job: Job, planned: pd.DataFrame) -> pd.DataF
         part = part.assign(model=panel.models[target], place=panel.size[target], is_loss=panel.loss)
         largest = [list(NARROWED_BY)[row] for row in np.nan_to_num(share).argmax(axis=0)]
         parts.append(part.assign(narrowed_by=largest, part=share.max(axis=0), last=_last(panel.value[:, :origin])))
-    told = pd.concat(parts).assign(
-        n_tests=np.tile(_tests(panel, origin), len(job.targets)), placed_by=size_column(panel)
-    )
+    told = pd.concat(parts).assign(placed_by=size_column(panel))
     told = told.merge(planned[["model", "step", "loss", "date"]], on="model")
-    table = table.assign(leaves_floor=table.get("leaves_floor", np.nan), p_passes=table.get("p_passes", np.nan))
+    table = table.assign(p_passes=table.get("p_passes", np.nan))
     return table.merge(told, on=["task", "metric", "model"], validate="one_to_one")
 
 
@@ -165,29 +162,6 @@ def _last(value: Array) -> Array:
     """Of each task the value of the last model that has one."""
     last = value.shape[1] - 1 - np.argmax(np.isfinite(value)[:, ::-1], axis=1)
     return np.asarray(value[np.arange(len(value)), last])
-
-
-def _tests(panel: Panel, origin: int) -> Array:
-    """How many forecasts of known models, up to three ahead, each task's interval rests on."""
-    starts = [start for start in range(LEAST_RUNGS, origin) if panel.is_origin(start)]
-    there = np.isfinite(panel.value)
-    return np.asarray(
-        sum((there[:, start : min(start + 3, origin)].sum(axis=1) for start in starts), np.zeros(len(there), int))
-    )
-
-
-def _rests_on(forecasts: pd.DataFrame) -> Iterator[str]:
-    """What the intervals rest on, a line for each ladder."""
-    for ladder, rows in forecasts.groupby("ladder"):
-        count, known = int(rows["n_tests"].median()), int(rows["n_fit"].max())
-        if count:
-            tests = f"{count} earlier forecast{'s' if count > 1 else ''} of each task within the table (the median)"
-            yield f"intervals of {ladder} rest on {tests}: of its {known} known models from smaller or earlier ones"
-        else:
-            yield (
-                f"intervals of {ladder} rest on no test of its own, as only {known} models are known: on how curves "
-                "are taken to go, not on how forecasts of this table came out"
-            )
 
 
 def _curves(panel: Panel, origin: int) -> pd.DataFrame:

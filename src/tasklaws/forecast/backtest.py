@@ -70,7 +70,7 @@ class Backtest(Result):
                 f"the table lacks what these need (losses, tokens, chance ...): {', '.join(sorted(named - used))}"
             )
         lines += doubts(self.forecasts)
-        lines.append(_rests_on(self.forecasts))
+        lines.append(rests_on(self.forecasts))
         count, found = len(self.forecasts), self.figures
         lines += backward_lines(self.forecasts, "forecasts")
         if found["n"]:
@@ -92,7 +92,7 @@ class Backtest(Result):
         return ax
 
 
-def _rests_on(forecasts: pd.DataFrame) -> str:
+def rests_on(forecasts: pd.DataFrame) -> str:
     """How many forecasts of the same ladder the intervals rest on (`combine.interval_tests`)."""
     alone, most = int((forecasts["n_tests"] == 0).sum()), int(forecasts["n_tests"].max())
     if not most:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ def of_pairs(panel: Panel, tasks: tuple[tuple[str, str], ...]) -> Panel:
     """The panel with these (task, metric) pairs in this order, NaN of those that it lacks; without `others`."""
     place = {pair: row for row, pair in enumerate(panel.tasks)}
     rows = np.array([place.get(pair, -1) for pair in tasks], dtype=np.intp)
-    cells = {name: np.where(rows[:, None] >= 0, getattr(panel, name)[rows], np.nan) for name in BY_TASK}
+    cells: dict[str, Any] = {name: np.where(rows[:, None] >= 0, getattr(panel, name)[rows], np.nan) for name in BY_TASK}
     none = np.empty((0, len(panel.models)))
     panel = replace(panel, margin=None, place=None)
     return replace(panel, tasks=tasks, others=(), other_is_loss=(), other_values=none, company=None, **cells)
@@ -25,8 +26,12 @@ def of_pairs(panel: Panel, tasks: tuple[tuple[str, str], ...]) -> Panel:
 def joined(first: Panel, *more: Panel) -> Panel:
     """The panel with the models of others behind its own, its tasks alone; without `others`."""
     panels = [of_pairs(panel, first.tasks) for panel in (first, *more)]
-    of_model = {name: np.concatenate([getattr(panel, name) for panel in panels]) for name in (*SIZES, "days")}
-    of_cell = {name: np.concatenate([getattr(panel, name) for panel in panels], axis=1) for name in BY_MODEL}
+    of_model: dict[str, Any] = {
+        name: np.concatenate([getattr(panel, name) for panel in panels]) for name in (*SIZES, "days")
+    }
+    of_cell: dict[str, Any] = {
+        name: np.concatenate([getattr(panel, name) for panel in panels], axis=1) for name in BY_MODEL
+    }
     models = tuple(model for panel in panels for model in panel.models)
     makers = tuple(maker for panel in panels for maker in panel.makers or ("",) * len(panel.models))
     return replace(panels[0], models=models, makers=makers, **of_model, **of_cell)

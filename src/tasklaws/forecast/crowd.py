@@ -115,14 +115,19 @@ def _origins(history: "History", origin: int) -> Iterator[tuple["History", int, 
         yield from ((other, start, end) for start in allowed[::step])
 
 
-def _places(panel: Panel, other: Panel) -> Array:
+def _places(panel: Panel, other: Panel) -> NDArray[np.intp]:
     """Of each of the panel's tasks its row in another one, -1 where that lacks it."""
     place = {pair: row for row, pair in enumerate(other.tasks)}
     return np.array([place.get(pair, -1) for pair in panel.tasks], dtype=np.intp)
 
 
 def _tests(
-    history: "History", start: int, places: Array, rows: Array, weight: Array, methods: Sequence[Prediction]
+    history: "History",
+    start: int,
+    places: NDArray[np.intp],
+    rows: NDArray[np.intp],
+    weight: Array,
+    methods: Sequence[Prediction],
 ) -> Tests:
     """The tests of one origin: of the models `places` behind it, tasks in the order of `rows`."""
 
@@ -133,7 +138,11 @@ def _tests(
     mean = np.stack([picked(one.mean) for one in methods])
     sd = np.stack([picked(one.sd) for one in methods])
     shared = next((one for one in methods if one.shared is not None), None)
-    share = np.zeros((*value.shape, 1)) if shared is None or shared.shared is None else picked(shared.shared / shared.sd[..., None])
+    share = (
+        np.zeros((*value.shape, 1))
+        if shared is None or shared.shared is None
+        else picked(shared.shared / shared.sd[..., None])
+    )
     return Tests(mean, sd, history.panel.link.of(value, np.inf), share, weight)
 
 
@@ -236,7 +245,9 @@ def _likelihood(off: Array, share: Array) -> float:
     inner = np.eye(share.shape[1]) + share.T @ (share / own[:, None])
     right = share.T @ (off / own)
     square = off @ (off / own) - right @ np.linalg.solve(inner, right)
-    return float(-0.5 * (len(off) * np.log(max(square, 1e-12) / len(off)) + np.log(own).sum() + np.linalg.slogdet(inner)[1]))
+    return float(
+        -0.5 * (len(off) * np.log(max(square, 1e-12) / len(off)) + np.log(own).sum() + np.linalg.slogdet(inner)[1])
+    )
 
 
 def joint(mean: Array, sd: Array, shared: Array, tests: Tests) -> Joint:

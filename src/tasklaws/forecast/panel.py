@@ -178,9 +178,9 @@ class Panel:
         of_model = {name: getattr(self, name)[models] for name in (*SIZES, "days")}
         of_model |= {name: cells[models] for name in ("margin", "place") if (cells := getattr(self, name)) is not None}
         of_cell = {name: getattr(self, name)[:, models] for name in BY_MODEL}
-        names = {"models": tuple(self.models[index] for index in models)}
-        names |= {"makers": tuple(self.makers[index] for index in models)} if self.makers else {}
-        return replace(self, **names, **of_model, **of_cell)
+        names = tuple(self.models[index] for index in models)
+        makers = tuple(self.makers[index] for index in models) if self.makers else ()
+        return replace(self, models=names, makers=makers, **of_model, **of_cell)
 
     def held_last(self, models: Sequence[str]) -> tuple["Panel", int]:
         """The panel with these models behind all others, and how many others there are."""
@@ -219,8 +219,8 @@ def place_in_words(axis: AxisName, size: float) -> str:
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """Normal forecasts on the panel's link scale, each (tasks, targets): `mean` and `sd`, the latter without the
-    sampling of the target's own items. `shared` (tasks, targets, rank) is the part of the error that tasks have in common, where
-    a method knows it: the covariance of two tasks' errors is the product of their rows."""
+    sampling of the target's own items. `shared` (tasks, targets, rank) is the part of the error that tasks have in
+    common, where a method knows it: the covariance of two tasks' errors is the product of their rows."""
 
     mean: Array
     sd: Array
@@ -268,11 +268,16 @@ def build_panels(table: pd.DataFrame, metrics: list[str], axis: AxisName = "size
 def compact(table: pd.DataFrame) -> pd.DataFrame:
     """What panels are made of, names as categories: a tenth of the memory."""
     if not set(_DERIVED) <= set(table):
+<<<<<<< HEAD
         days, margin = _days(table)
         table = table.assign(_days=days, _margin=margin, _loss=_is_loss(table))
     if "place" not in table:
         table = table.assign(place=np.nan)
     kept = [*_NAMES, "step", "is_final", "place", *_MEASURED, *_DERIVED]
+=======
+        table = table.assign(_days=_days(table), _loss=_is_loss(table))
+    kept = [*_NAMES, "step", "is_final", *_MEASURED, *_DERIVED]
+>>>>>>> skills
     return table[[name for name in (*kept, *_MAKERS, "seed") if name in table]].astype(
         dict.fromkeys(_NAMES, "category")
     )
@@ -342,7 +347,9 @@ def _panel(
         loss=loss,
         tasks=_pairs(own),
         models=tuple(sizes.index.astype(str)),
-        **{name: sizes[name].to_numpy(dtype=float) for name in SIZES},
+        n_params=sizes["n_params"].to_numpy(dtype=float),
+        n_tokens=sizes["n_tokens"].to_numpy(dtype=float),
+        train_flops=sizes["train_flops"].to_numpy(dtype=float),
         days=sizes["_days"].to_numpy(dtype=float),
         value=value,
         n_items=known_items(value, stderr, n_items, loss),

@@ -24,7 +24,7 @@ class Joint:
     @property
     def sd(self) -> Array:
         """Of each task's error, (tasks,)."""
-        return np.sqrt(self.own**2 + (self.shared**2).sum(axis=1))
+        return np.asarray(np.sqrt(self.own**2 + (self.shared**2).sum(axis=1)))
 
     def given(self, z: Array) -> "Joint":
         """The same once some tasks' values are known, `z` (tasks,) on the link scale and NaN of the others.

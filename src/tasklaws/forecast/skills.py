@@ -1,4 +1,4 @@
-"""Many families of models in one table: a few skills behind all tasks, and what sizes, dates and names say of a model."""
+"""Many families of models in one table: few skills behind all tasks, and what sizes, dates and names say of a model."""
 
 import re
 from collections import Counter
@@ -20,7 +20,7 @@ _ROUNDS = 15
 _FEWEST_ITEMS, _MOST_ITEMS = 100.0, 300.0  # between which a value's items count, so that none is trusted too far
 _NEAR = 2.0  # standard errors above chance (at least a hundredth) within which a score says no more than "low"
 _YEAR = 365.25
-_NAMED_SIZE = re.compile(r"(?:(\d+)x)?(?<![\d.a-z])(\d+(?:\.\d+)?)b(?![a-z])")
+_NAMED_SIZE = re.compile(r"(?<![\d.a-z])(?:(\d+)x)?(\d+(?:\.\d+)?)b(?![a-z\d])")
 _BELIEF = 3.0  # effects' worth of belief in the variances below, which are on the scale of a skill's variance of 1
 _OF_SKILLS = {
     "size": 0.5,  # for an sd of the known models' ln parameters

@@ -1,10 +1,10 @@
 """Few factors behind many tasks and models, with missing cells: forecasts of new models from what is known of them.
 
-A value is z_tm = b_t + a_t . theta_m + r_tm + e_tm: a task's level and loadings, a model's few factors, what models that
-are alike share in one task, and noise. Each factor is a Gaussian process over models, theta_k ~ N(0, sum_c h_kc Q_c), whose
-kernels Q_c say which models are alike (size, date, maker; the last is a model's own deviation); r_t likewise, with kernels of
-its own. (b_t, a_t) are drawn from one normal of all tasks. All variances are learned: variational Bayes with closed
-forms, q(theta) q(b, a, r) (Bishop 2006, ch. 10 and 12.2; Luttinen and Ilin 2009 for Gaussian process factors)."""
+A value is z_tm = b_t + a_t . theta_m + r_tm + e_tm: a task's level and loadings, a model's few factors, what alike
+models share in one task, and noise. Each factor is a Gaussian process over models, theta_k ~ N(0, sum_c h_kc Q_c),
+whose kernels Q_c say which models are alike (size, date, maker; one is a model's own deviation); r_t likewise, with
+kernels of its own. (b_t, a_t) are drawn from one normal of all tasks. All variances are learned: variational Bayes in
+closed forms, q(theta) q(b, a, r) (Bishop 2006, ch. 10 and 12.2; Luttinen and Ilin 2009, Gaussian process factors)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from scipy.stats import norm
 from tasklaws.core.arrays import Array
 
 _RIDGE = 1e-6
+Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +29,6 @@ class Kernels:
     variances: Array
     belief: float
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_ranks", {})
-
     def ranks(self, count: int) -> Array:
         """How many independent effects each kernel has among the first `count` models."""
         found = [np.linalg.matrix_rank(matrix[:count, :count], hermitian=True) for matrix in self.matrices]
@@ -39,8 +37,8 @@ class Kernels:
 
 @dataclass(frozen=True, eq=False)
 class Factors:
-    """Forecasts on the scale of z, each (tasks, targets): `mean`, `sd`; the part of the error that tasks have in common is
-    `shared` (tasks, targets, rank): the covariance of two tasks' errors is the product of their rows."""
+    """Forecasts on the scale of z, each (tasks, targets): `mean`, `sd`; the part of the error that tasks have in
+    common is `shared` (tasks, targets, rank): the covariance of two tasks' errors is the product of their rows."""
 
     mean: Array
     sd: Array
@@ -87,7 +85,8 @@ def forecast_targets(
     """Forecast every task at the wanted models.
 
     `z` (tasks, known models) with NaN where unknown; `variance` is the part of its noise that is known, that of
-    sampling. Of `censored` values it is known but that they are no more than z. Kernels are over known models and behind them the wanted ones."""
+    sampling. Of `censored` values it is known but that they are no more than z. Kernels are over known models and,
+    behind them, the wanted ones."""
     n_known = z.shape[1]
     patterns = list(_patterns(z))
     tasks, models = _start(z, over_models, within_task, rank)
@@ -116,7 +115,7 @@ def _below(
     return z, np.where(censored, np.maximum(1 / precision - noise, 0.0), sampled)
 
 
-def _patterns(z: Array) -> Iterator[tuple[Array, Array]]:
+def _patterns(z: Array) -> Iterator[tuple[Rows, Rows]]:
     """Tasks that were asked of the same models, with these models: their matrices are inverted together."""
     there = np.isfinite(z)
     kinds, where = np.unique(there, axis=0, return_inverse=True)
@@ -151,7 +150,7 @@ def _start(z: Array, over_models: Kernels, within_task: Kernels, rank: int) -> t
         alike=within_task.variances.copy() * usual,
         usual_noise=usual,
     )
-    covariance = np.zeros((rank, n_models, rank, n_models))
+    covariance: Array = np.zeros((rank, n_models, rank, n_models))
     for index in range(rank):
         covariance[index, np.arange(n_models), index, np.arange(n_models)] = 0.1
     models = _Models(factors, covariance, np.tile(over_models.variances, (rank, 1)))
@@ -172,7 +171,7 @@ def _update_tasks(
     tasks: _Tasks,
     within: Kernels,
     ranks: Array,
-    patterns: Sequence[tuple[Array, Array]],
+    patterns: Sequence[tuple[Rows, Rows]],
 ) -> Array:
     """Update what is believed of tasks; returns E[r] (tasks, known models), 0 where z is unknown."""
     blocks = models.blocks()
@@ -201,9 +200,7 @@ def _update_tasks(
         second[:, np.arange(len(columns)), np.arange(len(columns))] += own
         middle = inverse @ second @ inverse - inverse
         counted = ranks * (len(columns) / z.shape[1])
-        effects += (
-            tasks.alike**2 * np.einsum("cij,tji->c", kernel, middle) + tasks.alike * counted * len(rows)
-        )
+        effects += tasks.alike**2 * np.einsum("cij,tji->c", kernel, middle) + tasks.alike * counted * len(rows)
         seen += counted * len(rows)
         variances = tasks.noise[rows]
         noise[rows] = variances**2 * np.einsum("tii->t", middle) + variances * len(columns)
@@ -220,7 +217,7 @@ def _update_tasks(
     return found
 
 
-def _task_covariance(kernel: Array, tasks: _Tasks, variance: Array, rows: Array, columns: Array) -> Array:
+def _task_covariance(kernel: Array, tasks: _Tasks, variance: Array, rows: Rows, columns: Rows) -> Array:
     """Of the values of some tasks, all asked of the same models: (rows, models, models)."""
     full = np.repeat(np.einsum("c,cmn->mn", tasks.alike, kernel)[None], len(rows), axis=0)
     place = np.arange(len(columns))
@@ -234,9 +231,7 @@ def _own_variance(coefficients: Array, covariance: Array, blocks: Array) -> Arra
     return np.asarray(np.einsum("tkl,mkl->tm", second, blocks))
 
 
-def _update_models(
-    z: Array, variance: Array, models: _Models, tasks: _Tasks, over: Kernels, ranks: Array
-) -> None:
+def _update_models(z: Array, variance: Array, models: _Models, tasks: _Tasks, over: Kernels, ranks: Array) -> None:
     """Update what is believed of the models' factors, from z less E[r]."""
     rank, n_models = models.mean.shape
     there = np.isfinite(z)
@@ -259,11 +254,12 @@ def _update_models(
     size = rank * n_models
     covariance = np.linalg.inv(full.reshape(size, size))
     models.mean = (covariance @ right.ravel()).reshape(rank, n_models)
-    models.covariance = covariance.reshape(rank, n_models, rank, n_models)
+    models.covariance = np.asarray(covariance.reshape(rank, n_models, rank, n_models))
     _unit_scale(models, tasks)
     for one in range(rank):
         moment = models.covariance[one, :, one, :] + np.outer(models.mean[one], models.mean[one])
-        effects = _moments(matrices, models.variances[one], ranks, np.linalg.inv(np.einsum("c,cmn->mn", models.variances[one], matrices) + _RIDGE * np.eye(n_models)), moment)
+        prior = np.einsum("c,cmn->mn", models.variances[one], matrices) + _RIDGE * np.eye(n_models)
+        effects = _moments(matrices, models.variances[one], ranks, np.linalg.inv(prior), moment)
         found = (effects + over.belief * over.variances) / (ranks + over.belief)
         models.variances[one] = np.maximum(found, _RIDGE)
 
@@ -289,7 +285,7 @@ def _predict(
     tasks: _Tasks,
     over: Kernels,
     within: Kernels,
-    patterns: Sequence[tuple[Array, Array]],
+    patterns: Sequence[tuple[Rows, Rows]],
 ) -> Factors:
     """The wanted models' values: factors by regression on the known models' ones, r by its own kernels."""
     rank, n_known = models.mean.shape
@@ -315,7 +311,11 @@ def _predict(
         kernel = within.matrices[:, columns[:, None], columns]
         inverse = np.linalg.inv(_task_covariance(kernel, tasks, variance, rows, columns))
         cross = np.einsum("c,cms->ms", tasks.alike, within.matrices[:, columns, n_known:])
-        left = z[np.ix_(rows, columns)] - tasks.coefficients[rows, :1] - tasks.coefficients[rows, 1:] @ models.mean[:, columns]
+        left = (
+            z[np.ix_(rows, columns)]
+            - tasks.coefficients[rows, :1]
+            - tasks.coefficients[rows, 1:] @ models.mean[:, columns]
+        )
         mean[rows] += np.einsum("ms,tmn,tn->ts", cross, inverse, left)
         prior = np.einsum("c,css->s", tasks.alike, within.matrices[:, n_known:, n_known:])
         own[rows] += np.maximum(prior - np.einsum("ms,tmn,ns->ts", cross, inverse, cross), 0.0)
