@@ -314,3 +314,16 @@ def test_given_scores_move_and_narrow_the_others(points, tmp_path):
 def test_a_given_score_that_cannot_be_is_refused(points, given, reason):
     with pytest.raises(TasklawsError, match=re.escape(reason)):
         forecast(points, NEXT, given=pd.DataFrame(given))
+
+
+def test_a_family_of_few_sizes_is_forecast_in_the_company_of_others():
+    """Other families of the table say how far a larger member goes; no model is planned in these."""
+    rng = np.random.default_rng(3)
+    families = [
+        table(draw(rng, rises(rng, 4, SIZES), 500), SIZES, ladder=f"family {f}", losses=False) for f in range(4)
+    ]
+    points = pd.concat([*families[1:], families[0][families[0]["model"] < "m03"]])
+    found = forecast(points, NEXT | {"ladder": "family 0"})
+    assert set(found.forecasts["ladder"]) == {"family 0"}
+    assert set(found.forecasts["n_fit"]) == {3}
+    assert (found.methods.groupby("method")["weight"].sum()["skills"]) > 0

@@ -61,7 +61,8 @@ def jobs(
     """A job for each ladder; on an axis of dates one for all planned models that rest on the same known ones."""
     laid = list(_laid_out(known, planned, metrics, axis, notes))
     for history, one in zip(histories([(one.panel, one.origin) for one in laid]), laid, strict=True):
-        yield Job(history, one.origin, one.targets, one.echo, one.ends)
+        if one.targets:
+            yield Job(history, one.origin, one.targets, one.echo, one.ends)
 
 
 class _Laid(NamedTuple):
@@ -75,7 +76,7 @@ class _Laid(NamedTuple):
 def _laid_out(
     known: pd.DataFrame, planned: pd.DataFrame, metrics: list[str], axis: AxisName, notes: list[str]
 ) -> Iterator[_Laid]:
-    """The panels of `jobs`."""
+    """The panels of `jobs`, and those of ladders in which no model is planned."""
     ladders = sorted(known["ladder"].unique())
     stated = planned["ladder"].dropna()
     strangers = stated[~stated.isin(ladders)]
@@ -88,6 +89,8 @@ def _laid_out(
         added.append(pairs.merge(own.drop(columns="ladder"), how="cross").assign(ladder=ladder, is_final=True))
     for panel in panels_of(pd.concat([known, *added], ignore_index=True), metrics, axis):
         wanted = np.isin(panel.models, planned["model"])
+        if not wanted.any():  # it may be company to others
+            yield _Laid(panel, len(panel.models), [], 0, {})
         before = _n_earlier(panel, wanted)
         for count in np.unique(before[wanted]):
             group = np.flatnonzero(wanted & (before == count))

@@ -11,13 +11,8 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import train_flops
 from tasklaws.core.settings import Planned
 from tasklaws.forecast.baselines import RepeatLast
-<<<<<<< HEAD
 from tasklaws.forecast.combine import Forecast, History, forecast, size_gap
 from tasklaws.forecast.engine import forecast_tables, outlook
-=======
-from tasklaws.forecast.combine import Forecast, History, forecast
-from tasklaws.forecast.engine import forecast_tables
->>>>>>> skills
 from tasklaws.forecast.fits_file import FittedCurve
 from tasklaws.forecast.panel import build_panels
 from tasklaws.forecast.weighing import mix

@@ -268,16 +268,11 @@ def build_panels(table: pd.DataFrame, metrics: list[str], axis: AxisName = "size
 def compact(table: pd.DataFrame) -> pd.DataFrame:
     """What panels are made of, names as categories: a tenth of the memory."""
     if not set(_DERIVED) <= set(table):
-<<<<<<< HEAD
         days, margin = _days(table)
         table = table.assign(_days=days, _margin=margin, _loss=_is_loss(table))
     if "place" not in table:
         table = table.assign(place=np.nan)
     kept = [*_NAMES, "step", "is_final", "place", *_MEASURED, *_DERIVED]
-=======
-        table = table.assign(_days=_days(table), _loss=_is_loss(table))
-    kept = [*_NAMES, "step", "is_final", *_MEASURED, *_DERIVED]
->>>>>>> skills
     return table[[name for name in (*kept, *_MAKERS, "seed") if name in table]].astype(
         dict.fromkeys(_NAMES, "category")
     )
