@@ -12,7 +12,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.ahead_panels import Job, jobs, parted
 from tasklaws.forecast.axis_tables import along
-from tasklaws.forecast.backtest import backward_lines, doubts
+from tasklaws.forecast.backtest import backward_lines, doubts, rests_on
 from tasklaws.forecast.choices import choose
 from tasklaws.forecast.combine import forecast as combined
 from tasklaws.forecast.engine import forecast_tables
