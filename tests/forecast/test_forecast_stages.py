@@ -108,7 +108,7 @@ def test_verdicts_follow_the_truth_behind_each_curve(finished):
     assert verdicts["corpus", "likelihood", "loss_nats"] == "lawful"
     assert verdicts["sha256_power", "python", "exact_match"] == "discontinuous"
     assert verdicts["guessing", "choice", "exact_match"] == "at the floor"
-    assert verdicts["gauss_sum", "direct", "exact_match"] == "no signal"
+    assert verdicts["gauss_sum", "direct", "exact_match"] == "at the floor"
     assert verdicts["gauss_sum", "direct", "target_bits_per_byte"] == "lawful"
 
 
@@ -291,13 +291,13 @@ def test_several_holdouts_are_each_forecast(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
-def test_all_zero_and_all_one_are_no_signal(value, tmp_path, monkeypatch):
+def test_all_zero_is_the_floor_and_all_one_no_signal(value, tmp_path, monkeypatch):
     family = Family("solid", slope=1.0, middle=90.0 if value == 0.0 else -90.0)
     start(small(families=(family,)), tmp_path, monkeypatch)
     run("fit", "structure", "forecast", "validate")
     row = forecasts().loc["solid", "direct", "exact_match"]
     assert row["predicted"] == pytest.approx(value, abs=1e-3)
-    assert row["verdict"] == "no signal"
+    assert row["verdict"] == ("at the floor" if value == 0.0 else "no signal")
     assert row["evidence"] == f"every rung has {value:g}"
     assert 0 < row["upper"] - row["lower"] < 0.05
 
