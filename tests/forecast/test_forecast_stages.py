@@ -324,14 +324,14 @@ def test_several_holdouts_are_each_forecast(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
-def test_all_zero_is_at_the_floor_and_all_one_no_signal(value, tmp_path, monkeypatch):
+def test_all_zero_is_the_floor_and_all_one_no_signal(value, tmp_path, monkeypatch):
     family = Family("solid", slope=1.0, middle=90.0 if value == 0.0 else -90.0)
     start(small(families=(family,)), tmp_path, monkeypatch)
     run("fit", "structure", "forecast", "validate")
     row = forecasts().loc["solid", "direct", "exact_match"]
     assert row["predicted"] == pytest.approx(value, abs=1e-3)
-    assert row["verdict"] == ("no signal" if value else "at the floor")
-    assert row["evidence"].startswith("every rung has 1" if value else "at the floor")
+    assert row["verdict"] == ("at the floor" if value == 0.0 else "no signal")
+    assert row["evidence"].startswith(f"every rung has {value:g}")
     assert 0 < row["upper"] - row["lower"] < 0.05
 
 

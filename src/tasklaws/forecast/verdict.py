@@ -216,7 +216,7 @@ def _at_chance(curve: KnownCurve) -> str | None:
     if found.far_below:
         return f"{BELOW_CHANCE} {found.floor:.3g}: {best}, {-found.sigma:.1f} sigma below: is the chance right?"
     if found.floor == 0:
-        return f"at the floor: {best}, no more than one item in a hundred"
+        return f"{best}, no more than one item in a hundred by a one-sided test"
     return f"at chance {found.floor:.3g}: {best}, {found.sigma:.1f} sigma above"
 
 
