@@ -1,9 +1,11 @@
-"""Forecast the holdout rungs from the fit rungs, before any of them is scored."""
+"""Forecast the holdout rungs from the fit rungs, before any of them is scored, and models that nobody trains."""
+
+import pandas as pd
 
 from tasklaws.core import errors
 from tasklaws.core.settings import load
 from tasklaws.forecast.fits_file import load_fits
-from tasklaws.forecast.ladder import forecast_bands, forecast_ladder, forecast_ladder_items
+from tasklaws.forecast.ladder import forecast_bands, forecast_ladder, forecast_ladder_items, forecast_planned
 from tasklaws.gate import open_gate
 from tasklaws.paths import Paths
 from tasklaws.tables import (
@@ -11,6 +13,7 @@ from tasklaws.tables import (
     FORECASTS,
     ITEM_FORECASTS,
     METHOD_FORECASTS,
+    PLANNED,
     read_effective_numbers,
     read_ladder,
     read_observations,
@@ -27,12 +30,14 @@ def main() -> None:
     table, methods = forecast_ladder(observations, sizes)
     items = forecast_ladder_items(load_fits(paths.fits, paths.ladder), table)
     bands = forecast_bands(observations, sizes)
+    planned = forecast_planned(observations, settings.models.planned)
     FORECASTS.write(paths.forecasts, table)
     METHOD_FORECASTS.write(paths.methods, methods)
     BANDS.write(paths.bands, bands)
+    PLANNED.write(paths.planned, planned)
     ITEM_FORECASTS.write(paths.item_forecasts, items)
     open_gate(paths.gate("holdout"), paths.forecasts)  # last: all that is said of the holdout is written
-    for row in table.itertuples():
+    for row in pd.concat([table, planned]).itertuples():
         print(f"{row.rung} {row.family} {row.elicitation} {row.metric}: {row.verdict}: {row.evidence}")
 
 

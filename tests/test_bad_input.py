@@ -221,6 +221,7 @@ LATER = [
     ("track", "results/nano_mini/observations_fit.csv", any_harm),
     ("track", "results/nano_mini/forecasts.csv", whole),
     ("track", "results/nano_mini/metrics.json", whole),
+    ("report", "results/nano_mini/planned.csv", any_harm),
 ]
 EACH_AND_EVERY = pytest.mark.parametrize(
     "every", [False, pytest.param(True, marks=pytest.mark.heavy)], ids=["one harm", "every harm"]

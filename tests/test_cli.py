@@ -55,7 +55,7 @@ def test_the_whole_is_listed_and_versioned(capsys: pytest.CaptureFixture[str]) -
     ("words", "line"),
     [
         ("", "Missing command: see `tasklaws --help`"),
-        ("forecast x", "No such command 'forecast': see `tasklaws --help`"),
+        ("predict x", "No such command 'predict': see `tasklaws --help`"),
         ("fit", "Missing argument 'TABLE': see `tasklaws fit --help`"),
         ("fit t.csv", "Missing option '--law': see `tasklaws fit --help`"),
         ("import --out t.csv", "Missing argument 'PATH...': see `tasklaws import --help`"),
@@ -162,7 +162,9 @@ READING = {
     "backtest": "points.csv --rolling 1 --min-rungs 6",
     "compare": "scores.csv --models m1,m2",
     "decide": "recipes.csv",
+    "design": "points.csv --target n_params=1e8,n_tokens=1e9",
     "difficulty": "scores.csv --last 1",
+    "forecast": "points.csv --at n_params=1e6,n_tokens=2e7",
     "fit": "points.csv --law logistic --task addition_direct --replicates 2",
     "humans": "attempts.csv --items items.jsonl",
     "import": "points.csv",

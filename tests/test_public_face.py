@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import doctest
+import importlib
 import json
 import subprocess
 import sys
@@ -19,8 +20,8 @@ import tasklaws as tl
 from shared_data import ROOT
 from tasklaws.core.result import Result
 
-VERBS = ["backtest", "compare", "decision_accuracy", "effective_number", "fit", "isoflop", "plan", "predict_items"]
-VERBS += ["read_points", "signal_to_noise", "solve_rates"]
+VERBS = ["backtest", "compare", "decision_accuracy", "design", "effective_number", "fit", "forecast", "isoflop"]
+VERBS += ["plan", "predict_items", "read_points", "signal_to_noise", "solve_rates"]
 HEAVY = ["torch", "lm_eval", "mlflow", "matplotlib", "scipy", "pandas"]
 
 
@@ -45,9 +46,10 @@ def test_every_name_is_there_and_typed() -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_says_what_it_takes_and_its_example_runs(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    function = getattr(tl, verb)
+    module: ModuleType = importlib.import_module(f"tasklaws.{tl._MODULES[verb]}")
+    function = getattr(module, verb)  # tl.forecast itself is the package of that name, which can be called
+    assert callable(getattr(tl, verb))
     assert "TasklawsError" in function.__doc__
-    module: ModuleType = sys.modules[function.__module__]
     [test] = doctest.DocTestFinder(recurse=False).find(function, verb, module, globs=vars(module).copy())
     assert test.examples, "no example"
     told: list[str] = []
@@ -109,6 +111,8 @@ RESULTS: dict[str, Callable[[], Result]] = {
     "isoflop": lambda: tl.isoflop(loss_table(), replicates=10),
     "plan": lambda: tl.plan(tl.fit(loss_table(), "chinchilla", replicates=10), flops=1e21),
     "backtest": lambda: tl.backtest(ladder(), rolling=1, min_rungs=6),
+    "design": lambda: tl.design(ladder(), {"n_params": 1e10, "n_tokens": 2e11}),
+    "forecast": lambda: tl.forecast(ladder(), {"n_params": 7e9, "n_tokens": 1.4e11}, exceeds=0.5),
     "predict_items": lambda: tl.predict_items(item_scores().query("seed == 0").drop(columns="seed"), last=2),
     "effective_number": lambda: tl.effective_number(item_scores()),
     "solve_rates": lambda: tl.solve_rates(attempts()),
@@ -164,6 +168,11 @@ def test_the_number_of_a_shared_skill_is_near_one_and_that_of_none_near_n() -> N
         (lambda: tl.plan({"E": 1.8}, flops=1e21), "the law is a dict: give a chinchilla fit"),
         (lambda: tl.backtest(ladder()), "give either fit and holdout, or rolling"),
         (lambda: tl.backtest(ladder(), rolling=0), "rolling is 0"),
+        (lambda: tl.backtest(ladder(), rolling=1, since="2025-01-01"), "has no date: give one of all"),
+        (lambda: tl.backtest(ladder(), rolling=1, reveal=-1), "reveal is -1: give 0 or more"),
+        (lambda: tl.backtest(ladder(), rolling=1, axis="time"), "axis 'time': give size, n_tokens, step, date, loss"),
+        (lambda: tl.forecast(ladder()), "nothing is planned: give at"),
+        (lambda: tl.forecast(ladder(), {"size": 7e9}), "a planned model has 'size': give model, ladder, n_params"),
         (
             lambda: tl.predict_items(item_scores().rename(columns={"n_params": "n_param"})),
             "column 'n_param' is close to 'n_params': rename it",

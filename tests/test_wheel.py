@@ -16,7 +16,7 @@ from clone import ROOT
 from small_inputs import POINTS, write_small_inputs
 
 pytestmark = pytest.mark.slow
-CORE = {"numpy", "scipy", "pandas", "pydantic", "typer", "matplotlib"}
+CORE = {"numpy", "scipy", "pandas", "pydantic", "typer", "matplotlib", "jinja2"}
 
 
 class Environment:
@@ -117,6 +117,7 @@ def test_every_command_on_tables_works(clean: Environment) -> None:
     made = {
         ("import", "points.csv", "--out", "few.csv"): "few.csv",
         ("backtest", "few.csv", "--rolling", "1", "--min-rungs", "6", "--out", "test"): "test/forecasts.csv",
+        ("forecast", "few.csv", "--at", "n_params=1e6,n_tokens=2e7", "--out", "next"): "next/index.html",
         ("difficulty", "scores.csv", "--last", "1", "--out", "hard"): "hard/summary.json",
         ("orders", "scores.csv", "--last", "1", "--out", "orders"): "orders/orders.svg",
         ("humans", "attempts.csv", "--items", "items.jsonl", "--out", "humans"): "humans/items.csv",

@@ -5,6 +5,8 @@
     table = tl.read_points("results.csv")            # a tidy DataFrame, checked
     fit = tl.fit(table, "chinchilla")                # .params .interval .status .predict()
     test = tl.backtest(table, rolling=1)             # .forecasts .methods
+    next = tl.forecast(table, {"n_params": 7e9})     # .forecasts .methods
+    best = tl.design(table, {"n_params": 7e9, "n_tokens": 2e12})  # .table .tasks
     plan = tl.plan(fit, flops=1e21)                  # .n_params .n_tokens .loss
     which = tl.compare(item_scores, ("A", "B"))      # .difference .low .high .p_value
     soon = tl.decision_accuracy(table)               # .tasks .pooled
@@ -27,8 +29,10 @@ _MODULES = {
     "Backtest": "forecast.backtest",
     "Comparison": "decisions.compare",
     "DecisionAccuracy": "decisions.recipes",
+    "Design": "forecast.design",
     "EffectiveNumber": "overlap.observed",
     "Fit": "laws.result",
+    "Forecasted": "forecast.ahead",
     "Isoflop": "laws.isoflop",
     "ItemPredictions": "items.predictions",
     "Plan": "laws.planning",
@@ -41,8 +45,10 @@ _MODULES = {
     "backtest": "forecast.backtest",
     "compare": "decisions.compare",
     "decision_accuracy": "decisions.recipes",
+    "design": "forecast.design",
     "effective_number": "overlap.observed",
     "fit": "laws.fitting",
+    "forecast": "forecast.ahead",
     "isoflop": "laws.isoflop",
     "plan": "laws.planning",
     "predict_items": "items.predictions",

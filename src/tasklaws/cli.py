@@ -80,6 +80,14 @@ Direction = Annotated[
     list[str] | None,
     typer.Option("--direction", metavar="METRIC=up|down,...", help="Whether more of a metric is better, or less."),
 ]
+Axis = Annotated[
+    Literal["size", "n_tokens", "step", "date", "loss"] | None,
+    typer.Option(
+        help="What places the models; n_tokens and step: later checkpoints of each run (default: size, or date)."
+    ),
+]
+Metric = Annotated[str | None, _option("One metric (default: all scores, or all losses if there is no score).")]
+Tasks = Annotated[str, _option("Names, separated by commas (default: all).")]
 Groups = Literal["subtasks", "groups", "all"]
 Topic = Literal["families", "laws", "ladders", "methods", "metrics", "tables"]
 PICTURES = (".svg", ".png", ".pdf")
@@ -236,10 +244,14 @@ def backtest_table(
     holdout: Annotated[str | None, _option("Rows to forecast.", "QUERY")] = None,
     rolling: Annotated[int | None, _option("Instead: from each origin, forecast the next K models.", "K")] = None,
     min_rungs: Annotated[int, _option("Models known at the first origin.", "M")] = 4,
-    metric: Annotated[
-        str | None, _option("One metric (default: all scores, or all losses if there is no score).")
+    metric: Metric = None,
+    tasks: Tasks = "",
+    axis: Axis = None,
+    since: Annotated[
+        str | None, _option("With --rolling, by date: forecast the models of this day or later alone.", "DATE")
     ] = None,
-    tasks: Annotated[str, _option("Names, separated by commas (default: all).")] = "",
+    reveal: Annotated[int, _option("So many of each wanted model's scores are given, drawn by --seed.", "K")] = 0,
+    seed: Annotated[int, _option("Of what --reveal draws.")] = 0,
     layout: LayoutOption = None,
     units: Units = None,
     direction: Direction = None,
@@ -254,10 +266,19 @@ def backtest_table(
     from tasklaws.forecast import figures
     from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
 
-    chosen = [task for task in tasks.split(",") if task]
     read = reading(tl.read_points, table, layout, units, direction)
     found = tl.backtest(
-        read, rolling=rolling, min_rungs=min_rungs, fit=fit, holdout=holdout, metric=metric, tasks=chosen
+        read,
+        rolling=rolling,
+        min_rungs=min_rungs,
+        fit=fit,
+        holdout=holdout,
+        metric=metric,
+        tasks=names_of(tasks),
+        axis=axis,
+        since=since,
+        reveal=reveal,
+        seed=seed,
     )
     with writing(out) as directory:
         if directory is not None:
@@ -266,6 +287,117 @@ def backtest_table(
             figures.draw_figures(directory / "figures", found.forecasts, found.methods)
             write_json(directory / "summary.json", found.to_dict())
     text = "forecasts.csv, methods.csv, summary.json, figures"
+    answer(with_notes(found.to_dict(), read), found.summary(), json_, out, text)
+
+
+@command("design", "tasklaws design pilot.csv --target n_params=7e9,n_tokens=2e12 --out design")
+def design_ladder(
+    table: Annotated[Path, _positional("PILOT", "CSV of results, as `tasklaws backtest` takes it.")],
+    target: Annotated[str, _option("The planned model.", "n_params=N,n_tokens=D")],
+    out: Out = None,
+    metric: Metric = None,
+    tasks: Tasks = "",
+    ladder: Annotated[str | None, _option("The ladder, where the table has several.", "NAME")] = None,
+    tokens_per_item: Annotated[float, _option("What an item takes to be asked.", "TOKENS")] = 500.0,
+    budget: Annotated[float | None, _option("Also say what so many FLOPs buy, one action after the other.")] = None,
+    seed: Annotated[int, _option("Of the draws.")] = 0,
+    layout: LayoutOption = None,
+    units: Units = None,
+    direction: Direction = None,
+    json_: Json = False,
+) -> None:
+    """Say which rung, seed or items to run or ask next.
+
+    Ranked by how much each narrows the 90% intervals at a planned model for its FLOPs. Writes design.csv,
+    design_tasks.csv, summary.json and design.svg (docs/forecasting.md).
+    """
+    from tasklaws.core.files import write_json
+    from tasklaws.forecast.pilot import parse_target
+    from tasklaws.tables import DESIGN, DESIGN_TASKS
+
+    sizes = parse_target(target)
+    read = reading(tl.read_points, table, layout, units, direction)
+    found = tl.design(
+        read,
+        sizes,
+        metric=metric,
+        tasks=names_of(tasks),
+        ladder=ladder,
+        tokens_per_item=tokens_per_item,
+        budget=budget,
+        seed=seed,
+    )
+    with writing(out) as directory:
+        if directory is not None:
+            from tasklaws.plotting import house_style, panel, save
+
+            DESIGN.write(directory / "design.csv", found.table)
+            DESIGN_TASKS.write(directory / "design_tasks.csv", found.tasks)
+            write_json(directory / "summary.json", found.to_dict())
+            with house_style():
+                figure, axes = panel("What narrows the interval at the target")
+                found.plot(axes)
+                save(figure, directory / "design.svg")
+    text = "design.csv, design_tasks.csv, summary.json, design.svg"
+    answer(with_notes(found.to_dict(), read), found.summary(), json_, out, text)
+
+
+@command("forecast", "tasklaws forecast points.csv --at n_params=7e9,n_tokens=2e12 --exceeds 0.5 --out forecast")
+def forecast_planned(
+    table: Annotated[
+        Path, _positional("TABLE", "CSV of results, as backtest takes it; models without any value are planned ones.")
+    ],
+    at: Annotated[
+        list[str] | None,
+        _option(
+            "A model that nobody ran: n_params, n_tokens, train_flops, date, step or loss, perhaps model (its name) "
+            "and ladder; or a CSV with a row a model. May be repeated.",
+            "KEY=VALUE,...",
+        ),
+    ] = None,
+    out: Out = None,
+    axis: Axis = None,
+    exceeds: Annotated[float | None, _option("Give the probability of passing this score.", "SCORE")] = None,
+    given: Annotated[
+        Path | None, _option("Scores of the planned model that are known: task, value (and model, metric).", "CSV")
+    ] = None,
+    metric: Metric = None,
+    tasks: Tasks = "",
+    layout: LayoutOption = None,
+    units: Units = None,
+    direction: Direction = None,
+    json_: Json = False,
+) -> None:
+    """Forecast models that nobody ran, on every task.
+
+    Each forecast has a 90% interval, an expected error, a verdict and its evidence, and says what would narrow it most.
+    Writes forecasts.csv, methods.csv, summary.json, figures and index.html, a page in one file (docs/forecasting.md).
+    """
+    from tasklaws.core.files import write_json, write_text
+    from tasklaws.forecast.given import read_given
+    from tasklaws.forecast.planned import read_at
+    from tasklaws.tables import AHEAD_FORECASTS, AHEAD_METHODS
+
+    planned = read_at(at) if at else None
+    scores = None if given is None else read_given(given)
+    read = reading(tl.read_points, table, layout, units, direction, planned=True)
+    found = tl.forecast(read, planned, axis=axis, exceeds=exceeds, given=scores, metric=metric, tasks=names_of(tasks))
+    with writing(out) as directory:
+        if directory is not None:
+            from tasklaws.forecast.ahead_figures import figures
+            from tasklaws.plotting import house_style, save
+            from tasklaws.report.ahead import ahead_page
+
+            AHEAD_FORECASTS.write(directory / "forecasts.csv", AHEAD_FORECASTS.pick(found.forecasts))
+            AHEAD_METHODS.write(directory / "methods.csv", found.methods)
+            svgs = {}
+            with house_style():
+                for name, figure in figures(found).items():
+                    save(figure, directory / f"figures/{name}.svg")
+                    svgs[name] = (directory / f"figures/{name}.svg").read_text(encoding="utf-8")
+            write_text(directory / "index.html", ahead_page(found, svgs))
+            write_json(directory / "summary.json", found.to_dict())
+    text = "forecasts.csv, methods.csv, summary.json, figures, index.html"
     answer(with_notes(found.to_dict(), read), found.summary(), json_, out, text)
 
 
@@ -672,11 +804,14 @@ def reading(
     layout: str | None = None,
     units: list[str] | None = None,
     direction: list[str] | None = None,
+    **more: bool,
 ) -> Any:
     """The table as `reader` reads it with what options say of it; how it was read is told on stderr, a line each."""
     from tasklaws.tabular.names import parse_directions, parse_units
 
-    read = reader(table, layout=layout, units=parse_units(units or []), directions=parse_directions(direction or []))
+    read = reader(
+        table, layout=layout, units=parse_units(units or []), directions=parse_directions(direction or []), **more
+    )
     tell(read.attrs["notes"])
     return read
 
@@ -685,6 +820,11 @@ def tell(notes: Iterable[str]) -> None:
     """Print notes on stderr, a line each."""
     for line in notes:
         print(errors.printable(f"note: {' '.join(line.split())}"), file=sys.stderr)
+
+
+def names_of(text: str) -> list[str]:
+    """Names that are separated by commas."""
+    return [name for name in text.split(",") if name]
 
 
 def with_notes(value: dict[str, Any], table: Any) -> dict[str, Any]:

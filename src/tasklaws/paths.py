@@ -25,6 +25,7 @@ class Paths:
         self.mirage = self.results / "mirage.csv"
         self.effective_numbers = self.results / "structure.csv"
         self.methods = self.results / "methods.csv"
+        self.planned = self.results / "planned.csv"
         self.bands = self.results / "bands.csv"
         self.item_forecasts = self.results / "item_forecasts.csv"
         self.points = self.results / "points.csv"

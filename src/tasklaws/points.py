@@ -23,6 +23,7 @@ _RARE = ["n_eff", "loss", "weight"]  # numbers that few tables have: absent, the
 _READ_AS_NUMBERS = [*POINTS.numbers, *_RARE]
 _NAMED = [*POINTS.columns, "n_eff", "weight", "seed", "date", "higher_is_better", "n_params_total"]
 RESULT = ["model", "task", "metric", "value"]
+_OF_PLANNED = [*SIZES, "step", "loss", "date", "date_margin"]  # what places a model that nobody ran
 _MOST_STDERR = 0.5 + 1e-9  # of two right-or-wrong items, one right
 Directions = Mapping[str, str]
 
@@ -33,6 +34,7 @@ def read_points(
     layout: Layout | None = None,
     units: Mapping[str, float] | None = None,
     directions: Directions | None = None,
+    planned: bool = False,
 ) -> pd.DataFrame:
     """Read anybody's results: one row a ladder, model, step, seed (if there), task and metric, or laid out wide.
 
@@ -41,17 +43,24 @@ def read_points(
     layouts and what is refused: docs/tables.md; `layout`, `units` (a factor a column) and `directions` ("up" or "down"
     a metric) state what the file does not. Unknown `train_flops` (FLOPs) are 6 N D, and `n_tokens` C / (6 N), where
     the others are known (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). An untrained checkpoint has zero tokens
-    and FLOPs. Returned in the order of the file: POINTS.columns (numbers as floats, unknown as NaN), then any others
-    as they are; rows numbered from 0; `attrs["notes"]` has a line on all that was not read as it stands. A row that
-    cannot be so raises TasklawsError with its line and value.
+    and FLOPs. With `planned`, a model all of whose values are empty is one that nobody ran: it has one row, behind all
+    others, with what places it and no value; without, an empty value raises. Returned in the order of the file:
+    POINTS.columns (numbers as floats, unknown as NaN), then any others as they are; rows numbered
+    from 0; `attrs["notes"]` has a line on all that was not read as it stands. A row that cannot be so raises
+    TasklawsError with its line and value.
 
     >>> table = read_points("results/nano_ladder/points.csv")
     >>> list(table)[:5], sorted(table["metric"].unique())[:2]
     (['ladder', 'model', 'n_params', 'n_tokens', 'train_flops'], ['bits_per_byte', 'brier'])
     """
-    table = parse(Path(path), RESULT, layout, units)
+    table = parse(Path(path), RESULT, layout, units, planned)
     notes: list[str] = table.attrs.pop("notes")
-    table = fill_gaps(settle(complete(table, notes), directions, notes), notes)
+    table = complete(table, notes)
+    empty = _without_values(table) if planned else pd.Series(False, table.index)
+    if empty.all():
+        refuse(table["value"], empty, "no model has any: a forecast rests on what known models did")
+    wanted = _planned_models(table[empty])
+    table = fill_gaps(settle(table[~empty], directions, notes), notes)
     bare = unplaced(table)
     names = f": known names are {named(['n_params', 'train_flops', 'date'])}" if bare.all() else ""
     refuse(table["n_params"], bare, f"a row needs n_params, or train_flops (or a date){names}")
@@ -65,6 +74,9 @@ def read_points(
             f"chance differs between the rows of {len(several)} task(s), as {shown(several.index[0][1])}: {low:g} to "
             f"{high:g}: is it one task?"
         )
+    if len(wanted):
+        notes.append(f"{path}: planned, as no row has a value: {some(wanted['model'], text=str)}")
+        table = pd.concat([table, wanted])
     return _noted(table.reset_index(drop=True), notes)
 
 
@@ -85,6 +97,20 @@ def read_curves(
     table = fill_gaps(settle(complete(table, notes), directions, notes, any_value=True), notes, sizes=False)
     check(table, ["value"], [*POINTS.keys, *SIZES], any_value=True)
     return _noted(table.dropna(axis="columns", how="all").reset_index(drop=True), notes)
+
+
+def _without_values(table: pd.DataFrame) -> pd.Series:
+    """The rows of models none of whose rows has a value."""
+    known = table["value"].notna().groupby([table["ladder"], table["model"]]).transform("any")
+    return table["model"].notna() & ~known.fillna(False).astype(bool)
+
+
+def _planned_models(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row for each model of rows without values: what places it, on which its rows must agree."""
+    kept = [column for column in ("ladder", "model", "is_final", *_OF_PLANNED) if column in rows]
+    found = fill_gaps(rows, [])[kept].drop_duplicates().reindex(columns=rows.columns)
+    check(found, ["model"], ["ladder", "model"])
+    return found
 
 
 def _noted(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
@@ -116,16 +142,25 @@ def to_points(observations: pd.DataFrame) -> pd.DataFrame:
 
 
 def parse(
-    path: Path, needed: Sequence[str], layout: Layout | None = None, units: Mapping[str, float] | None = None
+    path: Path,
+    needed: Sequence[str],
+    layout: Layout | None = None,
+    units: Mapping[str, float] | None = None,
+    planned: bool = False,
 ) -> pd.DataFrame:
     """A file's results, a row each, in an index of their lines: text as text, numbers as floats in the units that they
     should have, columns by their names here, ladder the file's stem; `attrs["notes"]` has a line on what was read how.
+    With `planned`, a model of a wide table without any value has a row too.
     """
     source = open_table(path)
     columns = resolve(str(path), source.header, _NAMED, units)
     notes = list(source.notes)
     table = read_known_cells(source, columns, [*_TEXTS, "is_final", "higher_is_better"], _READ_AS_NUMBERS, notes)
-    table = _unscaled(tidy(table, source, columns, needed, layout, notes), source, columns, notes)
+    found = tidy(table, source, columns, needed, layout, notes)
+    if planned and {"model"} <= set(table) & set(found):
+        bare = table[table["model"].notna() & ~table["model"].isin(found["model"])]
+        found = pd.concat([found, bare.reindex(columns=found.columns)]) if len(bare) else found
+    table = _unscaled(found, source, columns, notes)
     table = in_units(table, str(path), columns, units or {})
     if "metric" not in table and "value" in columns.names:
         name = normal(split_unit(columns.names["value"])[0])

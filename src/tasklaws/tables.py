@@ -32,7 +32,17 @@ LOSSES = frozenset(
     {"target_bits_per_byte", "rc_bpb", "bits_per_byte", "bpb", "loss", "loss_nats", "ce", "ppl", "perplexity"}
     | {"word_perplexity", "byte_perplexity", "brier", "brier_score"}
 )
-VERDICT_NAMES = ("lawful", "no signal", "discontinuous", "non-monotone", "not enough rungs")
+VERDICT_NAMES = (
+    "lawful",
+    "at the floor",
+    "no signal",
+    "discontinuous",
+    "non-monotone",
+    "not enough rungs",
+    "too few items",
+    "too far",
+    "noisy",
+)
 POINTS_OF_HEADLINE = (2, 5, 10)
 HEADLINES = (*(f"within {points} points" for points in POINTS_OF_HEADLINE), "not forecastable")
 BASELINE_NAMES = ("repeat_last", "chance", "logistic", "two_step", "power")
@@ -192,11 +202,12 @@ EFFECTIVE_NUMBERS = _table(
 # `link_mean` and `link_sd` are the forecast on the scale on which it is normal (stats.links); `design_effect` is
 # n_items / n_eff (1: independent items), and `widening` what that multiplied link_sd by.
 _FORECAST = (
-    f"ladder* rung* {_CURVE_KEYS} {_SIZES} {_INTERVAL} expected_error_points# headline equivalent_items# link_mean# "
-    "link_sd# design_effect# widening# repeat_last# chance#? logistic#? two_step#? power#? method fit_status verdict "
-    "evidence"
+    f"ladder* rung* {_CURVE_KEYS} {_SIZES} {_INTERVAL} expected_error_points# headline leaves_floor#? "
+    "equivalent_items# link_mean# link_sd# design_effect# widening# repeat_last# chance#? logistic#? two_step#? "
+    "power#? method fit_status verdict evidence"
 )
 FORECASTS = _table("the forecast of a holdout rung, written before it is scored", _FORECAST)
+PLANNED = _table("the forecast of a planned model, never trained or asked", _FORECAST)
 METHOD_FORECASTS = _table(
     "what each single method and baseline says of a holdout rung, and its weight in the forecast",
     f"ladder* rung* {_CURVE_KEYS} method* weight# {_INTERVAL}",
@@ -253,11 +264,30 @@ PEOPLE_TO_TELL_APART = _table("people to tell two items apart", "rate*# odds_rat
 BACKTEST_FORECASTS = _table(
     "a backtest's forecast of a model, and what it did",
     f"ladder* task* metric* model* {_KNOWN_SIZES} {_INTERVAL} observed#? verdict method fit_status n_fit*# "
-    "expected_error_points# headline equivalent_items# log_score#? crps#? evidence",
+    "expected_error_points# headline leaves_floor#? equivalent_items# n_tests# log_score#? crps#? evidence",
 )
 BACKTEST_METHODS = _table(
     "what each single method and baseline says in a backtest",
     f"ladder* task* metric* model* n_fit*# method* weight# {_INTERVAL} log_score#?",
+)
+DESIGN = _table(
+    "what could be run or asked next, best first: its cost, and the width of the intervals at the target after it",
+    "rank*# action kind n_params#? n_tokens#? factor#? train_flops# ask_flops# width_now# width_then# standard_error# "
+    "narrowing# narrowing_per_flop# bought#?",
+)
+DESIGN_TASKS = _table("the same by task", "action* task* metric* width_now# width_then#")
+# `placed_by` says what its place is counted in, `last` what the largest or latest known model has; `p_passes` is the
+# probability of more than `threshold`, of a loss of less; `narrowed_by` the largest part of the forecast's variance, of
+# which it is the share `part`.
+AHEAD_FORECASTS = _table(
+    "the forecast of a model that nobody ran",
+    f"ladder* task* metric* model* {_KNOWN_SIZES} step#? loss#? date? placed_by {_INTERVAL} last# "
+    "expected_error_points# headline verdict leaves_floor#? threshold#? p_passes#? narrowed_by part# "
+    "equivalent_items# n_fit# n_tests# method fit_status evidence",
+)
+AHEAD_METHODS = _table(
+    "what each single method and baseline says of a model that nobody ran",
+    f"ladder* task* metric* model* method* weight# {_INTERVAL}",
 )
 ISOFLOP_BUDGETS = _table(
     "the best size and tokens of a budget of compute, by its isoFLOP profile; where there is none, why",

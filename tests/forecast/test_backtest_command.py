@@ -233,13 +233,13 @@ def million(n_models, n_tasks, n_steps):
 
 
 def test_a_table_that_would_take_too_long_is_refused(points, refusal, monkeypatch):
-    monkeypatch.setattr("tasklaws.forecast.backtest._MOST_WORK", 10)
+    monkeypatch.setattr("tasklaws.forecast.choices._MOST_WORK", 10)
     assert "are too many at once" in refusal(points, *ROLLING)
 
 
 def test_tasks_beyond_what_is_held_at_once_are_forecast_in_parts(points, backtest, monkeypatch):
     """Each part as it would be if the table held no other tasks' scores."""
-    monkeypatch.setattr("tasklaws.forecast.backtest._MOST_CELLS", 2 * len(SIZES))
+    monkeypatch.setattr("tasklaws.forecast.choices._MOST_CELLS", 2 * len(SIZES))
     parts, _ = backtest(points, *SPLIT)
     monkeypatch.undo()
     assert sorted(parts["task"].unique()) == ["t00", "t01", "t02"]

@@ -16,7 +16,7 @@ from tasklaws.core.settings import Laws
 from tasklaws.forecast.curve_fits import fit_curve
 from tasklaws.forecast.fits_file import load_fits
 from tasklaws.laws.fitting import fit
-from tasklaws.tables import CurveKey, is_loss
+from tasklaws.tables import PLANNED, CurveKey, is_loss
 
 STAGES = Path(__file__).parents[2] / "stages"
 RESULTS = Path("results/made_up")
@@ -29,6 +29,7 @@ OUTPUTS = [
         "forecasts.csv",
         "methods.csv",
         "bands.csv",
+        "planned.csv",
         "item_forecasts.csv",
         "gate/holdout.json",
         "validation.csv",
@@ -104,11 +105,11 @@ def test_every_curve_has_a_forecast_inside_its_interval_and_range(finished):
 def test_verdicts_follow_the_truth_behind_each_curve(finished):
     verdicts = forecasts(finished)["verdict"]
     # A rise is seen; whether 100 items tell it well enough to be carried on is for the engine to say.
-    assert verdicts["addition", "direct", "exact_match"] in ("lawful", "not enough rungs")
+    assert verdicts["addition", "direct", "exact_match"] in ("lawful", "too few items", "noisy")
     assert verdicts["corpus", "likelihood", "loss_nats"] == "lawful"
     assert verdicts["sha256_power", "python", "exact_match"] == "discontinuous"
-    assert verdicts["guessing", "choice", "exact_match"] == "no signal"
-    assert verdicts["gauss_sum", "direct", "exact_match"] == "no signal"
+    assert verdicts["guessing", "choice", "exact_match"] == "at the floor"
+    assert verdicts["gauss_sum", "direct", "exact_match"] == "at the floor"
     assert verdicts["gauss_sum", "direct", "target_bits_per_byte"] == "lawful"
 
 
@@ -174,7 +175,7 @@ def test_the_same_inputs_give_the_same_bytes_whatever_their_order(ladder):
 
 def test_a_holdout_never_influences_its_forecast(ladder):
     """Only checkpoints that are final, of rungs that are fit, count: holdout scores and others may say anything."""
-    before = {path: path.read_bytes() for path in OUTPUTS[:8]}
+    before = {path: path.read_bytes() for path in OUTPUTS[:9]}
     for path in [RESULTS / "observations_holdout.csv", *Path("scores/made_up/holdout").glob("*.csv")]:
         path.write_text("perturbed")
     table = pd.read_csv(RESULTS / "observations_fit.csv")
@@ -182,13 +183,45 @@ def test_a_holdout_never_influences_its_forecast(ladder):
     table.to_csv(RESULTS / "observations_fit.csv", index=False)
     Path("scores/made_up/fit/stale.csv").write_text("of a rung that params no longer list")
     run("fit", "structure", "forecast")
-    assert {path: path.read_bytes() for path in OUTPUTS[:8]} == before
+    assert {path: path.read_bytes() for path in OUTPUTS[:9]} == before
 
 
 def test_the_gate_of_the_holdout_is_of_the_forecasts_that_were_written(finished):
     results = finished / RESULTS
     gate = json.loads((results / "gate/holdout.json").read_text())
     assert gate == {"sha256": sha256_file(results / "forecasts.csv"), "table": "forecasts.csv"}
+
+
+def test_planned_models_are_forecast_and_never_asked(ladder):
+    planned = yaml.safe_load(Path("params.yaml").read_text())["models"]["planned"]
+    found = PLANNED.read(RESULTS / "planned.csv")
+    assert set(found["rung"]) == set(planned)
+    assert len(found) == 15 * len(planned)
+    for name, one in planned.items():
+        rows = found[found["rung"] == name]
+        assert (rows["n_params"] == one["n_params"]).all()
+        assert (rows["train_flops"] == 6 * one["n_params"] * one["n_tokens"]).all()
+    assert (found["lower"] <= found["predicted"]).all()
+    assert (found["predicted"] <= found["upper"]).all()
+    assert not set(planned) & set(pd.read_csv(RESULTS / "forecasts.csv")["rung"])
+
+
+def test_without_planned_models_their_table_is_empty_and_nothing_else_moves(ladder):
+    before = {path: path.read_bytes() for path in OUTPUTS[:9] if path.name != "planned.csv"}
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["models"]["planned"] = {}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    run("forecast")
+    assert PLANNED.read(RESULTS / "planned.csv").empty
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_the_gate_opens_only_once_planned_models_are_forecast(ladder, monkeypatch):
+    (RESULTS / "gate/holdout.json").unlink()
+    monkeypatch.setattr("tasklaws.forecast.ladder.forecast_planned", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("forecast")
+    assert not (RESULTS / "gate/holdout.json").exists()
 
 
 def test_the_seed_moves_intervals_of_laws_and_no_forecast(ladder):
@@ -291,14 +324,14 @@ def test_several_holdouts_are_each_forecast(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
-def test_all_zero_and_all_one_are_no_signal(value, tmp_path, monkeypatch):
+def test_all_zero_is_the_floor_and_all_one_no_signal(value, tmp_path, monkeypatch):
     family = Family("solid", slope=1.0, middle=90.0 if value == 0.0 else -90.0)
     start(small(families=(family,)), tmp_path, monkeypatch)
     run("fit", "structure", "forecast", "validate")
     row = forecasts().loc["solid", "direct", "exact_match"]
     assert row["predicted"] == pytest.approx(value, abs=1e-3)
-    assert row["verdict"] == "no signal"
-    assert row["evidence"] == f"every rung has {value:g}"
+    assert row["verdict"] == ("at the floor" if value == 0.0 else "no signal")
+    assert f"rung has {value:g}" in row["evidence"]
     assert 0 < row["upper"] - row["lower"] < 0.05
 
 

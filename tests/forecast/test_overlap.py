@@ -59,7 +59,7 @@ def test_nothing_changes_without_or_between_known_models() -> None:
     assert (inside.widening == 1).all()
     found, _ = forecast_tables(overlapping, 5, [5])
     assert found["design_effect"].tolist() == [250, 250]
-    np.testing.assert_allclose(found["link_sd"], after.width)
+    np.testing.assert_allclose(found["link_sd"], after.predictive(overlapping.panel.link).moments[1])
 
 
 @pytest.mark.heavy

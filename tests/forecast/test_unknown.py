@@ -14,16 +14,16 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.backtest import backtest, rolling_backtest, split_backtest
 from tasklaws.forecast.engine import BACKWARD
 from tasklaws.forecast.panel import build_panels
-from tasklaws.forecast.verdict import BELOW_CHANCE, UNKNOWN_ITEMS, UNKNOWN_STDERR, panel_verdicts
+from tasklaws.forecast.verdict import BELOW_CHANCE, UNKNOWN_ITEMS, UNKNOWN_STDERR, Width, panel_verdicts
 from tasklaws.report.shapes import rise_of
 
-SURE = 0.01  # the half-width of a forecast that never stands in the way of `lawful`
+SURE = Width(half=0.01, sd=0.012, sampling=0.006, gap=1.1)  # a forecast that never stands in the way of `lawful`
 TWO_TASKS = [[0.1, 0.2, 0.31, 0.4, 0.5, 0.6], [0.3, 0.35, 0.42, 0.48, 0.53, 0.61]]
 
 
 def judge(values, **options):
     values = np.atleast_2d(np.asarray(values, dtype=float))
-    return panel_verdicts(panel(values, losses=False, **options), np.full(len(values), SURE))
+    return panel_verdicts(panel(values, losses=False, **options), [SURE] * len(values))
 
 
 # Items
@@ -32,7 +32,7 @@ def judge(values, **options):
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.integers(1, 5))
 def test_no_step_or_turn_is_called_of_unknown_items(values, decimals):
     found = judge(np.round(values, decimals), n_items=np.nan)[0]
-    assert found.verdict in ("lawful", "no signal", "not enough rungs")
+    assert found.verdict not in ("discontinuous", "non-monotone")
     assert UNKNOWN_ITEMS in found.evidence
 
 
@@ -43,12 +43,12 @@ def test_steps_and_turns_drawn_of_unknown_items_are_never_called(n_items):
     values = [draw(rng, share, n_items) for share in (step, turn) for _ in range(30)]
     known = [one.verdict for one in judge(values, n_items=n_items)]
     assert {"discontinuous", "non-monotone"} <= set(known)
-    assert {one.verdict for one in judge(values, n_items=np.nan)} <= {"no signal", "not enough rungs"}
+    assert {one.verdict for one in judge(values, n_items=np.nan)} <= {"no signal", "not enough rungs", "too few items"}
 
 
 def test_the_evidence_names_what_it_would_be_called():
     found = judge([0.1, 0.1, 0.11, 0.1, 0.7, 0.71, 0.7, 0.7], n_items=np.nan)[0]
-    assert found.verdict == "not enough rungs"
+    assert found.verdict == "too few items"
     assert found.evidence.startswith("discontinuous, unless it is noise: one step between sizes")
     assert judge([0.1, 0.1, 0.11, 0.1, 0.7, 0.71, 0.7, 0.7])[0].verdict == "discontinuous"
 
@@ -110,9 +110,9 @@ def test_a_backtest_says_of_which_tasks_items_are_unknown():
 
 def test_a_loss_without_a_standard_error_makes_no_step():
     points = table([[4.0, 4.01, 3.99, 1.0, 1.01, 1.0]], SIZES, metric="bpb", losses=False)
-    for stderr, verdict in ((0.02, "discontinuous"), (np.nan, "not enough rungs")):
+    for stderr, verdict in ((0.02, "discontinuous"), (np.nan, "too few items")):
         known = build_panels(points.assign(stderr=stderr), ["bpb"])[0]
-        found = panel_verdicts(known, np.array([SURE]))[0]
+        found = panel_verdicts(known, [SURE])[0]
         assert found.verdict == verdict
         assert (UNKNOWN_STDERR in found.evidence) == np.isnan(stderr)
 
@@ -239,7 +239,7 @@ def test_a_held_out_model_of_a_known_day_is_flagged():
 def test_a_step_between_dates_is_named_by_them():
     values = [[0.1, 0.1, 0.1, 0.1, 0.7, 0.7]]
     known = build_panels(dated([0, 31, 60, 91, 121, 152], values), ["acc"])[0]
-    found = panel_verdicts(known, np.array([SURE]))[0]
+    found = panel_verdicts(known, [SURE])[0]
     assert found.verdict == "discontinuous"
     assert "between dates 2020-04-01 and 2020-05-01" in found.evidence
 

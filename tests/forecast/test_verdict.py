@@ -13,13 +13,12 @@ from shared_data import shared
 from tasklaws.forecast.backtest import rolling_backtest
 from tasklaws.forecast.combine import History, forecast
 from tasklaws.forecast.panel import build_panels
-from tasklaws.forecast.verdict import panel_verdicts
+from tasklaws.forecast.verdict import Width, panel_verdicts
 from tasklaws.points import read_points
-from tasklaws.stats.predictive import Predictive
 from tasklaws.tables import SIZES
 
 CONTROLS = ("logiqa", "logi_qa", "wsc")
-NARROW = 0.01  # the half-width of a forecast so sure that it never stands in the way of `lawful`
+NARROW = Width(half=0.01, sd=0.012, sampling=0.006, gap=1.1)  # so sure that it never stands in the way of `lawful`
 
 
 def verdicts(make, count=30, n_items=500, **options):
@@ -28,7 +27,7 @@ def verdicts(make, count=30, n_items=500, **options):
     for seed in range(count):
         rng = np.random.default_rng(seed)
         known = panel([draw(rng, make(rng), n_items)], n_items=n_items, losses=False, **options)
-        found[panel_verdicts(known, np.array([NARROW]))[0].verdict] += 1
+        found[panel_verdicts(known, [NARROW])[0].verdict] += 1
     return found
 
 
@@ -54,7 +53,7 @@ def test_smooth_rises_are_lawful_and_not_steps(n_rungs):
 
 def test_flat_and_guessed_curves_have_no_signal():
     assert verdicts(lambda rng: np.full(8, rng.uniform(0.1, 0.9)), 60)["no signal"] >= 56
-    assert verdicts(lambda rng: np.full(8, 0.25), 60, chance=0.25)["no signal"] >= 58
+    assert verdicts(lambda rng: np.full(8, 0.25), 60, chance=0.25)["at the floor"] >= 58
     assert verdicts(lambda rng: np.full(8, 0.4), 5, n_items=10**9)["no signal"] == 5
 
 
@@ -73,21 +72,44 @@ def test_inverse_then_rising_is_non_monotone_however_far_it_rises(n_rungs):
     assert verdicts(lambda rng: 0.4 - 0.2 * down + 0.6 * up, n_items=1000)["non-monotone"] >= 28
 
 
+def test_models_of_one_size_that_differ_make_no_turn():
+    """Four recipes at each of five sizes: their spread is noise."""
+    sizes = np.repeat(np.geomspace(1e7, 1e9, 5), 4)
+    calm = np.repeat([0.3, 0.36, 0.42, 0.46, 0.5], 4)
+    recipes = calm + np.tile([-0.12, -0.04, 0.04, 0.12], 5)
+    turning = np.repeat([0.3, 0.5, 0.7, 0.5, 0.3], 4)
+    known = panel([recipes, turning], sizes, n_items=5000, losses=False)
+    first, second = panel_verdicts(known, [NARROW] * 2)
+    assert first.verdict != "non-monotone"
+    assert second.verdict == "non-monotone"
+
+
+@pytest.mark.parametrize("n_rungs", [10, 30])
+def test_scatter_of_models_about_a_rise_is_no_turn(n_rungs):
+    def noisy(rng):
+        return 0.3 + 0.3 * np.linspace(0, 1, n_rungs) + rng.normal(0, 0.06, n_rungs)
+
+    assert verdicts(noisy, n_items=20_000)["non-monotone"] <= 5
+
+
 def test_a_steady_fall_may_be_lawful_and_says_so():
     known = panel([expit(1.5 - 0.4 * np.arange(8))], n_items=2000, losses=False)
-    found = panel_verdicts(known, np.array([NARROW]))[0]
+    found = panel_verdicts(known, [NARROW])[0]
     assert found.verdict == "lawful"
     assert "tau with size -1.00" in found.evidence
 
 
 def test_four_rungs_in_order_may_be_luck():
-    found = panel_verdicts(panel([[0.1, 0.3, 0.5, 0.7]], n_items=2000, losses=False), np.array([NARROW]))[0]
+    found = panel_verdicts(panel([[0.1, 0.3, 0.5, 0.7]], n_items=2000, losses=False), [NARROW])[0]
     assert found.verdict == "not enough rungs"
 
 
 def test_a_forecast_that_is_too_wide_is_not_lawful():
     known = panel([expit(0.4 * np.arange(8) - 1.5)], n_items=2000, losses=False)
-    assert panel_verdicts(known, np.array([0.1]))[0].verdict == "not enough rungs"
+    wide = replace(NARROW, half=0.1, sd=0.12, sampling=0.01)
+    assert panel_verdicts(known, [wide])[0].verdict == "noisy"
+    assert panel_verdicts(known, [replace(wide, gap=4.0)])[0].verdict == "too far"
+    assert panel_verdicts(known, [replace(wide, sampling=0.1)])[0].verdict == "too few items"
 
 
 def shuffles(ladder, rng, count):
@@ -101,7 +123,7 @@ def shuffles(ladder, rng, count):
 
 
 def lawful(known):
-    return sum(one.verdict == "lawful" for one in panel_verdicts(known, np.full(len(known.tasks), NARROW)))
+    return sum(one.verdict == "lawful" for one in panel_verdicts(known, [NARROW] * len(known.tasks)))
 
 
 @pytest.mark.parametrize("n_rungs", [5, 6, 8, 12])
@@ -127,8 +149,9 @@ def test_a_shuffled_axis_is_never_lawful_with_the_forecasts_made_on_it():
         for known in shuffles(ladder.select(np.arange(6)), rng, 8):
             mixed = panel(np.hstack([known.value, ladder.value[:, 6:]]), sizes, losses=False)
             told = forecast(History(mixed), 6, 6)
-            lower, _, upper = Predictive.normal(mixed.link, told.mean, told.width).interval
-            found += sum(one.verdict == "lawful" for one in panel_verdicts(known, (upper - lower) / 2))
+            lower, _, upper = told.predictive(mixed.link).interval
+            rows = zip((upper - lower) / 2, told.width, told.sampling, strict=True)
+            found += sum(one.verdict == "lawful" for one in panel_verdicts(known, [Width(*row, 1.15) for row in rows]))
             count += 1
     assert count == 200
     assert found == 0

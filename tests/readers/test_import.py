@@ -290,6 +290,8 @@ def test_scores_that_are_no_shares_imply_no_number_of_items():
     assert implied_n_items(0.5, None) is None
     assert implied_n_items(1.0, 0.0) is None
     assert implied_n_items(0.5233, 0.0101) is None
+    assert implied_n_items(0.5, 1e200) is None  # whose square no float holds
+    assert implied_n_items(0.5, 1e-200) is None
 
 
 names = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=6).filter(

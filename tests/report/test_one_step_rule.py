@@ -6,7 +6,7 @@ from scipy.special import expit
 
 from tasklaws.forecast.mirage import mirage_table
 from tasklaws.forecast.panel import build_panels
-from tasklaws.forecast.verdict import panel_verdicts
+from tasklaws.forecast.verdict import Width, panel_verdicts
 from tasklaws.report.shapes import measure_rise
 
 N_ITEMS = 200
@@ -60,7 +60,9 @@ def test_report_mirage_check_and_verdict_agree_on_every_step() -> None:
     table = points(curves, 0.25)
     fit = table[table["model"] != f"m{N_FIT}"]
     panel = build_panels(fit, ["acc"])[0]
-    verdicts = [one.verdict for one in panel_verdicts(panel, np.full(N_CURVES, 0.01))]
+    verdicts = [
+        one.verdict for one in panel_verdicts(panel, [Width(half=0.01, sd=0.012, sampling=0.006, gap=0.7)] * N_CURVES)
+    ]
     sizes = pd.DataFrame({"rung": [f"m{place}" for place in range(N_FIT)], "n_params": SIZES[:N_FIT]})
     checked = mirage_table(scores(curves, 0.25), sizes, 0).set_index("family")
     rungs = {"rung": [f"m{place}" for place in range(N_FIT + 1)], "n_params": SIZES, "train_flops": 6e9 * SIZES}

@@ -134,6 +134,17 @@ def test_verdicts_stand_on_the_page(full: tuple[Path, Settings]) -> None:
         assert f">{verdict}</span>" in text
 
 
+def test_models_that_nobody_trained_stand_on_the_page(full: tuple[Path, Settings]) -> None:
+    root, settings = full
+    text = page(root)
+    planned = pd.read_csv(root / "results" / "nano_ladder" / "planned.csv")
+    assert set(planned["rung"]) == set(settings.models.planned)
+    section = text[text.index('id="planned"') : text.index('id="methods"')]
+    for name in settings.models.planned:
+        shown = section.count(f'<td class="one">{name}</td>')
+        assert shown == ((planned["rung"] == name) & (planned["metric"] == "exact_match")).sum()
+
+
 def test_methods_laws_and_mirage_check_stand_on_the_page(full: tuple[Path, Settings]) -> None:
     root, _ = full
     text = page(root)

@@ -10,7 +10,6 @@ from tasklaws.forecast.engine import forecast_tables
 from tasklaws.forecast.panel import build_panels
 from tasklaws.overlap.effective_number import observed_number
 from tasklaws.overlap.residuals import between_seeds, read_cells
-from tasklaws.stats.predictive import Predictive
 from tasklaws.tables import SET_CURVES, SET_FORECASTS, SIZES
 
 _SET = ["overlap", "set_seed"]
@@ -78,7 +77,7 @@ def _forecast_set(curve: pd.DataFrame, min_rungs: int) -> pd.DataFrame:
     for origin in range(min_rungs, len(history.panel.models)):
         table, methods = forecast_tables(history, origin, [origin])
         known = forecast(sharing, origin, origin)
-        wide_lower, _, wide_upper = Predictive.normal(history.panel.link, known.mean, known.width).interval
+        wide_lower, _, wide_upper = known.predictive(history.panel.link).interval
         by_method = methods.set_index("method")["predicted"]
         row = table.rename(columns={"model": "rung"}).assign(n_fit=origin, last=history.panel.value[0, origin - 1])
         row = row.assign(wide_lower=wide_lower[0], wide_upper=wide_upper[0])

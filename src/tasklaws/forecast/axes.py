@@ -13,6 +13,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.forecast.panel import Panel, size_column
 from tasklaws.laws.fitting import fit_many
 from tasklaws.laws.forms import LAWS
+from tasklaws.laws.result import Fit
 from tasklaws.stats import gaussian_process as mixture
 from tasklaws.stats.links import ARCSINE, LOG
 
@@ -71,8 +72,17 @@ def _loss_places(known: Panel, wanted: Panel, losses: Array) -> Places | None:
 
 def chinchilla(known: Panel, wanted: Panel, losses: Array) -> Array:
     """The losses (rows, wanted models) that a Chinchilla surface fitted to each row of `losses` forecasts."""
-    tables = [pd.DataFrame({**_sizes(known), "value": row, "metric": "loss"}) for row in losses]
-    return np.stack([fit.predict(_sizes(wanted)) for fit in fit_many(tables, "chinchilla", replicates=0)])
+    fits = _surfaces(losses.tobytes(), len(losses), known.n_params.tobytes(), known.n_tokens.tobytes())
+    return np.stack([fit.predict(_sizes(wanted)) for fit in fits])
+
+
+@lru_cache(maxsize=32)  # by content: the draws of one hypothetical rung share its losses
+def _surfaces(losses: bytes, count: int, n_params: bytes, n_tokens: bytes) -> list[Fit]:
+    """A Chinchilla surface for each of `count` rows of losses of models of these sizes, all as the bytes of floats."""
+    sizes = {"n_params": np.frombuffer(n_params), "n_tokens": np.frombuffer(n_tokens)}
+    rows = np.frombuffer(losses).reshape(count, -1)
+    tables = [pd.DataFrame({**sizes, "value": row, "metric": "loss"}) for row in rows]
+    return fit_many(tables, "chinchilla", replicates=0)
 
 
 @lru_cache(maxsize=1)

@@ -1,5 +1,6 @@
 """The backtest of a table: forecasts of held-out models, compared with what they did and with every baseline."""
 
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,20 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
+from tasklaws.forecast.axis_tables import along
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
-from tasklaws.forecast.combine import History
-from tasklaws.forecast.engine import BACKWARD, forecast_tables
+from tasklaws.forecast.choices import choose, panels_of
+from tasklaws.forecast.combine import History, histories
+from tasklaws.forecast.crowd import CROWD
+from tasklaws.forecast.engine import BACKWARD, BEHIND, forecast_tables
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS
-from tasklaws.forecast.panel import Panel, build_panels, compact
+from tasklaws.forecast.panel import AXES, AxisName, Panel, compact
 from tasklaws.forecast.verdict import BELOW_CHANCE, UNKNOWN_ITEMS, UNKNOWN_STDERR
 from tasklaws.frames.csv_files import matching
-from tasklaws.stats.links import LEAST
+from tasklaws.frames.user_tables import some
 from tasklaws.stats.scores import interval_figures, rounded
-from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS, POINTS, SIZES, losses
+from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS, POINTS
+from tasklaws.tabular.numbers import iso_days
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,12 +38,10 @@ _DOUBTS = {
     UNKNOWN_STDERR: "the stderr of a loss is unknown, so no step or turn is called",
     BELOW_CHANCE: "scores are far below the chance stated for them: is it right?",
 }
-_LARGEST_LOSS = float(np.exp(50))  # that a forecast can have (stats.links)
 _OF_LOSSES = {method.name for method in (*LOSS_METHODS, *LOSS_BASELINES)}
+_OF_CROWDS = {method.name for method in CROWD}  # where these are combined, others are left out by choice
 Tables = tuple[pd.DataFrame, pd.DataFrame]
 Figures = dict[str, Any]  # JSON: numbers by name, and such of parts by their name
-_MOST_CELLS = 100_000  # tasks times models that are forecast together: about a gigabyte
-_MOST_WORK = 3e10  # tasks times models to the fourth (a model's origin costs their cube): about an hour
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,10 +49,11 @@ class Backtest(Result):
     """Forecasts of held-out models, with what they did.
 
     `forecasts` has a row a ladder, task, metric and held-out model: predicted, lower and upper (90%), observed,
-    verdict, evidence. `methods` has the same of each single method and baseline."""
+    verdict, evidence. `methods` has the same of each single method and baseline. `notes` say what was left out."""
 
     forecasts: pd.DataFrame
     methods: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def figures(self) -> Figures:
@@ -55,23 +61,18 @@ class Backtest(Result):
         return _figures(self.forecasts, self.methods)
 
     def summary(self) -> str:
-        """What the table lacked or gainsaid, how many forecasts look backward, and how good they were."""
-        lines = []
+        """What was left out, what the table lacked or gainsaid, how many forecasts look backward, and how good they
+        were."""
+        lines = list(self.notes)
         named, used = {method.name for method in (*METHODS, *BASELINES)}, set(self.methods["method"])
-        if named - used and used - _OF_LOSSES:
+        if named - used and used - _OF_LOSSES and not used >= _OF_CROWDS:
             lines.append(
                 f"the table lacks what these need (losses, tokens, chance ...): {', '.join(sorted(named - used))}"
             )
-        lines += _doubts(self.forecasts)
+        lines += doubts(self.forecasts)
+        lines.append(rests_on(self.forecasts))
         count, found = len(self.forecasts), self.figures
-        backward = int(self.forecasts["evidence"].str.endswith(BACKWARD).sum())
-        if backward:
-            behind = (
-                "no later than the latest"
-                if self.forecasts[list(SIZES)].isna().all(axis=None)
-                else "smaller than the largest"
-            )
-            lines.append(f"{backward} of {count} forecasts are of models {behind} known one: see `evidence`")
+        lines += backward_lines(self.forecasts, "forecasts")
         if found["n"]:
             worth = f"mean error {found['mae']:.4f}, 90% intervals hold {found['coverage']:.1%}"
         else:
@@ -79,8 +80,8 @@ class Backtest(Result):
         return "\n".join([*lines, f"{count} forecasts: {worth}"])
 
     def to_dict(self) -> Figures:
-        """`figures`, in plain JSON types; the rows are `forecasts` and `methods`."""
-        return self.figures
+        """`figures` and the notes, in plain JSON types; the rows are `forecasts` and `methods`."""
+        return {**self.figures, "notes": list(self.notes)} if self.notes else self.figures
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw predicted values with their 90% intervals against observed ones, coloured by verdict."""
@@ -91,7 +92,24 @@ class Backtest(Result):
         return ax
 
 
-def _doubts(forecasts: pd.DataFrame) -> Iterator[str]:
+def rests_on(forecasts: pd.DataFrame) -> str:
+    """How many forecasts of the same ladder the intervals rest on (`combine.interval_tests`)."""
+    alone, most = int((forecasts["n_tests"] == 0).sum()), int(forecasts["n_tests"].max())
+    if not most:
+        return "intervals rest on other ladders alone: from four known models on, on earlier forecasts too"
+    own = f"intervals rest on other ladders and on up to {most} earlier forecasts of each task's ladder"
+    return f"{own}; {alone} rest on other ladders alone" if alone else own
+
+
+def backward_lines(forecasts: pd.DataFrame, what: str) -> Iterator[str]:
+    """How many forecasts are of models no later than the known ones, by the words in which `evidence` says so."""
+    for behind in dict.fromkeys(BEHIND.values()):
+        count = int(forecasts["evidence"].str.endswith(f"{behind}: {BACKWARD}").sum())
+        if count:
+            yield f"{count} of {len(forecasts)} {what} are of models {behind.replace('model', 'one')}: see `evidence`"
+
+
+def doubts(forecasts: pd.DataFrame) -> Iterator[str]:
     """What the evidence says of the table's own columns, a line each, with the tasks that it concerns."""
     for said, meaning in _DOUBTS.items():
         tasks = sorted(forecasts.loc[forecasts["evidence"].str.contains(said, regex=False), "task"].unique())
@@ -109,14 +127,22 @@ def backtest(
     holdout: str | None = None,
     metric: str | None = None,
     tasks: Sequence[str] = (),
+    axis: AxisName | None = None,
+    since: str | None = None,
+    reveal: int = 0,
+    seed: int = 0,
 ) -> Backtest:
     """Forecast models of a table as if they were unknown, and compare with what they did.
 
     `table` is as `read_points` gives it. With `rolling` K, from each origin of at least `min_rungs` models on, the next
     K are forecast from the smaller ones; with `fit` and `holdout`, pandas queries over the columns, the models of one
     set of rows from another. `metric` is one name (default: all scores, or all losses where there is no score), `tasks`
-    names (default: all). Values and intervals are in the metric's units, intervals of 90%. Models of which none has a
-    size go by their `date`, those of one day together. Unknown `n_items` make intervals wider and no step: see
+    names (default: all). Values and intervals are in the metric's units, intervals of 90%. `axis` places the models:
+    size (the default; where none has one, date), date, loss (a column `loss` of validation losses), n_tokens or step:
+    of these each run is a ladder of its own and its checkpoints are the models. By date, models of one day are forecast
+    together, each from those that are surely earlier; `since` (a date) says which are forecast. With `reveal` K, K of
+    each wanted model's scores, drawn by `seed`, are given and the others alone are forecast; a model of K or fewer is
+    left out. Unknown `n_items` make intervals wider and no step: see
     `evidence`. A query that is none, names that the table lacks, a model of two sizes or of none, and nothing to
     forecast raise TasklawsError. Method and sources: docs/forecasting.md.
 
@@ -133,68 +159,71 @@ def backtest(
     lacking = [column for column in POINTS.columns if column not in table]
     if lacking:
         raise TasklawsError(f"the table has no column {lacking[0]!r}: read_points gives all that a backtest needs")
+    if axis is not None and axis not in AXES:
+        raise TasklawsError(f"axis {axis!r}: give {', '.join(AXES)}")
+    if since is not None and (rolling is None or axis not in (None, "date")):
+        raise TasklawsError("since goes with rolling and the axis date: which later models are to be forecast?")
+    if reveal < 0:
+        raise TasklawsError(f"reveal is {reveal}: give 0 or more")
     if (rolling is None) == (fit is None or holdout is None) or (rolling is not None and (fit or holdout)):
         raise TasklawsError("give either fit and holdout, or rolling: which models are to be forecast?")
     for name, value in (("rolling", rolling), ("min_rungs", min_rungs)):
         if value is not None and value < 1:
             raise TasklawsError(f"{name.replace('_', '-')} is {value}: give 1 or more")
-    metrics = _choose_metrics(table, metric)
-    table = _choose_tasks(table, tasks, metrics)
-    _refuse_odd_losses(table)
+    table, metrics = choose(table, metric, tasks)
+    asked = Asked(axis or ("size" if since is None else "date"), since, reveal, seed)
+    table, notes = along(table, asked.axis)
     if fit is not None and holdout is not None:
-        return Backtest(*split_backtest(table, metrics, fit, holdout))
-    assert rolling is not None
-    return Backtest(*rolling_backtest(table, metrics, rolling, min_rungs))
+        forecasts, methods = split_backtest(table, metrics, fit, holdout, asked, notes)
+    else:
+        assert rolling is not None
+        forecasts, methods = rolling_backtest(table, metrics, rolling, min_rungs, asked, notes)
+    return Backtest(forecasts, methods, tuple(notes))
 
 
-def _choose_metrics(table: pd.DataFrame, metric: str | None) -> list[str]:
-    """The metric asked for; else all scores of the table, or all losses where it has no score."""
-    found = sorted(map(str, table["metric"].unique()))
-    if metric is not None:
-        if metric not in found:
-            raise TasklawsError(f"metric {metric!r} is not in the table: it has {', '.join(found)}")
-        return [metric]
-    scores = set(map(str, table.loc[~losses(table), "metric"].unique()))
-    return sorted(scores) or found
+@dataclass(frozen=True)
+class Asked:
+    """What places the models, from which day on they are forecast, how many of each one's scores are given (`reveal`)
+    and the seed by which these are drawn."""
+
+    axis: AxisName = "size"
+    since: str | None = None
+    reveal: int = 0
+    seed: int = 0
+
+    @property
+    def first_day(self) -> float:
+        """`since` in days from 1970; of a month or year its first."""
+        if self.since is None:
+            return -np.inf
+        coarse = re.fullmatch(r"\d{4}(-\d{2})?", self.since)
+        first = f"{self.since}-01-01"[:10] if coarse else self.since
+        days, _ = iso_days(pd.Series([first], index=["since"], name="date"))
+        return float(np.datetime64(days.iloc[0], "D").astype("int64"))
+
+    def draw(self, panel: Panel, asked: NDArray[np.bool_], target: int) -> Array | None:
+        """The values of the drawn tasks, (tasks,), NaN of the others; None of a model that has no more than those."""
+        own = np.flatnonzero(np.isfinite(panel.value[:, target]) & asked)
+        if len(own) <= self.reveal:
+            return None
+        rng = np.random.default_rng([self.seed, zlib.crc32(f"{panel.ladder} {panel.models[target]}".encode())])
+        drawn = rng.choice(own, self.reveal, replace=False)
+        found = np.full(len(panel.tasks), np.nan)
+        found[drawn] = panel.value[drawn, target]
+        return found
 
 
-def _choose_tasks(table: pd.DataFrame, tasks: Sequence[str], metrics: list[str]) -> pd.DataFrame:
-    """The table without other tasks' rows of `metrics` (their losses still serve); an unknown task raises."""
-    if not tasks:
-        return table
-    known = table["task"].unique()
-    for task in tasks:
-        if task not in known:
-            raise TasklawsError(f"task {task!r} is not in the table: it has {', '.join(sorted(known))}")
-    return table[table["task"].isin(tasks) | ~table["metric"].isin(metrics)]
+_PLAIN = Asked()
 
 
-def _refuse_odd_losses(table: pd.DataFrame) -> None:
-    """Raise TasklawsError where losses are so large or small that a forecast, which is of their logarithm, has none."""
-    found = table[losses(table)]
-    typical = found.groupby(["task", "metric"])["value"].median()
-    odd = typical[(typical > 0) & ~typical.between(LEAST, _LARGEST_LOSS)]
-    if len(odd):
-        task, metric = odd.index[0]
-        raise TasklawsError(
-            f"{metric} of {task} is {odd.iloc[0]:.3g} at the median: losses from {LEAST:g} to "
-            f"{_LARGEST_LOSS:.3g} are forecast: give them in another unit"
-        )
-
-
-def _panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
-    """The panels of a table, those of very many tasks in parts; a ladder that would take too long raises."""
-    found = []
-    for panel in build_panels(table, metrics):
-        n_tasks, n_models = panel.value.shape
-        if n_tasks * float(n_models) ** 4 > _MOST_WORK:
-            what = f"{n_tasks} tasks of {n_models} models"
-            raise TasklawsError(f"ladder {panel.ladder}: {what} are too many at once: choose tasks, or fewer models")
-        found += panel.parts(-(-n_tasks * n_models // _MOST_CELLS))
-    return found
-
-
-def split_backtest(table: pd.DataFrame, metrics: list[str], fit: str, holdout: str) -> Tables:
+def split_backtest(
+    table: pd.DataFrame,
+    metrics: list[str],
+    fit: str,
+    holdout: str,
+    asked: Asked = _PLAIN,
+    notes: list[str] | None = None,
+) -> Tables:
     """Forecast the models of the rows that `holdout` matches from the rows that `fit` matches; others are not used.
 
     A model on both sides raises; of held-out rows nothing but the sizes is used, and what is asked of them is what the
@@ -209,58 +238,118 @@ def split_backtest(table: pd.DataFrame, metrics: list[str], fit: str, holdout: s
     curve = table.groupby(["ladder", "task", "metric"], sort=False).ngroup()
     wanted &= curve.isin(curve[learned].unique())
     held = table.loc[wanted, pair].drop_duplicates()
-    jobs = []
-    for panel in _panels(table[learned | wanted], metrics):
-        ordered, n_known = panel.held_last(held.loc[held["ladder"] == panel.ladder, "model"].tolist())
-        if 0 < n_known < len(ordered.models):
-            jobs.append((ordered, n_known, range(n_known, len(ordered.models))))
+    panels = [
+        panel.held_last(held.loc[held["ladder"] == panel.ladder, "model"].tolist())
+        for panel in panels_of(table[learned | wanted], metrics, asked.axis)
+    ]
+    panels = [(panel, known) for panel, known in panels if known]
+    jobs = [
+        (history, known, range(known, len(history.panel.models)))
+        for history, (_, known) in zip(histories(panels), panels, strict=True)
+        if known < len(history.panel.models)
+    ]
     if not jobs:
         raise TasklawsError(
             "nothing to forecast: no task of fit's rows was asked of a model of holdout's in the same ladder"
         )
-    return _forecast_all(((History(panel), known, targets) for panel, known, targets in jobs), len(jobs))
+    return _forecast_all(jobs, len(jobs), asked, notes)
 
 
-def rolling_backtest(table: pd.DataFrame, metrics: list[str], ahead: int, min_rungs: int) -> Tables:
-    """For every origin from `min_rungs` on: from the smallest models, forecast the next `ahead`."""
-    panels = _panels(table, metrics)
+def rolling_backtest(
+    table: pd.DataFrame,
+    metrics: list[str],
+    ahead: int,
+    min_rungs: int,
+    asked: Asked = _PLAIN,
+    notes: list[str] | None = None,
+) -> Tables:
+    """For every origin from `min_rungs` on: from the first models, forecast the next `ahead`, or those of them that are
+    of the day `asked.since` or later."""
+    panels = panels_of(table, metrics, asked.axis)
     most = max((len(panel.models) for panel in panels), default=0)
     if most <= min_rungs:
         remedy = "give a smaller min-rungs" if most > 1 else "give at least two models of one ladder"
         raise TasklawsError(
             f"nothing to forecast: no ladder has more than {most} models, min-rungs is {min_rungs}: {remedy}"
         )
+    early = [
+        name
+        for panel in panels
+        for name, known, day in zip(panel.models, panel.earlier, panel.days, strict=True)
+        if known < min_rungs and day >= asked.first_day
+    ]
+    if asked.since is not None and early and notes is not None:
+        few = f"fewer than {min_rungs} (min-rungs) models are surely earlier"
+        notes.append(f"left out {some(dict.fromkeys(early), 3, str)}: {few}")
+    asked_of = [_origins(panel, ahead, min_rungs, asked.first_day) for panel in panels]
     jobs = (
-        (history, origin, _next(history.panel, origin, ahead))
-        for history in map(History, panels)
-        for origin in range(min_rungs, len(history.panel.models))
-        if history.panel.is_origin(origin)
+        (history, origin, targets)
+        for history, origins in zip(map(History, panels), asked_of, strict=True)
+        for origin, targets in origins.items()
     )
-    return _forecast_all(jobs, sum(max(len(panel.models) - min_rungs, 0) for panel in panels))
+    return _forecast_all(jobs, sum(map(len, asked_of)), asked, notes)
 
 
-def _next(panel: Panel, origin: int, ahead: int) -> range:
-    """The `ahead` models from number `origin` on, and those of the same day as the last of them where dates order."""
-    count = len(panel.models)
-    end = min(origin + ahead, count)
-    return range(origin, next((number for number in range(end, count) if panel.is_origin(number)), count))
+def _origins(panel: Panel, ahead: int, min_rungs: int, first_day: float) -> dict[int, list[int]]:
+    """By how many models are known, `min_rungs` or more, the models to be forecast from them, where there are any."""
+    numbers = [int(number) for number in np.unique(panel.earlier) if number >= min_rungs]
+    targets = {number: _next(panel, number, ahead, first_day) for number in numbers}
+    return {number: found for number, found in targets.items() if found}
 
 
-def _forecast_all(jobs: Iterable[tuple[History, int, range]], count: int) -> Tables:
-    """The tables of `forecast_tables` for `count` histories, origins and targets, sorted."""
-    found = []
+def _next(panel: Panel, origin: int, ahead: int, first_day: float) -> list[int]:
+    """The next `ahead` models after the first `origin`, where dates order with those of the same day as the last of
+    them, less those before `first_day`."""
+    earlier = panel.earlier
+    later = np.flatnonzero(earlier >= origin)
+    later = later[np.argsort(earlier[later], kind="stable")]
+    if len(later) > ahead:
+        later = later[earlier[later] <= earlier[later[ahead - 1]]]
+    return [int(number) for number in later if not panel.days[number] < first_day]
+
+
+def _forecast_all(
+    jobs: Iterable[tuple[History, int, Sequence[int]]], count: int, asked: Asked, notes: list[str] | None
+) -> Tables:
+    """The tables of `forecast_tables` for `count` histories, origins and targets, sorted, and what is left out."""
+    found: list[Tables] = []
+    lost, few = set(), []
     with progress("backtest", count) as advance:
-        for job in jobs:
-            found.append(forecast_tables(*job))
+        for history, origin, targets in jobs:
+            panel, known = history.panel, history.known(origin).asked
+            seen = np.isfinite(panel.value[:, list(targets)]).any(axis=1)
+            lost |= {panel.tasks[row][0] for row in np.flatnonzero(seen & ~known)}
+            given: dict[int, Array] = {}
+            if asked.reveal:
+                drawn = {target: asked.draw(panel, known, target) for target in targets}
+                given = {target: values for target, values in drawn.items() if values is not None}
+                few += [panel.models[target] for target in targets if target not in given]
+                targets = list(given)
+            if len(targets):
+                found.append(forecast_tables(history, origin, targets, given=given))
             advance()
     if not found:
-        raise TasklawsError(
-            "nothing to forecast: all models behind the first min-rungs are of the same day as the last"
-        )
+        raise TasklawsError(f"nothing to forecast: {_why_nothing(asked, few)}")
     forecasts, methods = (pd.concat(part) for part in zip(*found, strict=True))
+    if asked.reveal:  # of other tasks the wanted model has no score that could be one of the others
+        forecasts = forecasts.dropna(subset="observed")
+        methods = methods.merge(forecasts[BACKTEST_FORECASTS.keys])
+    if notes is not None:
+        notes += [f"left out {some(sorted(lost), 3, str)}: tasks that no earlier model has"] if lost else []
+        notes += [f"left out {some(dict.fromkeys(few), 3, str)}: {asked.reveal} scores or fewer"] if few else []
+        each = f"{asked.reveal} score{'s' if asked.reveal > 1 else ''} of each model"
+        notes += [f"given: {each}, drawn by seed {asked.seed}"] if asked.reveal else []
     return BACKTEST_FORECASTS.pick(forecasts).sort_values(BACKTEST_FORECASTS.keys, ignore_index=True), (
         BACKTEST_METHODS.pick(methods).sort_values(BACKTEST_METHODS.keys, ignore_index=True)
     )
+
+
+def _why_nothing(asked: Asked, few: list[str]) -> str:
+    if few:
+        return f"no wanted model has more than {asked.reveal} scores of tasks that earlier ones have: reveal fewer"
+    if asked.since is not None:
+        return f"no model with min-rungs earlier ones is of {asked.since} or later: give an earlier since"
+    return "all models behind the first min-rungs are of the same day as the last"
 
 
 def half(task: str) -> str:

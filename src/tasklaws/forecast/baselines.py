@@ -1,15 +1,19 @@
 """Baselines: the last rung, chance, and published methods, which the combination has to beat."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.axes import chinchilla
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction, size_column
 from tasklaws.laws.fitting import fit_many
+from tasklaws.tables import SIZES
 
+_LAST = 5
 _FEWEST_POINTS = 3  # fewer: no curve is fitted
 
 
@@ -31,6 +35,46 @@ class RepeatLast:
 
 
 @dataclass(frozen=True)
+class BestSoFar:
+    """The best value of any known model; its sd is how far each known model was from the best before it."""
+
+    name: str = "best_so_far"
+
+    def __call__(self, known: Panel, wanted: Panel) -> Prediction:
+        return _by_task(known, wanted, np.minimum.accumulate if known.loss else np.maximum.accumulate)
+
+
+@dataclass(frozen=True)
+class MedianOfLastFive:
+    """The median of the five last known models that were asked the task; its sd is how far each known model was from
+    that of the five before it."""
+
+    name: str = "median_of_last_five"
+
+    def __call__(self, known: Panel, wanted: Panel) -> Prediction:
+        return _by_task(known, wanted, _running_median)
+
+
+def _running_median(z: Array) -> Array:
+    """At each place the median of the last five values up to there."""
+    ragged = [float(np.median(z[: end + 1])) for end in range(min(len(z), _LAST - 1))]
+    return np.array([*ragged, *np.median(sliding_window_view(z, _LAST), axis=1)] if len(z) >= _LAST else ragged)
+
+
+def _by_task(known: Panel, wanted: Panel, running: Callable[[Array], Array]) -> Prediction:
+    """The last place of what runs along each task's known values; its sd is the root mean square of what came next
+    less it, a task's own counting as much as two of all tasks'."""
+    z = known.link.of(known.value, known.items)
+    each = [row[np.isfinite(row)] for row in z]
+    said = [running(row) for row in each]
+    squares = [(row[1:] - place[:-1]) ** 2 for row, place in zip(each, said, strict=True)]
+    together = np.concatenate(squares)
+    usual = float(together.mean()) if len(together) else known.link.unit**2
+    sd = np.array([np.sqrt((own.sum() + 2 * usual) / (len(own) + 2)) for own in squares])
+    return _same_for_all(wanted, np.array([place[-1] if len(place) else np.nan for place in said]), sd)
+
+
+@dataclass(frozen=True)
 class Chance:
     """What a guess scores; nothing of a loss."""
 
@@ -44,15 +88,15 @@ class Chance:
 
 @dataclass(frozen=True)
 class Curve:
-    """One law of each task along compute (or n_params, where compute is unknown, or compute's usual growth by date,
-    where that is too): a logistic from chance for scores, a power law with floor for losses; the tasks apart, by
+    """One law of each task along compute (or n_params, where compute is unknown, or what stands for compute on another
+    axis: `Panel.scale`): a logistic from chance for scores, a power law with floor for losses; the tasks apart, by
     binomial or Huber fit."""
 
     name: str
 
     def __call__(self, known: Panel, wanted: Panel) -> Prediction | None:
         column = size_column(known, wanted)
-        axis = "train_flops" if column == "date" else column
+        axis = column if column in SIZES else "train_flops"
         inputs = {axis: np.broadcast_to(known.scale(column), known.value.shape)}
         return _fitted(known, "power" if known.loss else "logistic", {axis: wanted.scale(column)}, inputs, axis)
 

@@ -4,34 +4,36 @@ At an origin the first rungs are known and later ones forecast. Every pair of an
 known rungs is a test that needs no held-out result. Pairs count by how alike their gap in ln size is to that of the
 forecast in question, and by how recent they are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES, RepeatLast
+from tasklaws.forecast.calibration import Test, drift, ladder_scale, predictive, task_scale
+from tasklaws.forecast.company import in_company
+from tasklaws.forecast.crowd import CROWD, CROWD_BASELINES, crowd_tests, is_crowd, joint, shared_errors, weigh
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS, noise_share, predictions
-from tasklaws.forecast.panel import Forecaster, Panel, Prediction
-from tasklaws.stats.links import NODE_WEIGHTS, NODES
+from tasklaws.forecast.panel import Forecaster, Panel, Prediction, axis_of
+from tasklaws.forecast.revealed import Joint
+from tasklaws.forecast.weighing import mix, weights_by_error
+from tasklaws.stats.links import NODE_WEIGHTS, NODES, Link
+from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.proportions import next_rung_variance
 
 LEAST_RUNGS = 3  # fewer: only the last rung can be repeated
-_SHARPNESS = 6.0  # weights go as relative error to the minus this
-_OWN = 10.0  # a task's own errors count as much as all tasks' once it has this weight of pairs
-_EVEN = 2.0  # and equal weights as much as errors at this weight of pairs
 _ALIKE = 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
 _FADING = 0.92  # weight of a pair for each rung that it is older
-_BELIEF = 20.0  # weight of the belief that intervals are right as they are
-_LEAST_ERROR = 0.002  # two errors this far apart are hardly different
+_AHEAD = 3  # rungs ahead of an origin that count as tests of intervals
 
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """The combined forecast, each (tasks, targets) on the panel's link scale: `mean`, `sd` (without the target's own
-    items), `noise` (sd of their sampling), `overlap` (sd by their sharing skills), `scale` by which backtests widen the
-    interval; `weights` (methods, tasks) of `methods`."""
+    """The combined forecast of a target, each (tasks,) on the panel's link scale: `mean`, `sd` (without its own items),
+    `noise` (sd of their sampling), `overlap` (sd by their sharing skills), `scale` by which calibration widens
+    the interval, and `n_tests`, on how many earlier tests of the same ladder that rests; `weights` (methods, tasks) of
+    `methods`."""
 
     mean: Array
     sd: Array
@@ -40,30 +42,65 @@ class Forecast:
     scale: Array
     weights: Array
     methods: tuple[str, ...]
+    n_tests: int = 0
 
     @property
     def width(self) -> Array:
-        """Standard deviation of the observation."""
+        """What stands for the standard deviation of the observation: a normal of it has the same 90% interval."""
         return np.asarray(self.scale * np.hypot(np.hypot(self.sd, self.noise), self.overlap))
+
+    @property
+    def sampling(self) -> Array:
+        """The part of `width` that is the sampling of the target's own items, and their overlap."""
+        return np.asarray(self.scale * np.hypot(self.noise, self.overlap))
+
+    @property
+    def equivalent_items(self) -> Array:
+        """How many items of the task, asked of the wanted model itself, would tell its score as well: on the arcsine
+        scale n items have a variance of 1 / n, whatever the score; of a loss, it is (loss / sd)^2."""
+        return np.asarray(1 / np.maximum(self.width**2 - (self.scale * self.noise) ** 2, 1e-12))
 
     @property
     def widening(self) -> Array:
         """By what factor overlap makes it wider."""
-        return np.asarray(self.width / (self.scale * np.hypot(self.sd, self.noise)))
+        return np.asarray(self.width / np.maximum(self.scale * np.hypot(self.sd, self.noise), 1e-12))
+
+    def predictive(self, link: Link) -> Predictive:
+        """The distribution of the observation."""
+        return predictive(link, self.mean, self.width)
 
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """Predictions of the later models of a panel when only the first so many are known, each computed once."""
+    """Predictions of the later models of a panel when only the first so many are known, each computed once.
+
+    `pool` holds histories of all ladders in whose company the panel is, of their known models alone: their tests count
+    with its own. `given` (tasks, models) are revealed scores of wanted models, NaN of the others: they say more of the
+    model's other tasks, and are not forecast."""
 
     panel: Panel
     _predicted: dict[tuple[str, int], dict[str, Prediction]] = field(default_factory=dict)
     _combined: dict[tuple[int, int], Forecast] = field(default_factory=dict)
+    _settled: dict[tuple[int, int], Forecast] = field(default_factory=dict)
+    pool: tuple["History", ...] = ()
+    given: Array | None = None
+    _crowds: dict[int, bool] = field(default_factory=dict)
 
     def with_n_eff(self, n_eff: float) -> "History":
         """The same with items worth `n_eff` independent tasks, on which predictions of single methods do not depend."""
         panel = replace(self.panel, n_eff=np.full_like(self.panel.n_eff, n_eff))
-        return History(panel, self._predicted)
+        return replace(self, panel=panel, _combined={}, _settled={})
+
+    def arranged(self, panel: Panel, until: int) -> "History":
+        """The same of a panel that holds some of these models, in another order behind the first `until`, which have
+        the same results in both: predictions from no more than these stay."""
+        place = {model: number for number, model in enumerate(self.panel.models)}
+        kept = {}
+        for (kind, origin), found in self._predicted.items():
+            if origin <= until:
+                columns = [place[model] - origin for model in panel.models[origin:]]
+                kept[kind, origin] = {name: one.of(columns) for name, one in found.items()}
+        return History(panel, kept)
 
     def known(self, origin: int) -> Panel:
         """The first `origin` models."""
@@ -73,9 +110,25 @@ class History:
         """Predictions of all models from number `origin` on, by each method that the table allows."""
         return self._predict("methods", origin, forecasters(self.panel) if origin >= LEAST_RUNGS else (RepeatLast(),))
 
+    def by_crowd_method(self, origin: int) -> dict[str, Prediction]:
+        """The same by the methods for models of many families; where the panel has company, by its own curves too."""
+        own = self.by_method(origin) if self.panel.company is not None and origin >= LEAST_RUNGS else {}
+        return self._predict("crowd", origin, CROWD) | own
+
+    def in_use(self, origin: int) -> dict[str, Prediction]:
+        """Predictions by the methods that `forecast` combines."""
+        return self.by_crowd_method(origin) if self.is_crowd(origin) else self.by_method(origin)
+
+    def is_crowd(self, origin: int) -> bool:
+        """Whether the first `origin` models are of many families, or some scores of wanted models are revealed."""
+        if origin not in self._crowds:
+            self._crowds[origin] = self.given is not None or is_crowd(self.known(origin))
+        return self._crowds[origin]
+
     def by_baseline(self, origin: int) -> dict[str, Prediction]:
         """The same by each baseline that the table allows; all but repeat_last have no part in the combination."""
-        return self._predict("baselines", origin, LOSS_BASELINES if self.panel.loss else BASELINES)
+        usual = LOSS_BASELINES if self.panel.loss else BASELINES
+        return self._predict("baselines", origin, CROWD_BASELINES if self.is_crowd(origin) else usual)
 
     def _predict(self, kind: str, origin: int, of: Sequence[Forecaster]) -> dict[str, Prediction]:
         """From the first `origin` models and the later ones' sizes."""
@@ -89,6 +142,30 @@ class History:
         if (origin, target) not in self._combined:
             self._combined[origin, target] = combine(self, origin, target)
         return self._combined[origin, target]
+
+    def settled(self, origin: int, target: int) -> Forecast:
+        """The combination as other ladders would have it calibrated."""
+        if (origin, target) not in self._settled:
+            self._settled[origin, target] = settle(self, origin, target)
+        return self._settled[origin, target]
+
+    def residual(self, target: int, found: Forecast) -> Array:
+        """How far the target's known values lie above a forecast of it, on the link scale."""
+        return np.asarray(self.panel.link.of(self.panel.value[:, target], np.inf) - found.mean)
+
+
+def histories(panels: Sequence[tuple[Panel, int]]) -> list[History]:
+    """A history of each panel of a table, of which so many first models are known, those of few sizes in the company
+    of the other ladders' known models (`in_company`)."""
+    by_size = all(axis_of(panel) == "size" for panel, _ in panels)  # by date, others' known models may be later ones
+    beside = in_company(panels) if by_size else [panel for panel, _ in panels]
+    known = [
+        History(panel.select(np.arange(count)))
+        for panel, (_, count) in zip(beside, panels, strict=True)
+        if panel.company is not None
+    ]
+    pools = {loss: tuple(one for one in known if one.panel.loss == loss) for loss in (False, True)}
+    return [History(panel, pool=pools[panel.loss] if panel.company is not None else ()) for panel in beside]
 
 
 def forecasters(panel: Panel) -> Sequence[Forecaster]:
@@ -106,7 +183,7 @@ def sampling(known: Panel) -> Array:
     return np.where(bounded & (not known.loss), found, found * np.sqrt(noise_share(known)))
 
 
-def _gap(panel: Panel, origin: int, target: int) -> float:
+def size_gap(panel: Panel, origin: int, target: int) -> float:
     """How far a target lies beyond the largest known model, in ln size."""
     return max(float(panel.size[target] - panel.size[:origin].max()), 0.0)
 
@@ -154,23 +231,17 @@ def combine(history: History, origin: int, target: int) -> Forecast:
     middle, sd = mix(weights, mean, spread)
     known = history.known(origin)
     # A target among the known models is pinned by both its neighbours: overlap adds nothing.
-    beyond = _gap(history.panel, origin, target) > 0
+    beyond = size_gap(history.panel, origin, target) > 0
     overlap = overlap_sd(known, middle, sd) if beyond else np.zeros_like(middle)
     return Forecast(middle, sd, sampling(known), overlap, np.ones_like(middle), weights, names)
 
 
-def mix(weights: Array, mean: Array, sd: Array) -> tuple[Array, Array]:
-    """Mean and standard deviation of a mixture over the first axis."""
-    middle = (weights * mean).sum(axis=0)
-    return middle, np.sqrt((weights * (sd**2 + (mean - middle) ** 2)).sum(axis=0))
-
-
 def _pairs(panel: Panel, origin: int, target: int) -> Iterator[tuple[int, int, float]]:
     """(earlier origin, later rung, weight) of the tests that the first `origin` models allow, less the lightest."""
-    here = np.log1p(_gap(panel, origin, target))
+    here = np.log1p(size_gap(panel, origin, target))
     for start in filter(panel.is_origin, range(LEAST_RUNGS, origin)):
         for rung in range(start, origin):
-            apart = (np.log1p(_gap(panel, start, rung)) - here) / _ALIKE
+            apart = (np.log1p(size_gap(panel, start, rung)) - here) / _ALIKE
             weight = float(np.exp(-0.5 * apart**2)) * _FADING ** (origin - 1 - rung)
             if weight >= 1e-3:
                 yield start, rung, weight
@@ -191,37 +262,61 @@ def _method_weights(history: History, origin: int, target: int, names: tuple[str
         known = np.isfinite(error).all(axis=0)
         total[:, known] += weight * error[:, known]
         count += weight * known
-    tested = count > 0
-    if not tested.any():
-        return np.full_like(total, 1 / len(names))
-    error = total / np.maximum(count, 1e-12)
-    relative = error / (error.mean(axis=0) + _LEAST_ERROR)
-    of_all = np.average(relative[:, tested], axis=1, weights=count[tested])[:, None]
-    score = (count * relative + _OWN * of_all) / (count + _OWN)
-    score = (count * score + _EVEN) / (count + _EVEN)
-    raw = np.maximum(score, 1e-3) ** -_SHARPNESS
-    return np.asarray(raw / raw.sum(axis=0))
+    return weights_by_error(total, count)
 
 
 def forecast(history: History, origin: int, target: int) -> Forecast:
-    """The combination with its interval scaled so that it would have held 90% of the earlier tests of all tasks."""
-    panel = history.panel
+    """The combination with its mean moved by the ladder's drift, and its interval scaled task by task and so that it
+    would have held 90% of the earlier tests of all tasks (`calibration`)."""
+    if history.is_crowd(origin):
+        return _crowd_forecast(history, origin, target)
+    found = history.settled(origin, target)
+    tests = interval_tests(history, origin, target, history.settled)
+    return replace(found, scale=found.scale * ladder_scale(tests), n_tests=len(tests))
+
+
+def settle(history: History, origin: int, target: int) -> Forecast:
+    """The combination with its mean moved by the ladder's drift and each task's interval scaled as other ladders say,
+    before the factor of this ladder. Of losses, and of fewer than LEAST_RUNGS models, other ladders say nothing."""
     found = history.combined(origin, target)
-    sizes = norm.isf((1 - (np.arange(50) + 0.5) / 50) / 2)
-    residuals, weights = [sizes], [np.full(50, _BELIEF / 50)]
-    for start, rung, weight in _pairs(panel, origin, target):
-        if rung - start > 2:
-            continue
-        earlier = history.combined(start, rung)
-        off = np.abs(panel.link.of(panel.value[:, rung], np.inf) - earlier.mean) / earlier.width
-        off = off[np.isfinite(off)]
-        residuals.append(off)
-        weights.append(np.full(len(off), weight))
-    scale = _weighted_quantile(np.concatenate(residuals), np.concatenate(weights), 0.9) / norm.isf(0.05)
-    return replace(found, scale=np.full_like(found.mean, scale))
+    if origin < LEAST_RUNGS or history.panel.loss:
+        return found
+    tests = interval_tests(history, origin, target, history.combined)
+    gap = size_gap(history.panel, origin, target)
+    scale = task_scale(history.known(origin), found.sd, found.noise, gap, tests)
+    return replace(found, mean=found.mean + drift(tests), scale=scale)
 
 
-def _weighted_quantile(values: Array, weights: Array, level: float) -> float:
-    order = np.argsort(values)
-    reached = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][np.searchsorted(reached, level)])
+def interval_tests(
+    history: History, origin: int, target: int, forecast_of: Callable[[int, int], Forecast]
+) -> list[Test]:
+    """What earlier forecasts of the next rungs, as `forecast_of` an origin and a rung gives them, were worth."""
+    found = []
+    for start, rung, weight in _pairs(history.panel, origin, target):
+        if rung - start < _AHEAD:
+            earlier = forecast_of(start, rung)
+            found.append(Test(weight, history.residual(rung, earlier), earlier.width))
+    return found
+
+
+def _crowd_forecast(history: History, origin: int, target: int) -> Forecast:
+    """The combination where models are of many families: methods weighed and intervals scaled by spaced tests, after
+    the target's revealed scores. What scatters from model to model is in the methods' sd, the sampling of items too."""
+    by_method = history.by_crowd_method(origin)
+    names, place = tuple(by_method), target - origin
+    mean, sd = (np.stack([getattr(one, what)[:, place] for one in by_method.values()]) for what in ("mean", "sd"))
+    given = np.full(len(history.panel.tasks), np.nan) if history.given is None else history.given[:, target]
+    tests = crowd_tests(history, origin, target, names)
+    found = weigh(history.panel, mean, sd, shared_errors(by_method, place), history.panel.link.of(given, np.inf), tests)
+    none = np.zeros_like(found.mean)
+    scale = np.full_like(none, found.scale)
+    return Forecast(found.mean, found.sd, none, none, scale, found.weights, names, len(tests.weight))
+
+
+def joint_forecast(history: History, origin: int, target: int) -> Joint:
+    """The combination of all tasks of one model with what their errors have in common, for `Joint.given` and
+    `Joint.ask_first`."""
+    found = forecast(history, origin, target)
+    by_method = history.by_crowd_method(origin)
+    shared = shared_errors(by_method, target - origin)
+    return joint(found.mean, found.width, shared, crowd_tests(history, origin, target, tuple(by_method)))

@@ -11,11 +11,15 @@ from tasklaws.plotting import LIGHT, house_style, key_below, key_room, panel, sa
 from tasklaws.stats.scores import LEVEL, is_inside
 from tasklaws.tables import BACKTEST_FORECASTS
 
-_COLOURS = {  # of the verdicts, in the order of the key
+COLOURS = {  # of the verdicts, in the order of the key
     "lawful": LIGHT["outcome"],
-    "not enough rungs": LIGHT["fit"],
     "discontinuous": LIGHT["forecast"],
     "non-monotone": LIGHT["scale6"],
+    "not enough rungs": LIGHT["fit"],
+    "too few items": LIGHT["scale3"],
+    "too far": LIGHT["scale1"],
+    "noisy": LIGHT["error"],
+    "at the floor": LIGHT["wrong"],
     "no signal": LIGHT["chance"],
 }
 
@@ -37,14 +41,14 @@ def draw_predicted(axes: Axes, known: pd.DataFrame) -> dict[str, ErrorbarContain
     ends = known[["observed", "predicted"]].to_numpy(dtype=float)
     axes.axline((ends.min(), ends.min()), slope=1, color=LIGHT["muted"], linewidth=0.8)
     drawn: dict[str, ErrorbarContainer] = {}
-    for name in [name for name in _COLOURS if (known["verdict"] == name).any()]:
+    for name in [name for name in COLOURS if (known["verdict"] == name).any()]:
         part = known[known["verdict"] == name]
         drawn[name] = axes.errorbar(
             part["observed"],
             part["predicted"],
             yerr=np.maximum([part["predicted"] - part["lower"], part["upper"] - part["predicted"]], 0.0),
             fmt="o",
-            color=_COLOURS[name],
+            color=COLOURS[name],
             markersize=2.5,
             elinewidth=0.6,
             alpha=0.7,

@@ -1,6 +1,6 @@
 """The engine asked for the held-out rungs of the pipeline's ladder: nothing is read but fit observations and sizes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import train_flops
+from tasklaws.core.settings import Planned
 from tasklaws.forecast.baselines import RepeatLast
-from tasklaws.forecast.combine import Forecast, History, forecast, mix
-from tasklaws.forecast.engine import forecast_tables
+from tasklaws.forecast.combine import Forecast, History, forecast, size_gap
+from tasklaws.forecast.engine import forecast_tables, outlook
 from tasklaws.forecast.fits_file import FittedCurve
 from tasklaws.forecast.panel import build_panels
+from tasklaws.forecast.weighing import mix
 from tasklaws.points import to_points
-from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.rasch import forecast_items
 from tasklaws.tables import (
     BANDS,
@@ -23,6 +25,7 @@ from tasklaws.tables import (
     ITEM_FORECASTS,
     METHOD_FORECASTS,
     METRIC_RANGES,
+    PLANNED,
     SIZES,
 )
 
@@ -59,6 +62,18 @@ def forecast_ladder(observations: pd.DataFrame, sizes: pd.DataFrame) -> Forecast
     return Forecasts(FORECASTS.pick(table), METHOD_FORECASTS.pick(methods))
 
 
+def forecast_planned(observations: pd.DataFrame, planned: Mapping[str, Planned]) -> pd.DataFrame:
+    """Forecast every curve of the final `observations` of the fit rungs at every planned model (tables.PLANNED), which
+    is never trained or asked; without any an empty table."""
+    if not planned:
+        return PLANNED.frame([])
+    rows = [
+        (name, one.n_params, one.n_tokens, train_flops(one.n_params, one.n_tokens)) for name, one in planned.items()
+    ]
+    sizes = pd.DataFrame(rows, columns=["rung", *SIZES])
+    return PLANNED.pick(forecast_ladder(observations, sizes).table)
+
+
 def forecast_bands(observations: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFrame:
     """Forecasts of models of any size, from the smallest rung to _BAND_REACH times the largest (tables.BANDS): how a
     curve goes on, with the interval of a model of that size.
@@ -71,24 +86,24 @@ def forecast_bands(observations: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFr
     wanted = pd.DataFrame({"rung": models, "n_params": grid, "n_tokens": tokens, "train_flops": 6 * grid * tokens})
     parts = []
     for history, known, targets in _histories(observations, wanted):
-        panel = history.panel
+        panel, seen = history.panel, history.known(known)
         for target in targets:
             found = forecast(history, known, target)
             if panel.size[target] < panel.size[:known].max():
-                found = _without(RepeatLast().name, found, history, known, target)
-            lower, predicted, upper = Predictive.normal(panel.link, found.mean, found.width).interval
+                found = without(RepeatLast().name, found, history, known, target)
+            lower, predicted, upper = outlook(seen, size_gap(panel, known, target), found).interval
             part = pd.DataFrame(panel.tasks, columns=["task", "metric"])
             part = part.assign(ladder=panel.ladder, n_params=panel.n_params[target])
             parts.append(part.assign(predicted=predicted, lower=lower, upper=upper))
     return BANDS.pick(_in_pipeline_words(pd.concat(parts).assign(model="")))
 
 
-def _without(method: str, found: Forecast, history: History, known: int, target: int) -> Forecast:
+def without(method: str, found: Forecast, history: History, known: int, target: int) -> Forecast:
     """The combination less one method, unless there is no other: the last rung says nothing of smaller models."""
     kept = [place for place, name in enumerate(found.methods) if name != method]
     if not kept:
         return found
-    others = [history.by_method(known)[found.methods[place]] for place in kept]
+    others = [history.in_use(known)[found.methods[place]] for place in kept]
     mean, sd = (np.stack([getattr(one, name)[:, target - known] for one in others]) for name in ("mean", "sd"))
     middle, spread = mix(found.weights[kept] / found.weights[kept].sum(axis=0), mean, sd)
     return replace(found, mean=middle, sd=spread)

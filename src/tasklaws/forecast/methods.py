@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast import axes
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction
+from tasklaws.forecast.priors import kernel_shares
 from tasklaws.stats import gaussian_process as mixture
 from tasklaws.stats.links import ARCSINE, LOG, LOG_LOG, LOGIT, NODE_WEIGHTS, NODES, Link
 
@@ -27,8 +29,8 @@ class Method:
         if places is None:
             return None
         z = self.link.of(known.value, known.items)
-        noise = noise_share(known)[:, None] * self.link.variance(_steadied(known), known.items)
-        found = mixture.predict_targets(*places, z, noise, self.link)
+        noise = sampling_variance(known, self.link)
+        found = mixture.predict_targets(*places, z, noise, self.link, kernel_shares(self.link))
         return _to_prediction(found, self.link, known.link)
 
 
@@ -50,6 +52,12 @@ LOSS_METHODS = (
     Method("reducible_loss", axes.reducible_loss, LOG),
     Method("validation_loss", axes.validation_loss, LOG),
 )
+
+
+def sampling_variance(known: Panel, link: Link) -> Array:
+    """Variance of known values on a link's scale by what of the sampling of items differs between models, (tasks,
+    models)."""
+    return np.asarray(noise_share(known)[:, None] * link.variance(_steadied(known), known.items))
 
 
 def noise_share(panel: Panel) -> Array:
@@ -77,9 +85,18 @@ def predictions(forecasters: Sequence[Forecaster], known: Panel, wanted: Panel) 
     for forecaster in forecasters:
         some = forecaster(*parts)
         if some is not None:
-            mean, sd = np.full((2, len(asked), some.mean.shape[1]), np.nan)
-            mean[asked], sd[asked] = some.mean, some.sd
-            found[forecaster.name] = Prediction(mean, sd)
+            found[forecaster.name] = Prediction(
+                _of_all(some.mean, asked),
+                _of_all(some.sd, asked),
+                None if some.shared is None else _of_all(some.shared, asked),
+            )
+    return found
+
+
+def _of_all(of_asked: Array, asked: NDArray[np.bool_]) -> Array:
+    """Rows of the tasks that were asked, among NaN for the others."""
+    found = np.full((len(asked), *of_asked.shape[1:]), np.nan)
+    found[asked] = of_asked
     return found
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,16 +14,23 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.stats.links import ARCSINE, LOG, Link
 from tasklaws.stats.proportions import fill_items, known_items
 from tasklaws.tables import SIZES, losses
+from tasklaws.tabular.numbers import day_margins
 
 _PROBABILITIES = ("rc_soft", "probability")  # the probability given to the right answer, where a table has one
-_BY_TASK = ("value", "n_items", "n_eff", "chance", "checkpoint_noise")
-_BY_MODEL = (*_BY_TASK, "other_values")
+BY_TASK = ("value", "n_items", "n_eff", "chance", "checkpoint_noise")
+BY_MODEL = (*BY_TASK, "other_values")
 _NAMES = ["ladder", "model", "task", "metric"]
 _MEASURED = [*SIZES, "value", "stderr", "n_items", "n_eff", "chance"]
-_DERIVED = ["_days", "_loss"]  # columns that `compact` adds: days since 1970, whether less is better
+_DERIVED = ["_days", "_margin", "_loss"]  # columns that `compact` adds: days since 1970, give or take; less is better
+_OF_MODEL = (*SIZES, "_days", "_margin", "place")
+_MAKERS = ("maker", "group")  # columns that say who made a model, the first that a table has
 _GROWTH = 1.5 / 365.25  # e-folds of compute a day: 4.5 times a year, as frontier models' (Sevilla and Roldan 2024)
 _SAME = 1e-3  # sizes of one model that differ by a smaller share are one size, rounded
 _LATE = 2 / 3  # checkpoints from this share of a model's training on count as late
+_LOSS_EXPONENT = 0.05  # of the loss in compute (Kaplan et al. 2020, alpha_C,min): how many e-folds a loss is worth
+HIGHEST_LOSS = 100.0  # stands for no compute at all
+AxisName = Literal["size", "n_tokens", "step", "date", "loss"]
+AXES: tuple[AxisName, ...] = ("size", "n_tokens", "step", "date", "loss")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +40,15 @@ class Panel:
     `tasks` are (task, metric) pairs; `value`, `n_items`, `n_eff`, `chance` and `checkpoint_noise` have a row for each
     and a column for each of `models`, which are sorted by `size`; NaN where unknown. `n_items` is how many items a
     value is worth as far as the table says it (`known_items`); `items` bounds it where the table does not. `days` are
-    those from 1970 to a model's date. `n_eff` is how many independent tasks the items are worth, as far as it is known
-    at that model; where it is not, they count as independent.
+    those from 1970 to a model's date, and `margin` how many days it may be off either way (a month's or a year's middle
+    stands for it). `axis` is what places the models, and `place` where: tokens, steps or losses, on those axes.
+    `n_eff` is how many independent tasks the items are worth, as far as it is known at that model; where it is not,
+    they count as independent.
     `checkpoint_noise` is the variance of a late checkpoint's value around its neighbours' trend, on the link scale.
     `others` are the pairs of the ladder whose metric is a loss (`other_is_loss`) or the probability of the right
-    answer, and `other_values` their values: what may stand for a model's scale.
+    answer, and `other_values` their values: what may stand for a model's scale. `makers` say of each model who made it
+    ("" where unknown; none at all where the table does not say). `company` holds known models of other ladders that
+    were asked the same tasks, in the same order: they are never forecast, and no size of theirs orders anything.
     """
 
     ladder: str
@@ -56,6 +67,11 @@ class Panel:
     others: tuple[tuple[str, str], ...]
     other_is_loss: tuple[bool, ...]
     other_values: Array
+    makers: tuple[str, ...] = ()
+    company: "Panel | None" = None
+    axis: AxisName = "size"
+    margin: Array | None = None
+    place: Array | None = None
 
     @property
     def link(self) -> Link:
@@ -68,8 +84,18 @@ class Panel:
         return np.asarray(np.log(np.maximum(self.scale(size_column(self)), 1.0)))
 
     def scale(self, column: str) -> Array:
-        """Training FLOPs, parameters, or, on `date`, how many times compute grew since 1970: exp(_GROWTH days)."""
-        return np.exp(_GROWTH * self.days) if column == "date" else np.asarray(getattr(self, column))
+        """Training FLOPs, parameters, tokens or steps; on `date` how many times compute grew since 1970, exp(_GROWTH
+        days), and on `loss` the compute that is worth it, loss^(-1 / _LOSS_EXPONENT), times a constant."""
+        if column == "date":
+            return np.exp(_GROWTH * self.days)
+        if column == "loss":
+            return np.asarray((HIGHEST_LOSS / self._place) ** (1 / _LOSS_EXPONENT))
+        return self._place if column == self.axis else np.asarray(getattr(self, column))
+
+    @property
+    def _place(self) -> Array:
+        assert self.place is not None, self.axis
+        return self.place
 
     @cached_property
     def items(self) -> Array:
@@ -80,9 +106,22 @@ class Panel:
             found[row] = fill_items(self.value[row], found[row], self.size, loss=self.loss)
         return found
 
+    @property
+    def latest(self) -> Array:
+        """The last day on which each model may have come."""
+        return self.days if self.margin is None else self.days + self.margin
+
+    @cached_property
+    def earlier(self) -> NDArray[np.intp]:
+        """How many models, the first of the panel, are known before each: on an axis of dates those whose last possible
+        day lies before its first one, elsewhere all before it."""
+        if size_column(self) != "date":
+            return np.arange(len(self.models))
+        return np.searchsorted(self.latest, 2 * self.days - self.latest)
+
     def is_origin(self, number: int) -> bool:
-        """Whether the first `number` models are earlier than all others, where dates order them; sizes may be equal."""
-        return size_column(self) != "date" or bool(self.days[number - 1] < self.days[number])
+        """Whether the first `number` models are earlier than the next, where dates order them; sizes may be equal."""
+        return size_column(self) != "date" or bool(self.latest[number - 1] < self.latest[number])
 
     @cached_property
     def guess(self) -> Array:
@@ -117,9 +156,10 @@ class Panel:
 
     def of_tasks(self, wanted: NDArray[np.bool_]) -> "Panel":
         """The panel of some of its tasks."""
-        of_task = {name: getattr(self, name)[wanted] for name in _BY_TASK}
+        of_task = {name: getattr(self, name)[wanted] for name in BY_TASK}
         tasks = tuple(task for task, yes in zip(self.tasks, wanted, strict=True) if yes)
-        return replace(self, tasks=tasks, **of_task)
+        company = self.company and self.company.of_tasks(wanted)
+        return replace(self, tasks=tasks, company=company, **of_task)
 
     def parts(self, count: int) -> list["Panel"]:
         """The panel's tasks dealt out among so many panels, each with its own tasks' `others` and those of no task."""
@@ -136,8 +176,11 @@ class Panel:
     def select(self, models: NDArray[np.intp]) -> "Panel":
         """The panel of some of its models, by their index."""
         of_model = {name: getattr(self, name)[models] for name in (*SIZES, "days")}
-        of_cell = {name: getattr(self, name)[:, models] for name in _BY_MODEL}
-        return replace(self, models=tuple(self.models[index] for index in models), **of_model, **of_cell)
+        of_model |= {name: cells[models] for name in ("margin", "place") if (cells := getattr(self, name)) is not None}
+        of_cell = {name: getattr(self, name)[:, models] for name in BY_MODEL}
+        names = tuple(self.models[index] for index in models)
+        makers = tuple(self.makers[index] for index in models) if self.makers else ()
+        return replace(self, models=names, makers=makers, **of_model, **of_cell)
 
     def held_last(self, models: Sequence[str]) -> tuple["Panel", int]:
         """The panel with these models behind all others, and how many others there are."""
@@ -146,28 +189,48 @@ class Panel:
 
     def without_results(self) -> "Panel":
         """The panel in which nothing but the sizes is known of its models: what a forecast of them may see."""
-        return replace(self, **{name: np.full_like(getattr(self, name), np.nan) for name in _BY_MODEL})
+        return replace(self, **{name: np.full_like(getattr(self, name), np.nan) for name in BY_MODEL})
 
 
 def size_column(*panels: Panel) -> str:
-    """The first of `train_flops` and `n_params` that is known of every model of the panels, else `date`."""
+    """The panels' axis; of size the first of `train_flops` and `n_params` that is known of every model of the panels,
+    else `date`."""
+    if panels[0].axis != "size":
+        return panels[0].axis
     columns = ("train_flops", "n_params")
     known = (name for name in columns if all(np.isfinite(getattr(panel, name)).all() for panel in panels))
     return next(known, "date")
 
 
-def date_of(size: float) -> str:
-    """The day of a place on the axis `date` (`Panel.size`)."""
-    return str(np.datetime64(round(size / _GROWTH), "D"))
+def axis_of(panel: Panel) -> AxisName:
+    """What places the models: dates too where no size does."""
+    return "date" if size_column(panel) == "date" else panel.axis
+
+
+def place_in_words(axis: AxisName, size: float) -> str:
+    """A place on an axis (`Panel.size`) as people write it: a day, a loss, a size, tokens or steps."""
+    if axis == "date":
+        return str(np.datetime64(round(size / _GROWTH), "D"))
+    if axis == "loss":
+        return f"{HIGHEST_LOSS * np.exp(-_LOSS_EXPONENT * size):.3g}"
+    return f"{np.exp(size):.3g}"
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """Normal forecasts on the panel's link scale, each (tasks, targets): `mean` and `sd`, the latter without the
-    sampling of the target's own items."""
+    sampling of the target's own items. `shared` (tasks, targets, rank) is the part of the error that tasks have in
+    common, where a method knows it: the covariance of two tasks' errors is the product of their rows."""
 
     mean: Array
     sd: Array
+    shared: Array | None = None
+
+    def of(self, targets: Sequence[int]) -> "Prediction":
+        """The forecasts of some of the targets, in this order."""
+        chosen = list(targets)
+        shared = None if self.shared is None else self.shared[:, chosen]
+        return Prediction(self.mean[:, chosen], self.sd[:, chosen], shared)
 
 
 class Forecaster(Protocol):
@@ -179,9 +242,9 @@ class Forecaster(Protocol):
     def __call__(self, known: Panel, wanted: Panel) -> Prediction | None: ...
 
 
-def build_panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
+def build_panels(table: pd.DataFrame, metrics: list[str], axis: AxisName = "size") -> list[Panel]:
     """The panels of a table of points (as `read_points` gives it): for each ladder one of the `metrics` that are scores
-    and one of those that are losses.
+    and one of those that are losses; on the axes n_tokens, step and loss of a table as `axis_tables.along` gives it.
 
     Of each model the final checkpoint counts (the last one where none is final), averaged over seeds. Other metrics
     of the table are the panel's `others`: losses of the same task, losses of no task of the panel.
@@ -197,16 +260,22 @@ def build_panels(table: pd.DataFrame, metrics: list[str]) -> list[Panel]:
             if len(own):
                 others = (table["ladder"] == ladder) & ~table["is_final"] & table["metric"].isin(metrics)
                 checkpoints = table.loc[others & (table["_loss"] == loss), [*_NAMES, "step", "value"]]
-                panels.append(_panel(str(ladder), loss, own, rows, checkpoints))
+                makers = _makers(table, str(ladder))
+                panels.append(_panel(str(ladder), loss, own, rows, checkpoints, makers, axis))
     return panels
 
 
 def compact(table: pd.DataFrame) -> pd.DataFrame:
     """What panels are made of, names as categories: a tenth of the memory."""
     if not set(_DERIVED) <= set(table):
-        table = table.assign(_days=_days(table), _loss=_is_loss(table))
-    kept = [*_NAMES, "step", "is_final", *_MEASURED, *_DERIVED]
-    return table[[name for name in (*kept, "seed") if name in table]].astype(dict.fromkeys(_NAMES, "category"))
+        days, margin = _days(table)
+        table = table.assign(_days=days, _margin=margin, _loss=_is_loss(table))
+    if "place" not in table:
+        table = table.assign(place=np.nan)
+    kept = [*_NAMES, "step", "is_final", "place", *_MEASURED, *_DERIVED]
+    return table[[name for name in (*kept, *_MAKERS, "seed") if name in table]].astype(
+        dict.fromkeys(_NAMES, "category")
+    )
 
 
 def _is_loss(table: pd.DataFrame) -> pd.Series:
@@ -222,15 +291,18 @@ def _is_loss(table: pd.DataFrame) -> pd.Series:
     return found
 
 
-def _days(table: pd.DataFrame) -> "pd.Series | float":
-    """Days from 1970 to each row's `date` (ISO: a day, a month or a year, of which the first day counts)."""
+def _days(table: pd.DataFrame) -> "tuple[pd.Series | float, pd.Series | float]":
+    """Days from 1970 to each row's `date` (ISO), and how many it may be off either way: of a month or a year the middle
+    counts, here as where `date_margin` says that it stands for them."""
     if "date" not in table:
-        return np.nan
+        return np.nan, 0.0
     dates = pd.to_datetime(table["date"], format="ISO8601", errors="coerce", utc=True)
     bad = dates.isna() & table["date"].notna()
     if bad.any():
         raise TasklawsError(f"date {table.loc[bad, 'date'].iloc[0]!r}: give YYYY-MM-DD, YYYY-MM or YYYY")
-    return (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
+    margin = day_margins(table["date"])
+    days = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1) + margin
+    return days, table.get("date_margin", margin)
 
 
 def _finals(table: pd.DataFrame) -> pd.DataFrame:
@@ -241,11 +313,27 @@ def _finals(table: pd.DataFrame) -> pd.DataFrame:
         step = kept["step"].fillna(-1.0)
         runs = [kept[key] for key in (*_NAMES, "seed") if key in kept]
         kept = kept[step == step.groupby(runs, dropna=False).transform("max")]
-    return kept.groupby(_NAMES, sort=True)[[*_MEASURED, *_DERIVED]].mean().reset_index()
+    return kept.groupby(_NAMES, sort=True)[[*_MEASURED, "place", *_DERIVED]].mean().reset_index()
 
 
-def _panel(ladder: str, loss: bool, own: pd.DataFrame, rows: pd.DataFrame, checkpoints: pd.DataFrame) -> Panel:
-    sizes = _sizes(ladder, rows[rows["model"].isin(own["model"])])
+def _makers(table: pd.DataFrame, ladder: str) -> pd.Series:
+    """Who made each model of a ladder, by model; none where no column says."""
+    column = next((name for name in _MAKERS if name in table and table[name].notna().any()), None)
+    if column is None:
+        return pd.Series(dtype=object)
+    return table[table["ladder"] == ladder].groupby(table["model"].astype(str))[column].first().dropna()
+
+
+def _panel(
+    ladder: str,
+    loss: bool,
+    own: pd.DataFrame,
+    rows: pd.DataFrame,
+    checkpoints: pd.DataFrame,
+    makers: pd.Series,
+    axis: AxisName,
+) -> Panel:
+    sizes = _sizes(ladder, rows[rows["model"].isin(own["model"])], axis)
     others = rows[(rows["_loss"] == 1) | rows["metric"].isin(_PROBABILITIES)]
     kinds = others.groupby(["task", "metric"], observed=True)["_loss"].first()
     value, stderr, n_items = (_cells(own, column, sizes.index) for column in ("value", "stderr", "n_items"))
@@ -254,7 +342,9 @@ def _panel(ladder: str, loss: bool, own: pd.DataFrame, rows: pd.DataFrame, check
         loss=loss,
         tasks=_pairs(own),
         models=tuple(sizes.index.astype(str)),
-        **{name: sizes[name].to_numpy(dtype=float) for name in SIZES},
+        n_params=sizes["n_params"].to_numpy(dtype=float),
+        n_tokens=sizes["n_tokens"].to_numpy(dtype=float),
+        train_flops=sizes["train_flops"].to_numpy(dtype=float),
         days=sizes["_days"].to_numpy(dtype=float),
         value=value,
         n_items=known_items(value, stderr, n_items, loss),
@@ -264,22 +354,36 @@ def _panel(ladder: str, loss: bool, own: pd.DataFrame, rows: pd.DataFrame, check
         others=_pairs(others),
         other_is_loss=tuple(bool(kinds[pair]) for pair in _pairs(others)),
         other_values=_cells(others, "value", sizes.index),
+        makers=tuple(makers.reindex(sizes.index.astype(str)).fillna("").astype(str)) if len(makers) else (),
+        axis=axis,
+        margin=sizes["_margin"].fillna(0.0).to_numpy(dtype=float),
+        place=sizes["place"].to_numpy(dtype=float),
     )
 
 
-def _sizes(ladder: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """SIZES and `_days` of each model, in order of the first of FLOPs, parameters and date that is known of all.
+def _sizes(ladder: str, rows: pd.DataFrame, axis: AxisName) -> pd.DataFrame:
+    """_OF_MODEL of each model, in order of the axis; of size by the first of FLOPs, parameters and date that is known
+    of all, and of dates by the last day that may be meant.
 
     A model of two sizes, and one without a size or date among models with one, raise TasklawsError."""
-    by_model = rows.groupby("model", observed=True)[[*SIZES, "_days"]]
+    by_model = rows.groupby("model", observed=True)[[*_OF_MODEL]]
     sizes, least = by_model.max(), by_model.min()
     for name in SIZES:
         apart = sizes.index[sizes[name] - least[name] > _SAME * sizes[name]]
         if len(apart):
             two = f"{name} {least.loc[apart[0], name]:.6g} in some rows and {sizes.loc[apart[0], name]:.6g} in others"
             raise TasklawsError(f"ladder {ladder}: model {apart[0]} has {two}: keep one, or name two models")
+    sizes = sizes.assign(_latest=sizes["_days"] + sizes["_margin"].fillna(0.0)).rename_axis("model")
+    if axis != "size":
+        key = "_latest" if axis == "date" else "place"
+        without = sizes.index[sizes[key].isna()]
+        if len(without):
+            raise TasklawsError(
+                f"ladder {ladder}: model {without[0]} has no {axis}: give one of all models, or leave it out"
+            )
+        return sizes.sort_values([key, "model"], ascending=[axis != "loss", True])
     sized = sizes[["train_flops", "n_params"]].notna()
-    orders = ["train_flops", "n_params", *([] if sized.any(axis=None) else ["_days"])]
+    orders = ["train_flops", "n_params", *([] if sized.any(axis=None) else ["_latest"])]
     by = next((name for name in orders if sizes[name].notna().all()), None)
     if by is None:
         none = ~sized.any(axis=1)
@@ -290,7 +394,7 @@ def _sizes(ladder: str, rows: pd.DataFrame) -> pd.DataFrame:
         else:
             lacking, what = ~sized["n_params"], "lacks n_params, others train_flops"
         raise TasklawsError(f"ladder {ladder}: model {sizes.index[lacking][0]} {what}: give one of all models")
-    return sizes.rename_axis("model").sort_values([by, "n_params", "model"])
+    return sizes.sort_values([by, "n_params", "model"])
 
 
 def _checkpoint_noise(

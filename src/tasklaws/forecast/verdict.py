@@ -1,23 +1,36 @@
-"""Verdicts: may this curve be extrapolated at all? From the known rungs alone."""
+"""Verdicts: may this curve be extrapolated, and if not, why? From the known rungs and the forecast's width alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy.special import ndtri
 
 from tasklaws.core.arrays import Array
-from tasklaws.forecast.panel import Panel, date_of, size_column
+from tasklaws.forecast.floor import standing
+from tasklaws.forecast.panel import AxisName, Panel, axis_of, place_in_words
 from tasklaws.stats.jumps import LEAST_SIZES, SIGMA, SIGNIFICANCE, FoundStep, find_step, mean_by_size, sampling_p_value
 from tasklaws.stats.links import ARCSINE, LOG
-from tasklaws.stats.proportions import fill_items
+from tasklaws.stats.proportions import fill_items, neighbour_distances, scatter
 
-Verdict = Literal["lawful", "no signal", "discontinuous", "non-monotone", "not enough rungs"]
+Verdict = Literal[
+    "lawful",
+    "at the floor",
+    "no signal",
+    "discontinuous",
+    "non-monotone",
+    "not enough rungs",
+    "too few items",
+    "too far",
+    "noisy",
+]
 _ORDER = 0.6  # Kendall's tau between a curve and size from which on the relationship counts as consistent
 _RISE = 3.0  # the rise over the known rungs, in half-widths of the forecast's interval
 _PRECISE = 0.05  # the widest half-width of a forecast that is of use: 5 points of score, or 5% of a loss
 _AGREED = 0.7  # the same between size and what all tasks of the ladder share
 _DEEP = 0.25  # a turn this deep, as a share of a curve's range, counts however consistent the rest is
+_MEDIAN_DISTANCE = 0.6745  # the median of a normal's distance from its middle, by its standard deviation
+_STRIDE = 1.5  # a target so many of the ladder's usual gaps ahead is no longer its next rung
 UNKNOWN_ITEMS = "n_items is unknown"
 UNKNOWN_STDERR = "its stderr is unknown"
 BELOW_CHANCE = "far below its stated chance"
@@ -28,6 +41,18 @@ _MANY_ITEMS = 10_000  # behind a curve of unknown items, to see what it might be
 class Judgement:
     verdict: Verdict
     evidence: str
+
+
+@dataclass(frozen=True)
+class Width:
+    """How wide a forecast is, and of what: `half`, the half-width of its 90% interval (of a loss as a share of it);
+    on the link scale `sd`, its standard deviation, and `sampling`, that of the wanted model's own items; `gap`, how far
+    the wanted model lies beyond the largest known one in ln size."""
+
+    half: float
+    sd: float
+    sampling: float
+    gap: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,23 +68,22 @@ class KnownCurve:
     items_known: bool
     chance: float
     loss: bool
-    axis: Literal["size", "date"] = "size"
+    axis: AxisName = "size"
 
     def place(self, size: float) -> str:
-        """A point of the axis in words: a size, or a day."""
-        return date_of(size) if self.axis == "date" else f"{np.exp(size):.3g}"
+        """A point of the axis in words."""
+        return place_in_words(self.axis, size)
 
 
-def panel_verdicts(known: Panel, half_width: Array) -> list[Judgement]:
-    """The verdict on every task of the known models; `half_width` is that of each forecast's 90% interval (of a loss
-    as a share of it)."""
+def panel_verdicts(known: Panel, widths: Sequence[Width]) -> list[Judgement]:
+    """The verdict on every task of the known models, each with the width of its forecast."""
     agreed = _size_agreement(known)
-    axis: Literal["size", "date"] = "date" if size_column(known) == "date" else "size"
-    rows = zip(known.value, known.n_items, known.guess, half_width, strict=True)
+    axis = axis_of(known)
+    rows = zip(known.value, known.n_items, known.guess, widths, strict=True)
     found = []
-    for value, n_items, chance, half in rows:
+    for value, n_items, chance, width in rows:
         curve = replace(seen_curve(known.size, value, n_items, float(chance), known.loss), axis=axis)
-        judged = _curve_verdict(curve, float(half), agreed)
+        judged = _curve_verdict(curve, width, agreed)
         found.append(judged if curve.items_known else replace(judged, evidence=f"{judged.evidence}; {_unknown(curve)}"))
     return found
 
@@ -101,14 +125,17 @@ def _size_agreement(known: Panel) -> float:
     return _order(known.size, shared)[0]
 
 
-def _curve_verdict(curve: KnownCurve, half_width: float, agreed: float) -> Judgement:
+def _curve_verdict(curve: KnownCurve, width: Width, agreed: float) -> Judgement:
     """The verdict on one task; `agreed` is how well size orders what all tasks share."""
     if len(np.unique(curve.size)) < LEAST_SIZES:
         few = f"{len(np.unique(curve.size))} rungs of different {curve.axis}, {LEAST_SIZES} are needed"
         return Judgement("not enough rungs", few)
-    no_signal = _flat(curve) or _at_chance(curve)
-    if no_signal:
-        return Judgement("no signal", no_signal)
+    at_chance = _at_chance(curve)
+    if at_chance is not None:
+        return Judgement("no signal" if BELOW_CHANCE in at_chance else "at the floor", at_chance)
+    flat = _flat(curve)
+    if flat is not None:
+        return Judgement("no signal", flat)
     tau, p_value = _order(curve.size, -curve.z if curve.loss else curve.z)
     order = f"Kendall's tau with {curve.axis} {tau:+.2f}, p = {p_value:.2g}"
     broken = _broken(curve, tau, order)
@@ -122,10 +149,35 @@ def _curve_verdict(curve: KnownCurve, half_width: float, agreed: float) -> Judge
         whole = f"{curve.axis} does not order what the tasks of this ladder share: Kendall's tau {agreed:+.2f}"
         return Judgement("no signal", f"{whole}; of this task {tau:+.2f}")
     rise = _trend(curve)
-    precision = f"forecast +-{half_width:.3g}, the known rungs differ by {rise:.3g}; {order}"
-    if half_width > _PRECISE or rise < _RISE * half_width:
-        return Judgement("not enough rungs", f"a trend, but too few rungs or items to place the next one: {precision}")
-    return Judgement("lawful", precision)
+    precision = f"forecast +-{width.half:.3g}, the known rungs differ by {rise:.3g}; {order}"
+    if width.half <= _PRECISE and rise >= _RISE * width.half:
+        return Judgement("lawful", precision)
+    cause, shares = _widest_part(curve, width)
+    return Judgement(cause, f"a trend, but too wide a forecast: {precision}; {shares}")
+
+
+def _widest_part(curve: KnownCurve, width: Width) -> tuple[Verdict, str]:
+    """What makes a forecast wide, and the shares of its variance in words.
+
+    With v the sampling variance of the wanted model's items, s that of models about the curve (`scatter`, less what
+    sampling makes of it) and h the leverage of the ladder's next rung in a straight line, sampling's part is v (1 + h),
+    scatter's s (1 + h), and the rest is for how the curve goes on. Up to the next rung that is scatter too: models that
+    do not go on as those before them did."""
+    sizes = np.unique(curve.size)
+    stride = float(np.median(np.diff(sizes)))
+    ahead = curve.size.max() + stride - curve.size.mean()
+    passed_on = 1 + 1 / len(curve.size) + ahead**2 / max(float(((curve.size - curve.size.mean()) ** 2).sum()), 1e-12)
+    total = width.sd**2
+    sampling = min(width.sampling**2 * passed_on / total, 1.0)
+    wobble = scatter(curve.size, curve.z)
+    models = max(float(wobble.mean()) - width.sampling**2, 0.0) if len(wobble) else 0.0
+    models = min(models * passed_on / total, 1 - sampling)
+    rest = 1 - sampling - models
+    shares = f"of its variance {sampling:.0%} is sampling of items, {models:.0%} scatter of models, {rest:.0%} how the "
+    shares += f"curve goes on over {width.gap:.2g} e-folds"
+    if sampling >= max(models, rest):
+        return "too few items", shares
+    return ("too far" if rest > models and width.gap > _STRIDE * stride else "noisy"), shares
 
 
 def _broken(curve: KnownCurve, tau: float, order: str) -> Judgement | None:
@@ -133,7 +185,7 @@ def _broken(curve: KnownCurve, tau: float, order: str) -> Judgement | None:
     if not curve.items_known:
         sure = replace(curve, noise=np.full_like(curve.noise, _MANY_ITEMS**-0.5), items_known=True)
         found = _broken(sure, tau, order)
-        return found and Judgement("not enough rungs", f"{found.verdict}, unless it is noise: {found.evidence}")
+        return found and Judgement("too few items", f"{found.verdict}, unless it is noise: {found.evidence}")
     found_step = step(curve)
     if found_step is not None:
         between = " and ".join(map(curve.place, (found_step.before, found_step.after)))
@@ -153,19 +205,19 @@ def _flat(curve: KnownCurve) -> str | None:
 
 
 def _at_chance(curve: KnownCurve) -> str | None:
-    """Evidence that no rung is above chance, if none is (one-sided, Bonferroni over rungs); where the best is as far
-    below it, the chance itself is in doubt."""
-    if not np.isfinite(curve.chance) or curve.chance <= 0 or curve.loss:
+    """Evidence that no rung is above chance, if none is (`floor.standing`); where the best is as far below it, the
+    chance itself is in doubt."""
+    if curve.loss:
         return None
-    sd = np.sqrt(curve.chance * (1 - curve.chance) / curve.items)
-    above = float((curve.value.max() - curve.chance) / sd)
-    limit = -ndtri(SIGNIFICANCE / len(curve.value))
-    if above > limit:
+    found = standing(curve.value.max(), len(curve.value), curve.items, curve.chance)
+    if not found.at:
         return None
-    if above < -limit:
-        best = f"the best rung has {curve.value.max():.3g}, {-above:.1f} sigma below"
-        return f"{BELOW_CHANCE} {curve.chance:.3g}: {best}: is the chance right?"
-    return f"at chance {curve.chance:.3g}: the best rung has {curve.value.max():.3g}, {above:.1f} sigma above"
+    best = f"the best rung has {curve.value.max():.3g}"
+    if found.far_below:
+        return f"{BELOW_CHANCE} {found.floor:.3g}: {best}, {-found.sigma:.1f} sigma below: is the chance right?"
+    if found.floor == 0:
+        return f"{best}, no more than one item in a hundred by a one-sided test"
+    return f"at chance {found.floor:.3g}: {best}, {found.sigma:.1f} sigma above"
 
 
 def step(curve: KnownCurve) -> FoundStep | None:
@@ -176,9 +228,14 @@ def step(curve: KnownCurve) -> FoundStep | None:
 
 def _turning(curve: KnownCurve) -> tuple[str | None, float]:
     """Evidence that a curve rises and falls, each by more than noise, if it does (best three-point contrast), and how
-    deep the turn is as a share of the curve's range."""
+    deep the turn is as a share of the curve's range. Noise is the sampling of items, how models of one size differ, or
+    how most models scatter about a steady bend (by the median distance from their neighbours), whichever is most."""
     sizes, means = mean_by_size(curve.size, curve.z)
-    limit = SIGMA * np.sqrt(2 * float((curve.noise**2).mean()))
+    alike = len(curve.z) - len(sizes)
+    apart = float(((curve.z - means[np.searchsorted(sizes, curve.size)]) ** 2).sum()) / max(alike, 1)
+    distances = neighbour_distances(curve.size, curve.z)
+    usual = float(np.median(np.abs(distances - np.median(distances)))) / _MEDIAN_DISTANCE
+    limit = SIGMA * np.sqrt(2 * max(float((curve.noise**2).mean()), apart, usual**2))
     found: tuple[float, str | None] = (limit, None)
     for name, sign in (("falls, then rises", -1.0), ("rises, then falls", 1.0)):
         signed = sign * means

@@ -196,7 +196,7 @@ def implied_n_items(value: float, stderr: float | None) -> int | None:
     """
     if not stderr or not 0 < value < 1:
         return None
-    exact = value * (1 - value) / stderr**2 + 1
+    exact = value * (1 - value) / stderr / stderr + 1  # a square may be beyond all floats
     if not exact < 1e5:  # beyond that any number passes for whole
         return None
     n_items = round(exact)

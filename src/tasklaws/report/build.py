@@ -126,7 +126,15 @@ def provenance(results: Results, settings: Settings) -> list[tuple[str, str]]:
     paths = results.paths
     inputs = [
         *(paths.observations(role) for role in ("fit", "holdout")),
-        *(paths.fits, paths.mirage, paths.effective_numbers, paths.forecasts, paths.methods, paths.bands),
+        *(
+            paths.fits,
+            paths.mirage,
+            paths.effective_numbers,
+            paths.forecasts,
+            paths.methods,
+            paths.bands,
+            paths.planned,
+        ),
         *(paths.surprises, paths.surprise_counts, paths.surprising_skills),
         *(paths.orders, paths.order_agreement, paths.human_estimates, paths.sharded),
         *sorted(paths.items / f"{family}.jsonl" for family in results.families),

@@ -10,9 +10,11 @@ from scipy.stats import spearmanr
 from tasklaws.report.load import Results, Task, of_task, program_outcomes
 from tasklaws.report.shapes import Rise, rise_of
 from tasklaws.report.template import counted
+from tasklaws.tables import VERDICT_NAMES
 
 Judgement = Literal["shown", "partly shown", "not shown", "cannot be told"]
 NONE, MOST, ALL = 0.05, 0.5, 0.95
+_DOUBTFUL = [name for name in VERDICT_NAMES if name not in ("lawful", "at the floor", "no signal")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,10 +145,7 @@ def _foreseen(results: Results) -> Claim | None:
     rows = results.validation[results.validation["metric"] == "exact_match"]
     if rows.empty:
         return None
-    doubtful, lawful = (
-        rows.loc[rows["verdict"].isin(verdicts), "abs_error"]
-        for verdicts in (["discontinuous", "non-monotone", "not enough rungs"], ["lawful"])
-    )
+    doubtful, lawful = (rows.loc[rows["verdict"].isin(verdicts), "abs_error"] for verdicts in (_DOUBTFUL, ["lawful"]))
     signs = [bool(lawful.mean() < doubtful.mean())] if len(doubtful) and len(lawful) else []
     errors = rows.groupby("verdict")["abs_error"].agg(["size", "mean", "max"]).reset_index()
     return Claim("foreseen", _judged(signs), {"errors": errors})

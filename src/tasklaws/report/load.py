@@ -20,6 +20,7 @@ from tasklaws.tables import (
     FORECASTS,
     METHOD_FORECASTS,
     MIRAGE,
+    PLANNED,
     VALIDATION,
     CurveKey,
     read_checkpoints,
@@ -61,6 +62,7 @@ class Results:
     laws: pd.DataFrame
     mirage: pd.DataFrame
     effective_numbers: pd.DataFrame
+    planned: pd.DataFrame
 
     @property
     def holdouts(self) -> list[str]:
@@ -132,6 +134,7 @@ def load_results(root: Path, settings: Settings) -> Results:
         laws=_law_table(paths.fits, ladder),
         mirage=_in_order(MIRAGE.read(paths.mirage), by_task, tasks),
         effective_numbers=_in_order(read_effective_numbers(paths.effective_numbers, ladder), by_task, tasks),
+        planned=_in_order(PLANNED.read(paths.planned), by_task, tasks, ["rung", "metric"]),
     )
 
 

@@ -16,6 +16,7 @@ from tasklaws.stats.links import Link
 _LEVEL_PRIOR = 4.0  # standard deviation of a curve's level, in logits: hardly a prior
 _MISSING = 1e8  # noise of a point that is not there
 _ROUNDS = 60
+_USUAL = 5.0  # tasks that the shares of other ladders count as
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ _SHAPES = (  # bend, reach, walk
 KERNELS = tuple(
     Kernel(slope, bend, reach, walk, noise) for noise, (bend, reach, walk), slope in product(_NOISES, _SHAPES, _SLOPES)
 )
+GRID = (len(_NOISES), len(_SHAPES), len(_SLOPES))  # the shape of KERNELS
 _MOST_ENTRIES = 4_000_000  # entries of the covariances that are held at once
 
 
@@ -54,11 +56,14 @@ class Mixture:
     evidence: float
 
 
-def predict_targets(axis: Array, target: Array, z: Array, variance: Array, link: Link) -> Mixture:
+def predict_targets(
+    axis: Array, target: Array, z: Array, variance: Array, link: Link, usual: Array | None = None
+) -> Mixture:
     """Forecast every task at the targets.
 
     `axis` (tasks or 1, points) and `target` (tasks or 1, targets) are in e-folds of compute; `z` (tasks, points) with
-    NaN where a task was not observed; `variance` is the sampling noise of z."""
+    NaN where a task was not observed; `variance` is the sampling noise of z, `usual` the shares of kernels that other
+    ladders have (`pool`)."""
     at_once = max(_MOST_ENTRIES // (z.shape[1] + target.shape[1]) ** 2, 1)
     found = []
     for first in range(0, len(z), at_once):
@@ -66,7 +71,7 @@ def predict_targets(axis: Array, target: Array, z: Array, variance: Array, link:
         places, new = (part[some] if len(part) == len(z) else part for part in (axis, target))
         found.append(condition(places, new, z[some], variance[some], link.unit))
     likelihood, mean, spread = (np.concatenate(part) for part in zip(*found, strict=True))
-    weight, evidence = pool(likelihood)
+    weight, evidence = pool(likelihood, usual)
     return Mixture(weight, mean, spread, evidence)
 
 
@@ -124,17 +129,26 @@ def covariance(kernel: Kernel, places: Array, unit: float) -> Array:
     return np.asarray(unit**2 * full)
 
 
-def pool(likelihood: Array) -> tuple[Array, float]:
-    """Posterior weights (tasks, kernels) under shares that all tasks have in common, by EM from equal shares; one
-    task's worth of equal shares is added, so that no kernel is ruled out by few tasks."""
-    n_tasks, n_kernels = likelihood.shape
+def pool(likelihood: Array, usual: Array | None = None) -> tuple[Array, float]:
+    """Posterior weights (tasks, kernels) under shares that all tasks have in common (`shares`), and the log marginal
+    likelihood of all tasks."""
     best = likelihood.max(axis=1, keepdims=True)
-    relative = np.exp(likelihood - best)
-    share = np.full(n_kernels, 1 / n_kernels)
+    joint = shares(likelihood, usual) * np.exp(likelihood - best)
+    total = joint.sum(axis=1, keepdims=True)
+    return joint / total, float((np.log(total) + best).sum())
+
+
+def shares(likelihood: Array, usual: Array | None = None) -> Array:
+    """The shares of tasks that use each kernel, (kernels,), by EM from log likelihoods (tasks, kernels).
+
+    The shares that other ladders have, `usual` (kernels,), count as _USUAL tasks do; where they are unknown, equal
+    shares count as one, so that no kernel is ruled out by few tasks."""
+    n_tasks, n_kernels = likelihood.shape
+    relative = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
+    prior = np.full(n_kernels, 1 / n_kernels) if usual is None else _USUAL * usual
+    share = prior / prior.sum()
     for _ in range(_ROUNDS):
         weight = share * relative
         weight /= weight.sum(axis=1, keepdims=True)
-        share = (weight.sum(axis=0) + 1 / n_kernels) / (n_tasks + 1)
-    joint = share * relative
-    total = joint.sum(axis=1, keepdims=True)
-    return joint / total, float((np.log(total) + best).sum())
+        share = (weight.sum(axis=0) + prior) / (n_tasks + prior.sum())
+    return np.asarray(share)

@@ -1,6 +1,7 @@
 """Predictive distributions: what a forecast holds possible, as mixtures of normals on a link's scale."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import logsumexp, ndtr, ndtri
@@ -41,36 +42,43 @@ class Predictive:
 
     def quantile(self, level: float) -> Array:
         """The value that is not reached with probability `level`, by bisection where several normals are mixed."""
-        return self.link.inverse(self._place(level))
+        return self.link.inverse(self._places(np.array([level]))[:, 0])
 
     @property
     def interval(self) -> tuple[Array, Array, Array]:
         """The lower end of the interval of LEVEL, the median and the upper end."""
-        return self.quantile((1 - LEVEL) / 2), self.quantile(0.5), self.quantile((1 + LEVEL) / 2)
+        lower, middle, upper = self.link.inverse(self._places(np.array([(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2]))).T
+        return lower, middle, upper
 
-    def _place(self, level: float) -> Array:
+    def _places(self, levels: Array) -> Array:
+        """Quantiles on the link scale, (rows, levels)."""
         if self.mean.shape[1] == 1:
-            return np.asarray(self.mean[:, 0] + ndtri(level) * self.sd[:, 0])
-        reach = abs(ndtri(level)) * self.sd
-        low, high = (self.mean - reach).min(axis=1), (self.mean + reach).max(axis=1)
+            return np.asarray(self.mean + ndtri(levels) * self.sd)
+        ends = self.mean[:, None] + ndtri(levels)[None, :, None] * self.sd[:, None]
+        low, high = ends.min(axis=2), ends.max(axis=2)  # of the components, between which the mixture's lies
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            below = self._cdf(middle) < level
+            below = self._cdf(middle) < levels
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         return np.asarray((low + high) / 2)
 
-    def _cdf(self, place: Array) -> Array:
-        share = ndtr((place[:, None] - self.mean) / np.maximum(self.sd, _LEAST_SD))
-        return np.asarray((self.weight * share).sum(axis=1))
+    def _cdf(self, places: Array) -> Array:
+        """The probability of less, of each of the places (rows, places)."""
+        sd = np.maximum(self.sd, _LEAST_SD)
+        found = np.zeros(places.shape)
+        for component in range(self.mean.shape[1]):
+            one = slice(component, component + 1)
+            found += self.weight[:, one] * ndtr((places - self.mean[:, one]) / sd[:, one])
+        return found
 
     def exceeds(self, value: Array) -> Array:
         """The probability of more than `value`, (rows,)."""
-        return np.asarray(1 - self._cdf(self.link.of(value, np.inf)))
+        return np.asarray(1 - self._cdf(self.link.of(value, np.inf)[:, None])[:, 0])
 
     def within(self, at: Array, distance: Array) -> Array:
         """The probability that the outcome lies no further than `distance` from `at`, ends included."""
         ends = at - distance, at + distance
-        low, high = (self._cdf(self.link.of(end, np.inf)) for end in ends)
+        low, high = self._cdf(np.stack([self.link.of(end, np.inf) for end in ends], axis=1)).T
         if self.link.name != "log":  # a score's ends hold all that lies beyond them
             low, high = np.where(ends[0] <= 0, 0.0, low), np.where(ends[1] >= 1, 1.0, high)
         return np.asarray(high - low)
@@ -82,16 +90,17 @@ class Predictive:
         with np.errstate(divide="ignore"):  # a component of weight 0
             return np.asarray(logsumexp(each + np.log(self.weight), axis=1))
 
+    @cached_property
     def _draws(self) -> Array:
         """A hundred evenly spaced quantiles of each row, (rows, 100)."""
-        return np.stack([self.quantile(level) for level in _LEVELS], axis=1)
+        return self.link.inverse(self._places(_LEVELS))
 
     def expected_error(self, at: Array) -> Array:
         """The mean distance of the outcome from `at`."""
-        return np.asarray(np.abs(self._draws() - at[:, None]).mean(axis=1))
+        return np.asarray(np.abs(self._draws - at[:, None]).mean(axis=1))
 
     def crps(self, value: Array) -> Array:
         """Continuous ranked probability score of an outcome, in units of the value: twice the mean pinball loss over
         all levels (Gneiting and Raftery 2007, eq. 21)."""
-        above = value[:, None] - self._draws()
+        above = value[:, None] - self._draws
         return np.asarray(2 * np.where(above >= 0, _LEVELS * above, (_LEVELS - 1) * above).mean(axis=1))

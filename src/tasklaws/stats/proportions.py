@@ -197,20 +197,27 @@ def fill_items(value: Array, items: Array, size: Array | None = None, *, loss: b
 def _bound(value: Array, size: Array | None) -> float:
     """The number that all scores of a curve of unknown items are worth (see `fill_items`)."""
     there = np.isfinite(value)
-    squares = np.zeros(0) if size is None else _scatter(size[there], value[there])
+    arcsine = 2 * np.arcsin(np.sqrt(np.clip(value[there], 0, 1)))
+    squares = np.zeros(0) if size is None else scatter(size[there], arcsine)
     by_scatter = (1 + len(squares)) / (1 / _NOMINAL_ITEMS + squares.sum())
     return float(np.clip(by_scatter, 1.0, _items_by_rounding(value[there])))
 
 
-def _scatter(size: Array, value: Array) -> Array:
-    """Estimates of the variance of 2 arcsin sqrt(value), one for each point between two others in size: its squared
-    distance from the line through them, by what that is of independent points of variance 1."""
-    order = np.lexsort((value, size))
-    x, y = size[order], 2 * np.arcsin(np.sqrt(np.clip(value[order], 0, 1)))
+def scatter(size: Array, z: Array) -> Array:
+    """Estimates of the variance of z about its curve, one for each point between two others in size: the squares of
+    `neighbour_distances`. A bend counts too."""
+    return neighbour_distances(size, z) ** 2
+
+
+def neighbour_distances(size: Array, z: Array) -> Array:
+    """How far each point between two others in size lies from the line through them, by the standard deviation that
+    this has of independent points of variance 1."""
+    order = np.lexsort((z, size))
+    x, y = size[order], z[order]
     width = x[2:] - x[:-2]
     weight = np.where(width > 0, (x[1:-1] - x[:-2]) / np.where(width > 0, width, 1.0), 0.5)
     apart = y[1:-1] - (1 - weight) * y[:-2] - weight * y[2:]
-    return np.asarray(apart**2 / (1 + weight**2 + (1 - weight) ** 2))
+    return np.asarray(apart / np.sqrt(1 + weight**2 + (1 - weight) ** 2))
 
 
 def _items_by_rounding(value: Array) -> float:

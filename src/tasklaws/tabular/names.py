@@ -17,7 +17,7 @@ from tasklaws.frames.user_tables import shown
 
 # Of every column that a table may have: its other names.
 ALIASES = {
-    "ladder": "scaling_ladder model_family model_series series",
+    "ladder": "scaling_ladder model_family model_series series suite",
     "model": "model_name model_id llm checkpoint_name run_name",
     "task": "task_name benchmark benchmark_name dataset dataset_name eval eval_name evaluation",
     "metric": "metric_name measure",

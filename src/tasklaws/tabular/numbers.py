@@ -26,6 +26,14 @@ _MONTHS = ("%B %Y", "%b %Y")
 _DAYS = ("%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%Y/%m/%d", "%Y%m%d")
 
 
+def suffixed(number: float, digits: int = 12) -> str:
+    """A count as people write it, to so many digits: 7B, 1.4T, 2.097152M."""
+    for suffix, factor in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= factor:
+            return f"{number / factor:.{digits}g}{suffix}"
+    return f"{number:.{digits}g}"
+
+
 def as_numbers(
     source: Source, name: str, column: str, cells: pd.Series, notes: list[str], factor: float = 1.0
 ) -> pd.Series:
@@ -162,9 +170,20 @@ def iso_days(column: pd.Series) -> tuple[pd.Series, str]:
     coarse = [cell for cell, (_, kind) in read.items() if kind]
     rows = int(text.isin(coarse).sum())
     line = (
-        f"{column.name}: {rows} row(s) name a month or year only ({coarse[0]}): taken as its middle" if coarse else ""
+        f"{column.name}: {rows} row(s) name a month or year only ({coarse[0]}): taken as its middle, "
+        f"{'182' if len(coarse[0]) == 4 else '15'} days either way"
+        if coarse
+        else ""
     )
     return days, line
+
+
+def day_margins(dates: pd.Series) -> pd.Series:
+    """How many days each date (as `iso_days` reads it) may be off either way: 182 of a year and 15 of a month, whose
+    middle stands for it; 0 of a day, and where it is empty."""
+    text = written(dates).str.replace(r"\.0$", "", regex=True)
+    coarse = {cell: 182.0 if len(cell) == 4 else 15.0 for cell in text.dropna().unique() if _day(cell)[1]}
+    return text.map(coarse).astype("float64").fillna(0.0)
 
 
 def _day(cell: str) -> tuple[str, bool]:

@@ -8,7 +8,7 @@ import pandas as pd
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.user_tables import Source, open_table
 from tasklaws.tabular.names import ALIASES, Columns, named, resolve
-from tasklaws.tabular.numbers import as_numbers, iso_days, written
+from tasklaws.tabular.numbers import as_numbers, day_margins, iso_days, written
 from tasklaws.tabular.units import in_units
 
 
@@ -56,7 +56,10 @@ def read_known_cells(
         if column in numbers or column in columns.factors:
             table[name] = as_numbers(source, name, column, table[name], notes, columns.factors.get(column, 1.0))
         elif column == "date":
+            margins = day_margins(table[name])
             table[name], line = iso_days(table[name])
+            if margins.any():
+                table["date_margin"] = margins
             notes += [f"{source.path}: {line}"] if line else []
     for name in columns.others:
         if name in numbers:

@@ -1,0 +1,173 @@
+"""Forecasts of models that nobody ran: every task's score, how sure it is, and what that rests on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tasklaws.core.arrays import Array
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.result import Result, axes_or_new
+from tasklaws.forecast.ahead_panels import Job, jobs, parted
+from tasklaws.forecast.axis_tables import along
+from tasklaws.forecast.backtest import backward_lines, doubts, rests_on
+from tasklaws.forecast.choices import choose
+from tasklaws.forecast.combine import forecast as combined
+from tasklaws.forecast.engine import forecast_tables
+from tasklaws.forecast.given import given_scores_of, values_of
+from tasklaws.forecast.panel import AXES, AxisName, Panel, size_column
+from tasklaws.forecast.planned import At, axis_of_planned
+from tasklaws.frames.csv_files import records
+from tasklaws.tables import AHEAD_FORECASTS, AHEAD_METHODS, POINTS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+NARROWED_BY = {
+    "gap": "a rung nearer to it",
+    "models": "more known models (rungs or seeds)",
+    "items": "more items of the task",
+    "overlap": "items on more skills",
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Forecasted(Result):
+    """Forecasts of planned models.
+
+    `forecasts` has a row a ladder, task, metric and planned model (tables.AHEAD_FORECASTS): predicted, lower and upper
+    (90%), expected_error_points, headline, verdict, evidence ..., and `place` and `is_loss`. `methods` has what each
+    single method says, and its weight; `known` the values that they rest on, with each model's `place` (e-folds on
+    `axis`). `notes` say what was left out, and what the intervals rest on."""
+
+    forecasts: pd.DataFrame
+    methods: pd.DataFrame
+    known: pd.DataFrame
+    axis: AxisName
+    notes: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        """A table in Markdown of each ladder and planned model, the reasons a task, and the notes."""
+        from tasklaws.forecast.ahead_text import report
+
+        return report(self)
+
+    def to_dict(self) -> dict[str, object]:
+        """`forecasts` (with each one's weights by method) as records, the axis and the notes."""
+        weights = self.methods[self.methods["weight"] > 0]
+        keys = ["ladder", "task", "metric", "model"]
+        by_row = {key: dict(zip(part["method"], part["weight"], strict=True)) for key, part in weights.groupby(keys)}
+        rows = [
+            {**row, "weights": by_row.get(tuple(row[key] for key in keys), {})}
+            for row in records(AHEAD_FORECASTS.pick(self.forecasts))
+        ]
+        return {"axis": self.axis, "forecasts": rows, "notes": list(self.notes)}
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw each task's forecast with its 90% interval, coloured by verdict, beside the last known value."""
+        from tasklaws.forecast.ahead_figures import draw_forecasts
+
+        ax = axes_or_new(ax)
+        draw_forecasts(ax, self.forecasts)
+        return ax
+
+
+def forecast(
+    table: pd.DataFrame,
+    at: At | None = None,
+    *,
+    axis: AxisName | None = None,
+    exceeds: float | None = None,
+    given: pd.DataFrame | None = None,
+    metric: str | None = None,
+    tasks: Sequence[str] = (),
+) -> Forecasted:
+    """Forecast models that nobody ran, on every task of a table of results.
+
+    `table` is as `read_points` gives it; `at` says where each planned model lies: a mapping, or several, of n_params,
+    n_tokens, train_flops, date, step or loss, perhaps with a `model` (its name) and a `ladder` (default: each). Rows of
+    the table without a value (`read_points(..., planned=True)`) are planned models too. `axis` places all models: size,
+    date, loss (a column `loss`), or n_tokens or step of later checkpoints, each run by itself; by default the first of
+    these that the planned models and the known ones have. By date, only models that are surely earlier count. `exceeds`
+    is a score whose passing gets a probability, `given` a table of scores of planned models that are known already
+    (task, value, and model and metric if there are several). `metric` and `tasks` are those of `backtest`. Values are
+    in the metric's units, intervals of 90%. What cannot be placed, is in the table already or has nothing to rest on
+    raises TasklawsError. Method and sources: docs/forecasting.md.
+
+    >>> import numpy as np, pandas as pd
+    >>> sizes = np.geomspace(1e8, 3e9, 6)
+    >>> table = pd.DataFrame({
+    ...     "ladder": "mine", "model": [f"m{k}" for k in range(6)], "n_params": sizes, "n_tokens": 20 * sizes,
+    ...     "train_flops": 120 * sizes**2, "step": np.nan, "is_final": True, "task": "sums", "metric": "acc",
+    ...     "value": 1 / (1 + 3 * (sizes / 1e8) ** -0.4), "stderr": np.nan, "n_items": 1000.0, "chance": 0.0})
+    >>> found = forecast(table, {"n_params": 7e9, "n_tokens": 2e11}, exceeds=0.5)
+    >>> row = found.forecasts.iloc[0]
+    >>> bool(row["lower"] < 0.65 < row["upper"]), bool(row["p_passes"] > 0.9)
+    (True, True)
+    """
+    lacking = [column for column in POINTS.columns if column not in table]
+    if lacking:
+        raise TasklawsError(f"the table has no column {lacking[0]!r}: read_points gives all that a forecast needs")
+    if axis is not None and axis not in AXES:
+        raise TasklawsError(f"axis {axis!r}: give {', '.join(AXES)}")
+    known, planned = parted(table, at)
+    axis = axis or axis_of_planned(planned, known)
+    known, metrics = choose(known, metric, tasks)
+    known, notes = along(known, axis)
+    told = None if given is None else given_scores_of(given, planned)
+    found, methods, curves = [], [], []
+    for job in jobs(known, planned, metrics, axis, notes):
+        history, origin, targets = job.history, job.origin, job.targets
+        panel = history.panel
+        values = {} if told is None else {target: values_of(told, panel, origin, target) for target in targets}
+        table_of, by_method = forecast_tables(history, origin, targets, given=values, ends=job.ends, threshold=exceeds)
+        found.append(_described(table_of, job, planned))
+        methods.append(by_method)
+        curves.append(_curves(panel, origin))
+    forecasts = pd.concat(found, ignore_index=True).assign(threshold=np.nan if exceeds is None else exceeds)
+    notes += [*doubts(forecasts), *backward_lines(forecasts, "forecasts"), rests_on(forecasts)]
+    return Forecasted(
+        forecasts.sort_values(AHEAD_FORECASTS.keys, ignore_index=True),
+        AHEAD_METHODS.pick(pd.concat(methods)).sort_values(AHEAD_METHODS.keys, ignore_index=True),
+        pd.concat(curves).drop_duplicates(["ladder", "task", "metric", "model"], ignore_index=True),
+        axis,
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def _described(table: pd.DataFrame, job: Job, planned: pd.DataFrame) -> pd.DataFrame:
+    """The forecasts with what the last known model has, what they rest on and which part of their variance is largest;
+    without what only an outcome would tell."""
+    panel, origin = job.history.panel, job.origin
+    echo = combined(job.history, origin, job.echo)
+    parts = []
+    for target in job.targets:
+        found = combined(job.history, origin, target)
+        level = np.minimum(echo.sd, found.sd) ** 2
+        variance = np.stack([found.sd**2 - level, level, found.noise**2, found.overlap**2])
+        share = variance / np.maximum(variance.sum(axis=0), 1e-300)
+        part = pd.DataFrame(panel.tasks, columns=["task", "metric"])
+        part = part.assign(model=panel.models[target], place=panel.size[target], is_loss=panel.loss)
+        largest = [list(NARROWED_BY)[row] for row in np.nan_to_num(share).argmax(axis=0)]
+        parts.append(part.assign(narrowed_by=largest, part=share.max(axis=0), last=_last(panel.value[:, :origin])))
+    told = pd.concat(parts).assign(placed_by=size_column(panel))
+    told = told.merge(planned[["model", "step", "loss", "date"]], on="model")
+    table = table.assign(p_passes=table.get("p_passes", np.nan))
+    return table.merge(told, on=["task", "metric", "model"], validate="one_to_one")
+
+
+def _last(value: Array) -> Array:
+    """Of each task the value of the last model that has one."""
+    last = value.shape[1] - 1 - np.argmax(np.isfinite(value)[:, ::-1], axis=1)
+    return np.asarray(value[np.arange(len(value)), last])
+
+
+def _curves(panel: Panel, origin: int) -> pd.DataFrame:
+    """What the forecasts rest on, a row a task and model: `place` in e-folds on the axis, and `value`."""
+    task, model = np.nonzero(np.isfinite(panel.value[:, :origin]))
+    pairs = np.array(panel.tasks, dtype=object)[task]
+    rows: dict[str, Any] = {"ladder": panel.ladder, "task": pairs[:, 0], "metric": pairs[:, 1]}
+    rows |= {"model": np.array(panel.models)[model], "place": panel.size[model], "value": panel.value[task, model]}
+    return pd.DataFrame(rows)

@@ -1,0 +1,146 @@
+"""The panels behind a forecast of planned models: known models first, planned ones behind them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tasklaws.core.errors import TasklawsError
+from tasklaws.forecast.choices import panels_of
+from tasklaws.forecast.combine import History, histories
+from tasklaws.forecast.panel import AxisName, Panel, axis_of, size_column
+from tasklaws.forecast.planned import At, planned_models
+from tasklaws.frames.user_tables import shown, some
+from tasklaws.tables import SIZES
+
+
+def parted(table: pd.DataFrame, at: At | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of known models, and the planned ones: those of the table and those of `at`."""
+    named = ["ladder", "model"]
+    empty = table["value"].isna()
+    ahead = empty & empty.groupby([table[name] for name in named]).transform("all")
+    if (empty & ~ahead).any():
+        row = table[empty & ~ahead].iloc[0]
+        raise TasklawsError(
+            f"model {row['model']} has no value in {row['task']} and others elsewhere: leave the row out"
+        )
+    known = table[~ahead]
+    kept = [name for name in (*named, *SIZES, "step", "loss", "date", "date_margin") if name in table]
+    parts = [planned_models(table.loc[ahead, kept].drop_duplicates(named))] if ahead.any() else []
+    parts += [] if at is None else [planned_models(at)]
+    if not parts:
+        raise TasklawsError("nothing is planned: give at (--at n_params=7e9,n_tokens=2e12), or a row without a value")
+    if known.empty:
+        raise TasklawsError("no model of the table has a value: a forecast rests on what known models did")
+    planned = pd.concat(parts)
+    for name in planned["model"]:
+        if (planned["model"] == name).sum() > 1 or name in set(known["model"]):
+            raise TasklawsError(
+                f"planned model {shown(name)} is in the table already, or planned twice: name it otherwise"
+            )
+    return known, planned
+
+
+class Job(NamedTuple):
+    """Known models followed by planned ones: how many are known, the numbers of the planned ones and of an echo of the
+    last known model, and those of the first and last days of planned models of uncertain date."""
+
+    history: History
+    origin: int
+    targets: list[int]
+    echo: int
+    ends: dict[int, tuple[int, int]]
+
+
+def jobs(
+    known: pd.DataFrame, planned: pd.DataFrame, metrics: list[str], axis: AxisName, notes: list[str]
+) -> Iterator[Job]:
+    """A job for each ladder; on an axis of dates one for all planned models that rest on the same known ones."""
+    laid = list(_laid_out(known, planned, metrics, axis, notes))
+    for history, one in zip(histories([(one.panel, one.origin) for one in laid]), laid, strict=True):
+        if one.targets:
+            yield Job(history, one.origin, one.targets, one.echo, one.ends)
+
+
+class _Laid(NamedTuple):
+    panel: Panel
+    origin: int
+    targets: list[int]
+    echo: int
+    ends: dict[int, tuple[int, int]]
+
+
+def _laid_out(
+    known: pd.DataFrame, planned: pd.DataFrame, metrics: list[str], axis: AxisName, notes: list[str]
+) -> Iterator[_Laid]:
+    """The panels of `jobs`, and those of ladders in which no model is planned."""
+    ladders = sorted(known["ladder"].unique())
+    stated = planned["ladder"].dropna()
+    strangers = stated[~stated.isin(ladders)]
+    if len(strangers):
+        raise TasklawsError(f"ladder {shown(strangers.iloc[0])} is not in the table: it has {some(ladders, 6, str)}")
+    added = []
+    for ladder, rows in known.groupby("ladder"):
+        own = _placed(planned[planned["ladder"].isna() | (planned["ladder"] == ladder)], rows, axis)
+        pairs = rows.loc[rows["metric"].isin(metrics), ["task", "metric"]].drop_duplicates()
+        added.append(pairs.merge(own.drop(columns="ladder"), how="cross").assign(ladder=ladder, is_final=True))
+    for panel in panels_of(pd.concat([known, *added], ignore_index=True), metrics, axis):
+        wanted = np.isin(panel.models, planned["model"])
+        if not wanted.any():  # it may be company to others
+            yield _Laid(panel, len(panel.models), [], 0, {})
+        before = _n_earlier(panel, wanted)
+        for count in np.unique(before[wanted]):
+            group = np.flatnonzero(wanted & (before == count))
+            chosen = np.flatnonzero(~wanted)[:count]
+            names = [panel.models[number] for number in group]
+            if not count:
+                raise TasklawsError(
+                    f"ladder {panel.ladder}: no model is surely earlier than {names[0]}: give a later date"
+                )
+            if count < (~wanted).sum():
+                late = f"{(~wanted).sum() - count} model(s) of {panel.ladder} are not surely earlier"
+                notes.append(f"{late} than {some(names, 3, str)}: they do not count")
+            if size_column(panel) == "n_params" and np.isfinite(panel.train_flops[chosen]).all():
+                notes.append(f"the tokens of {some(names, 3, str)} are not given: placed by parameters alone")
+            yield _in_order(panel, chosen, group)
+
+
+def _in_order(panel: Panel, known: NDArray[np.intp], wanted: NDArray[np.intp]) -> _Laid:
+    """The known models of a panel, the wanted ones, an echo of the last known, and of wanted models of uncertain date
+    their first and last day."""
+    margin = np.zeros(len(panel.models)) if panel.margin is None or axis_of(panel) != "date" else panel.margin
+    unsure = wanted[margin[wanted] > 0]
+    ordered = panel.select(np.concatenate([known, wanted, known[-1:], unsure, unsure]))
+    n_known, n_unsure = len(known), len(unsure)
+    echo = n_known + len(wanted)
+    first = np.arange(echo + 1, echo + 1 + n_unsure)
+    days = ordered.days.copy()
+    days[first] -= margin[unsure]
+    days[first + n_unsure] += margin[unsure]
+    ordered = replace(ordered, days=days, models=(*ordered.models[:echo], *["\0"] * (1 + 2 * n_unsure)))
+    numbers = n_known + np.flatnonzero(margin[wanted] > 0)
+    ends = {int(number): (int(one), int(one) + n_unsure) for number, one in zip(numbers, first, strict=True)}
+    return _Laid(ordered, n_known, list(range(n_known, echo)), echo, ends)
+
+
+def _n_earlier(panel: Panel, wanted: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """How many known models count for each: by date those that are surely earlier, else all."""
+    if axis_of(panel) != "date":
+        return np.full(len(panel.models), int((~wanted).sum()))
+    return np.searchsorted(panel.latest[~wanted], 2 * panel.days - panel.latest)
+
+
+def _placed(planned: pd.DataFrame, rows: pd.DataFrame, axis: AxisName) -> pd.DataFrame:
+    """Planned models of one ladder with their `place`; as checkpoints of its run they have its size, and its tokens a
+    step."""
+    if axis in ("size", "date"):
+        return planned
+    placed = planned.assign(place=planned[axis])
+    if axis == "loss":
+        return placed
+    last = rows.iloc[int(rows["place"].argmax())]
+    tokens = planned["n_tokens"] if axis == "n_tokens" else planned["step"] * last["n_tokens"] / last["place"]
+    return placed.assign(n_params=last["n_params"], n_tokens=tokens, train_flops=6 * last["n_params"] * tokens)

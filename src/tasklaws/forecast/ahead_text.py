@@ -1,0 +1,97 @@
+"""The report of a forecast: a table in Markdown that can be pasted, and the reasons behind each row."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasklaws.forecast.ahead import NARROWED_BY, Forecasted
+from tasklaws.forecast.panel import place_in_words
+
+MOST_REASONS = 40  # rows whose reasons are told: of more, forecasts.csv has them
+PLACED_BY = {
+    "train_flops": "training compute (FLOPs)",
+    "n_params": "parameters",
+    "n_tokens": "training tokens",
+    "step": "training steps",
+    "loss": "validation loss",
+    "date": "date",
+}
+_SURE = 0.995
+
+
+def report(found: Forecasted) -> str:
+    """A table for each ladder and planned model, why each verdict, and what was left out or taken for granted."""
+    lines: list[str] = []
+    for (ladder, model), rows in found.forecasts.groupby(["ladder", "model"], sort=True):
+        lines += [f"{model}: {distance(rows, found.known)}", "", *_table(rows), ""]
+        lines += [*_weights(found.methods, str(ladder), str(model)), ""]
+        lines += [*_reasons(rows), ""]
+    return "\n".join([*lines, *(f"note: {line}" for line in found.notes)])
+
+
+def distance(rows: pd.DataFrame, known: pd.DataFrame) -> str:
+    """How far a planned model lies from the last known one of its ladder, in words."""
+    ladder, count = rows["ladder"].iloc[0], rows["n_fit"].iloc[0]
+    own = known[known["ladder"] == ladder]
+    last = own.loc[own["place"].idxmax()]
+    of = f"{last['model']}, the last of {count} known models of {ladder}"
+    by, place = rows["placed_by"].iloc[0], rows["place"].iloc[0]
+    if by in ("date", "loss"):
+        return f"{by} {place_in_words(by, place)}, beside {place_in_words(by, last['place'])} of {of}"
+    return f"{np.exp(place - last['place']):.3g} times the {PLACED_BY[by]} of {of}"
+
+
+def _table(rows: pd.DataFrame) -> Iterator[str]:
+    metrics = rows["metric"].nunique() > 1
+    threshold = rows["threshold"].iloc[0]
+    head = ["task", *(["metric"] if metrics else []), "last known", "forecast", "90% interval", "expected error"]
+    head += ["headline", "verdict"]
+    passes, leaves = rows["p_passes"].notna().any(), rows["leaves_floor"].notna().any()
+    head += [f"passes {threshold:g}"] if passes else []
+    head += ["leaves the floor"] if leaves else []
+    cells = [head]
+    for row in rows.to_dict("records"):
+        cells.append(
+            [
+                row["task"],
+                *([row["metric"]] if metrics else []),
+                *(f"{row[name]:.3f}" for name in ("last", "predicted")),
+                f"{row['lower']:.3f} to {row['upper']:.3f}",
+                f"{row['expected_error_points']:.1f}{'%' if row['is_loss'] else ' points'}",
+                row["headline"],
+                row["verdict"],
+                *([chance(row["p_passes"])] if passes else []),
+                *([chance(row["leaves_floor"])] if leaves else []),
+            ]
+        )
+    widths = [max(len(row[place]) for row in cells) for place in range(len(head))]
+    aligned = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in cells]
+    yield from [aligned[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *aligned[1:]]
+
+
+def chance(probability: Any) -> str:
+    """A probability in per cent; only certainty is 0% or 100%, and what is unknown is empty."""
+    if pd.isna(probability):
+        return ""
+    if probability >= _SURE or probability <= 1 - _SURE:
+        return ">99%" if probability > 0.5 else "<1%"
+    return f"{100 * probability:.0f}%"
+
+
+def _weights(methods: pd.DataFrame, ladder: str, model: str) -> Iterator[str]:
+    own = methods[(methods["ladder"] == ladder) & (methods["model"] == model)]
+    share = own.groupby("method")["weight"].sum() / max(own["weight"].sum(), 1e-12)
+    some = [f"{name} {chance(weight)}" for name, weight in share.sort_values(ascending=False).items() if weight > 0.005]
+    yield f"Weights of the methods, mean over tasks: {', '.join(some)}."
+
+
+def _reasons(rows: pd.DataFrame) -> Iterator[str]:
+    if len(rows) > MOST_REASONS:
+        yield f"The evidence behind {len(rows)} verdicts: column `evidence` of forecasts.csv (--out), or --json."
+        return
+    yield "Why, and what would narrow each interval most:"
+    for row in rows.to_dict("records"):
+        narrowed = f"{NARROWED_BY[row['narrowed_by']]} ({chance(row['part'])} of the variance)"
+        yield f"- {row['task']}: {row['verdict']}: {row['evidence']}. Narrowed most by {narrowed}."

@@ -1,0 +1,108 @@
+"""What some scores of a wanted model, already known, say of its others."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tasklaws.core.arrays import Array
+from tasklaws.core.errors import TasklawsError
+from tasklaws.forecast.combine import LEAST_RUNGS, History
+from tasklaws.forecast.panel import Panel
+from tasklaws.frames.user_tables import shown, some
+from tasklaws.stats.predictive import Predictive
+from tasklaws.tabular.reading import read_named
+
+_ALIKE = 0.5  # correlation of two tasks' errors that is believed before any is seen
+_BELIEF = 10.0  # and how many earlier targets that belief is worth
+
+
+def given_scores(history: History, origin: int, target: int, said: Predictive, shown: Array) -> Predictive:
+    """The forecasts of all tasks once some scores of the model are known: `shown` (tasks,), NaN where not.
+
+    Errors of a model's tasks, in their standard deviations, have one part in common, f ~ N(0, 1), whose share rho is
+    that of all earlier tests (`shared_error`): given errors e of known tasks, f is normal with precision 1 + sum rho /
+    (1 - rho) and mean sqrt(rho) / (1 - rho) sum e over it (a one-factor model's scores, Bartlett 1937 with a prior)."""
+    mean, sd = said.moments
+    error = (said.link.of(shown, np.inf) - mean) / np.maximum(sd, 1e-6)
+    error = error[np.isfinite(error)]
+    if not len(error):
+        return said
+    rho = shared_error(history, origin)
+    precision = 1 + len(error) * rho / (1 - rho)
+    common = np.sqrt(rho) / (1 - rho) * error.sum() / precision
+    ratio = np.sqrt(1 - rho + rho / precision)
+    moved = mean + np.sqrt(rho) * sd * common
+    return Predictive(said.link, said.weight, moved[:, None] + ratio * (said.mean - mean[:, None]), ratio * said.sd)
+
+
+def shared_error(history: History, origin: int) -> float:
+    """The correlation of two tasks' errors on one model: the mean product of their errors, in standard deviations, over
+    all pairs of tasks and the next rung of every earlier origin, and _ALIKE as if seen _BELIEF times."""
+    panel = history.panel
+    total, count = _BELIEF * _ALIKE, _BELIEF
+    for start in filter(panel.is_origin, range(LEAST_RUNGS, origin)):
+        earlier = history.combined(start, start)
+        error = (panel.link.of(panel.value[:, start], np.inf) - earlier.mean) / earlier.width
+        error = np.clip(error[np.isfinite(error)], -3, 3)
+        pairs = len(error) * (len(error) - 1)
+        if pairs:
+            total += (error.sum() ** 2 - (error**2).sum()) / pairs
+            count += 1
+    return float(np.clip(total / count, 0.05, 0.95))
+
+
+def read_given(path: Path) -> pd.DataFrame:
+    """A person's table of scores that are known, as `given_scores_of` takes it."""
+    known = ["model", "task", "metric", "value"]
+    return read_named(path, known, known[:3], ["value"], ["task", "value"])
+
+
+def given_scores_of(table: pd.DataFrame, planned: pd.DataFrame) -> pd.DataFrame:
+    """Scores of planned models that are known already: rows of model, task, metric (missing: any) and value.
+
+    Where one model is planned, the table need not name it. A missing column or value, and a model that is not planned,
+    raise TasklawsError."""
+    lacking = [column for column in ("task", "value") if column not in table]
+    if lacking:
+        raise TasklawsError(
+            f"the given scores have no column {lacking[0]!r}: give task and value, and model and metric"
+        )
+    names = list(planned["model"])
+    if "model" not in table and len(names) > 1:
+        raise TasklawsError(f"the given scores have no column 'model': say which of {some(names, 6, str)} each is of")
+    found = table.assign(model=table.get("model", names[0]), metric=table.get("metric"))
+    strangers = found.loc[~found["model"].isin(names), "model"]
+    if len(strangers):
+        raise TasklawsError(
+            f"given scores of {shown(str(strangers.iloc[0]))}, which is not planned: {some(names, 6, str)}"
+        )
+    if found["value"].isna().any():
+        raise TasklawsError(
+            f"a given score of {found.loc[found['value'].isna(), 'task'].iloc[0]} is empty: leave its row out"
+        )
+    return found[["model", "task", "metric", "value"]]
+
+
+def values_of(given: pd.DataFrame, panel: Panel, origin: int, target: int) -> Array:
+    """The given scores of one model of a panel, (tasks,), NaN of the others; one of a task that no known model was
+    asked, and one outside the metric's range, raise TasklawsError."""
+    found = np.full(len(panel.tasks), np.nan)
+    for row in given[given["model"] == panel.models[target]].to_dict("records"):
+        places = [
+            place
+            for place, (task, metric) in enumerate(panel.tasks)
+            if task == row["task"] and (pd.isna(row["metric"]) or metric == row["metric"])
+        ]
+        if not places:
+            raise TasklawsError(
+                f"a score of {shown(str(row['task']))} is given, which no known model of {panel.ladder} has"
+            )
+        if len(places) > 1:
+            raise TasklawsError(
+                f"the given score of {row['task']} may be of {len(places)} metrics: give a column metric"
+            )
+        if not 0 <= row["value"] <= (np.inf if panel.loss else 1):
+            raise TasklawsError(f"the given score of {row['task']} is {row['value']:g}: scores lie in [0, 1]")
+        found[places[0]] = row["value"]
+    return found

@@ -1,0 +1,85 @@
+"""A pilot: the one ladder of a table that is planned for, and the target that it is planned for."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from tasklaws.core.errors import TasklawsError
+from tasklaws.forecast.actions import Action, Standing
+from tasklaws.forecast.choices import choose
+from tasklaws.forecast.combine import LEAST_RUNGS
+from tasklaws.forecast.panel import Panel, build_panels
+from tasklaws.frames.user_tables import some
+from tasklaws.tables import POINTS
+
+_TARGET = "the target"
+
+
+def parse_target(text: str) -> dict[str, float]:
+    """`n_params=7e9,n_tokens=2e12` as numbers by name; anything else raises TasklawsError."""
+    found = {}
+    for part in text.split(","):
+        name, _, number = part.partition("=")
+        try:
+            found[name.strip()] = float(number)
+        except ValueError as error:
+            raise TasklawsError(f"--target {part!r}: give n_params=NUMBER,n_tokens=NUMBER") from error
+    return found
+
+
+def sizes_of(target: Mapping[str, float]) -> dict[str, float]:
+    strangers = [name for name in target if name not in ("n_params", "n_tokens")]
+    if strangers or len(target) < 2:
+        what = f"{strangers[0]!r} in it" if strangers else f"no {'n_tokens' if 'n_params' in target else 'n_params'}"
+        raise TasklawsError(f"the target has {what}: give n_params and n_tokens, and no other")
+    for name, value in target.items():
+        if not (np.isfinite(value) and value > 0):
+            raise TasklawsError(f"{name} of the target is {value}: give a positive number")
+    sizes = {name: float(target[name]) for name in ("n_params", "n_tokens")}
+    return {**sizes, "train_flops": 6 * sizes["n_params"] * sizes["n_tokens"]}
+
+
+def pilot(
+    table: pd.DataFrame, metric: str | None, tasks: Sequence[str], ladder: str | None, target: Mapping[str, float]
+) -> Panel:
+    """The one panel of the table that is planned for; what cannot be planned for raises TasklawsError."""
+    lacking = [column for column in POINTS.columns if column not in table]
+    if lacking:
+        raise TasklawsError(f"the table has no column {lacking[0]!r}: read_points gives all that a design needs")
+    ladders = sorted(map(str, table["ladder"].unique()))
+    if ladder is not None and ladder not in ladders:
+        raise TasklawsError(f"ladder {ladder!r} is not in the table: it has {some(ladders, 5, str)}")
+    if ladder is None and len(ladders) != 1:
+        raise TasklawsError(f"the table has {len(ladders)} ladders: choose one: {some(ladders, 5, str)}")
+    rows, metrics = choose(table, metric, tasks)
+    [known] = build_panels(rows[rows["ladder"] == (ladder or ladders[0])], metrics)[:1]
+    if len(known.models) < LEAST_RUNGS:
+        raise TasklawsError(f"the pilot has {len(known.models)} model(s): a design needs {LEAST_RUNGS} or more")
+    for name in ("n_params", "n_tokens"):
+        unknown = ~np.isfinite(getattr(known, name))
+        if unknown.any():
+            model = known.models[int(unknown.argmax())]
+            raise TasklawsError(f"model {model} has no {name}: give it, as costs are 6 n_params n_tokens")
+    largest = float(np.nanmax(6 * known.n_params * known.n_tokens))
+    if target["train_flops"] <= largest:
+        raise TasklawsError(
+            f"the target takes {target['train_flops']:.3g} FLOPs, the largest model of the pilot {largest:.3g}: give a "
+            "larger target"
+        )
+    return known
+
+
+def standing(table: pd.DataFrame, known: Panel, actions: Sequence[Action], target: Mapping[str, float]) -> Standing:
+    """The pilot, with the models that might be run and the target behind it."""
+    wanted = {action.name: (action.n_params, action.n_tokens) for action in actions if action.kind != "items"}
+    wanted[_TARGET] = target["n_params"], target["n_tokens"]
+    sizes = pd.DataFrame(list(wanted.values()), columns=["n_params", "n_tokens"]).assign(model=list(wanted))
+    sizes["train_flops"] = 6 * sizes["n_params"] * sizes["n_tokens"]
+    curves = pd.DataFrame(known.tasks, columns=["task", "metric"]).assign(ladder=known.ladder)
+    rows = pd.concat([table[table["ladder"] == known.ladder], curves.merge(sizes, how="cross").assign(is_final=True)])
+    metrics = sorted({metric for _, metric in known.tasks})
+    [panel] = [one for one in build_panels(rows, metrics) if one.loss == known.loss]
+    place = {model: number for number, model in enumerate(panel.models)}
+    order = np.array([place[model] for model in (*known.models, *wanted)])
+    return Standing.of(panel.select(order), len(known.models))

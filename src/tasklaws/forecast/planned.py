@@ -1,0 +1,137 @@
+"""Planned models, which nobody ran: by size, tokens, date, step or loss, as a person names them or a table has them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tasklaws.core.errors import TasklawsError
+from tasklaws.forecast.axis_tables import checkpoint_name
+from tasklaws.forecast.panel import HIGHEST_LOSS, AxisName
+from tasklaws.frames.csv_files import place, refuse
+from tasklaws.frames.user_tables import shown, some
+from tasklaws.points import unplaced
+from tasklaws.tables import SIZES
+from tasklaws.tabular.names import known_as
+from tasklaws.tabular.numbers import day_margins, iso_days, suffixed, text_numbers, written
+from tasklaws.tabular.reading import read_named
+
+At = Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame
+PLACES = (*SIZES, "step", "loss")  # what says where a planned model lies, besides its date
+KEYS = ("model", "ladder", *PLACES, "date")
+_COLUMNS = [*KEYS, "date_margin"]
+_LEAST = 100.0  # parameters or tokens: fewer are in another unit
+
+
+def read_at(texts: Sequence[str]) -> pd.DataFrame:
+    """Planned models from the command line: each `KEY=VALUE,...`, or the path of a table with a row a model.
+
+    A key that is none of KEYS (or another name of one), a value that is no number or date, and a table that cannot be
+    read raise TasklawsError."""
+    for text in texts:
+        if "=" not in text and not Path(text).exists():
+            raise TasklawsError(f"--at {shown(text)}: no such file: write KEY=VALUE,..., the keys {', '.join(KEYS)}")
+    return pd.concat([_from_text(text) if "=" in text else _from_file(Path(text)) for text in texts])
+
+
+def _from_text(text: str) -> pd.DataFrame:
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        name, _, value = (word.strip() for word in part.partition("="))
+        key = known_as(name, KEYS)
+        if key is None or not value:
+            what = "has no value" if key else "is no key"
+            raise TasklawsError(f"--at {shown(part)}: {what}: write KEY=VALUE,..., the keys {', '.join(KEYS)}")
+        if key in found:
+            raise TasklawsError(f"--at {shown(text)}: {key} stands twice: give it once")
+        found[key] = value
+    return planned_models(pd.DataFrame([found], index=[f"--at {text}"], dtype="str"))
+
+
+def _from_file(path: Path) -> pd.DataFrame:
+    table = read_named(path, KEYS, ["model", "ladder"], PLACES, [])
+    return planned_models(table.set_axis([place(table.index, line) for line in table.index]))
+
+
+def planned_models(at: At) -> pd.DataFrame:
+    """A row a planned model of KEYS and `date_margin` (days), in an index of where it comes from; names that are not
+    given are made of the rest.
+
+    Numbers may be text (7B); what no size or date can be, and a row that nothing places, raise TasklawsError."""
+    if isinstance(at, Mapping):
+        at = [at]
+    rows = (
+        at
+        if isinstance(at, pd.DataFrame)
+        else pd.DataFrame(list(at), index=[f"at[{place}]" for place in range(len(at))])
+    )
+    strangers = [name for name in rows if name not in _COLUMNS]
+    if strangers:
+        raise TasklawsError(f"a planned model has {shown(str(strangers[0]))}: give {', '.join(KEYS)}")
+    table = rows.reindex(columns=_COLUMNS)
+    for column in PLACES:
+        cells = table[column]
+        if cells.dtype.kind not in "iuf":
+            cells = text_numbers(written(cells).rename(column), column, comma=False)[0]
+        table[column] = cells.astype(float)
+        refuse(table[column], ~(table[column] > 0) & table[column].notna(), "give a number above 0")
+    refuse(table["loss"], table["loss"] >= HIGHEST_LOSS, f"a validation loss lies below {HIGHEST_LOSS:g}")
+    for column in ("n_params", "n_tokens"):
+        refuse(table[column], table[column] < _LEAST, "too small: write it out, as 7e9 or 7B")
+    table["train_flops"] = table["train_flops"].fillna(6 * table["n_params"] * table["n_tokens"])
+    named = written(table["date"])
+    table["date_margin"] = table["date_margin"].fillna(day_margins(table["date"])).astype(float)
+    table["date"], _ = iso_days(named.rename("date"))
+    bare = unplaced(table) & table[["n_tokens", "step", "loss"]].isna().all(axis=1)
+    refuse(table["n_params"], bare, "a planned model needs n_params, train_flops, n_tokens, step, loss or date")
+    names = [_name(row, date) for row, date in zip(table.to_dict("records"), named, strict=True)]
+    table["ladder"] = written(table["ladder"])
+    table["model"] = written(table["model"]).fillna(pd.Series(names, table.index, dtype="str"))
+    twice = table.duplicated(["ladder", "model"])
+    if twice.any():
+        raise TasklawsError(
+            f"planned model {shown(table.loc[twice, 'model'].iloc[0])} stands twice: name each otherwise"
+        )
+    return table
+
+
+def _name(row: Mapping[Any, Any], date: Any) -> str:
+    """What a planned model is called by what is known of it: `7B parameters, 2T tokens`."""
+    parts = []
+    if row["n_params"] > 0:
+        parts.append(f"{suffixed(row['n_params'], 4)} parameters")
+    if row["n_tokens"] > 0:
+        parts.append(checkpoint_name("n_tokens", row["n_tokens"]))
+    if row["train_flops"] > 0 and len(parts) < 2:
+        parts.append(f"{row['train_flops']:.3g} FLOPs")
+    parts += [checkpoint_name("step", row["step"])] if row["step"] > 0 else []
+    parts += [f"loss {row['loss']:g}"] if row["loss"] > 0 else []
+    parts += [str(date)] if not pd.isna(date) else []
+    return ", ".join(parts)
+
+
+def axis_of_planned(planned: pd.DataFrame, known: pd.DataFrame) -> AxisName:
+    """The axis on which all planned models can be placed beside the known ones: size where they have one, else loss,
+    step, n_tokens or date, the first that all of them have."""
+    sized = {"size": planned[["n_params", "train_flops"]].notna().any(axis=1)}
+    places = sized | {name: planned[name].notna() for name in ("loss", "step", "n_tokens", "date")}
+    order: tuple[AxisName, ...] = ("size", "loss", "step", "n_tokens", "date")
+    has: Mapping[AxisName, bool] = {
+        axis: bool(known[["n_params", "train_flops"]].notna().any(axis=None) if axis == "size" else _any(known, axis))
+        for axis in order
+    }
+    whole = [axis for axis in order if places[axis].all()]
+    found = next((axis for axis in whole if has[axis]), None)
+    if found is not None:
+        return found
+    if whole:
+        raise TasklawsError(
+            f"no known model has a {whole[0]}, by which {shown(planned['model'].iloc[0])} is to be placed: "
+            f"the table has {some([axis for axis in order if has[axis]], text=str)}"
+        )
+    raise TasklawsError("planned models have nothing in common that places them: give a size of all, or a date")
+
+
+def _any(known: pd.DataFrame, column: str) -> bool:
+    return column in known and bool(known[column].notna().any())

@@ -1,0 +1,33 @@
+"""The page of a forecast: one file that holds its table, figures and reasons."""
+
+from html import escape
+
+from markupsafe import Markup
+
+from tasklaws.forecast.ahead import NARROWED_BY, Forecasted
+from tasklaws.forecast.ahead_figures import MOST_CURVES
+from tasklaws.forecast.ahead_text import chance, distance
+from tasklaws.plotting import inline, letters
+from tasklaws.report.template import template
+
+
+def ahead_page(found: Forecasted, svgs: dict[str, str]) -> str:
+    """The HTML of a forecast whose figures are `svgs` by name; it needs no other file."""
+    groups = [
+        {"ladder": ladder, "model": model, "rows": rows, "distance": distance(rows, found.known)}
+        for (ladder, model), rows in found.forecasts.groupby(["ladder", "model"])
+    ]
+    weights = found.methods.groupby(["ladder", "model", "method"])["weight"].sum()
+    figures = {name: Markup(inline(svg, name, escape(name.replace("-", " ")))) for name, svg in svgs.items()}
+    return template("ahead.html.jinja").render(
+        ladder=", ".join(dict.fromkeys(found.forecasts["ladder"])),
+        groups=groups,
+        weights=weights,
+        figures=figures,
+        letters=Markup(letters(list(svgs.values()))),
+        notes=found.notes,
+        narrowed_by=NARROWED_BY,
+        chance=chance,
+        n_curves=len(found.forecasts[["ladder", "task", "metric"]].drop_duplicates()),
+        most_curves=MOST_CURVES,
+    )
