@@ -132,7 +132,7 @@ def test_words(probability, words):
 def test_a_step_seen_once_may_be_all_there_is():
     known = panel([[0.2, 0.21, 0.2, 0.5], [0.2, 0.3, 0.4, 0.5], [0.2, 0.5, 0.5, 0.5]], n_items=500, chance=0.0)
     assert jumped(known).tolist() == [True, False, False]
-    found = after_jump(known, 1.0, said(0.8, 0.1, rows=3))
-    assert 0.4 < found.exceeds(np.full(3, 0.65))[0] < 0.65
+    found = after_jump(known, 2.0, said(0.8, 0.1, rows=3))
+    assert 0.5 < found.exceeds(np.full(3, 0.65))[0] < 0.7
     assert found.exceeds(np.full(3, 0.65))[1] > 0.99
     assert not jumped(panel([[0.2, 0.5, 0.8]])).any()  # too few before it

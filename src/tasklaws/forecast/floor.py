@@ -2,8 +2,8 @@
 
 A forecast from the floor is a mixture: the task stays, near where the engine sees it, or it has left by then, with a
 rise that has a long tail and grows with the gap. How likely that is, other ladders say (floor.json, made by
-tools/make_floor.py). Where the last rung alone jumped, a curve drawn through it rises further and further; half of the
-forecast is that the task stays where it is."""
+tools/make_floor.py). Where the last rung alone jumped, a curve drawn through it rises further and further; up to half
+of the forecast is that the task stays where it is."""
 
 from typing import NamedTuple
 
@@ -35,8 +35,8 @@ _LEAST_SD = 0.02
 # A jump of the last rung alone: that far above all earlier ones at least, and that many sigma of their sampling.
 _JUMP, _SIGMAS = 0.08, 3.0
 _BEFORE = 3  # rungs at least
-_STAYS = 0.5  # share of the forecast that is that it stays
-_VARIANCE, _VARIANCE_NOW = 0.15**2, 0.3  # of the place where it stays, for each decade, and at once in decades
+_STAYS, _SOON = 0.5, 0.3  # share of a far forecast that is that it stays; decades at which it is half as much
+_VARIANCE = 0.15**2  # of the place where it stays, for each decade, _SOON counting too
 _COUNTS = {"three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10, "fifteen": 15, "twenty": 20, "fifty": 50}
 
 
@@ -169,16 +169,17 @@ def _last(known: Panel, rows: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def after_jump(known: Panel, gap: float, said: Predictive) -> Predictive:
-    """Forecasts `gap` decades beyond the known models, of which half is, where the last rung `jumped`, that the score
-    stays where that has it, with a variance of .15^2 (gap + .3) and the sampling of the items."""
+    """Forecasts `gap` decades beyond the known models, of which a share of .5 gap / (gap + .3) is, where the last rung
+    `jumped`, that the score stays where that has it, with a variance of .15^2 (gap + .3) and the items' sampling."""
     rows = np.flatnonzero(jumped(known))
     if not len(rows):
         return said
     weight, mean, sd = (np.pad(part, ((0, 0), (0, 1))) for part in (said.weight, said.mean, said.sd))
-    weight[rows] *= 1 - _STAYS
-    weight[rows, -1] = _STAYS
+    stays = _STAYS * gap / (gap + _SOON)
+    weight[rows] *= 1 - stays
+    weight[rows, -1] = stays
     mean[rows, -1] = known.link.of(known.value[rows, _last(known, rows)], np.inf)
-    sd[rows, -1] = np.sqrt(_VARIANCE * (gap + _VARIANCE_NOW) + 1 / _items(known, rows))
+    sd[rows, -1] = np.sqrt(_VARIANCE * (gap + _SOON) + 1 / _items(known, rows))
     return Predictive(said.link, weight, mean, sd)
 
 
