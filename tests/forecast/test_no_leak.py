@@ -8,7 +8,7 @@ from made_up import SIZES, draw, rises, table
 from tasklaws.forecast.backtest import rolling_backtest, split_backtest
 from tasklaws.tables import BACKTEST_FORECASTS
 
-TOLD = ["observed", "log_score"]
+TOLD = ["observed", "log_score", "crps"]
 
 
 @pytest.fixture(scope="module")
