@@ -192,18 +192,25 @@ def weigh(panel: Panel, mean: Array, sd: Array, shared: Array, given: Array, tes
     there = np.isfinite(z) & np.isfinite(test_mean).all(axis=0)
     error = np.abs(_values(panel, test_mean) - _values(panel, z))
     total = np.where(there, error, 0.0) @ tests.weight
-    weights = weights_by_error(total, there @ tests.weight, _BY_DATE if size_column(panel) == "date" else _BY_SIZE)
+    by_date = size_column(panel) == "date"
+    weights = weights_by_error(total, there @ tests.weight, _BY_DATE if by_date else _BY_SIZE)
     middle, spread = mix(weights, mean, sd)
     test_middle, test_spread = mix(weights[:, :, None], test_mean, test_sd)
     off = (np.abs(z - test_middle) / test_spread)[there]
-    used = tests.weight[there.any(axis=0)]
-    independent = used.sum() ** 2 / max(float((used**2).sum()), 1e-12)
     counted = np.broadcast_to(tests.weight, there.shape)[there]
     believed = norm.isf((1 - (np.arange(50) + 0.5) / 50) / 2)
     off, counted = np.concatenate([believed, off]), np.concatenate([np.full(50, _BELIEF / 50), counted])
-    level = min(LEVEL * (1 + 1 / max(independent, 1.0)), _MOST_LEVEL)
+    level = LEVEL if by_date else _cautious(tests.weight[there.any(axis=0)])
     scale = weighted_quantile(off, counted, level) / norm.isf((1 - LEVEL) / 2)
     return Weighed(np.where(seen, np.nan, middle), np.where(seen, np.nan, spread), weights, scale)
+
+
+def _cautious(weight: Array) -> float:
+    """The share of tests that intervals should have held where the forecast goes further than these did: LEVEL times
+    1 + 1 / n, as conformal intervals from n exchangeable ones need (Vovk et al. 2005), n being how many models' worth
+    of `weight` there is."""
+    models = weight.sum() ** 2 / max(float((weight**2).sum()), 1e-12)
+    return min(LEVEL * (1 + 1 / max(models, 1.0)), _MOST_LEVEL)
 
 
 def _values(panel: Panel, z: Array) -> Array:
