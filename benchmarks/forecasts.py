@@ -2,8 +2,8 @@
 
     python benchmarks/forecasts.py [SCRIPT ...]
 
-Runs the scripts of this folder that judge forecasts (default: all of SCRIPTS) on ../shared, counts the lines, and repeats
-those that were missed. Exits with 1 where one was missed that is no goal.
+Runs the scripts of this folder that judge forecasts (default: all of SCRIPTS) on ../shared, counts the lines, and
+repeats those that were missed. Exits with 1 where one was missed that is no goal.
 """
 
 import subprocess

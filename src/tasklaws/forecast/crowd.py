@@ -209,7 +209,7 @@ def _cautious(weight: Array) -> float:
     """The share of tests that intervals should have held where the forecast goes further than these did: LEVEL times
     1 + 1 / n, as conformal intervals from n exchangeable ones need (Vovk et al. 2005), n being how many models' worth
     of `weight` there is."""
-    models = weight.sum() ** 2 / max(float((weight**2).sum()), 1e-12)
+    models = float(weight.sum()) ** 2 / max(float((weight**2).sum()), 1e-12)
     return min(LEVEL * (1 + 1 / max(models, 1.0)), _MOST_LEVEL)
 
 
