@@ -5,7 +5,7 @@
 DIRECTORY (default ../shared/ladders) holds bigg, gadre and pythia as .csv.gz tables of points. Of every ladder, from
 every origin of three models or more, all later models are forecast, by constants without its source (`priors`):
 
-- `leaves`: the coefficients of `floor.features`, by maximum likelihood of what came under `floor.from_floor`, drawn a
+- `leaves`: the coefficients of `floor.leaving`, by maximum likelihood of what came under `floor.from_floor`, drawn a
   little to START; of each ladder up to 30 pairs of an origin and a later model for each range of gaps count, and all
   ladders of a source together as much as one. Made of all sources, and of all but each one, by which that one may then
   be judged. Of tasks where a guess scores nothing, gadre's alone say anything: these are left out;
@@ -92,7 +92,7 @@ def rows(history: History, n_ladders: int) -> Rows:
             for sign in (-1, 1)
         )
         at = np.flatnonzero((level > 0) & np.isfinite(value))
-        parts.append((floor.features(known, at, gap), stays[at], leaves[at]))
+        parts.append((floor.leaving(known, at, gap), stays[at], leaves[at]))
     told, stays, leaves = (np.concatenate([part[index] for part in parts]) for index in range(3))
     return Rows(told, stays, leaves, np.full(len(stays), 1 / n_ladders))
 

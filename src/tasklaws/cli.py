@@ -312,10 +312,10 @@ def design_ladder(
     design_tasks.csv, summary.json and design.svg (docs/forecasting.md).
     """
     from tasklaws.core.files import write_json
-    from tasklaws.forecast.pilot import parse_target
+    from tasklaws.forecast.pilot import parse_sizes
     from tasklaws.tables import DESIGN, DESIGN_TASKS
 
-    sizes = parse_target(target)
+    sizes = parse_sizes(target)
     read = reading(tl.read_points, table, layout, units, direction)
     found = tl.design(
         read,
@@ -343,7 +343,7 @@ def design_ladder(
 
 
 @command("forecast", "tasklaws forecast points.csv --at n_params=7e9,n_tokens=2e12 --exceeds 0.5 --out forecast")
-def forecast_planned(
+def forecast_table(
     table: Annotated[
         Path, _positional("TABLE", "CSV of results, as backtest takes it; models without any value are planned ones.")
     ],

@@ -17,7 +17,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast import actions
 from tasklaws.forecast.actions import Action, Standing, after, known_items_of, new_sizes, possible_actions, tokens_at
 from tasklaws.forecast.design import design
-from tasklaws.forecast.pilot import parse_target
+from tasklaws.forecast.pilot import parse_sizes
 from tasklaws.forecast.reasked import reasked, sampling_covariance
 from tasklaws.tables import DESIGN, DESIGN_TASKS
 
@@ -259,9 +259,9 @@ def test_what_cannot_be_planned_is_one_line(change, target, options, said):
 
 
 def test_a_target_is_written_as_numbers_by_name():
-    assert parse_target("n_params=7e9,n_tokens=2e12") == {"n_params": 7e9, "n_tokens": 2e12}
+    assert parse_sizes("n_params=7e9,n_tokens=2e12") == {"n_params": 7e9, "n_tokens": 2e12}
     with pytest.raises(TasklawsError, match="--target 'n_params=big': give n_params=NUMBER"):
-        parse_target("n_params=big,n_tokens=1")
+        parse_sizes("n_params=big,n_tokens=1")
 
 
 def test_the_command_of_the_docs_writes_the_same_each_time(few_draws, tmp_path, monkeypatch, capsys):

@@ -13,7 +13,7 @@ from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.ahead_panels import Job, jobs, parted
 from tasklaws.forecast.axis_tables import along
 from tasklaws.forecast.backtest import backward_lines, doubts, rests_on
-from tasklaws.forecast.choices import choose
+from tasklaws.forecast.choices import chosen_curves
 from tasklaws.forecast.combine import forecast as combined
 from tasklaws.forecast.engine import forecast_tables
 from tasklaws.forecast.given import given_scores_of, values_of
@@ -114,7 +114,7 @@ def forecast(
         raise TasklawsError(f"axis {axis!r}: give {', '.join(AXES)}")
     known, planned = parted(table, at)
     axis = axis or axis_of_planned(planned, known)
-    known, metrics = choose(known, metric, tasks)
+    known, metrics = chosen_curves(known, metric, tasks)
     known, notes = along(known, axis)
     told = None if given is None else given_scores_of(given, planned)
     found, methods, curves = [], [], []

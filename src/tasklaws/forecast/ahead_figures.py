@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from tasklaws.forecast.ahead import Forecasted
 from tasklaws.forecast.ahead_text import PLACED_BY
-from tasklaws.forecast.figures import COLOURS
+from tasklaws.forecast.figures import VERDICT_COLOURS
 from tasklaws.forecast.panel import place_in_words
 from tasklaws.plotting import LIGHT, key_below, key_room, panel, short
 
 MOST_CURVES = 24  # more are in forecasts.csv
-_LONGEST = 26  # characters of a task's name
+_LONGEST_NAME = 26  # characters of a task's name
 _ROW = 0.2  # inches
 
 
@@ -49,25 +49,25 @@ def draw_forecasts(axes: Axes, rows: pd.DataFrame) -> dict[str, object]:
     axes.plot(rows["last"], rows.index, "|", color=LIGHT["muted"], markersize=8)
     for verdict, part in rows.groupby("verdict"):
         ends = np.maximum([part["predicted"] - part["lower"], part["upper"] - part["predicted"]], 0.0)
-        colour = COLOURS.get(str(verdict), LIGHT["muted"])
+        colour = VERDICT_COLOURS.get(str(verdict), LIGHT["muted"])
         drawn[str(verdict)] = axes.errorbar(
             part["predicted"], part.index, xerr=ends, fmt="o", color=colour, markersize=4
         )
     several = {name for name in ("ladder", "metric", "model") if rows[name].nunique() > 1}
     names = [" ".join([row["task"], *(row[name] for name in sorted(several))]) for row in rows.to_dict("records")]
-    axes.set_yticks(range(len(rows)), [shortened(name) for name in names])
+    axes.set_yticks(range(len(rows)), [short_name(name) for name in names])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel("forecast (90%); | last known")
     return drawn
 
 
-def shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
+def short_name(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
 
 
 def _curve(known: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     row = rows.iloc[0]
-    figure, axes = panel(shortened(f"{row['task']}"), height=2.6)
+    figure, axes = panel(short_name(f"{row['task']}"), height=2.6)
     axes.plot(known["place"], known["value"], "o-", color=LIGHT["fit"], markersize=3.5, linewidth=1.0)
     ends = np.maximum([rows["predicted"] - rows["lower"], rows["upper"] - rows["predicted"]], 0.0)
     axes.errorbar(rows["place"], rows["predicted"], yerr=ends, fmt="D", color=LIGHT["forecast"], markersize=4)

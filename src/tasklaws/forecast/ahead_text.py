@@ -18,7 +18,7 @@ PLACED_BY = {
     "loss": "validation loss",
     "date": "date",
 }
-_SURE = 0.995
+_PLAIN_SAID = 0.995
 
 
 def report(found: Forecasted) -> str:
@@ -75,7 +75,7 @@ def chance(probability: Any) -> str:
     """A probability in per cent; only certainty is 0% or 100%, and what is unknown is empty."""
     if pd.isna(probability):
         return ""
-    if probability >= _SURE or probability <= 1 - _SURE:
+    if probability >= _PLAIN_SAID or probability <= 1 - _PLAIN_SAID:
         return ">99%" if probability > 0.5 else "<1%"
     return f"{100 * probability:.0f}%"
 

@@ -17,7 +17,7 @@ from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.axis_tables import along
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
-from tasklaws.forecast.choices import choose, panels_of
+from tasklaws.forecast.choices import chosen_curves, panels_of
 from tasklaws.forecast.combine import History, histories
 from tasklaws.forecast.crowd import CROWD
 from tasklaws.forecast.engine import BACKWARD, BEHIND, forecast_tables
@@ -170,8 +170,8 @@ def backtest(
     for name, value in (("rolling", rolling), ("min_rungs", min_rungs)):
         if value is not None and value < 1:
             raise TasklawsError(f"{name.replace('_', '-')} is {value}: give 1 or more")
-    table, metrics = choose(table, metric, tasks)
-    asked = Asked(axis or ("size" if since is None else "date"), since, reveal, seed)
+    table, metrics = chosen_curves(table, metric, tasks)
+    asked = Terms(axis or ("size" if since is None else "date"), since, reveal, seed)
     table, notes = along(table, asked.axis)
     if fit is not None and holdout is not None:
         forecasts, methods = split_backtest(table, metrics, fit, holdout, asked, notes)
@@ -182,7 +182,7 @@ def backtest(
 
 
 @dataclass(frozen=True)
-class Asked:
+class Terms:
     """What places the models, from which day on they are forecast, how many of each one's scores are given (`reveal`)
     and the seed by which these are drawn."""
 
@@ -213,7 +213,7 @@ class Asked:
         return found
 
 
-_PLAIN = Asked()
+_USUAL_TERMS = Terms()
 
 
 def split_backtest(
@@ -221,7 +221,7 @@ def split_backtest(
     metrics: list[str],
     fit: str,
     holdout: str,
-    asked: Asked = _PLAIN,
+    asked: Terms = _USUAL_TERMS,
     notes: list[str] | None = None,
 ) -> Tables:
     """Forecast the models of the rows that `holdout` matches from the rows that `fit` matches; others are not used.
@@ -260,7 +260,7 @@ def rolling_backtest(
     metrics: list[str],
     ahead: int,
     min_rungs: int,
-    asked: Asked = _PLAIN,
+    asked: Terms = _USUAL_TERMS,
     notes: list[str] | None = None,
 ) -> Tables:
     """For every origin from `min_rungs` on: from the first models, forecast the next `ahead`, or those of them that are
@@ -309,7 +309,7 @@ def _next(panel: Panel, origin: int, ahead: int, first_day: float) -> list[int]:
 
 
 def _forecast_all(
-    jobs: Iterable[tuple[History, int, Sequence[int]]], count: int, asked: Asked, notes: list[str] | None
+    jobs: Iterable[tuple[History, int, Sequence[int]]], count: int, asked: Terms, notes: list[str] | None
 ) -> Tables:
     """The tables of `forecast_tables` for `count` histories, origins and targets, sorted, and what is left out."""
     found: list[Tables] = []
@@ -344,7 +344,7 @@ def _forecast_all(
     )
 
 
-def _why_nothing(asked: Asked, few: list[str]) -> str:
+def _why_nothing(asked: Terms, few: list[str]) -> str:
     if few:
         return f"no wanted model has more than {asked.reveal} scores of tasks that earlier ones have: reveal fewer"
     if asked.since is not None:

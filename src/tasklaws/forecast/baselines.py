@@ -13,7 +13,7 @@ from tasklaws.forecast.panel import Forecaster, Panel, Prediction, size_column
 from tasklaws.laws.fitting import fit_many
 from tasklaws.tables import SIZES
 
-_LAST = 5
+_LAST_FEW = 5
 _FEWEST_POINTS = 3  # fewer: no curve is fitted
 
 
@@ -57,8 +57,8 @@ class MedianOfLastFive:
 
 def _running_median(z: Array) -> Array:
     """At each place the median of the last five values up to there."""
-    ragged = [float(np.median(z[: end + 1])) for end in range(min(len(z), _LAST - 1))]
-    return np.array([*ragged, *np.median(sliding_window_view(z, _LAST), axis=1)] if len(z) >= _LAST else ragged)
+    ragged = [float(np.median(z[: end + 1])) for end in range(min(len(z), _LAST_FEW - 1))]
+    return np.array([*ragged, *np.median(sliding_window_view(z, _LAST_FEW), axis=1)] if len(z) >= _LAST_FEW else ragged)
 
 
 def _by_task(known: Panel, wanted: Panel, running: Callable[[Array], Array]) -> Prediction:

@@ -16,7 +16,7 @@ from tasklaws.forecast.priors import width_coefficients
 from tasklaws.forecast.weighing import weighted_quantile
 from tasklaws.stats.links import Link
 from tasklaws.stats.predictive import Predictive
-from tasklaws.stats.proportions import scatter
+from tasklaws.stats.proportions import neighbour_scatter
 from tasklaws.stats.scores import LEVEL
 
 # Errors have more of both small and large than a normal: two normals of one mean, which hold LEVEL as one of sd 1 does.
@@ -26,7 +26,7 @@ _DRIFT_BELIEF = 10.0  # and that forecasts of all tasks are neither too low nor 
 _DRIFT_TASKS = 20  # so many tasks of a test, or more, tell it as well as can be
 _OWN_BELIEF = 3.0  # and that a task's own errors are as large as forecast
 _LEAST_SCATTER = 0.004
-_FADING = 0.92  # weight of a point's distance from its neighbours for each rung that it is older
+_POINT_FADING = 0.92  # weight of a point's distance from its neighbours for each rung that it is older
 _LIMITS = np.log([1 / 5, 5])  # by what factor, at most, a task's width is changed
 
 
@@ -63,7 +63,7 @@ def features(known: Panel, sd: Array, noise: Array, gap: float, tests: Sequence[
 
     the combination's own sd (with the sampling `noise` of the target); that noise; how large the task's earlier
     residuals were in their widths (root mean square, shrunk towards 1); how far its known values lie from the lines
-    between their neighbours (`scatter`, later ones counting more); and 1 + `gap`."""
+    between their neighbours (`neighbour_scatter`, later ones counting more); and 1 + `gap`."""
     squares, weight = np.full((2, len(sd)), _OWN_BELIEF)
     for test in tests:
         ratio = (test.residual / test.width) ** 2
@@ -82,9 +82,9 @@ def _wobble(known: Panel, noise: Array) -> Array:
     found = noise.copy()
     for row, z in enumerate(known.link.of(known.value, np.inf)):
         there = np.isfinite(z)
-        squares = scatter(known.size[there], z[there])
+        squares = neighbour_scatter(known.size[there], z[there])
         if len(squares):
-            found[row] = np.sqrt(np.average(squares, weights=_FADING ** np.arange(len(squares))[::-1]))
+            found[row] = np.sqrt(np.average(squares, weights=_POINT_FADING ** np.arange(len(squares))[::-1]))
     return found
 
 

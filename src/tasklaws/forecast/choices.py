@@ -18,7 +18,7 @@ _MOST_CELLS = 100_000  # tasks times models that are forecast together: about a 
 _MOST_WORK = 3e10
 
 
-def choose(table: pd.DataFrame, metric: str | None, tasks: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+def chosen_curves(table: pd.DataFrame, metric: str | None, tasks: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
     """The table with the rows of `tasks`, and the metrics to forecast; what the table lacks, and losses too large or
     small to be forecast, raise TasklawsError."""
     metrics = _choose_metrics(table, metric)

@@ -146,7 +146,7 @@ class History:
     def settled(self, origin: int, target: int) -> Forecast:
         """The combination as other ladders would have it calibrated."""
         if (origin, target) not in self._settled:
-            self._settled[origin, target] = settle(self, origin, target)
+            self._settled[origin, target] = settled_forecast(self, origin, target)
         return self._settled[origin, target]
 
     def residual(self, target: int, found: Forecast) -> Array:
@@ -275,7 +275,7 @@ def forecast(history: History, origin: int, target: int) -> Forecast:
     return replace(found, scale=found.scale * ladder_scale(tests), n_tests=len(tests))
 
 
-def settle(history: History, origin: int, target: int) -> Forecast:
+def settled_forecast(history: History, origin: int, target: int) -> Forecast:
     """The combination with its mean moved by the ladder's drift and each task's interval scaled as other ladders say,
     before the factor of this ladder. Of losses, and of fewer than LEAST_RUNGS models, other ladders say nothing."""
     found = history.combined(origin, target)

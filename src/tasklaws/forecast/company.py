@@ -10,7 +10,7 @@ from tasklaws.forecast.panel import BY_MODEL, BY_TASK, Panel
 from tasklaws.tables import SIZES
 
 _ENOUGH = 8  # sizes with which a ladder speaks for itself
-_MOST = 150  # models beside a ladder: a forecast costs their cube
+_MOST_BESIDE = 150  # models beside a ladder: a forecast costs their cube
 
 
 def of_pairs(panel: Panel, tasks: tuple[tuple[str, str], ...]) -> Panel:
@@ -23,7 +23,7 @@ def of_pairs(panel: Panel, tasks: tuple[tuple[str, str], ...]) -> Panel:
     return replace(panel, tasks=tasks, others=(), other_is_loss=(), other_values=none, company=None, **cells)
 
 
-def joined(first: Panel, *more: Panel) -> Panel:
+def side_by_side(first: Panel, *more: Panel) -> Panel:
     """The panel with the models of others behind its own, its tasks alone; without `others`."""
     panels = [of_pairs(panel, first.tasks) for panel in (first, *more)]
     of_model: dict[str, Any] = {
@@ -42,7 +42,7 @@ def in_company(panels: Sequence[tuple[Panel, int]]) -> list[Panel]:
     kind beside it (`Panel.company`); makers are the ladders, where the table names none.
 
     A panel stays as it is where _ENOUGH different sizes of its own are known, where it shares no task with another
-    ladder, and where more than _MOST models would be beside it."""
+    ladder, and where more than _MOST_BESIDE models would be beside it."""
     named = [
         (replace(panel, makers=panel.makers or (panel.ladder,) * len(panel.models)), count) for panel, count in panels
     ]
@@ -53,8 +53,10 @@ def in_company(panels: Sequence[tuple[Panel, int]]) -> list[Panel]:
         others = [
             other for other in known if _may_help(panel, other) and tasks & set(other.tasks) and len(other.models)
         ]
-        few = len(np.unique(own.size)) < _ENOUGH and 0 < sum(len(other.models) for other in others) <= _MOST
-        found.append(replace(panel, company=joined(of_pairs(others[0], panel.tasks), *others[1:])) if few else plain)
+        few = len(np.unique(own.size)) < _ENOUGH and 0 < sum(len(other.models) for other in others) <= _MOST_BESIDE
+        found.append(
+            replace(panel, company=side_by_side(of_pairs(others[0], panel.tasks), *others[1:])) if few else plain
+        )
     return found
 
 

@@ -30,22 +30,23 @@ CROWD_BASELINES: tuple[Forecaster, ...] = (RepeatLast(), Chance(), BestSoFar(), 
 _FEWEST_MODELS = 10
 _FEWEST_SCATTERED = 16
 _SCATTERED = 0.25  # how far neighbours in size differ, as a share of how far any two models do
-_FAMILIES = 3
+_MAKERS_NEEDED = 3
 _MOST_ORIGINS = 12
 _LEAST_ORIGIN = 3
-_ALIKE = 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
+_ALIKE_GAPS = 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
 _BY_DATE, _BY_SIZE = 12.0, 3.0  # weights go as relative error to the minus this: by size, tests reach less far
-_FADING = 2.0  # weight of a test goes as the share of the known models that it knew to the power of this
+_TEST_FADING = 2.0  # weight of a test goes as the share of the known models that it knew to the power of this
 _MOST_LEVEL = 0.97  # that is asked of earlier tests, however few models made them
-_BELIEF = 20.0  # weight of the belief that intervals are right as they are
-_MOST_SHARED = 0.98  # of an error's variance that tasks have in common
+_WIDTH_BELIEF = 20.0  # weight of the belief that intervals are right as they are
+_MOST_COMMON = 0.98  # of an error's variance that tasks have in common
 _TIES = tuple(product((1.0, 2.0, 4.0, 8.0), (0.0, 0.2, 0.4, 0.6, 0.8)))
 _TIED_TESTS = 40
 
 
 def is_crowd(known: Panel) -> bool:
-    """Whether the known models are of many families: they have company, only dates order them, _FAMILIES makers or more
-    have two models each and none has most of them, or models next to each other in size differ nearly as much as any.
+    """Whether the known models are of many families: they have company, only dates order them, _MAKERS_NEEDED makers or
+    more have two models each and none has most of them, or models next to each other in size differ nearly as much as
+    any.
 
     The last is von Neumann's ratio, the mean of (x_k+1 - x_k)^2 by twice the variance, x being what all tasks share:
     1 of models in random order, 0 of a smooth curve, and above _SCATTERED here of _FEWEST_SCATTERED or more. The
@@ -58,7 +59,7 @@ def is_crowd(known: Panel) -> bool:
         return False
     counts = Counter(makers(known))
     several = sum(count > 1 for maker, count in counts.items() if maker)
-    if size_column(known) == "date" or (several >= _FAMILIES and 2 * max(counts.values()) < len(known.models)):
+    if size_column(known) == "date" or (several >= _MAKERS_NEEDED and 2 * max(counts.values()) < len(known.models)):
         return True
     if len(known.models) < _FEWEST_SCATTERED:
         return False
@@ -91,8 +92,8 @@ def crowd_tests(history: "History", origin: int, target: int, names: Sequence[st
         if not all(name in by_method for name in names):
             continue
         rungs = np.arange(start, end)
-        apart = (np.log1p([_gap(other.panel, start, int(rung)) for rung in rungs]) - here) / _ALIKE
-        weight = np.exp(-0.5 * apart**2) * (start / max(end, 1)) ** _FADING
+        apart = (np.log1p([_gap(other.panel, start, int(rung)) for rung in rungs]) - here) / _ALIKE_GAPS
+        weight = np.exp(-0.5 * apart**2) * (start / max(end, 1)) ** _TEST_FADING
         some = np.flatnonzero(weight >= 1e-3)
         if len(some):
             rows = _places(panel, other.panel)
@@ -199,7 +200,7 @@ def weigh(panel: Panel, mean: Array, sd: Array, shared: Array, given: Array, tes
     off = (np.abs(z - test_middle) / test_spread)[there]
     counted = np.broadcast_to(tests.weight, there.shape)[there]
     believed = norm.isf((1 - (np.arange(50) + 0.5) / 50) / 2)
-    off, counted = np.concatenate([believed, off]), np.concatenate([np.full(50, _BELIEF / 50), counted])
+    off, counted = np.concatenate([believed, off]), np.concatenate([np.full(50, _WIDTH_BELIEF / 50), counted])
     level = LEVEL if by_date else _cautious(tests.weight[there.any(axis=0)])
     scale = weighted_quantile(off, counted, level) / norm.isf((1 - LEVEL) / 2)
     return Weighed(np.where(seen, np.nan, middle), np.where(seen, np.nan, spread), weights, scale)
@@ -238,7 +239,7 @@ def _tie(tests: Tests, method: int) -> tuple[float, float]:
 def _shares(shared: Array, tie: tuple[float, float]) -> Array:
     """Loadings (tasks, factors + 1) of errors of unit variance: `shared` (tasks, factors) times the first of `tie`,
     and what all tasks share, the second of it."""
-    own = np.maximum(1 - (shared**2).sum(axis=1), 1 - _MOST_SHARED)
+    own = np.maximum(1 - (shared**2).sum(axis=1), 1 - _MOST_COMMON)
     stronger = tie[0] * shared
     size = np.sqrt(own + (stronger**2).sum(axis=1))
     both = np.sqrt(1 - tie[1]) * stronger / size[:, None]
@@ -248,7 +249,7 @@ def _shares(shared: Array, tie: tuple[float, float]) -> Array:
 def _likelihood(off: Array, share: Array) -> float:
     """Log density of errors, but for a constant, their common variance being profiled out: with R = S S' + D,
     -(n ln(off' R^-1 off / n) + ln |R|) / 2."""
-    own = np.maximum(1 - (share**2).sum(axis=1), 1 - _MOST_SHARED)
+    own = np.maximum(1 - (share**2).sum(axis=1), 1 - _MOST_COMMON)
     inner = np.eye(share.shape[1]) + share.T @ (share / own[:, None])
     right = share.T @ (off / own)
     square = off @ (off / own) - right @ np.linalg.solve(inner, right)
@@ -264,7 +265,7 @@ def joint(mean: Array, sd: Array, shared: Array, tests: Tests) -> Joint:
 
 def _joint(mean: Array, sd: Array, shared: Array, tie: tuple[float, float]) -> Joint:
     share = _shares(shared, tie)
-    own = np.sqrt(np.maximum(1 - (share**2).sum(axis=1), 1 - _MOST_SHARED))
+    own = np.sqrt(np.maximum(1 - (share**2).sum(axis=1), 1 - _MOST_COMMON))
     return Joint(mean, sd * own, sd[:, None] * share)
 
 

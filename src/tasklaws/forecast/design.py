@@ -13,7 +13,7 @@ from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.actions import Action, Standing, after, ask_cost, known_items_of, possible_actions, priced
 from tasklaws.forecast.panel import Panel
-from tasklaws.forecast.pilot import pilot, sizes_of, standing
+from tasklaws.forecast.pilot import pilot, pilot_standing, sizes_of
 from tasklaws.frames.csv_files import records
 from tasklaws.frames.user_tables import some
 from tasklaws.stats.scores import rounded
@@ -26,8 +26,8 @@ TOKENS_PER_ITEM = 500.0  # a question with a few examples before it, and its ans
 _DRAWS = 8
 _CLEAR = 2.0  # standard errors of the draws by which an action must narrow the interval to be ranked
 _MOST_BOUGHT = 6
-_ROWS_SHOWN = 12
-_MARKS = {"rung": ("o", "forecast"), "seed": ("^", "outcome"), "items": ("s", "fit")}
+_ACTIONS_SHOWN = 12
+_MARKERS = {"rung": ("o", "forecast"), "seed": ("^", "outcome"), "items": ("s", "fit")}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,7 +58,7 @@ class Design(Result):
             f"costs: 6 N D to train, 2 N {self.tokens_per_item:g} to ask an item of {self.tokens_per_item:g} tokens",
             f"{'action':34} {'FLOPs':>9}  {'width now -> then':>17}  {'narrower':>8}  {'points a FLOP':>13}",
         ]
-        shown = self.table.head(_ROWS_SHOWN)
+        shown = self.table.head(_ACTIONS_SHOWN)
         for row in records(shown):
             clear = row["narrowing"] > _CLEAR * row["standard_error"]
             lines.append(
@@ -102,7 +102,7 @@ class Design(Result):
         now = self.table["width_now"].iloc[0]
         ax.axhline(now, color=LIGHT["muted"], linewidth=1, label="now")
         for kind, rows in self.table.groupby("kind", sort=True):
-            mark, colour = _MARKS[str(kind)]
+            mark, colour = _MARKERS[str(kind)]
             ax.plot(flops[rows.index], rows["width_then"], mark, color=LIGHT[colour], label=str(kind))
         ordered = self.table["width_then"].to_numpy()[np.argsort(flops, kind="stable")]
         lowest = np.minimum(np.minimum.accumulate(ordered), now)
@@ -155,7 +155,7 @@ def design(
     size = sizes_of(target)
     known = pilot(table, metric, tasks, ladder, size)
     actions = possible_actions(known, size["n_params"], size["train_flops"], tokens_per_item)
-    start = standing(table, known, actions, size)
+    start = pilot_standing(table, known, actions, size)
     tasks_now, widths = start.width, {}
     with progress("design", len(actions)) as advance:
         for action in actions:

@@ -23,7 +23,7 @@ from tasklaws.forecast.verdict import Width, panel_verdicts
 from tasklaws.stats.predictive import Predictive
 from tasklaws.tables import HEADLINES, POINTS_OF_HEADLINE, SIZES
 
-_SURE = 0.8
+_HEADED = 0.8
 BACKWARD = "weights and interval rest on tests that look ahead"
 BEHIND: dict[AxisName, str] = {  # where a wanted model lies that is no later than the known ones
     "size": "smaller than the largest known model",
@@ -144,9 +144,9 @@ def _anywhere_between(found: Forecast, first: Forecast, last: Forecast) -> Forec
 
 def _headlines(said: Predictive, predicted: Array, unit: Array) -> list[str]:
     """Of each row how close the outcome will be, in points (of a loss percent of it): the first of
-    POINTS_OF_HEADLINE of which the forecast is sure by at least _SURE. Of forecasts under one headline some nine in
+    POINTS_OF_HEADLINE of which the forecast is sure by at least _HEADED. Of forecasts under one headline some nine in
     ten are as close as it says, as most are surer than the least sure one."""
-    sure = [said.within(predicted, points / 100 * unit) >= _SURE for points in POINTS_OF_HEADLINE]
+    sure = [said.within(predicted, points / 100 * unit) >= _HEADED for points in POINTS_OF_HEADLINE]
     return [HEADLINES[row.index(True)] if any(row) else HEADLINES[-1] for row in zip(*map(list, sure), strict=True)]
 
 

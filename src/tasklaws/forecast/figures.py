@@ -11,7 +11,7 @@ from tasklaws.plotting import LIGHT, house_style, key_below, key_room, panel, sa
 from tasklaws.stats.scores import LEVEL, is_inside
 from tasklaws.tables import BACKTEST_FORECASTS
 
-COLOURS = {  # of the verdicts, in the order of the key
+VERDICT_COLOURS = {  # of the verdicts, in the order of the key
     "lawful": LIGHT["outcome"],
     "discontinuous": LIGHT["forecast"],
     "non-monotone": LIGHT["scale6"],
@@ -41,14 +41,14 @@ def draw_predicted(axes: Axes, known: pd.DataFrame) -> dict[str, ErrorbarContain
     ends = known[["observed", "predicted"]].to_numpy(dtype=float)
     axes.axline((ends.min(), ends.min()), slope=1, color=LIGHT["muted"], linewidth=0.8)
     drawn: dict[str, ErrorbarContainer] = {}
-    for name in [name for name in COLOURS if (known["verdict"] == name).any()]:
+    for name in [name for name in VERDICT_COLOURS if (known["verdict"] == name).any()]:
         part = known[known["verdict"] == name]
         drawn[name] = axes.errorbar(
             part["observed"],
             part["predicted"],
             yerr=np.maximum([part["predicted"] - part["lower"], part["upper"] - part["predicted"]], 0.0),
             fmt="o",
-            color=COLOURS[name],
+            color=VERDICT_COLOURS[name],
             markersize=2.5,
             elinewidth=0.6,
             alpha=0.7,

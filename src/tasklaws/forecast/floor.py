@@ -20,18 +20,18 @@ from tasklaws.stats.predictive import Predictive
 LEAVES = 0.1  # a score so far above the floor has left it
 _LEAST_RATE = 0.01  # where a guess scores nothing, solving one item in a hundred is still the floor
 _SMALLEST_GAP = 0.05  # decades
-_STEEPEST = 3.0  # sigma of a trend, beyond which it says no more
+_STEEPEST_TREND = 3.0  # sigma of a trend, beyond which it says no more
 # How known rungs and chance place a task that stays: rungs that all score alike are one answer to every item.
-_ALIKE = 0.7  # of a distinct score
+_ALIKE_RUNGS = 0.7  # of a distinct score
 _CHANCE = 1.0  # chance counts as so many distinct scores for each decade
 # Its variance far away: that share of the engine's, that share of all sampling of the items, that much for each decade.
 _OF_WIDTH, _OF_SAMPLING, _BY_DECADE = 0.25, 0.37, 2.3e-4
-_NEAR = 0.4  # decades over which the engine's own variance gives way to that
+_NEAR_FLOOR = 0.4  # decades over which the engine's own variance gives way to that
 # How far a task that left has risen: a lognormal of this median at one decade, growing with that power of the gap.
 _RISE, _RISE_GROWS, _RISE_SPREAD = 0.12, 0.8, 0.64
 _PARTS = 5  # normals that stand for it
 _OVERLAP = 0.35  # their width, in spreads of the rise's logarithm
-_LEAST_SD = 0.02
+_SMALLEST_SD = 0.02
 # A jump of the last rung alone: that far above all earlier ones at least, and that many sigma of their sampling.
 _JUMP, _SIGMAS = 0.08, 3.0
 _BEFORE = 3  # rungs at least
@@ -87,11 +87,11 @@ def decades(known: Panel, gap: float) -> float:
     return float(gap / np.log(10) / (1 if size_column(known) == "n_params" else 2))
 
 
-def features(known: Panel, rows: NDArray[np.intp], gap: float) -> Array:
+def leaving(known: Panel, rows: NDArray[np.intp], gap: float) -> Array:
     """What tells whether tasks leave the floor by a gap in `decades`, (rows, 3): 1, ln gap, and the rise of the known
     rungs in its standard errors (0 to 3), divided by 1 + gap, as a trend tells most of the near future."""
     trend = [_trend(known, int(row)) for row in rows]
-    near = np.clip(trend, 0.0, _STEEPEST) / (1 + gap)
+    near = np.clip(trend, 0.0, _STEEPEST_TREND) / (1 + gap)
     return np.column_stack([np.ones(len(rows)), np.full(len(rows), np.log(max(gap, _SMALLEST_GAP))), near])
 
 
@@ -114,7 +114,7 @@ def from_floor(
     """Forecasts `gap` decades beyond the known models (`decades`), in which tasks at the `floor` (`floors`) may leave
     it; all other rows are as `said`.
 
-    With p = expit(`features` b), a task stays with 1 - p: `said` with its mean drawn to chance, the more the further
+    With p = expit(`leaving` b), a task stays with 1 - p: `said` with its mean drawn to chance, the more the further
     and the fewer different scores the known rungs have, and beyond half a decade a variance of its own; where a guess
     scores nothing, `said` as it is. With p it has left: it stands a rise r above that, on
     1 - (1 - score) exp(-r / (1 - score)), so that it never reaches 1, with ln r normal about ln (.12 gap^.8) with an
@@ -123,13 +123,13 @@ def from_floor(
     if not len(rows):
         return said
     gap = max(gap, _SMALLEST_GAP)
-    leaves = expit(features(known, rows, gap) @ (floor_coefficients() if coefficients is None else coefficients))
+    leaves = expit(leaving(known, rows, gap) @ (floor_coefficients() if coefficients is None else coefficients))
     scores = [len(np.unique(row[np.isfinite(row)].round(9))) for row in known.value[rows]]
-    own = (np.array(scores) - _ALIKE)[:, None]
+    own = (np.array(scores) - _ALIKE_RUNGS)[:, None]
     guessed = floor[rows, None] > 0
     chance = np.where(guessed, _CHANCE * gap, 0.0)
     middle = (own * said.mean[rows] + chance * said.link.of(floor[rows], np.inf)[:, None]) / (own + chance)
-    far = np.where(guessed, -np.expm1(-gap / _NEAR), 0.0)
+    far = np.where(guessed, -np.expm1(-gap / _NEAR_FLOOR), 0.0)
     more = far * (_OF_SAMPLING / _items(known, rows) + _BY_DECADE * gap)[:, None]
     weight, mean, sd = (np.pad(part, ((0, 0), (0, _PARTS))) for part in (said.weight, said.mean, said.sd))
     count = said.mean.shape[1]
@@ -144,7 +144,7 @@ def from_floor(
         said.link.of(1 - (1 - score) * np.exp(-factor * rise / (1 - score)), np.inf) for factor in (1 / apart, 1, apart)
     )
     weight[rows, count:] = leaves[:, None] / _PARTS
-    mean[rows, count:], sd[rows, count:] = at, (high - low) / 2 + _LEAST_SD
+    mean[rows, count:], sd[rows, count:] = at, (high - low) / 2 + _SMALLEST_SD
     return Predictive(said.link, weight, mean, sd)
 
 

@@ -13,22 +13,22 @@ from tasklaws.frames.user_tables import shown, some
 from tasklaws.stats.predictive import Predictive
 from tasklaws.tabular.reading import read_named
 
-_ALIKE = 0.5  # correlation of two tasks' errors that is believed before any is seen
-_BELIEF = 10.0  # and how many earlier targets that belief is worth
+_USUAL_SHARE = 0.5  # correlation of two tasks' errors that is believed before any is seen
+_SHARE_BELIEF = 10.0  # and how many earlier targets that belief is worth
 
 
 def given_scores(history: History, origin: int, target: int, said: Predictive, shown: Array) -> Predictive:
     """The forecasts of all tasks once some scores of the model are known: `shown` (tasks,), NaN where not.
 
     Errors of a model's tasks, in their standard deviations, have one part in common, f ~ N(0, 1), whose share rho is
-    that of all earlier tests (`shared_error`): given errors e of known tasks, f is normal with precision 1 + sum rho /
+    that of all earlier tests (`common_error`): given errors e of known tasks, f is normal with precision 1 + sum rho /
     (1 - rho) and mean sqrt(rho) / (1 - rho) sum e over it (a one-factor model's scores, Bartlett 1937 with a prior)."""
     mean, sd = said.moments
     error = (said.link.of(shown, np.inf) - mean) / np.maximum(sd, 1e-6)
     error = error[np.isfinite(error)]
     if not len(error):
         return said
-    rho = shared_error(history, origin)
+    rho = common_error(history, origin)
     precision = 1 + len(error) * rho / (1 - rho)
     common = np.sqrt(rho) / (1 - rho) * error.sum() / precision
     ratio = np.sqrt(1 - rho + rho / precision)
@@ -36,11 +36,11 @@ def given_scores(history: History, origin: int, target: int, said: Predictive, s
     return Predictive(said.link, said.weight, moved[:, None] + ratio * (said.mean - mean[:, None]), ratio * said.sd)
 
 
-def shared_error(history: History, origin: int) -> float:
+def common_error(history: History, origin: int) -> float:
     """The correlation of two tasks' errors on one model: the mean product of their errors, in standard deviations, over
-    all pairs of tasks and the next rung of every earlier origin, and _ALIKE as if seen _BELIEF times."""
+    all pairs of tasks and the next rung of every earlier origin, and _USUAL_SHARE as if seen _SHARE_BELIEF times."""
     panel = history.panel
-    total, count = _BELIEF * _ALIKE, _BELIEF
+    total, count = _SHARE_BELIEF * _USUAL_SHARE, _SHARE_BELIEF
     for start in filter(panel.is_origin, range(LEAST_RUNGS, origin)):
         earlier = history.combined(start, start)
         error = (panel.link.of(panel.value[:, start], np.inf) - earlier.mean) / earlier.width

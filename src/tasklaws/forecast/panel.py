@@ -22,7 +22,7 @@ BY_MODEL = (*BY_TASK, "other_values")
 _NAMES = ["ladder", "model", "task", "metric"]
 _MEASURED = [*SIZES, "value", "stderr", "n_items", "n_eff", "chance"]
 _DERIVED = ["_days", "_margin", "_loss"]  # columns that `compact` adds: days since 1970, give or take; less is better
-_OF_MODEL = (*SIZES, "_days", "_margin", "place")
+_PLACING = (*SIZES, "_days", "_margin", "place")
 _MAKERS = ("maker", "group")  # columns that say who made a model, the first that a table has
 _GROWTH = 1.5 / 365.25  # e-folds of compute a day: 4.5 times a year, as frontier models' (Sevilla and Roldan 2024)
 _SAME = 1e-3  # sizes of one model that differ by a smaller share are one size, rounded
@@ -362,11 +362,11 @@ def _panel(
 
 
 def _sizes(ladder: str, rows: pd.DataFrame, axis: AxisName) -> pd.DataFrame:
-    """_OF_MODEL of each model, in order of the axis; of size by the first of FLOPs, parameters and date that is known
+    """_PLACING of each model, in order of the axis; of size by the first of FLOPs, parameters and date that is known
     of all, and of dates by the last day that may be meant.
 
     A model of two sizes, and one without a size or date among models with one, raise TasklawsError."""
-    by_model = rows.groupby("model", observed=True)[[*_OF_MODEL]]
+    by_model = rows.groupby("model", observed=True)[[*_PLACING]]
     sizes, least = by_model.max(), by_model.min()
     for name in SIZES:
         apart = sizes.index[sizes[name] - least[name] > _SAME * sizes[name]]

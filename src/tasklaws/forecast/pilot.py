@@ -7,7 +7,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.actions import Action, Standing
-from tasklaws.forecast.choices import choose
+from tasklaws.forecast.choices import chosen_curves
 from tasklaws.forecast.combine import LEAST_RUNGS
 from tasklaws.forecast.panel import Panel, build_panels
 from tasklaws.frames.user_tables import some
@@ -16,7 +16,7 @@ from tasklaws.tables import POINTS
 _TARGET = "the target"
 
 
-def parse_target(text: str) -> dict[str, float]:
+def parse_sizes(text: str) -> dict[str, float]:
     """`n_params=7e9,n_tokens=2e12` as numbers by name; anything else raises TasklawsError."""
     found = {}
     for part in text.split(","):
@@ -52,7 +52,7 @@ def pilot(
         raise TasklawsError(f"ladder {ladder!r} is not in the table: it has {some(ladders, 5, str)}")
     if ladder is None and len(ladders) != 1:
         raise TasklawsError(f"the table has {len(ladders)} ladders: choose one: {some(ladders, 5, str)}")
-    rows, metrics = choose(table, metric, tasks)
+    rows, metrics = chosen_curves(table, metric, tasks)
     [known] = build_panels(rows[rows["ladder"] == (ladder or ladders[0])], metrics)[:1]
     if len(known.models) < LEAST_RUNGS:
         raise TasklawsError(f"the pilot has {len(known.models)} model(s): a design needs {LEAST_RUNGS} or more")
@@ -70,7 +70,9 @@ def pilot(
     return known
 
 
-def standing(table: pd.DataFrame, known: Panel, actions: Sequence[Action], target: Mapping[str, float]) -> Standing:
+def pilot_standing(
+    table: pd.DataFrame, known: Panel, actions: Sequence[Action], target: Mapping[str, float]
+) -> Standing:
     """The pilot, with the models that might be run and the target behind it."""
     wanted = {action.name: (action.n_params, action.n_tokens) for action in actions if action.kind != "items"}
     wanted[_TARGET] = target["n_params"], target["n_tokens"]

@@ -21,7 +21,7 @@ At = Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame
 PLACES = (*SIZES, "step", "loss")  # what says where a planned model lies, besides its date
 KEYS = ("model", "ladder", *PLACES, "date")
 _COLUMNS = [*KEYS, "date_margin"]
-_LEAST = 100.0  # parameters or tokens: fewer are in another unit
+_SMALLEST = 100.0  # parameters or tokens: fewer are in another unit
 
 
 def read_at(texts: Sequence[str]) -> pd.DataFrame:
@@ -78,7 +78,7 @@ def planned_models(at: At) -> pd.DataFrame:
         refuse(table[column], ~(table[column] > 0) & table[column].notna(), "give a number above 0")
     refuse(table["loss"], table["loss"] >= HIGHEST_LOSS, f"a validation loss lies below {HIGHEST_LOSS:g}")
     for column in ("n_params", "n_tokens"):
-        refuse(table[column], table[column] < _LEAST, "too small: write it out, as 7e9 or 7B")
+        refuse(table[column], table[column] < _SMALLEST, "too small: write it out, as 7e9 or 7B")
     table["train_flops"] = table["train_flops"].fillna(6 * table["n_params"] * table["n_tokens"])
     named = written(table["date"])
     table["date_margin"] = table["date_margin"].fillna(day_margins(table["date"])).astype(float)

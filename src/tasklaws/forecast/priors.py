@@ -47,7 +47,7 @@ def width_coefficients() -> Array:
 
 
 def floor_coefficients() -> Array:
-    """The coefficients of `floor.features`, (features,); a source without tasks at the floor gave none of them."""
+    """The coefficients of `floor.leaving`, (features,); a source without tasks at the floor gave none of them."""
     made, left_out = _read("floor.json"), _left_out.get()
     found: Mapping[str, Any] = made["without"].get(left_out, made["all"])
     return np.asarray(found["leaves"], dtype=float)

@@ -8,7 +8,7 @@ from tasklaws.forecast.panel import Panel
 from tasklaws.stats.gaussian_process import KERNELS, covariance, pool
 from tasklaws.stats.links import LOGIT
 
-_MISSING = 1e8  # variance of a value that is not there
+_UNASKED = 1e8  # variance of a value that is not there
 
 
 def reasked(known: Panel, factor: float, place: Array, rng: np.random.Generator) -> Array:
@@ -29,7 +29,7 @@ def reasked(known: Panel, factor: float, place: Array, rng: np.random.Generator)
     curves = np.stack([covariance(one, x, link.unit)[0] + (link.unit * one.slope) ** 2 * x.T @ x for one in KERNELS])
     own = np.array([(link.unit * one.noise) ** 2 for one in KERNELS])
     curves += own[:, None, None] * np.eye(len(known.models))
-    gone = np.where(there, 0.0, _MISSING)[..., None] * np.eye(len(known.models))
+    gone = np.where(there, 0.0, _UNASKED)[..., None] * np.eye(len(known.models))
     likelihood = np.empty((len(rows), len(KERNELS)))
     for row in range(len(rows)):
         full = curves + sampling[row] + gone[row]

@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from tasklaws.core.arrays import Array
-from tasklaws.forecast.company import joined
+from tasklaws.forecast.company import side_by_side
 from tasklaws.forecast.panel import Panel, Prediction
 from tasklaws.stats.factors import Factors, Kernels, forecast_targets
 from tasklaws.stats.links import LOG, NODE_WEIGHTS, NODES
 
 _RANK = 2
-_ROUNDS = 15
+_LEARNING_ROUNDS = 15
 _FEWEST_ITEMS, _MOST_ITEMS = 100.0, 300.0  # between which a value's items count, so that none is trusted too far
-_NEAR = 2.0  # standard errors above chance (at least a hundredth) within which a score says no more than "low"
+_NEAR_CHANCE = 2.0  # standard errors above chance (at least a hundredth) within which a score says no more than "low"
 _YEAR = 365.25
 _NAMED_SIZE = re.compile(r"(?<![\d.a-z])(?:(\d+)x)?(\d+(?:\.\d+)?)b(?![a-z\d])")
-_BELIEF = 3.0  # effects' worth of belief in the variances below, which are on the scale of a skill's variance of 1
+_PRIOR_WORTH = 3.0  # effects' worth of belief in the variances below, which are on the scale of a skill's variance of 1
 _OF_SKILLS = {
     "size": 0.5,  # for an sd of the known models' ln parameters
     "tokens": 0.5,
@@ -50,7 +50,7 @@ class Skills:
     name: str = "skills"
 
     def __call__(self, known: Panel, wanted: Panel) -> Prediction:
-        everyone = joined(known, known.company) if known.company is not None else known
+        everyone = side_by_side(known, known.company) if known.company is not None else known
         scale = _Scale.of(everyone)
         found = forecast_targets(
             scale.z,
@@ -58,7 +58,7 @@ class Skills:
             _kernels(everyone, wanted, _OF_SKILLS),
             _kernels(everyone, wanted, _WITHIN_TASK),
             _RANK,
-            _ROUNDS,
+            _LEARNING_ROUNDS,
             scale.censored,
         )
         return scale.prediction(found, known)
@@ -83,7 +83,7 @@ class _Scale:
             variance = np.where(there, 1 / items, 0.0)
             return cls(LOG.of(value, items), variance, np.zeros(value.shape, dtype=bool), np.zeros((len(value), 1)))
         floor = np.where(np.isfinite(known.guess), known.guess, 0.0)[:, None]
-        near = _NEAR * np.sqrt((floor + 0.01) * (1 - floor) / items)
+        near = _NEAR_CHANCE * np.sqrt((floor + 0.01) * (1 - floor) / items)
         above = np.clip((value - floor) / (1 - floor), near / (1 - floor), 1 - 0.5 / items)
         inside = np.clip(value, 0.02, 0.98)
         slope = (1 - floor) * above * (1 - above)
@@ -145,7 +145,7 @@ def _kernels(known: Panel, wanted: Panel, variances: dict[str, float]) -> Kernel
     }
     kept = [name for name in variances if name == "own" or np.ptp(matrices[name][:n_known, :n_known]) > 0]
     stacked = np.array([matrices[name] for name in kept]).reshape(len(kept), len(names), len(names))
-    return Kernels(stacked, np.array([variances[name] for name in kept]), _BELIEF)
+    return Kernels(stacked, np.array([variances[name] for name in kept]), _PRIOR_WORTH)
 
 
 def _joined(column: str, *panels: Panel) -> Array:

@@ -11,7 +11,7 @@ from tasklaws.forecast.floor import standing
 from tasklaws.forecast.panel import AxisName, Panel, axis_of, place_in_words
 from tasklaws.stats.jumps import LEAST_SIZES, SIGMA, SIGNIFICANCE, FoundStep, find_step, mean_by_size, sampling_p_value
 from tasklaws.stats.links import ARCSINE, LOG
-from tasklaws.stats.proportions import fill_items, neighbour_distances, scatter
+from tasklaws.stats.proportions import fill_items, neighbour_distances, neighbour_scatter
 
 Verdict = Literal[
     "lawful",
@@ -159,17 +159,17 @@ def _curve_verdict(curve: KnownCurve, width: Width, agreed: float) -> Judgement:
 def _widest_part(curve: KnownCurve, width: Width) -> tuple[Verdict, str]:
     """What makes a forecast wide, and the shares of its variance in words.
 
-    With v the sampling variance of the wanted model's items, s that of models about the curve (`scatter`, less what
-    sampling makes of it) and h the leverage of the ladder's next rung in a straight line, sampling's part is v (1 + h),
-    scatter's s (1 + h), and the rest is for how the curve goes on. Up to the next rung that is scatter too: models that
-    do not go on as those before them did."""
+    With v the sampling variance of the wanted model's items, s that of models about the curve (`neighbour_scatter`,
+    less what sampling makes of it) and h the leverage of the ladder's next rung in a straight line, sampling's part is
+    v (1 + h), scatter's s (1 + h), and the rest is for how the curve goes on. Up to the next rung that is scatter too:
+    models that do not go on as those before them did."""
     sizes = np.unique(curve.size)
     stride = float(np.median(np.diff(sizes)))
     ahead = curve.size.max() + stride - curve.size.mean()
     passed_on = 1 + 1 / len(curve.size) + ahead**2 / max(float(((curve.size - curve.size.mean()) ** 2).sum()), 1e-12)
     total = width.sd**2
     sampling = min(width.sampling**2 * passed_on / total, 1.0)
-    wobble = scatter(curve.size, curve.z)
+    wobble = neighbour_scatter(curve.size, curve.z)
     models = max(float(wobble.mean()) - width.sampling**2, 0.0) if len(wobble) else 0.0
     models = min(models * passed_on / total, 1 - sampling)
     rest = 1 - sampling - models

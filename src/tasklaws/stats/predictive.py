@@ -13,7 +13,7 @@ from tasklaws.stats.scores import LEVEL
 
 _LEAST_SD = 1e-6
 _HALVINGS = 60
-_LEVELS = (np.arange(100) + 0.5) / 100  # quantiles that stand for a distribution in means over it
+_DRAWN_LEVELS = (np.arange(100) + 0.5) / 100  # quantiles that stand for a distribution in means over it
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ class Predictive:
     @cached_property
     def _draws(self) -> Array:
         """A hundred evenly spaced quantiles of each row, (rows, 100)."""
-        return self.link.inverse(self._places(_LEVELS))
+        return self.link.inverse(self._places(_DRAWN_LEVELS))
 
     def expected_error(self, at: Array) -> Array:
         """The mean distance of the outcome from `at`."""
@@ -103,4 +103,4 @@ class Predictive:
         """Continuous ranked probability score of an outcome, in units of the value: twice the mean pinball loss over
         all levels (Gneiting and Raftery 2007, eq. 21)."""
         above = value[:, None] - self._draws
-        return np.asarray(2 * np.where(above >= 0, _LEVELS * above, (_LEVELS - 1) * above).mean(axis=1))
+        return np.asarray(2 * np.where(above >= 0, _DRAWN_LEVELS * above, (_DRAWN_LEVELS - 1) * above).mean(axis=1))

@@ -198,12 +198,12 @@ def _bound(value: Array, size: Array | None) -> float:
     """The number that all scores of a curve of unknown items are worth (see `fill_items`)."""
     there = np.isfinite(value)
     arcsine = 2 * np.arcsin(np.sqrt(np.clip(value[there], 0, 1)))
-    squares = np.zeros(0) if size is None else scatter(size[there], arcsine)
+    squares = np.zeros(0) if size is None else neighbour_scatter(size[there], arcsine)
     by_scatter = (1 + len(squares)) / (1 / _NOMINAL_ITEMS + squares.sum())
     return float(np.clip(by_scatter, 1.0, _items_by_rounding(value[there])))
 
 
-def scatter(size: Array, z: Array) -> Array:
+def neighbour_scatter(size: Array, z: Array) -> Array:
     """Estimates of the variance of z about its curve, one for each point between two others in size: the squares of
     `neighbour_distances`. A bend counts too."""
     return neighbour_distances(size, z) ** 2
