@@ -33,11 +33,11 @@ _SCATTERED = 0.25  # how far neighbours in size differ, as a share of how far an
 _FAMILIES = 3
 _MOST_ORIGINS = 12
 _LEAST_ORIGIN = 3
-_ALIKE = 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
+_ALIKE_BY_DATE, _ALIKE_BY_SIZE = 0.2, 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
 _BY_DATE, _BY_SIZE = 12.0, 3.0  # weights go as relative error to the minus this: by size, tests reach less far
 _FADING = 2.0  # weight of a test goes as the share of the known models that it knew to the power of this
 _MOST_LEVEL = 0.97  # that is asked of earlier tests, however few models made them
-_BELIEF = 20.0  # weight of the belief that intervals are right as they are
+_BELIEF = 100.0  # weight of the belief that intervals are right as they are
 _MOST_SHARED = 0.98  # of an error's variance that tasks have in common
 _TIES = tuple(product((1.0, 2.0, 4.0, 8.0), (0.0, 0.2, 0.4, 0.6, 0.8)))
 _TIED_TESTS = 40
@@ -82,13 +82,14 @@ def crowd_tests(history: "History", origin: int, target: int, names: Sequence[st
     """All tests that the first `origin` models allow, of methods `names`; by how alike their gap is to the target's."""
     panel = history.panel
     here = np.log1p(_gap(panel, origin, target))
+    alike = _ALIKE_BY_DATE if size_column(panel) == "date" else _ALIKE_BY_SIZE
     parts: list[Tests] = []
     for other, start, end in _origins(history, origin):
         by_method = other.by_crowd_method(start)
         if not all(name in by_method for name in names):
             continue
         rungs = np.arange(start, end)
-        apart = (np.log1p([_gap(other.panel, start, int(rung)) for rung in rungs]) - here) / _ALIKE
+        apart = (np.log1p([_gap(other.panel, start, int(rung)) for rung in rungs]) - here) / alike
         weight = np.exp(-0.5 * apart**2) * (start / max(end, 1)) ** _FADING
         some = np.flatnonzero(weight >= 1e-3)
         if len(some):
@@ -207,7 +208,7 @@ def _cautious(weight: Array) -> float:
     1 + 1 / n, as conformal intervals from n exchangeable ones need (Vovk et al. 2005), n being how many models' worth
     of `weight` there is."""
     models = weight.sum() ** 2 / max(float((weight**2).sum()), 1e-12)
-    return min(LEVEL * (1 + 1 / max(models, 1.0)), _MOST_LEVEL)
+    return min(LEVEL * (1 + 1 / max(float(models), 1.0)), _MOST_LEVEL)
 
 
 def _values(panel: Panel, z: Array) -> Array:
