@@ -33,11 +33,11 @@ _SCATTERED = 0.25  # how far neighbours in size differ, as a share of how far an
 _MAKERS_NEEDED = 3
 _MOST_ORIGINS = 12
 _LEAST_ORIGIN = 3
-_ALIKE_GAPS = 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
+_ALIKE_BY_DATE, _ALIKE_BY_SIZE = 0.2, 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
 _BY_DATE, _BY_SIZE = 12.0, 3.0  # weights go as relative error to the minus this: by size, tests reach less far
 _TEST_FADING = 2.0  # weight of a test goes as the share of the known models that it knew to the power of this
 _MOST_LEVEL = 0.97  # that is asked of earlier tests, however few models made them
-_WIDTH_BELIEF = 20.0  # weight of the belief that intervals are right as they are
+_WIDTH_BELIEF = 100.0  # weight of the belief that intervals are right as they are
 _MOST_COMMON = 0.98  # of an error's variance that tasks have in common
 _TIES = tuple(product((1.0, 2.0, 4.0, 8.0), (0.0, 0.2, 0.4, 0.6, 0.8)))
 _TIED_TESTS = 40
@@ -86,13 +86,14 @@ def crowd_tests(history: "History", origin: int, target: int, names: Sequence[st
     """All tests that the first `origin` models allow, of methods `names`; by how alike their gap is to the target's."""
     panel = history.panel
     here = np.log1p(_gap(panel, origin, target))
+    alike = _ALIKE_BY_DATE if size_column(panel) == "date" else _ALIKE_BY_SIZE
     parts: list[Tests] = []
     for other, start, end in _origins(history, origin):
         by_method = other.by_crowd_method(start)
         if not all(name in by_method for name in names):
             continue
         rungs = np.arange(start, end)
-        apart = (np.log1p([_gap(other.panel, start, int(rung)) for rung in rungs]) - here) / _ALIKE_GAPS
+        apart = (np.log1p([_gap(other.panel, start, int(rung)) for rung in rungs]) - here) / alike
         weight = np.exp(-0.5 * apart**2) * (start / max(end, 1)) ** _TEST_FADING
         some = np.flatnonzero(weight >= 1e-3)
         if len(some):
