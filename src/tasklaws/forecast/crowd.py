@@ -34,7 +34,7 @@ _MAKERS_NEEDED = 3
 _MOST_ORIGINS = 12
 _LEAST_ORIGIN = 3
 _ALIKE_BY_DATE, _ALIKE_BY_SIZE = 0.2, 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
-_BY_DATE, _BY_SIZE = 12.0, 3.0  # weights go as relative error to the minus this: by size, tests reach less far
+_AS_FAR, _FURTHER = 12.0, 3.0  # weights go as relative error to the minus this, where tests reach as far, or less
 _TEST_FADING = 2.0  # weight of a test goes as the share of the known models that it knew to the power of this
 _MOST_LEVEL = 0.97  # that is asked of earlier tests, however few models made them
 _WIDTH_BELIEF = 100.0  # weight of the belief that intervals are right as they are
@@ -194,15 +194,15 @@ def weigh(panel: Panel, mean: Array, sd: Array, shared: Array, given: Array, tes
     there = np.isfinite(z) & np.isfinite(test_mean).all(axis=0)
     error = np.abs(_values(panel, test_mean) - _values(panel, z))
     total = np.where(there, error, 0.0) @ tests.weight
-    by_date = size_column(panel) == "date"
-    weights = weights_by_error(total, there @ tests.weight, _BY_DATE if by_date else _BY_SIZE)
+    further = size_column(panel) != "date" and panel.company is None
+    weights = weights_by_error(total, there @ tests.weight, _FURTHER if further else _AS_FAR)
     middle, spread = mix(weights, mean, sd)
     test_middle, test_spread = mix(weights[:, :, None], test_mean, test_sd)
     off = (np.abs(z - test_middle) / test_spread)[there]
     counted = np.broadcast_to(tests.weight, there.shape)[there]
     believed = norm.isf((1 - (np.arange(50) + 0.5) / 50) / 2)
     off, counted = np.concatenate([believed, off]), np.concatenate([np.full(50, _WIDTH_BELIEF / 50), counted])
-    level = LEVEL if by_date else _cautious(tests.weight[there.any(axis=0)])
+    level = _cautious(tests.weight[there.any(axis=0)]) if further else LEVEL
     scale = weighted_quantile(off, counted, level) / norm.isf((1 - LEVEL) / 2)
     return Weighed(np.where(seen, np.nan, middle), np.where(seen, np.nan, spread), weights, scale)
 
