@@ -37,7 +37,7 @@ def family_table(seed, n_tasks=6, missing=0.2, dated=False, one_ladder=True):
                 )
                 rows[-1] |= {
                     "ladder": "all" if one_ladder else maker,
-                    "date": f"20{20 + size}-0{1 + MAKERS.index(maker)}",
+                    "date": f"20{20 + size}-0{1 + MAKERS.index(maker)}-15",
                 }
     table = pd.DataFrame(rows).assign(
         metric="acc", step=np.nan, is_final=True, stderr=np.nan, n_items=400.0, chance=np.nan
