@@ -107,9 +107,36 @@ def test_a_nearer_model_is_surer_and_far_ones_wait_for_a_nearer_rung(points):
     assert set(far["narrowed_by"]) == {"gap"}
 
 
+@pytest.mark.parametrize("exceeds", [50, -1, np.inf, np.nan])
+def test_a_bar_that_no_score_can_have_is_refused(points, exceeds):
+    with pytest.raises(TasklawsError, match=f"exceeds is {exceeds:g}: "):
+        forecast(points, NEXT, exceeds=exceeds)
+
+
+def test_an_axis_of_sizes_needs_sizes(dated):
+    with pytest.raises(TasklawsError, match="axis is size, and no model of the table has one"):
+        forecast(dated, {"date": "2025-06-01"}, axis="size")
+    with pytest.raises(TasklawsError, match="axis is size, and no model of the table has one"):
+        backtest(dated, rolling=1, axis="size")
+
+
+def test_no_planned_size_is_infinite(points):
+    with pytest.raises(TasklawsError, match="give a finite number"):
+        forecast(points, {"n_params": 7e9, "n_tokens": np.inf})
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_from_one_or_two_models_a_far_one_is_less_sure_than_a_near_one(points, count):
+    known = points[points["model"] < f"m{count:02}"]
+    sizes = (SIZES[count - 1] * times for times in (1.1, 1e4))
+    near, far = (forecast(known, {"n_params": size, "n_tokens": 20 * size}).forecasts for size in sizes)
+    assert ((far["upper"] - far["lower"]) > (near["upper"] - near["lower"])).all()
+    assert set(far["headline"]) == {"not forecastable"}
+
+
 def test_few_known_models_rest_on_no_test(points):
     found = forecast(points[points["model"] < "m02"], NEXT)
-    assert "intervals rest on other ladders alone" in found.summary()
+    assert "intervals rest on how far the known models lie apart" in found.summary()
     assert (found.forecasts["n_tests"] == 0).all()
 
 
@@ -306,6 +333,8 @@ def test_given_scores_move_and_narrow_the_others(points, tmp_path):
     [
         ({"task": ["t09"], "value": [0.5]}, "a score of 't09' is given, which no known model of made_up has"),
         ({"task": ["t00"], "value": [50.0]}, "the given score of t00 is 50: scores lie in"),
+        ({"task": ["t00", "t00"], "value": [0.5, 0.9]}, "the score of 't00' is given twice"),
+        ({"task": ["t00", "t01", "t02"], "value": [0.5] * 3}, "every task's score is given: nothing is left"),
         ({"task": ["t00"], "value": [np.nan]}, "a given score of t00 is empty"),
         ({"task": ["t00"], "value": [0.5], "model": ["x"]}, "given scores of 'x', which is not planned"),
         ({"value": [0.5]}, "no column 'task'"),

@@ -38,17 +38,21 @@ def leaves(gap, values=GUESSED, n_items=500, **options):
 @pytest.mark.parametrize("chance", [0.0, 0.1, 0.25, 0.5])
 def test_guessing_is_at_the_floor_and_knowing_is_not(chance, n_items):
     rng = np.random.default_rng(0)
-    guessed = draw(rng, np.full((200, 6), chance), n_items).max(axis=1)
-    assert standing(guessed, 6, n_items, chance).at.mean() >= 0.94
-    known = draw(rng, np.full((200, 6), chance + 0.4), n_items).max(axis=1)
-    assert standing(known, 6, n_items, chance).at.mean() <= 0.05
+    guessed, known = (draw(rng, np.full((200, 6), chance + more), n_items) for more in (0.0, 0.4))
+    assert standing(guessed.max(axis=1), guessed.mean(axis=1), 6, n_items, chance).at.mean() >= 0.94
+    assert standing(known.max(axis=1), known.mean(axis=1), 6, n_items, chance).at.mean() <= 0.05
+
+
+def test_of_one_item_all_rungs_together_say_whether_it_is_at_the_floor():
+    assert standing(0.0, 0.0, 9, 1, np.nan).at
+    assert not standing(1.0, 6 / 9, 9, 1, np.nan).at
 
 
 def test_a_floor_of_nothing_allows_one_item_in_a_hundred():
-    assert standing(0.01, 6, 1000, 0.0).at
-    assert standing(0.01, 6, 1000, np.nan).at  # nothing is known of chance
-    assert not standing(0.03, 6, 1000, 0.0).at
-    assert not standing(0.0, 6, 1000, 0.0).far_below
+    assert standing(0.01, 0.01, 6, 1000, 0.0).at
+    assert standing(0.01, 0.01, 6, 1000, np.nan).at  # nothing is known of chance
+    assert not standing(0.03, 0.03, 6, 1000, 0.0).at
+    assert not standing(0.0, 0.0, 6, 1000, 0.0).far_below
 
 
 def test_far_below_its_chance_the_floor_is_in_doubt():

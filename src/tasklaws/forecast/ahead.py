@@ -13,7 +13,7 @@ from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.ahead_panels import Job, jobs, parted
 from tasklaws.forecast.axis_tables import along
 from tasklaws.forecast.backtest import backward_lines, doubts, rests_on
-from tasklaws.forecast.choices import chosen_curves
+from tasklaws.forecast.choices import chosen_curves, refuse_sizeless
 from tasklaws.forecast.combine import forecast as combined
 from tasklaws.forecast.engine import forecast_tables
 from tasklaws.forecast.given import given_scores_of, values_of
@@ -112,7 +112,10 @@ def forecast(
         raise TasklawsError(f"the table has no column {lacking[0]!r}: read_points gives all that a forecast needs")
     if axis is not None and axis not in AXES:
         raise TasklawsError(f"axis {axis!r}: give {', '.join(AXES)}")
+    if exceeds is not None and not np.isfinite(exceeds):
+        raise TasklawsError(f"exceeds is {exceeds}: give a score, as 0.5")
     known, planned = parted(table, at)
+    refuse_sizeless(known, axis)
     axis = axis or axis_of_planned(planned, known)
     known, metrics = chosen_curves(known, metric, tasks)
     known, notes = along(known, axis)
@@ -126,7 +129,12 @@ def forecast(
         found.append(_described(table_of, job, planned))
         methods.append(by_method)
         curves.append(_curves(panel, origin))
-    forecasts = pd.concat(found, ignore_index=True).assign(threshold=np.nan if exceeds is None else exceeds)
+    forecasts = pd.concat(found, ignore_index=True)
+    if forecasts.empty:
+        raise TasklawsError("every task's score is given: nothing is left to forecast")
+    if exceeds is not None and not 0 <= exceeds <= 1 and not forecasts["is_loss"].all():
+        raise TasklawsError(f"exceeds is {exceeds:g}: scores lie in [0, 1]: give 50% as 0.5")
+    forecasts = forecasts.assign(threshold=np.nan if exceeds is None else exceeds)
     notes += [*doubts(forecasts), *backward_lines(forecasts, "forecasts"), rests_on(forecasts)]
     return Forecasted(
         forecasts.sort_values(AHEAD_FORECASTS.keys, ignore_index=True),

@@ -17,8 +17,8 @@ from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.axis_tables import along
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
-from tasklaws.forecast.choices import chosen_curves, panels_of
-from tasklaws.forecast.combine import History, histories
+from tasklaws.forecast.choices import chosen_curves, panels_of, refuse_sizeless
+from tasklaws.forecast.combine import LEAST_RUNGS, History, histories
 from tasklaws.forecast.crowd import CROWD
 from tasklaws.forecast.engine import BACKWARD, BEHIND, forecast_tables
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS
@@ -77,7 +77,8 @@ class Backtest(Result):
             worth = f"mean error {found['mae']:.4f}, 90% intervals hold {found['coverage']:.1%}"
         else:
             worth = "none has an observation to compare with"
-        return "\n".join([*lines, f"{count} forecasts: {worth}"])
+        told = "" if found["n"] in (0, count) else f", {found['n']} with an outcome"
+        return "\n".join([*lines, f"{count} forecasts{told}: {worth}"])
 
     def to_dict(self) -> Figures:
         """`figures` and the notes, in plain JSON types; the rows are `forecasts` and `methods`."""
@@ -95,6 +96,8 @@ class Backtest(Result):
 def rests_on(forecasts: pd.DataFrame) -> str:
     """How many forecasts of the same ladder the intervals rest on (`combine.interval_tests`)."""
     alone, most = int((forecasts["n_tests"] == 0).sum()), int(forecasts["n_tests"].max())
+    if forecasts["n_fit"].max() < LEAST_RUNGS:
+        return "intervals rest on how far the known models lie apart: from three of them on, on other ladders too"
     if not most:
         return "intervals rest on other ladders alone: from four known models on, on earlier forecasts too"
     own = f"intervals rest on other ladders and on up to {most} earlier forecasts of each task's ladder"
@@ -170,6 +173,7 @@ def backtest(
     for name, value in (("rolling", rolling), ("min_rungs", min_rungs)):
         if value is not None and value < 1:
             raise TasklawsError(f"{name.replace('_', '-')} is {value}: give 1 or more")
+    refuse_sizeless(table, axis)
     table, metrics = chosen_curves(table, metric, tasks)
     asked = Terms(axis or ("size" if since is None else "date"), since, reveal, seed)
     table, notes = along(table, asked.axis)

@@ -62,6 +62,12 @@ def _refuse_odd_losses(table: pd.DataFrame) -> None:
         )
 
 
+def refuse_sizeless(table: pd.DataFrame, axis: AxisName | None) -> None:
+    """Raise TasklawsError where models are to be placed by size and none of the table has one."""
+    if axis == "size" and table[["n_params", "train_flops"]].isna().all(axis=None):
+        raise TasklawsError("axis is size, and no model of the table has one: give --axis date, or sizes")
+
+
 def panels_of(table: pd.DataFrame, metrics: list[str], axis: AxisName) -> list[Panel]:
     """The panels of a table, those of very many tasks in parts; a ladder that would take too long raises."""
     found = []

@@ -277,9 +277,14 @@ def forecast(history: History, origin: int, target: int) -> Forecast:
 
 def settled_forecast(history: History, origin: int, target: int) -> Forecast:
     """The combination with its mean moved by the ladder's drift and each task's interval scaled as other ladders say,
-    before the factor of this ladder. Of losses, and of fewer than LEAST_RUNGS models, other ladders say nothing."""
+    before the factor of this ladder. Of losses other ladders say nothing; of fewer than LEAST_RUNGS models the last
+    value is repeated, as surely as it is known over the known models' median stride, and less in proportion beyond."""
     found = history.combined(origin, target)
-    if origin < LEAST_RUNGS or history.panel.loss:
+    if origin < LEAST_RUNGS:
+        strides = np.diff(np.unique(history.panel.size[:origin]))
+        stride = float(np.median(strides)) if len(strides) else 1.0
+        return replace(found, scale=found.scale * max(1.0, size_gap(history.panel, origin, target) / stride))
+    if history.panel.loss:
         return found
     tests = interval_tests(history, origin, target, history.combined)
     gap = size_gap(history.panel, origin, target)

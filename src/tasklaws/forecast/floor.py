@@ -50,18 +50,22 @@ class Standing(NamedTuple):
     far_below: NDArray[np.bool_]
 
 
-def standing(best: ArrayLike, n_rungs: ArrayLike, items: ArrayLike, chance: ArrayLike) -> Standing:
-    """Whether all known scores of a task, of which the best of `n_rungs` is given, are at the floor, elementwise: none
-    is above chance by an exact one-sided binomial test of so many `items`, Bonferroni over rungs. Where a guess scores
-    nothing, or what it scores is unknown, the floor is 0, and the test is against one item in a hundred."""
-    best, items = np.asarray(best, dtype=float), np.asarray(items, dtype=float)
+def standing(best: ArrayLike, mean: ArrayLike, n_rungs: ArrayLike, items: ArrayLike, chance: ArrayLike) -> Standing:
+    """Whether all known scores of a task, of `n_rungs` the `best` and the `mean`, are at the floor, elementwise: none
+    is above chance by an exact one-sided binomial test of so many `items`, Bonferroni over rungs; where so few items
+    could never be, all rungs together are not. Where a guess scores nothing, or what it scores is unknown, the floor is
+    0, and the test is against one item in a hundred."""
+    best, items, n_rungs = (np.asarray(part, dtype=float) for part in (best, items, n_rungs))
     floor = np.where(np.asarray(chance) > 0, chance, 0.0)  # NaN: unknown
-    rate, limit = np.maximum(floor, _LEAST_RATE), SIGNIFICANCE / np.asarray(n_rungs)
+    rate, limit = np.maximum(floor, _LEAST_RATE), SIGNIFICANCE / n_rungs
     solved = np.clip(items * best, 1e-9, items)
     above = betainc(solved, items - solved + 1, rate)  # the chance of as many or more
     below = 1 - betainc(solved + 1, np.maximum(items - solved, 1e-9), rate)
     sigma = (best - floor) / np.sqrt(rate * (1 - rate) / items)
-    return Standing(floor, sigma, above > limit, (floor > 0) & (below < limit))
+    all_items, all_solved = items * n_rungs, np.clip(items * n_rungs * np.asarray(mean), 1e-9, items * n_rungs)
+    together = betainc(all_solved, all_items - all_solved + 1, rate)
+    at = np.where(rate**items > limit, together > SIGNIFICANCE, above > limit)
+    return Standing(floor, sigma, at, (floor > 0) & (below < limit))
 
 
 def floors(known: Panel) -> Array:
@@ -71,7 +75,8 @@ def floors(known: Panel) -> Array:
     rows = np.flatnonzero(known.asked & (not known.loss))
     if len(rows):
         value = known.value[rows]
-        one = standing(np.nanmax(value, axis=1), np.isfinite(value).sum(axis=1), _items(known, rows), known.guess[rows])
+        best, mean, n_rungs = np.nanmax(value, axis=1), np.nanmean(value, axis=1), np.isfinite(value).sum(axis=1)
+        one = standing(best, mean, n_rungs, _items(known, rows), known.guess[rows])
         found[rows] = np.where(one.at & ~one.far_below, one.floor, np.nan)
     return found
 
@@ -137,12 +142,11 @@ def from_floor(
     mean[rows, :count] = middle
     sd[rows, :count] = np.sqrt((1 - far + far * _OF_WIDTH) * said.sd[rows] ** 2 + more)
     score = said.link.inverse((said.weight[rows] * middle).sum(axis=1))[:, None]
+    left = np.maximum(1 - score, 1e-9)
     spread = np.exp(_RISE_SPREAD * ndtri((np.arange(_PARTS) + 0.5) / _PARTS))
     rise = _RISE * gap**_RISE_GROWS * spread
     apart = np.exp(_OVERLAP * _RISE_SPREAD)
-    low, at, high = (
-        said.link.of(1 - (1 - score) * np.exp(-factor * rise / (1 - score)), np.inf) for factor in (1 / apart, 1, apart)
-    )
+    low, at, high = (said.link.of(1 - left * np.exp(-factor * rise / left), np.inf) for factor in (1 / apart, 1, apart))
     weight[rows, count:] = leaves[:, None] / _PARTS
     mean[rows, count:], sd[rows, count:] = at, (high - low) / 2 + _SMALLEST_SD
     return Predictive(said.link, weight, mean, sd)

@@ -104,5 +104,7 @@ def values_of(given: pd.DataFrame, panel: Panel, origin: int, target: int) -> Ar
             )
         if not 0 <= row["value"] <= (np.inf if panel.loss else 1):
             raise TasklawsError(f"the given score of {row['task']} is {row['value']:g}: scores lie in [0, 1]")
+        if np.isfinite(found[places[0]]):
+            raise TasklawsError(f"the score of {shown(str(row['task']))} is given twice: keep one")
         found[places[0]] = row["value"]
     return found

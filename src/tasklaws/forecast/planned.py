@@ -76,6 +76,7 @@ def planned_models(at: At) -> pd.DataFrame:
             cells = text_numbers(written(cells).rename(column), column, comma=False)[0]
         table[column] = cells.astype(float)
         refuse(table[column], ~(table[column] > 0) & table[column].notna(), "give a number above 0")
+        refuse(table[column], table[column] == float("inf"), "give a finite number")
     refuse(table["loss"], table["loss"] >= HIGHEST_LOSS, f"a validation loss lies below {HIGHEST_LOSS:g}")
     for column in ("n_params", "n_tokens"):
         refuse(table[column], table[column] < _SMALLEST, "too small: write it out, as 7e9 or 7B")

@@ -209,7 +209,7 @@ def _at_chance(curve: KnownCurve) -> str | None:
     chance itself is in doubt."""
     if curve.loss:
         return None
-    found = standing(curve.value.max(), len(curve.value), curve.items, curve.chance)
+    found = standing(curve.value.max(), curve.value.mean(), len(curve.value), curve.items, curve.chance)
     if not found.at:
         return None
     best = f"the best rung has {curve.value.max():.3g}"
