@@ -163,3 +163,9 @@ def test_intervals_rest_on_earlier_tests():
     assert set(found.methods) == {"skills", "best_so_far"}
     assert found.weights.sum(axis=0) == pytest.approx(np.ones(len(one.tasks)))
     assert np.isfinite(found.width).all()
+
+
+@pytest.mark.parametrize("dated", [False, True])
+def test_the_spread_of_families_is_no_turn(dated):
+    forecasts, _ = rolling_backtest(family_table(3, dated=dated), ["acc"], 1, 24)
+    assert "non-monotone" not in set(forecasts["verdict"])

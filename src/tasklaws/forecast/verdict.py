@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from tasklaws.core.arrays import Array
+from tasklaws.forecast.crowd import is_crowd
 from tasklaws.forecast.floor import standing
 from tasklaws.forecast.panel import AxisName, Panel, axis_of, place_in_words
 from tasklaws.stats.jumps import LEAST_SIZES, SIGMA, SIGNIFICANCE, FoundStep, find_step, mean_by_size, sampling_p_value
@@ -78,12 +79,12 @@ class KnownCurve:
 def panel_verdicts(known: Panel, widths: Sequence[Width]) -> list[Judgement]:
     """The verdict on every task of the known models, each with the width of its forecast."""
     agreed = _size_agreement(known)
-    axis = axis_of(known)
+    axis, crowd = axis_of(known), is_crowd(known)
     rows = zip(known.value, known.n_items, known.guess, widths, strict=True)
     found = []
     for value, n_items, chance, width in rows:
         curve = replace(seen_curve(known.size, value, n_items, float(chance), known.loss), axis=axis)
-        judged = _curve_verdict(curve, width, agreed)
+        judged = _curve_verdict(curve, width, agreed, crowd)
         found.append(judged if curve.items_known else replace(judged, evidence=f"{judged.evidence}; {_unknown(curve)}"))
     return found
 
@@ -125,8 +126,9 @@ def _size_agreement(known: Panel) -> float:
     return _order(known.size, shared)[0]
 
 
-def _curve_verdict(curve: KnownCurve, width: Width, agreed: float) -> Judgement:
-    """The verdict on one task; `agreed` is how well size orders what all tasks share."""
+def _curve_verdict(curve: KnownCurve, width: Width, agreed: float, crowd: bool) -> Judgement:
+    """The verdict on one task; `agreed` is how well size orders what all tasks share. In a `crowd` a turn is but the
+    spread of families."""
     if len(np.unique(curve.size)) < LEAST_SIZES:
         few = f"{len(np.unique(curve.size))} rungs of different {curve.axis}, {LEAST_SIZES} are needed"
         return Judgement("not enough rungs", few)
@@ -139,7 +141,7 @@ def _curve_verdict(curve: KnownCurve, width: Width, agreed: float) -> Judgement:
     tau, p_value = _order(curve.size, -curve.z if curve.loss else curve.z)
     order = f"Kendall's tau with {curve.axis} {tau:+.2f}, p = {p_value:.2g}"
     broken = _broken(curve, tau, order)
-    if broken is not None:
+    if broken is not None and not (crowd and broken.verdict == "non-monotone"):
         return broken
     if abs(tau) < _ORDER:
         return Judgement("no signal", f"no consistent relationship with {curve.axis}: {order}")
