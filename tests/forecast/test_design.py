@@ -91,6 +91,7 @@ def test_a_rung_near_the_target_narrows_a_smooth_ladder_most(smooth):
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_a_seed_narrows_a_ladder_whose_models_differ():
     found = design(pilot(5000, noise=0.4, seed=1), TARGET)
     assert narrowing(found, "seed")["seed of m03"] > 0
@@ -112,6 +113,7 @@ def test_the_ranking_is_by_narrowing_for_each_flop_of_what_is_clear(noisy):
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_a_budget_is_spent_on_one_action_after_the_other(monkeypatch):
     monkeypatch.setattr(actions, "_BETWEEN", 0)
     monkeypatch.setattr("tasklaws.forecast.design._DRAWS", 4)
@@ -140,6 +142,7 @@ def test_the_order_of_rows_changes_nothing(few_draws):
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_what_is_expected_comes_true_on_average():
     """Of ladders whose next rung is drawn from the truth, widths after it are as expected."""
     expected, came = [], []

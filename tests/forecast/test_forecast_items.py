@@ -123,7 +123,8 @@ def row_of(metric, **values):
         "train_flops": 6,
         "equivalent_items": 20.0,
     }
-    row |= {"design_effect": 1.0, "widening": 1.0}
+    row |= {"design_effect": 1.0, "widening": 1.0, "expected_error_points": 2.0, "headline": "within 5 points"}
+    row |= {"leaves_floor": None}
     row |= {"method": "combination", "fit_status": "converged", "verdict": "lawful", "evidence": "e"}
     return {**row, "metric": metric, **dict.fromkeys(BASELINE_NAMES), **values}
 

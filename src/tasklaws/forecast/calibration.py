@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.panel import Panel
@@ -112,5 +112,5 @@ def ladder_scale(tests: Sequence[Test]) -> float:
 def predictive_sizes() -> Array:
     """Fifty evenly spaced quantiles of the distance from the mean, in widths, under `predictive`."""
     grid = np.linspace(0.0, 8.0, 1601)
-    inside = (_SHARES * (2 * norm.cdf(grid[:, None] / _SPREADS) - 1)).sum(axis=1)
+    inside = (_SHARES * (2 * ndtr(grid[:, None] / _SPREADS) - 1)).sum(axis=1)
     return np.interp((np.arange(50) + 0.5) / 50, inside, grid)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.baselines import BestSoFar, Chance, MedianOfLastFive, RepeatLast
@@ -200,10 +200,10 @@ def weigh(panel: Panel, mean: Array, sd: Array, shared: Array, given: Array, tes
     test_middle, test_spread = mix(weights[:, :, None], test_mean, test_sd)
     off = (np.abs(z - test_middle) / test_spread)[there]
     counted = np.broadcast_to(tests.weight, there.shape)[there]
-    believed = norm.isf((1 - (np.arange(50) + 0.5) / 50) / 2)
+    believed = -ndtri((1 - (np.arange(50) + 0.5) / 50) / 2)
     off, counted = np.concatenate([believed, off]), np.concatenate([np.full(50, _WIDTH_BELIEF / 50), counted])
     level = _cautious(tests.weight[there.any(axis=0)]) if further else LEVEL
-    scale = weighted_quantile(off, counted, level) / norm.isf((1 - LEVEL) / 2)
+    scale = weighted_quantile(off, counted, level) / -ndtri((1 - LEVEL) / 2)
     return Weighed(np.where(seen, np.nan, middle), np.where(seen, np.nan, spread), weights, scale)
 
 

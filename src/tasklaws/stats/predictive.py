@@ -5,7 +5,6 @@ from functools import cached_property
 
 import numpy as np
 from scipy.special import logsumexp, ndtr, ndtri
-from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
 from tasklaws.stats.links import Link
@@ -86,7 +85,8 @@ class Predictive:
     def log_density(self, value: Array) -> Array:
         """Log density (nats) of a value, on the link scale."""
         place = self.link.of(value, np.inf)[:, None]
-        each = norm.logpdf(place, self.mean, np.maximum(self.sd, _LEAST_SD))
+        sd = np.maximum(self.sd, _LEAST_SD)
+        each = -0.5 * ((place - self.mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
         with np.errstate(divide="ignore"):  # a component of weight 0
             return np.asarray(logsumexp(each + np.log(self.weight), axis=1))
 
