@@ -19,10 +19,10 @@ import pandas as pd
 
 from backtest import ROLLING, say
 from tasklaws.forecast import priors
-from tasklaws.forecast.combine import LEAST_RUNGS, History, forecast, size_gap
+from tasklaws.forecast.combine import LEAST_RUNGS, History, forecast
 from tasklaws.forecast.engine import outlook
 from tasklaws.forecast.floor import LEAVES, floors
-from tasklaws.forecast.panel import build_panels
+from tasklaws.forecast.panel import build_panels, size_gap
 from tasklaws.points import read_points
 from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.scores import concordance

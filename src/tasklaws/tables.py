@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import pandas as pd
 
@@ -32,7 +32,7 @@ LOSSES = frozenset(
     {"target_bits_per_byte", "rc_bpb", "bits_per_byte", "bpb", "loss", "loss_nats", "ce", "ppl", "perplexity"}
     | {"word_perplexity", "byte_perplexity", "brier", "brier_score"}
 )
-VERDICT_NAMES = (
+Verdict = Literal[
     "lawful",
     "at the floor",
     "no signal",
@@ -42,7 +42,8 @@ VERDICT_NAMES = (
     "too few items",
     "too far",
     "noisy",
-)
+]
+VERDICT_NAMES: tuple[Verdict, ...] = get_args(Verdict)
 POINTS_OF_HEADLINE = (2, 5, 10)
 HEADLINES = (*(f"within {points} points" for points in POINTS_OF_HEADLINE), "not forecastable")
 BASELINE_NAMES = ("repeat_last", "chance", "logistic", "two_step", "power")

@@ -13,14 +13,14 @@ from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.ahead_panels import Job, jobs, parted
 from tasklaws.forecast.axis_tables import along
 from tasklaws.forecast.backtest import backward_lines, doubts, rests_on
-from tasklaws.forecast.choices import chosen_curves, refuse_sizeless
+from tasklaws.forecast.choices import chosen_curves, refuse_bare, refuse_sizeless
 from tasklaws.forecast.combine import forecast as combined
 from tasklaws.forecast.engine import forecast_tables
 from tasklaws.forecast.given import given_scores_of, values_of
 from tasklaws.forecast.panel import AXES, AxisName, Panel, size_column
 from tasklaws.forecast.planned import At, axis_of_planned
 from tasklaws.frames.csv_files import records
-from tasklaws.tables import AHEAD_FORECASTS, AHEAD_METHODS, POINTS
+from tasklaws.tables import AHEAD_FORECASTS, AHEAD_METHODS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,9 +107,7 @@ def forecast(
     >>> bool(row["lower"] < 0.65 < row["upper"]), bool(row["p_passes"] > 0.9)
     (True, True)
     """
-    lacking = [column for column in POINTS.columns if column not in table]
-    if lacking:
-        raise TasklawsError(f"the table has no column {lacking[0]!r}: read_points gives all that a forecast needs")
+    refuse_bare(table, "forecast")
     if axis is not None and axis not in AXES:
         raise TasklawsError(f"axis {axis!r}: give {', '.join(AXES)}")
     if exceeds is not None and not np.isfinite(exceeds):

@@ -17,17 +17,18 @@ from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.axis_tables import along
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
-from tasklaws.forecast.choices import chosen_curves, panels_of, refuse_sizeless
+from tasklaws.forecast.choices import chosen_curves, panels_of, refuse_bare, refuse_sizeless
 from tasklaws.forecast.combine import LEAST_RUNGS, History, histories
 from tasklaws.forecast.crowd import CROWD
 from tasklaws.forecast.engine import BACKWARD, BEHIND, forecast_tables
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS
 from tasklaws.forecast.panel import AXES, AxisName, Panel, compact
+from tasklaws.forecast.revealed import draw_some
 from tasklaws.forecast.verdict import BELOW_CHANCE, UNKNOWN_ITEMS, UNKNOWN_STDERR
 from tasklaws.frames.csv_files import matching
 from tasklaws.frames.user_tables import some
 from tasklaws.stats.scores import interval_figures, rounded
-from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS, POINTS
+from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
 from tasklaws.tabular.numbers import iso_days
 
 if TYPE_CHECKING:
@@ -159,9 +160,7 @@ def backtest(
     >>> list(test.forecasts["model"]), bool(test.figures["mae"] < 0.05)
     (['m5', 'm6', 'm7'], True)
     """
-    lacking = [column for column in POINTS.columns if column not in table]
-    if lacking:
-        raise TasklawsError(f"the table has no column {lacking[0]!r}: read_points gives all that a backtest needs")
+    refuse_bare(table, "backtest")
     if axis is not None and axis not in AXES:
         raise TasklawsError(f"axis {axis!r}: give {', '.join(AXES)}")
     if since is not None and (rolling is None or axis not in (None, "date")):
@@ -207,14 +206,8 @@ class Terms:
 
     def draw(self, panel: Panel, asked: NDArray[np.bool_], target: int) -> Array | None:
         """The values of the drawn tasks, (tasks,), NaN of the others; None of a model that has no more than those."""
-        own = np.flatnonzero(np.isfinite(panel.value[:, target]) & asked)
-        if len(own) <= self.reveal:
-            return None
-        rng = np.random.default_rng([self.seed, zlib.crc32(f"{panel.ladder} {panel.models[target]}".encode())])
-        drawn = rng.choice(own, self.reveal, replace=False)
-        found = np.full(len(panel.tasks), np.nan)
-        found[drawn] = panel.value[drawn, target]
-        return found
+        value = np.where(asked, panel.value[:, target], np.nan)
+        return draw_some(value, self.reveal, self.seed, f"{panel.ladder} {panel.models[target]}")
 
 
 _USUAL_TERMS = Terms()

@@ -9,7 +9,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.crowd import is_crowd
 from tasklaws.forecast.panel import AxisName, Panel, build_panels
 from tasklaws.stats.links import LEAST
-from tasklaws.tables import losses
+from tasklaws.tables import POINTS, losses
 
 _LARGEST_LOSS = float(np.exp(50))  # that a forecast can have (stats.links)
 _MOST_CELLS = 100_000  # tasks times models that are forecast together: about a gigabyte
@@ -60,6 +60,13 @@ def _refuse_odd_losses(table: pd.DataFrame) -> None:
             f"{metric} of {task} is {odd.iloc[0]:.3g} at the median: losses from {LEAST:g} to "
             f"{_LARGEST_LOSS:.3g} are forecast: give them in another unit"
         )
+
+
+def refuse_bare(table: pd.DataFrame, verb: str) -> None:
+    """Raise TasklawsError at the first column that a table of points has and this one lacks."""
+    lacking = [column for column in POINTS.columns if column not in table]
+    if lacking:
+        raise TasklawsError(f"the table has no column {lacking[0]!r}: read_points gives all that a {verb} needs")
 
 
 def refuse_sizeless(table: pd.DataFrame, axis: AxisName | None) -> None:

@@ -15,7 +15,7 @@ from tasklaws.forecast.calibration import Test, drift, ladder_scale, predictive,
 from tasklaws.forecast.company import in_company
 from tasklaws.forecast.crowd import CROWD, CROWD_BASELINES, crowd_tests, is_crowd, joint, shared_errors, weigh
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS, noise_share, predictions
-from tasklaws.forecast.panel import Forecaster, Panel, Prediction, axis_of
+from tasklaws.forecast.panel import Forecaster, Panel, Prediction, axis_of, size_gap
 from tasklaws.forecast.revealed import Joint
 from tasklaws.forecast.weighing import mix, weights_by_error
 from tasklaws.stats.links import NODE_WEIGHTS, NODES, Link
@@ -181,11 +181,6 @@ def sampling(known: Panel) -> Array:
     found[known.asked] = 1 / np.sqrt(np.nanmedian(items[known.asked], axis=1))
     bounded = ~np.isfinite(known.n_items).any(axis=1) & ~np.isfinite(known.checkpoint_noise).any(axis=1)
     return np.where(bounded & (not known.loss), found, found * np.sqrt(noise_share(known)))
-
-
-def size_gap(panel: Panel, origin: int, target: int) -> float:
-    """How far a target lies beyond the largest known model, in ln size."""
-    return max(float(panel.size[target] - panel.size[:origin].max()), 0.0)
 
 
 def _latest(cells: Array) -> Array:

@@ -16,7 +16,7 @@ from scipy.special import ndtri
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.baselines import BestSoFar, Chance, MedianOfLastFive, RepeatLast
-from tasklaws.forecast.panel import Forecaster, Panel, Prediction, size_column
+from tasklaws.forecast.panel import Forecaster, Panel, Prediction, size_column, size_gap
 from tasklaws.forecast.revealed import Joint
 from tasklaws.forecast.skills import Skills, makers
 from tasklaws.forecast.weighing import mix, weighted_quantile, weights_by_error
@@ -85,7 +85,7 @@ class Tests:
 def crowd_tests(history: "History", origin: int, target: int, names: Sequence[str]) -> Tests:
     """All tests that the first `origin` models allow, of methods `names`; by how alike their gap is to the target's."""
     panel = history.panel
-    here = np.log1p(_gap(panel, origin, target))
+    here = np.log1p(size_gap(panel, origin, target))
     alike = _ALIKE_BY_DATE if size_column(panel) == "date" else _ALIKE_BY_SIZE
     parts: list[Tests] = []
     for other, start, end in _origins(history, origin):
@@ -93,17 +93,13 @@ def crowd_tests(history: "History", origin: int, target: int, names: Sequence[st
         if not all(name in by_method for name in names):
             continue
         rungs = np.arange(start, end)
-        apart = (np.log1p([_gap(other.panel, start, int(rung)) for rung in rungs]) - here) / alike
+        apart = (np.log1p([size_gap(other.panel, start, int(rung)) for rung in rungs]) - here) / alike
         weight = np.exp(-0.5 * apart**2) * (start / max(end, 1)) ** _TEST_FADING
         some = np.flatnonzero(weight >= 1e-3)
         if len(some):
             rows = _places(panel, other.panel)
             parts.append(_tests(other, start, some, rows, weight[some], [by_method[name] for name in names]))
     return _together(parts, len(names), len(panel.tasks))
-
-
-def _gap(panel: Panel, origin: int, target: int) -> float:
-    return max(float(panel.size[target] - panel.size[:origin].max()), 0.0)
 
 
 def _origins(history: "History", origin: int) -> Iterator[tuple["History", int, int]]:

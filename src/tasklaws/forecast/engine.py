@@ -14,11 +14,10 @@ from tasklaws.forecast.combine import (
     forecast,
     panel_design_effect,
     sampling,
-    size_gap,
 )
 from tasklaws.forecast.floor import LEAVES, after_jump, decades, floors, from_floor, in_words
 from tasklaws.forecast.given import given_scores
-from tasklaws.forecast.panel import AxisName, Panel, axis_of
+from tasklaws.forecast.panel import AxisName, Panel, axis_of, size_gap
 from tasklaws.forecast.verdict import Width, panel_verdicts
 from tasklaws.stats.predictive import Predictive
 from tasklaws.tables import HEADLINES, POINTS_OF_HEADLINE, SIZES
@@ -74,7 +73,8 @@ def forecast_tables(
         half = (table["upper"] - table["lower"]).to_numpy() / 2 / unit
         gap = size_gap(history.panel, origin, target)
         parts = zip(half.tolist(), found.width.tolist(), found.sampling.tolist(), strict=True)
-        verdicts = panel_verdicts(known, [Width(own, width, of_items, gap) for own, width, of_items in parts])
+        widths = [Width(own, width, of_items, gap) for own, width, of_items in parts]
+        verdicts = panel_verdicts(known, widths, history.is_crowd(origin))
         backward = _backward(history.panel, origin, target)
         link_mean, link_sd = said.moments
         width = np.where(np.isfinite(floor), link_sd, found.width)

@@ -9,6 +9,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.combine import LEAST_RUNGS, History
 from tasklaws.forecast.panel import Panel
+from tasklaws.forecast.revealed import Joint
 from tasklaws.frames.user_tables import shown, some
 from tasklaws.stats.predictive import Predictive
 from tasklaws.tabular.reading import read_named
@@ -20,20 +21,13 @@ _SHARE_BELIEF = 10.0  # and how many earlier targets that belief is worth
 def given_scores(history: History, origin: int, target: int, said: Predictive, shown: Array) -> Predictive:
     """The forecasts of all tasks once some scores of the model are known: `shown` (tasks,), NaN where not.
 
-    Errors of a model's tasks, in their standard deviations, have one part in common, f ~ N(0, 1), whose share rho is
-    that of all earlier tests (`common_error`): given errors e of known tasks, f is normal with precision 1 + sum rho /
-    (1 - rho) and mean sqrt(rho) / (1 - rho) sum e over it (a one-factor model's scores, Bartlett 1937 with a prior)."""
+    Errors of a model's tasks have one factor in common (`Joint`), whose share of each error's variance, rho, is that of
+    all earlier tests (`common_error`)."""
     mean, sd = said.moments
-    error = (said.link.of(shown, np.inf) - mean) / np.maximum(sd, 1e-6)
-    error = error[np.isfinite(error)]
-    if not len(error):
-        return said
     rho = common_error(history, origin)
-    precision = 1 + len(error) * rho / (1 - rho)
-    common = np.sqrt(rho) / (1 - rho) * error.sum() / precision
-    ratio = np.sqrt(1 - rho + rho / precision)
-    moved = mean + np.sqrt(rho) * sd * common
-    return Predictive(said.link, said.weight, moved[:, None] + ratio * (said.mean - mean[:, None]), ratio * said.sd)
+    told = Joint(mean, np.sqrt(1 - rho) * sd, np.sqrt(rho) * sd[:, None]).given(said.link.of(shown, np.inf))
+    ratio = (told.sd / np.maximum(sd, 1e-12))[:, None]
+    return Predictive(said.link, said.weight, told.mean[:, None] + ratio * (said.mean - mean[:, None]), ratio * said.sd)
 
 
 def common_error(history: History, origin: int) -> float:

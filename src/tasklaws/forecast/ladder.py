@@ -11,10 +11,10 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import train_flops
 from tasklaws.core.settings import Planned
 from tasklaws.forecast.baselines import RepeatLast
-from tasklaws.forecast.combine import Forecast, History, forecast, size_gap
+from tasklaws.forecast.combine import Forecast, History, forecast
 from tasklaws.forecast.engine import forecast_tables, outlook
 from tasklaws.forecast.fits_file import FittedCurve
-from tasklaws.forecast.panel import build_panels
+from tasklaws.forecast.panel import build_panels, size_gap
 from tasklaws.forecast.weighing import mix
 from tasklaws.points import to_points
 from tasklaws.stats.rasch import forecast_items

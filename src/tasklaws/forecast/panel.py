@@ -192,6 +192,11 @@ class Panel:
         return replace(self, **{name: np.full_like(getattr(self, name), np.nan) for name in BY_MODEL})
 
 
+def size_gap(panel: Panel, origin: int, target: int) -> float:
+    """How far a target lies beyond the largest known model, in ln size."""
+    return max(float(panel.size[target] - panel.size[:origin].max()), 0.0)
+
+
 def size_column(*panels: Panel) -> str:
     """The panels' axis; of size the first of `train_flops` and `n_params` that is known of every model of the panels,
     else `date`."""

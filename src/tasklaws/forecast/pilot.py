@@ -7,11 +7,10 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.actions import Action, Standing
-from tasklaws.forecast.choices import chosen_curves
+from tasklaws.forecast.choices import chosen_curves, refuse_bare
 from tasklaws.forecast.combine import LEAST_RUNGS
 from tasklaws.forecast.panel import Panel, build_panels
 from tasklaws.frames.user_tables import some
-from tasklaws.tables import POINTS
 
 _TARGET = "the target"
 
@@ -44,9 +43,7 @@ def pilot(
     table: pd.DataFrame, metric: str | None, tasks: Sequence[str], ladder: str | None, target: Mapping[str, float]
 ) -> Panel:
     """The one panel of the table that is planned for; what cannot be planned for raises TasklawsError."""
-    lacking = [column for column in POINTS.columns if column not in table]
-    if lacking:
-        raise TasklawsError(f"the table has no column {lacking[0]!r}: read_points gives all that a design needs")
+    refuse_bare(table, "design")
     ladders = sorted(map(str, table["ladder"].unique()))
     if ladder is not None and ladder not in ladders:
         raise TasklawsError(f"ladder {ladder!r} is not in the table: it has {some(ladders, 5, str)}")

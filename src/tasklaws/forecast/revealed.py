@@ -71,6 +71,18 @@ def _root(matrix: Array) -> Array:
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
+def draw_some(value: Array, count: int, seed: int, name: str) -> Array | None:
+    """`count` of a model's known values, (tasks,), drawn by seed and the model's name, NaN of the others; None of a
+    model that has no more than those."""
+    known = np.flatnonzero(np.isfinite(value))
+    if len(known) <= count:
+        return None
+    drawn = np.random.default_rng([seed, zlib.crc32(name.encode())]).choice(known, count, replace=False)
+    found = np.full(len(value), np.nan)
+    found[drawn] = value[drawn]
+    return found
+
+
 def draw_given(panel: Panel, targets: Sequence[int], count: int, seed: int) -> tuple[Array, list[int]]:
     """`count` of each target's known scores, drawn by seed: (tasks, models) for `History.given`, NaN of all others, and
     the targets that have more scores than that; the others have none to forecast.
@@ -79,10 +91,8 @@ def draw_given(panel: Panel, targets: Sequence[int], count: int, seed: int) -> t
     given = np.full(panel.value.shape, np.nan)
     kept = []
     for target in targets:
-        known = np.flatnonzero(np.isfinite(panel.value[:, target]))
-        if len(known) > count:
-            rng = np.random.default_rng([seed, zlib.crc32(panel.models[target].encode())])
-            drawn = rng.choice(known, count, replace=False)
-            given[drawn, target] = panel.value[drawn, target]
+        drawn = draw_some(panel.value[:, target], count, seed, panel.models[target])
+        if drawn is not None:
+            given[:, target] = drawn
             kept.append(target)
     return given, kept

@@ -2,29 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
 from tasklaws.core.arrays import Array
-from tasklaws.forecast.crowd import is_crowd
 from tasklaws.forecast.floor import standing
 from tasklaws.forecast.panel import AxisName, Panel, axis_of, place_in_words
 from tasklaws.stats.jumps import LEAST_SIZES, SIGMA, SIGNIFICANCE, FoundStep, find_step, mean_by_size, sampling_p_value
 from tasklaws.stats.links import ARCSINE, LOG
 from tasklaws.stats.proportions import fill_items, neighbour_distances, neighbour_scatter
+from tasklaws.tables import Verdict
 
-Verdict = Literal[
-    "lawful",
-    "at the floor",
-    "no signal",
-    "discontinuous",
-    "non-monotone",
-    "not enough rungs",
-    "too few items",
-    "too far",
-    "noisy",
-]
 _ORDER = 0.6  # Kendall's tau between a curve and size from which on the relationship counts as consistent
 _RISE = 3.0  # the rise over the known rungs, in half-widths of the forecast's interval
 _PRECISE = 0.05  # the widest half-width of a forecast that is of use: 5 points of score, or 5% of a loss
@@ -76,10 +64,11 @@ class KnownCurve:
         return place_in_words(self.axis, size)
 
 
-def panel_verdicts(known: Panel, widths: Sequence[Width]) -> list[Judgement]:
-    """The verdict on every task of the known models, each with the width of its forecast."""
+def panel_verdicts(known: Panel, widths: Sequence[Width], crowd: bool = False) -> list[Judgement]:
+    """The verdict on every task of the known models, each with the width of its forecast; in a `crowd`, models of many
+    families, a turn is but their spread."""
     agreed = _size_agreement(known)
-    axis, crowd = axis_of(known), is_crowd(known)
+    axis = axis_of(known)
     rows = zip(known.value, known.n_items, known.guess, widths, strict=True)
     found = []
     for value, n_items, chance, width in rows:
@@ -127,8 +116,7 @@ def _size_agreement(known: Panel) -> float:
 
 
 def _curve_verdict(curve: KnownCurve, width: Width, agreed: float, crowd: bool) -> Judgement:
-    """The verdict on one task; `agreed` is how well size orders what all tasks share. In a `crowd` a turn is but the
-    spread of families."""
+    """The verdict on one task; `agreed` is how well size orders what all tasks share."""
     if len(np.unique(curve.size)) < LEAST_SIZES:
         few = f"{len(np.unique(curve.size))} rungs of different {curve.axis}, {LEAST_SIZES} are needed"
         return Judgement("not enough rungs", few)
