@@ -1,0 +1,63 @@
+"""dvc.lock as a chain: what wrote a file, and DVC's own hashes of files and folders."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tasklaws.core.errors import TasklawsError
+from tasklaws.provenance.chain import md5, parse_chain, read_chain
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_stage_of_the_lock_is_read() -> None:
+    lock = yaml.safe_load((ROOT / "dvc.lock").read_text())
+    chain = read_chain(ROOT)
+    assert list(chain.stages) == list(lock["stages"])
+    report = chain.stages["report@nano_ladder"]
+    assert [entry.path for entry in report.outputs] == [out["path"] for out in lock["stages"][report.name]["outs"]]
+    assert report.params["seed"] == 0
+
+
+def test_a_file_is_traced_to_the_stage_that_wrote_it_or_its_folder() -> None:
+    chain = read_chain(ROOT)
+    stage, entry = chain.written("data/items/gauss_sum.jsonl") or (None, None)
+    assert stage is not None
+    assert entry is not None
+    assert (stage.name, entry.path) == ("items", "data/items")
+    assert chain.written("src/tasklaws/core") is None
+    scores = {stage.name for stage, _ in chain.below("scores/nano_ladder/holdout")}
+    assert scores == {"score@nano-107k", "score@nano-234k"}
+    before = [stage.name for stage in chain.before(chain.stages["observe@nano_ladder-holdout"])]
+    assert sorted(before) == sorted(scores)
+
+
+def test_hashes_are_those_of_dvc(tmp_path: Path) -> None:
+    def run(*command: str) -> None:
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+    run("dvc", "init", "--no-scm", "-q")
+    folder = tmp_path / "folder"
+    (folder / "b").mkdir(parents=True)
+    (folder / "a.txt").write_bytes(b"one\r\ntwo\n")
+    (folder / "b/a é.bin").write_bytes(bytes(range(256)))
+    (folder / "b-c").write_text("")
+    run("dvc", "add", "-q", "folder")
+    (found,) = yaml.safe_load((tmp_path / "folder.dvc").read_text())["outs"]
+    assert md5(folder) == found["md5"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "schema: '2.0'\nstages:\n  items:\n",
+        "stages: [",
+        "stages:\n  items:\n    cmd: a\n    deps:\n    - path: b\n",
+    ],
+)
+def test_a_lock_that_was_cut_off_is_refused(text: str) -> None:
+    with pytest.raises(TasklawsError, match=r"dvc.lock is damaged: run .tasklaws repair-lock"):
+        parse_chain(text, "dvc.lock")
