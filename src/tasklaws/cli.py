@@ -749,16 +749,32 @@ def write_custom_tasks() -> None:
 
 @command("track", "tasklaws track")
 def rebuild_tracking(json_: Json = False) -> None:
-    """Rebuild MLflow from the pipeline's outputs."""
-    from tasklaws.core.settings import load
-    from tasklaws.tracking import DATABASE, rebuild
+    """Rebuild MLflow's store where it is missing or differs from the pipeline's outputs, for every ladder."""
+    from tasklaws.tracking.rebuild import rebuild_all
 
-    account, written = rebuild(Path(), load())
-    text = (
-        f"{account['experiment']}: {len(account['runs'])} runs in {DATABASE}, {written} of them written now; "
-        f"see them with `mlflow ui --backend-store-uri sqlite:///{DATABASE}`"
-    )
-    answer({**account, "written": written}, text, json_)
+    written, left_out = rebuild_all(Path())
+    tell(left_out)
+    lines = [f"{ladder}: {count} runs written" if count else f"{ladder}: as it is" for ladder, count in written.items()]
+    answer({"written": written, "notes": left_out}, "\n".join(f"MLflow {line}" for line in lines), json_)
+
+
+@command("ui", "tasklaws ui --port 5001")
+def serve_runs(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Of this machine; else 5000, or any free one.")
+    ] = None,
+) -> None:
+    """Rebuild MLflow's store like `track`, and show it in a browser until interrupted."""
+    from tasklaws.tracking.rebuild import rebuild_all
+    from tasklaws.tracking.serve import free_port, links, serving
+
+    chosen = free_port(port)
+    written, left_out = rebuild_all(Path())
+    tell(left_out)
+    pages = links(Path(), list(written), chosen)
+    with serving(Path(), chosen) as server:
+        print(*(f"{ladder}: {page}" for ladder, page in pages.items()), "Stop it with Ctrl-C.", sep="\n", flush=True)
+        server.wait()
 
 
 @command("ls", "tasklaws ls laws")

@@ -10,10 +10,9 @@ from tasklaws.core.schema import ITEMS
 from tasklaws.paths import Paths
 from tasklaws.provenance.chain import Chain, md5, read_chain
 from tasklaws.tracking import notes, store
-from tasklaws.tracking.runs import Key, Metric, Run, collect, ladders
+from tasklaws.tracking.runs import KIND_TAG, Key, Metric, Run, collect, ladders
 from tasklaws.tracking.store import Points, Stored, StoredModel
 
-KIND_TAG = "tasklaws.kind"
 PARENT_TAG = "mlflow.parentRunId"
 
 
@@ -26,10 +25,10 @@ def differences(root: Path) -> list[str]:
     root = root.resolve()
     chain, lines = read_chain(root), []
     for ladder in ladders(root, chain):
-        found = store.read_runs(root, ladder)
+        found = store.read(root, ladder)
         if found is None or lacking(root, chain, ladder) is not None:
             continue
-        wrong, strangers = compare(collect(root, chain, ladder), found, root, ladder)
+        wrong, strangers = compare(collect(root, chain, ladder), found.runs, root, ladder)
         lines += [f"MLflow run {name} of {ladder}: other {', '.join(parts)}" for (_, name), parts in wrong.items()]
         lines += [f"MLflow run {run.name} of {ladder}: of no result, or a second one" for run in strangers]
     return lines

@@ -34,14 +34,17 @@ class Made:
         self.root, self.chain, self.paths = root, chain, Paths(ladder, root)
 
     def tags(self, path: Path) -> dict[str, str]:
-        """The ladder, and the digest of the record of an output: of none that another ladder's rung took the place of."""
+        """The ladder, and the digest of an output's record, unless dvc.lock has another ladder's rung in its place."""
         name = path.relative_to(self.root).as_posix()
         written = self.chain.written(name)
         return {"ladder": self.paths.ladder} | ({} if written is None else {"provenance": digest(self.chain, name)})
 
     def data_sets(self, rung: str) -> dict[str, str]:
-        """The digests, as dvc.lock has them, of the corpus that a rung learned from and of the items that it was asked."""
-        found = (self.chain.written(f"models/{rung}"), self.chain.written(f"responses/{self.paths.ladder}/{rung}.jsonl"))
+        """The digests, as dvc.lock has them, of the corpus that a rung learned from and the items that it was asked."""
+        found = (
+            self.chain.written(f"models/{rung}"),
+            self.chain.written(f"responses/{self.paths.ladder}/{rung}.jsonl"),
+        )
         inputs = [entry for each in found if each for entry in each[0].data]
         return {entry.path: entry.md5 for entry in inputs if entry.path in _DATA}
 

@@ -19,7 +19,9 @@ def figure(row: Mapping[str, Any], metric: str) -> str:
     return f"{row['family']}-{row['elicitation']}-{metric}.svg"
 
 
-def of_ladder(largest: str, rungs: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], figures: Sequence[Path]) -> str:
+def of_ladder(
+    largest: str, rungs: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], figures: Sequence[Path]
+) -> str:
     """The ladder's page: the question, what was forecast and seen of the largest holdout, and every task's figure."""
     known = sum(entry["role"] == "fit" for entry in rungs.values())
     parts = [

@@ -9,9 +9,10 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.progress import progress
 from tasklaws.provenance.chain import Chain, read_chain
 from tasklaws.tracking import store
-from tasklaws.tracking.compare import KIND_TAG, compare, digests, expected, lacking
-from tasklaws.tracking.runs import Key, Run, collect, hash_json, ladders
-from tasklaws.tracking.store import Stored
+from tasklaws.tracking.compare import compare, digests, expected, lacking
+from tasklaws.tracking.runs import KIND_TAG, Key, Run, collect, hash_json, ladders
+from tasklaws.tracking.store import Experiment, Stored
+from tasklaws.tracking.view import view
 
 
 class Account(TypedDict):
@@ -22,8 +23,8 @@ class Account(TypedDict):
 
 
 def rebuild_all(root: Path) -> tuple[dict[str, int], list[str]]:
-    """`rebuild` for every ladder with results: how many runs it wrote, by ladder, and a line for each ladder that cannot
-    be computed here. Where none can, TasklawsError."""
+    """`rebuild` for every ladder with results: how many runs it wrote, by ladder, and a line for each ladder that
+    cannot be computed here. Where none can, TasklawsError."""
     chain = read_chain(root)
     written: dict[str, int] = {}
     left_out = []
@@ -46,10 +47,11 @@ def rebuild(root: Path, chain: Chain, ladder: str) -> tuple[Account, int]:
     root = root.resolve()
     runs = collect(root, chain, ladder)
     with store.exclusive(root):
-        found = store.read_runs(root, ladder)
-        wrong, strangers = compare(runs, found or [], root, ladder)
-        if wrong or strangers:
-            _mend(root, ladder, runs, found or [], wrong, strangers)
+        found = store.read(root, ladder) or Experiment({}, [])
+        wrong, strangers = compare(runs, found.runs, root, ladder)
+        shown = view(runs)
+        if wrong or strangers or not shown.items() <= found.tags.items():
+            _mend(root, ladder, runs, found.runs, wrong, strangers, shown)
     account = [{"kind": run.kind, "name": run.name, "content_sha256": content_sha256(run)} for run in runs]
     return {"experiment": ladder, "runs": account}, len(wrong)
 
@@ -69,14 +71,17 @@ def _mend(
     found: Sequence[Stored],
     wrong: Mapping[Key, Sequence[str]],
     strangers: Sequence[Stored],
+    shown: Mapping[str, str],
 ) -> None:
     """Delete what should not be there, write what is missing or differs; tags, which can change, are set in place."""
     there = {(run.tags.get(KIND_TAG, ""), run.name): run for run in reversed(found)}
     ids: dict[Key, str] = {}
     with store.opened(root) as client, progress("track", len(wrong)) as advance:
         experiment = _experiment(client, ladder)
-        for run in strangers:
-            _delete(client, root, ladder, run)
+        for name, text in shown.items():
+            client.set_experiment_tag(experiment, name, text)
+        for stranger in strangers:
+            _delete(client, root, ladder, stranger)
         for run in runs:
             own = there.get(run.key)
             if own is not None and set(wrong.get(run.key, [])) <= {"tags"}:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from tasklaws.tracking.made import Aside, Made
 from tasklaws.tracking.responses import tables
 
 _REFUSED_CHARACTERS = re.compile(r"[^\w\-. :/]", re.ASCII)
+KIND_TAG = "tasklaws.kind"
 KEY_METRIC = "exact_match"
 SCORE = "score"  # the key metric's name in MLflow, beside the forecast and its error
 Rows = list[dict[str, Any]]
@@ -126,10 +127,21 @@ def collect(root: Path, chain: Chain, ladder: str) -> list[Run]:
     return [*runs, fit_run(made, fit.params["laws"], forecasts), forecast_run(made, forecasts)]
 
 
+def records(table: pd.DataFrame) -> Rows:
+    """A table's rows by the names of its columns."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
 def key_rows(validation: pd.DataFrame, rung: str) -> Rows:
     """What was forecast of a holdout rung's scores and what it did, a row a task; none of a rung to fit."""
     rows = validation[(validation["rung"] == rung) & (validation["metric"] == KEY_METRIC)]
-    return [{**row, "task": f"{row['family']}_{row['elicitation']}"} for row in rows.to_dict("records")]
+    return [{**row, "task": f"{row['family']}_{row['elicitation']}"} for row in records(rows)]
+
+
+def _parted(metrics: Sequence[Metric]) -> tuple[list[Metric], list[Metric]]:
+    """The scores, and all others."""
+    scores = [each for each in metrics if each.name.startswith(f"{SCORE}/")]
+    return scores, [each for each in metrics if not each.name.startswith(f"{SCORE}/")]
 
 
 def headline(rows: Rows, **columns: str) -> dict[str, object]:
@@ -167,12 +179,14 @@ def rung_runs(
     for metric in (metric for own in seeds.values() for metric in own):
         values.setdefault((metric.name, metric.step), []).append(metric.value)
     means = [Metric(name, math.fsum(each) / len(each), step) for (name, step), each in values.items()]
+    # A page lists metrics in the order in which they were logged.
+    first, rest = _parted(means)
     yield Run(
         "rung",
         rung,
         ("ladder", paths.ladder),
         texts({**flatten(entry["source"], "source"), "role": role, **sizes, **headline(rows, verdict="verdict")}),
-        [*metrics_of({**sizes, **headline(rows, forecast="predicted", error="error")}), *means],
+        [*first, *metrics_of({**headline(rows, forecast="predicted", error="error"), **sizes}), *rest],
         {**tags, notes.NOTE: notes.of_rung(rung, made_by, rows, figures)},
         named([scores / f"{rung}.json"]),
         inputs,
@@ -185,7 +199,7 @@ def rung_runs(
             f"{rung} seed {seed}",
             ("rung", rung),
             texts({"seed": seed, "role": role, **sizes}),
-            [*metrics_of(sizes), *metrics],
+            [*_parted(metrics)[0], *metrics_of(sizes), *_parted(metrics)[1]],
             {**tags, notes.NOTE: notes.of_seed(rung, seed), **notes.TABLE},
             {notes.RESPONSES: said[seed]},
             inputs,
@@ -196,7 +210,7 @@ def rung_runs(
 def seed_metrics(observations: pd.DataFrame, model: str) -> list[Metric]:
     """A seed's observations at each of its steps, and what it had been trained on by then, each of its checkpoint."""
     found = {}
-    for row in observations.to_dict("records"):
+    for row in records(observations):
         task = f"{row['family']}_{row['elicitation']}"
         name = f"{SCORE if row['metric'] == KEY_METRIC else row['metric']}/{task}"
         step = int(row["step"])
@@ -241,7 +255,7 @@ def forecast_run(made: Made, forecasts: pd.DataFrame) -> Run:
     paths = made.paths
     metrics = [
         metric
-        for row in forecasts.to_dict("records")
+        for row in records(forecasts)
         for name in ("predicted", "lower", "upper")
         for metric in metrics_of({f"{_curve(row)}/{name}": row[name]}, int(row["n_params"]))
     ]
@@ -265,4 +279,4 @@ def _curve(row: Mapping[str, Any]) -> str:
 
 def by_curve(forecasts: pd.DataFrame, column: str) -> dict[str, object]:
     """A column's entries by `column/metric/task`; that of the last rung where a curve has several."""
-    return {f"{column}/{_curve(row)}": row[column] for row in forecasts.to_dict("records")}
+    return {f"{column}/{_curve(row)}": row[column] for row in records(forecasts)}

@@ -16,6 +16,7 @@ from typing import IO
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.tracking.store import ARTIFACTS, DATABASE, opened
+from tasklaws.tracking.view import NAME
 
 HOST = "127.0.0.1"
 USUAL_PORT = 5000
@@ -38,11 +39,13 @@ def free_port(wanted: int | None = None) -> int:
 
 
 def links(root: Path, ladders: list[str], port: int) -> dict[str, str]:
-    """Where each ladder's runs are shown. Without `workflowType` MLflow opens on its pages of traces, which are empty."""
+    """Where each ladder's runs are shown, in the view that the experiment's tags hold. Without `workflowType` MLflow
+    opens on its pages of traces, which are empty."""
     with opened(root.resolve()) as client:
         ids = {ladder: client.get_experiment_by_name(ladder).experiment_id for ladder in ladders}
     page = f"http://{HOST}:{port}/#/experiments"
-    return {ladder: f"{page}/{ids[ladder]}/runs?workflowType=machine_learning" for ladder in ladders}
+    query = f"workflowType=machine_learning&viewStateShareKey={NAME}"
+    return {ladder: f"{page}/{ids[ladder]}/runs?{query}" for ladder in ladders}
 
 
 @contextmanager

@@ -53,6 +53,14 @@ class Stored:
     models: dict[str, StoredModel] = field(default_factory=dict)
 
 
+@dataclass
+class Experiment:
+    """What MLflow holds of a ladder: the experiment's own tags, and every run in it."""
+
+    tags: dict[str, str]
+    runs: list[Stored]
+
+
 def artifacts(root: Path, experiment: str, identity: str) -> Path:
     """The folder of a run's artifacts, where MLflow looks for them."""
     return root / ARTIFACTS / experiment / identity / "artifacts"
@@ -63,8 +71,8 @@ def location(experiment: str) -> str:
     return f"mlflow-artifacts:/{experiment}"
 
 
-def read_runs(root: Path, experiment: str) -> list[Stored] | None:
-    """Every run of an experiment; None where there is no store, or no such experiment in it.
+def read(root: Path, experiment: str) -> Experiment | None:
+    """All of an experiment; None where there is no store, or no such experiment in it.
 
     It reads the tables themselves: MLflow's client asks for the history of one metric of one run at a time, which are
     thousands. A broken or locked database raises TasklawsError.
@@ -75,8 +83,12 @@ def read_runs(root: Path, experiment: str) -> list[Stored] | None:
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
             query = "SELECT experiment_id FROM experiments WHERE name = ? AND artifact_location = ?"
+            query += " AND lifecycle_stage = 'active'"
             found = database.execute(query, (experiment, location(experiment))).fetchone()
-            return None if found is None else _read_runs(database, found[0])
+            if found is None:
+                return None
+            tags = database.execute("SELECT key, value FROM experiment_tags WHERE experiment_id = ?", found)
+            return Experiment(dict(tags.fetchall()), _read_runs(database, found[0]))
     except sqlite3.Error as error:
         raise TasklawsError(f"{path}: {error}: {_REMEDY}") from error
 
