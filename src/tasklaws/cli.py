@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -772,7 +772,7 @@ def serve_runs(
     written, left_out = rebuild_all(Path())
     tell(left_out)
     pages = links(Path(), list(written), chosen)
-    with serving(Path(), chosen) as server:
+    with suppress(KeyboardInterrupt), serving(Path(), chosen) as server:
         print(*(f"{ladder}: {page}" for ladder, page in pages.items()), "Stop it with Ctrl-C.", sep="\n", flush=True)
         server.wait()
 

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -59,11 +59,14 @@ def serving(root: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         process = subprocess.Popen(
             command, cwd=root, env={**os.environ, **_ENVIRONMENT}, stdout=said, stderr=said, start_new_session=True
         )
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that the server ends with this process
         try:
             _wait(process, port, said)
             yield process
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            signal.signal(signal.SIGTERM, before)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
             process.wait()
 
 
