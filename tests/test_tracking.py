@@ -117,8 +117,9 @@ def test_the_ladders_run_has_few_numbers_and_says_what_they_mean(root: Path) -> 
     note = run.tags["mlflow.note.content"]
     assert f"What does {TOP} score on each task" in note
     assert f"tasklaws trace largest_of_four_choice@{TOP}" in note
-    assert f"figures/sha256_power-python-exact_match.svg&run_uuid={run.identity})" in note
-    assert f"run_uuid={run.identity})" in top.tags["mlflow.note.content"]
+    picture = f"get-artifact?run_uuid={run.identity}&path=figures/sha256_power-python-exact_match.svg)"
+    assert picture in note
+    assert picture in top.tags["mlflow.note.content"]
 
 
 def test_a_models_metrics_are_those_of_its_step(root: Path) -> None:
@@ -206,28 +207,28 @@ def test_a_changed_law_leaves_rungs_alone(root: Path) -> None:
 
 
 def of_run(name: str) -> str:
-    return f"run_uuid = (SELECT run_uuid FROM runs WHERE name = '{name}')"
+    return f"run_uuid = (SELECT run_uuid FROM runs WHERE name = '{name}' AND lifecycle_stage = 'active')"
 
 
 EDITS = {
     "a number": f"UPDATE metrics SET value = value + 0.1 WHERE key = '{SCORE}' AND {of_run(TOP)}",
     "a number of the table": f"UPDATE latest_metrics SET value = 1 WHERE key = '{SCORE}' AND {of_run(SMALL)}",
-    "a number more": f"INSERT INTO metrics SELECT 'b', 1, 1, run_uuid, 0, 0 FROM runs WHERE name = '{TOP}'",
+    "a number more": f"INSERT INTO metrics SELECT 'b', 1, 1, run_uuid, 0, 0 FROM runs WHERE {of_run(TOP)}",
     "a number less": f"DELETE FROM metrics WHERE key = '{SCORE}' AND {of_run(TOP)}",
     "a param": f"UPDATE params SET value = 'lawful' WHERE key LIKE 'verdict/%' AND {of_run('nano_mini')}",
     "a tag": f"UPDATE tags SET value = '0' WHERE key = 'provenance' AND {of_run('fit')}",
     "the description": f"UPDATE tags SET value = '0' WHERE key = 'mlflow.note.content' AND {of_run(MIDDLE)}",
     "the parent": f"UPDATE tags SET value = '0' WHERE key = 'mlflow.parentRunId' AND {of_run(MIDDLE)}",
-    "the status": "UPDATE runs SET status = 'FAILED' WHERE name = 'fit'",
+    "the status": f"UPDATE runs SET status = 'FAILED' WHERE {of_run('fit')}",
     "a data set": "UPDATE datasets SET digest = '0'",
     "a model's number": f"UPDATE logged_model_metrics SET metric_value = 1 WHERE metric_name = '{SCORE}'",
     "a model's weights": "UPDATE logged_model_tags SET tag_value = '0' WHERE tag_key = 'weights_sha256'",
     "a model's param": "UPDATE logged_model_params SET param_value = '0' WHERE param_key = 'loss_nats'",
     "a model less": f"UPDATE logged_models SET lifecycle_stage = 'deleted' WHERE name LIKE '{TOP}%'",
     "a model of no run": "DELETE FROM inputs WHERE source_type = 'RUN_OUTPUT'",
-    "a run less": "UPDATE runs SET lifecycle_stage = 'deleted' WHERE name = 'forecast'",
-    "a run twice": f"UPDATE runs SET name = '{TOP}' WHERE name = '{MIDDLE}'",
-    "a run of no result": "UPDATE runs SET name = 'other' WHERE name = 'fit'",
+    "a run less": f"UPDATE runs SET lifecycle_stage = 'deleted' WHERE {of_run('forecast')}",
+    "a run twice": f"UPDATE runs SET name = '{TOP}' WHERE {of_run(MIDDLE)}",
+    "a run of no result": f"UPDATE runs SET name = 'other' WHERE {of_run('fit')}",
 }
 
 

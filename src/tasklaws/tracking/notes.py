@@ -11,6 +11,7 @@ NOTE = "mlflow.note.content"
 RESPONSES = "responses.json"
 TABLE = {"mlflow.loggedArtifacts": json.dumps([{"path": RESPONSES, "type": "table"}])}
 LADDER_RUN = "LADDER_RUN"  # stands for the id of the ladder's run, which is known once it is written
+_COLUMNS = ["task", "score", "forecast", "90% interval", "error", "verdict"]
 _MOST = 24  # tasks shown: MLflow takes 8000 characters
 
 
@@ -56,16 +57,24 @@ def _trace(rung: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = [
-        f"| {row['task']} | {row['observed']:.3f} | {row['predicted']:.3f} | {row['lower']:.3f} to {row['upper']:.3f} "
-        f"| {row['error']:+.3f} | {row['verdict']} |"
+        [
+            row["task"],
+            f"{row['observed']:.3f}",
+            f"{row['predicted']:.3f}",
+            f"{row['lower']:.3f} to {row['upper']:.3f}",
+            f"{row['error']:+.3f}",
+            row["verdict"],
+        ]
         for row in rows[:_MOST]
     ]
-    head = "| task | score | forecast | 90% interval | error | verdict |\n|---|---|---|---|---|---|"
-    return "\n".join([head, *lines]) if lines else ""
+    if not lines:
+        return ""
+    # The page leaves no room between columns.
+    text = [f"| {'&emsp; | '.join(line)} |" for line in [_COLUMNS, *lines]]
+    return "\n".join([text[0], "|---" * len(_COLUMNS) + "|", *text[1:]])
 
 
 def _pictures(figures: Sequence[Path]) -> str:
-    """The figures, three in a row, which the page fetches from the ladder's run."""
-    shown = [f"![{path.stem}](get-artifact?path=figures/{path.name}&run_uuid={LADDER_RUN})" for path in figures[:_MOST]]
-    rows = [f"| {' | '.join(shown[start : start + 3])} |" for start in range(0, len(shown), 3)]
-    return "\n".join(["| score against size | | |\n|---|---|---|", *rows]) if rows else ""
+    """Score against size: the figures, which the page fetches from the ladder's run."""
+    source = f"get-artifact?run_uuid={LADDER_RUN}&path=figures/"
+    return " ".join(f"![{path.stem}]({source}{path.name})" for path in figures[:_MOST])

@@ -153,7 +153,8 @@ def ladder_run(made: Made, rungs: Mapping[str, Any], largest: str, rows: Rows, f
     """The few numbers to see first: each task's score of the largest holdout, its forecast, error and verdict."""
     paths = made.paths
     found = read_json(paths.metrics)[KEY_METRIC]
-    metrics = {name: found[name] for name in ("mae_forecast", "mae_repeat_last", "coverage", "n") if name in found}
+    whole = {"mae_forecast": "mae_forecast", "mae_repeat_last": "mae_repeat_last", "coverage": "coverage"}
+    metrics = {name: found[key] for name, key in {**whole, "n_forecasts": "n"}.items() if key in found}
     metrics |= headline(rows, score="observed", forecast="predicted", error="error")
     params = {"holdout": largest, "n_rungs": len(rungs), **headline(rows, verdict="verdict")}
     tags = {**made.tags(paths.validation), notes.NOTE: notes.of_ladder(largest, rungs, rows, figures)}
