@@ -98,7 +98,7 @@ def test_a_run_of_the_ladder_of_each_rung_and_seed_then_fit_and_forecast(root: P
     assert {"provenance", "items_md5", "card_sha256", "model_sha256", "corpus_sha256"} <= set(rung.tags)
     assert rung.inputs == {"data/items": md5(root / "data/items")}
     parents = {name: run.tags.get("mlflow.parentRunId") for name, run in runs.items()}
-    above = {name: runs["nano_mini"].identity for name in (*RUNGS, "fit", "forecast")}
+    above = dict.fromkeys((*RUNGS, "fit", "forecast"), runs["nano_mini"].identity)
     below = {f"{name} seed 0": runs[name].identity for name in RUNGS}
     assert parents == {"nano_mini": None, **above, **below}
     assert runs["fit"].params["laws.replicates"] == "50"

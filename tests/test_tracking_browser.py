@@ -47,6 +47,8 @@ def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0
+        assert process.stdout is not None
+        process.stdout.close()
         with pytest.raises(ProcessLookupError):
             os.killpg(process.pid, 0)
 
@@ -69,7 +71,7 @@ def test_the_printed_link_opens_on_the_rungs_and_their_scores(link: str, page: P
     assert {"n_params", "nano_mini", "fit", "forecast"} <= set(shown.split())
     assert "seed 0" not in shown
     page.open(f"{link}&compareRunsMode=CHART")
-    page.wait("document.body.innerText.includes('score against size (2)')")
+    page.wait("document.body.innerText.includes('n_params vs. score/addition_direct')")
     page.wait("document.querySelectorAll('.js-plotly-plot .point').length >= 6")
 
 

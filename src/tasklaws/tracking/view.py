@@ -32,11 +32,13 @@ def view(runs: Sequence[Run]) -> dict[str, str]:
         for task in tasks
     ]
     columns = ["attributes.`Duration`", "params.`role`", "metrics.`n_params`"]
+    scores = [f"metrics.`score/{task}`" for task in tasks]
     state = {
         "searchFilter": f"tags.`{KIND_TAG}` != 'seed'",
         "orderByKey": "metrics.`n_params`",
         "orderByAsc": True,
-        "selectedColumns": columns + [f"metrics.`score/{task}`" for task in tasks],
+        "selectedColumns": columns + scores,
+        "columnWidths": {column: 7 * len(column) for column in scores},  # enough for the names above
         "runsHiddenMode": "SHOW_ALL",
         "compareRunCharts": charts,
         "compareRunSections": [section],
