@@ -52,8 +52,8 @@ class Page:
         return str(self.value("document.body.innerText"))
 
     def click(self, text: str) -> None:
-        """Click the first element that shows just this text, once it is there."""
-        path = json.dumps(f"//text()[normalize-space()='{text}']/..")
+        """Click the last element that shows just this text, once it is there: the page's menu comes first."""
+        path = json.dumps(f"(//text()[normalize-space()='{text}']/..)[last()]")
         found = f"document.evaluate({path}, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE).singleNodeValue"
         self.wait(found)
         self.value(f"{found}.click()")

@@ -35,7 +35,7 @@ def take(page: Page, link: str) -> None:
     # MLflow's own helper takes a third of the page.
     page.wait(CLOSE)
     page.value(f"{CLOSE}.click()")
-    page.picture(OUT / "runs.png", 1500, 640)
+    page.picture(OUT / "runs.png", 1500, 820)
     page.click(LADDER)
     page.click("Show more")
     page.wait(f"{PICTURES}.length && {PICTURES}.every(i => i.naturalWidth)")

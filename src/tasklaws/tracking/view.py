@@ -32,13 +32,11 @@ def view(runs: Sequence[Run]) -> dict[str, str]:
         for task in tasks
     ]
     columns = ["attributes.`Duration`", "params.`role`", "metrics.`n_params`"]
-    scores = [f"metrics.`score/{task}`" for task in tasks]
     state = {
         "searchFilter": f"tags.`{KIND_TAG}` != 'seed'",
         "orderByKey": "metrics.`n_params`",
         "orderByAsc": True,
-        "selectedColumns": columns + scores,
-        "columnWidths": {column: 7 * len(column) for column in scores},  # enough for the names above
+        "selectedColumns": columns + [f"metrics.`score/{task}`" for task in tasks],
         "runsHiddenMode": "SHOW_ALL",
         "compareRunCharts": charts,
         "compareRunSections": [section],
