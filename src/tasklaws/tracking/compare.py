@@ -10,7 +10,8 @@ from tasklaws.core.schema import ITEMS
 from tasklaws.paths import Paths
 from tasklaws.provenance.chain import Chain, md5, read_chain
 from tasklaws.tracking import notes, store
-from tasklaws.tracking.runs import KIND_TAG, Key, Metric, Run, collect, ladders
+from tasklaws.tracking.run import KIND_TAG, Key, Metric, Run
+from tasklaws.tracking.runs import collect, ladders
 from tasklaws.tracking.store import Points, Stored, StoredModel
 
 PARENT_TAG = "mlflow.parentRunId"

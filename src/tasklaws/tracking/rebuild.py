@@ -10,7 +10,8 @@ from tasklaws.core.progress import progress
 from tasklaws.provenance.chain import Chain, read_chain
 from tasklaws.tracking import store
 from tasklaws.tracking.compare import compare, digests, expected, lacking
-from tasklaws.tracking.runs import KIND_TAG, Key, Run, collect, hash_json, ladders
+from tasklaws.tracking.run import KIND_TAG, Key, Run, hash_json
+from tasklaws.tracking.runs import collect, ladders
 from tasklaws.tracking.store import Experiment, Stored
 from tasklaws.tracking.view import view
 

@@ -1,11 +1,7 @@
 """What MLflow holds of a ladder: a run of the ladder, below it one a rung, below that one a seed; `fit`, `forecast`."""
 
-import hashlib
-import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,83 +14,13 @@ from tasklaws.paths import Paths
 from tasklaws.provenance.chain import Chain
 from tasklaws.tables import FORECASTS, VALIDATION, read_checkpoints
 from tasklaws.tracking import notes
-from tasklaws.tracking.made import Aside, Made
+from tasklaws.tracking.made import Made
 from tasklaws.tracking.responses import tables
+from tasklaws.tracking.run import Metric, Model, Run, allowed, flatten, hash_json, metrics_of, texts
 
-_REFUSED_CHARACTERS = re.compile(r"[^\w\-. :/]", re.ASCII)
-KIND_TAG = "tasklaws.kind"
 KEY_METRIC = "exact_match"
 SCORE = "score"  # the key metric's name in MLflow, beside the forecast and its error
 Rows = list[dict[str, Any]]
-Key = tuple[str, str]  # a run's kind and name
-
-
-@dataclass(frozen=True)
-class Model:
-    """A checkpoint, as MLflow's LoggedModel."""
-
-    name: str
-    params: dict[str, str]
-    tags: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A number at a step (of a rung or seed: the training step); `model` names the checkpoint that it is of, if one."""
-
-    name: str
-    value: float
-    step: int = 0
-    model: str = ""
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one MLflow run holds: `parent` is the run above it, `artifacts` are files or bytes by their path in the run,
-    `inputs` digests by data set. `aside` is what is known of the process that made it, which no result depends on.
-    """
-
-    kind: str
-    name: str
-    parent: Key | None
-    params: dict[str, str]
-    metrics: list[Metric]
-    tags: dict[str, str]
-    artifacts: dict[str, Path | bytes] = field(default_factory=dict)
-    inputs: dict[str, str] = field(default_factory=dict)
-    models: list[Model] = field(default_factory=list)
-    aside: Aside | None = None
-
-    @property
-    def key(self) -> Key:
-        return self.kind, self.name
-
-
-def hash_json(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def flatten(value: object, name: str) -> dict[str, object]:
-    """Nested dictionaries as one, keys joined by dots: `{"a": {"b": 1}}` under `x` -> `{"x.a.b": 1}`."""
-    if not isinstance(value, dict):
-        return {name: value}
-    return {key: leaf for part in value for key, leaf in flatten(value[part], f"{name}.{part}").items()}
-
-
-def allowed(name: str) -> str:
-    """A name as MLflow takes it: characters that it refuses become `_`."""
-    return _REFUSED_CHARACTERS.sub("_", name)
-
-
-def texts(values: Mapping[str, object]) -> dict[str, str]:
-    """Params as MLflow takes them."""
-    return {allowed(key): str(value) for key, value in sorted(values.items())}
-
-
-def metrics_of(values: Mapping[str, object], step: int = 0) -> list[Metric]:
-    """The numbers among values, finite ones alone, as metrics at one step."""
-    numbers = {key: value for key, value in values.items() if isinstance(value, (int, float))}
-    return [Metric(allowed(key), float(value), step) for key, value in numbers.items() if math.isfinite(value)]
 
 
 def ladders(root: Path, chain: Chain) -> list[str]:
@@ -117,7 +43,10 @@ def collect(root: Path, chain: Chain, ladder: str) -> list[Run]:
     observations = pd.concat([read_checkpoints(paths.observations(role)) for role in ("fit", "holdout")])
     validation, forecasts = VALIDATION.read(paths.validation), FORECASTS.read(paths.forecasts)
     headlines = {rung: key_rows(validation, rung) for rung in rungs}
-    largest = max((rung for rung in rungs if headlines[rung]), key=lambda rung: headlines[rung][0]["n_params"])
+    checked = [rung for rung in rungs if headlines[rung]]
+    if not checked:
+        raise TasklawsError(f"{paths.validation} has no forecast of {KEY_METRIC}: run `dvc repro --force validate`")
+    largest = max(checked, key=lambda rung: headlines[rung][0]["n_params"])
     figures = [paths.figures / notes.figure(row, KEY_METRIC) for row in headlines[largest]]
     figures = [path for path in figures if path.is_file()]
     runs = [ladder_run(made, rungs, largest, headlines[largest], figures)]
@@ -152,9 +81,10 @@ def headline(rows: Rows, **columns: str) -> dict[str, object]:
 def ladder_run(made: Made, rungs: Mapping[str, Any], largest: str, rows: Rows, figures: list[Path]) -> Run:
     """The few numbers to see first: each task's score of the largest holdout, its forecast, error and verdict."""
     paths = made.paths
-    found = read_json(paths.metrics)[KEY_METRIC]
+    checks = flatten(read_json(paths.metrics), "validation")
     whole = {"mae_forecast": "mae_forecast", "mae_repeat_last": "mae_repeat_last", "coverage": "coverage"}
-    metrics = {name: found[key] for name, key in {**whole, "n_forecasts": "n"}.items() if key in found}
+    found = {name: checks.get(f"validation.{KEY_METRIC}.{key}") for name, key in {**whole, "n_forecasts": "n"}.items()}
+    metrics = {name: value for name, value in found.items() if value is not None}
     metrics |= headline(rows, score="observed", forecast="predicted", error="error")
     params = {"holdout": largest, "n_rungs": len(rungs), **headline(rows, verdict="verdict")}
     tags = {**made.tags(paths.validation), notes.NOTE: notes.of_ladder(largest, rungs, rows, figures)}

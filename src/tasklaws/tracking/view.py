@@ -6,7 +6,7 @@ MLflow keeps such a view, which its button Share writes, as a tag of the experim
 import json
 from collections.abc import Sequence
 
-from tasklaws.tracking.runs import KIND_TAG, Run
+from tasklaws.tracking.run import KIND_TAG, Run
 
 NAME = "tasklaws"
 TAG = f"mlflow.sharedViewState.{NAME}"
