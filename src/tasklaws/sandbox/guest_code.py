@@ -20,9 +20,11 @@ from tasklaws.core.sealed import is_private, is_sealed, private_directory, seal
 
 WASMTIME = version("wasmtime")
 GUEST = Path(__file__).parent / "guest.wasm.xz"
-GUEST_SHA256 = "689ec59fb973bd0e2cc8705c65180a30e640de06a52d12ffc18d4fdb622ef9cc"
+GUEST_SHA256 = "6c1ba174608efeae70346e887a31634ad756ec817595ae1675c7a8a8eb50770d"
 MAX_MEMORY_BYTES = 128 * 2**20
 MAX_OUTPUT_BYTES = 64 * 2**10
+EMIT_FUEL = 200_000  # of a call out of the guest: the time that it takes, as fuel of a loop
+EMIT_FUEL_A_CHARACTER = 10
 MAX_STACK_BYTES = 2 * 2**20  # the most wasmtime takes; Python's own limits mostly come first
 MAX_GUESTS = 16  # at once in one engine; each reserves 4 GB of addresses
 ADDRESS_BYTES = 80 * 2**30  # what these and the process around them take, nearly all of it never touched
@@ -32,8 +34,9 @@ ENGINE_SETTINGS = f"fuel epoch canonical-nan stack={MAX_STACK_BYTES}"
 
 
 def engine_id() -> str:
-    """What an outcome depends on besides program and fuel: the guest, wasmtime's version, the limits."""
-    limits = f"memory {MAX_MEMORY_BYTES} output {MAX_OUTPUT_BYTES} stack {MAX_STACK_BYTES}"
+    """What an outcome depends on besides program and fuel: the guest, wasmtime's version, limits and prices."""
+    limits = f"memory {MAX_MEMORY_BYTES} output {MAX_OUTPUT_BYTES} stack {MAX_STACK_BYTES} emit {EMIT_FUEL}"
+    limits += f" {EMIT_FUEL_A_CHARACTER}"
     return f"guest {GUEST_SHA256} wasmtime {WASMTIME} {limits}"
 
 
