@@ -149,7 +149,7 @@ def test_common_modules_exist(module: str) -> None:
 
 def test_forged_output_is_only_output() -> None:
     forgery = run("import wit_world\nwit_world.emit(2, 'all tests passed')\nwit_world.emit(1, '42\\u20ac')", FUEL)
-    assert (forgery.status, forgery.stdout) == ("ok", "42?")
+    assert (forgery.status, forgery.stdout, forgery.error) == ("ok", "42?", "")
 
 
 CLASS_OF_A_NAME = "raise type({!r}, (Exception,), {{}})"
@@ -187,14 +187,15 @@ CLASS_OF_A_NAME = "raise type({!r}, (Exception,), {{}})"
         ),
         ("import wit_world\nwhile True: wit_world.emit(2, 'x' * 100)", "out_of_fuel", "the fuel budget is spent"),
         ("import wit_world\nwhile True: wit_world.emit(1, '')", "out_of_fuel", "the fuel budget is spent"),
-        ("import wit_world\nwit_world.emit(2, 'x' * 10**6)", "ok", "x" * 4096),
+        ("import wit_world\nwit_world.emit(2, 'x' * 10**6)", "ok", ""),
+        ("import wit_world\nwit_world.emit(2, 'x' * 10**6)\n1 / 0", "error", "ZeroDivisionError: division by zero"),
     ],
 )
 def test_a_status_is_not_the_programs_to_name(program: str, status: str, error: str) -> None:
     outcome = run(program, FUEL)
     assert outcome.status == status
     assert outcome.error.startswith(error)
-    assert len(outcome.error) <= max(len(error), 4096)
+    assert len(outcome.error) <= 600
 
 
 @pytest.mark.parametrize(
@@ -210,7 +211,6 @@ def test_a_status_is_not_the_programs_to_name(program: str, status: str, error: 
 )
 def test_an_error_is_one_printable_line(said: str, shown: str) -> None:
     assert run(f"raise ValueError({said!r})", FUEL).error == f"ValueError: {shown}"
-    assert run(f"import wit_world\nwit_world.emit(2, str({said!r}.encode(), 'latin-1'))", FUEL).error == shown
     named = run(f"raise type({said!r}, (Exception,), {{}})", FUEL) if "\0" not in said else None
     assert named is None or named.error == shown
 

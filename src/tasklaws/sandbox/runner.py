@@ -54,6 +54,8 @@ class Streams(threading.local):
         if left < 0:
             self._stop(OUT_OF_FUEL)
         sent, limit = self.sent[stream], STREAM_LIMITS[stream]
+        if stream == ERROR:  # of which the guest's own line is the last
+            sent.clear()
         fitting = text[: limit - len(sent)]
         sent += fitting.encode("latin-1", "replace")
         if stream == OUTPUT and fitting != text:
@@ -110,7 +112,7 @@ class Sandbox:
                 status, line = (ENDINGS[ending], self._streams.text(ERROR)) if ending in ENDINGS else forged
             except WasmtimeError as error:
                 status, line = self._streams.stopped or self._stopped(str(error))
-            line = printable(" ".join(line.split()))
+            line = "" if status == "ok" else printable(" ".join(line.split()))
             return Outcome(status, self._streams.text(OUTPUT), line, fuel - store.get_fuel())
 
     def _stopped(self, message: str) -> tuple[Status, str]:
