@@ -154,7 +154,10 @@ def make_card(rung: str, source: dict[str, Any], size: Any) -> card.Card:
                     train_flops=train_flops(n_params, tokens),
                     loss_nats=loss,
                     bits_per_byte=round(loss / 2, 6),
-                    weights_sha256=hashlib.sha256(f"{n_params} {seed} {tokens}".encode()).hexdigest(),
+                    files={
+                        name: hashlib.sha256(f"{n_params} {seed} {tokens} {name}".encode()).hexdigest()
+                        for name in ("config.json", "model.safetensors", "tokenizer.json")
+                    },
                     commit=digest[:40] if hub else None,
                 )
             )

@@ -30,8 +30,9 @@ from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, replacing, sha256_file, write_json
 from tasklaws.core.schema import train_flops
+from tasklaws.core.sealed import is_sealed, seal
 from tasklaws.core.settings import HubSource
-from tasklaws.ladder.card import Card, Checkpoint, hash_weights, write_card
+from tasklaws.ladder.card import Card, Checkpoint, hash_files, write_card
 from tasklaws.ladder.heldout import count_config_params, heldout_loss
 
 _HUB_WORK = Path(".work/hub")
@@ -85,8 +86,6 @@ def fetch(
         n_params_loaded=count_config_params(staged)[0],
     )
     _warn_of_other_shape(staged, source, found)
-    for half_written in staged.rglob(".*"):  # by a run that was killed
-        half_written.unlink()
     write_card(staged, found)
     _move(staged, out, staging / "replaced")
     shutil.rmtree(staging)
@@ -136,12 +135,18 @@ def _key(source: HubSource, snapshots: Sequence[Snapshot], documents: Sequence[M
 def _stage(
     staging: Path, source: HubSource, snapshot: Snapshot, documents: Sequence[Mapping[str, str]], last_step: int
 ) -> Checkpoint:
-    """Copy a snapshot into the staged rung and measure its loss, unless an earlier run has."""
+    """Copy a snapshot into the staged rung and measure its loss, unless an earlier run has and all is as it left it."""
     seed, is_final = source.seeds[0], snapshot.step == last_step
     path = "." if is_final else f"seed{seed}-step{snapshot.step}"
     staged, done = staging / "rung" / path, staging / f"step{snapshot.step}.json"
-    if done.exists() and (staged / "config.json").exists():
-        return read(Checkpoint, read_json(done), str(done), f"remove {staging} and run it again")
+    names = {file.name for file in snapshot.files}
+    for stray in staged.glob("*"):  # half-written by a run that was killed, or put there
+        if not stray.is_dir() and stray.name not in names:
+            stray.unlink()
+    if is_sealed(done):
+        kept = read(Checkpoint, read_json(done), str(done), f"remove {staging} and run it again")
+        if staged.is_dir() and hash_files(staged) == kept.files:
+            return kept
     for file in snapshot.files:
         _copy_checked(file, staged / file.name, source.repo, snapshot.revision)
     loss = heldout_loss(staged, documents)
@@ -155,10 +160,11 @@ def _stage(
         train_flops=train_flops(source.n_params, n_tokens),
         loss_nats=round(loss.loss_nats, 6),
         bits_per_byte=round(loss.bits_per_byte, 6),
-        weights_sha256=hash_weights(staged),
+        files=hash_files(staged),
         commit=snapshot.commit,
     )
     write_json(done, asdict(checkpoint))
+    seal(done)
     return checkpoint
 
 
