@@ -16,7 +16,7 @@ help: ## say what can be made
 repro: $(READY) ## install what is missing, then run the experiment: tasks, ladder, forecast, check, report
 	test ! -e dvc.lock || tasklaws repair-lock
 	dvc repro
-	@tasklaws repair-lock >/dev/null
+	@tasklaws repair-lock >/dev/null && tasklaws index >/dev/null
 	@echo "The report: reports/index.html    The runs: mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db"
 
 quick: $(READY) ## lint, types and the tests that need neither torch, lm-eval, MLflow nor DVC: under two minutes

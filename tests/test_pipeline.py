@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.pipeline]
 
 
 def goes_from_nothing_to_the_report(clone: Clone, order: list[str]) -> None:
-    page = (clone.path / "reports/index.html").read_text()
+    page = (clone.path / "reports/nano_mini/index.html").read_text()
     assert "nano_mini" in page
     assert "sha256_power" in page
     results = clone.path / "results/nano_mini"
@@ -198,12 +198,12 @@ OTHER = [
 @pytest.mark.heavy
 def test_an_experiment_switches_ladders_runs_its_overlap_sets_and_goes_back(clone: Clone) -> None:
     """`dvc exp run -S` recomposes and runs, `dvc exp show` lists it, going back runs nothing again."""
-    page = (clone.path / "reports/index.html").read_bytes()
+    page = (clone.path / "reports/nano_mini/index.html").read_bytes()
     said = clone.run("dvc", "exp", "run", "-n", "four", *(word for setting in OTHER for word in ("-S", setting)))
     ran = [line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage '")]
     assert [stage for stage in ran if stage.startswith("model@")] == ["model@mini-2k"]
     assert ran.index("forecast@nano_four") < ran.index("overlap_score@mini-21k"), "no outcome before its forecast"
-    other = unescape((clone.path / "reports/index.html").read_text())
+    other = unescape((clone.path / "reports/nano_mini/index.html").read_text())
     results = clone.path / "results/nano_four"
     assert all(
         (results / f"figures/overlap-{name}.svg").exists() for name in ("forecast", "theory", "coverage", "zipf")
@@ -213,5 +213,5 @@ def test_an_experiment_switches_ladders_runs_its_overlap_sets_and_goes_back(clon
             assert sentence in other
     assert "four" in clone.run("dvc", "exp", "show", "--csv")
     assert clone.ran("dvc", "exp", "run", "-S", "models=nano_mini") == []
-    assert (clone.path / "reports/index.html").read_bytes() == page
+    assert (clone.path / "reports/nano_mini/index.html").read_bytes() == page
     clone.run("git", "diff", "--exit-code", "params.yaml", "results/nano_mini")

@@ -775,6 +775,15 @@ def repair_the_lock(json_: Json = False) -> None:
     answer(value, "\n".join(lines) or "dvc.lock lacks nothing that its copies or git have", json_)
 
 
+@command("index", "tasklaws index")
+def write_index_of_pages() -> None:
+    """Write reports/index.html, which leads to the pages of every ladder."""
+    from tasklaws.report.entry import write_entry
+
+    path, ladders = write_entry(Path())
+    print(f"wrote {path}: {', '.join(ladders) or 'no ladder has a page, run `dvc repro`'}")
+
+
 @command("ls", "tasklaws ls laws")
 def list_topic(
     topic: Annotated[Topic | None, typer.Argument(help="What to list; without it, how many there are of each.")] = None,
