@@ -203,7 +203,9 @@ def test_an_experiment_switches_ladders_runs_its_overlap_sets_and_goes_back(clon
     ran = [line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage '")]
     assert [stage for stage in ran if stage.startswith("model@")] == ["model@mini-2k"]
     assert ran.index("forecast@nano_four") < ran.index("overlap_score@mini-21k"), "no outcome before its forecast"
-    other = unescape((clone.path / "reports/nano_mini/index.html").read_text())
+    other = unescape((clone.path / "reports/nano_four/index.html").read_text())
+    entry = (clone.path / "reports/index.html").read_text()
+    assert all(f'href="{name}/index.html"' in entry for name in ("nano_mini", "nano_four"))
     results = clone.path / "results/nano_four"
     assert all(
         (results / f"figures/overlap-{name}.svg").exists() for name in ("forecast", "theory", "coverage", "zipf")

@@ -340,7 +340,7 @@ def test_a_browser_shows_the_page(full: tuple[Path, Settings], tmp_path: Path) -
     flags += " --disable-component-update --disable-sync --hide-scrollbars --window-size=390,2400"
     command = [str(CHROMIUM), *flags.split(), f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={picture}"]
     subprocess.run(
-        [*command, (full[0] / "reports" / "nano_ladder" / "index.html").as_uri()],
+        [*command, (full[0] / "reports/nano_ladder/index.html").as_uri()],
         check=True,
         capture_output=True,
         timeout=120,
