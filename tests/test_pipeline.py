@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -51,11 +52,19 @@ def test_a_second_repro_does_nothing(clone: Clone) -> None:
     assert (clone.path / "dvc.lock").read_bytes() == before
 
 
-def test_metrics_and_plots_show(clone: Clone) -> None:
-    assert "metrics.json" in clone.run("dvc", "metrics", "show")
-    clone.run("dvc", "plots", "show", "-o", "shown")
-    page = (clone.path / "shown/index.html").read_text()
+def test_metrics_and_plots_show_with_titles_and_leave_nothing_behind(clone: Clone) -> None:
+    numbers = json.loads((clone.path / "results/headline.json").read_text())
+    shown = clone.run("dvc", "metrics", "show")
+    assert set(numbers) <= set(shown.split())
+    assert len(shown.splitlines()) == 2
+    said = clone.run("dvc", "plots", "show")
+    page = (clone.path / "dvc_plots/index.html").read_text()
+    plots = [json.loads(spec) for spec in re.findall(r"var spec = (\{.*?\});\n", page)]
+    assert [plot["title"][:3] for plot in plots] == ["1. ", "2. "]
     assert '"type": "log"' in page or '"type":"log"' in page
+    assert page.count("<img src=") == len(list((clone.path / "results/nano_mini/figures").iterdir()))
+    assert "WARNING" not in shown + said
+    assert clone.run("git", "status", "--porcelain") == ""
 
 
 def test_a_laws_setting_asks_no_model_again(clone: Clone) -> None:
@@ -160,16 +169,23 @@ def runs(root: Path, stage: str) -> bool:
     return False
 
 
-def test_a_clone_that_pulled_the_cache_rebuilds_the_same_runs(clone: Clone, tmp_path: Path) -> None:
+def test_a_clone_that_pulled_from_a_folder_has_every_curve_and_run_and_asks_no_model(
+    clone: Clone, tmp_path: Path
+) -> None:
     clone.run("git", "clone", "-q", ".", str(tmp_path / "other"))
     other = Clone(tmp_path / "other")
     for each, move in ((clone, "push"), (other, "pull")):
         each.run("dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
-        each.run("dvc", move)
-    other.run("tasklaws", "track")
+        assert "WARNING" not in each.run("dvc", move)
+    for command in ("track", "index"):
+        other.run("tasklaws", command)
     assert (other.path / "mlflow.db").exists()
+    assert 'href="nano_mini/index.html"' in (other.path / "reports/index.html").read_text()
+    for files in ("reports/nano_mini/*", "results/nano_mini/figures/*", "responses/nano_mini/*"):
+        there, here = ([path.relative_to(each.path) for path in each.path.glob(files)] for each in (clone, other))
+        assert sorted(there) == sorted(here) != []
     assert other.ran("dvc", "repro") == []
-    other.run("git", "diff", "--exit-code")
+    assert other.run("git", "status", "--porcelain") == ""
 
 
 RUNG = (
