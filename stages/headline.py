@@ -9,14 +9,15 @@ from tasklaws.core.settings import load
 from tasklaws.paths import Paths
 
 HEADLINE = Path("results/headline.json")
-# The name here, and where the number stands in results/<ladder>/metrics.json; README.md says what each is.
+# The name here, and where the number stands in results/<ladder>/metrics.json; README.md says what each is. None is called
+# error, which DVC takes for a file that it could not read.
 NUMBERS = {
-    "forecasts": ("all", "n"),
+    "n": ("all", "n"),
     "coverage": ("all", "coverage"),
     "log_score": ("all", "log_score"),
-    "error": ("exact_match", "mae_forecast"),
-    "error_repeat": ("exact_match", "mae_repeat_last"),
-    "loss_error": ("loss_nats", "mae_forecast"),
+    "mae": ("exact_match", "mae_forecast"),
+    "mae_repeat": ("exact_match", "mae_repeat_last"),
+    "mae_loss": ("loss_nats", "mae_forecast"),
     "item_bits": ("items", "log_loss_forecast"),
 }
 
@@ -24,9 +25,9 @@ NUMBERS = {
 def main() -> None:
     metrics: dict[str, Any] = read_json(Paths(load().models.name).metrics)
     scores = [curve["observed"] for curve in metrics.get("families", {}).values()]
-    found = {"score": round(sum(scores) / len(scores), 6)} if scores else {}
+    found = {"score": sum(scores) / len(scores)} if scores else {}
     found |= {name: metrics[part][key] for name, (part, key) in NUMBERS.items() if key in metrics.get(part, {})}
-    write_json(HEADLINE, found)
+    write_json(HEADLINE, {name: round(value, 4) for name, value in found.items()})
 
 
 if __name__ == "__main__":

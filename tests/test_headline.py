@@ -34,13 +34,14 @@ def test_it_is_flat_and_short_and_says_what_the_metrics_say(
     found = headline(tmp_path, metrics, monkeypatch)
     assert len(found) == 8
     assert all(isinstance(value, (int, float)) for value in found.values())
-    assert found["error"] == metrics["exact_match"]["mae_forecast"]
+    assert "error" not in found  # DVC would say that it failed to load some metrics
+    assert found["mae"] == round(metrics["exact_match"]["mae_forecast"], 4)
     scores = [curve["observed"] for curve in metrics["families"].values()]
-    assert found["score"] == pytest.approx(sum(scores) / len(scores), abs=1e-6)
+    assert found["score"] == pytest.approx(sum(scores) / len(scores), abs=1e-4)
 
 
 def test_what_a_ladder_has_no_curves_for_is_left_out(
     metrics: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = headline(tmp_path, {"all": metrics["all"]}, monkeypatch)
-    assert set(found) == {"forecasts", "coverage", "log_score"}
+    assert set(found) == {"n", "coverage", "log_score"}
