@@ -9,8 +9,8 @@ from tasklaws.core.settings import load
 from tasklaws.paths import Paths
 
 HEADLINE = Path("results/headline.json")
-# The name here, and where the number stands in results/<ladder>/metrics.json; README.md says what each is. None is called
-# error, which DVC takes for a file that it could not read.
+# The name here, and where the number stands in results/<ladder>/metrics.json; README.md says what each is.
+# None is called error, which DVC takes for a file that it could not read.
 NUMBERS = {
     "n": ("all", "n"),
     "coverage": ("all", "coverage"),
