@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clone import Clone, asked
+from clone import ROOT, Clone, asked
 
 pytestmark = [pytest.mark.slow, pytest.mark.pipeline]
 
@@ -215,6 +216,8 @@ OTHER = [
 def test_an_experiment_switches_ladders_runs_its_overlap_sets_and_goes_back(clone: Clone) -> None:
     """`dvc exp run -S` recomposes and runs, `dvc exp show` lists it, going back runs nothing again."""
     page = (clone.path / "reports/nano_mini/index.html").read_bytes()
+    figures = [path.relative_to(clone.path) for path in clone.path.glob("results/nano_mini/figures/*")]
+    numbers = json.loads((clone.path / "results/headline.json").read_text())
     said = clone.run("dvc", "exp", "run", "-n", "four", *(word for setting in OTHER for word in ("-S", setting)))
     ran = [line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage '")]
     assert [stage for stage in ran if stage.startswith("model@")] == ["model@mini-2k"]
@@ -229,7 +232,16 @@ def test_an_experiment_switches_ladders_runs_its_overlap_sets_and_goes_back(clon
     for file in ("summary", "zipf"):
         for sentence in json.loads((results / f"overlap/{file}.json").read_text())["sentences"]:
             assert sentence in other
-    assert "four" in clone.run("dvc", "exp", "show", "--csv")
+    clone.env["COLUMNS"] = "140"
+    compare = re.search("^dvc exp show (.*?)   #", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert compare
+    shown = clone.run("dvc", "exp", "show", "--no-pager", *shlex.split(compare[1]))
+    assert all(word in shown for word in ("nano_mini", "nano_four", "[four]", *numbers))
+    assert max(map(len, shown.splitlines())) <= 140
+    assert "…" not in shown
+    assert len(clone.run("dvc", "metrics", "diff", "HEAD").splitlines()) == 1 + len(numbers)
+    for file in ("reports/nano_mini/index.html", *figures):
+        assert (clone.path / file).exists(), "the other ladder's pages and figures stay"
     assert clone.ran("dvc", "exp", "run", "-S", "models=nano_mini") == []
     assert (clone.path / "reports/nano_mini/index.html").read_bytes() == page
     clone.run("git", "diff", "--exit-code", "params.yaml", "results/nano_mini")
