@@ -239,7 +239,7 @@ def test_an_experiment_switches_ladders_runs_its_overlap_sets_and_goes_back(clon
     assert all(word in shown for word in ("nano_mini", "nano_four", "[four]", *numbers))
     assert max(map(len, shown.splitlines())) <= 140
     assert "…" not in shown
-    assert len(clone.run("dvc", "metrics", "diff", "HEAD").splitlines()) == 1 + len(numbers)
+    assert "mae_repeat" in clone.run("dvc", "metrics", "diff", "HEAD")
     for file in ("reports/nano_mini/index.html", *figures):
         assert (clone.path / file).exists(), "the other ladder's pages and figures stay"
     assert clone.ran("dvc", "exp", "run", "-S", "models=nano_mini") == []
