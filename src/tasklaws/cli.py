@@ -777,6 +777,29 @@ def serve_runs(
         server.wait()
 
 
+@command("repair-lock", "tasklaws repair-lock")
+def repair_the_lock(json_: Json = False) -> None:
+    """Put back into dvc.lock what a kill while DVC wrote it has cut off."""
+    from tasklaws.provenance.lock import repair_lock
+
+    mended = repair_lock()
+    lines = [f"dvc.lock: put back {name}" for name in mended.put_back]
+    lines += [
+        f"dvc.lock: {name} was cut off and no copy has it: `dvc repro` makes it again" for name in mended.left_out
+    ]
+    value = {"put_back": mended.put_back, "left_out": mended.left_out}
+    answer(value, "\n".join(lines) or "dvc.lock lacks nothing that its copies or git have", json_)
+
+
+@command("index", "tasklaws index")
+def write_index_of_pages() -> None:
+    """Write reports/index.html, which leads to the pages of every ladder."""
+    from tasklaws.report.entry import write_entry
+
+    path, ladders = write_entry(Path())
+    print(f"wrote {path}: {', '.join(ladders) or 'no ladder has a page, run `dvc repro`'}")
+
+
 @command("ls", "tasklaws ls laws")
 def list_topic(
     topic: Annotated[Topic | None, typer.Argument(help="What to list; without it, how many there are of each.")] = None,

@@ -41,6 +41,7 @@ class Paths:
         self.tracking = self.results / "tracking.json"
         self.sharded = self.results / "sharded.csv"
         self.overlap = self.results / "overlap"
+        self.pages = root / "reports" / ladder
 
     def gate(self, role: str) -> Path:
         """What must stand before a rung of this role is scored (dvc.yaml says why)."""

@@ -44,7 +44,8 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
 
 
 def page(root: Path) -> str:
-    return (root / "reports" / "index.html").read_text(encoding="utf-8")
+    (path,) = root.glob("reports/*/index.html")
+    return path.read_text(encoding="utf-8")
 
 
 class Reader(HTMLParser):
@@ -222,7 +223,7 @@ def test_two_renders_give_the_same_bytes(mini: tuple[Path, Settings], tmp_path: 
         outputs = [
             *sorted(root.glob("results/*/figures/*")),
             *root.glob("results/*/plots/*"),
-            *sorted(root.glob("reports/*.html")),
+            *sorted(root.glob("reports/*/*.html")),
         ]
         written.append({path.relative_to(root).as_posix(): path.read_bytes() for path in outputs})
     assert len(written[0]) > 10
@@ -339,6 +340,9 @@ def test_a_browser_shows_the_page(full: tuple[Path, Settings], tmp_path: Path) -
     flags += " --disable-component-update --disable-sync --hide-scrollbars --window-size=390,2400"
     command = [str(CHROMIUM), *flags.split(), f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={picture}"]
     subprocess.run(
-        [*command, (full[0] / "reports" / "index.html").as_uri()], check=True, capture_output=True, timeout=120
+        [*command, (full[0] / "reports/nano_ladder/index.html").as_uri()],
+        check=True,
+        capture_output=True,
+        timeout=120,
     )
     assert picture.stat().st_size > 50_000

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from tasklaws.core.lock import keep_lock
+
 
 class TasklawsError(Exception):
     """A failure a person can mend: its message is one line that names the value and the remedy."""
@@ -35,6 +37,7 @@ def argument(argv: list[str]) -> str:
 def run(main: Callable[[], None]) -> None:
     """Run a stage's or command's main, turning foreseen failures into one clear line and status 1."""
     try:
+        keep_lock()
         main()
     except TasklawsError as error:
         fail(str(error))

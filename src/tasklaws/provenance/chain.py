@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.lock import LOCK
 
-LOCK = Path("dvc.lock")
 IGNORED = ("__pycache__",)  # as .dvcignore and DVC have it
 _CHUNK = 2**20
 

@@ -34,7 +34,7 @@ PARAMS_USED = ("models", "families", "elicitation", "laws", "experiment", "seed"
 
 
 def build_report(root: Path, settings: Settings) -> None:
-    """Write results/L/figures/*.svg, results/L/plots/curves.csv, reports/index.html and reports/surprises.html
+    """Write results/L/figures/*.svg, results/L/plots/curves.csv, reports/L/index.html and reports/L/surprises.html
     below `root`.
 
     A missing or malformed input raises TasklawsError before anything is written.
@@ -89,7 +89,7 @@ def build_report(root: Path, settings: Settings) -> None:
         inputs=provenance(results, settings),
     )
     for name, text in {"index": index, "surprises": render_surprises(results, surprises, svgs)}.items():
-        write_text(root / "reports" / f"{name}.html", text)
+        write_text(results.paths.pages / f"{name}.html", text)
 
 
 def curve_figures(results: Results) -> dict[str, Figure]:
