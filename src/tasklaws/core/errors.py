@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from tasklaws.core.runs import noted
+
 
 class TasklawsError(Exception):
     """A failure a person can mend: its message is one line that names the value and the remedy."""
@@ -33,9 +35,13 @@ def argument(argv: list[str]) -> str:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage's or command's main, turning foreseen failures into one clear line and status 1."""
+    """Run a stage's or command's main, turning foreseen failures into one clear line and status 1.
+
+    A stage that ended well leaves a note of its run (`core.runs`).
+    """
     try:
-        main()
+        with noted():
+            main()
     except TasklawsError as error:
         fail(str(error))
     except OSError as error:
