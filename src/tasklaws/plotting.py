@@ -136,7 +136,7 @@ def save(figure: Figure, path: Path, digest: str | None = None) -> None:
     metadata: dict[str, str | None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     if digest is not None:
         metadata["Description"] = mark(digest)
-        small: dict[str, Any] = {"fontsize": 5, "color": LIGHT["muted"], "ha": "right", "va": "bottom"}
+        small: dict[str, Any] = {"fontsize": 5, "color": LIGHT["muted"], "ha": "right", "va": "bottom", "zorder": 10}
         figure.text(1 - 0.03 / _WIDTH, 0.02 / figure.get_figheight(), f"provenance {digest[:SHOWN]}", **small)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=metadata)

@@ -18,7 +18,7 @@ from pathlib import Path
 RUNS = Path(".work/runs")
 STAGE = "DVC_STAGE"  # set by DVC to the name of the stage that it runs
 # Of requirements.lock, what computes, draws or writes something in a result.
-_PACKAGES = (
+PACKAGES = (
     *("torch", "transformers", "tokenizers", "safetensors", "huggingface-hub", "lm_eval", "datasets", "accelerate"),
     *("wasmtime", "rapidfuzz", "numpy", "scipy", "pandas", "pydantic", "matplotlib", "jinja2", "pyyaml"),
 )
@@ -34,7 +34,7 @@ def packages() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version  # which most commands need not wait for
 
     found = {"python": ".".join(platform.python_version_tuple()[:2])}
-    for name in _PACKAGES:
+    for name in PACKAGES:
         with suppress(PackageNotFoundError):
             found[name] = version(name).partition("+")[0]
     return found
