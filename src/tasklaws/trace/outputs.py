@@ -63,9 +63,14 @@ class Walk:
         return Node(f"{entry.path}  {state}", {"path": entry.path, "md5": entry.md5, "state": state})
 
     def _input(self, entry: Entry) -> Node:
+        """An input as it is now; where a stage read other bytes, it says so."""
         below = self.ground.chain.below(entry.path)
         if self.ground.chain.written(entry.path) is not None or not below:
-            return self.output(entry.path)
+            node = self.output(entry.path)
+            node.facts["read_md5"] = entry.md5
+            if self.ground.state(entry) == DIFFERS:
+                node.line += "  (the stage read other bytes)"
+            return node
         nodes = [self.output(each.path) for _, each in below]
         facts = {"path": entry.path, "md5": entry.md5, "state": self.ground.state(entry)}
         return Node(f"{entry.path}  {len(nodes)} outputs  {facts['state']}", facts, nodes)

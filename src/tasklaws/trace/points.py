@@ -36,10 +36,10 @@ class Line:
 
 
 class Place:
-    """One rung of one ladder: its scores, what made them, what its checkpoints said, the final ones or those of `at`."""
+    """One rung of one ladder: its scores, what made them, and what its checkpoints said, the final ones or others."""
 
     def __init__(self, ground: Ground, ladder: str, role: str, rung: str, at: frozenset[int] = frozenset()) -> None:
-        """`at`: training steps."""
+        """`at`: the training steps asked about, the last ones if none is given."""
         self.ground, self.ladder, self.role, self.rung, self.at = ground, ladder, role, rung, at
         self.paths = Paths(ladder, ground.root)
         self.scores_file = self._name(self.paths.scores(role) / f"{rung}.csv")
@@ -137,7 +137,8 @@ def _observations(place: Place, family: str, elicitation: str, metric: str) -> l
     table = read_checkpoints(path)
     table = table.assign(line=range(2, len(table) + 2))
     shown = [pair in place.shown for pair in zip(table["seed"], table["step"], strict=True)]
-    at_rung = table[(table["rung"] == place.rung) & shown]
+    at_rung = table[shown]
+    at_rung = at_rung[at_rung["rung"] == place.rung]
     own = at_rung[(at_rung["family"] == family) & (at_rung["elicitation"] == elicitation)]
     rows = own[own["metric"] == metric]
     if rows.empty:

@@ -2,28 +2,26 @@
 
 import difflib
 import re
-import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_json, sha256_file
-from tasklaws.core.marks import SHOWN, marked
+from tasklaws.core.files import read_json
+from tasklaws.core.marks import marked
 from tasklaws.core.schema import read_items
-from tasklaws.families.prompts import MARKERS
 from tasklaws.paths import Paths
 from tasklaws.provenance.chain import md5, read_chain
 from tasklaws.provenance.record import Record, digest, read_records
-from tasklaws.trace.ground import GONE, Ground, short
+from tasklaws.trace.ground import Ground, short
+from tasklaws.trace.mlflow_runs import TAG, read_run
 from tasklaws.trace.node import Node
 from tasklaws.trace.outputs import Walk
+from tasklaws.trace.parts import part
 from tasklaws.trace.points import Place, one_item, point
 
-DATABASE = "mlflow.db"
-_METRICS = ("exact_match", "partial_credit", "brier", "target_bits_per_byte")
 _SCORES = re.compile(r"scores/([^/]+)/(fit|holdout)/([^/]+)\.csv")
 _OF_LADDER = re.compile(r"(?:results|scores|responses|reports)/([^/]+)/")
 _RUN = re.compile(r"(?:.*runs/)?([0-9a-f]{32})(?:[/?#].*)?")
@@ -34,9 +32,9 @@ _ROW = re.compile(r"(.+\.csv):([0-9]+)")
 def trace(target: str, root: Path = Path(), ladder: str | None = None) -> Node:
     """The chain behind what `target` names, in the repository under `root`.
 
-    It may be a file that the pipeline wrote (a figure also where it was copied to), a row of a table (`FILE.csv:LINE`),
-    a digest as figures show it, a figure's name, a stage, a rung, `[METRIC:]TASK@RUNG[:STEP]`, `ITEM@RUNG[:STEP]`, a key
-    of metrics.json, or an MLflow run (its id or address). `ladder` chooses among several. Anything else raises
+    It may be a file that the pipeline wrote (wherever it was copied to), a row of a table (`FILE.csv:LINE`), a digest
+    as figures show it, a figure's name, a stage, a rung, `[METRIC:]TASK@RUNG[:STEP]`, `ITEM@RUNG[:STEP]`, a key of
+    metrics.json, or an MLflow run (its id or address). `ladder` chooses among several. Anything else raises
     TasklawsError with the nearest names.
     """
     return _Targets(Ground(root, read_chain(root)), ladder).trace(target)
@@ -72,7 +70,8 @@ class _Targets:
     def places(self) -> list[Place]:
         """Every rung that was scored, those of the ladder asked for, or else of the present one, first."""
         paths = [path for stage in self.chain.stages.values() for path in (each.path for each in stage.outputs)]
-        found = [Place(self.ground, *match.groups()) for path in paths if (match := _SCORES.fullmatch(path))]
+        matches = [match for path in paths if (match := _SCORES.fullmatch(path))]
+        found = [Place(self.ground, match[1], match[2], match[3]) for match in matches]
         return sorted(found, key=lambda place: self.ladders.index(place.ladder))
 
     @cached_property
@@ -120,7 +119,7 @@ class _Targets:
             return None
         held = marked(path.read_bytes())
         if held is not None and held in self.records:
-            return self._part(*self.records[held], str(path))
+            return self._part(*self.records[held], path)
         own = md5(path)
         for stage in self.chain.stages.values():
             for entry in stage.outputs:
@@ -135,11 +134,9 @@ class _Targets:
 
     def _output(self, name: str) -> Node:
         if self.chain.written(name) is None:
-            walk = Walk(self.ground)
-            nodes = [walk.output(entry.path) for _, entry in self.chain.below(name)]
-            return Node(f"{name}: {len(nodes)} outputs", {"path": name}, nodes)
+            return self._several(name, [entry.path for _, entry in self.chain.below(name)])
         if (self.root / name).is_file() and (held := marked((self.root / name).read_bytes())) in self.records:
-            return self._part(*self.records[held or ""], name)
+            return self._part(*self.records[held or ""], self.root / name)
         return Walk(self.ground).output(name)
 
     def _row(self, target: str) -> Node | None:
@@ -167,8 +164,11 @@ class _Targets:
         stage = self.chain.stages.get(target)
         if stage is None:
             return None
+        return self._several(f"stage {target}", [entry.path for entry in stage.outputs])
+
+    def _several(self, name: str, paths: list[str]) -> Node:
         walk = Walk(self.ground)
-        return Node(f"stage {target}", {"stage": target}, [walk.output(entry.path) for entry in stage.outputs])
+        return Node(f"{name}: {len(paths)} outputs", {"name": name}, [walk.output(path) for path in paths])
 
     def _digest(self, target: str) -> Node | None:
         if _DIGEST.fullmatch(target) is None:
@@ -182,70 +182,19 @@ class _Targets:
                     return self._output(entry.path)
         return None
 
-    def _part(self, ladder: str, record: Record, file: str | None = None) -> Node:
-        """A figure or table of a report, by its record; `file` is where it was met."""
-        full, name = digest(record), record["name"]
-        walk, (kind, _, short_name) = Walk(self.ground), name.partition(" ")
-        paths = Paths(ladder, self.root)
-        written = self.chain.written(paths.records.relative_to(self.root).as_posix())
-        commit = self.ground.commit(written[1]) if written else None
-        versions = " ".join(f"{key} {value}" for key, value in record["packages"].items())
-        children = [
-            Node(
-                f"stage {record['stage']}: {record['command']}  commit {short(commit) if commit else 'none yet'}",
-                {"stage": record["stage"], "command": record["command"], "commit": commit},
-            ),
-            Node(f"params: {', '.join(record['params'])}", {"params": record["params"]}),
-            Node(f"code: {len(record['code'])} entries", {"code": record["code"]}),
-            Node(f"packages: {versions}", {"packages": record["packages"]}),
-        ]
-        for path, sha in record["inputs"].items():
-            node, here = walk.output(path), self.ground.sha256(path)
-            state = "as drawn" if here == sha else GONE if here is None else "DIFFERS from what was drawn"
-            line = f"drawn from {path}  sha256 {short(sha)}  {state}"
-            children.append(Node(line, {"drawn_from": path, "sha256": sha, "state": state}, [node]))
-        facts: dict[str, Any] = {"part": name, "ladder": ladder, "record": full, "seeds": record["seeds"]}
-        facts |= {key: record[key] for key in ("models", "items", "guests")}
-        line = f"{name} of {ladder}  record {full[:SHOWN]}"
-        if file is not None and kind == "figure":
-            own, drawn = sha256_file(self._here_or(file)), sha256_file(paths.figures / f"{short_name}.svg")
-            facts |= {"file": file, "sha256": own, "as_drawn": own == drawn}
-            line += f"\n{file}  sha256 {short(own)}  {'as the report drew it' if own == drawn else 'OTHER than the report drew it'}"
-        if (task := self._task(short_name)) is not None and self.places:
-            line += f"\na point of it: tasklaws trace {task}@{self.places[-1].rung}"
-        return Node(line, facts, children)
-
-    def _here_or(self, file: str) -> Path:
-        return Path(file) if Path(file).exists() else self.root / file
-
-    def _task(self, figure: str) -> str | None:
-        """The METRIC:TASK that a figure's name says, if any."""
-        family, _, rest = figure.partition("-")
-        elicitation, _, metric = rest.partition("-")
-        if elicitation not in MARKERS:
-            return "loss_nats:corpus_likelihood" if figure.startswith("ladder") else None
-        return f"{metric if metric in _METRICS else 'exact_match'}:{family}_{elicitation}"
+    def _part(self, ladder: str, record: Record, file: Path | None = None) -> Node:
+        return part(self.ground, ladder, record, self.places[-1].rung if self.places else None, file)
 
     def _run(self, target: str) -> Node | None:
         """An MLflow run: what its tag `provenance` is the digest of."""
         match = _RUN.fullmatch(target)
-        database = self.root / DATABASE
-        if match is None or not database.is_file():
+        run = read_run(self.root, match[1]) if match else None
+        if match is None or run is None:
             return None
-        try:
-            with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as store:
-                found = store.execute("SELECT name FROM runs WHERE run_uuid = ?", (match[1],)).fetchone()
-                tags = dict(store.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (match[1],)))
-                metrics = dict(store.execute("SELECT key, value FROM latest_metrics WHERE run_uuid = ?", (match[1],)))
-        except sqlite3.Error as error:
-            raise TasklawsError(f"{database}: {error}: remove it and run `tasklaws track`") from error
-        if found is None:
-            return None
-        node = self._digest(tags.get("provenance", ""))
+        node = self._digest(run.tags.get(TAG, ""))
         if node is None:
             raise TasklawsError(f"MLflow run {match[1]} is of no output in dvc.lock: run `tasklaws track`")
-        facts = {"run": match[1], "name": found[0], "tags": tags, "metrics": metrics}
-        return Node(f"MLflow run {found[0]} {match[1]}", facts, [node])
+        return Node(f"MLflow run {run.name} {match[1]}", {"run": match[1], **asdict(run)}, [node])
 
     def _place(self, rung: str, step: str) -> Place | None:
         if step and not step.isdecimal():
@@ -255,7 +204,10 @@ class _Targets:
         return Place(self.ground, found[0].ladder, found[0].role, rung, at) if found else None
 
     def _at(self, target: str) -> Node | None:
-        """`[METRIC:]TASK@RUNG` or `ITEM@RUNG`, of its final checkpoints or `:STEP`; slashes may stand for the low lines in a task, as MLflow has them."""
+        """`[METRIC:]TASK@RUNG` or `ITEM@RUNG`, of its final checkpoints or those of `:STEP`.
+
+        Slashes may stand for the low lines in a task, as MLflow has them.
+        """
         what, at, rung = target.rpartition("@")
         rung, _, step = rung.partition(":")
         place = self._place(rung, step) if at else None
