@@ -63,6 +63,12 @@ class Place:
         return found
 
     @cached_property
+    def n_shots(self) -> int | None:
+        """How many solved examples stood before each prompt."""
+        written = self.ground.chain.written(self.responses_file)
+        return written[0].params.get("elicitation.num_fewshot") if written else None
+
+    @cached_property
     def scores(self) -> "pd.DataFrame":
         """The scores of these checkpoints, their rows' numbers in the file (2 is the first) as `line`."""
         from tasklaws.tables import SCORES
@@ -226,7 +232,7 @@ def _item(place: Place, family: str, item: Item, line: Line, found: list[Node], 
 def _answer(
     place: Place, one: Response, line: Line, row: dict[str, Any], item: Item, outcome: "Outcome | None", whole: bool
 ) -> Node:
-    told = {"seed": one.seed, "step": one.step, "elicitation": one.elicitation}
+    told = {"seed": one.seed, "step": one.step, "elicitation": one.elicitation, "shots_before_prompt": place.n_shots}
     facts: dict[str, Any] = {**told, "file": place.responses_file, "line": line.number, "sha256": line.sha256}
     facts |= {"prompt": prompt(item.question, one.elicitation)}
     facts |= {name: value for name in _SAID if (value := getattr(one, name)) is not None}
