@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from lock_tree import check
 
 from clone import Clone
-from lock_tree import check
 from tasklaws.core.marks import marked
 from tasklaws.core.runs import read_notes
 from tasklaws.provenance.chain import read_chain
