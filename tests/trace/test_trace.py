@@ -159,13 +159,24 @@ def test_an_mlflow_run_is_traced_by_its_tag(copy: Path) -> None:
     with closing(sqlite3.connect(copy / "mlflow.db")) as store, store:
         store.execute("CREATE TABLE runs (run_uuid, name)")
         store.execute("CREATE TABLE tags (run_uuid, key, value)")
+        store.execute("CREATE TABLE params (run_uuid, key, value)")
         store.execute("CREATE TABLE latest_metrics (run_uuid, key, value)")
+        for metric in ("score/gauss_sum_direct", "exact_match/gauss_sum_direct/lower", "validation/all/coverage"):
+            store.execute("INSERT INTO latest_metrics VALUES (?, ?, 0.5)", (identity, metric))
+        store.execute("INSERT INTO params VALUES (?, 'holdout', ?)", (identity, rungs(copy, "holdout")[0]))
         store.execute("INSERT INTO runs VALUES (?, 'forecast')", (identity,))
         store.execute("INSERT INTO tags VALUES (?, 'provenance', ?)", (identity, tag))
     for target in (identity, f"http://127.0.0.1:5000/#/experiments/1/runs/{identity}/artifacts"):
         found = read(copy, target)
         assert found["from"][0]["path"] == f"{RESULTS}/forecasts.csv"
         check(copy, found)
+    for metric in ("score/gauss_sum_direct", "exact_match/gauss_sum_direct/lower"):
+        found = read(copy, f"{identity}:{metric}")
+        assert found["from"][0]["point"] == f"exact_match:gauss_sum_direct@{rungs(copy, 'holdout')[0]}"
+        check(copy, found)
+    assert read(copy, f"{identity}:validation/all/coverage")["from"][0]["metric"] == "all.coverage"
+    with pytest.raises(TasklawsError, match="has no metric 'scor': the nearest are score/gauss_sum_direct"):
+        trace(f"{identity}:scor", copy)
     (copy / "mlflow.db").write_text("no database")
     with pytest.raises(TasklawsError, match=r"mlflow\.db: .*remove it and run `tasklaws track`"):
         trace(identity, copy)

@@ -43,7 +43,10 @@ def packages() -> dict[str, str]:
 def source_state(root: Path = Path()) -> dict[str, object]:
     """The commit under `root` and whether the sources differ from it (`dirty`); nothing outside a repository."""
     git = ["git", "-C", str(root)]
-    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    try:
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    except OSError:  # there is no git
+        return {}
     if head.returncode:
         return {}
     command = [*git, "status", "--porcelain", "--untracked-files=no", "--", ".", *_OWN_OUTPUTS]

@@ -14,9 +14,10 @@ TAG = "provenance"
 
 @dataclass(frozen=True)
 class StoredRun:
-    """The name, tags and last metrics of a run."""
+    """The name, params, tags and last metrics of a run."""
 
     name: str
+    params: dict[str, str]
     tags: dict[str, str]
     metrics: dict[str, float]
 
@@ -29,8 +30,10 @@ def read_run(root: Path, identity: str) -> StoredRun | None:
     try:
         with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as store:
             found = store.execute("SELECT name FROM runs WHERE run_uuid = ?", (identity,)).fetchone()
-            tags = dict(store.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (identity,)))
-            metrics = dict(store.execute("SELECT key, value FROM latest_metrics WHERE run_uuid = ?", (identity,)))
+            params, tags, metrics = (
+                dict(store.execute(f"SELECT key, value FROM {table} WHERE run_uuid = ?", (identity,)))
+                for table in ("params", "tags", "latest_metrics")
+            )
     except sqlite3.Error as error:
         raise TasklawsError(f"{database}: {error}: remove it and run `tasklaws track`") from error
-    return None if found is None else StoredRun(found[0], tags, metrics)
+    return None if found is None else StoredRun(found[0], params, tags, metrics)

@@ -2,30 +2,26 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_json
 from tasklaws.core.marks import marked
 from tasklaws.core.schema import read_items
-from tasklaws.paths import Paths
 from tasklaws.provenance.chain import md5, read_chain
-from tasklaws.provenance.record import Record, digest, read_records
+from tasklaws.provenance.record import Record
 from tasklaws.trace.ground import Ground, short
+from tasklaws.trace.known import Known
 from tasklaws.trace.mlflow_runs import TAG, read_run
 from tasklaws.trace.node import Node
 from tasklaws.trace.outputs import Walk
 from tasklaws.trace.parts import part
-from tasklaws.trace.points import Place, one_item, point
+from tasklaws.trace.points import one_item, point
 
-_SCORES = re.compile(r"scores/([^/]+)/(fit|holdout)/([^/]+)\.csv")
-_OF_LADDER = re.compile(r"(?:results|scores|responses|reports)/([^/]+)/")
-_RUN = re.compile(r"(?:.*runs/)?([0-9a-f]{32})(?:[/?#].*)?")
+_RUN = re.compile(r"(?:.*runs/)?([0-9a-f]{32})(?::(.+)|[/?#].*)?")
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
+_OF_A_POINT = ("score", "forecast", "error", "predicted", "lower", "upper")
+"""What MLflow calls the numbers of a point."""
 _ROW = re.compile(r"(.+\.csv):([0-9]+)")
 
 
@@ -34,25 +30,22 @@ def trace(target: str, root: Path = Path(), ladder: str | None = None) -> Node:
 
     It may be a file that the pipeline wrote (wherever it was copied to), a row of a table (`FILE.csv:LINE`), a digest
     as figures show it, a figure's name, a stage, a rung, `[METRIC:]TASK@RUNG[:STEP]`, `ITEM@RUNG[:STEP]`, a key of
-    metrics.json, or an MLflow run (its id or address). `ladder` chooses among several. Anything else raises
-    TasklawsError with the nearest names.
+    metrics.json, or an MLflow run (its id or address, `:METRIC` after it). `ladder` chooses among several. Anything
+    else raises TasklawsError with the nearest names.
     """
-    return _Targets(Ground(root, read_chain(root)), ladder).trace(target)
+    return _Targets(Known(Ground(root, read_chain(root)), ladder)).trace(target)
 
 
 class _Targets:
-    def __init__(self, ground: Ground, ladder: str | None) -> None:
-        self.ground, self.chain, self.root = ground, ground.chain, ground.root
-        self._asked = ladder
-        if ladder is not None and ladder not in self.ladders:
-            raise TasklawsError(f"dvc.lock has no ladder {ladder}: it has {', '.join(self.ladders) or 'none'}")
+    def __init__(self, known: Known) -> None:
+        self.known, self.ground, self.chain, self.root = known, known.ground, known.chain, known.root
 
     def trace(self, target: str) -> Node:
         for found in (self._file, self._row, self._stage, self._digest, self._run, self._at, self._named, self._metric):
             if (node := found(target)) is not None:
                 node.children += self._here()
                 return node
-        near = difflib.get_close_matches(target, list(self._names()), 3, 0.5)
+        near = difflib.get_close_matches(target, list(self.known.names()), 3, 0.5)
         hint = f"the nearest names are {', '.join(near)}" if near else "give a file, TASK@RUNG or ITEM@RUNG"
         raise TasklawsError(f"nothing to trace is called {target!r}: {hint}")
 
@@ -66,46 +59,6 @@ class _Targets:
             Node(f"packages as requirements.lock has them: {versions}", {"requirements_lock": pinned}),
         ]
 
-    @cached_property
-    def places(self) -> list[Place]:
-        """Every rung that was scored, those of the ladder asked for, or else of the present one, first."""
-        paths = [path for stage in self.chain.stages.values() for path in (each.path for each in stage.outputs)]
-        matches = [match for path in paths if (match := _SCORES.fullmatch(path))]
-        found = [Place(self.ground, match[1], match[2], match[3]) for match in matches]
-        return sorted(found, key=lambda place: self.ladders.index(place.ladder))
-
-    @cached_property
-    def ladders(self) -> list[str]:
-        """The ladders in dvc.lock: the one asked for first, then that of params.yaml."""
-        names = [
-            match[1]
-            for stage in self.chain.stages.values()
-            for each in stage.outputs
-            if (match := _OF_LADDER.match(each.path)) and match[1] != "overlap"
-        ]
-        first = [self._asked, self._present]
-        return sorted(dict.fromkeys(names), key=lambda name: first.index(name) if name in first else len(first))
-
-    @cached_property
-    def _present(self) -> str | None:
-        stages = [stage for stage in self.chain.stages.values() if "models.name" in stage.params]
-        try:
-            from tasklaws.core.settings import load
-
-            return load(self.root / "params.yaml").models.name
-        except TasklawsError:
-            return str(stages[-1].params["models.name"]) if stages else None
-
-    @cached_property
-    def records(self) -> dict[str, tuple[str, Record]]:
-        """Every record of a figure or table, with its ladder, by its digest."""
-        found: dict[str, tuple[str, Record]] = {}
-        for ladder in self.ladders:
-            path = Paths(ladder, self.root).records
-            if path.is_file():
-                found |= {digest(record): (ladder, record) for record in read_records(path).values()}
-        return found
-
     def _file(self, target: str) -> Node | None:
         path = Path(target)
         if not path.exists() and not (self.root / path).exists():
@@ -118,8 +71,8 @@ class _Targets:
         if path.is_dir():
             return None
         held = marked(path.read_bytes())
-        if held is not None and held in self.records:
-            return self._part(*self.records[held], path)
+        if held is not None and held in self.known.records:
+            return self._part(*self.known.records[held], path)
         own = md5(path)
         for stage in self.chain.stages.values():
             for entry in stage.outputs:
@@ -135,8 +88,8 @@ class _Targets:
     def _output(self, name: str) -> Node:
         if self.chain.written(name) is None:
             return self._several(name, [entry.path for _, entry in self.chain.below(name)])
-        if (self.root / name).is_file() and (held := marked((self.root / name).read_bytes())) in self.records:
-            return self._part(*self.records[held or ""], self.root / name)
+        if (self.root / name).is_file() and (held := marked((self.root / name).read_bytes())) in self.known.records:
+            return self._part(*self.known.records[held or ""], self.root / name)
         return Walk(self.ground).output(name)
 
     def _row(self, target: str) -> Node | None:
@@ -173,7 +126,7 @@ class _Targets:
     def _digest(self, target: str) -> Node | None:
         if _DIGEST.fullmatch(target) is None:
             return None
-        for full, (ladder, record) in self.records.items():
+        for full, (ladder, record) in self.known.records.items():
             if full.startswith(target):
                 return self._part(ladder, record)
         for stage in self.chain.stages.values():
@@ -183,59 +136,62 @@ class _Targets:
         return None
 
     def _part(self, ladder: str, record: Record, file: Path | None = None) -> Node:
-        return part(self.ground, ladder, record, self.places[-1].rung if self.places else None, file)
+        return part(self.ground, ladder, record, self.known.places[-1].rung if self.known.places else None, file)
 
     def _run(self, target: str) -> Node | None:
-        """An MLflow run: what its tag `provenance` is the digest of."""
+        """An MLflow run, by what its tag `provenance` is the digest of, or one of its metrics."""
         match = _RUN.fullmatch(target)
         run = read_run(self.root, match[1]) if match else None
         if match is None or run is None:
             return None
+        facts, line = {"run": match[1], **asdict(run)}, f"MLflow run {run.name} {match[1]}"
         node = self._digest(run.tags.get(TAG, ""))
+        if (metric := match[2]) is not None:
+            if metric not in run.metrics:
+                near = ", ".join(difflib.get_close_matches(metric, run.metrics, 3, 0.0)) or "none"
+                raise TasklawsError(f"MLflow run {run.name} has no metric {metric!r}: the nearest are {near}")
+            line += f": {metric} = {run.metrics[metric]:.6g}"
+            # A run of a seed is called after its rung, and that of a ladder names the rung that it shows.
+            rungs = (run.name.partition(" seed ")[0], run.params.get("holdout", ""))
+            points = (self._point(metric, rung) for rung in rungs)
+            node = next(filter(None, points), None) or self._metric(metric) or node
         if node is None:
             raise TasklawsError(f"MLflow run {match[1]} is of no output in dvc.lock: run `tasklaws track`")
-        return Node(f"MLflow run {run.name} {match[1]}", {"run": match[1], **asdict(run)}, [node])
-
-    def _place(self, rung: str, step: str) -> Place | None:
-        if step and not step.isdecimal():
-            raise TasklawsError(f"step {step!r} of {rung} is no whole number: give TASK@RUNG:STEP")
-        at = frozenset([int(step)] if step else [])
-        found = [place for place in self.places if place.rung == rung]
-        return Place(self.ground, found[0].ladder, found[0].role, rung, at) if found else None
+        return Node(line, facts, [node])
 
     def _at(self, target: str) -> Node | None:
-        """`[METRIC:]TASK@RUNG` or `ITEM@RUNG`, of its final checkpoints or those of `:STEP`.
-
-        Slashes may stand for the low lines in a task, as MLflow has them.
-        """
+        """`[METRIC:]TASK@RUNG` or `ITEM@RUNG`, of its final checkpoints or those of `:STEP`."""
         what, at, rung = target.rpartition("@")
         rung, _, step = rung.partition(":")
-        place = self._place(rung, step) if at else None
+        place = self.known.place(rung, step) if at else None
         if place is None:
             return None
-        metric, _, task = what.rpartition(":")
-        parts = task.split("/")
-        if not metric and len(parts) == 3:
-            *parts, metric = parts
-        task = "_".join(parts)
-        known = {f"{family}_{way}": (family, way) for family, way in self._tasks(place)}
-        if task in known:
-            default = "loss_nats" if task == "corpus_likelihood" else "exact_match"
-            return point(place, *known[task], metric or default)
-        for family in dict.fromkeys(family for family, _ in known.values() if family != "corpus"):
-            if not metric and any(item.id == what for item in read_items(place.paths.items / f"{family}.jsonl")):
+        if (found := self._point(what, rung, step)) is not None:
+            return found
+        families = dict.fromkeys(family for family, _ in self.known.tasks(place) if family != "corpus")
+        for family in families:
+            if any(item.id == what for item in read_items(place.paths.items / f"{family}.jsonl")):
                 return one_item(place, what, family)
-        names = [*known, *place.scores["item"].unique()]
-        near = difflib.get_close_matches(task, [str(name) for name in names], 3, 0.5) or list(known)[:3]
-        raise TasklawsError(f"{rung} was asked no task and no item {task!r}: the nearest are {', '.join(near)}")
+        tasks = [f"{family}_{way}" for family, way in self.known.tasks(place)]
+        names = [*tasks, *map(str, place.scores["item"].unique())]
+        near = difflib.get_close_matches(what.rpartition(":")[2], names, 3, 0.5) or tasks[:3]
+        raise TasklawsError(f"{rung} was asked no task and no item {what!r}: the nearest are {', '.join(near)}")
 
-    def _tasks(self, place: Place) -> list[tuple[str, str]]:
-        pairs = place.scores[["family", "elicitation"]].drop_duplicates()
-        return [("corpus", "likelihood"), *pairs.itertuples(index=False, name=None)]
+    def _point(self, what: str, rung: str, step: str = "") -> Node | None:
+        """A task with its metric at a rung, whatever joins them, in either order; MLflow has `score/TASK`."""
+        if (place := self.known.place(rung, step)) is None:
+            return None
+        for family, way in self.known.tasks(place):
+            found = re.fullmatch(rf"(?:(.+?)[:/])?{re.escape(family)}[_/]{way}(?:[:/](.+))?", what)
+            if found is not None:
+                default = "loss_nats" if family == "corpus" else "exact_match"
+                named = [word for word in found.groups() if word and word not in _OF_A_POINT]
+                return point(place, family, way, named[0] if named else default)
+        return None
 
     def _named(self, target: str) -> Node | None:
         """A figure or table by name, or a rung."""
-        for ladder, record in self.records.values():
+        for ladder, record in self.known.records.values():
             if target in (record["name"], record["name"].partition(" ")[2]):
                 return self._part(ladder, record)
         if (written := self.chain.written(f"models/{target}")) is not None:
@@ -245,34 +201,11 @@ class _Targets:
     def _metric(self, target: str) -> Node | None:
         """A key of metrics.json, parts joined by dots or, as MLflow has them, by slashes."""
         wanted = target.removeprefix("validation/").replace("/", ".")
-        for ladder in self.ladders:
-            path = Paths(ladder, self.root).metrics
-            if not path.is_file() or wanted not in (keys := _flat(read_json(path))):
-                continue
-            name = path.relative_to(self.root).as_posix()
-            nodes = [self._output(name)]
-            if found := re.search(r"families\.(.+@.+)\.", wanted):
-                nodes.insert(0, self._at(found[1]) or nodes[0])
-            facts = {"metric": wanted, "value": keys[wanted], "file": name}
-            return Node(f"{wanted} = {keys[wanted]} in {name}", facts, nodes)
+        for name, keys in self.known.metrics():
+            if wanted in keys:
+                nodes = [self._output(name)]
+                if found := re.search(r"families\.(.+@.+)\.", wanted):
+                    nodes.insert(0, self._at(found[1]) or nodes[0])
+                facts = {"metric": wanted, "value": keys[wanted], "file": name}
+                return Node(f"{wanted} = {keys[wanted]} in {name}", facts, nodes)
         return None
-
-    def _names(self) -> Iterator[str]:
-        """What could have been meant."""
-        yield from self.chain.stages
-        yield from (place.rung for place in self.places)
-        yield from (record["name"].partition(" ")[2] for _, record in self.records.values())
-        yield from (entry.path for stage in self.chain.stages.values() for entry in stage.outputs)
-        for ladder in self.ladders:
-            path = Paths(ladder, self.root).metrics
-            yield from _flat(read_json(path)) if path.is_file() else ()
-        for place in self.places[:1]:
-            if place.paths.scores(place.role).is_dir():
-                yield from (f"{family}_{way}@{place.rung}" for family, way in self._tasks(place))
-
-
-def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        return {name: value}
-    parts = {key: f"{name}.{key}" if name else str(key) for key in value}
-    return {key: leaf for part, dotted in parts.items() for key, leaf in _flat(value[part], dotted).items()}
