@@ -34,17 +34,43 @@ def digest(record: Mapping[str, Any]) -> str:
 def record_of(chain: Chain, path: str) -> Record:
     """The record of the output in which `path` lies, from dvc.lock; a path that no stage wrote raises TasklawsError.
 
-    Hashes are DVC's MD5s. What lies further back (items, responses, weights) stands in the records of the inputs.
+    Hashes are DVC's MD5s. `behind` has the digests of the records of the inputs, so that a digest covers the whole
+    chain: items, weights and their revision, the sandbox and all code. Of an input that has been made anew since it was
+    read, and of one that no stage wrote, there is none.
     """
+    return _record_of(chain, path, {})
+
+
+def digests(chain: Chain) -> dict[str, str]:
+    """The digest of the record of every output in dvc.lock, by its path."""
+    known: dict[str, str] = {}
+    for stage in chain.stages.values():
+        for entry in stage.outputs:
+            if entry.path not in known:
+                known[entry.path] = digest(_record_of(chain, entry.path, known))
+    return known
+
+
+def _record_of(chain: Chain, path: str, known: dict[str, str]) -> Record:
     written = chain.written(path)
     if written is None:
         raise TasklawsError(f"no stage in dvc.lock wrote {path}: give one of its outputs")
     stage, entry = written
+    behind: dict[str, str] = {}
+    for read in stage.data:
+        source = chain.written(read.path)
+        if source is not None and source[1].path == read.path and source[1].md5 != read.md5:
+            continue
+        for made in [source[1]] if source else [each for _, each in chain.below(read.path)]:
+            if made.path not in known:
+                known[made.path] = digest(_record_of(chain, made.path, known))
+            behind[made.path] = known[made.path]
     return {
         "output": {"path": entry.path, "md5": entry.md5},
         "stage": stage.name,
         "command": stage.command,
         "inputs": {each.path: each.md5 for each in stage.data},
+        "behind": behind,
         "code": {each.path: each.md5 for each in stage.code},
         "params": dict(stage.params),
         "seeds": dict(_seeds(stage.params)),

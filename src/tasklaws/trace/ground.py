@@ -11,7 +11,7 @@ from tasklaws.core.files import sha256_file
 from tasklaws.core.marks import SHOWN
 from tasklaws.core.runs import PACKAGES, read_notes, source_state
 from tasklaws.provenance.chain import LOCK, Chain, Entry, Stage, files_in, md5
-from tasklaws.provenance.record import digest, record_of
+from tasklaws.provenance.record import digests
 
 AS_RECORDED, DIFFERS, GONE = "as dvc.lock has it", "DIFFERS from dvc.lock", "not on this disk"
 _COMMIT = re.compile(r"commit ([0-9a-f]{40})")
@@ -46,9 +46,10 @@ class Ground:
         found = [file.relative_to(self.root).as_posix() for file in files_in(self.root / path)]
         return {file: self.sha256(file) or "" for file in found}
 
-    def record(self, path: str) -> str:
-        """The digest of the record of an output."""
-        return digest(record_of(self.chain, path))
+    @cached_property
+    def records(self) -> dict[str, str]:
+        """The digest of the record of every output, by its path."""
+        return digests(self.chain)
 
     @cached_property
     def head(self) -> dict[str, object]:

@@ -28,7 +28,7 @@ class Walk:
         if entry.path in self._told:
             return Node(f"{entry.path}  (above)", {**facts, "told": "above"})
         self._told.add(entry.path)
-        facts |= {"state": self.ground.state(entry), "record": self.ground.record(entry.path)}
+        facts |= {"state": self.ground.state(entry), "record": self.ground.records[entry.path]}
         facts |= {"commit": self.ground.commit(entry)}
         facts |= self._hashes(entry, path)
         if path != entry.path:

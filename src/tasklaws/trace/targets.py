@@ -129,11 +129,8 @@ class _Targets:
         for full, (ladder, record) in self.known.records.items():
             if full.startswith(target):
                 return self._part(ladder, record)
-        for stage in self.chain.stages.values():
-            for entry in stage.outputs:
-                if self.ground.record(entry.path).startswith(target):
-                    return self._output(entry.path)
-        return None
+        paths = [path for path, full in self.ground.records.items() if full.startswith(target)]
+        return self._output(paths[0]) if paths else None
 
     def _part(self, ladder: str, record: Record, file: Path | None = None) -> Node:
         return part(self.ground, ladder, record, self.known.places[-1].rung if self.known.places else None, file)
