@@ -47,11 +47,7 @@ class Walk:
         self._told.add(name)
         commit = self.ground.commit(entry)
         line = f"stage {stage.name}: {stage.command}  commit {short(commit) if commit else 'none yet'}"
-        if note := self.ground.note(stage):
-            facts["run"] = run_of(note)
-            state = "" if "commit" not in note else f" from {short(str(note['commit']))}"
-            dirty = " with changes" if note.get("dirty") else ""
-            line += f"  ran {note['started']}, {note.get('seconds')} s{state}{dirty}"
+        line += ran(self.ground, stage, facts)
         children = [self._params(stage), self._code(stage)]
         for each in stage.data:
             # The gate holds back a score until a forecast is written; what is scored does not come from it.
@@ -114,6 +110,17 @@ class Walk:
             return [models_node(self.ground, entry.path, read_card(folder))]
         except TasklawsError as error:
             return [Node(str(error), {"error": str(error)})]
+
+
+def ran(ground: Ground, stage: Stage, facts: dict[str, Any]) -> str:
+    """What the note of a stage's run says, for a line; it is put among the facts."""
+    if (note := ground.note(stage)) is None:
+        return ""
+    facts["run"] = run_of(note)
+    sources = (
+        f" from {short(str(note['commit']))}{' with changes' if note.get('dirty') else ''}" if "commit" in note else ""
+    )
+    return f"  ran {note['started']}, {note.get('seconds')} s{sources}"
 
 
 def models_node(ground: Ground, path: str, card: Card, only: frozenset[tuple[int, int]] = frozenset()) -> Node:

@@ -10,7 +10,7 @@ from tasklaws.paths import Paths
 from tasklaws.provenance.record import Record, digest
 from tasklaws.trace.ground import GONE, Ground, short
 from tasklaws.trace.node import Node
-from tasklaws.trace.outputs import Walk
+from tasklaws.trace.outputs import Walk, ran
 
 _METRICS = ("exact_match", "partial_credit", "brier", "target_bits_per_byte")
 
@@ -45,10 +45,13 @@ def _made_by(ground: Ground, ladder: str, record: Record) -> list[Node]:
     """The stage that made a part, with its params, code and packages, and the commit that has its record."""
     written = ground.chain.written(Paths(ladder).records.as_posix())
     commit = ground.commit(written[1]) if written else None
-    stage = f"stage {record['stage']}: {record['command']}  commit {short(commit) if commit else 'none yet'}"
+    stage = ground.chain.stages.get(record["stage"])
+    facts = {"stage": record["stage"], "command": record["command"], "commit": commit}
+    line = f"stage {record['stage']}: {record['command']}  commit {short(commit) if commit else 'none yet'}"
+    line += ran(ground, stage, facts) if stage is not None else ""
     versions = " ".join(f"{key} {value}" for key, value in record["packages"].items())
     return [
-        Node(stage, {"stage": record["stage"], "command": record["command"], "commit": commit}),
+        Node(line, facts),
         Node(f"params: {', '.join(record['params'])}", {"params": record["params"]}),
         Node(f"code: {len(record['code'])} entries", {"code": record["code"]}),
         Node(f"packages: {versions}", {"packages": record["packages"]}),
