@@ -800,6 +800,26 @@ def write_index_of_pages() -> None:
     print(f"wrote {path}: {', '.join(ladders) or 'no ladder has a page, run `dvc repro`'}")
 
 
+@command("trace", "tasklaws trace gauss_sum_python@nano-107k")
+def trace_back(
+    target: Annotated[
+        str,
+        _positional(
+            "TARGET",
+            "A file of the pipeline, FILE.csv:LINE, a figure or its digest, [METRIC:]TASK@RUNG, ITEM@RUNG, a stage, a "
+            "rung, a key of metrics.json, or an MLflow run.",
+        ),
+    ],
+    ladder: Annotated[str | None, _option("The ladder (default: that of params.yaml).", "NAME")] = None,
+    json_: Json = False,
+) -> None:
+    """Print the chain from a result back to its items, responses, weights, params and code."""
+    from tasklaws.trace.targets import trace
+
+    found = trace(target, ladder=ladder)
+    answer(found.to_dict() if json_ else None, "" if json_ else found.text(), json_)
+
+
 @command("ls", "tasklaws ls laws")
 def list_topic(
     topic: Annotated[Topic | None, typer.Argument(help="What to list; without it, how many there are of each.")] = None,

@@ -38,6 +38,7 @@ class Paths:
         self.order_agreement = self.results / "orders_agreement.csv"
         self.figures = self.results / "figures"
         self.curves = self.results / "plots/curves.csv"
+        self.records = self.results / "provenance.json"
         self.tracking = self.results / "tracking.json"
         self.sharded = self.results / "sharded.csv"
         self.overlap = self.results / "overlap"

@@ -172,7 +172,7 @@ def test_what_families_are_worth_stands_on_the_page(full: tuple[Path, Settings])
     least = table.loc[(table["n_eff"] / table["n_items"]).idxmin()]
     said = f"The items of {least['family']} {least['elicitation']} hang together most: {worth(least.to_dict())}."
     assert escape(said, quote=False) in text
-    assert "results/nano_ladder/structure.csv" in text
+    assert "results/nano_ladder/structure.csv" in (root / "results/nano_ladder/provenance.json").read_text()
 
 
 def test_weights_of_a_curve_make_up_the_whole(full: tuple[Path, Settings]) -> None:
@@ -224,6 +224,7 @@ def test_two_renders_give_the_same_bytes(mini: tuple[Path, Settings], tmp_path: 
             *sorted(root.glob("results/*/figures/*")),
             *root.glob("results/*/plots/*"),
             *sorted(root.glob("reports/*/*.html")),
+            *root.glob("results/*/provenance.json"),
         ]
         written.append({path.relative_to(root).as_posix(): path.read_bytes() for path in outputs})
     assert len(written[0]) > 10

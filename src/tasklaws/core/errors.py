@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from tasklaws.core.lock import keep_lock
+from tasklaws.core.runs import noted
 
 
 class TasklawsError(Exception):
@@ -35,10 +36,14 @@ def argument(argv: list[str]) -> str:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage's or command's main, turning foreseen failures into one clear line and status 1."""
+    """Run a stage's or command's main, turning foreseen failures into one clear line and status 1.
+
+    A stage that ended well leaves a note of its run (`core.runs`).
+    """
     try:
         keep_lock()
-        main()
+        with noted():
+            main()
     except TasklawsError as error:
         fail(str(error))
     except OSError as error:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from tasklaws.core import runs
 from tasklaws.core.errors import TasklawsError
 
 REMAKE = "remove it and run `dvc repro`"  # the remedy for a file that the pipeline made
@@ -31,6 +32,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
+        runs.wrote(Path(name))
         Path(name).replace(target)
     except OSError as error:
         # The block may read other files, which its errors name; of ours they should not name the temporary one.
