@@ -1,7 +1,8 @@
-"""Task-based scaling laws: predict which tasks the next model can do, then check. `help("tasklaws.verbs")` shows how."""
+"""Task-based scaling laws: predict which tasks the next model can do, then check; `help("tasklaws.verbs")` shows how.
 
-# Every stage executes this file and depends on it, so that a change here trains every model again: what may change
-# stands in verbs.py, which no stage executes.
+Every stage executes this file and depends on it, so that a change here trains every model again: what may change stands
+in verbs.py, which no stage executes.
+"""
 
 from typing import Any
 
