@@ -174,7 +174,7 @@ READING = {
     "plan": "--params 1.82 482 2085 0.348 0.366 --flops 1e21",
     "sandbox": "program.py",
 }
-OF_THE_PIPELINE = {"compose", "custom-tasks", "ls", "new-family", "track"}
+OF_THE_PIPELINE = {"compose", "custom-tasks", "ls", "new-family", "track", "verify"}
 
 
 @pytest.fixture(scope="module")

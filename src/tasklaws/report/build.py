@@ -11,6 +11,7 @@ from tasklaws.core.files import json_line, sha256_file, write_text
 from tasklaws.core.settings import Settings
 from tasklaws.experiments.sharded import sharded_trends
 from tasklaws.forecast.surprises import FAILED, SOLVED
+from tasklaws.paths import Paths
 from tasklaws.plotting import house_style, inline, letters, repeated, save
 from tasklaws.report import shapes, tables
 from tasklaws.report.claims import claims, loop_limit, rise_of_curve
@@ -23,6 +24,7 @@ from tasklaws.report.figures import (
     size_curve,
     token_curve,
 )
+from tasklaws.report.inputs import refuse_other_inputs
 from tasklaws.report.load import CORPUS, Results, load_results
 from tasklaws.report.orders import load_orders, order_figures, order_section
 from tasklaws.report.overlap import experiment_figures, load_experiment
@@ -37,8 +39,10 @@ def build_report(root: Path, settings: Settings) -> None:
     """Write results/L/figures/*.svg, results/L/plots/curves.csv, reports/index.html and reports/surprises.html
     below `root`.
 
-    A missing or malformed input raises TasklawsError before anything is written.
+    A missing or malformed input, and one that is not what its stage wrote, raise TasklawsError before anything is
+    written.
     """
+    compared = refuse_other_inputs(Paths(settings.models.name, root))
     results = load_results(root, settings)
     surprises, orders, experiment = load_surprises(results), load_orders(results), load_experiment(root, settings)
     sharded = SHARDED.read(results.paths.sharded)
@@ -87,6 +91,7 @@ def build_report(root: Path, settings: Settings) -> None:
         experiment=experiment,
         sharded=sharded_trends(sharded),
         inputs=provenance(results, settings),
+        compared=compared,
     )
     for name, text in {"index": index, "surprises": render_surprises(results, surprises, svgs)}.items():
         write_text(root / "reports" / f"{name}.html", text)

@@ -34,7 +34,7 @@ def _outputs(tree: Tree) -> Iterator[Finding]:
         own = [(name, entry) for name, entry in writers if name in tree.planned]
         if not tree.exists(path):
             if not own:
-                away["outputs of other ladders' stages"] += 1
+                away["outputs of stages that params.yaml does not plan"] += 1
             elif path not in tree.planned[own[0][0]].cached or tree.object(own[0][1].md5).exists():
                 yield Problem(path, f"missing; {own[0][0]} wrote it: run `dvc checkout`, or git's, or `dvc repro`")
             else:
