@@ -1,5 +1,7 @@
 """Whether the report's inputs are what the stages before it wrote."""
 
+from pathlib import PurePosixPath
+
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import ITEMS
 from tasklaws.paths import Paths
