@@ -123,7 +123,7 @@ def planned(root: Path) -> tuple[dict[str, Planned], Path]:
                 outputs = {each.def_path: each.use_cache for each in stage.outs}
                 cached = {path for path, kept in outputs.items() if kept}
                 sets = (frozenset(inputs), frozenset(params), frozenset(outputs), frozenset(cached))
-                stages[stage.addressing] = Planned(stage.addressing, stage.cmd, *sets)
+                stages[stage.name] = Planned(stage.name, stage.cmd, *sets)
             return stages, Path(repo.cache.local.path)
     except DvcException as error:
         reason = " ".join(str(error).split())
