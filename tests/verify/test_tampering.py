@@ -91,4 +91,4 @@ def test_what_was_never_pulled_is_counted_and_only_a_deep_look_needs_it(clone: C
         shutil.rmtree(clone.path / name)
     said = verify(clone.path)
     assert said.problems == []
-    assert any("never pulled" in str(each) for each in said.unchecked)
+    assert any("nobody pulled" in str(each) for each in said.unchecked)

@@ -35,10 +35,10 @@ def _outputs(tree: Tree) -> Iterator[Finding]:
         if not tree.exists(path):
             if not own:
                 away["outputs of stages that params.yaml does not plan"] += 1
-            elif path not in tree.planned[own[0][0]].cached or tree.object(own[0][1].md5).exists():
+            elif tree.object(own[0][1].md5).exists() or (tree.commit is not None and tree.commit.holds(path)):
                 yield Problem(path, f"missing; {own[0][0]} wrote it: run `dvc checkout`, or git's, or `dvc repro`")
             else:
-                away["outputs of the present ladder that were never pulled"] += 1
+                away["outputs of the present ladder that git does not hold and nobody pulled"] += 1
             continue
         found = tree.md5(path)
         if found not in {entry.md5 for _, entry in own or writers}:

@@ -25,6 +25,10 @@ class Commit:
         files = {path.decode("utf-8", "surrogateescape"): about.split()[2].decode() for about, _, path in entries}
         return cls(root, name.decode().strip(), files)
 
+    def holds(self, path: str) -> bool:
+        """Whether the commit has such a file, or files in such a folder."""
+        return path in self.files or any(name.startswith(f"{path}/") for name in self.files)
+
     def read(self, path: str) -> bytes | None:
         """A file as committed; None if it is not."""
         return _git(self.root, "cat-file", "blob", self.files[path]) if path in self.files else None

@@ -36,14 +36,13 @@ Finding = Problem | Unchecked
 
 @dataclass(frozen=True)
 class Planned:
-    """A stage of the present ladder, as dvc.yaml has it; `cached` are those outputs that git does not hold."""
+    """A stage of the present ladder, as dvc.yaml has it."""
 
     name: str
     command: str
     inputs: frozenset[str]
     params: frozenset[str]
     outputs: frozenset[str]
-    cached: frozenset[str]
 
 
 class Tree:
@@ -120,9 +119,8 @@ def planned(root: Path) -> tuple[dict[str, Planned], Path]:
             for stage in repo.index.stages:
                 params = {name for each in stage.deps if isinstance(each, ParamsDependency) for name in each.params}
                 inputs = {each.def_path for each in stage.deps if not isinstance(each, ParamsDependency)}
-                outputs = {each.def_path: each.use_cache for each in stage.outs}
-                cached = {path for path, kept in outputs.items() if kept}
-                sets = (frozenset(inputs), frozenset(params), frozenset(outputs), frozenset(cached))
+                outputs = {each.def_path for each in stage.outs}
+                sets = map(frozenset, (inputs, params, outputs))
                 stages[stage.name] = Planned(stage.name, stage.cmd, *sets)
             return stages, Path(repo.cache.local.path)
     except DvcException as error:
