@@ -74,7 +74,7 @@ def _edited(chain: Chain, stage: Planned, params: Mapping[str, Any]) -> Iterator
             yield Problem(stage.name, f"{LOCK} has the {what} {path}, which dvc.yaml does not list")
     for key in sorted(stage.params & set(ran.params)):
         if (now := value_of(params, key)) != ran.params[key]:
-            yield Problem("params.yaml", f"{_difference(key, ran.params[key], now)} (when {stage.name} ran, and now)")
+            yield Problem("params.yaml", _difference(key, ran.params[key], now))
 
 
 def value_of(params: Mapping[str, Any], key: str) -> Any:
@@ -86,11 +86,11 @@ def value_of(params: Mapping[str, Any], key: str) -> Any:
 
 
 def _difference(key: str, had: Any, has: Any) -> str:
-    """The first leaf below `key` in which two values differ: `laws.replicates was 50 and is 60`."""
+    """The first leaf below `key` in which two values differ: `laws.replicates was 50 when the stages ran, and is 60`."""
     if isinstance(had, Mapping) and isinstance(has, Mapping):
         part = next(part for part in sorted(had.keys() | has.keys(), key=str) if had.get(part) != has.get(part))
         return _difference(f"{key}.{part}", had.get(part), has.get(part))
-    return f"{key} was {had!r} and is {has!r}"
+    return f"{key} was {had!r} when the stages ran, and is {has!r}"
 
 
 def _torn(tree: Tree) -> Iterator[Problem]:
