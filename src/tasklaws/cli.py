@@ -820,6 +820,22 @@ def trace_back(
     answer(found.to_dict() if json_ else None, "" if json_ else found.text(), json_)
 
 
+@command("verify", "tasklaws verify --deep")
+def verify_tree(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also make again what is cheap, and ask models a sample again.")
+    ] = False,
+    json_: Json = False,
+) -> None:
+    """Check data, models, results, code and runs against dvc.lock and git."""
+    from tasklaws.verify.verify import verify
+
+    found = verify(Path(), deep)
+    answer(found.to_dict(), found.summary(), json_)
+    if found.problems:
+        raise typer.Exit(1)
+
+
 @command("ls", "tasklaws ls laws")
 def list_topic(
     topic: Annotated[Topic | None, typer.Argument(help="What to list; without it, how many there are of each.")] = None,

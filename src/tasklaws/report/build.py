@@ -11,6 +11,7 @@ from tasklaws.core.marks import SHOWN
 from tasklaws.core.settings import Settings
 from tasklaws.experiments.sharded import sharded_trends
 from tasklaws.forecast.surprises import FAILED, SOLVED
+from tasklaws.paths import Paths
 from tasklaws.plotting import house_style, inline, letters, repeated, save
 from tasklaws.report import shapes, tables
 from tasklaws.report.claims import claims, loop_limit, rise_of_curve
@@ -23,6 +24,7 @@ from tasklaws.report.figures import (
     size_curve,
     token_curve,
 )
+from tasklaws.report.inputs import refuse_other_inputs
 from tasklaws.report.load import CORPUS, Results, load_results
 from tasklaws.report.orders import drawn_tasks, load_orders, order_figures, order_section
 from tasklaws.report.overlap import experiment_figures, load_experiment
@@ -39,8 +41,10 @@ def build_report(root: Path, settings: Settings) -> None:
     """Write results/L/figures/*.svg, results/L/plots/curves.csv, reports/L/index.html, reports/L/surprises.html and the
     records of all figures and tables, results/L/provenance.json, below `root`.
 
-    A missing or malformed input raises TasklawsError before anything is written.
+    A missing or malformed input, and one that is not what its stage wrote, raise TasklawsError before anything is
+    written.
     """
+    compared = refuse_other_inputs(Paths(settings.models.name, root))
     results = load_results(root, settings)
     surprises, orders, experiment = load_surprises(results), load_orders(results), load_experiment(root, settings)
     sharded = SHARDED.read(results.paths.sharded)
@@ -95,6 +99,7 @@ def build_report(root: Path, settings: Settings) -> None:
         sharded=sharded_trends(sharded),
         traced=traced,
         example=next(iter(digests.values()), "")[:SHOWN],
+        compared=compared,
     )
     for name, text in {"index": index, "surprises": render_surprises(results, surprises, svgs, traced)}.items():
         write_text(results.paths.pages / f"{name}.html", text)
