@@ -240,7 +240,9 @@ def plan_model(
 def backtest_table(
     table: Annotated[Path, _positional("TABLE", "CSV of results: ladder, model, sizes, task, metric, value ...")],
     out: Out = None,
-    fit: Annotated[str | None, _option("Rows to learn from, a pandas query over the columns.", "QUERY")] = None,
+    fit: Annotated[
+        str | None, _option("Rows to learn from, a query over the columns (docs/tables.md).", "QUERY")
+    ] = None,
     holdout: Annotated[str | None, _option("Rows to forecast.", "QUERY")] = None,
     rolling: Annotated[int | None, _option("Instead: from each origin, forecast the next K models.", "K")] = None,
     min_rungs: Annotated[int, _option("Models known at the first origin.", "M")] = 4,
@@ -500,7 +502,7 @@ def decide_between_recipes(
         Path, _positional("TABLE", "CSV of results: recipe (or ladder), model, n_params, task, metric, value ...")
     ],
     small: Annotated[
-        str | None, _option("Small models, a pandas query over the columns (default: every size).", "QUERY")
+        str | None, _option("Small models, a query over the columns (default: every size).", "QUERY")
     ] = None,
     large: Annotated[str | None, _option("Large models (default: the largest size).", "QUERY")] = None,
     metric: Annotated[str | None, _option("One metric (default: each by itself).")] = None,
