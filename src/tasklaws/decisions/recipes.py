@@ -12,6 +12,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.frames.csv_files import records
 from tasklaws.frames.queries import matching
+from tasklaws.frames.shown import drawn
 from tasklaws.frames.user_tables import some
 from tasklaws.stats.proportions import Mean
 from tasklaws.tables import DECISION_ACCURACY, POOLED_DECISIONS, SIGNAL_TO_NOISE, SIZES
@@ -68,11 +69,15 @@ class DecisionAccuracy(Result):
             shift = 0.6 * (number / len(scales) - 0.5)
             ends = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
             ax.errorbar(
-                rows["accuracy"], rows["task"].map(places) + shift, xerr=ends, fmt=".", label=f"{small}, {metric}"
+                rows["accuracy"],
+                rows["task"].map(places) + shift,
+                xerr=ends,
+                fmt=".",
+                label=drawn(f"{small}, {metric}"),
             )
         ax.set_yticks(list(places.values()), list(places))
         ax.invert_yaxis()
-        ax.set_xlabel(f"pairs of recipes ordered as by {self.large}")
+        ax.set_xlabel(drawn(f"pairs of recipes ordered as by {self.large}"))
         ax.legend(fontsize="small")
         return ax
 
@@ -105,7 +110,7 @@ class SignalToNoise(Result):
         """Draw each task's signal against its noise."""
         ax = axes_or_new(ax)
         for (scale, metric), rows in self.table.groupby(["scale", "metric"], sort=False):
-            ax.loglog(rows["noise"], rows["signal"], ".", label=f"{scale}, {metric}")
+            ax.loglog(rows["noise"], rows["signal"], ".", label=drawn(f"{scale}, {metric}"))
         ax.set_xlabel("noise (standard deviation of late checkpoints over the mean)")
         ax.set_ylabel("signal (range of the models over the mean)")
         ax.legend(fontsize="small")
