@@ -697,9 +697,10 @@ def run_sandboxed(
 
     Prints what became of it; a program that fails is an outcome too, so that the exit status is 0.
     """
-    from tasklaws.sandbox.runner import run
+    from tasklaws.sandbox.runner import MAX_PROGRAM_BYTES, run
 
-    outcome = run(file.read_bytes().decode("utf-8", "surrogateescape"), fuel)
+    with file.open("rb") as program:  # of a file that does not end no more than is refused
+        outcome = run(program.read(MAX_PROGRAM_BYTES + 1).decode("utf-8", "surrogateescape"), fuel)
     error = [f"error   {outcome.error}"] if outcome.error else []
     lines = [f"status  {outcome.status}", f"fuel    {outcome.fuel}", *error, "stdout"]
     answer(outcome.to_dict(), "\n".join([*lines, outcome.stdout.removesuffix("\n")]), json_)
