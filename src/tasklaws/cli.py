@@ -240,7 +240,9 @@ def plan_model(
 def backtest_table(
     table: Annotated[Path, _positional("TABLE", "CSV of results: ladder, model, sizes, task, metric, value ...")],
     out: Out = None,
-    fit: Annotated[str | None, _option("Rows to learn from, a pandas query over the columns.", "QUERY")] = None,
+    fit: Annotated[
+        str | None, _option("Rows to learn from, a query over the columns (docs/tables.md).", "QUERY")
+    ] = None,
     holdout: Annotated[str | None, _option("Rows to forecast.", "QUERY")] = None,
     rolling: Annotated[int | None, _option("Instead: from each origin, forecast the next K models.", "K")] = None,
     min_rungs: Annotated[int, _option("Models known at the first origin.", "M")] = 4,
@@ -500,7 +502,7 @@ def decide_between_recipes(
         Path, _positional("TABLE", "CSV of results: recipe (or ladder), model, n_params, task, metric, value ...")
     ],
     small: Annotated[
-        str | None, _option("Small models, a pandas query over the columns (default: every size).", "QUERY")
+        str | None, _option("Small models, a query over the columns (default: every size).", "QUERY")
     ] = None,
     large: Annotated[str | None, _option("Large models (default: the largest size).", "QUERY")] = None,
     metric: Annotated[str | None, _option("One metric (default: each by itself).")] = None,
@@ -695,9 +697,10 @@ def run_sandboxed(
 
     Prints what became of it; a program that fails is an outcome too, so that the exit status is 0.
     """
-    from tasklaws.sandbox.runner import run
+    from tasklaws.sandbox.runner import MAX_PROGRAM_BYTES, run
 
-    outcome = run(file.read_bytes().decode("utf-8", "surrogateescape"), fuel)
+    with file.open("rb") as program:  # of a file that does not end no more than is refused
+        outcome = run(program.read(MAX_PROGRAM_BYTES + 1).decode("utf-8", "surrogateescape"), fuel)
     error = [f"error   {outcome.error}"] if outcome.error else []
     lines = [f"status  {outcome.status}", f"fuel    {outcome.fuel}", *error, "stdout"]
     answer(outcome.to_dict(), "\n".join([*lines, outcome.stdout.removesuffix("\n")]), json_)

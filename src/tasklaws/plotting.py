@@ -3,7 +3,9 @@
 import io
 import math
 import re
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +141,8 @@ def save(figure: Figure, path: Path, digest: str | None = None) -> None:
         small: dict[str, Any] = {"fontsize": 5, "color": LIGHT["muted"], "ha": "right", "va": "bottom", "zorder": 10}
         figure.text(1 - 0.03 / _WIDTH, 0.02 / figure.get_figheight(), f"provenance {digest[:SHOWN]}", **small)
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata=metadata)
+    with _boxes_for_letters():
+        figure.savefig(buffer, format="svg", metadata=metadata)
     text = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
     write_text(path, text + "\n")
 
@@ -147,12 +150,20 @@ def save(figure: Figure, path: Path, digest: str | None = None) -> None:
 def save_result(result: Result, path: Path) -> None:
     """Draw a verb's result as .svg, .png or .pdf, the same bytes each time."""
     kind = path.suffix.lstrip(".").lower()
-    with matplotlib.rc_context({"svg.hashsalt": "tasklaws"}):
+    with matplotlib.rc_context({"svg.hashsalt": "tasklaws"}), _boxes_for_letters():
         figure = Figure(layout="constrained")
         result.plot(figure.subplots())
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
         with replacing(path) as file:
             figure.savefig(file, format=kind, metadata=metadata)
+
+
+@contextmanager
+def _boxes_for_letters() -> Iterator[None]:
+    """In this context a letter that the font lacks is drawn as a box without a warning for each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
 
 
 def inline(svg: str, name: str, title: str) -> str:

@@ -24,6 +24,7 @@ _READ_AS_NUMBERS = [*POINTS.numbers, *_RARE]
 _NAMED = [*POINTS.columns, "n_eff", "weight", "seed", "date", "higher_is_better", "n_params_total"]
 RESULT = ["model", "task", "metric", "value"]
 _OF_PLANNED = [*SIZES, "step", "loss", "date", "date_margin"]  # what places a model that nobody ran
+_LARGEST = 1e100  # whose square is still a number
 _MOST_STDERR = 0.5 + 1e-9  # of two right-or-wrong items, one right
 Directions = Mapping[str, str]
 
@@ -65,7 +66,7 @@ def read_points(
     names = f": known names are {named(['n_params', 'train_flops', 'date'])}" if bare.all() else ""
     refuse(table["n_params"], bare, f"a row needs n_params, or train_flops (or a date){names}")
     check(table, RESULT, POINTS.keys)
-    _refuse_two_sizes(table)
+    refuse_two_sizes(table)
     spread = table.groupby(["ladder", "task", "metric"])["chance"].agg(["min", "max"])
     several = spread[spread["max"] > spread["min"]]
     if len(several):
@@ -269,7 +270,7 @@ def unplaced(table: pd.DataFrame) -> pd.Series:
     return without_size & table["date"].isna() if "date" in table else without_size
 
 
-def _refuse_two_sizes(table: pd.DataFrame) -> None:
+def refuse_two_sizes(table: pd.DataFrame) -> None:
     """Raise TasklawsError where a model has two sizes."""
     sizes = table[["ladder", "model", "n_params"]].drop_duplicates().dropna()
     twice = sizes.duplicated(["ladder", "model"])
@@ -310,6 +311,7 @@ def _rules(table: pd.DataFrame, any_value: bool) -> Iterator[tuple[str, pd.Serie
     """What no row may be: the column, where it is so, and the remedy."""
     for column in map(str, table.select_dtypes("float")):
         yield column, table[column].isin([np.inf, -np.inf]), "give a finite number, or leave it empty if unknown"
+        yield column, table[column].abs() > _LARGEST, f"give a number below {_LARGEST:g}, or leave it empty if unknown"
     yield "n_params", table["n_params"] <= 0, "a model's size is positive; leave it empty if unknown"
     for column in ("n_tokens", "train_flops", "step"):
         yield column, table[column] < 0, "give 0 (untrained) or more, or leave it empty if unknown"

@@ -104,7 +104,7 @@ def read_json(path: Path) -> Any:
     """Read JSON; a missing or malformed file raises TasklawsError."""
     try:
         return json.loads(read_text(path), parse_constant=_refuse_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TasklawsError(f"{path}: malformed JSON ({error}): {REMAKE}") from error
 
 
@@ -113,10 +113,12 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def read_text(path: Path, remedy: str | None = None) -> str:
-    """Read UTF-8 text; a missing or undecodable file raises TasklawsError.
+    """Read UTF-8 text; a missing or undecodable file, or a device, which may not end, raises TasklawsError.
 
     `remedy` is for a file that a person gave; others the pipeline makes again.
     """
+    if path.is_char_device() or path.is_block_device():
+        raise TasklawsError(f"{path} is a device: give a file")
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -139,7 +141,7 @@ def read_jsonl(path: Path, remedy: str | None = None) -> list[Any]:
     for number, line in enumerate(lines[:-1] if lines[-1] == "" else lines, 1):
         try:
             rows.append(json.loads(line, parse_constant=_refuse_constant))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TasklawsError(f"{path}:{number}: malformed JSON: {remedy or REMAKE}") from error
     return rows
 

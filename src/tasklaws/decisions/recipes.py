@@ -10,7 +10,9 @@ import pandas as pd
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.frames.csv_files import matching, records
+from tasklaws.frames.csv_files import records
+from tasklaws.frames.queries import matching
+from tasklaws.frames.shown import drawn
 from tasklaws.frames.user_tables import some
 from tasklaws.stats.proportions import Mean
 from tasklaws.tables import DECISION_ACCURACY, POOLED_DECISIONS, SIGNAL_TO_NOISE, SIZES
@@ -67,11 +69,15 @@ class DecisionAccuracy(Result):
             shift = 0.6 * (number / len(scales) - 0.5)
             ends = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
             ax.errorbar(
-                rows["accuracy"], rows["task"].map(places) + shift, xerr=ends, fmt=".", label=f"{small}, {metric}"
+                rows["accuracy"],
+                rows["task"].map(places) + shift,
+                xerr=ends,
+                fmt=".",
+                label=drawn(f"{small}, {metric}"),
             )
         ax.set_yticks(list(places.values()), list(places))
         ax.invert_yaxis()
-        ax.set_xlabel(f"pairs of recipes ordered as by {self.large}")
+        ax.set_xlabel(drawn(f"pairs of recipes ordered as by {self.large}"))
         ax.legend(fontsize="small")
         return ax
 
@@ -104,7 +110,7 @@ class SignalToNoise(Result):
         """Draw each task's signal against its noise."""
         ax = axes_or_new(ax)
         for (scale, metric), rows in self.table.groupby(["scale", "metric"], sort=False):
-            ax.loglog(rows["noise"], rows["signal"], ".", label=f"{scale}, {metric}")
+            ax.loglog(rows["noise"], rows["signal"], ".", label=drawn(f"{scale}, {metric}"))
         ax.set_xlabel("noise (standard deviation of late checkpoints over the mean)")
         ax.set_ylabel("signal (range of the models over the mean)")
         ax.legend(fontsize="small")
@@ -131,17 +137,15 @@ def decision_accuracy(
     """Say how often small models order recipes as large ones do, by task and over all tasks.
 
     `table` is as `read_points` gives it; a recipe is what the column `recipe` says, or else `ladder`. `small` and
-    `large` are pandas queries over the columns (None: the largest n_params that two recipes share, and each that is
-    smaller). A query that leaves a recipe several models stands for each of their sizes. Last final checkpoints count;
-    seeds are averaged. The interval is for other recipes on the same tasks: that of so many independent pairs as have
-    the jackknife's variance over recipes, no fewer than half the recipes. Nothing to compare, and several models of a
-    recipe at one size, raise TasklawsError. Source: Magnusson et al. 2025, arXiv 2504.11393.
-
-    >>> import pandas as pd
-    >>> rows = [(r, f"{r}-{n}", n, q * n) for r, q in zip("abc", (1, 2, 3)) for n in (1e7, 1e9)]
-    >>> table = pd.DataFrame(rows, columns=["recipe", "model", "n_params", "value"]).assign(task="t", metric="ce")
-    >>> decision_accuracy(table).pooled[["small", "n_pairs", "accuracy"]].values.tolist()
-    [['n_params == 10000000', 3.0, 1.0]]
+    `large` are queries over the columns, as docs/tables.md says (None: the largest n_params that two recipes share, and
+    each that is smaller). A query that leaves a recipe several models stands for each of their sizes. Last final
+    checkpoints count; seeds are averaged. The interval is for other recipes on the same tasks: that of so many
+    independent pairs as have the jackknife's variance over recipes, no fewer than half the recipes. Nothing to compare,
+    and several models of a recipe at one size, raise TasklawsError. Source: Magnusson et al. 2025, arXiv 2504.11393.
+    >>> import pandas as pd >>> rows = [(r, f"{r}-{n}", n, q * n) for r, q in zip("abc", (1, 2, 3)) for n in (1e7, 1e9)]
+    >>> table = pd.DataFrame(rows, columns=["recipe", "model", "n_params", "value"]).assign(task="t", metric="ce") >>>
+    decision_accuracy(table).pooled[["small", "n_pairs", "accuracy"]].values.tolist() [['n_params == 10000000', 3.0,
+    1.0]]
     """
     if not 0 < level < 1:
         raise TasklawsError(f"the level of the interval is {level}: give one between 0 and 1, such as 0.9")
@@ -171,19 +175,15 @@ def signal_to_noise(
 ) -> SignalToNoise:
     """Say how far models of one scale lie apart on each task, over the noise of their late checkpoints.
 
-    `table` is as `read_points` gives it, with checkpoints (`step`, or n_tokens). `scale` is a pandas query over the
-    columns that chooses models by their final results (None: each n_params that two models or more share); one that
-    leaves a recipe several stands for each of their sizes. With m_j the mean of model j's
-    `last` checkpoints (over its seeds), signal is (max m_j - min m_j) / mean m_j, and noise the standard deviation of
-    checkpoints about the mean of their own run, pooled over runs (divided by their number less the runs), over the same
-    mean. What cannot be, and no run with two checkpoints, raise TasklawsError. Source: Heineman et al. 2025, arXiv
-    2508.13144.
-
-    >>> import pandas as pd
+    `table` is as `read_points` gives it, with checkpoints (`step`, or n_tokens). `scale` is a query over the columns
+    that chooses models by their final results (None: each n_params that two models or more share); one that leaves a
+    recipe several stands for each of their sizes. With m_j the mean of model j's `last` checkpoints (over its seeds),
+    signal is (max m_j - min m_j) / mean m_j, and noise the standard deviation of checkpoints about the mean of their
+    own run, pooled over runs (divided by their number less the runs), over the same mean. What cannot be, and no run
+    with two checkpoints, raise TasklawsError. Source: Heineman et al. 2025, arXiv 2508.13144. >>> import pandas as pd
     >>> rows = [(m, 1e8, s, v + e) for m, v in (("a", 0.4), ("b", 0.6)) for s, e in ((1, -0.01), (2, 0.0), (3, 0.01))]
-    >>> table = pd.DataFrame(rows, columns=["model", "n_params", "step", "value"]).assign(task="t", metric="acc")
-    >>> signal_to_noise(table).table[["signal", "noise", "signal_to_noise"]].round(6).values.tolist()
-    [[0.4, 0.02, 20.0]]
+    >>> table = pd.DataFrame(rows, columns=["model", "n_params", "step", "value"]).assign(task="t", metric="acc") >>>
+    signal_to_noise(table).table[["signal", "noise", "signal_to_noise"]].round(6).values.tolist() [[0.4, 0.02, 20.0]]
     """
     if last < 2:
         raise TasklawsError(f"last is {last}: noise needs two checkpoints or more")

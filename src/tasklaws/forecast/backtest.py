@@ -25,7 +25,7 @@ from tasklaws.forecast.methods import LOSS_METHODS, METHODS
 from tasklaws.forecast.panel import AXES, AxisName, Panel, compact
 from tasklaws.forecast.revealed import draw_some
 from tasklaws.forecast.verdict import BELOW_CHANCE, UNKNOWN_ITEMS, UNKNOWN_STDERR
-from tasklaws.frames.csv_files import matching
+from tasklaws.frames.queries import matching
 from tasklaws.frames.user_tables import some
 from tasklaws.stats.scores import interval_figures, rounded
 from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
@@ -139,26 +139,21 @@ def backtest(
     """Forecast models of a table as if they were unknown, and compare with what they did.
 
     `table` is as `read_points` gives it. With `rolling` K, from each origin of at least `min_rungs` models on, the next
-    K are forecast from the smaller ones; with `fit` and `holdout`, pandas queries over the columns, the models of one
-    set of rows from another. `metric` is one name (default: all scores, or all losses where there is no score), `tasks`
-    names (default: all). Values and intervals are in the metric's units, intervals of 90%. `axis` places the models:
-    size (the default; where none has one, date), date, loss (a column `loss` of validation losses), n_tokens or step:
-    of these each run is a ladder of its own and its checkpoints are the models. By date, models of one day are forecast
-    together, each from those that are surely earlier; `since` (a date) says which are forecast. With `reveal` K, K of
-    each wanted model's scores, drawn by `seed`, are given and the others alone are forecast; a model of K or fewer is
-    left out. Unknown `n_items` make intervals wider and no step: see
-    `evidence`. A query that is none, names that the table lacks, a model of two sizes or of none, and nothing to
-    forecast raise TasklawsError. Method and sources: docs/forecasting.md.
-
-    >>> import numpy as np, pandas as pd
-    >>> sizes = np.geomspace(1e6, 1e9, 8)
-    >>> table = pd.DataFrame({
-    ...     "ladder": "mine", "model": [f"m{k}" for k in range(8)], "n_params": sizes, "n_tokens": 20 * sizes,
-    ...     "train_flops": 120 * sizes**2, "step": np.nan, "is_final": True, "task": "sums", "metric": "acc",
-    ...     "value": 1 / (1 + 30 * (sizes / 1e6) ** -0.8), "stderr": np.nan, "n_items": 500.0, "chance": 0.0})
-    >>> test = backtest(table, rolling=1, min_rungs=5)
-    >>> list(test.forecasts["model"]), bool(test.figures["mae"] < 0.05)
-    (['m5', 'm6', 'm7'], True)
+    K are forecast from the smaller ones; with `fit` and `holdout`, queries over the columns (docs/tables.md), the
+    models of one set of rows from another. `metric` is one name (default: all scores, or all losses where there is no
+    score), `tasks` names (default: all). Values and intervals are in the metric's units, intervals of 90%. `axis`
+    places the models: size (the default; where none has one, date), date, loss (a column `loss` of validation losses),
+    n_tokens or step: of these each run is a ladder of its own and its checkpoints are the models. By date, models of
+    one day are forecast together, each from those that are surely earlier; `since` (a date) says which are forecast.
+    With `reveal` K, K of each wanted model's scores, drawn by `seed`, are given and the others alone are forecast; a
+    model of K or fewer is left out. Unknown `n_items` make intervals wider and no step: see `evidence`. A query that is
+    none, names that the table lacks, a model of two sizes or of none, and nothing to forecast raise TasklawsError.
+    Method and sources: docs/forecasting.md. >>> import numpy as np, pandas as pd >>> sizes = np.geomspace(1e6, 1e9, 8)
+    >>> table = pd.DataFrame({ ... "ladder": "mine", "model": [f"m{k}" for k in range(8)], "n_params": sizes,
+    "n_tokens": 20 * sizes, ... "train_flops": 120 * sizes**2, "step": np.nan, "is_final": True, "task": "sums",
+    "metric": "acc", ... "value": 1 / (1 + 30 * (sizes / 1e6) ** -0.8), "stderr": np.nan, "n_items": 500.0, "chance":
+    0.0}) >>> test = backtest(table, rolling=1, min_rungs=5) >>> list(test.forecasts["model"]), bool(test.figures["mae"]
+    < 0.05) (['m5', 'm6', 'm7'], True)
     """
     refuse_bare(table, "backtest")
     if axis is not None and axis not in AXES:

@@ -169,17 +169,3 @@ def place(index: pd.Index, label: Any) -> str:
 def labelled(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of a table, each labelled `path:line`, so that they can stand beside those of other files."""
     return table.set_axis([place(table.index, line) for line in table.index])
-
-
-def matching(table: pd.DataFrame, query: str, name: str) -> pd.Series:
-    """The rows that a pandas query over the columns matches; one that is no query, or matches none, raises."""
-    try:
-        found = table.eval(query)
-    except Exception as error:  # pandas raises whatever Python's parser and its own raise
-        reason = " ".join(str(error).split())
-        raise TasklawsError(f"{name} {query!r} is no query over {', '.join(table.columns)}: {reason}") from error
-    if not isinstance(found, pd.Series) or found.dtype != bool:
-        raise TasklawsError(f"{name} {query!r} says neither yes nor no of a row: write a comparison")
-    if not found.any():
-        raise TasklawsError(f"{name} {query!r} matches no row: the table has {len(table)}")
-    return found
