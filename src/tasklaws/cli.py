@@ -266,7 +266,7 @@ def backtest_table(
     from tasklaws.forecast import figures
     from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
 
-    read = reading(tl.read_points, table, layout, units, direction)
+    read = reading(tl.read_points, table, layout, units, direction, planned=True)
     found = tl.backtest(
         read,
         rolling=rolling,
@@ -316,7 +316,7 @@ def design_ladder(
     from tasklaws.tables import DESIGN, DESIGN_TASKS
 
     sizes = parse_sizes(target)
-    read = reading(tl.read_points, table, layout, units, direction)
+    read = reading(tl.read_points, table, layout, units, direction, planned=True)
     found = tl.design(
         read,
         sizes,
@@ -350,8 +350,8 @@ def forecast_table(
     at: Annotated[
         list[str] | None,
         _option(
-            "A model that nobody ran: n_params, n_tokens, train_flops, date, step or loss, perhaps model (its name) "
-            "and ladder; or a CSV with a row a model. May be repeated.",
+            "A model that nobody ran: n_params, n_tokens, train_flops, date, step or loss, perhaps model (its name), "
+            "maker and ladder; or a CSV with a row a model. May be repeated.",
             "KEY=VALUE,...",
         ),
     ] = None,

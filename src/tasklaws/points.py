@@ -44,9 +44,9 @@ def read_points(
     a metric) state what the file does not. Unknown `train_flops` (FLOPs) are 6 N D, and `n_tokens` C / (6 N), where
     the others are known (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). An untrained checkpoint has zero tokens
     and FLOPs. With `planned`, a model all of whose values are empty is one that nobody ran: it has one row, behind all
-    others, with what places it and no value, and `attrs["planned"]` its line; without, an empty value raises. Returned in the order of the file:
-    POINTS.columns (numbers as floats, unknown as NaN), then any others as they are; rows numbered
-    from 0; `attrs["notes"]` has a line on all that was not read as it stands. A row that cannot be so raises
+    others, with what places it and no value, and `attrs["planned"]` where it stands; without, an empty value raises.
+    Returned in the order of the file: POINTS.columns (numbers as floats, unknown as NaN), then any others as they are;
+    rows numbered from 0; `attrs["notes"]` has a line on all that was not read as it stands. A row that cannot be so raises
     TasklawsError with its line and value.
 
     >>> table = read_points("results/nano_ladder/points.csv")
@@ -77,8 +77,8 @@ def read_points(
     if len(wanted):
         notes.append(f"{path}: planned, as no row has a value: {some(wanted['model'], text=str)}")
         table = pd.concat([table, wanted])
-        named = zip(wanted["ladder"], wanted["model"], strict=True)
-        table.attrs["planned"] = dict(zip(named, labelled(wanted).index, strict=True))
+        pairs = zip(wanted["ladder"], wanted["model"], strict=True)
+        table.attrs["planned"] = dict(zip(pairs, labelled(wanted).index, strict=True))
     return _noted(table.reset_index(drop=True), notes)
 
 

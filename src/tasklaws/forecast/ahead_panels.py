@@ -61,8 +61,8 @@ def refuse_known_names(planned: pd.DataFrame, known: pd.DataFrame, axis: AxisNam
         if len(own) and axis in ("n_tokens", "step"):
             run = run_names(known)[known["model"] == name].iloc[0]
             raise TasklawsError(
-                f"planned model {shown(name)} is a run of the table, of which --axis {axis} forecasts later checkpoints: "
-                f"write ladder={run} for model={name} (without it, those of every run are forecast)"
+                f"planned model {shown(name)} is a run of the table, and --axis {axis} forecasts later checkpoints of "
+                f"runs: write ladder={run} instead of model={name} (without either, each run's are forecast)"
             )
         if len(own):
             raise TasklawsError(f"planned model {shown(name)} is in the table already: name it otherwise")

@@ -278,9 +278,7 @@ def compact(table: pd.DataFrame) -> pd.DataFrame:
     if "place" not in table:
         table = table.assign(place=np.nan)
     kept = [*_NAMES, "step", "is_final", "place", *_MEASURED, *_DERIVED]
-    return table[[name for name in (*kept, *MAKERS, "seed") if name in table]].astype(
-        dict.fromkeys(_NAMES, "category")
-    )
+    return table[[name for name in (*kept, *MAKERS, "seed") if name in table]].astype(dict.fromkeys(_NAMES, "category"))
 
 
 def _is_loss(table: pd.DataFrame) -> pd.Series:

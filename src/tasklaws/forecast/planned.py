@@ -121,8 +121,8 @@ def refuse_contradictions(planned: pd.DataFrame, known: pd.DataFrame) -> None:
     known_ones = f"of the known models {low:.3g} to {high:.3g}" if high > low else "usually 1"
     for where, each in times[(times < low / _APART) | (times > high * _APART)].items():
         raise TasklawsError(
-            f"{where}: train_flops is {each:.3g} times 6 n_params n_tokens ({known_ones}): correct one of the three, or "
-            "leave one out"
+            f"{where}: train_flops is {each:.3g} times 6 n_params n_tokens ({known_ones}): correct one of the three, "
+            "or leave one out"
         )
 
 

@@ -156,7 +156,9 @@ def shown(value: Any) -> str:
 def some(names: Iterable[Any], most: int = 6, text: Callable[[Any], str] = shown) -> str:
     """The first of many names, as `text` has them, on one line, and how many there are in all."""
     listed = list(names)
-    return ", ".join(on_one_line(text(name)) for name in listed[:most]) + (f" ... {len(listed)} in all" if len(listed) > most else "")
+    return ", ".join(on_one_line(text(name)) for name in listed[:most]) + (
+        f" ... {len(listed)} in all" if len(listed) > most else ""
+    )
 
 
 def _text(path: Path) -> bytes:
