@@ -517,7 +517,7 @@ def decide_between_recipes(
     from tasklaws.tables import DECISION_ACCURACY, POOLED_DECISIONS, SIGNAL_TO_NOISE
 
     try:
-        read = tl.read_points(table)
+        read = tl.read_points(table, planned=True)
     except TasklawsError as error:
         if "--" not in str(error):
             raise

@@ -46,8 +46,8 @@ def read_points(
     and FLOPs. With `planned`, a model all of whose values are empty is one that nobody ran: it has one row, behind all
     others, with what places it and no value, and `attrs["planned"]` where it stands; without, an empty value raises.
     Returned in the order of the file: POINTS.columns (numbers as floats, unknown as NaN), then any others as they are;
-    rows numbered from 0; `attrs["notes"]` has a line on all that was not read as it stands. A row that cannot be so raises
-    TasklawsError with its line and value.
+    rows numbered from 0; `attrs["notes"]` has a line on all that was not read as it stands. A row that cannot be so
+    raises TasklawsError with its line and value.
 
     >>> table = read_points("results/nano_ladder/points.csv")
     >>> list(table)[:5], sorted(table["metric"].unique())[:2]
@@ -103,7 +103,8 @@ def read_curves(
 
 def _without_values(table: pd.DataFrame) -> pd.Series:
     """The rows of models none of whose rows has a value."""
-    known = table["value"].notna().groupby([table["ladder"], table["model"]]).transform("any")
+    keys = [table[key] for key in ("ladder", "model") if key in table]
+    known = table["value"].notna().groupby(keys).transform("any")
     return table["model"].notna() & ~known.fillna(False).astype(bool)
 
 

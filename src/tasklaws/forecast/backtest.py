@@ -143,8 +143,9 @@ def backtest(
 
     `table` is as `read_points` gives it; planned models, which have no value, are left out. With `rolling` K, from each
     origin of at least `min_rungs` models on, the next K are forecast from the smaller ones; with `fit` and `holdout`,
-    pandas queries over the columns, the models of one set of rows from another. `metric` is one name (default: all scores, or all losses where there is no score), `tasks`
-    names (default: all). Values and intervals are in the metric's units, intervals of 90%. `axis` places the models:
+    pandas queries over the columns, the models of one set of rows from another. `metric` is one name (default: all
+    scores, or all losses where there is no score), `tasks` names (default: all). Values and intervals are in the
+    metric's units, intervals of 90%. `axis` places the models:
     size (the default; where none has one, date), date, loss (a column `loss` of validation losses), n_tokens or step:
     of these each run is a ladder of its own and its checkpoints are the models. By date, models of one day are forecast
     together, each from those that are surely earlier; `since` (a date) says which are forecast. With `reveal` K, K of
