@@ -91,6 +91,7 @@ def pilot_standing(
     rows = pd.concat([table[table["ladder"] == known.ladder], curves.merge(sizes, how="cross").assign(is_final=True)])
     metrics = sorted({metric for _, metric in known.tasks})
     [panel] = [one for one in build_panels(rows, metrics) if one.loss == known.loss]
+    panel = panel.of_tasks(np.array([pair in known.tasks for pair in panel.tasks]))
     place = {model: number for number, model in enumerate(panel.models)}
     order = np.array([place[model] for model in (*known.models, *wanted)])
     return Standing.of(panel.select(order), len(known.models))

@@ -118,7 +118,7 @@ def refuse_contradictions(planned: pd.DataFrame, known: pd.DataFrame) -> None:
     low, high = usual.min(), usual.max()
     low, high = (min(low, 1.0), max(high, 1.0)) if usual.notna().any() else (1.0, 1.0)
     times = planned["train_flops"] / (6 * planned["n_params"] * planned["n_tokens"])
-    known_ones = f"of the known models {low:.3g} to {high:.3g}" if high > low else "usually 1"
+    known_ones = f"of the known models {low:.3g} to {high:.3g}" if high > 1.01 * low else "of the known models 1"
     for where, each in times[(times < low / _APART) | (times > high * _APART)].items():
         raise TasklawsError(
             f"{where}: train_flops is {each:.3g} times 6 n_params n_tokens ({known_ones}): correct one of the three, "
