@@ -12,6 +12,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.ahead_notes import idle_lines
 from tasklaws.forecast.ahead_panels import Job, jobs, parted, refuse_known_names
+from tasklaws.forecast.ahead_text import NARROWED_BY, report
 from tasklaws.forecast.axis_tables import along
 from tasklaws.forecast.backtest import backward_lines, doubts, rests_on
 from tasklaws.forecast.choices import chosen_curves, refuse_bare, refuse_sizeless
@@ -26,13 +27,6 @@ from tasklaws.tables import AHEAD_FORECASTS, AHEAD_METHODS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-NARROWED_BY = {
-    "gap": "a rung nearer to it",
-    "models": "more known models (rungs or seeds)",
-    "items": "more items of the task",
-    "overlap": "items on more skills",
-}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,8 +48,6 @@ class Forecasted(Result):
 
     def summary(self) -> str:
         """A table in Markdown of each ladder and planned model, the reasons a task, and the notes."""
-        from tasklaws.forecast.ahead_text import report
-
         return report(self)
 
     def to_dict(self) -> dict[str, object]:

@@ -1,25 +1,27 @@
 """Figures of a forecast of planned models: all tasks at once, and each task's curve with what comes next."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tasklaws.forecast.ahead import Forecasted
 from tasklaws.forecast.ahead_text import PLACED_BY, by_model
 from tasklaws.forecast.figures import VERDICT_COLOURS
 from tasklaws.forecast.panel import place_in_words
 from tasklaws.frames.shown import drawn, shown
 from tasklaws.plotting import LIGHT, key_below, key_room, panel, short
 
+if TYPE_CHECKING:
+    from tasklaws.forecast.ahead import Forecasted
+
 MOST_CURVES = 24  # more are in forecasts.csv
 _LONGEST_NAME = 26  # characters of a task's name
 _ROW = 0.2  # inches
 
 
-def figures(found: Forecasted) -> dict[str, Figure]:
+def figures(found: "Forecasted") -> dict[str, Figure]:
     """`forecast-1` and so on, the tasks of each ladder and planned model, and `curve-1` and so on, a task each."""
     made: dict[str, Figure] = {}
     for number, (_, _, rows) in enumerate(by_model(found.forecasts), 1):

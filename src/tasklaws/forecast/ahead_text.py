@@ -2,16 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from tasklaws.forecast.ahead import NARROWED_BY, Forecasted
 from tasklaws.forecast.panel import place_in_words
 from tasklaws.frames.natural import natural
 from tasklaws.frames.shown import shown
 
+if TYPE_CHECKING:
+    from tasklaws.forecast.ahead import Forecasted
+
+NARROWED_BY = {
+    "gap": "a rung nearer to it",
+    "models": "more known models (rungs or seeds)",
+    "items": "more items of the task",
+    "overlap": "items on more skills",
+}
 MOST_REASONS = 40  # rows whose reasons are told: of more, forecasts.csv has them
 PLACED_BY = {
     "train_flops": "training compute (FLOPs)",
@@ -22,10 +30,10 @@ PLACED_BY = {
     "date": "date",
 }
 _PLAIN_SAID = 0.995
-_NAMES = ("ladder", "task", "metric", "model")
+_FOREIGN = ("ladder", "task", "metric", "model")
 
 
-def report(found: Forecasted) -> str:
+def report(found: "Forecasted") -> str:
     """A table for each ladder and planned model, why each verdict, and what was left out or taken for granted."""
     found, lines = for_people(found), []
     for ladder, model, rows in by_model(found.forecasts):
@@ -37,11 +45,11 @@ def report(found: Forecasted) -> str:
     return "\n".join([*lines, *(f"note: {line}" for line in found.notes)])
 
 
-def for_people(found: Forecasted) -> Forecasted:
+def for_people(found: "Forecasted") -> "Forecasted":
     """The same with names and notes as a terminal or a page may show them."""
 
     def named(table: pd.DataFrame) -> pd.DataFrame:
-        return table.assign(**{name: table[name].map(shown) for name in _NAMES if name in table})
+        return table.assign(**{name: table[name].map(shown) for name in _FOREIGN if name in table})
 
     return replace(
         found,

@@ -15,7 +15,7 @@ from tasklaws.frames.user_tables import shown, some
 from tasklaws.tabular.names import known_as
 
 _TARGET = "the target"
-_SIZES = ("n_params", "n_tokens")
+_OF_TARGET = ("n_params", "n_tokens")
 
 
 def parse_sizes(text: str) -> dict[str, float]:
@@ -24,11 +24,11 @@ def parse_sizes(text: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for part in text.split(","):
         name, _, number = (word.strip() for word in part.partition("="))
-        key = known_as(name, _SIZES) or name
+        key = known_as(name, _OF_TARGET) or name
         if key in found:
             raise TasklawsError(f"--target {shown(text)}: {key} stands twice: give it once")
         try:
-            [found[key]] = numbers(pd.Series([number or "nothing"], name=key if key in _SIZES else _SIZES[0]))
+            [found[key]] = numbers(pd.Series([number or "nothing"], name=key if key in _OF_TARGET else _OF_TARGET[0]))
         except TasklawsError as error:
             raise TasklawsError(
                 f"--target {shown(part)}: give n_params=NUMBER,n_tokens=NUMBER, as 7e9 or 7B"
@@ -39,12 +39,12 @@ def parse_sizes(text: str) -> dict[str, float]:
 def sizes_of(target: Mapping[str, float | str]) -> dict[str, float]:
     """`n_params`, `n_tokens` and `train_flops` of a target; one that lacks the first two, or has others, raises
     TasklawsError."""
-    strangers = [name for name in target if name not in _SIZES]
+    strangers = [name for name in target if name not in _OF_TARGET]
     if strangers or len(target) < 2:
         what = f"{strangers[0]!r} in it" if strangers else f"no {'n_tokens' if 'n_params' in target else 'n_params'}"
         raise TasklawsError(f"the target has {what}: give n_params and n_tokens, and no other")
     sizes = {
-        name: float(numbers(pd.Series([target[name]], name=name, index=["the target"])).iloc[0]) for name in _SIZES
+        name: float(numbers(pd.Series([target[name]], name=name, index=["the target"])).iloc[0]) for name in _OF_TARGET
     }
     for name, value in sizes.items():
         if not (np.isfinite(value) and value > 0):

@@ -23,7 +23,7 @@ PLACES = (*SIZES, "step", "loss")  # what says where a planned model lies, besid
 KEYS = ("model", "ladder", "maker", *PLACES, "date")
 _COLUMNS = [*KEYS, "date_margin"]
 _SMALLEST = 100.0  # parameters or tokens: fewer are in another unit
-_APART = 2.0  # times: training FLOPs that lie further from 6 N D than those of known models do contradict it
+_CONTRADICTS = 2.0  # times: training FLOPs that lie further from 6 N D than those of known models do contradict it
 
 
 def read_at(texts: Sequence[str]) -> pd.DataFrame:
@@ -112,14 +112,14 @@ def numbers(cells: pd.Series) -> pd.Series:
 
 
 def refuse_contradictions(planned: pd.DataFrame, known: pd.DataFrame) -> None:
-    """Raise TasklawsError where a planned model's training FLOPs are further from 6 N D than _APART times what they are
-    of the known models (of a mixture of experts N counts all parameters, and FLOPs are fewer)."""
+    """Raise TasklawsError where a planned model's training FLOPs by 6 N D are more than _CONTRADICTS times those of any
+    known model, or less by it than of any (of a mixture of experts N counts all parameters, and FLOPs are fewer)."""
     usual = (known["train_flops"] / (6 * known["n_params"] * known["n_tokens"])).replace([np.inf, 0.0], np.nan)
     low, high = usual.min(), usual.max()
     low, high = (min(low, 1.0), max(high, 1.0)) if usual.notna().any() else (1.0, 1.0)
     times = planned["train_flops"] / (6 * planned["n_params"] * planned["n_tokens"])
     known_ones = f"of the known models {low:.3g} to {high:.3g}" if high > 1.01 * low else "of the known models 1"
-    for where, each in times[(times < low / _APART) | (times > high * _APART)].items():
+    for where, each in times[(times < low / _CONTRADICTS) | (times > high * _CONTRADICTS)].items():
         raise TasklawsError(
             f"{where}: train_flops is {each:.3g} times 6 n_params n_tokens ({known_ones}): correct one of the three, "
             "or leave one out"
