@@ -268,7 +268,7 @@ def backtest_table(
     from tasklaws.forecast import figures
     from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
 
-    read = reading(tl.read_points, table, layout, units, direction)
+    read = reading(tl.read_points, table, layout, units, direction, planned=True)
     found = tl.backtest(
         read,
         rolling=rolling,
@@ -318,7 +318,7 @@ def design_ladder(
     from tasklaws.tables import DESIGN, DESIGN_TASKS
 
     sizes = parse_sizes(target)
-    read = reading(tl.read_points, table, layout, units, direction)
+    read = reading(tl.read_points, table, layout, units, direction, planned=True)
     found = tl.design(
         read,
         sizes,
@@ -352,8 +352,8 @@ def forecast_table(
     at: Annotated[
         list[str] | None,
         _option(
-            "A model that nobody ran: n_params, n_tokens, train_flops, date, step or loss, perhaps model (its name) "
-            "and ladder; or a CSV with a row a model. May be repeated.",
+            "A model that nobody ran: n_params, n_tokens, train_flops, date, step or loss, perhaps model (its name), "
+            "maker and ladder; or a CSV with a row a model. May be repeated.",
             "KEY=VALUE,...",
         ),
     ] = None,
@@ -519,7 +519,7 @@ def decide_between_recipes(
     from tasklaws.tables import DECISION_ACCURACY, POOLED_DECISIONS, SIGNAL_TO_NOISE
 
     try:
-        read = tl.read_points(table)
+        read = tl.read_points(table, planned=True)
     except TasklawsError as error:
         if "--" not in str(error):
             raise

@@ -11,9 +11,11 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.frames.csv_files import records
+from tasklaws.frames.natural import in_order, natural
 from tasklaws.frames.queries import matching
-from tasklaws.frames.shown import drawn
+from tasklaws.frames.shown import drawn, shown
 from tasklaws.frames.user_tables import some
+from tasklaws.points import without_planned
 from tasklaws.stats.proportions import Mean
 from tasklaws.tables import DECISION_ACCURACY, POOLED_DECISIONS, SIGNAL_TO_NOISE, SIZES
 
@@ -75,7 +77,7 @@ class DecisionAccuracy(Result):
                 fmt=".",
                 label=drawn(f"{small}, {metric}"),
             )
-        ax.set_yticks(list(places.values()), list(places))
+        ax.set_yticks(list(places.values()), [drawn(task) for task in places])
         ax.invert_yaxis()
         ax.set_xlabel(drawn(f"pairs of recipes ordered as by {self.large}"))
         ax.legend(fontsize="small")
@@ -155,7 +157,7 @@ def decision_accuracy(
     tasks, pooled = [], []
     for scale in scales:
         values, same = _recipe_values(scale), scale.rows["train_flops"].mean() / target.rows["train_flops"].mean()
-        common = sorted(values.keys() & wanted.keys())
+        common = sorted(values.keys() & wanted.keys(), key=lambda pair: (pair[0], natural(pair[1])))
         agreed = {key: pairs for key in common if (pairs := _agreement(values[key], wanted[key]))[1].to_numpy().any()}
         for name in sorted({name for name, _ in agreed}):
             found = {task: pairs for (of, task), pairs in agreed.items() if of == name}
@@ -192,7 +194,8 @@ def signal_to_noise(
     rows, alike, begins = [], [], {}
     for label, own in _sizes(finals, scale):
         late = _last(runs.merge(own[_UNIT].drop_duplicates()), last)
-        for (name, task), part in late.groupby(["metric", "task"]):
+        groups = sorted(late.groupby(["metric", "task"]), key=lambda group: [natural(str(name)) for name in group[0]])
+        for (name, task), part in groups:
             found = _signal_and_noise(part)
             if found is None:
                 alike.append(str(task))
@@ -221,6 +224,7 @@ def _runs(table: pd.DataFrame, metric: str | None) -> pd.DataFrame:
         raise TasklawsError(f"the table has no column {missing[0]!r}: it needs {', '.join(_COLUMNS_NEEDED)}")
     if metric is not None and metric not in set(table["metric"]):
         raise TasklawsError(f"no metric {metric!r}: choose one of {_names(table['metric'].unique())}")
+    table, _ = without_planned(table)  # which the table's own notes name
     rows = table if metric is None else table[table["metric"] == metric]
     recipe = next((rows[name] for name in ("recipe", "ladder") if name in rows), rows["model"].map(lambda _: "all"))
     unknown = {"seed": 0, "is_final": True, **dict.fromkeys(("step", *SIZES), np.nan)}
@@ -353,7 +357,7 @@ def _jackknife(alike: Array, counts: Array, all_alike: float, total: float) -> f
 
 
 def _left_out(wanted: dict[tuple[str, str], pd.Series], tasks: list[dict[str, object]]) -> list[str]:
-    lacking = sorted({task for _, task in wanted} - {str(row["task"]) for row in tasks})
+    lacking = {task for _, task in wanted} - {str(row["task"]) for row in tasks}
     if not lacking:
         return []
     return [f"{len(lacking)} tasks are left out, as no two recipes have both scales or differ: {_names(lacking)}"]
@@ -384,12 +388,12 @@ def _first_share(late: pd.DataFrame) -> float:
 
 
 def _by_task(table: pd.DataFrame, scale: str, cells: pd.Series) -> list[str]:
-    """Lines with the cells by task and metric, a column a scale, in the order of the table."""
+    """Lines with the cells by task and metric, a column a scale; of many the first."""
     wide = table.assign(cell=cells).pivot(index=["task", "metric"], columns=scale, values="cell").fillna("-")
-    wide = wide[table[scale].unique()].reset_index()
-    shown = wide.head(_ROWS_SHOWN)
-    lines = shown.to_string(index=False, justify="right").splitlines()
-    left = len(wide) - len(shown)
+    wide = in_order(wide[table[scale].unique()].reset_index(), ["task", "metric"])
+    first = wide.head(_ROWS_SHOWN).assign(task=lambda rows: rows["task"].map(shown))
+    lines = first.to_string(index=False, justify="right").splitlines()
+    left = len(wide) - len(first)
     return [*lines, f"and {left} more tasks: --out DIR writes all of them"] if left else lines
 
 
@@ -399,4 +403,4 @@ def _share(row: dict[str, float]) -> str:
 
 def _names(names: Iterable[object]) -> str:
     """A few of the names, in order."""
-    return some(sorted(map(str, names)), 5, str)
+    return some(sorted(map(str, names), key=natural), 5, str)

@@ -85,11 +85,12 @@ class History:
     pool: tuple["History", ...] = ()
     given: Array | None = None
     _crowds: dict[int, bool] = field(default_factory=dict)
+    _final: dict[tuple[int, int], Forecast] = field(default_factory=dict)
 
     def with_n_eff(self, n_eff: float) -> "History":
         """The same with items worth `n_eff` independent tasks, on which predictions of single methods do not depend."""
         panel = replace(self.panel, n_eff=np.full_like(self.panel.n_eff, n_eff))
-        return replace(self, panel=panel, _combined={}, _settled={})
+        return replace(self, panel=panel, _combined={}, _settled={}, _final={})
 
     def arranged(self, panel: Panel, until: int) -> "History":
         """The same of a panel that holds some of these models, in another order behind the first `until`, which have
@@ -148,6 +149,12 @@ class History:
         if (origin, target) not in self._settled:
             self._settled[origin, target] = settled_forecast(self, origin, target)
         return self._settled[origin, target]
+
+    def final(self, origin: int, target: int) -> Forecast:
+        """The combination as `forecast` gives it."""
+        if (origin, target) not in self._final:
+            self._final[origin, target] = _calibrated(self, origin, target)
+        return self._final[origin, target]
 
     def residual(self, target: int, found: Forecast) -> Array:
         """How far the target's known values lie above a forecast of it, on the link scale."""
@@ -263,6 +270,10 @@ def _method_weights(history: History, origin: int, target: int, names: tuple[str
 def forecast(history: History, origin: int, target: int) -> Forecast:
     """The combination with its mean moved by the ladder's drift, and its interval scaled task by task and so that it
     would have held 90% of the earlier tests of all tasks (`calibration`)."""
+    return history.final(origin, target)
+
+
+def _calibrated(history: History, origin: int, target: int) -> Forecast:
     if history.is_crowd(origin):
         return _crowd_forecast(history, origin, target)
     found = history.settled(origin, target)

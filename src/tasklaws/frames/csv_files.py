@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import REMAKE, replacing
+from tasklaws.frames.natural import natural_places
 from tasklaws.frames.user_tables import LONGEST_SHOWN, ROWS_AT_ONCE, joined, shown
 
 FLOAT_FORMAT = "%.10g"
@@ -22,11 +23,12 @@ _QUOTED = re.compile(r'[,"\n\r]')
 
 
 def write_table(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
-    """Write a CSV (or CSV.gz) atomically: rows sorted by `keys`, floats to ten digits.
+    """Write a CSV (or CSV.gz) atomically: rows sorted by `keys`, tasks in natural order and other names as text, floats
+    to ten digits.
 
     Duplicate keys raise TasklawsError.
     """
-    codes = [_codes(table[key]) for key in keys]
+    codes = [_codes(natural_places(table[key]) if key == "task" else table[key]) for key in keys]
     order = np.lexsort(codes[::-1]) if keys else np.arange(len(table))
     if keys and (np.diff([code[order] for code in codes], axis=1) == 0).all(axis=0).any():
         refuse_duplicates(path, table, keys)
