@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import betaincinv, ndtr, ndtri
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.panel import Panel
@@ -106,6 +106,20 @@ def ladder_scale(tests: Sequence[Test]) -> float:
         weights.append(np.full(len(off), test.weight))
     reached = weighted_quantile(np.concatenate(sizes), np.concatenate(weights), LEVEL)
     return reached / weighted_quantile(usual, weights[0], LEVEL)
+
+
+def least_width(known: Panel) -> Array:
+    """The least width of each task's forecast, (tasks,): 0, but of a task whose last known score is 0 or 1 what its n
+    items leave possible. All of one answer, their rate may by Jeffreys' interval be betaincinv(n + .5, .5, .05) away
+    from it, which is as far as the 90% interval then reaches at least."""
+    found = np.zeros(len(known.tasks))
+    for row in np.flatnonzero(known.asked & (not known.loss)):
+        there = np.isfinite(known.value[row])
+        if known.value[row][there][-1] in (0.0, 1.0):
+            rate = betaincinv(np.median(known.items[row][there]) + 0.5, 0.5, (1 - LEVEL) / 2)
+            end, possible = known.link.of(np.array([1.0, rate]), np.inf)
+            found[row] = (end - possible) / ndtri((1 + LEVEL) / 2)
+    return found
 
 
 @cache
