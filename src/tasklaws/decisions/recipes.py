@@ -144,10 +144,12 @@ def decision_accuracy(
     checkpoints count; seeds are averaged. The interval is for other recipes on the same tasks: that of so many
     independent pairs as have the jackknife's variance over recipes, no fewer than half the recipes. Nothing to compare,
     and several models of a recipe at one size, raise TasklawsError. Source: Magnusson et al. 2025, arXiv 2504.11393.
-    >>> import pandas as pd >>> rows = [(r, f"{r}-{n}", n, q * n) for r, q in zip("abc", (1, 2, 3)) for n in (1e7, 1e9)]
-    >>> table = pd.DataFrame(rows, columns=["recipe", "model", "n_params", "value"]).assign(task="t", metric="ce") >>>
-    decision_accuracy(table).pooled[["small", "n_pairs", "accuracy"]].values.tolist() [['n_params == 10000000', 3.0,
-    1.0]]
+
+    >>> import pandas as pd
+    >>> rows = [(r, f"{r}-{n}", n, q * n) for r, q in zip("abc", (1, 2, 3)) for n in (1e7, 1e9)]
+    >>> table = pd.DataFrame(rows, columns=["recipe", "model", "n_params", "value"]).assign(task="t", metric="ce")
+    >>> decision_accuracy(table).pooled[["small", "n_pairs", "accuracy"]].values.tolist()
+    [['n_params == 10000000', 3.0, 1.0]]
     """
     if not 0 < level < 1:
         raise TasklawsError(f"the level of the interval is {level}: give one between 0 and 1, such as 0.9")
@@ -182,10 +184,13 @@ def signal_to_noise(
     recipe several stands for each of their sizes. With m_j the mean of model j's `last` checkpoints (over its seeds),
     signal is (max m_j - min m_j) / mean m_j, and noise the standard deviation of checkpoints about the mean of their
     own run, pooled over runs (divided by their number less the runs), over the same mean. What cannot be, and no run
-    with two checkpoints, raise TasklawsError. Source: Heineman et al. 2025, arXiv 2508.13144. >>> import pandas as pd
+    with two checkpoints, raise TasklawsError. Source: Heineman et al. 2025, arXiv 2508.13144.
+
+    >>> import pandas as pd
     >>> rows = [(m, 1e8, s, v + e) for m, v in (("a", 0.4), ("b", 0.6)) for s, e in ((1, -0.01), (2, 0.0), (3, 0.01))]
-    >>> table = pd.DataFrame(rows, columns=["model", "n_params", "step", "value"]).assign(task="t", metric="acc") >>>
-    signal_to_noise(table).table[["signal", "noise", "signal_to_noise"]].round(6).values.tolist() [[0.4, 0.02, 20.0]]
+    >>> table = pd.DataFrame(rows, columns=["model", "n_params", "step", "value"]).assign(task="t", metric="acc")
+    >>> signal_to_noise(table).table[["signal", "noise", "signal_to_noise"]].round(6).values.tolist()
+    [[0.4, 0.02, 20.0]]
     """
     if last < 2:
         raise TasklawsError(f"last is {last}: noise needs two checkpoints or more")
