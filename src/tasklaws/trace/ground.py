@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tasklaws.core.files import sha256_file
+from tasklaws.core.lock import LOCK
 from tasklaws.core.marks import SHOWN
 from tasklaws.core.runs import PACKAGES, read_notes, source_state
-from tasklaws.provenance.chain import LOCK, Chain, Entry, Stage, files_in, md5
+from tasklaws.provenance.chain import Chain, Entry, Stage, files_in, md5
 from tasklaws.provenance.record import digests
 
 AS_RECORDED, DIFFERS, GONE = "as dvc.lock has it", "DIFFERS from dvc.lock", "not on this disk"

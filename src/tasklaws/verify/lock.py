@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.provenance.chain import LOCK, Chain, parse_chain
+from tasklaws.core.lock import LOCK
+from tasklaws.provenance.chain import Chain, parse_chain
 from tasklaws.verify.git import Commit
 from tasklaws.verify.tree import Finding, Planned, Problem, Tree, Unchecked
 
