@@ -159,6 +159,13 @@ def _cut(root: Path) -> None:
     (root / "dvc.lock").write_text(text[: text.index("  validate@nano_mini:")])
 
 
+def _everywhere(root: Path) -> None:
+    """Another number of replicates in params.yaml, and in every stage of dvc.lock."""
+    for name in ("params.yaml", "dvc.lock"):
+        text = (root / name).read_text()
+        (root / name).write_text(text.replace("replicates: 50", "replicates: 400"))
+
+
 def _committed(change: Change) -> Change:
     def both(root: Path) -> None:
         change(root)
@@ -277,9 +284,7 @@ TAMPERINGS = (
     ),
     Tampering(
         "params.yaml with dvc.lock",
-        lambda root: [
-            replaced(name, "replicates: 50", "replicates: 400")(root) for name in ("params.yaml", "dvc.lock")
-        ].clear(),
+        _everywhere,
         f"{FITS}: fit@nano_mini makes another",
         deep=True,
     ),

@@ -87,7 +87,7 @@ def value_of(params: Mapping[str, Any], key: str) -> Any:
 
 
 def _difference(key: str, had: Any, has: Any) -> str:
-    """The first leaf below `key` in which two values differ: `laws.replicates was 50 when stages ran, and is 60`."""
+    """The first leaf below `key` in which two values differ: `laws.replicates was 50 when ..., and is 60`."""
     if isinstance(had, Mapping) and isinstance(has, Mapping):
         part = next(part for part in sorted(had.keys() | has.keys(), key=str) if had.get(part) != has.get(part))
         return _difference(f"{key}.{part}", had.get(part), has.get(part))
