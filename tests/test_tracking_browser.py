@@ -102,9 +102,9 @@ def test_a_page_of_a_rung_shows_the_figures_and_one_of_a_seed_what_was_said(link
     page.follow(TOP)
     page.click("Show more")
     page.wait("[...document.images].filter(i => i.src.includes('figures/') && i.naturalWidth == 90).length == 2")
-    experiment = link.partition("/runs?")[0]
-    page.open(f"{experiment}/models?workflowType=machine_learning")
     page.follow(f"{TOP} seed 0")
     page.click("Artifacts")
     page.click("responses.json")
     page.wait(f"document.body.innerText.includes('{TOP} 0.0')")
+    page.open(link.replace("/runs?", "/models?"))
+    page.wait(f"document.body.innerText.includes('{TOP}-seed0-step200')")
