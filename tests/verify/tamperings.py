@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from tasklaws.provenance.chain import md5
+from tasklaws.provenance.chain import load_yaml, md5
 
 RUNG = "mini-5k"  # a fit rung
 RESULTS, RESPONSES, SCORES = "results/nano_mini", "responses/nano_mini", "scores/nano_mini/fit"
@@ -67,7 +67,7 @@ def in_lock(edit: Callable[[dict[str, Any]], object]) -> Change:
     """An edit of dvc.lock's stages."""
 
     def change(root: Path) -> None:
-        lock = yaml.safe_load((root / "dvc.lock").read_text())
+        lock = load_yaml((root / "dvc.lock").read_text())
         edit(lock["stages"])
         (root / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
 

@@ -8,17 +8,18 @@ from tasklaws.provenance.chain import Entry, files_in
 from tasklaws.verify.tree import Finding, Problem, Tree, Unchecked
 
 
-def check_files(tree: Tree) -> Iterator[Finding]:
+def check_files(tree: Tree, named: set[str]) -> Iterator[Finding]:
     """Name each output that is not what its stage wrote, each input that is not what was read, links and strays.
+
+    An input in which a file is `named` already is not named again.
 
     Outputs of stages that the present parameters do not plan (other ladders, an experiment) are compared where they
     are here, and their inputs, which another ladder may have written anew, are not.
     """
     yield from _links(tree)
-    named = set[str]()
     for problem in _outputs(tree):
         if isinstance(problem, Problem):
-            named.add(problem.where)
+            named = named | {problem.where}
         yield problem
     yield from _inputs(tree, named)
     yield from _strays(tree)
