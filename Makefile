@@ -8,14 +8,20 @@ export OMP_NUM_THREADS := 1
 # Stages call `python`: the environment's own.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro quick test test-all faults pytest check dependencies
+.PHONY: help repro ui quick test test-all faults pytest check dependencies
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
 
 repro: $(READY) ## install what is missing, then run the experiment: tasks, ladder, forecast, check, report
+	test ! -e dvc.lock || tasklaws repair-lock
 	dvc repro
-	@echo "The report: reports/index.html    The runs: mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db"
+	tasklaws track
+	@tasklaws repair-lock >/dev/null && tasklaws index >/dev/null
+	@echo "The report: reports/index.html    The runs: make ui"
+
+ui: $(READY) ## show all runs in a browser: make ui, or make ui PORT=5001
+	@tasklaws ui $(if $(PORT),--port $(PORT))
 
 quick: $(READY) ## lint, types and the tests that need neither torch, lm-eval, MLflow nor DVC: under two minutes
 	$(MAKE) --no-print-directory --jobs 2 check pytest TESTS=--quick

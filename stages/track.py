@@ -6,13 +6,14 @@ from tasklaws.core import errors
 from tasklaws.core.files import write_json
 from tasklaws.core.settings import load
 from tasklaws.paths import Paths
-from tasklaws.tracking import rebuild
+from tasklaws.provenance.chain import read_chain
+from tasklaws.tracking.rebuild import rebuild
 
 
 def main() -> None:
-    settings = load()
-    account, _ = rebuild(Path(), settings)
-    write_json(Paths(settings.models.name).tracking, account)
+    ladder = load().models.name
+    account, _ = rebuild(Path(), read_chain(), ladder)
+    write_json(Paths(ladder).tracking, account)
 
 
 if __name__ == "__main__":

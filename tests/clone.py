@@ -108,8 +108,8 @@ class Clone:
         return clone
 
     def copy(self, path: Path) -> "Clone":
-        """All of it once more, less MLflow's store, which holds its own path."""
-        shutil.copytree(self.path, path, symlinks=True, ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts"))
+        """All of it once more."""
+        shutil.copytree(self.path, path, symlinks=True)
         return Clone(path)
 
     def run(self, *command: str, fails: bool = False) -> str:

@@ -61,8 +61,8 @@ FAULTS = (
     Fault(
         "a hostile program may flood the host with output",
         "src/tasklaws/sandbox/runner.py",
-        "if len(self.sent[stream]) > STREAM_LIMITS[stream]:",
-        "if len(self.sent[stream]) > 1000 * STREAM_LIMITS[stream]:",
+        "fitting = text[: limit - len(sent)]",
+        "fitting = text[: 1000 * limit - len(sent)]",
         ("tests/sandbox/test_attacks.py",),
     ),
     Fault(

@@ -20,6 +20,7 @@ from tasklaws.core.settings import Settings
 from tasklaws.families import build
 from tasklaws.ladder import card
 from tasklaws.ladder.card import rung_budgets
+from tasklaws.provenance.chain import md5
 from tasklaws.tables import LADDER, SCORES, SHARDED
 
 REPOSITORY = Path(__file__).parents[1]
@@ -86,6 +87,35 @@ def finish(root: Path, params: dict[str, Any]) -> None:
         name, *arguments = stage.split()
         with chdir(root), mock.patch.object(sys, "argv", [name, *arguments]):
             runpy.run_path(str(REPOSITORY / "stages" / f"{name}.py"))["main"]()
+    lock(root, params)
+
+
+def lock(root: Path, params: dict[str, Any]) -> None:
+    """Add to dvc.lock what DVC would have there of this ladder, of the stages that say how its results were made."""
+    models, laws = params["models"], params["laws"]
+    ladder, rungs = models["name"], {"models.name": models["name"], "models.rungs": models["rungs"]}
+    results = f"results/{ladder}"
+    stages = {
+        f"fit@{ladder}": ([], {**rungs, "laws": laws}, [f"{results}/fits.json"]),
+        f"forecast@{ladder}": ([f"{results}/fits.json"], rungs, [f"{results}/forecasts.csv"]),
+        f"validate@{ladder}": ([f"{results}/forecasts.csv", "data/items"], rungs, [f"{results}/validation.csv"]),
+    }
+    for rung, entry in models["rungs"].items():
+        said, scores = f"responses/{ladder}/{rung}.jsonl", f"scores/{ladder}/{entry['role']}/{rung}.csv"
+        stages[f"respond@{rung}"] = (["data/items"], {}, [said])
+        stages[f"score@{rung}"] = ([said], {}, [scores])
+    path = root / "dvc.lock"
+    before = yaml.safe_load(path.read_text())["stages"] if path.exists() else {}
+    entries = {
+        stage: {
+            "cmd": f"python stages/{stage}",
+            "deps": [{"path": each, "md5": md5(root / each), "size": 1} for each in read],
+            "params": {"params.yaml": used},
+            "outs": [{"path": each, "md5": md5(root / each), "size": 1} for each in written],
+        }
+        for stage, (read, used, written) in stages.items()
+    }
+    write_text(path, yaml.safe_dump({"schema": "2.0", "stages": before | entries}, sort_keys=False))
 
 
 def sharded_rows(params: dict[str, Any]) -> list[dict[str, Any]]:
@@ -124,7 +154,10 @@ def make_card(rung: str, source: dict[str, Any], size: Any) -> card.Card:
                     train_flops=train_flops(n_params, tokens),
                     loss_nats=loss,
                     bits_per_byte=round(loss / 2, 6),
-                    weights_sha256=hashlib.sha256(f"{n_params} {seed} {tokens}".encode()).hexdigest(),
+                    files={
+                        name: hashlib.sha256(f"{n_params} {seed} {tokens} {name}".encode()).hexdigest()
+                        for name in ("config.json", "model.safetensors", "tokenizer.json")
+                    },
                     commit=digest[:40] if hub else None,
                 )
             )

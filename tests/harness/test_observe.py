@@ -21,7 +21,7 @@ def checkpoint(path, seed, step, last=200):
         train_flops=train_flops(1000, step * 10),
         loss_nats=0.5,
         bits_per_byte=0.25,
-        weights_sha256="c" * 64,
+        files={"model.safetensors": "c" * 64},
     )
 
 

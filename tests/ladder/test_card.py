@@ -1,7 +1,11 @@
 """A rung's card: what goes in comes out, and what cannot be true is refused."""
 
+import hashlib
 import json
+import shutil
+from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import sha256_file
 from tasklaws.ladder import card
 from tasklaws.ladder.card import Card, Checkpoint, train_flops
 
@@ -19,7 +24,7 @@ COMMIT, OTHER, SHA256 = "a" * 40, "b" * 40, "c" * 64
 def checkpoint(path: str, step: int, is_final: bool, commit: str | None, n_params: int = 100, seed: int = 7) -> Any:
     n_tokens = step * 10
     flops = train_flops(n_params, n_tokens)
-    return Checkpoint(path, seed, step, is_final, n_tokens, flops, 2.5, 3.5, "e" * 64, commit)
+    return Checkpoint(path, seed, step, is_final, n_tokens, flops, 2.5, 3.5, {"model.safetensors": "e" * 64}, commit)
 
 
 def hub_card() -> Card:
@@ -105,7 +110,10 @@ def test_refuses_a_card_that_cannot_be(kind: str, change: dict[str, Any], messag
 BAD_CHECKPOINTS: list[tuple[dict[str, Any], str]] = [
     ({"loss_nats": float("nan")}, "NaN is no JSON number"),
     ({"bits_per_byte": -1.0}, "bits_per_byte is -1.0"),
-    ({"weights_sha256": "none"}, "weights_sha256 is .none."),
+    ({"files": {"model.safetensors": "none"}}, r"files\.model\.safetensors is .none."),
+    ({"files": {}}, "files of . have no weights"),
+    ({"files": {"config.json": SHA256}}, "files of . have no weights"),
+    ({"files": {"../model.safetensors": SHA256}}, "not the name of a file"),
     ({"train_flops": "6000"}, "train_flops is '6000'"),
     ({"n_tokens": 1.5}, "n_tokens is 1.5"),
     ({"seed": -1}, "seed is -1"),
@@ -120,7 +128,7 @@ BAD_CHECKPOINTS: list[tuple[dict[str, Any], str]] = [
     ({"commit": COMMIT}, "commit of . is a"),
     ({"mood": "good"}, "unknown key 'mood'"),
     ({"path": 5}, r"checkpoints\[0\].path is 5, not text"),
-    ({"weights_sha256": ["e"]}, "weights_sha256 is ..e.., not text"),
+    ({"files": "e"}, "files is .e., not a mapping"),
 ]
 
 
@@ -168,6 +176,68 @@ def test_what_made_scores_is_read(tmp_path: Path) -> None:
         (tmp_path / "n1k.json").write_text(json.dumps(content | change))
         with pytest.raises(TasklawsError, match=rf"n1k\.json.*{message}.*run `dvc repro --force score@n1k`"):
             card.read_made_by(tmp_path, "n1k")
+
+
+def on_disk(rung_dir: Path) -> Card:
+    """The card of a rung whose files lie in `rung_dir`."""
+    checkpoints = []
+    for one in trained_card().checkpoints:
+        folder = rung_dir / one.path
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json"):
+            (folder / name).write_text(f"{name} of {one.path}")
+        checkpoints.append(replace(one, files=card.hash_files(folder)))
+    made = replace(trained_card(), checkpoints=tuple(checkpoints))
+    card.write_card(rung_dir, made)
+    return made
+
+
+def test_the_hash_of_weights_is_that_of_the_file_or_of_the_list_of_shards(tmp_path: Path) -> None:
+    one = on_disk(tmp_path).final
+    assert one.weights_sha256 == sha256_file(tmp_path / "model.safetensors")
+    shards = replace(one, files={"b.bin": "b" * 64, "a.bin": "a" * 64, "config.json": "c" * 64})
+    assert shards.weights_sha256 == hashlib.sha256(b"a" * 64 + b"\n" + b"b" * 64).hexdigest()
+
+
+def test_the_files_of_a_card_are_those_of_its_directory(tmp_path: Path) -> None:
+    made = on_disk(tmp_path)
+    card.check_files(tmp_path, made)
+    assert {path for one in made.checkpoints for path in one.files} == {
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda rung: (rung / "config.json").write_text("other"),
+            r"/config\.json has SHA-256 \w{64}, on the card it is",
+        ),
+        (lambda rung: (rung / "generation_config.json").write_text("{}"), r"/generation_config\.json has SHA-256"),
+        (lambda rung: (rung / "seed7-step1/tokenizer.json").write_text("{}"), r"/seed7-step1/tokenizer\.json has"),
+        (
+            lambda rung: shutil.copy(rung / "seed7-step1/model.safetensors", rung / "model.safetensors"),
+            r"/model\.safetensors has SHA-256",
+        ),
+        (lambda rung: (rung / "special_tokens_map.json").touch(), r"/special_tokens_map\.json is not on the card"),
+        (lambda rung: (rung / "seed7-step1/a.json").symlink_to("no"), r"/seed7-step1/a\.json is not on the card"),
+        (lambda rung: shutil.rmtree(rung / "seed8-step2"), r"/seed8-step2/config\.json is on the card and not there"),
+        (
+            lambda rung: ((rung / "seed8-step2").rename(rung.parent / "s"), (rung / "seed8-step2").symlink_to("../s")),
+            r"/seed8-step2/config\.json has|/seed8-step2 is not on the card",
+        ),
+    ],
+)
+def test_a_file_that_is_not_the_cards_is_named(tmp_path: Path, change: Callable[[Path], Any], message: str) -> None:
+    rung = tmp_path / "rung"
+    made = on_disk(rung)
+    change(rung)
+    with pytest.raises(TasklawsError, match=rf"^{rung}{message}.*: remove {rung} and run `dvc repro`$"):
+        card.check_files(rung, made)
 
 
 def refuses(row: dict[str, Any], rung_dir: Path, message: str) -> None:

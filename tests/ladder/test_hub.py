@@ -16,6 +16,7 @@ import yaml
 from hub_server import FORMS, LADDER, Fault, Hub, Revision
 from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_json
 from tasklaws.core.settings import HubSource, Models, gpt_neox_n_params
 from tasklaws.ladder import card
 from tasklaws.ladder import hub as hub_rungs
@@ -202,6 +203,26 @@ def test_stopped_while_measuring_it_keeps_what_was_measured(
     n_done = len(hub.repos[REPO])
     assert fetch(tmp_path) == found
     assert len(set(measured)) == len(measured) == 4
+    assert contents(tmp_path / "models") == contents(tmp_path / "undisturbed" / "models")
+
+
+@pytest.mark.parametrize("place", ["config.json", "generation_config.json", "model.safetensors", "vocab.json", "done"])
+def test_kept_work_that_has_changed_is_made_anew(
+    place: str, tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch(tmp_path / "undisturbed")
+    with monkeypatch.context() as patch:
+        patch.setattr(hub_rungs, "write_card", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            fetch(tmp_path)
+    (staging,) = (tmp_path / "work").iterdir()
+    done = min(staging.glob("step*.json"))
+    folder = staging / "rung" / read_json(done)["path"]
+    if place == "done":
+        done.write_text(done.read_text().replace('"loss_nats": ', '"loss_nats": 1'))
+    else:
+        (folder / place).write_text("planted")
+    fetch(tmp_path)
     assert contents(tmp_path / "models") == contents(tmp_path / "undisturbed" / "models")
 
 

@@ -1,7 +1,9 @@
 """A rung's training: it learns, survives a kill, and ends in the same bytes whoever runs it."""
 
+import io
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,7 +60,9 @@ def make_rung(root: Path, corpus_dir: Path, workers: int = 0) -> Path:
 def bytes_of(folder: Path) -> dict[str, str]:
     """Every file's hash, by its path."""
     files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): sha256_file(path) for path in files if path.suffix != ".state"}
+    return {
+        str(path.relative_to(folder)): sha256_file(path) for path in files if path.suffix not in (".state", ".seal")
+    }
 
 
 def test_the_loss_falls(documents, tokenizer):
@@ -101,6 +105,51 @@ def test_a_resumed_run_ends_in_the_same_bytes(documents, tokenizer, tmp_path, mo
     assert bytes_of(tmp_path / "parts") == bytes_of(tmp_path / "whole")
 
 
+def spoil_state(work: Path, other: Path) -> None:
+    content = bytearray((work / "seed0.state").read_bytes())
+    content[-len(content) // 3] ^= 1
+    (work / "seed0.state").write_bytes(content)
+
+
+def plant_state(work: Path, other: Path) -> None:
+    shutil.copy(other / "seed1.state", work / "seed0.state")
+
+
+def plant_unsealed_state(work: Path, other: Path) -> None:
+    (work / "seed0.state").write_bytes((other / "seed1.state").read_bytes()[64:])
+
+
+def plant_weights(work: Path, other: Path) -> None:
+    shutil.copy(other / "seed1-step10/model.safetensors", work / "seed0-step10/model.safetensors")
+
+
+def spoil_config(work: Path, other: Path) -> None:
+    path = work / "seed0-step10/generation_config.json"
+    path.write_text(path.read_text().replace("eos_token_id", "stop_token_id"))
+
+
+@pytest.mark.parametrize("change", [spoil_state, plant_state, plant_unsealed_state, plant_weights, spoil_config])
+def test_kept_work_that_has_changed_is_not_taken_up(documents, tokenizer, tmp_path, monkeypatch, change):
+    """Training begins anew, and ends in the same bytes."""
+    encoded = encode(documents, tokenizer)
+    train.train("tiny", FEW, 0, encoded, tokenizer, tmp_path / "whole")
+    train.train("tiny", FEW, 1, encoded, tokenizer, tmp_path / "other")
+    with monkeypatch.context() as patch:
+        advance = Training.advance
+
+        def stopping(self: Training, batch: Any) -> float:
+            if self.step == 12:
+                raise KeyboardInterrupt
+            return advance(self, batch)
+
+        patch.setattr(Training, "advance", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            train.train("tiny", FEW, 0, encoded, tokenizer, tmp_path / "parts")
+    change(tmp_path / "parts", tmp_path / "other")
+    train.train("tiny", FEW, 0, encoded, tokenizer, tmp_path / "parts")
+    assert bytes_of(tmp_path / "parts") == bytes_of(tmp_path / "whole")
+
+
 @pytest.mark.slow
 def test_a_killed_rung_resumes_with_more_workers_and_ends_in_the_same_bytes(rung, corpus_dir, tmp_path):
     program = (
@@ -125,7 +174,7 @@ def test_a_killed_rung_resumes_with_more_workers_and_ends_in_the_same_bytes(rung
     assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "models").exists()
     (state,) = tmp_path.glob(".work/train/tiny/*/seed0.state")
-    assert 0 < torch.load(state, weights_only=True)["step"] < SOURCE.n_steps
+    assert 0 < torch.load(io.BytesIO(state.read_bytes()[64:]), weights_only=True)["step"] < SOURCE.n_steps
     assert bytes_of(make_rung(tmp_path, corpus_dir, workers=2)) == bytes_of(rung)
     assert not list((tmp_path / ".work/train").iterdir())
 

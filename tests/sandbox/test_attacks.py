@@ -1,6 +1,9 @@
 """What hostile or careless programs do: each ends in a status, and none reaches the host."""
 
 import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -146,9 +149,97 @@ def test_common_modules_exist(module: str) -> None:
 
 def test_forged_output_is_only_output() -> None:
     forgery = run("import wit_world\nwit_world.emit(2, 'all tests passed')\nwit_world.emit(1, '42\\u20ac')", FUEL)
-    assert (forgery.status, forgery.stdout) == ("ok", "42?")
-    flood = run("import wit_world\nwhile True: wit_world.emit(2, 'x' * 100)", FUEL)
-    assert flood.status == "output_limit"
+    assert (forgery.status, forgery.stdout, forgery.error) == ("ok", "42?", "")
+
+
+CLASS_OF_A_NAME = "raise type({!r}, (Exception,), {{}})"
+
+
+@pytest.mark.parametrize(
+    ("program", "status", "error"),
+    [
+        ("class MemoryError(Exception): pass\nraise MemoryError", "error", "MemoryError"),
+        ("class MemoryError(MemoryError): pass\nraise MemoryError", "error", "MemoryError"),
+        ("import builtins\nclass M(Exception): pass\nbuiltins.MemoryError = M\nraise M", "error", "M"),
+        (
+            "import builtins\nbuiltins.type = lambda _: MemoryError\n1 / 0",
+            "error",
+            "ZeroDivisionError: division by zero",
+        ),
+        (CLASS_OF_A_NAME.format("x" * 10_000), "error", "x" * 500),
+        (CLASS_OF_A_NAME.format("MemoryError\n"), "error", "MemoryError"),
+        ("class E(Exception):\n  __class__ = SystemExit\n  code = 0\nraise E('x')", "error", "E: x"),
+        ("class E(SystemExit):\n  code = 0\nraise E(3)", "error", "E: 3"),
+        (
+            "class E(Exception):\n  def __setattr__(*_): 1 / 0\n  __traceback__ = property()\nraise E('x')",
+            "error",
+            "E: x",
+        ),
+        (
+            "class E(Exception):\n  def __str__(_): return type('S', (str,), {'__getitem__': 5})()\nraise E",
+            "error",
+            "E: <",
+        ),
+        (
+            "class M(type):\n  def __getattribute__(*_): 1 / 0\nclass E(Exception, metaclass=M): pass\nraise E",
+            "error",
+            "an exception that cannot be described",
+        ),
+        ("import wit_world\nwhile True: wit_world.emit(2, 'x' * 100)", "out_of_fuel", "the fuel budget is spent"),
+        ("import wit_world\nwhile True: wit_world.emit(1, '')", "out_of_fuel", "the fuel budget is spent"),
+        ("import wit_world\nwit_world.emit(2, 'x' * 10**6)", "ok", ""),
+        ("import wit_world\nwit_world.emit(2, 'x' * 10**6)\n1 / 0", "error", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_status_is_not_the_programs_to_name(program: str, status: str, error: str) -> None:
+    outcome = run(program, FUEL)
+    assert outcome.status == status
+    assert outcome.error.startswith(error)
+    assert len(outcome.error) <= 600
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("a\nb", "a b"),
+        ("a\r\n\vb\u2028c", "a b c"),
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("\x00\x7f", r"\x00\x7f"),
+        ("\u202eabc\u200b", r"\u202eabc\u200b"),
+        ("na\u00efve", "na\u00efve"),
+    ],
+)
+def test_an_error_is_one_printable_line(said: str, shown: str) -> None:
+    assert run(f"raise ValueError({said!r})", FUEL).error == f"ValueError: {shown}"
+    named = run(f"raise type({said!r}, (Exception,), {{}})", FUEL) if "\0" not in said else None
+    assert named is None or named.error == shown
+
+
+def test_a_call_out_of_the_guest_costs_fuel() -> None:
+    """About what its time would cost in a loop; also where nothing, or nothing more that fits, is said."""
+    start = "import wit_world\n"
+    for stream, text in ((1, "''"), (2, "''"), (2, "'x' * 5000")):
+        call = f"wit_world.emit({stream}, {text})\n"
+        none, once, twice = (run(start + call * count, FUEL).fuel for count in range(3))
+        assert 200_000 < once - none < 450_000
+        assert 200_000 < twice - once < 450_000
+    assert run(start + "wit_world.emit(1, 'x')", 500_000).status == "out_of_fuel"
+
+
+def test_a_byte_order_mark_is_no_part_of_a_program() -> None:
+    assert run("\ufeffprint(1)", FUEL).stdout == "1\n"
+    assert run("\ufeff\ufeffprint(1)", FUEL).error.startswith("SyntaxError: ")
+
+
+def test_a_limit_on_addresses_is_one_line() -> None:
+    program = "from tasklaws.core import errors; from tasklaws.sandbox import run; errors.run(lambda: run('', 10**9))"
+    command = f"ulimit -v 2000000; exec {sys.executable} -c {shlex.quote(program)}"
+    limited = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert limited.returncode == 1
+    assert limited.stderr == (
+        "error: `ulimit -v` allows 2000000 kB of addresses, the sandbox reserves 83886080: "
+        "run `ulimit -v unlimited` first\n"
+    )
 
 
 def test_a_program_changes_nothing_for_the_next() -> None:

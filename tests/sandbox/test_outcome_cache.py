@@ -1,11 +1,14 @@
 """Equal programs run once, within a process and across processes, and no damage to the store changes an outcome."""
 
+import hashlib
+import json
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -112,12 +115,52 @@ def test_a_damaged_store_is_made_anew(tmp_path: Path, damage: str) -> None:
     assert OutcomeCache(tmp_path).of(PROGRAMS) == expected
 
 
-def test_a_changed_row_is_forgotten(tmp_path: Path) -> None:
+FORGED = {"status": "ok", "stdout": "forged\n", "error": "", "fuel": 1}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "seal"),
+    [
+        ("replace(outcome, '\"ok\"', '\"error\"')", "seal"),
+        (f"'{json.dumps(FORGED)}'", "seal"),
+        (f"'{json.dumps(FORGED)}'", f"'{hashlib.sha256(json.dumps(FORGED).encode()).hexdigest()}'"),
+        ("'no verdict'", "seal"),
+        ("x'ff'", "seal"),
+        ("7", "8"),
+        ("NULL", "NULL"),
+    ],
+)
+def test_a_forged_row_is_run_anew(tmp_path: Path, outcome: str, seal: str, counter: Counter) -> None:
     expected = OutcomeCache(tmp_path).of(PROGRAMS)
-    with sqlite3.connect(tmp_path / NAME) as connection:
-        connection.execute("UPDATE outcomes SET outcome = replace(outcome, 'ok', 'error')")
-    connection.close()
+    with closing(sqlite3.connect(tmp_path / NAME)) as connection, connection:
+        connection.execute(f"UPDATE outcomes SET outcome = {outcome}, seal = {seal}")
     assert OutcomeCache(tmp_path).of(PROGRAMS) == expected
+    assert len(counter.calls) == 2 * len(PROGRAMS)
+    assert OutcomeCache(tmp_path).of(PROGRAMS) == expected
+    assert len(counter.calls) == 2 * len(PROGRAMS)
+
+
+def test_an_outcome_in_the_place_of_another_is_run_anew(tmp_path: Path) -> None:
+    expected = OutcomeCache(tmp_path).of(PROGRAMS)
+    with closing(sqlite3.connect(tmp_path / NAME)) as connection, connection:
+        row = connection.execute("SELECT outcome, seal FROM outcomes LIMIT 1").fetchone()
+        connection.execute("UPDATE outcomes SET outcome = ?, seal = ?", row)
+    assert OutcomeCache(tmp_path).of(PROGRAMS) == expected
+
+
+def test_another_users_store_is_run_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counter: Counter) -> None:
+    expected = OutcomeCache(tmp_path).of(PROGRAMS)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert OutcomeCache(tmp_path).of(PROGRAMS) == expected
+    assert len(counter.calls) == 2 * len(PROGRAMS)
+
+
+def test_a_store_of_other_columns_is_made_anew(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / NAME)) as connection, connection:
+        connection.execute("CREATE TABLE outcomes (key TEXT PRIMARY KEY, outcome TEXT, sha256 TEXT) WITHOUT ROWID")
+    expected = [run(*program) for program in PROGRAMS]
+    assert OutcomeCache(tmp_path).of(PROGRAMS) == expected
+    assert rows(tmp_path) == len(PROGRAMS)
 
 
 def test_a_store_that_cannot_be_used_is_one_clear_line(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def guest_memory() -> bytes:
 def before_and_after(sandbox: Sandbox, program: str) -> tuple[bytes, bytes]:
     """A guest's memory before and after `program`."""
     with Store(sandbox._engine) as store:
-        sandbox._streams.start()
+        sandbox._streams.start(store)
         store.set_limits(memory_size=MAX_MEMORY_BYTES)
         store.set_epoch_deadline(10**6)
         store.set_fuel(10**9)

@@ -248,7 +248,8 @@ TAMPERINGS = (
     Tampering("the gate", appended(f"{RESULTS}/gate/holdout.json", " "), f"{RESULTS}/gate/holdout.json: "),
     Tampering("a result is gone", removed(f"{RESULTS}/validation.csv"), f"{RESULTS}/validation.csv: missing"),
     Tampering("a stray result", appended(f"{RESULTS}/better.csv", "x\n"), f"{RESULTS}/better.csv: no stage"),
-    Tampering("the report", appended("reports/index.html", " "), "reports/index.html: "),
+    Tampering("the list of pages", appended("reports/index.html", " "), "reports/index.html: "),
+    Tampering("the report", appended("reports/nano_mini/index.html", " "), "reports/nano_mini/index.html: "),
     Tampering(
         "observations with their hash",
         with_its_hash(f"{RESULTS}/observations_fit.csv", flipped(f"{RESULTS}/observations_fit.csv")),
@@ -264,8 +265,8 @@ TAMPERINGS = (
     ),
     Tampering(
         "the report with its hash",
-        with_its_hash("reports/index.html", appended("reports/index.html", " ")),
-        "reports/index.html: report@nano_mini makes another",
+        with_its_hash("reports/nano_mini/index.html", appended("reports/nano_mini/index.html", " ")),
+        "reports/nano_mini/index.html: report@nano_mini makes another",
         deep=True,
     ),
     # settings

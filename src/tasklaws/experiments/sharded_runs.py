@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from tasklaws.core.schema import ITEMS
+from tasklaws.core.sealed import is_sealed, seal
 from tasklaws.core.settings import Settings
 from tasklaws.harness.ask import ask_rung
 from tasklaws.harness.observe import observations
@@ -24,8 +25,9 @@ def sharded_runs(settings: Settings) -> pd.DataFrame:
     tables = [SHARDED.frame([])]
     for name, source in settings.models.sharded.items():
         model, said = _SHARDED_WORK / training_key(source, _CORPUS) / name, _SHARDED_WORK / f"{name}.jsonl"
-        if not (model / card.CARD).exists():
+        if not is_sealed(model):
             train_rung(name, source, _CORPUS, model, settings.execution.workers)
+            seal(model)
         ask_rung(model, settings, settings.elicitation.ask, ITEMS, said, final_only=True)
         scores = score_rung(model, settings, settings.elicitation.ask, ITEMS, said, final_only=True)
         seen = observations(settings.models.name, "fit", [scores], [card.read_card(model)])

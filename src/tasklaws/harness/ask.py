@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tasklaws.core.files import read_jsonl, sha256_file, write_jsonl
+from tasklaws.core.sealed import is_sealed, seal
 from tasklaws.core.settings import Ask, Settings
 from tasklaws.core.workers import run_each
 from tasklaws.families.prompts import TASKS
@@ -25,14 +26,16 @@ def ask_rung(rung_dir: Path, settings: Settings, ask: Ask, items: Path, out: Pat
 
     The families of `ask`, whose items lie in the directory `items`, are put to all checkpoints, or to each seed's final
     one; one-thread processes share them. Each finished checkpoint is kept under .work/respond, keyed by all that
-    determines its responses, until `out` stands.
+    determines its responses, until `out` stands. Models that are not those of their card raise TasklawsError.
     """
-    checkpoints = [one for one in card.read_card(rung_dir).checkpoints if one.is_final or not final_only]
+    made = card.read_card(rung_dir)
+    card.check_files(rung_dir, made)
+    checkpoints = [one for one in made.checkpoints if one.is_final or not final_only]
     work = _ASKING_WORK / f"{rung_dir.name}-{_key(rung_dir, settings, ask, items)}"
     work.mkdir(parents=True, exist_ok=True)
     print(f"{rung_dir.name}: work in progress in {work}", file=sys.stderr, flush=True)
     parts = [work / f"seed{checkpoint.seed}-step{checkpoint.step}.jsonl" for checkpoint in checkpoints]
-    left = [pair for pair in zip(checkpoints, parts, strict=True) if not pair[1].exists()]
+    left = [pair for pair in zip(checkpoints, parts, strict=True) if not is_sealed(pair[1])]
     # What is read once serves all checkpoints of a process.
     workers = settings.execution.workers
     shares = [left[start::workers] for start in range(min(workers, len(left)))]
@@ -58,11 +61,13 @@ def _ask_checkpoints(
             rows = next(said)
         where = {"seed": checkpoint.seed, "step": checkpoint.step}
         write_jsonl(out, [where | row for row in rows])
+        seal(out)
         print(f"{rung_dir.name}: asked seed {checkpoint.seed} step {checkpoint.step}", file=sys.stderr, flush=True)
 
 
 def _key(rung_dir: Path, settings: Settings, ask: Ask, items: Path) -> str:
-    files = sorted(path for folder in (rung_dir, items, TASKS) for path in folder.rglob("*") if path.is_file())
+    files = [rung_dir / card.CARD]  # which has the hash of every other file there
+    files += sorted(path for folder in (items, TASKS) for path in folder.rglob("*") if path.is_file())
     parts = [
         json.dumps([dict(ask), settings.elicitation.num_fewshot, settings.models.dtype], sort_keys=True),
         *(f"{name} {version(name)}" for name in ("lm_eval", "torch", "transformers", "tasklaws")),

@@ -29,7 +29,7 @@ def observations(ladder: str, role: Role, scores: Iterable[pd.DataFrame], cards:
                 for checkpoint in card.checkpoints
             ]
         )
-        .drop(columns=["path", "weights_sha256", "commit"])
+        .drop(columns=["path", "files", "commit"])
         .assign(ladder=ladder, role=role)
     )
     table = pd.concat(map(_means, scores), ignore_index=True)

@@ -36,7 +36,7 @@ def score_rung(
 def score(rung: str, responses: Sequence[Response], items: dict[str, Item], outcomes: OutcomeCache) -> pd.DataFrame:
     """One row (tables.SCORES) for each response; one to an unknown item or to other choices raises TasklawsError.
 
-    Programs are run in the sandbox, equal ones once. `response` is a digest of all that the model said to the item.
+    Programs are run in the sandbox, equal ones once. `response` is the `response_digest`.
     """
     for said in responses:
         if said.item not in items:
@@ -72,9 +72,14 @@ def _outdated(rung: str, reason: str) -> TasklawsError:
     return TasklawsError(f"{rung}: {reason}: run `dvc repro --force respond@{rung}`")
 
 
-def _score_row(rung: str, said: Response, item: Item, outcome: Outcome | None) -> dict[str, object]:
+def response_digest(said: Response) -> str:
+    """A digest of all that a model said to an item, its text and likelihoods: 16 hex digits of SHA-256."""
     words = {"response": said.response, "log_likelihood": said.log_likelihood, "log_likelihoods": said.log_likelihoods}
-    given_words = {key: value for key, value in words.items() if value is not None}
+    given = {key: value for key, value in words.items() if value is not None}
+    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _score_row(rung: str, said: Response, item: Item, outcome: Outcome | None) -> dict[str, object]:
     scored = {
         "rung": rung,
         "seed": said.seed,
@@ -83,7 +88,7 @@ def _score_row(rung: str, said: Response, item: Item, outcome: Outcome | None) -
         "elicitation": said.elicitation,
         "item": item.id,
         "chance": item.chance,
-        "response": hashlib.sha256(json.dumps(given_words, sort_keys=True).encode()).hexdigest()[:16],
+        "response": response_digest(said),
     }
     if outcome is not None:
         if outcome.status == "invalid":

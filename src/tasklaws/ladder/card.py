@@ -25,20 +25,15 @@ def _is_inside(path: str) -> bool:
 
 
 Inside = Annotated[str, Rule("a path inside the rung's directory", _is_inside)]
+Name = Annotated[str, Rule("the name of a file", lambda name: PurePosixPath(name).name == name)]
 Commit = Annotated[str, Rule("a commit of 40 hex digits", re.compile(r"[0-9a-f]{40}").fullmatch)]
 Sha256 = Annotated[str, Rule("a SHA-256 of 64 hex digits", re.compile(r"[0-9a-f]{64}").fullmatch)]
 
 
-def hash_weights(directory: Path) -> str:
-    """The SHA-256 of a Hugging Face directory's weights: of the file, or of the list of its shards' hashes.
-
-    No weights in the directory raises TasklawsError.
-    """
-    files = sorted(path for kind in ("*.safetensors", "*.bin") for path in directory.glob(kind))
-    if not files:
-        raise TasklawsError(f"{directory} holds no weights: remove it and run `dvc repro`")
-    hashes = [sha256_file(path) for path in files]
-    return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+def hash_files(directory: Path) -> dict[str, str]:
+    """The SHA-256 of every file in a checkpoint's directory, by name; the card, and folders in it, are left out."""
+    files = sorted(path for path in directory.iterdir() if path.is_file() and path.name != CARD)
+    return {path.name: sha256_file(path) for path in files}
 
 
 @dataclass(frozen=True)
@@ -46,8 +41,9 @@ class Checkpoint:
     """A rung at one training step.
 
     `path` is relative to the rung's directory. `n_tokens` is what it was trained on so far. `loss_nats` is the mean
-    negative log-likelihood of a held-out token, `bits_per_byte` that of a byte of the same text. `commit` is what the
-    hub resolved the checkpoint's revision to; a trained checkpoint has none.
+    negative log-likelihood of a held-out token, `bits_per_byte` that of a byte of the same text. `files` has the
+    SHA-256 of every file in its directory, as configuration and tokenizer change answers too; without weights among
+    them TasklawsError is raised. `commit` is what the hub resolved the checkpoint's revision to; others have none.
     """
 
     path: Inside
@@ -58,8 +54,22 @@ class Checkpoint:
     train_flops: NotNegative
     loss_nats: NotNegative
     bits_per_byte: NotNegative
-    weights_sha256: Sha256
+    files: dict[Name, Sha256]
     commit: Commit | None = None
+
+    def __post_init__(self) -> None:
+        if not self._weights:
+            raise TasklawsError(f"files of {self.path} have no weights: it needs a .safetensors or .bin file")
+
+    @property
+    def weights_sha256(self) -> str:
+        """The SHA-256 of the weights' file, or of the list of their shards' hashes."""
+        hashes = self._weights
+        return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+    @property
+    def _weights(self) -> list[str]:
+        return [self.files[name] for name in sorted(self.files) if name.endswith((".safetensors", ".bin"))]
 
 
 @dataclass(frozen=True)
@@ -135,6 +145,27 @@ def read_card(rung_dir: Path) -> Card:
     """Read a rung's card; a missing, malformed or inconsistent one raises TasklawsError."""
     path = rung_dir / CARD
     return read(Card, read_json(path), str(path), f"remove {rung_dir} and run `dvc repro`")
+
+
+def check_files(rung_dir: Path, card: Card) -> None:
+    """Raise TasklawsError unless a rung's directory holds the files on its card, as they were, and no other.
+
+    Every byte is read. The message names the first file that is missing, differs or is none of the card's.
+    """
+    listed = {str(PurePosixPath(one.path, name)): sha for one in card.checkpoints for name, sha in one.files.items()}
+    inside = [path for path in rung_dir.rglob("*") if path.is_symlink() or not path.is_dir()]
+    found = {path.relative_to(rung_dir).as_posix() for path in inside} - {CARD}
+    for name in sorted(listed.keys() | found):
+        path = rung_dir / name
+        if name not in listed:
+            reason = "is not on the card"
+        elif not path.is_file():
+            reason = "is on the card and not there"
+        elif (sha := sha256_file(path)) != listed[name]:
+            reason = f"has SHA-256 {sha}, on the card it is {listed[name]}"
+        else:
+            continue
+        raise TasklawsError(f"{path} {reason}: remove {rung_dir} and run `dvc repro`")
 
 
 def read_made_by(scores_dir: Path, rung: str) -> MadeBy:

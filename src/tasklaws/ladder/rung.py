@@ -13,7 +13,7 @@ from tasklaws.core.files import sha256_file
 from tasklaws.core.schema import read_documents, train_flops
 from tasklaws.core.settings import TrainSource
 from tasklaws.core.workers import run_each
-from tasklaws.ladder.card import Card, Checkpoint, hash_weights, write_card
+from tasklaws.ladder.card import Card, Checkpoint, hash_files, write_card
 
 _WORK = Path(".work/train")
 
@@ -85,7 +85,7 @@ def _train_seed(rung: str, source: TrainSource, seed: int, corpus: Path, work: P
                 train_flops=train_flops(n_params, n_tokens),
                 loss_nats=round(loss.loss_nats, 6),
                 bits_per_byte=round(loss.bits_per_byte, 6),
-                weights_sha256=hash_weights(work / name),
+                files=hash_files(work / name),
             )
         )
     return Trained(n_params, n_params_total, checkpoints)

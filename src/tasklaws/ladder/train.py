@@ -2,7 +2,6 @@
 
 import io
 import math
-import pickle
 import shutil
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, GPTNeoXConfig, PreTrainedTokenizerFast
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import replacing
+from tasklaws.core.sealed import is_sealed, read_sealed, seal, write_sealed
 from tasklaws.core.settings import TrainSource
 from tasklaws.ladder.batches import Batch, Encoded, batches
 from tasklaws.ladder.decoder import Decoder
@@ -112,7 +111,7 @@ class Training:
                 group["lr"] = peak * factor
 
     def save(self, path: Path) -> None:
-        """Write weights, optimiser states and step atomically."""
+        """Write weights, optimiser states and step atomically, sealed."""
         state = {
             "step": self.step,
             "parameters": self.decoder.parameters(),
@@ -121,15 +120,11 @@ class Training:
         # By way of memory: torch hides a full disk behind a RuntimeError of its own.
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        with replacing(path) as file:
-            file.write(buffer.getbuffer())
+        write_sealed(path, buffer.getvalue())
 
-    def load(self, path: Path) -> None:
-        """Take up the state that `save` wrote."""
-        try:
-            state = torch.load(path, weights_only=True)
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise TasklawsError(f"{path} is damaged: remove it and run it again") from error
+    def load(self, content: bytes) -> None:
+        """Take up a state that `save` wrote."""
+        state = torch.load(io.BytesIO(content), weights_only=True)
         for name, parameter in self.decoder.parameters().items():
             parameter.data.copy_(state["parameters"][name])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
@@ -143,7 +138,8 @@ def train(
     """Train one seed of a rung on one thread, keeping each checkpoint as `work`/seed<S>-step<T>.
 
     Progress goes to `work`/seed<S>.state every 200 steps; a later call in the same directory resumes there, and ends in
-    the same weights as a run that was never interrupted.
+    the same weights as a run that was never interrupted. What is there and not as this user's run left it is not taken
+    up (`sealed`).
     """
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
@@ -152,16 +148,20 @@ def train(
     determinism.fill_uninitialized_memory = False
     training = Training(source, build_model(source, tokenizer, seed))
     state = work / f"seed{seed}.state"
-    if state.exists():
-        training.load(state)
-        print(f"{rung} seed {seed}: resuming at step {training.step}", file=sys.stderr, flush=True)
-    kept = source.kept_steps
+    kept = {step: work / f"seed{seed}-step{step}" for step in source.kept_steps}
+    if (content := read_sealed(state)) is not None:
+        training.load(content)
+        if all(is_sealed(model) for step, model in kept.items() if step <= training.step):
+            print(f"{rung} seed {seed}: resuming at step {training.step}", file=sys.stderr, flush=True)
+        else:
+            training = Training(source, build_model(source, tokenizer, seed))
     stream = batches(documents, source.step_tokens, source.n_shards, seed, training.step, source.n_steps)
     for shards in stream:
         loss = training.advance(shards)
         if training.step in kept:
             training.decoder.write_to(training.model)
-            export(training.model, tokenizer, work / f"seed{seed}-step{training.step}")
+            export(training.model, tokenizer, kept[training.step])
+            seal(kept[training.step])
             print(
                 f"{rung} seed {seed}: step {training.step}/{source.n_steps} loss {loss:.3f}",
                 file=sys.stderr,

@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.lock import LOCK
 
-LOCK = Path("dvc.lock")
 _CHUNK = 2**20
 
 

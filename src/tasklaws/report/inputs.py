@@ -3,9 +3,10 @@
 from pathlib import PurePosixPath
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.lock import LOCK
 from tasklaws.core.schema import ITEMS
 from tasklaws.paths import Paths
-from tasklaws.provenance.chain import LOCK, md5, read_chain
+from tasklaws.provenance.chain import md5, read_chain
 
 AFTER = ("report", "track")
 

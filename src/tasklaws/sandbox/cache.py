@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.sealed import seal_of
 from tasklaws.sandbox.guest_code import engine_id
 from tasklaws.sandbox.outcome import Outcome
 from tasklaws.sandbox.runner import run
 
 NAME = "outcomes.sqlite"
-SCHEMA = "CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, outcome TEXT, sha256 TEXT) WITHOUT ROWID"
+SCHEMA = "CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, outcome TEXT, seal TEXT) WITHOUT ROWID"
+# What the disk or another process does; any other error is that of a file that is no store of ours.
+REFUSALS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+REFUSALS |= {sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY}
 _PROGRAMS_A_COMMIT = 64  # programs between two commits: what a kill can cost
 _STORE_SECONDS = 60.0
 
@@ -25,7 +29,10 @@ Found = TypeVar("Found")
 
 
 class OutcomeCache:
-    """Outcomes kept in `directory`, which can be deleted at any time at the cost of running again."""
+    """Outcomes kept in `directory`, which can be deleted at any time at the cost of running again.
+
+    Each is sealed with the user's key: a row that was changed, or written by somebody else, is not believed.
+    """
 
     def __init__(self, directory: Path, workers: int | None = None) -> None:
         """`workers` threads, by default one a core, run what is not known yet."""
@@ -57,10 +64,11 @@ class OutcomeCache:
         """Do `action` in one transaction; a damaged file is removed, being a cache, and made anew."""
         try:
             with closing(sqlite3.connect(self._path, timeout=_STORE_SECONDS)) as store, store:
+                store.text_factory = bytes  # whatever a changed row holds
                 store.execute(SCHEMA)
                 return action(store)
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) or not again:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in REFUSALS or not again:
                 remedy = "free some space, or see who holds it, then run it again"
                 raise TasklawsError(f"{self._path}: {error}: {remedy}") from error
         for path in (self._path, Path(f"{self._path}-journal")):
@@ -74,21 +82,17 @@ def _key(program: str, fuel: int) -> str:
 
 
 def _remembered(keys: set[str], store: sqlite3.Connection) -> dict[str, Outcome]:
-    """The outcomes remembered for `keys`; a row that does not match its own hash counts as forgotten."""
+    """The outcomes remembered for `keys`; a row without its seal counts as forgotten."""
     outcomes = {}
     for wanted in keys:
-        row = store.execute("SELECT outcome, sha256 FROM outcomes WHERE key = ?", (wanted,)).fetchone()
-        if row is not None and _checksum(wanted, row[0]) == row[1]:
-            outcomes[wanted] = Outcome(**json.loads(row[0]))
+        text, seal = store.execute("SELECT outcome, seal FROM outcomes WHERE key = ?", (wanted,)).fetchone() or ("", "")
+        if isinstance(text, bytes) and seal == seal_of(wanted, text).encode():
+            outcomes[wanted] = Outcome(**json.loads(text))
     return outcomes
 
 
 def _remember(outcomes: dict[str, Outcome], store: sqlite3.Connection) -> None:
     valid = {name: outcome for name, outcome in outcomes.items() if outcome.status != "invalid"}
     texts = {name: json.dumps(outcome.to_dict(), sort_keys=True) for name, outcome in valid.items()}
-    rows = [(name, text, _checksum(name, text)) for name, text in texts.items()]
+    rows = [(name, text, seal_of(name, text.encode())) for name, text in texts.items()]
     store.executemany("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?)", rows)
-
-
-def _checksum(name: str, text: str) -> str:
-    return hashlib.sha256(f"{name}\n{text}".encode()).hexdigest()

@@ -1,40 +1,56 @@
 """The guest file, and its machine code, compiled once per machine and kept where only the user can write."""
 
+import contextlib
 import hashlib
 import lzma
 import os
-import stat
+import resource
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+from filelock import FileLock
 from wasmtime import Config, Engine, WasmtimeError, _ffi
 from wasmtime.component import Component
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import replacing
+from tasklaws.core.sealed import is_private, is_sealed, private_directory, seal
 
 WASMTIME = version("wasmtime")
 GUEST = Path(__file__).parent / "guest.wasm.xz"
-GUEST_SHA256 = "689ec59fb973bd0e2cc8705c65180a30e640de06a52d12ffc18d4fdb622ef9cc"
+GUEST_SHA256 = "6c1ba174608efeae70346e887a31634ad756ec817595ae1675c7a8a8eb50770d"
 MAX_MEMORY_BYTES = 128 * 2**20
 MAX_OUTPUT_BYTES = 64 * 2**10
+EMIT_FUEL = 200_000  # of a call out of the guest: the time that it takes, as fuel of a loop
+EMIT_FUEL_A_CHARACTER = 10
 MAX_STACK_BYTES = 2 * 2**20  # the most wasmtime takes; Python's own limits mostly come first
 MAX_GUESTS = 16  # at once in one engine; each reserves 4 GB of addresses
+ADDRESS_BYTES = 80 * 2**30  # what these and the process around them take, nearly all of it never touched
 RESIDENT_BYTES = 8 * 2**20  # of each guest's memory, copied over between programs; beyond, mapping anew costs less
 INSTANCE_BYTES = 8 * 2**20  # wasmtime's own record of a guest
 ENGINE_SETTINGS = f"fuel epoch canonical-nan stack={MAX_STACK_BYTES}"
 
 
 def engine_id() -> str:
-    """What an outcome depends on besides program and fuel: the guest, wasmtime's version, the limits."""
-    limits = f"memory {MAX_MEMORY_BYTES} output {MAX_OUTPUT_BYTES} stack {MAX_STACK_BYTES}"
+    """What an outcome depends on besides program and fuel: the guest, wasmtime's version, limits and prices."""
+    limits = f"memory {MAX_MEMORY_BYTES} output {MAX_OUTPUT_BYTES} stack {MAX_STACK_BYTES} emit {EMIT_FUEL}"
+    limits += f" {EMIT_FUEL_A_CHARACTER}"
     return f"guest {GUEST_SHA256} wasmtime {WASMTIME} {limits}"
 
 
 def new_engine() -> Engine:
-    """An engine with deterministic settings that counts fuel and can be interrupted."""
+    """An engine with deterministic settings that counts fuel and can be interrupted.
+
+    A limit on addresses that is too low for it, of which wasmtime would die, raises TasklawsError.
+    """
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if allowed != resource.RLIM_INFINITY and allowed < ADDRESS_BYTES:
+        raise TasklawsError(
+            f"`ulimit -v` allows {allowed // 1024} kB of addresses, the sandbox reserves {ADDRESS_BYTES // 1024}: "
+            "run `ulimit -v unlimited` first"
+        )
     config = Config()
     config.consume_fuel = True
     config.epoch_interruption = True
@@ -74,46 +90,27 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tasklaws"
 
 
-def private_directory(directory: Path) -> None:
-    """Make `directory` with mode 0700; one that others own or can write to raises TasklawsError.
-
-    What is kept there is run as native code outside the sandbox, so whoever can write it owns the process.
-    """
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise TasklawsError(
-            f"{directory}: {error.strerror}: set XDG_CACHE_HOME to a directory that you can write"
-        ) from error
-    status = directory.lstat()
-    own = stat.S_ISDIR(status.st_mode)
-    if not own or status.st_uid != os.getuid():
-        reason = f"belongs to user {status.st_uid}" if own else "is not a directory of its own"
-        raise TasklawsError(f"{directory} {reason}: set XDG_CACHE_HOME to another")
-    if status.st_mode & 0o022:
-        raise TasklawsError(
-            f"{directory} has mode {status.st_mode & 0o777:o}, others can write: `chmod 700 {directory}`"
-        )
-
-
 def precompiled(
     engine: Engine, source: bytes, directory: Path, unpack: Callable[[bytes], bytes] = lzma.decompress
 ) -> Component:
     """A component of `source`, its machine code kept in `directory` under the hash of source, wasmtime and settings.
 
-    Two processes that start together both compile, and one replaces the other's equal file. Machine code that
-    wasmtime refuses (another processor, a damaged file) is compiled anew.
+    The machine code runs outside the sandbox: what is not the user's own file, closed to others and as it was when it
+    was made (`sealed`), and what wasmtime refuses (another processor), is removed and compiled anew. Of processes that
+    start together one compiles, and the others wait for it.
     """
-    private_directory(directory)
+    private_directory(directory, "XDG_CACHE_HOME")
     key = hashlib.sha256(f"{WASMTIME} {ENGINE_SETTINGS} ".encode() + source).hexdigest()
     path = directory / f"guest-{key[:32]}.cwasm"
-    if path.exists():
-        try:
-            return Component.deserialize_file(engine, str(path))
-        except WasmtimeError:
-            path.unlink(missing_ok=True)
-    print(f"compiling the sandbox guest into {directory} (once per machine, 10 to 20 s)", file=sys.stderr)
-    compiled = Component(engine, unpack(source))
-    with replacing(path) as file:
-        file.write(compiled.serialize())
-    return compiled
+    with FileLock(directory / "guest.lock"):
+        if path.exists() and is_private(path.lstat()) and is_sealed(path):
+            with contextlib.suppress(WasmtimeError):
+                return Component.deserialize_file(engine, str(path))
+        path.unlink(missing_ok=True)
+        print(f"compiling the sandbox guest into {directory} (once per machine, 10 to 20 s)", file=sys.stderr)
+        compiled = Component(engine, unpack(source))
+        with replacing(path) as file:
+            file.write(compiled.serialize())
+        path.chmod(0o600)
+        seal(path)
+        return compiled

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tasklaws.core.files import sha256_file
+from tasklaws.core.lock import LOCK
 from tasklaws.core.progress import progress
 from tasklaws.core.schema import ITEMS, Response, read_family_items, read_responses
 from tasklaws.core.settings import PARAMS, Settings, load
 from tasklaws.harness.ask import OFFLINE
 from tasklaws.ladder.card import Checkpoint, read_card
 from tasklaws.paths import Paths
-from tasklaws.provenance.chain import LOCK
 from tasklaws.verify.tree import Finding, Problem, Tree, Unchecked
 
 ITEMS_A_FAMILY = 2

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from tasklaws.provenance.chain import Entry, files_in
+from tasklaws.report.entry import list_of_pages
 from tasklaws.verify.tree import Finding, Problem, Tree, Unchecked
 
 
@@ -23,6 +24,9 @@ def check_files(tree: Tree, named: set[str]) -> Iterator[Finding]:
         yield problem
     yield from _inputs(tree, named)
     yield from _strays(tree)
+    pages = tree.root / "reports/index.html"
+    if pages.is_file() and pages.read_text(encoding="utf-8", errors="replace") != list_of_pages(tree.root)[0]:
+        yield Problem("reports/index.html", "is not the list of the pages that are here: run `tasklaws index`")
 
 
 def _outputs(tree: Tree) -> Iterator[Finding]:

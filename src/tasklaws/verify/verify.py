@@ -9,6 +9,7 @@ from typing import Any
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import PARAMS, load
 from tasklaws.provenance.chain import load_yaml
+from tasklaws.tracking.compare import differences
 from tasklaws.verify.again import check_again
 from tasklaws.verify.asked import check_asked
 from tasklaws.verify.code import check_code
@@ -62,6 +63,7 @@ def verify(root: Path = Path(), deep: bool = False) -> Verified:
         lambda: check_code(tree),
         lambda: check_files(tree, {each.where for each in found if isinstance(each, Problem)}),
         lambda: check_objects(tree, every=deep),
+        lambda: (Problem(*line.split(": ", 1)) for line in differences(tree.root)),
     ]
     with tempfile.TemporaryDirectory(prefix="tasklaws.") as name:
         if deep:

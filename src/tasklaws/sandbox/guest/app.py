@@ -25,6 +25,7 @@ import wit_world
 
 ENDED, RAISED, MEMORY_RAN_OUT = 0, 1, 2
 MAX_MESSAGE = 500
+NAMELESS = "an exception that cannot be described"
 HARMLESS = {"fspath", "strerror", "putenv", "unsetenv", "register_at_fork"}
 ABSENT = "the sandbox has no files, clock, network or processes"
 CLOCKS = ("monotonic", "perf_counter", "process_time", "thread_time", "time")
@@ -144,8 +145,25 @@ def prepare() -> None:
     gc.freeze()
 
 
+def forget(error: BaseException) -> None:
+    """Let go of the program's variables, and so of the memory needed now, without running code of the exception."""
+    for name in ("__traceback__", "__context__", "__cause__"):
+        vars(BaseException)[name].__set__(error, None)
+
+
+def ending(error: BaseException) -> tuple[int, str]:
+    """How the program ended: by the exception's own type, as its name is the program's to choose."""
+    kind = type(error)
+    if issubclass(kind, SystemExit):
+        code = vars(SystemExit)["code"].__get__(error)
+        if code is None or code == 0:
+            return ENDED, ""
+    # The parser's own stack limit is a MemoryError too, but one with a message.
+    return MEMORY_RAN_OUT if kind is MemoryError and not error.args else RAISED, describe(error)
+
+
 def describe(error: BaseException) -> str:
-    """The last line of a traceback, the message's own lines joined and cut."""
+    """The last line of a traceback, the message's own lines joined and cut, as bytes in characters."""
     kind = type(error)
     name = kind.__qualname__
     if kind.__module__ not in ("builtins", "__main__"):
@@ -154,15 +172,8 @@ def describe(error: BaseException) -> str:
         message = " ".join(str(error)[:MAX_MESSAGE].split())
     except BaseException:
         message = "<exception str() failed>"
-    return f"{name}: {message}" if message else name
-
-
-def ending(error: BaseException) -> tuple[int, str]:
-    if isinstance(error, SystemExit) and (error.code is None or error.code == 0):
-        return ENDED, ""
-    line = describe(error)
-    # The parser's own stack limit is a MemoryError too, but one with a message.
-    return (MEMORY_RAN_OUT if line == "MemoryError" else RAISED), line
+    line = f"{name[:MAX_MESSAGE]}: {message}" if message else name[:MAX_MESSAGE]
+    return str.encode(line, "utf-8", "backslashreplace").decode("latin-1")
 
 
 class WitWorld:
@@ -175,18 +186,21 @@ class WitWorld:
         try:
             exec(compile(program, "<program>", "exec", dont_inherit=True), vars(main))
         except BaseException as error:
-            # The traceback and the module keep the program's variables, and so the memory needed now.
-            error.__traceback__ = error.__context__ = None
+            builtins.__dict__.update(BUILTINS)
+            forget(error)
             vars(main).clear()
-            status, line = ending(error)
+            status, line = RAISED, NAMELESS
+            with contextlib.suppress(BaseException):
+                status, line = ending(error)
         with contextlib.suppress(ValueError):
             OUTPUT.flush()
         if line:
-            wit_world.emit(2, line.encode("utf-8", "backslashreplace").decode("latin-1"))
+            wit_world.emit(2, line)
         return status
 
 
 prepare()
+BUILTINS = dict(vars(builtins))
 OUTPUT = io.TextIOWrapper(io.BufferedWriter(Output()), encoding="utf-8")
 ERRORS = Nothing()
 INPUT = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")

@@ -1,0 +1,86 @@
+"""What made a ladder's outputs: the stages in dvc.lock, and what is known of their processes besides."""
+
+import calendar
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tasklaws.paths import Paths
+from tasklaws.provenance.chain import Chain
+
+_NOTES = ".work/runs/*.json"
+_DATA = ("data/corpus", "data/items")
+
+
+@dataclass(frozen=True)
+class Aside:
+    """When the process that wrote a run's outputs started and ended, in milliseconds since 1970, and its commit."""
+
+    start: int
+    end: int
+    tags: dict[str, str]
+
+
+class Made:
+    """The origin of a ladder's outputs under `root`."""
+
+    def __init__(self, root: Path, chain: Chain, ladder: str) -> None:
+        self.root, self.chain, self.paths = root, chain, Paths(ladder, root)
+
+    def tags(self, path: Path) -> dict[str, str]:
+        """The ladder, and the digest of an output's record, unless dvc.lock has another ladder's rung in its place."""
+        name = path.relative_to(self.root).as_posix()
+        written = self.chain.written(name)
+        return {"ladder": self.paths.ladder} | ({} if written is None else {"provenance": digest(self.chain, name)})
+
+    def data_sets(self, rung: str) -> dict[str, str]:
+        """The digests, as dvc.lock has them, of the corpus that a rung learned from and the items that it was asked."""
+        found = (
+            self.chain.written(f"models/{rung}"),
+            self.chain.written(f"responses/{self.paths.ladder}/{rung}.jsonl"),
+        )
+        inputs = [entry for each in found if each for entry in each[0].data]
+        return {entry.path: entry.md5 for entry in inputs if entry.path in _DATA}
+
+    def aside(self, path: Path) -> Aside | None:
+        """What is known of the process that wrote a file, if anything."""
+        written = self.chain.written(path.relative_to(self.root).as_posix())
+        return None if written is None else self._aside(written[0].name, written[1].md5)
+
+    def trained(self, rung: str) -> Aside | None:
+        """The same of the process that trained or fetched a rung, which wrote its card."""
+        score = self.chain.stages.get(f"score@{rung}")
+        cards = [entry.md5 for entry in score.inputs if entry.path == f"models/{rung}/card.json"] if score else []
+        return self._aside(f"model@{rung}", cards[0]) if cards else None
+
+    def _aside(self, stage: str, md5: str) -> Aside | None:
+        for note in self._notes:
+            if note["stage"] == stage and md5 in note["wrote_md5"]:
+                start = calendar.timegm(time.strptime(note["started"], "%Y-%m-%dT%H:%M:%SZ")) * 1000
+                tags = {key: str(note[key]).lower() for key in ("commit", "dirty") if key in note}
+                return Aside(start, start + round(note["seconds"] * 1000), tags)
+        return None
+
+    @cached_property
+    def _notes(self) -> list[Mapping[str, Any]]:
+        """The notes that stages left of their runs, the latest first; a damaged one counts as none."""
+        found = []
+        for path in self.root.glob(_NOTES):
+            with suppress(OSError, ValueError):
+                note = json.loads(path.read_text(encoding="utf-8"))
+                if isinstance(note, dict) and {"stage", "started", "seconds", "wrote_md5"} <= set(note):
+                    found.append(note)
+        return sorted(found, key=lambda note: str(note["started"]), reverse=True)
+
+
+def digest(chain: Chain, path: str) -> str:
+    """The digest of an output's record: the SHA-256 of the stage that wrote it, as dvc.lock has it."""
+    written = chain.written(path)
+    assert written is not None, path
+    return hashlib.sha256(json.dumps(asdict(written[0]), sort_keys=True).encode()).hexdigest()
