@@ -10,6 +10,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import PARAMS, load
 from tasklaws.provenance.chain import load_yaml
 from tasklaws.tracking.compare import differences
+from tasklaws.tracking.store import DATABASE
 from tasklaws.verify.again import check_again
 from tasklaws.verify.asked import check_asked
 from tasklaws.verify.code import check_code
@@ -63,7 +64,7 @@ def verify(root: Path = Path(), deep: bool = False) -> Verified:
         lambda: check_code(tree),
         lambda: check_files(tree, {each.where for each in found if isinstance(each, Problem)}),
         lambda: check_objects(tree, every=deep),
-        lambda: (Problem(*line.split(": ", 1)) for line in differences(tree.root)),
+        lambda: check_runs(tree.root),
     ]
     with tempfile.TemporaryDirectory(prefix="tasklaws.") as name:
         if deep:
@@ -75,6 +76,15 @@ def verify(root: Path = Path(), deep: bool = False) -> Verified:
     problems = list(dict.fromkeys(each for each in found if isinstance(each, Problem)))
     unchecked = [each for each in found if isinstance(each, Unchecked)]
     return Verified(problems, unchecked, len(tree.chain.stages), tree.n_read)
+
+
+def check_runs(root: Path) -> Iterator[Finding]:
+    """Name each of MLflow's runs that is not what the outputs say."""
+    if not (root / DATABASE).exists():
+        yield Unchecked(f"there is no {DATABASE}, which `tasklaws track` makes")
+        return
+    for line in differences(root):
+        yield Problem(*line.split(": ", 1))
 
 
 def _told(check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
