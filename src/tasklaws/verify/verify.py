@@ -1,7 +1,7 @@
 """All checks, in the order in which they are told."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ from typing import Any
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import PARAMS, load
 from tasklaws.provenance.chain import load_yaml
+from tasklaws.tracking.compare import differences
+from tasklaws.tracking.store import DATABASE
 from tasklaws.verify.again import check_again
 from tasklaws.verify.asked import check_asked
 from tasklaws.verify.code import check_code
@@ -55,25 +57,37 @@ def verify(root: Path = Path(), deep: bool = False) -> Verified:
     tree = Tree(root.resolve())
     load(tree.root / PARAMS)  # or refuse it
     params = load_yaml((tree.root / PARAMS).read_text(encoding="utf-8"))
-    checks: list[Callable[[], Iterator[Finding]]] = [
+    found: list[Finding] = []
+    checks: list[Callable[[], Iterable[Finding]]] = [
         lambda: check_lock(tree, params),
         lambda: check_params(tree, params),
         lambda: check_code(tree),
-        lambda: check_files(tree),
+        lambda: check_files(tree, {each.where for each in found if isinstance(each, Problem)}),
         lambda: check_objects(tree, every=deep),
+        lambda: check_runs(tree.root),
     ]
     with tempfile.TemporaryDirectory(prefix="tasklaws.") as name:
         if deep:
             scratch = Path(name) / "tree"
             scratch.mkdir()
             checks += [lambda: check_again(tree, scratch), lambda: check_asked(tree, Path(name) / "log")]
-        found = [finding for check in checks for finding in _told(check)]
+        for check in checks:
+            found += _told(check)
     problems = list(dict.fromkeys(each for each in found if isinstance(each, Problem)))
     unchecked = [each for each in found if isinstance(each, Unchecked)]
     return Verified(problems, unchecked, len(tree.chain.stages), tree.n_read)
 
 
-def _told(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def check_runs(root: Path) -> Iterator[Finding]:
+    """Name each of MLflow's runs that is not what the outputs say."""
+    if not (root / DATABASE).exists():
+        yield Unchecked(f"there is no {DATABASE}, which `tasklaws track` makes")
+        return
+    for line in differences(root):
+        yield Problem(*line.split(": ", 1))
+
+
+def _told(check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
     """What a check finds; one that cannot go on, as a file is damaged, says so as a problem."""
     try:
         yield from check()
