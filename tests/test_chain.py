@@ -64,7 +64,7 @@ def test_a_lock_that_was_cut_off_is_refused(text: str) -> None:
 
 
 def test_yaml_is_read_as_dvc_writes_it() -> None:
-    text = "stages:\n  a:\n    cmd: x\n    params:\n      params.yaml:\n        s: {yes: 1, no: on}\n        t: [1e-05, true]\n"
+    text = "stages: {a: {cmd: x, params: {params.yaml: {s: {yes: 1, no: on}, t: [1e-05, true]}}}}\n"
     assert parse_chain(text, "dvc.lock").stages["a"].params == {"s": {"yes": 1, "no": "on"}, "t": [1e-05, True]}
 
 

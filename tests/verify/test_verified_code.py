@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,8 +36,7 @@ def git(root: Path, *words: str) -> None:
 
 
 def named(root: Path) -> list[str]:
-    tree: Any = SimpleNamespace(root=root, commit=Commit.of(root))
-    return [each.where for each in check_code(tree) if isinstance(each, Problem)]
+    return [each.where for each in check_code(root, Commit.of(root)) if isinstance(each, Problem)]
 
 
 def overlooked(root: Path) -> None:
@@ -95,8 +93,7 @@ def test_a_change_is_named(root: Path, change: str) -> None:
 def test_outside_git_the_code_is_not_compared_and_that_is_said(tmp_path: Path) -> None:
     (tmp_path / SOURCE).parent.mkdir(parents=True)
     (tmp_path / SOURCE).write_text("")
-    tree: Any = SimpleNamespace(root=tmp_path, commit=Commit.of(tmp_path))
-    (told,) = check_code(tree)
+    (told,) = check_code(tmp_path, Commit.of(tmp_path))
     assert "no git commit" in str(told)
 
 
