@@ -89,7 +89,7 @@ def test_without_the_view_the_seeds_are_nested_below_rungs_and_these_below_the_l
 
 def test_a_page_of_the_ladder_has_the_headline_numbers_and_the_figures(link: str, page: Page) -> None:
     page.open(link)
-    page.click("nano_mini")
+    page.follow("nano_mini")
     for words in (f"What does {TOP} score on each task", "score/addition_direct", "not enough rungs", "mae_forecast"):
         page.wait(f"document.body.innerText.includes('{words}')")
     page.click("Show more")
@@ -99,12 +99,12 @@ def test_a_page_of_the_ladder_has_the_headline_numbers_and_the_figures(link: str
 
 def test_a_page_of_a_rung_shows_the_figures_and_one_of_a_seed_what_was_said(link: str, page: Page) -> None:
     page.open(link)
-    page.click(TOP)
+    page.follow(TOP)
     page.click("Show more")
     page.wait("[...document.images].filter(i => i.src.includes('figures/') && i.naturalWidth == 90).length == 2")
-    experiment = link.partition("/runs?")[0]
-    page.open(f"{experiment}/models?workflowType=machine_learning")
-    page.click(f"{TOP} seed 0")
+    page.follow(f"{TOP} seed 0")
     page.click("Artifacts")
     page.click("responses.json")
     page.wait(f"document.body.innerText.includes('{TOP} 0.0')")
+    page.open(link.replace("/runs?", "/models?"))
+    page.wait(f"document.body.innerText.includes('{TOP}-seed0-step200')")

@@ -52,9 +52,15 @@ class Page:
         return str(self.value("document.body.innerText"))
 
     def click(self, text: str) -> None:
-        """Click the last element that shows just this text, once it is there: the page's menu comes first."""
-        path = json.dumps(f"(//text()[normalize-space()='{text}']/..)[last()]")
-        found = f"document.evaluate({path}, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE).singleNodeValue"
+        """Click what shows just this text, once it is there."""
+        self._click(f"//text()[normalize-space()='{text}']/..")
+
+    def follow(self, name: str) -> None:
+        """Click the link to the run of this name, once it is there."""
+        self._click(f"//a[normalize-space()='{name}'][contains(@href, '/runs/')]")
+
+    def _click(self, path: str) -> None:
+        found = f"document.evaluate({json.dumps(path)}, document, null, 9, null).singleNodeValue"
         self.wait(found)
         self.value(f"{found}.click()")
 

@@ -36,15 +36,15 @@ def take(page: Page, link: str) -> None:
     page.wait(CLOSE)
     page.value(f"{CLOSE}.click()")
     page.picture(OUT / "runs.png", 1500, 820)
-    page.click(LADDER)
+    page.follow(LADDER)
     page.click("Show more")
     page.wait(f"{PICTURES}.length && {PICTURES}.every(i => i.naturalWidth)")
-    page.picture(OUT / "ladder.png", 1500, 1400)
+    page.picture(OUT / "ladder.png", 1500, 1100)
     page.open(link)
-    page.click(RUNG)
+    page.follow(RUNG)
     page.click("Show more")
     page.wait(f"{PICTURES}.length && {PICTURES}.every(i => i.naturalWidth)")
-    page.picture(OUT / "rung.png", 1500, 1400)
+    page.picture(OUT / "rung.png", 1500, 1100)
 
 
 if __name__ == "__main__":
