@@ -1,21 +1,21 @@
 """What made a ladder's outputs: the stages in dvc.lock, and what is known of their processes besides."""
 
 import calendar
-import hashlib
-import json
 import time
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tasklaws.core.runs import read_notes
 from tasklaws.paths import Paths
 from tasklaws.provenance.chain import Chain
+from tasklaws.provenance.record import digests
 
-_NOTES = ".work/runs/*.json"
 _DATA = ("data/corpus", "data/items")
+RECORD = "provenance"
+"""The tag that holds the digest of the record of the output that a run shows."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Made:
         """The ladder, and the digest of an output's record, unless dvc.lock has another ladder's rung in its place."""
         name = path.relative_to(self.root).as_posix()
         written = self.chain.written(name)
-        return {"ladder": self.paths.ladder} | ({} if written is None else {"provenance": digest(self.chain, name)})
+        return {"ladder": self.paths.ladder} | ({} if written is None else {RECORD: self._digests[written[1].path]})
 
     def data_sets(self, rung: str) -> dict[str, str]:
         """The digests, as dvc.lock has them, of the corpus that a rung learned from and the items that it was asked."""
@@ -69,18 +69,8 @@ class Made:
 
     @cached_property
     def _notes(self) -> list[Mapping[str, Any]]:
-        """The notes that stages left of their runs, the latest first; a damaged one counts as none."""
-        found = []
-        for path in self.root.glob(_NOTES):
-            with suppress(OSError, ValueError):
-                note = json.loads(path.read_text(encoding="utf-8"))
-                if isinstance(note, dict) and {"stage", "started", "seconds", "wrote_md5"} <= set(note):
-                    found.append(note)
-        return sorted(found, key=lambda note: str(note["started"]), reverse=True)
+        return read_notes(self.root)
 
-
-def digest(chain: Chain, path: str) -> str:
-    """The digest of an output's record: the SHA-256 of the stage that wrote it, as dvc.lock has it."""
-    written = chain.written(path)
-    assert written is not None, path
-    return hashlib.sha256(json.dumps(asdict(written[0]), sort_keys=True).encode()).hexdigest()
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        return digests(self.chain)

@@ -10,6 +10,7 @@ from tasklaws.core.progress import progress
 from tasklaws.provenance.chain import Chain, read_chain
 from tasklaws.tracking import store
 from tasklaws.tracking.compare import compare, digests, expected, lacking
+from tasklaws.tracking.made import RECORD
 from tasklaws.tracking.run import KIND_TAG, Key, Run, hash_json
 from tasklaws.tracking.runs import collect, ladders
 from tasklaws.tracking.store import Experiment, Stored
@@ -58,11 +59,13 @@ def rebuild(root: Path, chain: Chain, ladder: str) -> tuple[Account, int]:
 
 
 def content_sha256(run: Run) -> str:
-    """The hash of everything in a run but for what is known of its process."""
+    """The hash of everything in a run but for what is known of its process, and for the digest of a record: that
+    changes with code far behind it, for which DVC does not run this stage again where all bytes stay."""
     models = [vars(model) for model in run.models]
+    tags = {key: value for key, value in run.tags.items() if key != RECORD}
     metrics = sorted(list(vars(metric).values()) for metric in run.metrics)
-    fields = {**vars(run), "aside": None, "artifacts": digests(run.artifacts), "models": models, "metrics": metrics}
-    return hash_json(fields)
+    parts = {"aside": None, "artifacts": digests(run.artifacts), "models": models, "metrics": metrics, "tags": tags}
+    return hash_json({**vars(run), **parts})
 
 
 def _mend(
