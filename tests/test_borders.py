@@ -12,6 +12,7 @@ import pytest
 from tasklaws import cli
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, read_jsonl, read_text
+from tasklaws.core.settings import load
 from tasklaws.frames.user_tables import MAX_CELL, MOST_IN_A_ROW
 from tasklaws.points import read_points
 
@@ -209,6 +210,17 @@ def test_a_model_of_two_sizes_is_refused_also_by_import(run: Run, tmp_path: Path
     table = written(tmp_path / "t.csv", with_cell(results(), "n_params", 5e9))
     for words in (["import", table], ["backtest", table, "--rolling", "1"], ["decide", table]):
         assert "n_params of model 'm1'" in run(*words)
+
+
+def test_no_remedy_takes_away_the_settings(tmp_path: Path) -> None:
+    """Nor runs the pipeline, which needs them."""
+    path = tmp_path / "params.yaml"
+    for content in (None, b"\xff", b"[" * 100_000, b"seed: " + b"9" * 5000):
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(TasklawsError) as caught:
+            load(path)
+        assert str(caught.value).endswith(": run `tasklaws compose`")
 
 
 def test_a_pipe_is_read(tmp_path: Path) -> None:
