@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from tasklaws.provenance.git import Commit
 from tasklaws.verify.code import check_code
-from tasklaws.verify.git import Commit
 from tasklaws.verify.lock import value_of
 from tasklaws.verify.params import leaves
 from tasklaws.verify.tree import Problem

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_text
 from tasklaws.core.lock import COPIES, LOCK, copies_of_lock
 from tasklaws.provenance.chain import parse_chain
+from tasklaws.provenance.git import git
 
 DVC_TMP = Path(".dvc/tmp")
 _HEAD = "schema: '2.0'\nstages:\n"
@@ -114,13 +114,8 @@ def _text(data: bytes) -> str:
     return data.decode(errors="ignore")  # it may be cut off inside a character
 
 
-def _git(root: Path, *arguments: str) -> str:
-    """What git says in `root`; nothing where there is no repository, no such file or no git."""
-    command = ["git", "-C", str(root), *arguments]
-    try:
-        return subprocess.run(command, capture_output=True, encoding="utf-8", errors="ignore", check=False).stdout
-    except FileNotFoundError:
-        return ""
+def _git(root: Path, *words: str) -> str:
+    return _text(git(root, *words) or b"")
 
 
 def _committed(root: Path, files: list[Path]) -> list[bool]:

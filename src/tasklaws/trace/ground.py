@@ -1,7 +1,6 @@
 """What the disk, git and the notes of runs say of an output, beside what dvc.lock says."""
 
 import re
-import subprocess
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +11,11 @@ from tasklaws.core.lock import LOCK
 from tasklaws.core.marks import SHOWN
 from tasklaws.core.runs import PACKAGES, read_notes, source_state
 from tasklaws.provenance.chain import Chain, Entry, Stage, files_in, md5
+from tasklaws.provenance.git import git
 from tasklaws.provenance.record import digests
 
 AS_RECORDED, DIFFERS, GONE = "as dvc.lock has it", "DIFFERS from dvc.lock", "not on this disk"
-_COMMIT = re.compile(r"commit ([0-9a-f]{40})")
+_LOGGED = re.compile(r"commit ([0-9a-f]{40})")
 _ADDED = re.compile(r"\+.*\bmd5: ([0-9a-f]{32}(?:\.dir)?)$")
 
 
@@ -71,13 +71,10 @@ class Ground:
 
     @cached_property
     def _commits(self) -> dict[str, str]:
-        if not self.head:
-            return {}
-        command = ["git", "-C", str(self.root), "log", "--reverse", "--format=commit %H", "-p", "-U0", "--", str(LOCK)]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        said = git(self.root, "log", "--reverse", "--format=commit %H", "-p", "-U0", "--", str(LOCK)) or b""
         commit, found = "", dict[str, str]()
-        for line in said.splitlines():
-            if began := _COMMIT.fullmatch(line):
+        for line in said.decode(errors="replace").splitlines():
+            if began := _LOGGED.fullmatch(line):
                 commit = began[1]
             elif added := _ADDED.fullmatch(line):
                 found.setdefault(added[1], commit)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tasklaws.verify.git import Commit
+from tasklaws.provenance.git import Commit
 from tasklaws.verify.tree import Finding, Problem, Unchecked
 
 FOLDERS = ("src", "stages", "custom_tasks", "conf", ".dvc/plots")

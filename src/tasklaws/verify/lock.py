@@ -7,8 +7,8 @@ from typing import Any
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.lock import LOCK
 from tasklaws.provenance.chain import Chain, parse_chain
+from tasklaws.provenance.git import Commit
 from tasklaws.provenance.lock import mend
-from tasklaws.verify.git import Commit
 from tasklaws.verify.tree import Finding, Planned, Problem, Tree, Unchecked
 
 

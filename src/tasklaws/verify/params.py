@@ -9,7 +9,7 @@ from tasklaws.compose import compose
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import PARAMS
 from tasklaws.provenance.chain import load_yaml
-from tasklaws.verify.git import Commit
+from tasklaws.provenance.git import Commit
 from tasklaws.verify.tree import Finding, Problem, Tree, Unchecked
 
 Leaves = dict[str, Any]

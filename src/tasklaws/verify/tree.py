@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.provenance.chain import Chain, Entry, files_in, folder_md5, md5, read_chain
-from tasklaws.verify.git import Commit
+from tasklaws.provenance.git import Commit
 
 
 class Problem(NamedTuple):

@@ -9,13 +9,13 @@ from typing import Any
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import PARAMS, load
 from tasklaws.provenance.chain import load_yaml
+from tasklaws.provenance.git import Commit
 from tasklaws.tracking.compare import differences
 from tasklaws.tracking.store import DATABASE
 from tasklaws.verify.again import check_again
 from tasklaws.verify.asked import check_asked
 from tasklaws.verify.code import check_code
 from tasklaws.verify.files import check_files
-from tasklaws.verify.git import Commit
 from tasklaws.verify.lock import check_lock
 from tasklaws.verify.objects import check_objects
 from tasklaws.verify.params import check_params

@@ -17,8 +17,8 @@ class Commit:
     @classmethod
     def of(cls, root: Path) -> "Commit | None":
         """The commit, or None where there is no git, no repository or no commit."""
-        listed = _git(root, "ls-tree", "-r", "-z", "HEAD")
-        name = _git(root, "rev-parse", "--short=10", "HEAD")
+        listed = git(root, "ls-tree", "-r", "-z", "HEAD")
+        name = git(root, "rev-parse", "--short=10", "HEAD")
         if listed is None or name is None:
             return None
         entries = [entry.partition(b"\t") for entry in listed.split(b"\0") if entry]
@@ -31,7 +31,7 @@ class Commit:
 
     def read(self, path: str) -> bytes | None:
         """A file as committed; None if it is not."""
-        return _git(self.root, "cat-file", "blob", self.files[path]) if path in self.files else None
+        return git(self.root, "cat-file", "blob", self.files[path]) if path in self.files else None
 
     def has(self, path: str) -> bool:
         """Whether the file on disk is the one committed, byte for byte: no link to it, and no other."""
@@ -43,7 +43,8 @@ class Commit:
         return kind(b"blob %d\0" % len(content) + content).hexdigest() == self.files[path]
 
 
-def _git(root: Path, *words: str) -> bytes | None:
+def git(root: Path, *words: str) -> bytes | None:
+    """What git says in `root`; None where it fails, as without such a file or repository, or where there is no git."""
     try:
         ran = subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=False)
     except FileNotFoundError:
