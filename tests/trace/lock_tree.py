@@ -28,6 +28,7 @@ def make_tree(root: Path) -> dict[str, Any]:
         write_text(root / f"stages/{name}.py", f"# {name}\n")
     write_text(root / ".gitignore", "/data\n/models\n/responses\n/scores\n.work\n")
     write_text(root / "requirements.lock", "numpy==2.4.6\nsix==1.0\n")
+    (root / "dvc.lock").unlink(missing_ok=True)  # that of the tree, which git is to meet later
     git(root, "init", "-q")
     commit(root, "the sources")
     write_text(root / "dvc.lock", yaml.safe_dump({"schema": "2.0", "stages": dict(_stages(root, params))}))
@@ -36,14 +37,15 @@ def make_tree(root: Path) -> dict[str, Any]:
 
 
 def _write_models(root: Path, params: dict[str, Any]) -> None:
-    """Weights whose hashes are those of the cards that `results_tree` made up."""
+    """Files whose hashes are those of the cards that `results_tree` made up."""
     ladder = params["models"]["name"]
     write_text(root / "data/corpus/train.jsonl", "{}\n")
     for rung, entry in params["models"]["rungs"].items():
         card = read_made_by(root / "scores" / ladder / entry["role"], rung).card
         for one in card.checkpoints:
-            weights = root / "models" / rung / one.path / "model.safetensors"
-            write_text(weights, f"{card.n_params} {one.seed} {one.n_tokens}")
+            for name in one.files:
+                text = f"{card.n_params} {one.seed} {one.n_tokens} {name}"
+                write_text(root / "models" / rung / one.path / name, text)
         write_card(root / "models" / rung, card)
 
 
