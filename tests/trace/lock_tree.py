@@ -56,7 +56,8 @@ def _stages(root: Path, params: dict[str, Any]) -> Iterator[tuple[str, dict[str,
     def stage(name: str, deps: list[str], outs: list[str], **more: Any) -> tuple[str, dict[str, Any]]:
         script = f"stages/{name.partition('@')[0]}.py"
         entry = {"cmd": f"python {script}", "deps": [_entry(root, path) for path in (*deps, script)]}
-        entry["params"] = {"params.yaml": {"models.name": ladder, "seed": params["seed"], **more}}
+        used = {"models.name": ladder, "models.rungs": rungs, "laws": params["laws"], "seed": params["seed"]}
+        entry["params"] = {"params.yaml": {**used, **more}}
         return name, entry | {"outs": [_entry(root, path) for path in outs]}
 
     yield stage("items", [], ["data/items"])
@@ -78,7 +79,7 @@ def _stages(root: Path, params: dict[str, Any]) -> Iterator[tuple[str, dict[str,
     forecasts = [f"{results}/forecasts.csv", f"{results}/bands.csv", f"{results}/gate/holdout.json"]
     yield stage(f"forecast@{ladder}", [f"{results}/fits.json", seen[0]], forecasts)
     validated = [f"{results}/{name}" for name in ("validation.csv", "metrics.json", "surprises.csv")]
-    yield stage(f"validate@{ladder}", [*seen, forecasts[0], f"scores/{ladder}/holdout"], validated)
+    yield stage(f"validate@{ladder}", ["data/items", *seen, forecasts[0], f"scores/{ladder}/holdout"], validated)
     drawn = [f"{results}/figures", f"{results}/provenance.json"]
     yield stage(f"report@{ladder}", [*seen, *forecasts[:2], *validated, f"scores/{ladder}/fit"], drawn)
 
