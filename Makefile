@@ -14,8 +14,10 @@ help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
 
 repro: $(READY) ## install what is missing, then run the experiment: tasks, ladder, forecast, check, report
+	test ! -e dvc.lock || tasklaws repair-lock
 	dvc repro
 	tasklaws track
+	@tasklaws repair-lock >/dev/null && tasklaws index >/dev/null
 	@echo "The report: reports/index.html    The runs: make ui"
 
 ui: $(READY) ## show all runs in a browser: make ui, or make ui PORT=5001

@@ -64,7 +64,10 @@ class Fault:
 
 
 class Hub(ThreadingHTTPServer):
-    """Serves `repos` (repository, revision name, Revision); `asked` lists the requests as "METHOD path"."""
+    """Serves `repos` (repository, revision name, Revision); `asked` lists the requests as "METHOD path".
+
+    `altered` makes another JSON answer of the one for a path, and `headers` go into every answer.
+    """
 
     daemon_threads = True
 
@@ -73,6 +76,8 @@ class Hub(ThreadingHTTPServer):
         self.repos = repos
         self.faults: list[Fault] = []
         self.asked: list[str] = []
+        self.altered: Callable[[str, Any], Any] = lambda path, answer: answer
+        self.headers: dict[str, str] = {}
 
     @property
     def endpoint(self) -> str:
@@ -150,7 +155,11 @@ class Handler(BaseHTTPRequestHandler):
                 "oid": git_sha1(content),
             }
             if name.endswith(LARGE):
-                entry["lfs"] = {"oid": sha256(content), "size": len(content), "pointerSize": 134}
+                pointer = (
+                    f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256(content)}\nsize {len(content)}\n"
+                )
+                entry["oid"] = git_sha1(pointer.encode())
+                entry["lfs"] = {"oid": sha256(content), "size": len(content), "pointerSize": len(pointer)}
             entries.append(entry)
         self.json(entries)
 
@@ -201,7 +210,7 @@ class Handler(BaseHTTPRequestHandler):
         return True
 
     def json(self, value: Any) -> None:
-        body = json.dumps(value).encode()
+        body = json.dumps(self.server.altered(self.path, value)).encode()
         self.reply(HTTPStatus.OK, {"Content-Type": "application/json"}, body, body)
 
     def fail(self, status: HTTPStatus, code: str, message: str, commit: str = "") -> None:
@@ -212,7 +221,7 @@ class Handler(BaseHTTPRequestHandler):
     def reply(self, status: HTTPStatus, headers: dict[str, str], content: bytes, sent: bytes = b"") -> None:
         """A head that announces `content`; the body, if any, is `sent`."""
         self.send_response(status)
-        for name, value in headers.items():
+        for name, value in (headers | self.server.headers).items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

@@ -21,7 +21,7 @@ from tasklaws.core.workers import run_each
 
 GROUP = typer.main.get_command(cli.app)
 COMMANDS = sorted(GROUP.commands)
-ANSWERING = [name for name in COMMANDS if name not in ("compose", "custom-tasks", "new-family", "ui")]
+ANSWERING = [name for name in COMMANDS if name not in ("compose", "custom-tasks", "index", "new-family", "ui")]
 POINTS = str(POINTS_CSV)
 MAIN = [sys.executable, "-c", "from tasklaws.cli import main; main()"]
 
@@ -174,7 +174,7 @@ READING = {
     "plan": "--params 1.82 482 2085 0.348 0.366 --flops 1e21",
     "sandbox": "program.py",
 }
-OF_THE_PIPELINE = {"compose", "custom-tasks", "ls", "new-family", "track", "ui"}
+OF_THE_PIPELINE = {"compose", "custom-tasks", "index", "ls", "new-family", "repair-lock", "track", "ui", "verify"}
 
 
 @pytest.fixture(scope="module")

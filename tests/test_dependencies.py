@@ -47,7 +47,8 @@ FILES = {
     f"{PACKAGE}/core/files.py": "",
     f"{PACKAGE}/core/unused.py": "",
 }
-OF_TRAIN = [f"{PACKAGE}/small/__init__.py", f"{PACKAGE}/small/first.py"]
+OF_ALL = f"{PACKAGE}/__init__.py"
+OF_TRAIN = [OF_ALL, f"{PACKAGE}/small/__init__.py", f"{PACKAGE}/small/first.py"]
 
 
 def write_tree(root: Path, **changed: str) -> Path:
@@ -75,9 +76,17 @@ def test_training_lists_no_file_that_it_does_not_execute_and_none_about_families
     needed = dependencies.needed("model")
     for entry in dependencies.entries(needed):
         path = dependencies.ROOT / entry
-        if path.name != "core":
+        if path.name != "core" and entry != OF_ALL:
             assert path in needed or set(path.rglob("*.py")) <= needed, entry
             assert path.relative_to(dependencies.ROOT / PACKAGE).parts[0] == "ladder", entry
+
+
+def test_every_stage_hashes_the_file_that_every_import_executes_and_that_file_lists_no_verb():
+    """It is executed before any other of ours; were the verbs named there, a new one would train every model again."""
+    text = (dependencies.ROOT / "dvc.yaml").read_text()
+    stages = yaml.safe_load(text)["stages"]
+    assert [stage for stage in stages if OF_ALL not in dependencies.listed(stage, text)] == []
+    assert "effective_number" not in (dependencies.ROOT / OF_ALL).read_text()
 
 
 def test_asking_lists_what_loads_the_items_and_not_what_scores_them():
@@ -114,12 +123,12 @@ def test_an_import_for_types_alone_is_left_out(tmp_path, condition):
     root = write_tree(
         tmp_path, train=f"if {condition}:\n    import tasklaws.alone\nelse:\n    import tasklaws.core.files"
     )
-    assert of_train(root) == [f"{PACKAGE}/core"]
+    assert of_train(root) == [OF_ALL, f"{PACKAGE}/core"]
 
 
 def test_a_package_is_one_entry_if_executed_whole_or_with_data_or_named_in_the_tool(tmp_path):
     root = write_tree(tmp_path, train="import tasklaws.small.first, tasklaws.small.second, tasklaws.page.write\n")
-    assert of_train(root) == [f"{PACKAGE}/page", f"{PACKAGE}/small"]
+    assert of_train(root) == [OF_ALL, f"{PACKAGE}/page", f"{PACKAGE}/small"]
 
 
 def test_a_package_that_imports_its_files_by_name_is_executed_whole_where_something_of_it_is_imported(tmp_path):
@@ -129,10 +138,12 @@ def test_a_package_that_imports_its_files_by_name_is_executed_whole_where_someth
     (tmp_path / by_name / "hidden.py").write_text("import tasklaws.alone")
     (tmp_path / by_name / "plain.py").write_text("")
     assert of_train(write_tree(tmp_path, train="from tasklaws.by_name import build")) == [
+        OF_ALL,
         f"{PACKAGE}/alone.py",
         by_name,
     ]
     assert of_train(write_tree(tmp_path, train="from tasklaws.by_name import plain")) == [
+        OF_ALL,
         f"{by_name}/__init__.py",
         f"{by_name}/plain.py",
     ]

@@ -1,7 +1,10 @@
-"""A foreseen failure is one line and status 1; any other stays a traceback."""
+"""A failure is one line and status 1; one that nobody foresaw is a traceback where that is asked for."""
 
 import errno
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -56,10 +59,35 @@ def test_a_foreseen_failure_is_one_line_and_status_1(error, line, capsys):
     assert said.out == ""
 
 
-@pytest.mark.parametrize("error", [ValueError("a bug"), ZeroDivisionError(), BrokenPipeError()])
-def test_a_bug_keeps_its_traceback(error):
+@pytest.mark.parametrize(
+    "error", [ValueError("a bug"), ZeroDivisionError(), BrokenPipeError(), RecursionError(), MemoryError()]
+)
+def test_what_nobody_foresaw_is_one_line_and_a_traceback_where_that_is_asked_for(error, capsys, monkeypatch):
     with pytest.raises(type(error)):
         run(raising(error))
+    monkeypatch.delenv("TASKLAWS_TRACEBACK")
+    with pytest.raises(SystemExit) as exit_:
+        run(raising(error))
+    assert exit_.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: unforeseen {type(error).__name__} at ")
+    assert said.count("\n") == 1
+
+
+def test_a_message_of_any_length_is_one_line_that_ends(capsys):
+    with pytest.raises(SystemExit):
+        run(raising(TasklawsError("x\n" * 100_000)))
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert len(said) < 2100
+
+
+@pytest.mark.parametrize("variables", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+def test_a_stdout_of_ascii_gets_codes_for_other_letters(variables):
+    code = "from tasklaws.core.errors import run; run(lambda: print('\\xb5 \\u2013 \\udcff'))"
+    environment = {**os.environ, "PYTHONCOERCECLOCALE": "0", **variables}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+    assert done.stdout == b"\\xb5 \\u2013 \\udcff\n"
 
 
 def test_success_is_silent(capsys):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import time
@@ -12,13 +14,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clone import Clone, asked
+from clone import ROOT, Clone, asked
 
 pytestmark = [pytest.mark.slow, pytest.mark.pipeline]
 
 
 def goes_from_nothing_to_the_report(clone: Clone, order: list[str]) -> None:
-    page = (clone.path / "reports/index.html").read_text()
+    page = (clone.path / "reports/nano_mini/index.html").read_text()
     assert "nano_mini" in page
     assert "sha256_power" in page
     results = clone.path / "results/nano_mini"
@@ -51,11 +53,19 @@ def test_a_second_repro_does_nothing(clone: Clone) -> None:
     assert (clone.path / "dvc.lock").read_bytes() == before
 
 
-def test_metrics_and_plots_show(clone: Clone) -> None:
-    assert "metrics.json" in clone.run("dvc", "metrics", "show")
-    clone.run("dvc", "plots", "show", "-o", "shown")
-    page = (clone.path / "shown/index.html").read_text()
+def test_metrics_and_plots_show_with_titles_and_leave_nothing_behind(clone: Clone) -> None:
+    numbers = json.loads((clone.path / "results/headline.json").read_text())
+    shown = clone.run("dvc", "metrics", "show")
+    assert set(numbers) <= set(shown.split())
+    assert len(shown.splitlines()) == 2
+    said = clone.run("dvc", "plots", "show")
+    page = (clone.path / "dvc_plots/index.html").read_text()
+    plots = [json.loads(spec) for spec in re.findall(r"var spec = (\{.*?\});\n", page)]
+    assert [plot["title"][:3] for plot in plots] == ["1. ", "2. "]
     assert '"type": "log"' in page or '"type":"log"' in page
+    assert page.count("<img src=") == len(list((clone.path / "results/nano_mini/figures").iterdir()))
+    assert not any(word in shown + said for word in ("WARNING", "failed"))
+    assert clone.run("git", "status", "--porcelain") == ""
 
 
 def test_a_laws_setting_asks_no_model_again(clone: Clone) -> None:
@@ -160,16 +170,23 @@ def runs(root: Path, stage: str) -> bool:
     return False
 
 
-def test_a_clone_that_pulled_the_cache_rebuilds_the_same_runs(clone: Clone, tmp_path: Path) -> None:
+def test_a_clone_that_pulled_from_a_folder_has_every_curve_and_run_and_asks_no_model(
+    clone: Clone, tmp_path: Path
+) -> None:
     clone.run("git", "clone", "-q", ".", str(tmp_path / "other"))
     other = Clone(tmp_path / "other")
     for each, move in ((clone, "push"), (other, "pull")):
         each.run("dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
-        each.run("dvc", move)
+        assert "WARNING" not in each.run("dvc", move)
     other.run("tasklaws", "track")
     assert (other.path / "mlflow.db").exists()
+    assert other.ran("dvc", "repro") == ["report@nano_mini"]
+    assert 'href="nano_mini/index.html"' in (other.path / "reports/index.html").read_text()
+    for files in ("reports/nano_mini/*", "results/nano_mini/figures/*", "responses/nano_mini/*"):
+        there, here = ([path.relative_to(each.path) for path in each.path.glob(files)] for each in (clone, other))
+        assert sorted(there) == sorted(here) != []
     assert other.ran("dvc", "repro") == []
-    other.run("git", "diff", "--exit-code")
+    assert other.run("git", "status", "--porcelain") == ""
 
 
 RUNG = (
@@ -198,12 +215,16 @@ OTHER = [
 @pytest.mark.heavy
 def test_an_experiment_switches_ladders_runs_its_overlap_sets_and_goes_back(clone: Clone) -> None:
     """`dvc exp run -S` recomposes and runs, `dvc exp show` lists it, going back runs nothing again."""
-    page = (clone.path / "reports/index.html").read_bytes()
+    page = (clone.path / "reports/nano_mini/index.html").read_bytes()
+    figures = [path.relative_to(clone.path) for path in clone.path.glob("results/nano_mini/figures/*")]
+    numbers = json.loads((clone.path / "results/headline.json").read_text())
     said = clone.run("dvc", "exp", "run", "-n", "four", *(word for setting in OTHER for word in ("-S", setting)))
     ran = [line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage '")]
     assert [stage for stage in ran if stage.startswith("model@")] == ["model@mini-2k"]
     assert ran.index("forecast@nano_four") < ran.index("overlap_score@mini-21k"), "no outcome before its forecast"
-    other = unescape((clone.path / "reports/index.html").read_text())
+    other = unescape((clone.path / "reports/nano_four/index.html").read_text())
+    entry = (clone.path / "reports/index.html").read_text()
+    assert all(f'href="{name}/index.html"' in entry for name in ("nano_mini", "nano_four"))
     results = clone.path / "results/nano_four"
     assert all(
         (results / f"figures/overlap-{name}.svg").exists() for name in ("forecast", "theory", "coverage", "zipf")
@@ -211,7 +232,16 @@ def test_an_experiment_switches_ladders_runs_its_overlap_sets_and_goes_back(clon
     for file in ("summary", "zipf"):
         for sentence in json.loads((results / f"overlap/{file}.json").read_text())["sentences"]:
             assert sentence in other
-    assert "four" in clone.run("dvc", "exp", "show", "--csv")
+    clone.env["COLUMNS"] = "140"
+    compare = re.search("^dvc exp show (.*?)   #", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert compare
+    shown = clone.run("dvc", "exp", "show", "--no-pager", *shlex.split(compare[1]))
+    assert all(word in shown for word in ("nano_mini", "nano_four", "[four]", *numbers))
+    assert max(map(len, shown.splitlines())) <= 140
+    assert "…" not in shown
+    assert "mae_repeat" in clone.run("dvc", "metrics", "diff", "HEAD")
+    for file in ("reports/nano_mini/index.html", *figures):
+        assert (clone.path / file).exists(), "the other ladder's pages and figures stay"
     assert clone.ran("dvc", "exp", "run", "-S", "models=nano_mini") == []
-    assert (clone.path / "reports/index.html").read_bytes() == page
+    assert (clone.path / "reports/nano_mini/index.html").read_bytes() == page
     clone.run("git", "diff", "--exit-code", "params.yaml", "results/nano_mini")

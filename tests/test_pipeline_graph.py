@@ -78,7 +78,7 @@ def test_no_holdout_comes_before_the_forecast(graph):
         assert not [name for name in above if name.startswith(("overlap", "zipf"))]
         for rung in graph.rungs("holdout"):
             assert not {f"{kind}@{rung}" for kind in ("model", "respond", "score")} & above
-        assert not {"observe@holdout", "validate", "orders", "report", "track"} & above
+        assert not {"observe@holdout", "validate", "headline", "orders", "report", "track"} & above
         for name in {stage} | above:
             for path in graph.inputs(name):
                 assert "holdout" not in path
@@ -113,8 +113,8 @@ def test_a_rung_is_trained_and_asked_without_the_others(graph):
 
 
 def test_everything_comes_before_the_report_and_the_runs(graph):
-    assert set(graph.stages) - graph.above("report") == {"report", "track"}
-    assert set(graph.stages) - graph.above("track") == {"track"}
+    assert set(graph.stages) - graph.above("report") == {"headline", "report", "track"}
+    assert set(graph.stages) - graph.above("track") == {"headline", "track"}
 
 
 def test_there_are_few_enough_stages(graph):

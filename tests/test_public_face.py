@@ -19,6 +19,7 @@ import pytest
 import tasklaws as tl
 from shared_data import ROOT
 from tasklaws.core.result import Result
+from tasklaws.verbs import MODULES
 
 VERBS = ["backtest", "compare", "decision_accuracy", "design", "effective_number", "fit", "forecast", "isoflop"]
 VERBS += ["plan", "predict_items", "read_points", "signal_to_noise", "solve_rates"]
@@ -35,7 +36,7 @@ def test_every_name_is_there_and_typed() -> None:
     typed = {
         alias.name: str(node.module) for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
-    assert typed == {name: f"tasklaws.{module}" for name, module in tl._MODULES.items()}
+    assert typed == {name: f"tasklaws.{module}" for name, module in MODULES.items()}
     assert set(VERBS) < set(dir(tl))
     for name in tl.__all__:
         assert getattr(tl, name).__module__.startswith("tasklaws.")
@@ -46,7 +47,7 @@ def test_every_name_is_there_and_typed() -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_says_what_it_takes_and_its_example_runs(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    module: ModuleType = importlib.import_module(f"tasklaws.{tl._MODULES[verb]}")
+    module: ModuleType = importlib.import_module(f"tasklaws.{MODULES[verb]}")
     function = getattr(module, verb)  # tl.forecast itself is the package of that name, which can be called
     assert callable(getattr(tl, verb))
     assert "TasklawsError" in function.__doc__

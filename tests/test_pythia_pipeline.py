@@ -35,8 +35,15 @@ def test_from_fetch_to_report(hub: "Hub", tmp_path: Path, rungs: list[str]) -> N
     settings = ["models=pythia_ladder", *FEW, *left_out, *final_only]
     said = clone.run("dvc", "exp", "run", *(word for setting in settings for word in ("-S", setting)))
     assert said.count("Running stage 'model@pythia-") == len(rungs)
-    page = (clone.path / "reports/index.html").read_text()
+    page = (clone.path / "reports/pythia_ladder/index.html").read_text()
     assert all(rung in page for rung in rungs)
+    for rung in rungs:
+        served = hub.repos[LADDER[rung]["source"]["repo"]]["step143000"].commit
+        for target in (f"gauss_sum_python@{rung}", f"results/pythia_ladder/observations_{LADDER[rung]['role']}.csv"):
+            found = clone.run("tasklaws", "trace", target, "--json")
+            assert f'"commit": "{served}"' in found
+            assert '"as_scored": false' not in found
+            assert "DIFFERS" not in found
     # Offline afterwards: with the hub gone, another setting needs no fetch, and a new fetch is served from the cache.
     offline = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "1"}
     clone.env.update(offline)

@@ -52,7 +52,7 @@ def test_every_command_of_the_readme_runs(clone: Clone) -> None:
         if clean not in run:
             clone.run(*shlex.split(clean))
             run.append(clean)
-    assert "dvc exp show" in run
+    assert any(command.startswith("dvc exp show") for command in run)
     assert any(command.startswith("lm_eval") for command in run)
     assert any(command.startswith("tasklaws sandbox") for command in run)
 

@@ -96,6 +96,7 @@ def _imported(file: Path, functions: bool, source: Path) -> list[tuple[Path, boo
 def _module(module: str, name: str | None, importer: Path, source: Path) -> Iterator[tuple[Path, bool]]:
     """The files that `import module`, or `from module import name`, executes; none if the module is not in `source`."""
     parts = module.split(".")
+    asked = len(parts)  # where a `name` is looked up, first by __getattr__
     if name is not None and _file(source.joinpath(*parts, name)):
         parts.append(name)
     for end in range(1, len(parts) + 1):
@@ -103,14 +104,13 @@ def _module(module: str, name: str | None, importer: Path, source: Path) -> Iter
         if file is None:
             continue
         last = end == len(parts)
-        if last and any(
-            isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in _parsed(file).body
-        ):
+        by_name = any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in _parsed(file).body)
+        if last and by_name:
             raise DependencyError(
                 f"{importer}: {name or 'what it uses'} of {module} is imported only when asked for, by __getattr__: "
                 "import the module that defines it"
             )
-        yield file, last
+        yield file, last or (end == asked and by_name)
 
 
 def _file(path: Path) -> Path | None:
@@ -143,7 +143,7 @@ def entries(files: set[Path], root: Path = ROOT) -> list[str]:
     source = root / "src"
     found = set()
     for file in files:
-        if file.is_relative_to(source) and file != source / "tasklaws/__init__.py":
+        if file.is_relative_to(source):
             packages = list(file.relative_to(source).parents)[-3::-1]  # the outermost first, less src/ and src/tasklaws
             whole = (package for package in packages if _is_one_entry(source / package, files))
             found.add((source / next(whole, file.relative_to(source))).relative_to(root).as_posix())

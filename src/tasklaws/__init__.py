@@ -1,73 +1,21 @@
-"""Task-based scaling laws: predict which tasks the next model can do, then check.
+"""Task-based scaling laws: predict which tasks the next model can do, then check; `help("tasklaws.verbs")` shows how.
 
-    import tasklaws as tl
-
-    table = tl.read_points("results.csv")            # a tidy DataFrame, checked
-    fit = tl.fit(table, "chinchilla")                # .params .interval .status .predict()
-    test = tl.backtest(table, rolling=1)             # .forecasts .methods
-    next = tl.forecast(table, {"n_params": 7e9})     # .forecasts .methods
-    best = tl.design(table, {"n_params": 7e9, "n_tokens": 2e12})  # .table .tasks
-    plan = tl.plan(fit, flops=1e21)                  # .n_params .n_tokens .loss
-    which = tl.compare(item_scores, ("A", "B"))      # .difference .low .high .p_value
-    soon = tl.decision_accuracy(table)               # .tasks .pooled
-    clear = tl.signal_to_noise(table)                # .table
-    n_eff = tl.effective_number(scores)              # .value .low .high
-    items = tl.predict_items(item_scores, last=6)    # .predictions .difficulties
-    rates = tl.solve_rates(attempts)                 # .items .groups
-
-Each result has `summary()`, `to_dict()` and `plot(ax=None)`. What cannot be raises TasklawsError. docs/tour.md shows it
-all at work. A verb's module is imported when the verb is first named, so that `import tasklaws` costs nothing: SciPy,
-matplotlib and the pipeline's libraries take seconds.
+Every stage executes this file and depends on it, so that a change here trains every model again: what may change stands
+in verbs.py, which no stage executes.
 """
 
-import importlib
 from typing import Any
-
-# What is named here is typed in __init__.pyi: an import statement, even for type checkers alone, would count as one
-# to whatever reads this file's imports, and every stage of the pipeline would depend on every verb.
-_MODULES = {
-    "Backtest": "forecast.backtest",
-    "Comparison": "decisions.compare",
-    "DecisionAccuracy": "decisions.recipes",
-    "Design": "forecast.design",
-    "EffectiveNumber": "overlap.observed",
-    "Fit": "laws.result",
-    "Forecasted": "forecast.ahead",
-    "Isoflop": "laws.isoflop",
-    "ItemPredictions": "items.predictions",
-    "Plan": "laws.planning",
-    "Ranking": "decisions.compare",
-    "SignalToNoise": "decisions.recipes",
-    "SolveRates": "humans.estimates",
-    "Surface": "laws.planning",
-    "Target": "core.settings",
-    "TasklawsError": "core.errors",
-    "backtest": "forecast.backtest",
-    "compare": "decisions.compare",
-    "decision_accuracy": "decisions.recipes",
-    "design": "forecast.design",
-    "effective_number": "overlap.observed",
-    "fit": "laws.fitting",
-    "forecast": "forecast.ahead",
-    "isoflop": "laws.isoflop",
-    "plan": "laws.planning",
-    "predict_items": "items.predictions",
-    "read_points": "points",
-    "signal_to_noise": "decisions.recipes",
-    "solve_rates": "humans.estimates",
-}
-__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
+    if name.startswith("_") and name not in ("__all__", "__version__"):  # as importing asks of any package
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from tasklaws.verbs import named
 
-        return version("tasklaws")
-    if name not in _MODULES:
-        raise AttributeError(f"module 'tasklaws' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"tasklaws.{_MODULES[name]}"), name)
+    return named(name)
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    from tasklaws.verbs import named
+
+    return [*named("__all__"), "__version__"]

@@ -240,7 +240,9 @@ def plan_model(
 def backtest_table(
     table: Annotated[Path, _positional("TABLE", "CSV of results: ladder, model, sizes, task, metric, value ...")],
     out: Out = None,
-    fit: Annotated[str | None, _option("Rows to learn from, a pandas query over the columns.", "QUERY")] = None,
+    fit: Annotated[
+        str | None, _option("Rows to learn from, a query over the columns (docs/tables.md).", "QUERY")
+    ] = None,
     holdout: Annotated[str | None, _option("Rows to forecast.", "QUERY")] = None,
     rolling: Annotated[int | None, _option("Instead: from each origin, forecast the next K models.", "K")] = None,
     min_rungs: Annotated[int, _option("Models known at the first origin.", "M")] = 4,
@@ -266,7 +268,7 @@ def backtest_table(
     from tasklaws.forecast import figures
     from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
 
-    read = reading(tl.read_points, table, layout, units, direction)
+    read = reading(tl.read_points, table, layout, units, direction, planned=True)
     found = tl.backtest(
         read,
         rolling=rolling,
@@ -316,7 +318,7 @@ def design_ladder(
     from tasklaws.tables import DESIGN, DESIGN_TASKS
 
     sizes = parse_sizes(target)
-    read = reading(tl.read_points, table, layout, units, direction)
+    read = reading(tl.read_points, table, layout, units, direction, planned=True)
     found = tl.design(
         read,
         sizes,
@@ -350,8 +352,8 @@ def forecast_table(
     at: Annotated[
         list[str] | None,
         _option(
-            "A model that nobody ran: n_params, n_tokens, train_flops, date, step or loss, perhaps model (its name) "
-            "and ladder; or a CSV with a row a model. May be repeated.",
+            "A model that nobody ran: n_params, n_tokens, train_flops, date, step or loss, perhaps model (its name), "
+            "maker and ladder; or a CSV with a row a model. May be repeated.",
             "KEY=VALUE,...",
         ),
     ] = None,
@@ -500,7 +502,7 @@ def decide_between_recipes(
         Path, _positional("TABLE", "CSV of results: recipe (or ladder), model, n_params, task, metric, value ...")
     ],
     small: Annotated[
-        str | None, _option("Small models, a pandas query over the columns (default: every size).", "QUERY")
+        str | None, _option("Small models, a query over the columns (default: every size).", "QUERY")
     ] = None,
     large: Annotated[str | None, _option("Large models (default: the largest size).", "QUERY")] = None,
     metric: Annotated[str | None, _option("One metric (default: each by itself).")] = None,
@@ -517,7 +519,7 @@ def decide_between_recipes(
     from tasklaws.tables import DECISION_ACCURACY, POOLED_DECISIONS, SIGNAL_TO_NOISE
 
     try:
-        read = tl.read_points(table)
+        read = tl.read_points(table, planned=True)
     except TasklawsError as error:
         if "--" not in str(error):
             raise
@@ -695,9 +697,10 @@ def run_sandboxed(
 
     Prints what became of it; a program that fails is an outcome too, so that the exit status is 0.
     """
-    from tasklaws.sandbox.runner import run
+    from tasklaws.sandbox.runner import MAX_PROGRAM_BYTES, run
 
-    outcome = run(file.read_bytes().decode("utf-8", "surrogateescape"), fuel)
+    with file.open("rb") as program:  # of a file that does not end no more than is refused
+        outcome = run(program.read(MAX_PROGRAM_BYTES + 1).decode("utf-8", "surrogateescape"), fuel)
     error = [f"error   {outcome.error}"] if outcome.error else []
     lines = [f"status  {outcome.status}", f"fuel    {outcome.fuel}", *error, "stdout"]
     answer(outcome.to_dict(), "\n".join([*lines, outcome.stdout.removesuffix("\n")]), json_)
@@ -775,6 +778,65 @@ def serve_runs(
     with suppress(KeyboardInterrupt), serving(Path(), chosen) as server:
         print(*(f"{ladder}: {page}" for ladder, page in pages.items()), "Stop it with Ctrl-C.", sep="\n", flush=True)
         server.wait()
+
+
+@command("repair-lock", "tasklaws repair-lock")
+def repair_the_lock(json_: Json = False) -> None:
+    """Put back into dvc.lock what a kill while DVC wrote it has cut off."""
+    from tasklaws.provenance.lock import repair_lock
+
+    mended = repair_lock()
+    lines = [f"dvc.lock: put back {name}" for name in mended.put_back]
+    lines += [
+        f"dvc.lock: {name} was cut off and no copy has it: `dvc repro` makes it again" for name in mended.left_out
+    ]
+    value = {"put_back": mended.put_back, "left_out": mended.left_out}
+    answer(value, "\n".join(lines) or "dvc.lock lacks nothing that its copies or git have", json_)
+
+
+@command("index", "tasklaws index")
+def write_index_of_pages() -> None:
+    """Write reports/index.html, which leads to the pages of every ladder."""
+    from tasklaws.report.entry import write_entry
+
+    path, ladders = write_entry(Path())
+    print(f"wrote {path}: {', '.join(ladders) or 'no ladder has a page, run `dvc repro`'}")
+
+
+@command("trace", "tasklaws trace gauss_sum_python@nano-107k")
+def trace_back(
+    target: Annotated[
+        str,
+        _positional(
+            "TARGET",
+            "A file of the pipeline, FILE.csv:LINE, a figure or its digest, [METRIC:]TASK@RUNG, ITEM@RUNG, a stage, a "
+            "rung, a key of metrics.json, or an MLflow run.",
+        ),
+    ],
+    ladder: Annotated[str | None, _option("The ladder (default: that of params.yaml).", "NAME")] = None,
+    json_: Json = False,
+) -> None:
+    """Print the chain from a result back to its items, responses, weights, params and code."""
+    from tasklaws.trace.targets import trace
+
+    found = trace(target, ladder=ladder)
+    answer(found.to_dict() if json_ else None, "" if json_ else found.text(), json_)
+
+
+@command("verify", "tasklaws verify --deep")
+def verify_tree(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also make again what is cheap, and ask models a sample again.")
+    ] = False,
+    json_: Json = False,
+) -> None:
+    """Check data, models, results, code and runs against dvc.lock and git."""
+    from tasklaws.verify.verify import verify
+
+    found = verify(Path(), deep)
+    answer(found.to_dict(), found.summary(), json_)
+    if found.problems:
+        raise typer.Exit(1)
 
 
 @command("ls", "tasklaws ls laws")

@@ -38,9 +38,11 @@ class Paths:
         self.order_agreement = self.results / "orders_agreement.csv"
         self.figures = self.results / "figures"
         self.curves = self.results / "plots/curves.csv"
+        self.records = self.results / "provenance.json"
         self.tracking = self.results / "tracking.json"
         self.sharded = self.results / "sharded.csv"
         self.overlap = self.results / "overlap"
+        self.pages = root / "reports" / ladder
 
     def gate(self, role: str) -> Path:
         """What must stand before a rung of this role is scored (dvc.yaml says why)."""

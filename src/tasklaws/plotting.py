@@ -3,7 +3,9 @@
 import io
 import math
 import re
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from tasklaws.core.files import replacing, write_text
+from tasklaws.core.marks import SHOWN, mark
 from tasklaws.core.result import Result
 
 # Every colour a figure may use, by role: (on a light page, on a dark page). No two light ones are equal, so
@@ -127,11 +130,19 @@ def key_below(figure: Figure, handles: list[Any], labels: list[str]) -> None:
     figure.legend(handles, labels, loc="lower center", ncols=4, fontsize=7.5, handlelength=1.2, columnspacing=1.2)
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write the figure as SVG whose bytes depend on the figure alone: text as paths, no date, ids salted."""
+def save(figure: Figure, path: Path, digest: str | None = None) -> None:
+    """Write the figure as SVG whose bytes depend on the figure alone: text as paths, no date, ids salted.
+
+    The `digest` of its provenance record stands in its metadata, and begins in the lower right corner.
+    """
+    metadata: dict[str, str | None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    if digest is not None:
+        metadata["Description"] = mark(digest)
+        small: dict[str, Any] = {"fontsize": 5, "color": LIGHT["muted"], "ha": "right", "va": "bottom", "zorder": 10}
+        figure.text(1 - 0.03 / _WIDTH, 0.02 / figure.get_figheight(), f"provenance {digest[:SHOWN]}", **small)
     buffer = io.StringIO()
-    metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(buffer, format="svg", metadata=metadata)
+    with _boxes_for_letters():
+        figure.savefig(buffer, format="svg", metadata=metadata)
     text = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
     write_text(path, text + "\n")
 
@@ -139,12 +150,20 @@ def save(figure: Figure, path: Path) -> None:
 def save_result(result: Result, path: Path) -> None:
     """Draw a verb's result as .svg, .png or .pdf, the same bytes each time."""
     kind = path.suffix.lstrip(".").lower()
-    with matplotlib.rc_context({"svg.hashsalt": "tasklaws"}):
+    with matplotlib.rc_context({"svg.hashsalt": "tasklaws"}), _boxes_for_letters():
         figure = Figure(layout="constrained")
         result.plot(figure.subplots())
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
         with replacing(path) as file:
             figure.savefig(file, format=kind, metadata=metadata)
+
+
+@contextmanager
+def _boxes_for_letters() -> Iterator[None]:
+    """In this context a letter that the font lacks is drawn as a box without a warning for each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
 
 
 def inline(svg: str, name: str, title: str) -> str:

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.frames.csv_files import place, refuse, write_table
+from tasklaws.frames.csv_files import labelled, place, refuse, write_table
 from tasklaws.frames.user_tables import Source, open_table, shown, some, table_name
 from tasklaws.tables import ACCURACIES, LOSSES, POINTS, SIZES, direction, losses, may_be_share
 from tasklaws.tabular.gaps import fill_gaps
 from tasklaws.tabular.layouts import SCORE, Layout, lacking, tidy
-from tasklaws.tabular.names import Columns, named, normal, resolve, split_unit
+from tasklaws.tabular.names import MAKERS, Columns, named, normal, resolve, split_unit
 from tasklaws.tabular.numbers import as_numbers, truths
 from tasklaws.tabular.reading import read_known_cells
 from tasklaws.tabular.units import in_units
@@ -23,7 +23,8 @@ _RARE = ["n_eff", "loss", "weight"]  # numbers that few tables have: absent, the
 _READ_AS_NUMBERS = [*POINTS.numbers, *_RARE]
 _NAMED = [*POINTS.columns, "n_eff", "weight", "seed", "date", "higher_is_better", "n_params_total"]
 RESULT = ["model", "task", "metric", "value"]
-_OF_PLANNED = [*SIZES, "step", "loss", "date", "date_margin"]  # what places a model that nobody ran
+_OF_PLANNED = [*SIZES, "step", "loss", "date", "date_margin", *MAKERS]  # what places a model that nobody ran
+_LARGEST = 1e100  # whose square is still a number
 _MOST_STDERR = 0.5 + 1e-9  # of two right-or-wrong items, one right
 Directions = Mapping[str, str]
 
@@ -44,10 +45,10 @@ def read_points(
     a metric) state what the file does not. Unknown `train_flops` (FLOPs) are 6 N D, and `n_tokens` C / (6 N), where
     the others are known (Kaplan et al. 2020, arXiv 2001.08361, section 2.1). An untrained checkpoint has zero tokens
     and FLOPs. With `planned`, a model all of whose values are empty is one that nobody ran: it has one row, behind all
-    others, with what places it and no value; without, an empty value raises. Returned in the order of the file:
-    POINTS.columns (numbers as floats, unknown as NaN), then any others as they are; rows numbered
-    from 0; `attrs["notes"]` has a line on all that was not read as it stands. A row that cannot be so raises
-    TasklawsError with its line and value.
+    others, with what places it and no value, and `attrs["planned"]` where it stands; without, an empty value raises.
+    Returned in the order of the file: POINTS.columns (numbers as floats, unknown as NaN), then any others as they are;
+    rows numbered from 0; `attrs["notes"]` has a line on all that was not read as it stands. A row that cannot be so
+    raises TasklawsError with its line and value.
 
     >>> table = read_points("results/nano_ladder/points.csv")
     >>> list(table)[:5], sorted(table["metric"].unique())[:2]
@@ -65,7 +66,7 @@ def read_points(
     names = f": known names are {named(['n_params', 'train_flops', 'date'])}" if bare.all() else ""
     refuse(table["n_params"], bare, f"a row needs n_params, or train_flops (or a date){names}")
     check(table, RESULT, POINTS.keys)
-    _refuse_two_sizes(table)
+    refuse_two_sizes(table)
     spread = table.groupby(["ladder", "task", "metric"])["chance"].agg(["min", "max"])
     several = spread[spread["max"] > spread["min"]]
     if len(several):
@@ -77,6 +78,8 @@ def read_points(
     if len(wanted):
         notes.append(f"{path}: planned, as no row has a value: {some(wanted['model'], text=str)}")
         table = pd.concat([table, wanted])
+        pairs = zip(wanted["ladder"], wanted["model"], strict=True)
+        table.attrs["planned"] = dict(zip(pairs, labelled(wanted).index, strict=True))
     return _noted(table.reset_index(drop=True), notes)
 
 
@@ -101,8 +104,18 @@ def read_curves(
 
 def _without_values(table: pd.DataFrame) -> pd.Series:
     """The rows of models none of whose rows has a value."""
-    known = table["value"].notna().groupby([table["ladder"], table["model"]]).transform("any")
+    keys = [table[key] for key in ("ladder", "model") if key in table]
+    known = table["value"].notna().groupby(keys).transform("any")
     return table["model"].notna() & ~known.fillna(False).astype(bool)
+
+
+def without_planned(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The table of known models, and a line on the planned ones that are left out."""
+    if not table["value"].isna().any():
+        return table, []
+    planned = _without_values(table)
+    names = table.loc[planned, "model"].unique()
+    return table[~planned], [f"left out {some(names, 3, str)}: planned, as no row has a value"] if len(names) else []
 
 
 def _planned_models(rows: pd.DataFrame) -> pd.DataFrame:
@@ -269,7 +282,7 @@ def unplaced(table: pd.DataFrame) -> pd.Series:
     return without_size & table["date"].isna() if "date" in table else without_size
 
 
-def _refuse_two_sizes(table: pd.DataFrame) -> None:
+def refuse_two_sizes(table: pd.DataFrame) -> None:
     """Raise TasklawsError where a model has two sizes."""
     sizes = table[["ladder", "model", "n_params"]].drop_duplicates().dropna()
     twice = sizes.duplicated(["ladder", "model"])
@@ -310,6 +323,7 @@ def _rules(table: pd.DataFrame, any_value: bool) -> Iterator[tuple[str, pd.Serie
     """What no row may be: the column, where it is so, and the remedy."""
     for column in map(str, table.select_dtypes("float")):
         yield column, table[column].isin([np.inf, -np.inf]), "give a finite number, or leave it empty if unknown"
+        yield column, table[column].abs() > _LARGEST, f"give a number below {_LARGEST:g}, or leave it empty if unknown"
     yield "n_params", table["n_params"] <= 0, "a model's size is positive; leave it empty if unknown"
     for column in ("n_tokens", "train_flops", "step"):
         yield column, table[column] < 0, "give 0 (untrained) or more, or leave it empty if unknown"

@@ -14,6 +14,7 @@ from made_up import draw, panel, rises
 from tasklaws import cli
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json
+from tasklaws.forecast.ahead import forecast
 from tasklaws.forecast.axis_tables import MOST_CHECKPOINTS, checkpoint_name, spaced
 from tasklaws.forecast.backtest import backtest
 from tasklaws.forecast.panel import build_panels
@@ -139,6 +140,15 @@ def test_no_known_model_may_be_later_than_a_wanted_one(dates):
     for number, count in enumerate(found.earlier):
         assert (found.latest[:count] < first[number]).all()
         assert (found.latest[count:] >= first[number]).all()
+
+
+def test_far_beyond_all_tests_intervals_go_on_widening_until_nothing_is_known(tmp_path):
+    releases([str(np.datetime64("2022-01-10") + 70 * place) for place in range(12)]).to_csv(tmp_path / "table.csv")
+    found = forecast(read_points(tmp_path / "table.csv"), [{"date": year} for year in ("2026", "2030", "2045", "2099")])
+    width = (found.forecasts["upper"] - found.forecasts["lower"]).groupby(found.forecasts["model"]).min()
+    assert (width.diff().dropna() > 0).all() or width.iloc[-1] > 0.99
+    assert width.iloc[-1] > 0.95
+    assert (found.forecasts.loc[found.forecasts["model"] == "2099", "headline"] == "not forecastable").all()
 
 
 def test_dates_and_their_margins():

@@ -1,14 +1,16 @@
 """Widths of forecasts: by task, by ladder, by other ladders; and what first forecasts of a small table are worth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_up import draw, panel, rises, table
-from scipy.stats import norm
+from scipy.stats import betabinom, norm
 
 from tasklaws.forecast import priors
 from tasklaws.forecast.backtest import backtest, rolling_backtest
 from tasklaws.forecast.calibration import Test as EarlierTest
-from tasklaws.forecast.calibration import drift, features, ladder_scale, predictive, task_scale
+from tasklaws.forecast.calibration import drift, features, ladder_scale, least_width, predictive, task_scale
 from tasklaws.forecast.combine import History, forecast
 from tasklaws.stats.gaussian_process import KERNELS, pool
 from tasklaws.stats.links import ARCSINE, LOG, LOGIT
@@ -48,6 +50,34 @@ def test_intervals_are_scaled_by_what_would_have_held_90_percent():
     draws = np.random.default_rng(0).normal(0, 0.2, (200, 10))
     assert ladder_scale([]) == 1
     assert ladder_scale([earlier(row) for row in draws]) == pytest.approx(2, rel=0.05)
+
+
+@pytest.mark.parametrize("n_items", [6, 50, 1000])
+@pytest.mark.parametrize("n_models", [1, 3, 6])
+def test_where_all_items_were_solved_the_next_model_may_miss_as_many_as_their_number_allows(n_items, n_models):
+    """The 5th percentile of the beta-binomial lies in the interval."""
+    known = panel([np.ones(n_models)], np.geomspace(1e7, 3e9, n_models), n_items=n_items)
+    missed = betabinom(n_items, 0.5, n_models * n_items + 0.5).ppf(0.95)
+    width = least_width(known)[0]
+    lower = predictive(ARCSINE, np.array([np.pi]), np.array([width])).interval[0][0]
+    if missed:
+        assert 1 - (missed + 1.6) / n_items < lower <= 1 - missed / n_items
+    else:
+        assert width <= 2 * np.arcsin(np.sqrt(1.6 / n_items)) / norm.isf(0.05)
+
+
+def test_no_width_is_asked_of_tasks_that_are_not_at_the_ceiling():
+    known = panel([[0.9, 0.95, 1.0], [1.0, 1.0, 0.99], [0.0, 0.0, 0.0], [np.nan, np.nan, np.nan]], SIZES[:3])
+    assert (least_width(known) > 0).tolist() == [True, False, False, False]
+    assert (least_width(replace(known, loss=True)) == 0).all()
+
+
+@pytest.mark.parametrize("n_models", [2, 5])
+def test_the_forecast_of_a_task_that_all_solved_has_that_width(n_models):
+    known = panel(np.ones((1, n_models + 1)), SIZES[: n_models + 1], n_items=6)
+    found = forecast(History(known), n_models, n_models)
+    least = least_width(known.select(np.arange(n_models)))[0]
+    assert found.width[0] > 0.999 * least > 0
 
 
 def test_a_task_that_was_far_off_before_is_forecast_wider(known):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from made_up import draw, panel, rises, table
 from scipy.special import expit
+from scipy.stats import norm
 
 from shared_data import ROOT
 from tasklaws import cli
@@ -19,6 +20,7 @@ from tasklaws.forecast.actions import Action, Standing, after, known_items_of, n
 from tasklaws.forecast.design import design
 from tasklaws.forecast.pilot import parse_sizes
 from tasklaws.forecast.reasked import reasked, sampling_covariance
+from tasklaws.stats.links import ARCSINE
 from tasklaws.tables import DESIGN, DESIGN_TASKS
 
 SIZES = np.geomspace(1e7, 1e9, 4)
@@ -157,6 +159,20 @@ def test_what_is_expected_comes_true_on_average():
         expected.append(np.mean([one.width for one in after([start] * 8, Action("rung", full.models[4]), 0)]))
         came.append(start.with_model(4, value[:, 4], np.empty(0), keep=False).width.mean())
     assert np.mean(expected) == pytest.approx(np.mean(came), rel=0.2)
+
+
+@pytest.mark.parametrize("size", [3e8, 3e9])
+def test_a_rung_is_drawn_from_what_forecasts_hold_possible(size):
+    """Errors have more of both small and large than a normal, of smaller rungs too."""
+    sizes = np.array([*SIZES, size, 1e10])
+    rng = np.random.default_rng(0)
+    value = draw(rng, rises(rng, 3, sizes), 300)
+    value[:, 4:] = np.nan
+    start = Standing.of(panel(value, sizes, n_items=300, losses=False), 4)
+    drawn = start.expects(4)
+    middle, sd = drawn.moments
+    tail = ARCSINE.inverse(middle + 3 * sd)
+    assert (drawn.exceeds(tail) > 1.5 * norm.sf(3)).all()
 
 
 @pytest.mark.parametrize("size", [3e8, 1e9, 3e9])

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_up import draw, panel
+from scipy.stats import norm
 
 from tasklaws.forecast import priors
 from tasklaws.forecast.floor import (
@@ -84,6 +85,17 @@ def test_the_interval_is_one_sided_and_the_median_stays():
     lower, median, upper = from_floor(known, floors(known), 2.0, said()).interval
     assert upper - median > 3 * (median - lower)
     assert abs(float(median[0]) - 0.25) < 0.03
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.25, 0.5])
+def test_who_leaves_rises_by_a_share_of_the_room_with_a_long_tail(chance):
+    known = panel([np.full(6, chance)], n_items=5000, chance=chance)
+    left = from_floor(known, np.array([chance]), 1.0, said(chance, 0.001), np.array([50.0, 0.0, 0.0]))
+    for spreads in (-1.0, 0.0, 1.0, 2.0, 2.5):
+        rise = 0.18 * np.exp(0.64 * spreads)  # of the room
+        above = left.exceeds(np.array([1 - (1 - chance) * np.exp(-rise)]))[0]
+        assert above == pytest.approx(norm.sf(spreads), rel=0.35, abs=0.06), spreads
+        assert above > norm.sf(spreads) / 3
 
 
 def test_a_gap_of_nothing_changes_little():

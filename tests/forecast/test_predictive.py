@@ -31,6 +31,13 @@ def test_a_mixture_is_what_draws_from_it_say():
     assert (mean[0], sd[0]) == pytest.approx((1.12, np.sqrt(0.8 * 0.05**2 + 0.2 * 0.3**2 + 0.16 * 0.6**2)))
 
 
+def test_chances_are_none_below_nothing():
+    """Weights may sum to more than 1 by rounding."""
+    weight = np.array([[0.7, 0.1, 0.1, 0.1 + 1e-15]])
+    tight = Predictive(ARCSINE, weight, np.ones((1, 4)), np.full((1, 4), 0.01))
+    assert tight.exceeds(np.array([0.9]))[0] == 0
+
+
 def test_the_density_sums_to_one_on_the_link_scale():
     places = np.linspace(0, np.pi, 4001)
     wide = Predictive(ARCSINE, *(np.repeat(part, len(places), axis=0) for part in (MIXED.weight, MIXED.mean, MIXED.sd)))

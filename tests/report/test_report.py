@@ -44,7 +44,8 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
 
 
 def page(root: Path) -> str:
-    return (root / "reports" / "index.html").read_text(encoding="utf-8")
+    (path,) = root.glob("reports/*/index.html")
+    return path.read_text(encoding="utf-8")
 
 
 class Reader(HTMLParser):
@@ -171,7 +172,7 @@ def test_what_families_are_worth_stands_on_the_page(full: tuple[Path, Settings])
     least = table.loc[(table["n_eff"] / table["n_items"]).idxmin()]
     said = f"The items of {least['family']} {least['elicitation']} hang together most: {worth(least.to_dict())}."
     assert escape(said, quote=False) in text
-    assert "results/nano_ladder/structure.csv" in text
+    assert "results/nano_ladder/structure.csv" in (root / "results/nano_ladder/provenance.json").read_text()
 
 
 def test_weights_of_a_curve_make_up_the_whole(full: tuple[Path, Settings]) -> None:
@@ -222,7 +223,8 @@ def test_two_renders_give_the_same_bytes(mini: tuple[Path, Settings], tmp_path: 
         outputs = [
             *sorted(root.glob("results/*/figures/*")),
             *root.glob("results/*/plots/*"),
-            *sorted(root.glob("reports/*.html")),
+            *sorted(root.glob("reports/*/*.html")),
+            *root.glob("results/*/provenance.json"),
         ]
         written.append({path.relative_to(root).as_posix(): path.read_bytes() for path in outputs})
     assert len(written[0]) > 10
@@ -339,6 +341,9 @@ def test_a_browser_shows_the_page(full: tuple[Path, Settings], tmp_path: Path) -
     flags += " --disable-component-update --disable-sync --hide-scrollbars --window-size=390,2400"
     command = [str(CHROMIUM), *flags.split(), f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={picture}"]
     subprocess.run(
-        [*command, (full[0] / "reports" / "index.html").as_uri()], check=True, capture_output=True, timeout=120
+        [*command, (full[0] / "reports/nano_ladder/index.html").as_uri()],
+        check=True,
+        capture_output=True,
+        timeout=120,
     )
     assert picture.stat().st_size > 50_000

@@ -52,7 +52,9 @@ def root(tmp_path):
 
 
 def said(experiment: overlap.OverlapResults) -> str:
-    page = template("overlap.html.jinja").render(experiment=experiment, ladder="made_up", panel=str, tag=str)
+    page = template("overlap.html.jinja").render(
+        experiment=experiment, ladder="made_up", panel=str, tag=str, traced=str
+    )
     return " ".join(page.split())
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tasklaws.core.marks import marked
 from tasklaws.plotting import COLOURS, house_style, inline, letters, panel, save, short
 
 
@@ -36,6 +37,18 @@ def test_a_part_of_a_page_takes_the_page_s_colours_and_letters(tmp_path: Path) -
     assert 'href="#DejaVu' in part
     assert '<title id="mine-title">A &amp; B</title>' in part
     assert letters([text, text]).count("<path") == letters([text]).count("<path") > 3
+
+
+def test_a_digest_stands_in_the_figure_and_its_metadata(tmp_path: Path) -> None:
+    text = dict.fromkeys(("ab" * 32, "cd" * 32), "")
+    for digest in text:
+        with house_style():
+            save(panel("a title")[0], tmp_path / "a.svg", digest)
+        text[digest] = (tmp_path / "a.svg").read_text()
+        assert marked(text[digest].encode()) == digest
+    one, other = (each.replace(name, "") for name, each in text.items())
+    assert one != other  # it is drawn too
+    assert marked(drawn(tmp_path / "b.svg").encode()) is None
 
 
 def test_short() -> None:

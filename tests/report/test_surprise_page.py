@@ -1,4 +1,4 @@
-"""reports/surprises.html: self-contained, linked both ways, and all that was surprising is on it."""
+"""reports/<ladder>/surprises.html: self-contained, linked both ways, and all that was surprising is on it."""
 
 import re
 import shutil
@@ -28,7 +28,7 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
 
 
 def page(root: Path) -> str:
-    return (root / "reports" / "surprises.html").read_text(encoding="utf-8")
+    return (root / "reports" / "nano_mini" / "surprises.html").read_text(encoding="utf-8")
 
 
 def test_the_page_loads_nothing_and_is_linked_both_ways(mini: tuple[Path, Settings]) -> None:
@@ -37,7 +37,7 @@ def test_the_page_loads_nothing_and_is_linked_both_ways(mini: tuple[Path, Settin
     assert "script" not in reader.tags
     assert len(reader.ids) == len(set(reader.ids))
     assert set(reader.references) <= set(reader.ids)
-    assert 'href="surprises.html"' in (mini[0] / "reports" / "index.html").read_text(encoding="utf-8")
+    assert 'href="surprises.html"' in (mini[0] / "reports" / "nano_mini" / "index.html").read_text(encoding="utf-8")
 
 
 def test_every_surprise_stands_on_the_page_with_its_skills(mini: tuple[Path, Settings]) -> None:
@@ -74,7 +74,7 @@ def test_a_response_that_is_missing_is_named(mini: tuple[Path, Settings], tmp_pa
     path = tmp_path / "responses" / "nano_mini" / "mini-21k.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(line for line in lines if f'"{item}"' not in line))
-    (tmp_path / "reports" / "surprises.html").unlink()
+    (tmp_path / "reports" / "nano_mini" / "surprises.html").unlink()
     with pytest.raises(TasklawsError, match=f"rung mini-21k has no .* response to {re.escape(item)}: run"):
         build_report(tmp_path, mini[1])
-    assert not (tmp_path / "reports" / "surprises.html").exists()
+    assert not (tmp_path / "reports" / "nano_mini" / "surprises.html").exists()

@@ -1,10 +1,19 @@
 """The one exception whose message a person reads, and the wrapper that prints it."""
 
 import errno
+import io
 import os
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
+
+from tasklaws.core.lock import keep_lock
+from tasklaws.core.runs import noted
+
+TRACEBACK = "TASKLAWS_TRACEBACK"  # set, it lets what nobody foresaw end in Python's traceback
+LONGEST_MESSAGE = 2000  # characters
 
 
 class TasklawsError(Exception):
@@ -20,8 +29,9 @@ def printable(text: str) -> str:
 
 
 def fail(message: str, status: int = 1) -> NoReturn:
-    """Print `error: message` on one line of stderr and exit."""
-    print("error: " + printable(" ".join(message.split())), file=sys.stderr)
+    """Print `error: message` on one line of stderr, cut where it is very long, and exit."""
+    line = printable(" ".join(message.split()))
+    print("error: " + (line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]} ..."), file=sys.stderr)
     raise SystemExit(status)
 
 
@@ -33,9 +43,18 @@ def argument(argv: list[str]) -> str:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage's or command's main, turning foreseen failures into one clear line and status 1."""
+    """Run a stage's or command's main, turning failures into one clear line and status 1.
+
+    What nobody foresaw is named with its place in the code; with TASKLAWS_TRACEBACK set it passes. A stage that ended
+    well leaves a note of its run (`core.runs`).
+    """
+    for stream in (sys.stdout, sys.stderr):  # of ASCII they show other letters as codes
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        main()
+        keep_lock()
+        with noted():
+            main()
     except TasklawsError as error:
         fail(str(error))
     except OSError as error:
@@ -43,7 +62,18 @@ def run(main: Callable[[], None]) -> None:
         if any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT)):
             fail(f"disk full while writing {error.filename or 'an output'}: free some space and run it again")
         if error.filename is None:
-            raise
+            _unforeseen(error)
         fail(f"{error.filename}: {error.strerror}: check that the file exists and can be read or written")
     except KeyboardInterrupt:
         fail("interrupted: run the same command again to resume")
+    except Exception as error:
+        _unforeseen(error)
+
+
+def _unforeseen(error: Exception) -> NoReturn:
+    if TRACEBACK in os.environ:
+        raise error
+    places = traceback.extract_tb(error.__traceback__)
+    own = [place for place in places if "tasklaws" in place.filename] or places
+    what = f"{type(error).__name__} at {Path(own[-1].filename).name}:{own[-1].lineno} ({str(error)[:200]})"
+    fail(f"unforeseen {what}: this is a fault of tasklaws: report it with what {TRACEBACK}=1 shows")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from tasklaws.core import runs
 from tasklaws.core.errors import TasklawsError
 
 REMAKE = "remove it and run `dvc repro`"  # the remedy for a file that the pipeline made
@@ -31,6 +32,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
+        runs.wrote(Path(name))
         Path(name).replace(target)
     except OSError as error:
         # The block may read other files, which its errors name; of ours they should not name the temporary one.
@@ -102,7 +104,7 @@ def read_json(path: Path) -> Any:
     """Read JSON; a missing or malformed file raises TasklawsError."""
     try:
         return json.loads(read_text(path), parse_constant=_refuse_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TasklawsError(f"{path}: malformed JSON ({error}): {REMAKE}") from error
 
 
@@ -111,10 +113,12 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def read_text(path: Path, remedy: str | None = None) -> str:
-    """Read UTF-8 text; a missing or undecodable file raises TasklawsError.
+    """Read UTF-8 text; a missing or undecodable file, or a device, which may not end, raises TasklawsError.
 
     `remedy` is for a file that a person gave; others the pipeline makes again.
     """
+    if path.is_char_device() or path.is_block_device():
+        raise TasklawsError(f"{path} is a device: give a file")
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -137,7 +141,7 @@ def read_jsonl(path: Path, remedy: str | None = None) -> list[Any]:
     for number, line in enumerate(lines[:-1] if lines[-1] == "" else lines, 1):
         try:
             rows.append(json.loads(line, parse_constant=_refuse_constant))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TasklawsError(f"{path}:{number}: malformed JSON: {remedy or REMAKE}") from error
     return rows
 

@@ -416,8 +416,8 @@ def load(path: Path = PARAMS) -> Settings:
 
     try:
         raw = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise TasklawsError(f"{path}: malformed YAML ({error}): run `tasklaws compose`") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise TasklawsError(f"{path}: malformed YAML ({str(error)[:200]}): run `tasklaws compose`") from error
     if not isinstance(raw, dict):
         raise TasklawsError(f"{path} holds no parameters: run `tasklaws compose`")
     return Settings.of(raw, str(path))

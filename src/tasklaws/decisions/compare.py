@@ -14,6 +14,7 @@ from tasklaws.core.result import Result, axes_or_new
 from tasklaws.decisions.clusters import DRAWS, Clusters, exceeding, is_enumerated, mcnemar, mid_p
 from tasklaws.decisions.scores import CommonScores, common_scores
 from tasklaws.frames.csv_files import records
+from tasklaws.frames.shown import drawn, shown
 from tasklaws.tables import COMPARED_PAIRS, RANKING
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Comparison(Result):
         ends = [[100 * (self.difference - self.low)], [100 * (self.high - self.difference)]]
         ax.errorbar([100 * self.difference], [0], xerr=ends, fmt="o", capsize=4)
         ax.set_yticks([])
-        ax.set_xlabel(f"{self.models[0]} less {self.models[1]} (points, {100 * self.level:g}% interval)")
+        ax.set_xlabel(drawn(f"{self.models[0]} less {self.models[1]} (points, {100 * self.level:g}% interval)"))
         ax.legend()
         return ax
 
@@ -111,15 +112,16 @@ class Ranking(Result):
 
     def summary(self) -> str:
         """The ranking, and what to heed."""
-        shown = records(self.table.head(_MODELS_SHOWN))
-        width = max(len(row["model"]) for row in shown)
+        first = self.table.head(_MODELS_SHOWN)
+        rows = records(first.assign(model=first["model"].map(shown)))
+        width = max(len(row["model"]) for row in rows)
         few = self.table["groups"].str.len().max() <= _MOST_LETTERS
         lines = [f"rank  {'model':{width}}   mean  may rank" + ("    groups" if few else "")]
-        for row in shown:
+        for row in rows:
             ranks = f"{row['rank_low']} to {row['rank_high']}"
             line = f"{row['rank']:4d}  {row['model']:{width}}  {100 * row['mean']:5.1f}  {ranks:10}  "
             lines.append((line + row["groups"] if few else line).rstrip())
-        left = len(self.table) - len(shown)
+        left = len(self.table) - len(rows)
         if left:
             lines.append(f"and {left} more: --out DIR writes all of them")
         level = f"{1 - self.level:.3g}"
@@ -143,7 +145,7 @@ class Ranking(Result):
         ax.plot(100 * self.table["mean"], places, "o")
         for place, mean, groups in zip(places, self.table["mean"], self.table["groups"], strict=True):
             ax.annotate(groups, (100 * mean, place), xytext=(6, -3), textcoords="offset points", fontsize=8)
-        ax.set_yticks(list(places), self.table["model"])
+        ax.set_yticks(list(places), [drawn(model) for model in self.table["model"]])
         ax.invert_yaxis()
         ax.set_xlabel("mean score (points); models that share a letter cannot be told apart")
         return ax

@@ -10,8 +10,12 @@ import pandas as pd
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.frames.csv_files import matching, records
+from tasklaws.frames.csv_files import records
+from tasklaws.frames.natural import in_order, natural
+from tasklaws.frames.queries import matching
+from tasklaws.frames.shown import drawn, shown
 from tasklaws.frames.user_tables import some
+from tasklaws.points import without_planned
 from tasklaws.stats.proportions import Mean
 from tasklaws.tables import DECISION_ACCURACY, POOLED_DECISIONS, SIGNAL_TO_NOISE, SIZES
 
@@ -67,11 +71,15 @@ class DecisionAccuracy(Result):
             shift = 0.6 * (number / len(scales) - 0.5)
             ends = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
             ax.errorbar(
-                rows["accuracy"], rows["task"].map(places) + shift, xerr=ends, fmt=".", label=f"{small}, {metric}"
+                rows["accuracy"],
+                rows["task"].map(places) + shift,
+                xerr=ends,
+                fmt=".",
+                label=drawn(f"{small}, {metric}"),
             )
-        ax.set_yticks(list(places.values()), list(places))
+        ax.set_yticks(list(places.values()), [drawn(task) for task in places])
         ax.invert_yaxis()
-        ax.set_xlabel(f"pairs of recipes ordered as by {self.large}")
+        ax.set_xlabel(drawn(f"pairs of recipes ordered as by {self.large}"))
         ax.legend(fontsize="small")
         return ax
 
@@ -104,7 +112,7 @@ class SignalToNoise(Result):
         """Draw each task's signal against its noise."""
         ax = axes_or_new(ax)
         for (scale, metric), rows in self.table.groupby(["scale", "metric"], sort=False):
-            ax.loglog(rows["noise"], rows["signal"], ".", label=f"{scale}, {metric}")
+            ax.loglog(rows["noise"], rows["signal"], ".", label=drawn(f"{scale}, {metric}"))
         ax.set_xlabel("noise (standard deviation of late checkpoints over the mean)")
         ax.set_ylabel("signal (range of the models over the mean)")
         ax.legend(fontsize="small")
@@ -131,11 +139,11 @@ def decision_accuracy(
     """Say how often small models order recipes as large ones do, by task and over all tasks.
 
     `table` is as `read_points` gives it; a recipe is what the column `recipe` says, or else `ladder`. `small` and
-    `large` are pandas queries over the columns (None: the largest n_params that two recipes share, and each that is
-    smaller). A query that leaves a recipe several models stands for each of their sizes. Last final checkpoints count;
-    seeds are averaged. The interval is for other recipes on the same tasks: that of so many independent pairs as have
-    the jackknife's variance over recipes, no fewer than half the recipes. Nothing to compare, and several models of a
-    recipe at one size, raise TasklawsError. Source: Magnusson et al. 2025, arXiv 2504.11393.
+    `large` are queries over the columns, as docs/tables.md says (None: the largest n_params that two recipes share, and
+    each that is smaller). A query that leaves a recipe several models stands for each of their sizes. Last final
+    checkpoints count; seeds are averaged. The interval is for other recipes on the same tasks: that of so many
+    independent pairs as have the jackknife's variance over recipes, no fewer than half the recipes. Nothing to compare,
+    and several models of a recipe at one size, raise TasklawsError. Source: Magnusson et al. 2025, arXiv 2504.11393.
 
     >>> import pandas as pd
     >>> rows = [(r, f"{r}-{n}", n, q * n) for r, q in zip("abc", (1, 2, 3)) for n in (1e7, 1e9)]
@@ -151,7 +159,7 @@ def decision_accuracy(
     tasks, pooled = [], []
     for scale in scales:
         values, same = _recipe_values(scale), scale.rows["train_flops"].mean() / target.rows["train_flops"].mean()
-        common = sorted(values.keys() & wanted.keys())
+        common = sorted(values.keys() & wanted.keys(), key=lambda pair: (pair[0], natural(pair[1])))
         agreed = {key: pairs for key in common if (pairs := _agreement(values[key], wanted[key]))[1].to_numpy().any()}
         for name in sorted({name for name, _ in agreed}):
             found = {task: pairs for (of, task), pairs in agreed.items() if of == name}
@@ -171,13 +179,12 @@ def signal_to_noise(
 ) -> SignalToNoise:
     """Say how far models of one scale lie apart on each task, over the noise of their late checkpoints.
 
-    `table` is as `read_points` gives it, with checkpoints (`step`, or n_tokens). `scale` is a pandas query over the
-    columns that chooses models by their final results (None: each n_params that two models or more share); one that
-    leaves a recipe several stands for each of their sizes. With m_j the mean of model j's
-    `last` checkpoints (over its seeds), signal is (max m_j - min m_j) / mean m_j, and noise the standard deviation of
-    checkpoints about the mean of their own run, pooled over runs (divided by their number less the runs), over the same
-    mean. What cannot be, and no run with two checkpoints, raise TasklawsError. Source: Heineman et al. 2025, arXiv
-    2508.13144.
+    `table` is as `read_points` gives it, with checkpoints (`step`, or n_tokens). `scale` is a query over the columns
+    that chooses models by their final results (None: each n_params that two models or more share); one that leaves a
+    recipe several stands for each of their sizes. With m_j the mean of model j's `last` checkpoints (over its seeds),
+    signal is (max m_j - min m_j) / mean m_j, and noise the standard deviation of checkpoints about the mean of their
+    own run, pooled over runs (divided by their number less the runs), over the same mean. What cannot be, and no run
+    with two checkpoints, raise TasklawsError. Source: Heineman et al. 2025, arXiv 2508.13144.
 
     >>> import pandas as pd
     >>> rows = [(m, 1e8, s, v + e) for m, v in (("a", 0.4), ("b", 0.6)) for s, e in ((1, -0.01), (2, 0.0), (3, 0.01))]
@@ -192,7 +199,8 @@ def signal_to_noise(
     rows, alike, begins = [], [], {}
     for label, own in _sizes(finals, scale):
         late = _last(runs.merge(own[_UNIT].drop_duplicates()), last)
-        for (name, task), part in late.groupby(["metric", "task"]):
+        groups = sorted(late.groupby(["metric", "task"]), key=lambda group: [natural(str(name)) for name in group[0]])
+        for (name, task), part in groups:
             found = _signal_and_noise(part)
             if found is None:
                 alike.append(str(task))
@@ -221,6 +229,7 @@ def _runs(table: pd.DataFrame, metric: str | None) -> pd.DataFrame:
         raise TasklawsError(f"the table has no column {missing[0]!r}: it needs {', '.join(_COLUMNS_NEEDED)}")
     if metric is not None and metric not in set(table["metric"]):
         raise TasklawsError(f"no metric {metric!r}: choose one of {_names(table['metric'].unique())}")
+    table, _ = without_planned(table)  # which the table's own notes name
     rows = table if metric is None else table[table["metric"] == metric]
     recipe = next((rows[name] for name in ("recipe", "ladder") if name in rows), rows["model"].map(lambda _: "all"))
     unknown = {"seed": 0, "is_final": True, **dict.fromkeys(("step", *SIZES), np.nan)}
@@ -353,7 +362,7 @@ def _jackknife(alike: Array, counts: Array, all_alike: float, total: float) -> f
 
 
 def _left_out(wanted: dict[tuple[str, str], pd.Series], tasks: list[dict[str, object]]) -> list[str]:
-    lacking = sorted({task for _, task in wanted} - {str(row["task"]) for row in tasks})
+    lacking = {task for _, task in wanted} - {str(row["task"]) for row in tasks}
     if not lacking:
         return []
     return [f"{len(lacking)} tasks are left out, as no two recipes have both scales or differ: {_names(lacking)}"]
@@ -384,12 +393,12 @@ def _first_share(late: pd.DataFrame) -> float:
 
 
 def _by_task(table: pd.DataFrame, scale: str, cells: pd.Series) -> list[str]:
-    """Lines with the cells by task and metric, a column a scale, in the order of the table."""
+    """Lines with the cells by task and metric, a column a scale; of many the first."""
     wide = table.assign(cell=cells).pivot(index=["task", "metric"], columns=scale, values="cell").fillna("-")
-    wide = wide[table[scale].unique()].reset_index()
-    shown = wide.head(_ROWS_SHOWN)
-    lines = shown.to_string(index=False, justify="right").splitlines()
-    left = len(wide) - len(shown)
+    wide = in_order(wide[table[scale].unique()].reset_index(), ["task", "metric"])
+    first = wide.head(_ROWS_SHOWN).assign(task=lambda rows: rows["task"].map(shown))
+    lines = first.to_string(index=False, justify="right").splitlines()
+    left = len(wide) - len(first)
     return [*lines, f"and {left} more tasks: --out DIR writes all of them"] if left else lines
 
 
@@ -399,4 +408,4 @@ def _share(row: dict[str, float]) -> str:
 
 def _names(names: Iterable[object]) -> str:
     """A few of the names, in order."""
-    return some(sorted(map(str, names)), 5, str)
+    return some(sorted(map(str, names), key=natural), 5, str)

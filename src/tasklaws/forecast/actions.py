@@ -15,9 +15,9 @@ import numpy as np
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.baselines import RepeatLast
 from tasklaws.forecast.combine import LEAST_RUNGS, Forecast, History
-from tasklaws.forecast.engine import outcome
+from tasklaws.forecast.engine import outcome, outlook
 from tasklaws.forecast.ladder import without
-from tasklaws.forecast.panel import Panel
+from tasklaws.forecast.panel import Panel, size_gap
 from tasklaws.forecast.reasked import reasked
 from tasklaws.stats.gaussian_process import predict_targets
 from tasklaws.stats.links import LOG
@@ -151,7 +151,7 @@ class Standing:
         if self.panel.size[model] >= self.panel.size[: self.n_known].max():
             return said
         found = without(RepeatLast().name, found, self.history, self.n_known, model)
-        return Predictive.normal(self.panel.link, found.mean, found.width)
+        return outlook(self.known, size_gap(self.panel, self.n_known, model), found)
 
     def with_model(self, model: int, value: Array, others: Array, *, keep: bool) -> "Standing":
         """The ladder once that model is known: `value` (tasks,), and `others` of the panel's other curves. Without

@@ -10,27 +10,23 @@ import pandas as pd
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.forecast.ahead_panels import Job, jobs, parted
+from tasklaws.forecast.ahead_notes import idle_lines
+from tasklaws.forecast.ahead_panels import Job, jobs, parted, refuse_known_names
+from tasklaws.forecast.ahead_text import NARROWED_BY, report
 from tasklaws.forecast.axis_tables import along
 from tasklaws.forecast.backtest import backward_lines, doubts, rests_on
 from tasklaws.forecast.choices import chosen_curves, refuse_bare, refuse_sizeless
 from tasklaws.forecast.combine import forecast as combined
-from tasklaws.forecast.engine import forecast_tables
-from tasklaws.forecast.given import given_scores_of, values_of
+from tasklaws.forecast.engine import forecast_tables, outcome
+from tasklaws.forecast.given import ask_first, given_scores_of, values_of
 from tasklaws.forecast.panel import AXES, AxisName, Panel, size_column
 from tasklaws.forecast.planned import At, axis_of_planned
 from tasklaws.frames.csv_files import records
+from tasklaws.frames.natural import in_order
 from tasklaws.tables import AHEAD_FORECASTS, AHEAD_METHODS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-NARROWED_BY = {
-    "gap": "a rung nearer to it",
-    "models": "more known models (rungs or seeds)",
-    "items": "more items of the task",
-    "overlap": "items on more skills",
-}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,22 +36,22 @@ class Forecasted(Result):
     `forecasts` has a row a ladder, task, metric and planned model (tables.AHEAD_FORECASTS): predicted, lower and upper
     (90%), expected_error_points, headline, verdict, evidence ..., and `place` and `is_loss`. `methods` has what each
     single method says, and its weight; `known` the values that they rest on, with each model's `place` (e-folds on
-    `axis`). `notes` say what was left out, and what the intervals rest on."""
+    `axis`). `ask_first` names, for each ladder and planned model, the tasks whose scores would narrow the forecasts of
+    the others most (`given.ask_first`). `notes` say what was left out, and what the intervals rest on."""
 
     forecasts: pd.DataFrame
     methods: pd.DataFrame
     known: pd.DataFrame
+    ask_first: pd.DataFrame
     axis: AxisName
     notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """A table in Markdown of each ladder and planned model, the reasons a task, and the notes."""
-        from tasklaws.forecast.ahead_text import report
-
         return report(self)
 
     def to_dict(self) -> dict[str, object]:
-        """`forecasts` (with each one's weights by method) as records, the axis and the notes."""
+        """`forecasts` (with each one's weights by method) and `ask_first` as records, the axis and the notes."""
         weights = self.methods[self.methods["weight"] > 0]
         keys = ["ladder", "task", "metric", "model"]
         by_row = {key: dict(zip(part["method"], part["weight"], strict=True)) for key, part in weights.groupby(keys)}
@@ -63,7 +59,8 @@ class Forecasted(Result):
             {**row, "weights": by_row.get(tuple(row[key] for key in keys), {})}
             for row in records(AHEAD_FORECASTS.pick(self.forecasts))
         ]
-        return {"axis": self.axis, "forecasts": rows, "notes": list(self.notes)}
+        asked = records(self.ask_first)
+        return {"axis": self.axis, "forecasts": rows, "ask_first": asked, "notes": list(self.notes)}
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw each task's forecast with its 90% interval, coloured by verdict, beside the last known value."""
@@ -115,10 +112,11 @@ def forecast(
     known, planned = parted(table, at)
     refuse_sizeless(known, axis)
     axis = axis or axis_of_planned(planned, known)
+    refuse_known_names(planned, known, axis)
     known, metrics = chosen_curves(known, metric, tasks)
     known, notes = along(known, axis)
     told = None if given is None else given_scores_of(given, planned)
-    found, methods, curves = [], [], []
+    found, methods, curves, asked = [], [], [], []
     for job in jobs(known, planned, metrics, axis, notes):
         history, origin, targets = job.history, job.origin, job.targets
         panel = history.panel
@@ -127,6 +125,8 @@ def forecast(
         found.append(_described(table_of, job, planned))
         methods.append(by_method)
         curves.append(_curves(panel, origin))
+        asked += [_asked(job, target, values.get(target)) for target in targets]
+        notes += idle_lines(job, planned)
     forecasts = pd.concat(found, ignore_index=True)
     if forecasts.empty:
         raise TasklawsError("every task's score is given: nothing is left to forecast")
@@ -135,9 +135,10 @@ def forecast(
     forecasts = forecasts.assign(threshold=np.nan if exceeds is None else exceeds)
     notes += [*doubts(forecasts), *backward_lines(forecasts, "forecasts"), rests_on(forecasts)]
     return Forecasted(
-        forecasts.sort_values(AHEAD_FORECASTS.keys, ignore_index=True),
-        AHEAD_METHODS.pick(pd.concat(methods)).sort_values(AHEAD_METHODS.keys, ignore_index=True),
+        in_order(forecasts, AHEAD_FORECASTS.keys),
+        in_order(AHEAD_METHODS.pick(pd.concat(methods)), AHEAD_METHODS.keys),
         pd.concat(curves).drop_duplicates(["ladder", "task", "metric", "model"], ignore_index=True),
+        in_order(pd.concat(asked), ["ladder", "model", "rank"]),
         axis,
         tuple(dict.fromkeys(notes)),
     )
@@ -162,6 +163,14 @@ def _described(table: pd.DataFrame, job: Job, planned: pd.DataFrame) -> pd.DataF
     told = told.merge(planned[["model", "step", "loss", "date"]], on="model")
     table = table.assign(p_passes=table.get("p_passes", np.nan))
     return table.merge(told, on=["task", "metric", "model"], validate="one_to_one")
+
+
+def _asked(job: Job, target: int, given: Array | None) -> pd.DataFrame:
+    """Which tasks of a planned model to ask first."""
+    panel, (_, said) = job.history.panel, outcome(job.history, job.origin, target, job.ends.get(target))
+    given = np.full(len(panel.tasks), np.nan) if given is None else given
+    found = ask_first(job.history, job.origin, target, said, given)
+    return found.assign(ladder=panel.ladder, model=panel.models[target])
 
 
 def _last(value: Array) -> Array:

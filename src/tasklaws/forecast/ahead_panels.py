@@ -9,10 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.forecast.axis_tables import run_names
 from tasklaws.forecast.choices import panels_of
 from tasklaws.forecast.combine import History, histories
-from tasklaws.forecast.panel import AxisName, Panel, axis_of, size_column
-from tasklaws.forecast.planned import At, planned_models
+from tasklaws.forecast.panel import AxisName, Panel, axis_of, maker_column, size_column
+from tasklaws.forecast.planned import At, planned_models, refuse_contradictions
 from tasklaws.frames.user_tables import shown, some
 from tasklaws.tables import SIZES
 
@@ -28,20 +29,45 @@ def parted(table: pd.DataFrame, at: At | None) -> tuple[pd.DataFrame, pd.DataFra
             f"model {row['model']} has no value in {row['task']} and others elsewhere: leave the row out"
         )
     known = table[~ahead]
-    kept = [name for name in (*named, *SIZES, "step", "loss", "date", "date_margin") if name in table]
-    parts = [planned_models(table.loc[ahead, kept].drop_duplicates(named))] if ahead.any() else []
+    parts = [planned_models(_planned_rows(table[ahead]))] if ahead.any() else []
     parts += [] if at is None else [planned_models(at)]
     if not parts:
         raise TasklawsError("nothing is planned: give at (--at n_params=7e9,n_tokens=2e12), or a row without a value")
     if known.empty:
         raise TasklawsError("no model of the table has a value: a forecast rests on what known models did")
     planned = pd.concat(parts)
-    for name in planned["model"]:
-        if (planned["model"] == name).sum() > 1 or name in set(known["model"]):
-            raise TasklawsError(
-                f"planned model {shown(name)} is in the table already, or planned twice: name it otherwise"
-            )
+    refuse_contradictions(planned, known)
+    if maker := maker_column(known):
+        spelt = {name.casefold(): name for name in known[maker].dropna().astype(str)}
+        planned["maker"] = planned["maker"].map(lambda name: spelt.get(name.casefold(), name), na_action="ignore")
     return known, planned
+
+
+def _planned_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """What a table says of planned models, as `planned_models` takes it, in an index of where it stands."""
+    named = ["ladder", "model"]
+    kept = [name for name in (*named, *SIZES, "step", "loss", "date", "date_margin") if name in rows]
+    maker = maker_column(rows)
+    found = rows[kept].assign(**({} if maker is None else {"maker": rows[maker]})).drop_duplicates(named)
+    lines = rows.attrs.get("planned", {})  # of a file that read_points read
+    pairs = found[named].itertuples(index=False, name=None)
+    return found.set_axis([lines.get(pair, f"planned model {shown(pair[1])}") for pair in pairs])
+
+
+def refuse_known_names(planned: pd.DataFrame, known: pd.DataFrame, axis: AxisName) -> None:
+    """Raise TasklawsError where a planned model has the name of a known one, or of another planned one."""
+    for name in planned["model"]:
+        own = known[known["model"] == name]
+        if len(own) and axis in ("n_tokens", "step"):
+            run = run_names(known)[known["model"] == name].iloc[0]
+            raise TasklawsError(
+                f"planned model {shown(name)} is a run of the table, and --axis {axis} forecasts later checkpoints of "
+                f"runs: write ladder={run} instead of model={name} (without either, each run's are forecast)"
+            )
+        if len(own):
+            raise TasklawsError(f"planned model {shown(name)} is in the table already: name it otherwise")
+        if (planned["model"] == name).sum() > 1:
+            raise TasklawsError(f"planned model {shown(name)} is planned twice: name each otherwise")
 
 
 class Job(NamedTuple):
@@ -82,11 +108,15 @@ def _laid_out(
     strangers = stated[~stated.isin(ladders)]
     if len(strangers):
         raise TasklawsError(f"ladder {shown(strangers.iloc[0])} is not in the table: it has {some(ladders, 6, str)}")
-    added = []
+    added, maker = [], maker_column(known)
     for ladder, rows in known.groupby("ladder"):
         own = _placed(planned[planned["ladder"].isna() | (planned["ladder"] == ladder)], rows, axis)
+        again = own.loc[own["model"].isin(rows["model"]), "model"]
+        if len(again):
+            raise TasklawsError(f"{shown(again.iloc[0])} of {ladder} is in the table already: plan another model")
         pairs = rows.loc[rows["metric"].isin(metrics), ["task", "metric"]].drop_duplicates()
-        added.append(pairs.merge(own.drop(columns="ladder"), how="cross").assign(ladder=ladder, is_final=True))
+        own = own.drop(columns=["ladder", "stated", *([] if maker else ["maker"])]).rename(columns={"maker": maker})
+        added.append(pairs.merge(own, how="cross").assign(ladder=ladder, is_final=True))
     for panel in panels_of(pd.concat([known, *added], ignore_index=True), metrics, axis):
         wanted = np.isin(panel.models, planned["model"])
         if not wanted.any():  # it may be company to others

@@ -1,14 +1,25 @@
 """The report of a forecast: a table in Markdown that can be pasted, and the reasons behind each row."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from tasklaws.forecast.ahead import NARROWED_BY, Forecasted
 from tasklaws.forecast.panel import place_in_words
+from tasklaws.frames.natural import natural
+from tasklaws.frames.shown import shown
 
+if TYPE_CHECKING:
+    from tasklaws.forecast.ahead import Forecasted
+
+NARROWED_BY = {
+    "gap": "a rung nearer to it",
+    "models": "more known models (rungs or seeds)",
+    "items": "more items of the task",
+    "overlap": "items on more skills",
+}
 MOST_REASONS = 40  # rows whose reasons are told: of more, forecasts.csv has them
 PLACED_BY = {
     "train_flops": "training compute (FLOPs)",
@@ -19,16 +30,53 @@ PLACED_BY = {
     "date": "date",
 }
 _PLAIN_SAID = 0.995
+_FOREIGN = ("ladder", "task", "metric", "model")
 
 
-def report(found: Forecasted) -> str:
+def report(found: "Forecasted") -> str:
     """A table for each ladder and planned model, why each verdict, and what was left out or taken for granted."""
-    lines: list[str] = []
-    for (ladder, model), rows in found.forecasts.groupby(["ladder", "model"], sort=True):
+    found, lines = for_people(found), []
+    for ladder, model, rows in by_model(found.forecasts):
         lines += [f"{model}: {distance(rows, found.known)}", "", *_table(rows), ""]
-        lines += [*_weights(found.methods, str(ladder), str(model)), ""]
+        lines += [*_weights(found.methods, ladder, model), ""]
         lines += [*_reasons(rows), ""]
+        asked = asked_line(found.ask_first, ladder, model)
+        lines += [asked, ""] if asked else []
     return "\n".join([*lines, *(f"note: {line}" for line in found.notes)])
+
+
+def for_people(found: "Forecasted") -> "Forecasted":
+    """The same with names and notes as a terminal or a page may show them."""
+
+    def named(table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(**{name: table[name].map(shown) for name in _FOREIGN if name in table})
+
+    return replace(
+        found,
+        forecasts=named(found.forecasts),
+        methods=named(found.methods),
+        known=named(found.known),
+        ask_first=named(found.ask_first),
+        notes=tuple(map(shown, found.notes)),
+    )
+
+
+def by_model(forecasts: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """The rows of each ladder and planned model, in natural order."""
+    groups = [(str(ladder), str(model), rows) for (ladder, model), rows in forecasts.groupby(["ladder", "model"])]
+    yield from sorted(groups, key=lambda group: (natural(group[0]), natural(group[1])))
+
+
+def asked_line(ask_first: pd.DataFrame, ladder: str, model: str) -> str:
+    """Which tasks to ask first, and how far they narrow the others' forecasts; empty where nothing is to be chosen."""
+    rows = ask_first[(ask_first["ladder"] == ladder) & (ask_first["model"] == model)]
+    if rows.empty:
+        return ""
+    several = rows["task"].duplicated().any()
+    names = rows["task"] + (" " + rows["metric"] if several else "")
+    left = rows["width_left"].iloc[-1]
+    worth = f": once known, the others' intervals are {left:.2f} times as wide" if left > 0 else ""
+    return f"Ask first: {', '.join(names)}{worth}."
 
 
 def distance(rows: pd.DataFrame, known: pd.DataFrame) -> str:
@@ -55,7 +103,7 @@ def _table(rows: pd.DataFrame) -> Iterator[str]:
     for row in rows.to_dict("records"):
         cells.append(
             [
-                row["task"],
+                row["task"].replace("|", "\\|"),
                 *([row["metric"]] if metrics else []),
                 *(f"{row[name]:.3f}" for name in ("last", "predicted")),
                 f"{row['lower']:.3f} to {row['upper']:.3f}",

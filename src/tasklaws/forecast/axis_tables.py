@@ -52,12 +52,8 @@ def _by_checkpoint(table: pd.DataFrame, axis: Literal["n_tokens", "step"]) -> tu
             f"--axis {axis}: no model has two checkpoints of different {axis}: give them in the column {axis}, or take "
             "another axis"
         )
-    several = trained["ladder"].nunique() > 1
-    run = trained["model"].astype(str)
-    run = (trained["ladder"].astype(str) + " " + run) if several else run
-    run = run.where(trained["seed"].isna(), run + " seed " + trained["seed"].map("{:g}".format))
     kept, dropped = [], []
-    for name, rows in trained.groupby(run, sort=True):
+    for name, rows in trained.groupby(run_names(trained), sort=True):
         places = np.unique(rows[axis].to_numpy(dtype=float))
         chosen = spaced(places)
         if len(chosen) < len(places):
@@ -72,6 +68,16 @@ def _by_checkpoint(table: pd.DataFrame, axis: Literal["n_tokens", "step"]) -> tu
             f"{some(dropped, 3, str)}"
         )
     return found.assign(model=[checkpoint_name(axis, each) for each in place], place=place), notes
+
+
+def run_names(table: pd.DataFrame) -> pd.Series:
+    """What each row's run is called as a ladder of its own: the model, with its ladder where the table has several, and
+    its seed where it has one."""
+    run = table["model"].astype(str)
+    run = (table["ladder"].astype(str) + " " + run) if table["ladder"].nunique() > 1 else run
+    if "seed" not in table:
+        return run
+    return run.where(table["seed"].isna(), run + " seed " + table["seed"].map("{:g}".format))
 
 
 def spaced(places: Array) -> Array:

@@ -25,8 +25,11 @@ from tasklaws.forecast.methods import LOSS_METHODS, METHODS
 from tasklaws.forecast.panel import AXES, AxisName, Panel, compact
 from tasklaws.forecast.revealed import draw_some
 from tasklaws.forecast.verdict import BELOW_CHANCE, UNKNOWN_ITEMS, UNKNOWN_STDERR
-from tasklaws.frames.csv_files import matching
+from tasklaws.frames.natural import in_order, natural
+from tasklaws.frames.queries import matching
+from tasklaws.frames.shown import shown
 from tasklaws.frames.user_tables import some
+from tasklaws.points import without_planned
 from tasklaws.stats.scores import interval_figures, rounded
 from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
 from tasklaws.tabular.numbers import iso_days
@@ -116,10 +119,10 @@ def backward_lines(forecasts: pd.DataFrame, what: str) -> Iterator[str]:
 def doubts(forecasts: pd.DataFrame) -> Iterator[str]:
     """What the evidence says of the table's own columns, a line each, with the tasks that it concerns."""
     for said, meaning in _DOUBTS.items():
-        tasks = sorted(forecasts.loc[forecasts["evidence"].str.contains(said, regex=False), "task"].unique())
-        if tasks:
-            some = ", ".join(tasks[:3]) + (" ..." if len(tasks) > 3 else "")
-            yield f"{meaning} ({len(tasks)} {'tasks' if len(tasks) > 1 else 'task'}: {some})"
+        tasks = forecasts.loc[forecasts["evidence"].str.contains(said, regex=False), "task"].unique()
+        if len(tasks):
+            first = ", ".join(map(shown, sorted(tasks, key=natural)[:3])) + (" ..." if len(tasks) > 3 else "")
+            yield f"{meaning} ({len(tasks)} {'tasks' if len(tasks) > 1 else 'task'}: {first})"
 
 
 def backtest(
@@ -138,17 +141,17 @@ def backtest(
 ) -> Backtest:
     """Forecast models of a table as if they were unknown, and compare with what they did.
 
-    `table` is as `read_points` gives it. With `rolling` K, from each origin of at least `min_rungs` models on, the next
-    K are forecast from the smaller ones; with `fit` and `holdout`, pandas queries over the columns, the models of one
-    set of rows from another. `metric` is one name (default: all scores, or all losses where there is no score), `tasks`
-    names (default: all). Values and intervals are in the metric's units, intervals of 90%. `axis` places the models:
-    size (the default; where none has one, date), date, loss (a column `loss` of validation losses), n_tokens or step:
-    of these each run is a ladder of its own and its checkpoints are the models. By date, models of one day are forecast
-    together, each from those that are surely earlier; `since` (a date) says which are forecast. With `reveal` K, K of
-    each wanted model's scores, drawn by `seed`, are given and the others alone are forecast; a model of K or fewer is
-    left out. Unknown `n_items` make intervals wider and no step: see
-    `evidence`. A query that is none, names that the table lacks, a model of two sizes or of none, and nothing to
-    forecast raise TasklawsError. Method and sources: docs/forecasting.md.
+    `table` is as `read_points` gives it; planned models, which have no value, are left out. With `rolling` K, from each
+    origin of at least `min_rungs` models on, the next K are forecast from the smaller ones; with `fit` and `holdout`,
+    queries over the columns (docs/tables.md), the models of one set of rows from another. `metric` is one name
+    (default: all scores, or all losses where there is no score), `tasks` names (default: all). Values and intervals are
+    in the metric's units, intervals of 90%. `axis` places the models: size (the default; where none has one, date),
+    date, loss (a column `loss` of validation losses), n_tokens or step: of these each run is a ladder of its own and
+    its checkpoints are the models. By date, models of one day are forecast together, each from those that are surely
+    earlier; `since` (a date) says which are forecast. With `reveal` K, K of each wanted model's scores, drawn by
+    `seed`, are given and the others alone are forecast; a model of K or fewer is left out. Unknown `n_items` make
+    intervals wider and no step: see `evidence`. A query that is none, names that the table lacks, a model of two sizes
+    or of none, and nothing to forecast raise TasklawsError. Method and sources: docs/forecasting.md.
 
     >>> import numpy as np, pandas as pd
     >>> sizes = np.geomspace(1e6, 1e9, 8)
@@ -172,10 +175,12 @@ def backtest(
     for name, value in (("rolling", rolling), ("min_rungs", min_rungs)):
         if value is not None and value < 1:
             raise TasklawsError(f"{name.replace('_', '-')} is {value}: give 1 or more")
+    table, left_out = without_planned(table)
     refuse_sizeless(table, axis)
     table, metrics = chosen_curves(table, metric, tasks)
     asked = Terms(axis or ("size" if since is None else "date"), since, reveal, seed)
     table, notes = along(table, asked.axis)
+    notes = [*left_out, *notes]
     if fit is not None and holdout is not None:
         forecasts, methods = split_backtest(table, metrics, fit, holdout, asked, notes)
     else:
@@ -332,12 +337,14 @@ def _forecast_all(
         forecasts = forecasts.dropna(subset="observed")
         methods = methods.merge(forecasts[BACKTEST_FORECASTS.keys])
     if notes is not None:
-        notes += [f"left out {some(sorted(lost), 3, str)}: tasks that no earlier model has"] if lost else []
+        notes += (
+            [f"left out {some(sorted(lost, key=natural), 3, str)}: tasks that no earlier model has"] if lost else []
+        )
         notes += [f"left out {some(dict.fromkeys(few), 3, str)}: {asked.reveal} scores or fewer"] if few else []
         each = f"{asked.reveal} score{'s' if asked.reveal > 1 else ''} of each model"
         notes += [f"given: {each}, drawn by seed {asked.seed}"] if asked.reveal else []
-    return BACKTEST_FORECASTS.pick(forecasts).sort_values(BACKTEST_FORECASTS.keys, ignore_index=True), (
-        BACKTEST_METHODS.pick(methods).sort_values(BACKTEST_METHODS.keys, ignore_index=True)
+    return in_order(BACKTEST_FORECASTS.pick(forecasts), BACKTEST_FORECASTS.keys), (
+        in_order(BACKTEST_METHODS.pick(methods), BACKTEST_METHODS.keys)
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import betainc, ndtr, ndtri
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.panel import Panel
@@ -27,6 +27,7 @@ _DRIFT_TASKS = 20  # so many tasks of a test, or more, tell it as well as can be
 _OWN_BELIEF = 3.0  # and that a task's own errors are as large as forecast
 _LEAST_SCATTER = 0.004
 _POINT_FADING = 0.92  # weight of a point's distance from its neighbours for each rung that it is older
+_MOST_MISSED = 100  # items that the model after one that solved all may miss
 _LIMITS = np.log([1 / 5, 5])  # by what factor, at most, a task's width is changed
 
 
@@ -106,6 +107,27 @@ def ladder_scale(tests: Sequence[Test]) -> float:
         weights.append(np.full(len(off), test.weight))
     reached = weighted_quantile(np.concatenate(sizes), np.concatenate(weights), LEVEL)
     return reached / weighted_quantile(usual, weights[0], LEVEL)
+
+
+def least_width(known: Panel) -> Array:
+    """The least width of each task's forecast, (tasks,): 0, but of a task at the ceiling what its items leave possible.
+
+    Where the last models solved all of N items together, how many of n the next one misses is beta-binomial (Jeffreys'
+    prior; here the negative binomial that it tends to): no more than k with probability I(1/2, k + 1; N / (N + n)).
+    The 90% interval holds the least k of at least 95%, where that is not 0."""
+    found = np.zeros(len(known.tasks))
+    at_end = known.link.of(np.array([1.0]), np.inf)
+    for row in np.flatnonzero(known.asked & (not known.loss)):
+        there = np.isfinite(known.value[row])
+        solved_all, items = known.value[row][there][::-1] == 1, known.items[row][there][::-1]
+        if solved_all[0]:
+            n_items = float(np.median(items))
+            together = float(items[np.logical_and.accumulate(solved_all)].sum())
+            unlikely = betainc(0.5, np.arange(1, _MOST_MISSED), together / (together + n_items)) < (1 + LEVEL) / 2
+            if unlikely[0]:
+                reached = known.link.of(np.array([1 - (unlikely.sum() + 0.5) / n_items]), np.inf)
+                found[row] = float((at_end - reached)[0]) / ndtri((1 + LEVEL) / 2)
+    return found
 
 
 @cache

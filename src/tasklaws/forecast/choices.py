@@ -8,6 +8,7 @@ import pandas as pd
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.crowd import is_crowd
 from tasklaws.forecast.panel import AxisName, Panel, build_panels
+from tasklaws.frames.natural import natural
 from tasklaws.stats.links import LEAST
 from tasklaws.tables import POINTS, losses
 
@@ -45,7 +46,7 @@ def _choose_tasks(table: pd.DataFrame, tasks: Sequence[str], metrics: list[str])
     known = table["task"].unique()
     for task in tasks:
         if task not in known:
-            raise TasklawsError(f"task {task!r} is not in the table: it has {', '.join(sorted(known))}")
+            raise TasklawsError(f"task {task!r} is not in the table: it has {', '.join(sorted(known, key=natural))}")
     return table[table["task"].isin(tasks) | ~table["metric"].isin(metrics)]
 
 

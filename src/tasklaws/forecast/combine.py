@@ -11,9 +11,18 @@ import numpy as np
 
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES, RepeatLast
-from tasklaws.forecast.calibration import Test, drift, ladder_scale, predictive, task_scale
+from tasklaws.forecast.calibration import Test, drift, ladder_scale, least_width, predictive, task_scale
 from tasklaws.forecast.company import in_company
-from tasklaws.forecast.crowd import CROWD, CROWD_BASELINES, crowd_tests, is_crowd, joint, shared_errors, weigh
+from tasklaws.forecast.crowd import (
+    CROWD,
+    CROWD_BASELINES,
+    beyond_tests,
+    crowd_tests,
+    is_crowd,
+    joint,
+    shared_errors,
+    weigh,
+)
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS, noise_share, predictions
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction, axis_of, size_gap
 from tasklaws.forecast.revealed import Joint
@@ -85,11 +94,12 @@ class History:
     pool: tuple["History", ...] = ()
     given: Array | None = None
     _crowds: dict[int, bool] = field(default_factory=dict)
+    _final: dict[tuple[int, int], Forecast] = field(default_factory=dict)
 
     def with_n_eff(self, n_eff: float) -> "History":
         """The same with items worth `n_eff` independent tasks, on which predictions of single methods do not depend."""
         panel = replace(self.panel, n_eff=np.full_like(self.panel.n_eff, n_eff))
-        return replace(self, panel=panel, _combined={}, _settled={})
+        return replace(self, panel=panel, _combined={}, _settled={}, _final={})
 
     def arranged(self, panel: Panel, until: int) -> "History":
         """The same of a panel that holds some of these models, in another order behind the first `until`, which have
@@ -148,6 +158,12 @@ class History:
         if (origin, target) not in self._settled:
             self._settled[origin, target] = settled_forecast(self, origin, target)
         return self._settled[origin, target]
+
+    def final(self, origin: int, target: int) -> Forecast:
+        """The combination as `forecast` gives it."""
+        if (origin, target) not in self._final:
+            self._final[origin, target] = _calibrated(self, origin, target)
+        return self._final[origin, target]
 
     def residual(self, target: int, found: Forecast) -> Array:
         """How far the target's known values lie above a forecast of it, on the link scale."""
@@ -262,12 +278,19 @@ def _method_weights(history: History, origin: int, target: int, names: tuple[str
 
 def forecast(history: History, origin: int, target: int) -> Forecast:
     """The combination with its mean moved by the ladder's drift, and its interval scaled task by task and so that it
-    would have held 90% of the earlier tests of all tasks (`calibration`)."""
+    would have held 90% of the earlier tests of all tasks (`calibration`), but no narrower than a task's items allow."""
+    return history.final(origin, target)
+
+
+def _calibrated(history: History, origin: int, target: int) -> Forecast:
     if history.is_crowd(origin):
-        return _crowd_forecast(history, origin, target)
-    found = history.settled(origin, target)
-    tests = interval_tests(history, origin, target, history.settled)
-    return replace(found, scale=found.scale * ladder_scale(tests), n_tests=len(tests))
+        found = _crowd_forecast(history, origin, target)
+    else:
+        settled = history.settled(origin, target)
+        tests = interval_tests(history, origin, target, history.settled)
+        found = replace(settled, scale=settled.scale * ladder_scale(tests), n_tests=len(tests))
+    wider = least_width(history.known(origin)) / np.maximum(found.width, 1e-12)
+    return replace(found, scale=found.scale * np.maximum(wider, 1.0))
 
 
 def settled_forecast(history: History, origin: int, target: int) -> Forecast:
@@ -301,7 +324,9 @@ def interval_tests(
 
 def _crowd_forecast(history: History, origin: int, target: int) -> Forecast:
     """The combination where models are of many families: methods weighed and intervals scaled by spaced tests, after
-    the target's revealed scores. What scatters from model to model is in the methods' sd, the sampling of items too."""
+    the target's revealed scores. What scatters from model to model is in the methods' sd, the sampling of items too.
+    Further than any test the interval widens in proportion: skills say that all tasks are solved by then, and how
+    surely no known model shows."""
     by_method = history.by_crowd_method(origin)
     names, place = tuple(by_method), target - origin
     mean, sd = (np.stack([getattr(one, what)[:, place] for one in by_method.values()]) for what in ("mean", "sd"))
@@ -309,7 +334,7 @@ def _crowd_forecast(history: History, origin: int, target: int) -> Forecast:
     tests = crowd_tests(history, origin, target, names)
     found = weigh(history.panel, mean, sd, shared_errors(by_method, place), history.panel.link.of(given, np.inf), tests)
     none = np.zeros_like(found.mean)
-    scale = np.full_like(none, found.scale)
+    scale = np.full_like(none, found.scale * beyond_tests(history, origin, target))
     return Forecast(found.mean, found.sd, none, none, scale, found.weights, names, len(tests.weight))
 
 

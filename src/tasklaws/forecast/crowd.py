@@ -102,6 +102,13 @@ def crowd_tests(history: "History", origin: int, target: int, names: Sequence[st
     return _together(parts, len(names), len(panel.tasks))
 
 
+def beyond_tests(history: "History", origin: int, target: int) -> float:
+    """How many times as far as any test the target lies beyond the known models, in ln size; at least 1."""
+    gap = size_gap(history.panel, origin, target)
+    tested = [size_gap(one.panel, start, end - 1) for one, start, end in _origins(history, origin)]
+    return max(1.0, gap / max(tested)) if max(tested, default=0.0) > 0 else 1.0
+
+
 def _origins(history: "History", origin: int) -> Iterator[tuple["History", int, int]]:
     """Histories, with an origin and how many of their models are known: of all ladders in company, else its own."""
     least = 1 if history.pool else _LEAST_ORIGIN

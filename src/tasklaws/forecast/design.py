@@ -12,10 +12,14 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.actions import Action, Standing, after, ask_cost, known_items_of, possible_actions, priced
+from tasklaws.forecast.choices import refuse_bare
 from tasklaws.forecast.panel import Panel
 from tasklaws.forecast.pilot import pilot, pilot_standing, sizes_of
 from tasklaws.frames.csv_files import records
+from tasklaws.frames.natural import in_order, natural
+from tasklaws.frames.shown import shown
 from tasklaws.frames.user_tables import some
+from tasklaws.points import without_planned
 from tasklaws.stats.scores import rounded
 from tasklaws.tables import DESIGN, DESIGN_TASKS
 
@@ -58,20 +62,22 @@ class Design(Result):
             f"costs: 6 N D to train, 2 N {self.tokens_per_item:g} to ask an item of {self.tokens_per_item:g} tokens",
             f"{'action':34} {'FLOPs':>9}  {'width now -> then':>17}  {'narrower':>8}  {'points a FLOP':>13}",
         ]
-        shown = self.table.head(_ACTIONS_SHOWN)
-        for row in records(shown):
+        first = self.table.head(_ACTIONS_SHOWN)
+        for row in records(first):
             clear = row["narrowing"] > _CLEAR * row["standard_error"]
             lines.append(
-                f"{row['action']:34} {row['train_flops'] + row['ask_flops']:9.3g}  "
+                f"{shown(row['action']):34} {row['train_flops'] + row['ask_flops']:9.3g}  "
                 f"{row['width_now']:7.1f} -> {row['width_then']:5.1f}  {row['narrowing']:8.2f}  "
                 + (f"{row['narrowing_per_flop']:13.2e}" if clear else f"{'not clear':>13}")
             )
-        if len(self.table) > len(shown):
-            lines.append(f"and {len(self.table) - len(shown)} more: --out DIR writes all of them")
+        if len(self.table) > len(first):
+            lines.append(f"and {len(self.table) - len(first)} more: --out DIR writes all of them")
         spent = 0.0
         for number, row in enumerate(records(self.path), 1):
             spent = row["flops"]
-            lines.append(f"budget, {number}: {row['action']}, {spent:.3g} FLOPs in all, {row['width']:.1f} points wide")
+            lines.append(
+                f"budget, {number}: {shown(row['action'])}, {spent:.3g} FLOPs in all, {row['width']:.1f} points wide"
+            )
         if self.budget is not None and not len(self.path):
             lines.append(f"budget: nothing for {self.budget:.3g} FLOPs or less narrows them clearly")
         return "\n".join([*lines, *self._worth(), *(f"note: {note}" for note in self.notes)])
@@ -118,7 +124,7 @@ class Design(Result):
 
 def design(
     table: pd.DataFrame,
-    target: Mapping[str, float],
+    target: Mapping[str, float | str],
     *,
     metric: str | None = None,
     tasks: Sequence[str] = (),
@@ -129,7 +135,8 @@ def design(
 ) -> Design:
     """Rank what could be run or asked next by how much it narrows the 90% intervals at a planned model for each FLOP.
 
-    `table` is a pilot's, as `read_points` gives it; `target` has `n_params` and `n_tokens`. Actions: a new rung between
+    `table` is a pilot's, as `read_points` gives it, planned models left out; `target` has `n_params` and `n_tokens`, as
+    numbers or as 7B. Actions: a new rung between
     the known sizes or between the largest and the target, with the tokens that the ladder's own line gives it; another
     seed of a known rung, which counts as a model of its own; twice and four times the items of all known rungs. The
     results of each are drawn eight times from what the engine holds possible of them (by `seed`), and the target is
@@ -153,6 +160,8 @@ def design(
     if budget is not None and not (np.isfinite(budget) and budget > 0):
         raise TasklawsError(f"budget is {budget}: give a positive number of FLOPs")
     size = sizes_of(target)
+    refuse_bare(table, "design")
+    table, left_out = without_planned(table)
     known = pilot(table, metric, tasks, ladder, size)
     actions = possible_actions(known, size["n_params"], size["train_flops"], tokens_per_item)
     start = pilot_standing(table, known, actions, size)
@@ -177,7 +186,7 @@ def design(
         _worth(start, known, size, tokens_per_item),
         tokens_per_item,
         budget,
-        tuple(_notes(known)),
+        (*left_out, *_notes(known)),
     )
 
 
@@ -233,7 +242,7 @@ def _by_task(known: Panel, now: Array, widths: Mapping[str, Array]) -> pd.DataFr
     curves = pd.DataFrame(known.tasks, columns=["task", "metric"]).assign(width_now=now)
     parts = [curves.assign(action=name, width_then=found.mean(axis=0)) for name, found in widths.items()]
     found = pd.concat(parts, ignore_index=True).dropna(subset="width_now")
-    return DESIGN_TASKS.pick(found).sort_values(DESIGN_TASKS.keys, ignore_index=True)
+    return in_order(DESIGN_TASKS.pick(found), DESIGN_TASKS.keys)
 
 
 def _worth(start: Standing, known: Panel, target: Mapping[str, float], tokens_per_item: float) -> dict[str, float]:
@@ -255,6 +264,6 @@ def _notes(known: Panel) -> list[str]:
     unknown = [task for (task, _), count in zip(known.tasks, known_items_of(known), strict=True) if not count]
     found = ["another seed counts as a model of its own: give it a name of its own in the table"]
     if unknown and not known.loss:
-        some_tasks = some(sorted(set(unknown)), 3, str)
+        some_tasks = some(sorted(set(unknown), key=natural), 3, str)
         found.append(f"n_items is unknown of {len(unknown)} task(s), whose items cost nothing here: {some_tasks}")
     return found

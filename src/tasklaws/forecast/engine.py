@@ -133,7 +133,7 @@ def _with_given(history: History, given: Mapping[int, Array]) -> History:
     values = np.full((len(history.panel.tasks), len(history.panel.models)), np.nan)
     for target, shown in given.items():
         values[:, target] = shown
-    return replace(history, given=values, _crowds={})
+    return replace(history, given=values, _crowds={}, _final={})
 
 
 def _anywhere_between(found: Forecast, first: Forecast, last: Forecast) -> Forecast:

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 
+from tasklaws.frames.shown import drawn as as_drawn
 from tasklaws.plotting import LIGHT, house_style, key_below, key_room, panel, save, short
 from tasklaws.stats.scores import LEVEL, is_inside
 from tasklaws.tables import BACKTEST_FORECASTS
@@ -81,7 +82,7 @@ def _draw_errors(path: Path, known: pd.DataFrame, methods: pd.DataFrame) -> None
     axes.xaxis.set_major_formatter(lambda value, _: short(value))
     axes.xaxis.set_minor_formatter(lambda value, _: "")
     errors = own.groupby("ladder")["error"].mean()
-    axes.legend(handles, [f"{name} (1 = {errors[name]:.3g})" for name in ratio.columns], fontsize=6.5)
+    axes.legend(handles, [f"{as_drawn(name)} (1 = {errors[name]:.3g})" for name in ratio.columns], fontsize=6.5)
     save(figure, path)
 
 
@@ -93,7 +94,7 @@ def _draw_coverage(path: Path, known: pd.DataFrame) -> None:
     ends = [np.minimum(spread, share["mean"]), np.minimum(spread, 1 - share["mean"])]
     axes.errorbar(share["mean"], range(len(share)), xerr=ends, fmt="o", color=LIGHT["fit"], markersize=4)
     axes.axvline(LEVEL, color=LIGHT["muted"], linewidth=0.8)
-    axes.set_yticks(range(len(share)), [f"{name} ({size})" for name, size in share["size"].items()])
+    axes.set_yticks(range(len(share)), [f"{as_drawn(str(name))} ({size})" for name, size in share["size"].items()])
     axes.set_ylim(len(share) - 0.5, -0.5)
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
     save(figure, path)

@@ -27,10 +27,13 @@ _CHANCE = 1.0  # chance counts as so many distinct scores for each decade
 # Its variance far away: that share of the engine's, that share of all sampling of the items, that much for each decade.
 _OF_WIDTH, _OF_SAMPLING, _BY_DECADE = 0.25, 0.37, 2.3e-4
 _NEAR_FLOOR = 0.4  # decades over which the engine's own variance gives way to that
-# How far a task that left has risen: a lognormal of this median at one decade, growing with that power of the gap.
-_RISE, _RISE_GROWS, _RISE_SPREAD = 0.12, 0.8, 0.64
-_PARTS = 5  # normals that stand for it
-_OVERLAP = 0.35  # their width, in spreads of the rise's logarithm
+# How far a task that left has risen, as a share of the room above the floor: a lognormal of this median at one decade,
+# growing with that power of the gap.
+_RISE, _RISE_GROWS, _RISE_SPREAD = 0.18, 0.8, 0.64
+# Normals that stand for it: their shares, and their places and width in spreads of the rise's logarithm.
+_SHARES = np.array([0.05, 0.15, 0.2, 0.2, 0.2, 0.15, 0.05])
+_PLACES = ndtri(np.cumsum(_SHARES) - _SHARES / 2)
+_OVERLAP = 0.35
 _SMALLEST_SD = 0.02
 # A jump of the last rung alone: that far above all earlier ones at least, and that many sigma of their sampling.
 _JUMP, _SIGMAS = 0.08, 3.0
@@ -122,8 +125,9 @@ def from_floor(
     With p = expit(`leaving` b), a task stays with 1 - p: `said` with its mean drawn to chance, the more the further
     and the fewer different scores the known rungs have, and beyond half a decade a variance of its own; where a guess
     scores nothing, `said` as it is. With p it has left: it stands a rise r above that, on
-    1 - (1 - score) exp(-r / (1 - score)), so that it never reaches 1, with ln r normal about ln (.12 gap^.8) with an
-    sd of .64. b is of public ladders (default: what `priors.leaving_out` leaves of them)."""
+    1 - (1 - score) exp(-r / (1 - score)), so that it never reaches 1, with ln r normal about
+    ln (.18 (1 - floor) gap^.8) with an sd of .64. b is of public ladders (default: what `priors.leaving_out` leaves of
+    them)."""
     rows = np.flatnonzero(np.isfinite(floor))
     if not len(rows):
         return said
@@ -136,18 +140,17 @@ def from_floor(
     middle = (own * said.mean[rows] + chance * said.link.of(floor[rows], np.inf)[:, None]) / (own + chance)
     far = np.where(guessed, -np.expm1(-gap / _NEAR_FLOOR), 0.0)
     more = far * (_OF_SAMPLING / _items(known, rows) + _BY_DECADE * gap)[:, None]
-    weight, mean, sd = (np.pad(part, ((0, 0), (0, _PARTS))) for part in (said.weight, said.mean, said.sd))
+    weight, mean, sd = (np.pad(part, ((0, 0), (0, len(_SHARES)))) for part in (said.weight, said.mean, said.sd))
     count = said.mean.shape[1]
     weight[rows, :count] *= (1 - leaves)[:, None]
     mean[rows, :count] = middle
     sd[rows, :count] = np.sqrt((1 - far + far * _OF_WIDTH) * said.sd[rows] ** 2 + more)
     score = said.link.inverse((said.weight[rows] * middle).sum(axis=1))[:, None]
     left = np.maximum(1 - score, 1e-9)
-    spread = np.exp(_RISE_SPREAD * ndtri((np.arange(_PARTS) + 0.5) / _PARTS))
-    rise = _RISE * gap**_RISE_GROWS * spread
+    rise = _RISE * (1 - floor[rows, None]) * gap**_RISE_GROWS * np.exp(_RISE_SPREAD * _PLACES)
     apart = np.exp(_OVERLAP * _RISE_SPREAD)
     low, at, high = (said.link.of(1 - left * np.exp(-factor * rise / left), np.inf) for factor in (1 / apart, 1, apart))
-    weight[rows, count:] = leaves[:, None] / _PARTS
+    weight[rows, count:] = leaves[:, None] * _SHARES
     mean[rows, count:], sd[rows, count:] = at, (high - low) / 2 + _SMALLEST_SD
     return Predictive(said.link, weight, mean, sd)
 

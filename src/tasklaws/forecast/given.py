@@ -7,13 +7,14 @@ import pandas as pd
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.forecast.combine import LEAST_RUNGS, History
+from tasklaws.forecast.combine import LEAST_RUNGS, History, joint_forecast
 from tasklaws.forecast.panel import Panel
 from tasklaws.forecast.revealed import Joint
 from tasklaws.frames.user_tables import shown, some
 from tasklaws.stats.predictive import Predictive
 from tasklaws.tabular.reading import read_named
 
+MOST_ASKED = 3  # tasks that are named as those to ask first
 _USUAL_SHARE = 0.5  # correlation of two tasks' errors that is believed before any is seen
 _SHARE_BELIEF = 10.0  # and how many earlier targets that belief is worth
 
@@ -24,10 +25,37 @@ def given_scores(history: History, origin: int, target: int, said: Predictive, s
     Errors of a model's tasks have one factor in common (`Joint`), whose share of each error's variance, rho, is that of
     all earlier tests (`common_error`)."""
     mean, sd = said.moments
-    rho = common_error(history, origin)
-    told = Joint(mean, np.sqrt(1 - rho) * sd, np.sqrt(rho) * sd[:, None]).given(said.link.of(shown, np.inf))
+    told = _tied(history, origin, said).given(said.link.of(shown, np.inf))
     ratio = (told.sd / np.maximum(sd, 1e-12))[:, None]
     return Predictive(said.link, said.weight, told.mean[:, None] + ratio * (said.mean - mean[:, None]), ratio * said.sd)
+
+
+def _tied(history: History, origin: int, said: Predictive) -> Joint:
+    mean, sd = said.moments
+    rho = common_error(history, origin)
+    return Joint(mean, np.sqrt(1 - rho) * sd, np.sqrt(rho) * sd[:, None])
+
+
+def ask_first(history: History, origin: int, target: int, said: Predictive, given: Array) -> pd.DataFrame:
+    """Which tasks of a planned model to ask first, that their scores narrow the forecasts of the others most: up to
+    MOST_ASKED rows of rank, task, metric and `width_left`, what is left of the width of those not asked yet, on average
+    and on the link scale, once all up to this one are known.
+
+    `said` is what the forecasts hold possible, `given` (tasks,) the scores that are known, NaN of the others. No row
+    where fewer than two tasks are open, or one model is known. Errors of tasks are tied as earlier forecasts' were
+    (`Joint.ask_first`)."""
+    panel = history.panel
+    joint = joint_forecast(history, origin, target) if history.is_crowd(origin) else _tied(history, origin, said)
+    joint = joint.given(panel.link.of(given, np.inf))
+    open_ = np.isfinite(joint.mean) & ~np.isfinite(given)
+    chosen = joint.ask_first(MOST_ASKED, open_) if origin > 1 and open_.sum() > 1 else []
+    rows, seen = [], np.full(len(given), np.nan)
+    for rank, task in enumerate(chosen, 1):
+        seen[task] = joint.mean[task]
+        left = open_ & ~np.isfinite(seen)
+        width = float((joint.given(seen).sd[left] / joint.sd[left]).mean()) if left.any() else 0.0
+        rows.append({"rank": rank, "task": panel.tasks[task][0], "metric": panel.tasks[task][1], "width_left": width})
+    return pd.DataFrame(rows, columns=["rank", "task", "metric", "width_left"])
 
 
 def common_error(history: History, origin: int) -> float:

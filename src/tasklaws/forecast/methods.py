@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasklaws.core.arrays import Array
-from tasklaws.forecast import axes
+from tasklaws.forecast.axes import Axis, ability, reducible_loss, size, task_loss, validation_loss
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction
 from tasklaws.forecast.priors import kernel_shares
 from tasklaws.stats import gaussian_process as mixture
@@ -20,7 +20,7 @@ _LEAST_SHARE = 0.05
 @dataclass(frozen=True)
 class Method:
     name: str
-    axis: axes.Axis
+    axis: Axis
     link: Link
 
     def __call__(self, known: Panel, wanted: Panel) -> Prediction | None:
@@ -35,22 +35,22 @@ class Method:
 
 
 METHODS = (
-    Method("compute_logit", axes.size, LOGIT),
-    Method("compute_arcsine", axes.size, ARCSINE),
-    Method("compute_log_accuracy", axes.size, LOG_LOG),
-    Method("reducible_loss_logit", axes.reducible_loss, LOGIT),
-    Method("reducible_loss_arcsine", axes.reducible_loss, ARCSINE),
-    Method("validation_loss_logit", axes.validation_loss, LOGIT),
-    Method("validation_loss_arcsine", axes.validation_loss, ARCSINE),
-    Method("task_loss_logit", axes.task_loss, LOGIT),
-    Method("task_loss_arcsine", axes.task_loss, ARCSINE),
-    Method("ability_logit", axes.ability, LOGIT),
-    Method("ability_arcsine", axes.ability, ARCSINE),
+    Method("compute_logit", size, LOGIT),
+    Method("compute_arcsine", size, ARCSINE),
+    Method("compute_log_accuracy", size, LOG_LOG),
+    Method("reducible_loss_logit", reducible_loss, LOGIT),
+    Method("reducible_loss_arcsine", reducible_loss, ARCSINE),
+    Method("validation_loss_logit", validation_loss, LOGIT),
+    Method("validation_loss_arcsine", validation_loss, ARCSINE),
+    Method("task_loss_logit", task_loss, LOGIT),
+    Method("task_loss_arcsine", task_loss, ARCSINE),
+    Method("ability_logit", ability, LOGIT),
+    Method("ability_arcsine", ability, ARCSINE),
 )
 LOSS_METHODS = (
-    Method("compute", axes.size, LOG),
-    Method("reducible_loss", axes.reducible_loss, LOG),
-    Method("validation_loss", axes.validation_loss, LOG),
+    Method("compute", size, LOG),
+    Method("reducible_loss", reducible_loss, LOG),
+    Method("validation_loss", validation_loss, LOG),
 )
 
 

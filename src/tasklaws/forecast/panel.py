@@ -14,6 +14,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.stats.links import ARCSINE, LOG, Link
 from tasklaws.stats.proportions import fill_items, known_items
 from tasklaws.tables import SIZES, losses
+from tasklaws.tabular.names import MAKERS
 from tasklaws.tabular.numbers import day_margins
 
 _PROBABILITIES = ("rc_soft", "probability")  # the probability given to the right answer, where a table has one
@@ -23,7 +24,6 @@ _NAMES = ["ladder", "model", "task", "metric"]
 _MEASURED = [*SIZES, "value", "stderr", "n_items", "n_eff", "chance"]
 _DERIVED = ["_days", "_margin", "_loss"]  # columns that `compact` adds: days since 1970, give or take; less is better
 _PLACING = (*SIZES, "_days", "_margin", "place")
-_MAKERS = ("maker", "group")  # columns that say who made a model, the first that a table has
 _GROWTH = 1.5 / 365.25  # e-folds of compute a day: 4.5 times a year, as frontier models' (Sevilla and Roldan 2024)
 _SAME = 1e-3  # sizes of one model that differ by a smaller share are one size, rounded
 _LATE = 2 / 3  # checkpoints from this share of a model's training on count as late
@@ -278,9 +278,7 @@ def compact(table: pd.DataFrame) -> pd.DataFrame:
     if "place" not in table:
         table = table.assign(place=np.nan)
     kept = [*_NAMES, "step", "is_final", "place", *_MEASURED, *_DERIVED]
-    return table[[name for name in (*kept, *_MAKERS, "seed") if name in table]].astype(
-        dict.fromkeys(_NAMES, "category")
-    )
+    return table[[name for name in (*kept, *MAKERS, "seed") if name in table]].astype(dict.fromkeys(_NAMES, "category"))
 
 
 def _is_loss(table: pd.DataFrame) -> pd.Series:
@@ -321,9 +319,14 @@ def _finals(table: pd.DataFrame) -> pd.DataFrame:
     return kept.groupby(_NAMES, sort=True)[[*_MEASURED, "place", *_DERIVED]].mean().reset_index()
 
 
+def maker_column(table: pd.DataFrame) -> str | None:
+    """The column that says who made the models; None where none does."""
+    return next((name for name in MAKERS if name in table and table[name].notna().any()), None)
+
+
 def _makers(table: pd.DataFrame, ladder: str) -> pd.Series:
     """Who made each model of a ladder, by model; none where no column says."""
-    column = next((name for name in _MAKERS if name in table and table[name].notna().any()), None)
+    column = maker_column(table)
     if column is None:
         return pd.Series(dtype=object)
     return table[table["ladder"] == ladder].groupby(table["model"].astype(str))[column].first().dropna()

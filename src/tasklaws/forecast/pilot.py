@@ -7,35 +7,48 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.actions import Action, Standing
-from tasklaws.forecast.choices import chosen_curves, refuse_bare
+from tasklaws.forecast.choices import chosen_curves
 from tasklaws.forecast.combine import LEAST_RUNGS
 from tasklaws.forecast.panel import Panel, build_panels
-from tasklaws.frames.user_tables import some
+from tasklaws.forecast.planned import numbers
+from tasklaws.frames.user_tables import shown, some
+from tasklaws.tabular.names import known_as
 
 _TARGET = "the target"
+_OF_TARGET = ("n_params", "n_tokens")
 
 
 def parse_sizes(text: str) -> dict[str, float]:
-    """`n_params=7e9,n_tokens=2e12` as numbers by name; anything else raises TasklawsError."""
-    found = {}
+    """`n_params=7e9,n_tokens=2e12` or `N=7B,D=2T` as numbers by name; what is no number, and a name twice, raise
+    TasklawsError."""
+    found: dict[str, float] = {}
     for part in text.split(","):
-        name, _, number = part.partition("=")
+        name, _, number = (word.strip() for word in part.partition("="))
+        key = known_as(name, _OF_TARGET) or name
+        if key in found:
+            raise TasklawsError(f"--target {shown(text)}: {key} stands twice: give it once")
         try:
-            found[name.strip()] = float(number)
-        except ValueError as error:
-            raise TasklawsError(f"--target {part!r}: give n_params=NUMBER,n_tokens=NUMBER") from error
+            [found[key]] = numbers(pd.Series([number or "nothing"], name=key if key in _OF_TARGET else _OF_TARGET[0]))
+        except TasklawsError as error:
+            raise TasklawsError(
+                f"--target {shown(part)}: give n_params=NUMBER,n_tokens=NUMBER, as 7e9 or 7B"
+            ) from error
     return found
 
 
-def sizes_of(target: Mapping[str, float]) -> dict[str, float]:
-    strangers = [name for name in target if name not in ("n_params", "n_tokens")]
+def sizes_of(target: Mapping[str, float | str]) -> dict[str, float]:
+    """`n_params`, `n_tokens` and `train_flops` of a target; one that lacks the first two, or has others, raises
+    TasklawsError."""
+    strangers = [name for name in target if name not in _OF_TARGET]
     if strangers or len(target) < 2:
         what = f"{strangers[0]!r} in it" if strangers else f"no {'n_tokens' if 'n_params' in target else 'n_params'}"
         raise TasklawsError(f"the target has {what}: give n_params and n_tokens, and no other")
-    for name, value in target.items():
+    sizes = {
+        name: float(numbers(pd.Series([target[name]], name=name, index=["the target"])).iloc[0]) for name in _OF_TARGET
+    }
+    for name, value in sizes.items():
         if not (np.isfinite(value) and value > 0):
             raise TasklawsError(f"{name} of the target is {value}: give a positive number")
-    sizes = {name: float(target[name]) for name in ("n_params", "n_tokens")}
     return {**sizes, "train_flops": 6 * sizes["n_params"] * sizes["n_tokens"]}
 
 
@@ -43,7 +56,6 @@ def pilot(
     table: pd.DataFrame, metric: str | None, tasks: Sequence[str], ladder: str | None, target: Mapping[str, float]
 ) -> Panel:
     """The one panel of the table that is planned for; what cannot be planned for raises TasklawsError."""
-    refuse_bare(table, "design")
     ladders = sorted(map(str, table["ladder"].unique()))
     if ladder is not None and ladder not in ladders:
         raise TasklawsError(f"ladder {ladder!r} is not in the table: it has {some(ladders, 5, str)}")
@@ -79,6 +91,7 @@ def pilot_standing(
     rows = pd.concat([table[table["ladder"] == known.ladder], curves.merge(sizes, how="cross").assign(is_final=True)])
     metrics = sorted({metric for _, metric in known.tasks})
     [panel] = [one for one in build_panels(rows, metrics) if one.loss == known.loss]
+    panel = panel.of_tasks(np.array([pair in known.tasks for pair in panel.tasks]))
     place = {model: number for number, model in enumerate(panel.models)}
     order = np.array([place[model] for model in (*known.models, *wanted)])
     return Standing.of(panel.select(order), len(known.models))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
@@ -19,9 +20,10 @@ from tasklaws.tabular.reading import read_named
 
 At = Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame
 PLACES = (*SIZES, "step", "loss")  # what says where a planned model lies, besides its date
-KEYS = ("model", "ladder", *PLACES, "date")
+KEYS = ("model", "ladder", "maker", *PLACES, "date")
 _COLUMNS = [*KEYS, "date_margin"]
 _SMALLEST = 100.0  # parameters or tokens: fewer are in another unit
+_CONTRADICTS = 2.0  # times: training FLOPs that lie further from 6 N D than those of known models do contradict it
 
 
 def read_at(texts: Sequence[str]) -> pd.DataFrame:
@@ -50,15 +52,18 @@ def _from_text(text: str) -> pd.DataFrame:
 
 
 def _from_file(path: Path) -> pd.DataFrame:
-    table = read_named(path, KEYS, ["model", "ladder"], PLACES, [])
+    table = read_named(path, KEYS, ["model", "ladder", "maker"], PLACES, [])
     return planned_models(table.set_axis([place(table.index, line) for line in table.index]))
 
 
 def planned_models(at: At) -> pd.DataFrame:
-    """A row a planned model of KEYS and `date_margin` (days), in an index of where it comes from; names that are not
-    given are made of the rest.
+    """A row a planned model of KEYS, `date_margin` (days) and `stated` (which of what places it is given and does not
+    follow from the rest), in an index of where it comes from; names that are not given are made of the rest.
 
-    Numbers may be text (7B); what no size or date can be, and a row that nothing places, raise TasklawsError."""
+    Numbers may be text (7B); what no size or date can be, and a row that nothing places, raise TasklawsError. What this
+    function gave stays as it is."""
+    if isinstance(at, pd.DataFrame) and "stated" in at:
+        return at
     if isinstance(at, Mapping):
         at = [at]
     rows = (
@@ -71,30 +76,54 @@ def planned_models(at: At) -> pd.DataFrame:
         raise TasklawsError(f"a planned model has {shown(str(strangers[0]))}: give {', '.join(KEYS)}")
     table = rows.reindex(columns=_COLUMNS)
     for column in PLACES:
-        cells = table[column]
-        if cells.dtype.kind not in "iuf":
-            cells = text_numbers(written(cells).rename(column), column, comma=False)[0]
-        table[column] = cells.astype(float)
+        table[column] = numbers(table[column])
         refuse(table[column], ~(table[column] > 0) & table[column].notna(), "give a number above 0")
         refuse(table[column], table[column] == float("inf"), "give a finite number")
     refuse(table["loss"], table["loss"] >= HIGHEST_LOSS, f"a validation loss lies below {HIGHEST_LOSS:g}")
     for column in ("n_params", "n_tokens"):
         refuse(table[column], table[column] < _SMALLEST, "too small: write it out, as 7e9 or 7B")
-    table["train_flops"] = table["train_flops"].fillna(6 * table["n_params"] * table["n_tokens"])
+    usual = 6 * table["n_params"] * table["n_tokens"]
+    places = table[[*PLACES, "date"]].notna()
+    places["train_flops"] &= ~np.isclose(table["train_flops"], usual, rtol=1e-9, atol=0)
+    table["stated"] = [tuple(places.columns[row]) for row in places.to_numpy()]
+    table["train_flops"] = table["train_flops"].fillna(usual)
     named = written(table["date"])
     table["date_margin"] = table["date_margin"].fillna(day_margins(table["date"])).astype(float)
     table["date"], _ = iso_days(named.rename("date"))
     bare = unplaced(table) & table[["n_tokens", "step", "loss"]].isna().all(axis=1)
     refuse(table["n_params"], bare, "a planned model needs n_params, train_flops, n_tokens, step, loss or date")
     names = [_name(row, date) for row, date in zip(table.to_dict("records"), named, strict=True)]
-    table["ladder"] = written(table["ladder"])
+    table["ladder"], table["maker"] = written(table["ladder"]), written(table["maker"])
     table["model"] = written(table["model"]).fillna(pd.Series(names, table.index, dtype="str"))
+    table["n_tokens"] = table["n_tokens"].fillna(table["train_flops"] / (6 * table["n_params"]))
     twice = table.duplicated(["ladder", "model"])
     if twice.any():
         raise TasklawsError(
             f"planned model {shown(table.loc[twice, 'model'].iloc[0])} stands twice: name each otherwise"
         )
     return table
+
+
+def numbers(cells: pd.Series) -> pd.Series:
+    """Numbers of a column such as n_params, also as people write them (7B); what is none raises TasklawsError."""
+    if cells.dtype.kind not in "iuf":
+        cells = text_numbers(written(cells), str(cells.name), comma=False)[0]
+    return cells.astype(float)
+
+
+def refuse_contradictions(planned: pd.DataFrame, known: pd.DataFrame) -> None:
+    """Raise TasklawsError where a planned model's training FLOPs by 6 N D are more than _CONTRADICTS times those of any
+    known model, or less by it than of any (of a mixture of experts N counts all parameters, and FLOPs are fewer)."""
+    usual = (known["train_flops"] / (6 * known["n_params"] * known["n_tokens"])).replace([np.inf, 0.0], np.nan)
+    low, high = usual.min(), usual.max()
+    low, high = (min(low, 1.0), max(high, 1.0)) if usual.notna().any() else (1.0, 1.0)
+    times = planned["train_flops"] / (6 * planned["n_params"] * planned["n_tokens"])
+    known_ones = f"of the known models {low:.3g} to {high:.3g}" if high > 1.01 * low else "of the known models 1"
+    for where, each in times[(times < low / _CONTRADICTS) | (times > high * _CONTRADICTS)].items():
+        raise TasklawsError(
+            f"{where}: train_flops is {each:.3g} times 6 n_params n_tokens ({known_ones}): correct one of the three, "
+            "or leave one out"
+        )
 
 
 def _name(row: Mapping[Any, Any], date: Any) -> str:
@@ -108,7 +137,7 @@ def _name(row: Mapping[Any, Any], date: Any) -> str:
         parts.append(f"{row['train_flops']:.3g} FLOPs")
     parts += [checkpoint_name("step", row["step"])] if row["step"] > 0 else []
     parts += [f"loss {row['loss']:g}"] if row["loss"] > 0 else []
-    parts += [str(date)] if not pd.isna(date) else []
+    parts += [str(part) for part in (date, row["maker"]) if not pd.isna(part)]
     return ", ".join(parts)
 
 

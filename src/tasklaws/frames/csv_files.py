@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import REMAKE, replacing
+from tasklaws.frames.natural import natural_places
 from tasklaws.frames.user_tables import LONGEST_SHOWN, ROWS_AT_ONCE, joined, shown
 
 FLOAT_FORMAT = "%.10g"
@@ -22,11 +23,12 @@ _QUOTED = re.compile(r'[,"\n\r]')
 
 
 def write_table(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
-    """Write a CSV (or CSV.gz) atomically: rows sorted by `keys`, floats to ten digits.
+    """Write a CSV (or CSV.gz) atomically: rows sorted by `keys`, tasks in natural order and other names as text, floats
+    to ten digits.
 
     Duplicate keys raise TasklawsError.
     """
-    codes = [_codes(table[key]) for key in keys]
+    codes = [_codes(natural_places(table[key]) if key == "task" else table[key]) for key in keys]
     order = np.lexsort(codes[::-1]) if keys else np.arange(len(table))
     if keys and (np.diff([code[order] for code in codes], axis=1) == 0).all(axis=0).any():
         refuse_duplicates(path, table, keys)
@@ -169,17 +171,3 @@ def place(index: pd.Index, label: Any) -> str:
 def labelled(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of a table, each labelled `path:line`, so that they can stand beside those of other files."""
     return table.set_axis([place(table.index, line) for line in table.index])
-
-
-def matching(table: pd.DataFrame, query: str, name: str) -> pd.Series:
-    """The rows that a pandas query over the columns matches; one that is no query, or matches none, raises."""
-    try:
-        found = table.eval(query)
-    except Exception as error:  # pandas raises whatever Python's parser and its own raise
-        reason = " ".join(str(error).split())
-        raise TasklawsError(f"{name} {query!r} is no query over {', '.join(table.columns)}: {reason}") from error
-    if not isinstance(found, pd.Series) or found.dtype != bool:
-        raise TasklawsError(f"{name} {query!r} says neither yes nor no of a row: write a comparison")
-    if not found.any():
-        raise TasklawsError(f"{name} {query!r} matches no row: the table has {len(table)}")
-    return found

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.frames.shown import shown as on_one_line
 
 MOST_IN_A_ROW = 10_000
 MAX_CELL = 100_000  # characters
@@ -153,9 +154,11 @@ def shown(value: Any) -> str:
 
 
 def some(names: Iterable[Any], most: int = 6, text: Callable[[Any], str] = shown) -> str:
-    """The first of many names, as `text` has them, and how many there are in all."""
+    """The first of many names, as `text` has them, on one line, and how many there are in all."""
     listed = list(names)
-    return ", ".join(map(text, listed[:most])) + (f" ... {len(listed)} in all" if len(listed) > most else "")
+    return ", ".join(on_one_line(text(name)) for name in listed[:most]) + (
+        f" ... {len(listed)} in all" if len(listed) > most else ""
+    )
 
 
 def _text(path: Path) -> bytes:

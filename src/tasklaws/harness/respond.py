@@ -1,7 +1,7 @@
 """Ask models all their tasks, as lm-eval puts them, and keep what they said."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,19 @@ def tasks_of(ask: Ask) -> list[str]:
     return names + [f"{name}_likelihood" for name in names if not name.endswith("_choice")]
 
 
-def respond(models: Iterable[Path], settings: Settings, ask: Ask, items: Path) -> Iterator[list[dict[str, object]]]:
+def respond(
+    models: Iterable[Path], settings: Settings, ask: Ask, items: Path, only: Container[str] | None = None
+) -> Iterator[list[dict[str, object]]]:
     """For each model, a directory, what it says to every item in `items`: one row an item and elicitation, sorted.
 
     A row holds `response` (text) and `log_likelihood` of the right text, or `log_likelihoods` of the choices, in nats,
     rounded to 1e-6. lm-eval makes the requests, and in float64 the rows are those of its own `HFLM`, one request at a
-    time: they do not depend on the batch size or on what else is asked. A task that custom_tasks/ does not have raises
+    time: they do not depend on the batch size or on what else is asked. `only` leaves some items, by their ids, whose
+    examples are those that they have among all. A task that custom_tasks/ does not have raises
     TasklawsError.
     """
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    requests = _requests(settings, ask, items)
+    requests = [one for one in _requests(settings, ask, items) if only is None or one.doc["id"] in only]
     tokenizing, questions = dict[str, bytes](), list[Question]()
     for directory in models:
         with opening(directory, "remove it and run `dvc repro`"):

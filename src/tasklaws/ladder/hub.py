@@ -6,25 +6,16 @@ is put together in `work` and moved to its place whole.
 
 import hashlib
 import json
-import os
+import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import httpx2
-from huggingface_hub import constants, get_cached_repo_tree, snapshot_download
-from huggingface_hub.errors import (
-    CachedRepoTreeNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub import snapshot_download
+from huggingface_hub._tree_cache import read_tree_cache  # get_cached_repo_tree leaves out the SHA-256
+from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
 from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
@@ -34,6 +25,7 @@ from tasklaws.core.sealed import is_sealed, seal
 from tasklaws.core.settings import HubSource
 from tasklaws.ladder.card import Card, Checkpoint, hash_files, write_card
 from tasklaws.ladder.heldout import count_config_params, heldout_loss
+from tasklaws.ladder.hub_answers import checked_answers, endpoint, one_line, refuse_odd_token, without_user
 
 _HUB_WORK = Path(".work/hub")
 # All that a GPT-NeoX, or another causal model with a fast tokenizer, may need beside its weights.
@@ -48,14 +40,22 @@ WEIGHTS = [
 ]
 
 
+# What a config may say of layers, experts and labels, each of which is a module or a name that is made.
+MOST_IN_CONFIG = 1000
+_COUNTED = re.compile("layer|expert|label|block")
+
+
 @dataclass(frozen=True)
 class Snapshot:
-    """One revision of a repository in the hub's cache: the step that it is, its commit, its files."""
+    """One revision of a repository in the hub's cache: the step that it is, its commit, its files with their hashes.
+
+    A hash is that of the hub's list of files: SHA-256 of a large one, git's SHA-1 of a small one.
+    """
 
     step: int
     revision: str
     commit: str
-    files: tuple[Path, ...]
+    files: dict[Path, str]
 
 
 def fetch(
@@ -92,26 +92,26 @@ def fetch(
     return found
 
 
-def endpoint() -> str:
-    """Where the hub is: HF_ENDPOINT, or the public one."""
-    return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
-
-
 def _download(repo: str, step: int, revision: str) -> Snapshot:
     """Bring one revision into the hub's cache: the small files, then the weights of the same commit."""
-    with _one_line(repo, revision, endpoint()):
+    with one_line(repo, revision, endpoint()), checked_answers():
+        refuse_odd_token()
         snapshot = Path(snapshot_download(repo, revision=revision, allow_patterns=SMALL_FILES, endpoint=endpoint()))
         commit = snapshot.name
-        listed = [file.path for file in get_cached_repo_tree(repo, revision=commit)]
-        weights = next((names for form in WEIGHTS if (names := _matching(listed, form))), None)
+        listed = read_tree_cache(str(snapshot.parents[1]), commit)
+        if listed is None:
+            raise CachedRepoTreeNotFoundError(f"no list of the files of {commit}")
+        hashes = {name: entry.lfs_sha256 or entry.blob_id for name, entry in listed.items()}
+        weights = next((names for form in WEIGHTS if (names := _matching(list(hashes), form))), None)
+        place = without_user(f"{repo} at {revision} ({endpoint()})")
         if weights is None:
-            raise TasklawsError(f"{repo} at {revision} ({endpoint()}) holds no weights: choose another step")
-        small = _matching(listed, SMALL_FILES)
+            raise TasklawsError(f"{place} holds no weights: choose another step")
+        small = _matching(list(hashes), SMALL_FILES)
         for needed in ("config.json", "tokenizer.json"):
             if needed not in small:
-                raise TasklawsError(f"{repo} at {revision} ({endpoint()}) holds no {needed}: choose another repository")
+                raise TasklawsError(f"{place} holds no {needed}: choose another repository")
         snapshot_download(repo, revision=commit, allow_patterns=small + weights, endpoint=endpoint())
-    return Snapshot(step, revision, commit, tuple(snapshot / name for name in sorted(small + weights)))
+    return Snapshot(step, revision, commit, {snapshot / name: hashes[name] for name in sorted(small + weights)})
 
 
 def _matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
@@ -139,16 +139,16 @@ def _stage(
     seed, is_final = source.seeds[0], snapshot.step == last_step
     path = "." if is_final else f"seed{seed}-step{snapshot.step}"
     staged, done = staging / "rung" / path, staging / f"step{snapshot.step}.json"
-    names = {file.name for file in snapshot.files}
     for stray in staged.glob("*"):  # half-written by a run that was killed, or put there
-        if not stray.is_dir() and stray.name not in names:
+        if not stray.is_dir() and stray.name not in {file.name for file in snapshot.files}:
             stray.unlink()
     if is_sealed(done):
         kept = read(Checkpoint, read_json(done), str(done), f"remove {staging} and run it again")
         if staged.is_dir() and hash_files(staged) == kept.files:
             return kept
-    for file in snapshot.files:
-        _copy_checked(file, staged / file.name, source.repo, snapshot.revision)
+    for file, expected in snapshot.files.items():
+        _copy_checked(file, staged / file.name, expected, source.repo, snapshot.revision)
+    _refuse_endless_config(staged / "config.json", source.repo)
     loss = heldout_loss(staged, documents)
     n_tokens = snapshot.step * source.tokens_per_step
     checkpoint = Checkpoint(
@@ -168,27 +168,37 @@ def _stage(
     return checkpoint
 
 
-def _copy_checked(source: Path, target: Path, repo: str, revision: str) -> None:
-    """Copy a cached file; if its content is not what its name in the cache says, drop it there and raise.
+def _copy_checked(source: Path, target: Path, expected: str, repo: str, revision: str) -> None:
+    """Copy a cached file; if its content is not what the hub's list of files says, drop it there and raise.
 
-    The cache names a blob by the hub's ETag: SHA-256 of a large file, git's SHA-1 of a small one. The
-    client itself checks sizes only.
+    The client itself checks sizes only.
     """
-    blob = source.readlink().name if source.is_symlink() else ""
     git = hashlib.sha1(b"blob %d\0" % source.stat().st_size, usedforsecurity=False)
-    hasher = {64: hashlib.sha256(), 40: git}.get(len(blob))
+    hasher = hashlib.sha256() if len(expected) == 64 else git
     with source.open("rb") as reader, replacing(target) as writer:
         while chunk := reader.read(1 << 20):
             writer.write(chunk)
-            if hasher is not None:
-                hasher.update(chunk)
-        if hasher is not None and hasher.hexdigest() != blob:
+            hasher.update(chunk)
+        if hasher.hexdigest() != expected:
             source.resolve().unlink()
-            source.unlink()
+            source.unlink(missing_ok=True)
             raise TasklawsError(
                 f"{source.name} of {repo} at {revision} came damaged"
-                f" (hash {hasher.hexdigest()}, the hub says {blob}): it is dropped, run it again"
+                f" (hash {hasher.hexdigest()}, the hub says {expected}): it is dropped, run it again"
             )
+
+
+def _refuse_endless_config(path: Path, repo: str) -> None:
+    """Raise TasklawsError where a model of this configuration would have more layers than any has."""
+    pending = [read_json(path)]
+    while pending:
+        config = pending.pop()
+        for name, value in config.items() if isinstance(config, dict) else ():
+            pending += [value] if isinstance(value, dict) else []
+            if isinstance(value, int) and value > MOST_IN_CONFIG and _COUNTED.search(name):
+                raise TasklawsError(
+                    f"config.json of {repo} says {name} {value}, more than {MOST_IN_CONFIG}: choose another repository"
+                )
 
 
 def _warn_of_other_shape(staged: Path, source: HubSource, found: Card) -> None:
@@ -209,47 +219,3 @@ def _move(staged: Path, out: Path, aside: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
         out.rename(aside)
     staged.rename(out)
-
-
-@contextmanager
-def _one_line(repo: str, revision: str, endpoint: str) -> Iterator[None]:
-    """Turn what huggingface_hub raises into a TasklawsError; what this machine's disk refuses passes."""
-    try:
-        yield
-    except (
-        OSError,  # with it HfHubHTTPError and LocalEntryNotFoundError
-        CachedRepoTreeNotFoundError,
-        HFValidationError,
-        httpx2.HTTPError,
-        httpx2.InvalidURL,
-        json.JSONDecodeError,
-    ) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        # The client hides the cause where it looked into its cache for want of an answer.
-        cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) and error.__cause__ else error
-        reason = next(iter(str(cause).strip().splitlines()), type(cause).__name__)
-        remedy = _remedy(cause, repo, endpoint)
-        raise TasklawsError(f"cannot fetch {repo} at {revision} from {endpoint} ({reason}): {remedy}") from error
-
-
-def _remedy(error: BaseException, repo: str, endpoint: str) -> str:
-    if isinstance(error, GatedRepoError):
-        return f"the repository is gated: accept its terms at {endpoint}/{repo} and set HF_TOKEN"
-    if isinstance(error, RepositoryNotFoundError):
-        return "no such repository, or a private one: correct `repo` in conf/models, or set HF_TOKEN"
-    if isinstance(error, RevisionNotFoundError):
-        return "no such revision: correct `steps` or `revision` in conf/models"
-    if isinstance(error, HfHubHTTPError):
-        denied = error.response.status_code in (401, 403)
-        return (
-            "set HF_TOKEN to one that may read it" if denied else "run it again later, or set HF_ENDPOINT to a mirror"
-        )
-    if isinstance(error, HFValidationError):
-        return "correct `repo` or `revision` in conf/models"
-    if isinstance(error, (httpx2.InvalidURL, httpx2.UnsupportedProtocol, json.JSONDecodeError)):
-        return "that is not a hub: correct HF_ENDPOINT"
-    if isinstance(error, (httpx2.HTTPError, LocalEntryNotFoundError, ConnectionError, CachedRepoTreeNotFoundError)):
-        remedy = "connect to the network, or set HF_ENDPOINT to a mirror, and run it again"
-        return f"{constants.HF_HUB_CACHE} does not hold it all: {remedy}"
-    return "run it again"

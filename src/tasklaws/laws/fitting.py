@@ -20,6 +20,7 @@ from tasklaws.laws.outliers import without_outliers
 from tasklaws.laws.result import Fit
 from tasklaws.laws.status import LossFunction
 
+MOST_REPLICATES = 100_000
 BASINS = 2  # that every bootstrap replicate searches
 _BASIN_DISTANCE = 1e-3  # in a search coordinate, from where on two ends are different basins
 _RIVAL = 0.05  # of the objective: a basin this much worse than the best is no rival to it in a replicate
@@ -72,6 +73,8 @@ def fit(
     for name, value in (("seed", seed), ("replicates", replicates)):
         if value < 0:
             raise TasklawsError(f"{name} is {value}: give 0 or more")
+    if replicates > MOST_REPLICATES:
+        raise TasklawsError(f"replicates is {str(replicates)[:20]}: give at most {MOST_REPLICATES}")
     if not 0 < level < 1:
         raise TasklawsError(f"the level of the intervals is {level}: give a number between 0 and 1")
     return fit_many(

@@ -15,6 +15,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.frames.csv_files import records
+from tasklaws.frames.shown import drawn
 from tasklaws.laws.batch import HUBER, UNDERTUNED
 from tasklaws.laws.curve import Better, Kind
 from tasklaws.laws.forms import LAWS
@@ -347,7 +348,7 @@ class Fit(Result):
         axis = self.law.inputs[0] if single else "fitted"
         for number, ladder in enumerate(self.ladders):
             points, color = self.points[self.points["ladder"] == ladder], f"C{number}"
-            ax.plot(points[axis], points["value"], "o", label=ladder or "points", color=color, markersize=3)
+            ax.plot(points[axis], points["value"], "o", label=drawn(ladder or "points"), color=color, markersize=3)
             if single:
                 self._plot_curve(ax, ladder, color)
         if not single:

@@ -6,17 +6,18 @@ parameters do not name.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.lock import LOCK
 
-LOCK = Path("dvc.lock")
-IGNORED = ("__pycache__",)  # as .dvcignore and DVC have it
 _CHUNK = 2**20
 
 
@@ -49,6 +50,24 @@ class Stage:
     def data(self) -> tuple[Entry, ...]:
         """The inputs that are no code."""
         return tuple(entry for entry in self.inputs if entry not in self.code)
+
+
+class _AsDvc(yaml.CSafeLoader):
+    """DVC reads and writes YAML 1.2, in which yes, no, on and off are words and 1e-05 is a number."""
+
+
+_AsDvc.yaml_implicit_resolvers = {
+    first: [each for each in resolvers if first in "tTfF" or not each[0].endswith(":bool")]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+_AsDvc.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def load_yaml(text: str) -> Any:
+    """What DVC reads in the text of dvc.lock or params.yaml; malformed text raises yaml.YAMLError."""
+    return yaml.load(text, Loader=_AsDvc)
 
 
 class Chain:
@@ -94,7 +113,7 @@ def read_chain(root: Path = Path()) -> Chain:
 def parse_chain(text: str, name: str) -> Chain:
     """The chain in the text of a dvc.lock; one that is no whole lock raises TasklawsError, which calls it `name`."""
     try:
-        found: Any = yaml.load(text, Loader=yaml.CSafeLoader)
+        found = load_yaml(text)
         return Chain({str(stage): _stage(str(stage), entry) for stage, entry in found["stages"].items()})
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise TasklawsError(f"{name} is damaged: run `tasklaws repair-lock`") from error
@@ -116,9 +135,7 @@ def md5(path: Path) -> str:
     It reads every byte: nothing is taken from DVC's own notes of what it has hashed.
     """
     if path.is_dir():
-        files = [{"md5": md5(file), "relpath": file.relative_to(path).as_posix()} for file in files_in(path)]
-        text = json.dumps(sorted(files, key=lambda file: file["relpath"]), sort_keys=True)
-        return f"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}.dir"
+        return folder_md5({file.relative_to(path).as_posix(): md5(file) for file in files_in(path)})
     digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -126,6 +143,25 @@ def md5(path: Path) -> str:
     return digest.hexdigest()
 
 
+def folder_md5(hashes: Mapping[str, str]) -> str:
+    """The MD5 of a folder whose files, by their paths inside it, have these hashes."""
+    text = json.dumps([{"md5": hashes[name], "relpath": name} for name in sorted(hashes)], sort_keys=True)
+    return f"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}.dir"
+
+
 def files_in(folder: Path) -> list[Path]:
-    """All files below a folder that DVC counts, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not set(IGNORED) & set(path.parts))
+    """All files below a folder that DVC counts, sorted: those that the .dvcignore of its repository leaves in."""
+    there = folder.absolute()
+    root = next((place for place in there.parents if (place / ".dvc").is_dir()), there)
+    found = [path for path in there.rglob("*") if path.is_file()]
+    files = {path.relative_to(root).as_posix(): folder / path.relative_to(there) for path in found}
+    ignore = root / ".dvcignore"
+    left_out = _ignored(ignore.read_text(encoding="utf-8") if ignore.is_file() else "").match_files(files)
+    return sorted(files[name] for name in files.keys() - set(left_out))
+
+
+@cache
+def _ignored(text: str) -> Any:
+    from pathspec import GitIgnoreSpec  # which DVC itself reads the file with
+
+    return GitIgnoreSpec.from_lines([*text.splitlines(), "__pycache__"])

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.frames.csv_files import labelled
+from tasklaws.frames.csv_files import labelled, refuse
 from tasklaws.frames.user_tables import some
-from tasklaws.points import RESULT, check, complete, parse, settle
+from tasklaws.points import RESULT, check, complete, parse, refuse_two_sizes, settle
 from tasklaws.readers.chance import guessable
 from tasklaws.readers.choose import Choices, once_a_file, one_run, one_variant, only_metrics, without_doubles
 from tasklaws.readers.files import REMEDY, Gathered, gather
@@ -59,6 +59,7 @@ def merge_results(
         table = parse(path, RESULT, choices.layout, choices.units)
         notes += table.attrs["notes"]
         table = complete(labelled(table), notes)
+        refuse(table["model"], table["model"].isna(), "a result needs one")
         filled.append(sized(fill(table, table["model"], known), path, None))
     scores = _scores(files.runs, choices, found, notes)
     if not scores.empty:
@@ -74,6 +75,7 @@ def merge_results(
     merged = settle(complete(pd.concat([table.copy() for table in filled])), choices.directions, notes)
     merged = fill_gaps(merged, notes)
     check(merged, RESULT, POINTS.keys)
+    refuse_two_sizes(merged)
     absent = without_results(pd.concat([table["model"] for table in filled] + [scores["full"]]), known)
     if absent:
         notes.append(f"{models}: no results of {shortened(', '.join(absent), 200)}")

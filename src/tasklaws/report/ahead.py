@@ -4,18 +4,20 @@ from html import escape
 
 from markupsafe import Markup
 
-from tasklaws.forecast.ahead import NARROWED_BY, Forecasted
+from tasklaws.forecast.ahead import Forecasted
 from tasklaws.forecast.ahead_figures import MOST_CURVES
-from tasklaws.forecast.ahead_text import chance, distance
+from tasklaws.forecast.ahead_text import NARROWED_BY, asked_line, by_model, chance, distance, for_people
 from tasklaws.plotting import inline, letters
 from tasklaws.report.template import template
 
 
 def ahead_page(found: Forecasted, svgs: dict[str, str]) -> str:
     """The HTML of a forecast whose figures are `svgs` by name; it needs no other file."""
+    found = for_people(found)
     groups = [
         {"ladder": ladder, "model": model, "rows": rows, "distance": distance(rows, found.known)}
-        for (ladder, model), rows in found.forecasts.groupby(["ladder", "model"])
+        | {"asked": asked_line(found.ask_first, ladder, model)}
+        for ladder, model, rows in by_model(found.forecasts)
     ]
     weights = found.methods.groupby(["ladder", "model", "method"])["weight"].sum()
     figures = {name: Markup(inline(svg, name, escape(name.replace("-", " ")))) for name, svg in svgs.items()}

@@ -1,16 +1,17 @@
 """Making the report: every figure as a file, the plots' table, the pages."""
 
-import hashlib
 from html import escape
 from pathlib import Path
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from tasklaws.core.files import json_line, sha256_file, write_text
+from tasklaws.core.files import write_text
+from tasklaws.core.marks import SHOWN
 from tasklaws.core.settings import Settings
 from tasklaws.experiments.sharded import sharded_trends
 from tasklaws.forecast.surprises import FAILED, SOLVED
+from tasklaws.paths import Paths
 from tasklaws.plotting import house_style, inline, letters, repeated, save
 from tasklaws.report import shapes, tables
 from tasklaws.report.claims import claims, loop_limit, rise_of_curve
@@ -23,41 +24,50 @@ from tasklaws.report.figures import (
     size_curve,
     token_curve,
 )
+from tasklaws.report.inputs import refuse_other_inputs
 from tasklaws.report.load import CORPUS, Results, load_results
-from tasklaws.report.orders import load_orders, order_figures, order_section
+from tasklaws.report.orders import drawn_tasks, load_orders, order_figures, order_section
 from tasklaws.report.overlap import experiment_figures, load_experiment
+from tasklaws.report.sources import Sources, new_records, table_marks
 from tasklaws.report.surprises import calibration_figures, load_surprises, render_surprises
 from tasklaws.report.template import template
 from tasklaws.tables import CURVES, SHARDED
 
-PARAMS_USED = ("models", "families", "elicitation", "laws", "experiment", "seed")
+Drawn = dict[str, tuple[Figure, list[Path]]]
+"""Figures by name, each with the files from which it is drawn."""
 
 
 def build_report(root: Path, settings: Settings) -> None:
-    """Write results/L/figures/*.svg, results/L/plots/curves.csv, reports/index.html and reports/surprises.html
-    below `root`.
+    """Write results/L/figures/*.svg, results/L/plots/curves.csv, reports/L/index.html, reports/L/surprises.html and the
+    records of all figures and tables, results/L/provenance.json, below `root`.
 
-    A missing or malformed input raises TasklawsError before anything is written.
+    A missing or malformed input, and one that is not what its stage wrote, raise TasklawsError before anything is
+    written.
     """
+    compared = refuse_other_inputs(Paths(settings.models.name, root))
     results = load_results(root, settings)
     surprises, orders, experiment = load_surprises(results), load_orders(results), load_experiment(root, settings)
     sharded = SHARDED.read(results.paths.sharded)
-    folder = results.paths.figures
+    folder, sources, records = results.paths.figures, Sources(results), new_records(results, settings)
     with house_style():
-        figures = (
-            curve_figures(results)
-            | calibration_figures(surprises)
-            | order_figures(results, orders)
-            | experiment_figures(experiment)
-            | ({"sharded": sharded_figure(sharded)} if len(sharded) else {})
-        )
-        for name, drawn in figures.items():
-            save(drawn, folder / f"{name}.svg")
+        figures = curve_figures(results, sources)
+        figures |= {name: (drawn, sources.surprises) for name, drawn in calibration_figures(surprises).items()}
+        timed = {f"orders-{'-'.join(task)}": sources.timed(task[0]) for task in drawn_tasks(results)}
+        figures |= {name: (drawn, timed[name]) for name, drawn in order_figures(results, orders).items()}
+        figures |= {
+            name: (drawn, sources.zipf if name == "overlap-zipf" else sources.overlap)
+            for name, drawn in experiment_figures(experiment).items()
+        }
+        figures |= {"sharded": (sharded_figure(sharded), sources.sharded)} if len(sharded) else {}
+        digests = {name: records.add(f"figure {name}", files) for name, (_, files) in figures.items()}
+        for name, (drawn, _) in figures.items():
+            save(drawn, folder / f"{name}.svg", digests[name])
     for stale in set(folder.glob("*.svg")) - {folder / f"{name}.svg" for name in figures}:
         stale.unlink()
     CURVES.write(results.paths.curves, tables.plot_table(results))
     svgs = {name: (folder / f"{name}.svg").read_text(encoding="utf-8") for name in figures}
     shown: set[str] = set()
+    traced = table_marks(records, sources)
 
     def figure(name: str) -> Markup:
         """The named figure, nothing if there is none; a second time only a reference to the first."""
@@ -65,7 +75,8 @@ def build_report(root: Path, settings: Settings) -> None:
             return Markup("")
         again = name in shown
         shown.add(name)
-        return Markup((repeated if again else inline)(svgs[name], name, escape(name.replace("-", " "))))
+        svg = (repeated if again else inline)(svgs[name], name, escape(name.replace("-", " ")))
+        return Markup(svg.replace("<svg", f'<svg data-provenance="{digests[name][:SHOWN]}"', 1))
 
     rises = {
         task: {metric: rise for metric in results.metrics(task) if (rise := rise_of_curve(results, task, metric))}
@@ -86,58 +97,37 @@ def build_report(root: Path, settings: Settings) -> None:
         kinds=(SOLVED, FAILED),
         experiment=experiment,
         sharded=sharded_trends(sharded),
-        inputs=provenance(results, settings),
+        traced=traced,
+        example=next(iter(digests.values()), "")[:SHOWN],
+        compared=compared,
     )
-    for name, text in {"index": index, "surprises": render_surprises(results, surprises, svgs)}.items():
-        write_text(root / "reports" / f"{name}.html", text)
+    for name, text in {"index": index, "surprises": render_surprises(results, surprises, svgs, traced)}.items():
+        write_text(results.paths.pages / f"{name}.html", text)
+    records.write(results.paths.records)
 
 
-def curve_figures(results: Results) -> dict[str, Figure]:
+def curve_figures(results: Results, sources: Sources) -> Drawn:
     """The figures of every curve by name: `ladder`, and `<family>-<elicitation>-<what>`."""
-    figures: dict[str, Figure | None] = {}
+    figures: dict[str, tuple[Figure | None, list[Path]]] = {}
     if "loss_nats" in results.metrics(CORPUS):
-        figures["ladder"] = size_curve(results, CORPUS, "loss_nats")
-        figures["ladder-tokens"] = token_curve(results, CORPUS, "loss_nats")
+        figures["ladder"] = size_curve(results, CORPUS, "loss_nats"), sources.curve
+        figures["ladder-tokens"] = token_curve(results, CORPUS, "loss_nats"), sources.seen
     for task in results.tasks:
         family, elicitation = task
-        stem = "-".join(task)
+        stem, scored = "-".join(task), sources.scored(family)
         for metric in results.metrics(task):
-            figures[f"{stem}-{metric}"] = size_curve(results, task, metric)
-        figures[f"{stem}-tokens"] = token_curve(results, task, "exact_match")
+            figures[f"{stem}-{metric}"] = size_curve(results, task, metric), sources.curve
+        figures[f"{stem}-tokens"] = token_curve(results, task, "exact_match"), sources.seen
         if family in results.made_by("sha256_power"):
             title = f"{' · '.join(task)}: by digits of the power"
-            figures[f"{stem}-digits"] = group_curves(results, task, "n_digits", "digit", title)
+            figures[f"{stem}-digits"] = group_curves(results, task, "n_digits", "digit", title), scored
         if family in results.made_by("step_chain"):
             title = f"{elicitation}, overlap {results.families[family]['overlap']:g}: by number of steps"
-            figures[f"{stem}-steps"] = group_curves(results, task, "size", "step", title)
+            figures[f"{stem}-steps"] = group_curves(results, task, "size", "step", title), scored
         if family in results.made_by("gauss_sum"):
             limit = loop_limit(results, family) if elicitation == "python" else None
-            figures[f"{stem}-n"] = item_size_curves(results, task, limit)
+            figures[f"{stem}-n"] = item_size_curves(results, task, limit), scored
             if elicitation == "python":
-                figures[f"{stem}-map"] = outcome_map(results, task, limit)
-                figures[f"{stem}-fates"] = outcome_bars(results, task)
-    return {name: figure for name, figure in figures.items() if figure is not None}
-
-
-def provenance(results: Results, settings: Settings) -> list[tuple[str, str]]:
-    """What the pages were made from: the parameters that bear on them and their inputs, with their SHA-256."""
-    used = {key: settings.raw[key] for key in PARAMS_USED} | {"corpus.mixture": settings.raw["corpus"]["mixture"]}
-    digest = hashlib.sha256(json_line(Path("params.yaml"), used).encode()).hexdigest()
-    paths = results.paths
-    inputs = [
-        *(paths.observations(role) for role in ("fit", "holdout")),
-        *(
-            paths.fits,
-            paths.mirage,
-            paths.effective_numbers,
-            paths.forecasts,
-            paths.methods,
-            paths.bands,
-            paths.planned,
-        ),
-        *(paths.surprises, paths.surprise_counts, paths.surprising_skills),
-        *(paths.orders, paths.order_agreement, paths.human_estimates, paths.sharded),
-        *sorted(paths.items / f"{family}.jsonl" for family in results.families),
-    ]
-    own = (f"params.yaml: {', '.join(used)}", digest)
-    return [own, *((path.relative_to(paths.root).as_posix(), sha256_file(path)) for path in inputs)]
+                figures[f"{stem}-map"] = outcome_map(results, task, limit), scored
+                figures[f"{stem}-fates"] = outcome_bars(results, task), scored
+    return {name: (figure, files) for name, (figure, files) in figures.items() if figure is not None}

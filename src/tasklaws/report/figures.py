@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from tasklaws.frames.shown import drawn as as_drawn
 from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, scale_colour, share_y
 from tasklaws.report.load import CORPUS, Results, Task, of_task, program_outcomes
 from tasklaws.report.template import METRIC_LABELS, SHARE_METRICS, counted
@@ -91,7 +92,7 @@ def token_curve(results: Results, task: Task, metric: str) -> Figure | None:
     for rung in results.rungs:
         if rung in means:
             own, colour = means[rung], _rung_colour(results, rung)
-            axes.plot(own.index, own, marker="o", markersize=3.5, linewidth=1.5, color=colour, label=rung)
+            axes.plot(own.index, own, marker="o", markersize=3.5, linewidth=1.5, color=colour, label=as_drawn(rung))
     log_x(axes, "training tokens seen")
     _metric_y(axes, metric)
     key_below(figure, *axes.get_legend_handles_labels())
@@ -144,7 +145,9 @@ def item_size_curves(results: Results, task: Task, limit: float | None) -> Figur
     for rung, own in scores.groupby("rung", sort=False):
         shares = own.groupby("n_digits")["exact_match"].mean()
         middles = 10 ** (shares.index.to_numpy(dtype=float) - 0.5)
-        axes.plot(middles, shares, marker="o", markersize=4, color=_rung_colour(results, str(rung)), label=str(rung))
+        axes.plot(
+            middles, shares, marker="o", markersize=4, color=_rung_colour(results, str(rung)), label=as_drawn(str(rung))
+        )
     _mark_limit(axes, limit)
     log_x(axes, "n, in bins of one decade")
     share_y(axes, METRIC_LABELS["exact_match"])

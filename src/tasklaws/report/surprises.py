@@ -2,6 +2,7 @@
 the model said."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,8 +88,10 @@ def _text_of(response: Response, choices: tuple[str, ...]) -> str:
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
 
-def render_surprises(results: Results, surprises: Surprises, svgs: dict[str, str]) -> str:
-    """The page as text; `svgs` holds the figures of `calibration_figures` by name."""
+def render_surprises(
+    results: Results, surprises: Surprises, svgs: dict[str, str], traced: Callable[[str], Markup]
+) -> str:
+    """The page as text; `svgs` holds the figures of `calibration_figures` by name, `traced` marks a table."""
     names = {rung: name for rung in results.holdouts if (name := _CALIBRATION.format(rung)) in svgs}
     return template("surprises.html.jinja").render(
         ladder=results.paths.ladder,
@@ -101,6 +104,7 @@ def render_surprises(results: Results, surprises: Surprises, svgs: dict[str, str
         skills={rung: skill_surprises(surprises, rung) for rung in results.holdouts},
         top=SHOWN,
         rate=FALSE_DISCOVERIES,
+        traced=traced,
     )
 
 

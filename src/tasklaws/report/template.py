@@ -4,6 +4,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from tasklaws.core.errors import printable
 from tasklaws.overlap.effective_number import worth
 from tasklaws.plotting import css_variables, short
 from tasklaws.tables import BASELINE_NAMES, VERDICT_NAMES
@@ -86,12 +87,22 @@ def counted(count: int, unit: str) -> str:
 _FILTERS = (percent, in_points, number, low_to_high, estimate, metric_value, metric_interval, metric_error)
 
 
+def readable(value: object) -> object:
+    """Text of names and models with codes for characters that nobody sees, or that turn its direction; all else as it
+    is."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def template(name: str) -> Template:
-    """A template of this folder, which knows the colours and these functions; an undefined name in it is an error."""
+    """A template of this folder, which knows the colours and these functions; an undefined name in it is an error.
+
+    What it prints is `readable`.
+    """
     environment = Environment(
         loader=PackageLoader("tasklaws.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=readable,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -68,7 +68,7 @@ class Predictive:
         for component in range(self.mean.shape[1]):
             one = slice(component, component + 1)
             found += self.weight[:, one] * ndtr((places - self.mean[:, one]) / sd[:, one])
-        return found
+        return np.minimum(found, 1.0)  # weights that sum to 1 but for rounding
 
     def exceeds(self, value: Array) -> Array:
         """The probability of more than `value`, (rows,)."""

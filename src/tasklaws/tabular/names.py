@@ -44,6 +44,7 @@ ALIASES = {
     "attempt": "epoch trial repeat run",
     "family": "task_family item_family",
     "human_minutes": "human_time_minutes",
+    "maker": "group",
 }
 # In a table of items a task is one item.
 ITEM_ALIASES = ALIASES | {"task": "item item_id question question_id doc_id sample_id task_id task_name"}
@@ -53,6 +54,7 @@ _NO_ATTEMPTS = ("metric", "filter", "step", "n_shot", "num_fewshot")
 _LAW_LETTERS = ("N", "D", "C")
 COUNTS = ("n_params", "n_tokens", "train_flops", "n_params_total", "tokens_per_step", "step")
 SHARES = ("value", "stderr", "chance", "score")
+MAKERS = ("maker", "group")  # columns that say who made a model, of which the first that a table has counts
 
 UNIT_FACTORS = {
     **dict.fromkeys(("k", "thousand", "thousands"), 1e3),

@@ -148,12 +148,19 @@ def truths(column: pd.Series) -> pd.Series:
 
 
 def letters_as_scores(column: pd.Series) -> pd.Series:
-    """Scores of which those in LETTERS, and true and false, are numbers (as text); other cells are as they were."""
+    """Scores of which those in LETTERS, and true and false, are numbers (as text); other cells are as they were.
+
+    Truths beside numbers raise TasklawsError: one of the two is a slip.
+    """
     letters = {letter: f"{score:g}" for letter, score in LETTERS.items()}
     letters |= {"true": "1", "false": "0", "True": "1", "False": "0"}
     if column.dtype.kind in "iuf":
         return column
-    return written(column).replace(letters)
+    text = written(column)
+    said = text.str.lower().isin(["true", "false"])
+    if said.any() and pd.to_numeric(text, errors="coerce").notna().any():
+        refuse(column, said, "other cells are numbers: write all as numbers")
+    return text.replace(letters)
 
 
 def iso_days(column: pd.Series) -> tuple[pd.Series, str]:

@@ -9,7 +9,8 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.progress import progress
 from tasklaws.provenance.chain import Chain, read_chain
 from tasklaws.tracking import store
-from tasklaws.tracking.compare import compare, digests, expected, lacking
+from tasklaws.tracking.compare import certain, compare, digests, expected, lacking
+from tasklaws.tracking.made import PROVENANCE
 from tasklaws.tracking.run import KIND_TAG, Key, Run, hash_json
 from tasklaws.tracking.runs import collect, ladders
 from tasklaws.tracking.store import Experiment, Stored
@@ -58,10 +59,19 @@ def rebuild(root: Path, chain: Chain, ladder: str) -> tuple[Account, int]:
 
 
 def content_sha256(run: Run) -> str:
-    """The hash of everything in a run but for what is known of its process."""
+    """The hash of everything in a run but for what is known of how it was made."""
     models = [vars(model) for model in run.models]
     metrics = sorted(list(vars(metric).values()) for metric in run.metrics)
-    fields = {**vars(run), "aside": None, "artifacts": digests(run.artifacts), "models": models, "metrics": metrics}
+    tags = {key: text for key, text in run.tags.items() if key != PROVENANCE}
+    fields = {
+        **vars(run),
+        "tags": tags,
+        "aside": None,
+        "is_whole": True,
+        "artifacts": digests(run.artifacts),
+        "models": models,
+        "metrics": metrics,
+    }
     return hash_json(fields)
 
 
@@ -93,8 +103,10 @@ def _mend(
                 ids[run.key] = _write(client, root, ladder, experiment, run)
                 own = None
             due = expected(run, ids).tags
-            if own is None or any(own.tags.get(key) != text for key, text in due.items()):
+            if own is None:
                 _set_tags(client, ids[run.key], due)
+            elif any(own.tags.get(key) != text for key, text in certain(run, due).items()):
+                _set_tags(client, ids[run.key], certain(run, due))
             if run.key in wrong:
                 advance()
 

@@ -1,0 +1,153 @@
+"""What an output was made from, as a record of content alone, and the digest by which it is found again.
+
+A record holds no time, host or commit: two runs of the same files, parameters and code have the same record. That of
+a stage's output is read from dvc.lock. dvc.lock has no entry of a stage that still runs, so the stage report writes the
+records of its figures and tables into results/<ladder>/provenance.json.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_json, sha256_file, write_json
+from tasklaws.core.runs import packages
+from tasklaws.provenance.chain import Chain, md5
+
+SOURCE = Path(__file__).parents[3]
+"""The repository whose code runs."""
+Record = dict[str, Any]
+
+
+def digest(record: Mapping[str, Any]) -> str:
+    """The SHA-256 of a record's canonical JSON: keys sorted as text, no spaces, UTF-8."""
+    plain = json.loads(json.dumps(record))  # keys that are numbers become text before they are sorted
+    text = json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def record_of(chain: Chain, path: str) -> Record:
+    """The record of the output in which `path` lies, from dvc.lock; a path that no stage wrote raises TasklawsError.
+
+    Hashes are DVC's MD5s. `behind` has the digests of the records of the inputs, so that a digest covers the whole
+    chain: items, weights and their revision, the sandbox and all code. Of an input that has been made anew since it was
+    read, and of one that no stage wrote, there is none.
+    """
+    return _record_of(chain, path, {})
+
+
+def digests(chain: Chain) -> dict[str, str]:
+    """The digest of the record of every output in dvc.lock, by its path."""
+    known: dict[str, str] = {}
+    for stage in chain.stages.values():
+        for entry in stage.outputs:
+            if entry.path not in known:
+                known[entry.path] = digest(_record_of(chain, entry.path, known))
+    return known
+
+
+def _record_of(chain: Chain, path: str, known: dict[str, str]) -> Record:
+    written = chain.written(path)
+    if written is None:
+        raise TasklawsError(f"no stage in dvc.lock wrote {path}: give one of its outputs")
+    stage, entry = written
+    behind: dict[str, str] = {}
+    for read in stage.data:
+        source = chain.written(read.path)
+        if source is not None and source[1].path == read.path and source[1].md5 != read.md5:
+            continue
+        for made in [source[1]] if source else [each for _, each in chain.below(read.path)]:
+            if made.path not in known:
+                known[made.path] = digest(_record_of(chain, made.path, known))
+            behind[made.path] = known[made.path]
+    return {
+        "output": {"path": entry.path, "md5": entry.md5},
+        "stage": stage.name,
+        "command": stage.command,
+        "inputs": {each.path: each.md5 for each in stage.data},
+        "behind": behind,
+        "code": {each.path: each.md5 for each in stage.code},
+        "params": dict(stage.params),
+        "seeds": dict(_seeds(stage.params)),
+    }
+
+
+def _seeds(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The parameters called seed or seeds, by their dotted name."""
+    for key, part in value.items() if isinstance(value, Mapping) else ():
+        dotted = f"{name}.{key}" if name else str(key)
+        if str(key).rpartition(".")[2] in ("seed", "seeds"):
+            yield dotted, part
+        else:
+            yield from _seeds(part, dotted)
+
+
+class Records:
+    """The records of the parts of a report, its figures and tables, gathered while it is made.
+
+    They share what bears on all of them: stage, command, code, parameters, seeds, models, guest and package versions.
+    A part adds its name and the files that it shows, by their SHA-256.
+    """
+
+    def __init__(self, root: Path, stage: str, instance: str, params: Mapping[str, Any], made_by: Mapping[str, Any]):
+        """`stage` as dvc.yaml has it, run for `instance` with `params`; `made_by`: models and guests behind it all."""
+        definition = _definition(stage)
+        used = {name: _lookup(params, name) for name in definition["params"]}
+        code = [each for each in definition["deps"] if each.startswith(("src/", "stages/"))]
+        self._root = root
+        self._shared = {
+            "stage": f"{stage}@{instance}",
+            "command": definition["cmd"],
+            "code": {path: md5(SOURCE / path) for path in code},
+            "params": used,
+            "seeds": dict(_seeds(used)),
+            "packages": packages(),
+            **made_by,
+        }
+        self._parts: dict[str, dict[str, Any]] = {}
+        self._sha256 = cache(sha256_file)
+
+    def add(self, name: str, inputs: Sequence[Path]) -> str:
+        """Add the part `name` (a figure's file, or a table of the page), made from these files; its digest."""
+        hashes = {path.relative_to(self._root).as_posix(): self._sha256(path) for path in sorted(set(inputs))}
+        part = {"name": name, "inputs": hashes}
+        self._parts[name] = {**part, "digest": digest(self._shared | part)}
+        return str(self._parts[name]["digest"])
+
+    def write(self, path: Path) -> None:
+        """Write all parts, whole or not at all."""
+        write_json(path, {"shared": self._shared, "parts": self._parts})
+
+
+def read_records(path: Path) -> dict[str, Record]:
+    """The records that a report wrote, by name; one that does not have its digest raises TasklawsError."""
+    found: dict[str, Record] = {}
+    try:
+        held = read_json(path)
+        for name, part in held["parts"].items():
+            found[name] = held["shared"] | {"name": part["name"], "inputs": part["inputs"]}
+            if digest(found[name]) != part["digest"]:
+                raise TasklawsError(f"{path}: the record of {name} does not have its digest: run `dvc repro report`")
+    except (AttributeError, KeyError, TypeError) as error:
+        raise TasklawsError(f"{path} is damaged: run `dvc repro report`") from error
+    return found
+
+
+@cache
+def _definition(stage: str) -> dict[str, Any]:
+    """A stage of dvc.yaml: its cmd, deps and params."""
+    stages = yaml.load((SOURCE / "dvc.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)["stages"]
+    found: dict[str, Any] = stages[stage].get("do", stages[stage])
+    return found
+
+
+def _lookup(params: Mapping[str, Any], name: str) -> Any:
+    value: Any = params
+    for key in name.split("."):
+        value = value[key]
+    return value

@@ -1,0 +1,115 @@
+"""What the disk, git and the notes of runs say of an output, beside what dvc.lock says."""
+
+import re
+import subprocess
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tasklaws.core.files import sha256_file
+from tasklaws.core.lock import LOCK
+from tasklaws.core.marks import SHOWN
+from tasklaws.core.runs import PACKAGES, read_notes, source_state
+from tasklaws.provenance.chain import Chain, Entry, Stage, files_in, md5
+from tasklaws.provenance.record import digests
+
+AS_RECORDED, DIFFERS, GONE = "as dvc.lock has it", "DIFFERS from dvc.lock", "not on this disk"
+_COMMIT = re.compile(r"commit ([0-9a-f]{40})")
+_ADDED = re.compile(r"\+.*\bmd5: ([0-9a-f]{32}(?:\.dir)?)$")
+
+
+class Ground:
+    """The repository under `root` with the chain of its dvc.lock; each file is read once."""
+
+    def __init__(self, root: Path, chain: Chain) -> None:
+        self.root, self.chain = root, chain
+        self._sha256: dict[str, str] = {}
+        self._md5: dict[str, str] = {}
+
+    def sha256(self, path: str) -> str | None:
+        """The SHA-256 of a file as it is now; None of a folder, or where none is."""
+        if path not in self._sha256 and (self.root / path).is_file():
+            self._sha256[path] = sha256_file(self.root / path)
+        return self._sha256.get(path)
+
+    def state(self, entry: Entry) -> str:
+        """Whether the file or folder is what dvc.lock says of it."""
+        path = self.root / entry.path
+        if not path.exists():
+            return GONE
+        if entry.path not in self._md5:
+            self._md5[entry.path] = md5(path)
+        return AS_RECORDED if self._md5[entry.path] == entry.md5 else DIFFERS
+
+    def files(self, path: str) -> dict[str, str]:
+        """The SHA-256 of every file in a folder, by its path."""
+        found = [file.relative_to(self.root).as_posix() for file in files_in(self.root / path)]
+        return {file: self.sha256(file) or "" for file in found}
+
+    @cached_property
+    def records(self) -> dict[str, str]:
+        """The digest of the record of every output, by its path."""
+        return digests(self.chain)
+
+    @cached_property
+    def head(self) -> dict[str, object]:
+        """The commit that is checked out, and whether the sources differ from it."""
+        return source_state(self.root)
+
+    @cached_property
+    def pinned(self) -> dict[str, str]:
+        """The versions in requirements.lock of the packages that bear on results."""
+        path = self.root / "requirements.lock"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        found = dict(line.partition("==")[::2] for line in lines if "==" in line)
+        return {name: found[name] for name in PACKAGES if name in found}
+
+    def commit(self, entry: Entry) -> str | None:
+        """The commit that first put an output's hash into dvc.lock; None while none has."""
+        return self._commits.get(entry.md5)
+
+    @cached_property
+    def _commits(self) -> dict[str, str]:
+        if not self.head:
+            return {}
+        command = ["git", "-C", str(self.root), "log", "--reverse", "--format=commit %H", "-p", "-U0", "--", str(LOCK)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        commit, found = "", dict[str, str]()
+        for line in said.splitlines():
+            if began := _COMMIT.fullmatch(line):
+                commit = began[1]
+            elif added := _ADDED.fullmatch(line):
+                found.setdefault(added[1], commit)
+        return found
+
+    def note(self, stage: Stage) -> Mapping[str, object] | None:
+        """The note of the latest run that wrote these outputs of a stage, if one is kept here.
+
+        It must have written every output that is a file. Of a folder one file is enough: weights are written by other
+        libraries, and the card that has their hash by ours.
+        """
+        wanted = [{entry.md5} if entry.n_files is None else self._inside(entry.path) for entry in stage.outputs]
+        for note in self._notes:
+            wrote = note["wrote_md5"]
+            if note["stage"] == stage.name and isinstance(wrote, list) and all(each & set(wrote) for each in wanted):
+                return note
+        return None
+
+    def _inside(self, path: str) -> set[str]:
+        folder = self.root / path
+        return {md5(file) for file in files_in(folder) if file.suffix not in (".safetensors", ".bin")}
+
+    @cached_property
+    def _notes(self) -> list[Mapping[str, object]]:
+        return read_notes(self.root)
+
+
+def short(hexadecimal: str | None) -> str:
+    """The first digits of a hash, as a line of a tree has them."""
+    return "unknown" if hexadecimal is None else hexadecimal[:SHOWN]
+
+
+def run_of(note: Mapping[str, object]) -> dict[str, Any]:
+    """What a note says, without the hashes by which it was found."""
+    return {key: value for key, value in note.items() if key not in ("wrote_md5", "stage")}

@@ -1,0 +1,1 @@
+"""`tasklaws verify`: whether data, models, results, code and runs are those that dvc.lock and git vouch for."""

@@ -1,0 +1,93 @@
+"""The code, the settings and the libraries: against git's commit, Python's own caches and requirements.lock."""
+
+import importlib.util
+import marshal
+import os
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from tasklaws.verify.git import Commit
+from tasklaws.verify.tree import Finding, Problem, Tree, Unchecked
+
+FOLDERS = ("src", "stages", "custom_tasks", "conf", ".dvc/plots")
+FILES = ("dvc.yaml", ".dvc/config", ".dvcignore", "pyproject.toml", "requirements.lock")
+REQUIREMENTS = Path("requirements.lock")
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;#]+)")
+_MADE = (".egg-info", "__pycache__")  # folders that Python's tools make beside the code
+
+
+def check_code(tree: Tree) -> Iterator[Finding]:
+    """Name each file of code or settings that is not the commit's, each stale bytecode and each other library.
+
+    params.yaml is not among them: composing another ladder changes it.
+    """
+    if tree.commit is None:
+        yield Unchecked("there is no git commit here: code and settings were not compared with one")
+    else:
+        yield from _against(tree.root, tree.commit)
+    yield from _bytecode(tree.root)
+    yield from _libraries(tree.root / REQUIREMENTS)
+
+
+def _against(root: Path, commit: Commit) -> Iterator[Problem]:
+    ours = [path for path in commit.files if path in FILES or path.startswith(tuple(f"{each}/" for each in FOLDERS))]
+    for path in ours:
+        if not os.path.lexists(root / path):
+            yield Problem(path, f"missing; commit {commit.name} has it")
+        elif not commit.has(path):
+            yield Problem(path, f"is not the file of commit {commit.name}")
+    for folder in FOLDERS:
+        for file in _all(root / folder):
+            name = file.relative_to(root).as_posix()
+            if name not in commit.files and (file.is_symlink() or not file.is_dir()):
+                yield Problem(name, f"commit {commit.name} has no such file")
+
+
+def _all(folder: Path) -> Iterator[Path]:
+    """Everything below a folder, links and hidden files too, but what Python's tools make."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.endswith(_MADE))
+        yield from (Path(place) / name for name in [*folders, *sorted(files)])
+
+
+def _bytecode(root: Path) -> Iterator[Problem]:
+    """Compiled files that Python would load in the place of a source which says something else."""
+    for folder in ("src", "stages", "custom_tasks"):
+        for source in sorted((root / folder).rglob("*.py")):
+            compiled = Path(importlib.util.cache_from_source(str(source)))
+            if compiled.is_file() and source.is_file() and not _is_of(compiled.read_bytes(), source):
+                yield Problem(
+                    compiled.relative_to(root).as_posix(), f"is not what {source.name} compiles to: remove it"
+                )
+
+
+def _is_of(compiled: bytes, source: Path) -> bool:
+    """Whether bytecode is that of a source, or Python would not load it."""
+    flags, changed, size = (int.from_bytes(compiled[start : start + 4], "little") for start in (4, 8, 12))
+    status = source.stat()
+    stale = not flags and (changed, size) != (int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF)
+    if compiled[:4] != importlib.util.MAGIC_NUMBER or stale:
+        return True
+    try:
+        code = compile(source.read_bytes(), str(source), "exec", dont_inherit=True, optimize=sys.flags.optimize)
+        return bool(marshal.loads(compiled[16:]) == code)
+    except (EOFError, ValueError, TypeError, SyntaxError):
+        return False
+
+
+def _libraries(requirements: Path) -> Iterator[Finding]:
+    if not requirements.is_file():
+        return
+    for line in requirements.read_text(encoding="utf-8").splitlines():
+        if pin := _PIN.match(line):
+            name, wanted = pin.groups()
+            try:
+                found = version(name)
+            except PackageNotFoundError:
+                yield Problem(name, f"{REQUIREMENTS} has {wanted}, and it is not installed")
+                continue
+            if found != wanted and found.partition("+")[0] != wanted:
+                yield Problem(name, f"{REQUIREMENTS} has {wanted}, installed is {found}")

@@ -1,0 +1,51 @@
+"""What git has committed, read from its objects and not from its index, which can be told to overlook a change."""
+
+import hashlib
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Commit:
+    """HEAD of the repository at `root`: its short name, and each file's object by its path below the root."""
+
+    root: Path
+    name: str
+    files: dict[str, str]
+
+    @classmethod
+    def of(cls, root: Path) -> "Commit | None":
+        """The commit, or None where there is no git, no repository or no commit."""
+        listed = _git(root, "ls-tree", "-r", "-z", "HEAD")
+        name = _git(root, "rev-parse", "--short=10", "HEAD")
+        if listed is None or name is None:
+            return None
+        entries = [entry.partition(b"\t") for entry in listed.split(b"\0") if entry]
+        files = {path.decode("utf-8", "surrogateescape"): about.split()[2].decode() for about, _, path in entries}
+        return cls(root, name.decode().strip(), files)
+
+    def holds(self, path: str) -> bool:
+        """Whether the commit has such a file, or files in such a folder."""
+        return path in self.files or any(name.startswith(f"{path}/") for name in self.files)
+
+    def read(self, path: str) -> bytes | None:
+        """A file as committed; None if it is not."""
+        return _git(self.root, "cat-file", "blob", self.files[path]) if path in self.files else None
+
+    def has(self, path: str) -> bool:
+        """Whether the file on disk is the one committed, byte for byte: no link to it, and no other."""
+        file = self.root / path
+        if file.is_symlink() or not file.is_file():
+            return False
+        content = file.read_bytes()
+        kind = hashlib.sha256 if len(self.files[path]) == 64 else hashlib.sha1
+        return kind(b"blob %d\0" % len(content) + content).hexdigest() == self.files[path]
+
+
+def _git(root: Path, *words: str) -> bytes | None:
+    try:
+        ran = subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=False)
+    except FileNotFoundError:
+        return None
+    return ran.stdout if ran.returncode == 0 else None

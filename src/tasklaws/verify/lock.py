@@ -1,0 +1,119 @@
+"""dvc.lock itself: stages that it lost, and what it says of a stage against dvc.yaml, params.yaml and git."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.lock import LOCK
+from tasklaws.provenance.chain import Chain, parse_chain
+from tasklaws.verify.git import Commit
+from tasklaws.verify.tree import Finding, Planned, Problem, Tree, Unchecked
+
+LAST_COPY = Path(".work/dvc.lock")  # the last whole one, which our stages keep
+
+
+def check_lock(tree: Tree, params: Mapping[str, Any]) -> Iterator[Finding]:
+    """Name what dvc.lock lost, and each stage whose command, inputs, parameters or outputs are not those of now."""
+    yield from _lost(tree)
+    for name, stage in tree.planned.items():
+        if name not in tree.chain.stages:
+            yield Problem(name, f"{LOCK} has no such stage: it never ran, or the record of it was lost")
+            continue
+        yield from _edited(tree.chain, stage, params)
+    yield from _torn(tree)
+    if tree.commit is not None and (committed := _committed(tree.commit)) is not None:
+        yield from _other_results(tree.chain, committed)
+
+
+def _committed(commit: Commit) -> Chain | None:
+    text = commit.read(str(LOCK))
+    return None if text is None else _parsed(text, f"git's {LOCK}")
+
+
+def _parsed(text: bytes, name: str) -> Chain | None:
+    try:
+        return parse_chain(text.decode(), name)
+    except (TasklawsError, UnicodeDecodeError):
+        return None  # no record is lost from what is none
+
+
+def _lost(tree: Tree) -> Iterator[Problem]:
+    """The stages that the commit's lock, or the last whole copy, has and the present one has not.
+
+    A lock that is the commit's, byte for byte, lost nothing: an older commit may have been checked out.
+    """
+    sources: dict[str, Chain | None] = {}
+    if tree.commit is not None and str(LOCK) in tree.commit.files:
+        if tree.commit.has(str(LOCK)):
+            return
+        sources[f"commit {tree.commit.name}"] = _committed(tree.commit)
+    copy = tree.root / LAST_COPY
+    if copy.is_file():
+        sources[str(LAST_COPY)] = _parsed(copy.read_bytes(), str(LAST_COPY))
+    told = set(tree.chain.stages)
+    for source, chain in sources.items():
+        for name in (chain.stages if chain else {}).keys() - told:
+            told.add(name)
+            yield Problem(str(LOCK), f"lost the stage {name}, which {source} has: run `tasklaws repair-lock`")
+
+
+def _edited(chain: Chain, stage: Planned, params: Mapping[str, Any]) -> Iterator[Problem]:
+    """Where dvc.lock's entry of a stage is not what dvc.yaml and params.yaml make of it."""
+    ran = chain.stages[stage.name]
+    if ran.command != stage.command:
+        yield Problem(stage.name, f"{LOCK} has the command {ran.command!r}, dvc.yaml {stage.command!r}")
+    sides = (
+        ("input", {entry.path for entry in ran.inputs}, stage.inputs),
+        ("parameter", set(ran.params), stage.params),
+        ("output", {entry.path for entry in ran.outputs}, stage.outputs),
+    )
+    for what, locked, due in sides:
+        for path in sorted(due - locked):
+            yield Problem(stage.name, f"{LOCK} has no {what} {path}, which dvc.yaml lists")
+        for path in sorted(locked - due):
+            yield Problem(stage.name, f"{LOCK} has the {what} {path}, which dvc.yaml does not list")
+    for key in sorted(stage.params & set(ran.params)):
+        if (now := value_of(params, key)) != ran.params[key]:
+            yield Problem("params.yaml", _difference(key, ran.params[key], now))
+
+
+def value_of(params: Mapping[str, Any], key: str) -> Any:
+    """What stands at a dotted key; None where nothing does."""
+    value: Any = params
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _difference(key: str, had: Any, has: Any) -> str:
+    """The first leaf below `key` in which two values differ: `laws.replicates was 50 when stages ran, and is 60`."""
+    if isinstance(had, Mapping) and isinstance(has, Mapping):
+        part = next(part for part in sorted(had.keys() | has.keys(), key=str) if had.get(part) != has.get(part))
+        return _difference(f"{key}.{part}", had.get(part), has.get(part))
+    return f"{key} was {had!r} when the stages ran, and is {has!r}"
+
+
+def _torn(tree: Tree) -> Iterator[Problem]:
+    """Where two entries of dvc.lock contradict each other: a stage read another file than the one that was written."""
+    for _, name in tree.present():
+        for entry in tree.chain.stages[name].inputs:
+            found = tree.chain.written(entry.path)
+            if found is not None and found[1].path == entry.path and found[1].md5 != entry.md5:
+                writer = found[0].name
+                yield Problem(name, f"{LOCK} says that it read another {entry.path} than {writer} wrote")
+
+
+def _other_results(chain: Chain, committed: Chain) -> Iterator[Unchecked]:
+    """Count the outputs that git's lock has otherwise for equal inputs: another machine's rounding, or a forgery."""
+    other = 0
+    for name, then in committed.stages.items():
+        now = chain.stages.get(name)
+        if now is not None and (now.command, now.inputs, now.params) == (then.command, then.inputs, then.params):
+            hashes = {entry.path: entry.md5 for entry in then.outputs}
+            other += sum(hashes.get(entry.path, entry.md5) != entry.md5 for entry in now.outputs)
+    if other:
+        what = (
+            f"{other} outputs are others than git's {LOCK} has of the same inputs: made on another machine, or edited"
+        )
+        yield Unchecked(f"{what} (--deep makes them again)")

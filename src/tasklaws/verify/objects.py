@@ -1,0 +1,25 @@
+"""DVC's cache: every object against its name."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tasklaws.provenance.chain import md5
+from tasklaws.verify.tree import Problem, Tree
+
+
+def check_objects(tree: Tree, every: bool) -> Iterator[Problem]:
+    """Name each object of the cache that dvc.lock refers to, or `every` one, whose content is not that of its name."""
+    paths: Iterable[Path] = tree.objects.glob("??/*") if every else _referred(tree)
+    for path in sorted(paths):
+        found = path.parent.name + path.name.removesuffix(".dir")
+        if path.is_file() and not path.name.endswith(".unpacked") and md5(path) != found:
+            name = path.relative_to(tree.root).as_posix() if path.is_relative_to(tree.root) else str(path)
+            yield Problem(name, "an object of DVC's cache whose content is not that of its name")
+
+
+def _referred(tree: Tree) -> set[Path]:
+    digests = set[str]()
+    for stage in tree.chain.stages.values():
+        for entry in stage.outputs:
+            digests |= {entry.md5, *(tree.listing(entry) or {}).values()}
+    return {tree.object(digest) for digest in digests}

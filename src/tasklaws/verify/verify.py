@@ -1,0 +1,82 @@
+"""All checks, in the order in which they are told."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.settings import PARAMS, load
+from tasklaws.provenance.chain import load_yaml
+from tasklaws.verify.again import check_again
+from tasklaws.verify.asked import check_asked
+from tasklaws.verify.code import check_code
+from tasklaws.verify.files import check_files
+from tasklaws.verify.lock import check_lock
+from tasklaws.verify.objects import check_objects
+from tasklaws.verify.params import check_params
+from tasklaws.verify.tree import Finding, Problem, Tree, Unchecked
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What differs, what was not checked, and how many stages and files were looked at."""
+
+    problems: list[Problem]
+    unchecked: list[Unchecked]
+    n_stages: int
+    n_files: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON: `problems` with `where` and `what`, `unchecked` as sentences."""
+        return {
+            "problems": [problem._asdict() for problem in self.problems],
+            "unchecked": list(map(str, self.unchecked)),
+            "n_stages": self.n_stages,
+            "n_files": self.n_files,
+        }
+
+    def summary(self) -> str:
+        """A line a problem, a line for what was not checked, and one that counts."""
+        told = [str(problem) for problem in self.problems]
+        if self.unchecked:
+            told.append(f"not checked: {'; '.join(map(str, self.unchecked))}")
+        count = f"{len(self.problems)} problems" if self.problems else "nothing differs"
+        return "\n".join([*told, f"{self.n_stages} stages and {self.n_files} files: {count}"])
+
+
+def verify(root: Path = Path(), deep: bool = False) -> Verified:
+    """Check the repository at `root` without changing it: the chain from every result to its data, models and code.
+
+    With `deep`, whatever neither trains nor asks is made again, and a sample is asked again. A dvc.lock, dvc.yaml or
+    params.yaml that cannot be read raises TasklawsError.
+    """
+    tree = Tree(root.resolve())
+    load(tree.root / PARAMS)  # or refuse it
+    params = load_yaml((tree.root / PARAMS).read_text(encoding="utf-8"))
+    checks: list[Callable[[], Iterator[Finding]]] = [
+        lambda: check_lock(tree, params),
+        lambda: check_params(tree, params),
+        lambda: check_code(tree),
+        lambda: check_files(tree),
+        lambda: check_objects(tree, every=deep),
+    ]
+    with tempfile.TemporaryDirectory(prefix="tasklaws.") as name:
+        if deep:
+            scratch = Path(name) / "tree"
+            scratch.mkdir()
+            checks += [lambda: check_again(tree, scratch), lambda: check_asked(tree, Path(name) / "log")]
+        found = [finding for check in checks for finding in _told(check)]
+    problems = list(dict.fromkeys(each for each in found if isinstance(each, Problem)))
+    unchecked = [each for each in found if isinstance(each, Unchecked)]
+    return Verified(problems, unchecked, len(tree.chain.stages), tree.n_read)
+
+
+def _told(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """What a check finds; one that cannot go on, as a file is damaged, says so as a problem."""
+    try:
+        yield from check()
+    except TasklawsError as error:
+        where, _, what = str(error).partition(": ")
+        yield Problem(where, what)

@@ -1,0 +1,349 @@
+"""Ways to change a finished tree, each with what `tasklaws verify` must name."""
+
+import os
+import py_compile
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from tasklaws.provenance.chain import md5
+
+RUNG = "mini-5k"  # a fit rung
+RESULTS, RESPONSES, SCORES = "results/nano_mini", "responses/nano_mini", "scores/nano_mini/fit"
+Change = Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Tampering:
+    """A change of a tree; `named` must begin a line of verify's, which `deep` says needs --deep."""
+
+    name: str
+    change: Change
+    named: str
+    deep: bool = False
+
+
+def flipped(path: str) -> Change:
+    """One bit of the middle byte of a file."""
+
+    def change(root: Path) -> None:
+        data = bytearray((root / path).read_bytes())
+        data[len(data) // 2] ^= 1
+        (root / path).chmod(0o644)
+        (root / path).write_bytes(data)
+
+    return change
+
+
+def appended(path: str, text: str) -> Change:
+    def change(root: Path) -> None:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        with (root / path).open("a") as file:
+            file.write(text)
+
+    return change
+
+
+def replaced(path: str, old: str, new: str) -> Change:
+    def change(root: Path) -> None:
+        text = (root / path).read_text()
+        assert old in text, f"{path} does not say {old!r}"
+        (root / path).write_text(text.replace(old, new, 1))
+
+    return change
+
+
+def removed(path: str) -> Change:
+    return lambda root: (root / path).unlink()
+
+
+def in_lock(edit: Callable[[dict[str, Any]], object]) -> Change:
+    """An edit of dvc.lock's stages."""
+
+    def change(root: Path) -> None:
+        lock = yaml.safe_load((root / "dvc.lock").read_text())
+        edit(lock["stages"])
+        (root / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
+
+    return change
+
+
+def with_its_hash(path: str, change: Change) -> Change:
+    """A change of a file or folder, and of every hash of it in dvc.lock, folders that hold it included."""
+
+    def both(root: Path) -> None:
+        change(root)
+
+        def edit(stages: dict[str, Any]) -> None:
+            for stage in stages.values():
+                for entry in [*stage.get("deps", []), *stage.get("outs", [])]:
+                    there = entry["path"]
+                    if path == there or path.startswith(f"{there}/") or there.startswith(f"{path}/"):
+                        entry["md5"] = md5(root / there)
+
+        in_lock(edit)(root)
+
+    return both
+
+
+def linked(path: str) -> Change:
+    def change(root: Path) -> None:
+        away = root / ".work/away"
+        away.mkdir(parents=True)
+        (root / path).rename(away / "it")
+        (root / path).symlink_to(away / "it")
+
+    return change
+
+
+def _other_step(root: Path) -> None:
+    model = root / "models" / RUNG
+    other = next(path for path in sorted(model.glob("seed*")) if path.is_dir())
+    shutil.copy2(other / "model.safetensors", model / "model.safetensors")
+
+
+def _overlooked(root: Path) -> None:
+    """git is told not to look at the file that is changed."""
+    subprocess.run(["git", "update-index", "--assume-unchanged", "src/tasklaws/gate.py"], cwd=root, check=True)
+    appended("src/tasklaws/gate.py", "\n# changed\n")(root)
+
+
+def _bytecode(root: Path) -> None:
+    """Python loads bytecode of this size and date in the place of the source."""
+    source = root / "src/tasklaws/gate.py"
+    text, status = source.read_text(), source.stat()
+    source.write_text(text.replace("sha256_file(table)", "sha256_file(gate_)")[: len(text)])
+    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+    py_compile.compile(str(source), doraise=True)
+    source.write_text(text)
+    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _cache_object(root: Path) -> None:
+    """Another content below the name of what the cache holds, left read-only as DVC leaves it."""
+    path = f"{RESPONSES}/{RUNG}.jsonl"
+    digest = md5(root / path)
+    held = root / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+    held.chmod(0o644)
+    held.write_bytes(held.read_bytes() + b"\n")
+    held.chmod(0o444)
+
+
+def _unreferenced_object(root: Path) -> None:
+    folder = root / ".dvc/cache/files/md5/00"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ("0" * 30)).write_text("whoever checks out an older commit gets this")
+
+
+def _moved_score(root: Path) -> None:
+    path = root / SCORES / f"{RUNG}.csv"
+    table = pd.read_csv(path)
+    table["exact_match"] = 1 - table["exact_match"]
+    table.to_csv(path, index=False)
+
+
+def _said_otherwise(root: Path) -> None:
+    path = root / RESPONSES / f"{RUNG}.jsonl"
+    path.write_text(path.read_text().replace('"log_likelihood": -', '"log_likelihood": -1'))
+
+
+def _cut(root: Path) -> None:
+    """A valid beginning of dvc.lock, as a kill in the middle of DVC's writing leaves it."""
+    text = (root / "dvc.lock").read_text()
+    (root / "dvc.lock").write_text(text[: text.index("  validate@nano_mini:")])
+
+
+def _committed(change: Change) -> Change:
+    def both(root: Path) -> None:
+        change(root)
+        who = ("-c", "user.name=t", "-c", "user.email=t@localhost")
+        subprocess.run(["git", *who, "commit", "-qam", "a change"], cwd=root, check=True)
+
+    return both
+
+
+WEIGHTS = f"models/{RUNG}/model.safetensors"
+FORECASTS, FITS = f"{RESULTS}/forecasts.csv", f"{RESULTS}/fits.json"
+ADD_ROW = "made up\n"
+
+TAMPERINGS = (
+    # data
+    Tampering("an item", flipped("data/items/addition.jsonl"), "data/items/addition.jsonl: "),
+    Tampering("an item is gone", removed("data/items/addition.jsonl"), "data/items/addition.jsonl: "),
+    Tampering("a stray file of items", appended("data/items/more.jsonl", "{}\n"), "data/items/more.jsonl: "),
+    Tampering("the corpus", flipped("data/corpus/train.jsonl"), "data/corpus/train.jsonl: "),
+    Tampering("the encoded corpus", flipped("data/corpus/train.npy"), "data/corpus/train.npy: "),
+    Tampering("the people's attempts", flipped("data/population/attempts.csv"), "data/population/attempts.csv: "),
+    Tampering("the people's estimates", flipped("data/humans/items.csv"), "data/humans/items.csv: "),
+    Tampering(
+        "items with their hash",
+        with_its_hash("data/items", replaced("data/items/addition.jsonl", '"answer": "', '"answer": "1')),
+        "data/items/addition.jsonl: ",
+        deep=True,
+    ),
+    # models
+    Tampering("weights", flipped(WEIGHTS), f"{WEIGHTS}: "),
+    Tampering("another step's weights", _other_step, f"{WEIGHTS}: "),
+    Tampering("config.json", appended(f"models/{RUNG}/config.json", " "), f"models/{RUNG}/config.json: "),
+    Tampering(
+        "generation_config.json",
+        appended(f"models/{RUNG}/generation_config.json", " "),
+        f"models/{RUNG}/generation_config.json: ",
+    ),
+    Tampering("the tokenizer", appended(f"models/{RUNG}/tokenizer.json", " "), f"models/{RUNG}/tokenizer.json: "),
+    Tampering("the card", appended(f"models/{RUNG}/card.json", " "), f"models/{RUNG}/card.json: "),
+    Tampering("one more file", appended(f"models/{RUNG}/added_tokens.json", "{}"), f"models/{RUNG}/added_tokens.json"),
+    Tampering("a model is a link", linked(f"models/{RUNG}"), f"models/{RUNG}: is a link"),
+    Tampering("weights are a link", linked(WEIGHTS), f"{WEIGHTS}: is a link"),
+    Tampering(
+        "another step's weights with their hash",
+        with_its_hash(f"models/{RUNG}", _other_step),
+        f"{RESPONSES}/{RUNG}.jsonl: ",
+        deep=True,
+    ),
+    # responses and scores
+    Tampering("a response", flipped(f"{RESPONSES}/{RUNG}.jsonl"), f"{RESPONSES}/{RUNG}.jsonl: "),
+    Tampering("a stray file of responses", appended(f"{RESPONSES}/x.jsonl", "{}\n"), f"{RESPONSES}/x.jsonl: "),
+    Tampering(
+        "responses with their hash: other scores",
+        with_its_hash(f"{RESPONSES}/{RUNG}.jsonl", _said_otherwise),
+        f"{SCORES}/{RUNG}.csv: score@{RUNG} makes another",
+        deep=True,
+    ),
+    Tampering(
+        "responses with their hash: the weights say otherwise",
+        with_its_hash(f"{RESPONSES}/{RUNG}.jsonl", _said_otherwise),
+        f"{RESPONSES}/{RUNG}.jsonl: seed",
+        deep=True,
+    ),
+    Tampering("a score", flipped(f"{SCORES}/{RUNG}.csv"), f"{SCORES}/{RUNG}.csv: "),
+    Tampering("what made the scores", appended(f"{SCORES}/{RUNG}.json", " "), f"{SCORES}/{RUNG}.json: "),
+    Tampering("a stray file of scores", appended(f"{SCORES}/x.csv", "rung\n"), f"{SCORES}/x.csv: "),
+    Tampering(
+        "scores with their hash",
+        with_its_hash(f"{SCORES}/{RUNG}.csv", _moved_score),
+        f"{SCORES}/{RUNG}.csv: score@{RUNG} makes another",
+        deep=True,
+    ),
+    # results and pages
+    Tampering("an observation", flipped(f"{RESULTS}/observations_fit.csv"), f"{RESULTS}/observations_fit.csv: "),
+    Tampering("a fit", appended(FITS, " "), f"{FITS}: "),
+    Tampering("a forecast", appended(FORECASTS, ADD_ROW), f"{FORECASTS}: "),
+    Tampering("a metric", appended(f"{RESULTS}/metrics.json", " "), f"{RESULTS}/metrics.json: "),
+    Tampering("a figure", appended(f"{RESULTS}/figures/ladder.svg", " "), f"{RESULTS}/figures/ladder.svg: "),
+    Tampering("the plots' table", appended(f"{RESULTS}/plots/curves.csv", ADD_ROW), f"{RESULTS}/plots/curves.csv: "),
+    Tampering("the gate", appended(f"{RESULTS}/gate/holdout.json", " "), f"{RESULTS}/gate/holdout.json: "),
+    Tampering("a result is gone", removed(f"{RESULTS}/validation.csv"), f"{RESULTS}/validation.csv: missing"),
+    Tampering("a stray result", appended(f"{RESULTS}/better.csv", "x\n"), f"{RESULTS}/better.csv: no stage"),
+    Tampering("the report", appended("reports/index.html", " "), "reports/index.html: "),
+    Tampering(
+        "observations with their hash",
+        with_its_hash(f"{RESULTS}/observations_fit.csv", flipped(f"{RESULTS}/observations_fit.csv")),
+        f"{RESULTS}/observations_fit.csv: ",
+        deep=True,
+    ),
+    Tampering("forecasts with their hash", with_its_hash(FORECASTS, flipped(FORECASTS)), f"{FORECASTS}: ", deep=True),
+    Tampering(
+        "a figure with its hash",
+        with_its_hash(f"{RESULTS}/figures", appended(f"{RESULTS}/figures/ladder.svg", " ")),
+        f"{RESULTS}/figures/ladder.svg: report@nano_mini makes another",
+        deep=True,
+    ),
+    Tampering(
+        "the report with its hash",
+        with_its_hash("reports/index.html", appended("reports/index.html", " ")),
+        "reports/index.html: report@nano_mini makes another",
+        deep=True,
+    ),
+    # settings
+    Tampering(
+        "params.yaml", replaced("params.yaml", "replicates: 50", "replicates: 51"), "params.yaml: laws.replicates"
+    ),
+    Tampering(
+        "conf/ is not composed",
+        replaced("conf/laws/default.yaml", "replicates: 50", "replicates: 60"),
+        "params.yaml: laws",
+    ),
+    Tampering(
+        "conf/ is committed and not composed",
+        _committed(replaced("conf/laws/default.yaml", "replicates: 50", "replicates: 60")),
+        "params.yaml: laws.replicates",
+    ),
+    Tampering(
+        "params.yaml with dvc.lock",
+        lambda root: [
+            replaced(name, "replicates: 50", "replicates: 400")(root) for name in ("params.yaml", "dvc.lock")
+        ].clear(),
+        f"{FITS}: fit@nano_mini makes another",
+        deep=True,
+    ),
+    # code
+    Tampering("code", appended("src/tasklaws/core/files.py", "#\n"), "src/tasklaws/core/files.py: "),
+    Tampering("the package's __init__", appended("src/tasklaws/__init__.py", "#\n"), "src/tasklaws/__init__.py: "),
+    Tampering(
+        "a room's __init__", appended("src/tasklaws/ladder/__init__.py", "#\n"), "src/tasklaws/ladder/__init__.py: "
+    ),
+    Tampering("a stage", appended("stages/fit.py", "#\n"), "stages/fit.py: "),
+    Tampering("a module in stages/", appended("stages/pandas.py", "#\n"), "stages/pandas.py: "),
+    Tampering("bytecode in stages/", appended("stages/json.pyc", "#\n"), "stages/json.pyc: "),
+    Tampering(
+        "a package in the place of a module",
+        appended("src/tasklaws/gate/__init__.py", "#\n"),
+        "src/tasklaws/gate/__init__.py",
+    ),
+    Tampering("bytecode of another source", _bytecode, "src/tasklaws/__pycache__/gate"),
+    Tampering("a task", appended("custom_tasks/_base.yaml", "#\n"), "custom_tasks/_base.yaml: "),
+    Tampering("code that git overlooks", _overlooked, "src/tasklaws/gate.py: "),
+    Tampering(
+        "code with its hash",
+        with_its_hash("src/tasklaws/gate.py", appended("src/tasklaws/gate.py", "#\n")),
+        "src/tasklaws/gate.py: ",
+    ),
+    Tampering(
+        "code that is committed and was not run",
+        _committed(appended("src/tasklaws/gate.py", "#\n")),
+        "src/tasklaws/gate.py: is not what was read by",
+    ),
+    Tampering("the pipeline", replaced("dvc.yaml", "stages/orders.py\n", "stages/orders.py -v\n"), "dvc.yaml: "),
+    Tampering("what DVC leaves out", appended(".dvcignore", "models\n"), ".dvcignore: "),
+    # dvc.lock
+    Tampering("dvc.lock was cut off", _cut, "dvc.lock: lost the stage validate@nano_mini"),
+    Tampering("dvc.lock lost a stage", in_lock(lambda stages: stages.pop("corpus")), "dvc.lock: lost the stage corpus"),
+    Tampering("dvc.lock is empty", lambda root: (root / "dvc.lock").write_text("") and None, "dvc.lock"),
+    Tampering(
+        "a command in dvc.lock",
+        in_lock(lambda stages: stages["fit@nano_mini"].update(cmd="true")),
+        "fit@nano_mini: dvc.lock has the command 'true'",
+    ),
+    Tampering(
+        "an output's hash in dvc.lock",
+        in_lock(lambda stages: stages["fit@nano_mini"]["outs"][0].update(md5="0" * 32)),
+        f"{FITS}: ",
+    ),
+    Tampering(
+        "an output is not in dvc.lock",
+        in_lock(lambda stages: stages["fit@nano_mini"]["outs"].pop(0)),
+        "fit@nano_mini: dvc.lock has no output",
+    ),
+    Tampering(
+        "an input is not in dvc.lock",
+        in_lock(lambda stages: stages["fit@nano_mini"]["deps"].pop(0)),
+        "fit@nano_mini: dvc.lock has no input",
+    ),
+    Tampering(
+        "a parameter in dvc.lock",
+        in_lock(lambda stages: stages["fit@nano_mini"]["params"]["params.yaml"].update(seed=7)),
+        "params.yaml: seed was 7",
+    ),
+    # what runs it, and what DVC keeps
+    Tampering("requirements.lock", replaced("requirements.lock", "pandas==", "pandas==9"), "pandas: requirements.lock"),
+    Tampering("pyproject.toml", appended("pyproject.toml", "#\n"), "pyproject.toml: "),
+    Tampering("a cache object", _cache_object, ".dvc/cache/files/md5/"),
+    Tampering("an old cache object", _unreferenced_object, ".dvc/cache/files/md5/00/", deep=True),
+)
