@@ -31,9 +31,12 @@ def rebuild_all(root: Path) -> tuple[dict[str, int], list[str]]:
     written: dict[str, int] = {}
     left_out = []
     for ladder in ladders(root, chain):
-        if (reason := lacking(root, chain, ladder)) is None:
-            written[ladder] = rebuild(root, chain, ladder)[1]
-        else:
+        try:
+            if (reason := lacking(root, chain, ladder)) is None:
+                written[ladder] = rebuild(root, chain, ladder)[1]
+        except TasklawsError as error:  # one ladder's damaged output keeps no other from being shown
+            reason = str(error)
+        if reason is not None:
             left_out.append(f"MLflow keeps what it has of {ladder}: {reason}")
     if not written:
         raise TasklawsError(left_out[0] if left_out else "no ladder has results here: run `dvc repro`")
