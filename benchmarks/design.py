@@ -21,7 +21,7 @@ from scipy.stats import spearmanr
 
 from backtest import ROLLING, say
 from tasklaws.core.arrays import Array
-from tasklaws.forecast.actions import Action, Standing, after
+from tasklaws.forecast.designs.actions import Action, Standing, after
 from tasklaws.forecast.panel import Panel, build_panels
 from tasklaws.points import read_points
 

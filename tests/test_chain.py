@@ -61,3 +61,23 @@ def test_hashes_are_those_of_dvc(tmp_path: Path) -> None:
 def test_a_lock_that_was_cut_off_is_refused(text: str) -> None:
     with pytest.raises(TasklawsError, match=r"dvc.lock is damaged: run .tasklaws repair-lock"):
         parse_chain(text, "dvc.lock")
+
+
+def test_yaml_is_read_as_dvc_writes_it() -> None:
+    text = "stages: {a: {cmd: x, params: {params.yaml: {s: {yes: 1, no: on}, t: [1e-05, true]}}}}\n"
+    assert parse_chain(text, "dvc.lock").stages["a"].params == {"s": {"yes": 1, "no": "on"}, "t": [1e-05, True]}
+
+
+def test_what_the_dvcignore_of_the_repository_leaves_out_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / "tasks/one").mkdir(parents=True)
+    (tmp_path / "tasks/one/a.yaml").write_text("a")
+    before = md5(tmp_path / "tasks")
+    (tmp_path / ".dvcignore").write_text("tasks/**/README.md\n*.pyc\n")
+    for name in ("tasks/one/README.md", "tasks/b.pyc"):
+        (tmp_path / name).write_text("left out")
+    (tmp_path / "tasks/__pycache__").mkdir()
+    (tmp_path / "tasks/__pycache__/a").write_text("left out")
+    assert md5(tmp_path / "tasks") == before
+    (tmp_path / "tasks/README.txt").write_text("counts")
+    assert md5(tmp_path / "tasks") != before

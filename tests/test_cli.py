@@ -174,7 +174,18 @@ READING = {
     "plan": "--params 1.82 482 2085 0.348 0.366 --flops 1e21",
     "sandbox": "program.py",
 }
-OF_THE_PIPELINE = {"compose", "custom-tasks", "index", "ls", "new-family", "repair-lock", "track", "ui", "verify"}
+OF_THE_PIPELINE = {
+    "compose",
+    "custom-tasks",
+    "index",
+    "ls",
+    "new-family",
+    "repair-lock",
+    "trace",
+    "track",
+    "ui",
+    "verify",
+}
 
 
 @pytest.fixture(scope="module")

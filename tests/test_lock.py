@@ -135,6 +135,15 @@ def test_a_lock_that_a_person_added_to_the_index_has_lost_nothing(repository: Re
     assert repair_lock().put_back == []
 
 
+def test_a_lock_that_dvc_itself_committed_for_an_experiment_may_be_cut_off(repository: Repository) -> None:
+    repository.commit(WHOLE)
+    repository.commit(lock_of("items"))
+    repository.git("update-ref", "refs/exps/ab/cdef/name", "HEAD")
+    repository.git("reset", "-q", "--hard", "HEAD~1")
+    repository.lock.write_text(lock_of("items"))
+    assert repair_lock().put_back == list(NAMES[1:])
+
+
 def test_a_stage_that_nothing_can_complete_is_left_out(repository: Repository) -> None:
     text = lock_of("items", "report@one")
     repository.lock.write_text(text[:-10])

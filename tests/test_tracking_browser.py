@@ -22,6 +22,7 @@ PARAMS = params_of("nano_mini", ("sha256_power", "addition"))
 TOP = list(PARAMS["models"]["rungs"])[-1]
 # MLflow's own: it asks for a user that its server does not know, and its tables lay themselves out too often.
 THEIRS = ("/mlflow/users/current", "ResizeObserver loop")
+RUN = "location.href.match(/runs\\/([0-9a-f]{32})/)[1]"
 PICTURE = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="90" height="60"><rect width="90" height="60" fill="#2563a8"/></svg>'
 )
@@ -104,7 +105,7 @@ def test_a_page_of_a_rung_shows_the_figures_and_one_of_a_seed_what_was_said(link
     page.wait("[...document.images].filter(i => i.src.includes('figures/') && i.naturalWidth == 90).length == 2")
     page.follow(f"{TOP} seed 0")
     page.wait("document.body.innerText.includes('trained with seed 0')")
-    page.click("Artifacts")
+    page.open(f"{link.partition('/runs?')[0]}/runs/{page.value(RUN)}/artifacts?workflowType=machine_learning")
     page.click("responses.json")
     page.wait(f"document.body.innerText.includes('{TOP} 0.0')")
     page.open(link.replace("/runs?", "/models?"))

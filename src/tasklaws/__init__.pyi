@@ -7,12 +7,12 @@ from tasklaws.decisions.recipes import DecisionAccuracy as DecisionAccuracy
 from tasklaws.decisions.recipes import SignalToNoise as SignalToNoise
 from tasklaws.decisions.recipes import decision_accuracy as decision_accuracy
 from tasklaws.decisions.recipes import signal_to_noise as signal_to_noise
-from tasklaws.forecast.ahead import Forecasted as Forecasted
-from tasklaws.forecast.ahead import forecast as forecast
+from tasklaws.forecast.ahead.verb import Forecasted as Forecasted
+from tasklaws.forecast.ahead.verb import forecast as forecast
 from tasklaws.forecast.backtest import Backtest as Backtest
 from tasklaws.forecast.backtest import backtest as backtest
-from tasklaws.forecast.design import Design as Design
-from tasklaws.forecast.design import design as design
+from tasklaws.forecast.designs.design import Design as Design
+from tasklaws.forecast.designs.design import design as design
 from tasklaws.humans.estimates import SolveRates as SolveRates
 from tasklaws.humans.estimates import solve_rates as solve_rates
 from tasklaws.items.predictions import ItemPredictions as ItemPredictions

@@ -314,7 +314,7 @@ def design_ladder(
     design_tasks.csv, summary.json and design.svg (docs/forecasting.md).
     """
     from tasklaws.core.files import write_json
-    from tasklaws.forecast.pilot import parse_sizes
+    from tasklaws.forecast.designs.pilot import parse_sizes
     from tasklaws.tables import DESIGN, DESIGN_TASKS
 
     sizes = parse_sizes(target)
@@ -376,8 +376,8 @@ def forecast_table(
     Writes forecasts.csv, methods.csv, summary.json, figures and index.html, a page in one file (docs/forecasting.md).
     """
     from tasklaws.core.files import write_json, write_text
+    from tasklaws.forecast.ahead.planned import read_at
     from tasklaws.forecast.given import read_given
-    from tasklaws.forecast.planned import read_at
     from tasklaws.tables import AHEAD_FORECASTS, AHEAD_METHODS
 
     planned = read_at(at) if at else None
@@ -386,7 +386,7 @@ def forecast_table(
     found = tl.forecast(read, planned, axis=axis, exceeds=exceeds, given=scores, metric=metric, tasks=names_of(tasks))
     with writing(out) as directory:
         if directory is not None:
-            from tasklaws.forecast.ahead_figures import figures
+            from tasklaws.forecast.ahead.figures import figures
             from tasklaws.plotting import house_style, save
             from tasklaws.report.ahead import ahead_page
 

@@ -12,10 +12,10 @@ from made_up import SIZES, draw, rises, table
 import tasklaws as tl
 from tasklaws import cli
 from tasklaws.core.errors import TasklawsError
-from tasklaws.forecast.ahead import NARROWED_BY, forecast
+from tasklaws.forecast.ahead.planned import read_at
+from tasklaws.forecast.ahead.verb import NARROWED_BY, forecast
 from tasklaws.forecast.backtest import backtest
 from tasklaws.forecast.engine import BACKWARD
-from tasklaws.forecast.planned import read_at
 from tasklaws.points import read_points
 from tasklaws.tables import AHEAD_FORECASTS, AHEAD_METHODS
 

@@ -14,7 +14,7 @@ from made_up import draw, panel, rises
 from tasklaws import cli
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json
-from tasklaws.forecast.ahead import forecast
+from tasklaws.forecast.ahead.verb import forecast
 from tasklaws.forecast.axis_tables import MOST_CHECKPOINTS, checkpoint_name, spaced
 from tasklaws.forecast.backtest import backtest
 from tasklaws.forecast.panel import build_panels

@@ -15,11 +15,19 @@ from scipy.stats import norm
 from shared_data import ROOT
 from tasklaws import cli
 from tasklaws.core.errors import TasklawsError
-from tasklaws.forecast import actions
-from tasklaws.forecast.actions import Action, Standing, after, known_items_of, new_sizes, possible_actions, tokens_at
-from tasklaws.forecast.design import design
-from tasklaws.forecast.pilot import parse_sizes
-from tasklaws.forecast.reasked import reasked, sampling_covariance
+from tasklaws.forecast.designs import actions
+from tasklaws.forecast.designs.actions import (
+    Action,
+    Standing,
+    after,
+    known_items_of,
+    new_sizes,
+    possible_actions,
+    tokens_at,
+)
+from tasklaws.forecast.designs.design import design
+from tasklaws.forecast.designs.pilot import parse_sizes
+from tasklaws.forecast.designs.reasked import reasked, sampling_covariance
 from tasklaws.stats.links import ARCSINE
 from tasklaws.tables import DESIGN, DESIGN_TASKS
 
@@ -44,7 +52,7 @@ def fewer_actions():
 @pytest.fixture
 def few_draws(monkeypatch):
     """Less work where only the form of an answer counts."""
-    monkeypatch.setattr("tasklaws.forecast.design._DRAWS", 2)
+    monkeypatch.setattr("tasklaws.forecast.designs.design._DRAWS", 2)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +126,7 @@ def test_the_ranking_is_by_narrowing_for_each_flop_of_what_is_clear(noisy):
 @pytest.mark.heavy
 def test_a_budget_is_spent_on_one_action_after_the_other(monkeypatch):
     monkeypatch.setattr(actions, "_BETWEEN", 0)
-    monkeypatch.setattr("tasklaws.forecast.design._DRAWS", 4)
+    monkeypatch.setattr("tasklaws.forecast.designs.design._DRAWS", 4)
     rng = np.random.default_rng(0)
     points = table(draw(rng, rises(rng, 3, SIZES, 0.02), 5000), SIZES, 5000, losses=False)
     found = design(points, TARGET, budget=2e21)

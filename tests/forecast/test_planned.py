@@ -11,16 +11,17 @@ from made_up import SIZES, draw, rises, table
 
 from tasklaws import cli
 from tasklaws.core.errors import TasklawsError
-from tasklaws.forecast import actions, combine
-from tasklaws.forecast.ahead import forecast
-from tasklaws.forecast.ahead_figures import figures
+from tasklaws.forecast import combine
+from tasklaws.forecast.ahead.figures import figures
+from tasklaws.forecast.ahead.planned import read_at
+from tasklaws.forecast.ahead.verb import forecast
 from tasklaws.forecast.backtest import backtest
 from tasklaws.forecast.combine import History
-from tasklaws.forecast.design import design
+from tasklaws.forecast.designs import actions
+from tasklaws.forecast.designs.design import design
+from tasklaws.forecast.designs.pilot import parse_sizes
 from tasklaws.forecast.given import ask_first, given_scores
 from tasklaws.forecast.panel import build_panels
-from tasklaws.forecast.pilot import parse_sizes
-from tasklaws.forecast.planned import read_at
 from tasklaws.points import read_points
 from tasklaws.report.ahead import ahead_page
 
@@ -179,7 +180,7 @@ def test_tokens_follow_from_compute_as_in_a_table(points, command):
 @pytest.fixture
 def short_designs(monkeypatch):
     """Less work where only the form of an answer counts."""
-    monkeypatch.setattr("tasklaws.forecast.design._DRAWS", 2)
+    monkeypatch.setattr("tasklaws.forecast.designs.design._DRAWS", 2)
     monkeypatch.setattr(actions, "_BETWEEN", 0)
     monkeypatch.setattr(actions, "_ABOVE", 1)
     monkeypatch.setattr(actions, "_SEEDS", 1)

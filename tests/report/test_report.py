@@ -120,7 +120,7 @@ def test_every_family_has_its_figures(full: tuple[Path, Settings]) -> None:
             assert f"{family}-{elicitation}-tokens" in figures
     assert {"ladder", "sha256_power-python-digits", "gauss_sum-python-map", "gauss_sum-python-fates"} <= figures
     assert {"step_chain-direct-steps", "step_chain_shared-direct-steps", "largest_of_four-choice-brier"} <= figures
-    surprising = (root / "reports" / "surprises.html").read_text(encoding="utf-8")
+    surprising = (root / "reports" / "nano_ladder" / "surprises.html").read_text(encoding="utf-8")
     for name in figures:
         ElementTree.parse(root / "results" / "nano_ladder" / "figures" / f"{name}.svg")
         shown = surprising if name.endswith("-item-calibration") else page(root)

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from tasklaws.provenance.chain import md5
+from tasklaws.provenance.chain import load_yaml, md5
 
 RUNG = "mini-5k"  # a fit rung
 RESULTS, RESPONSES, SCORES = "results/nano_mini", "responses/nano_mini", "scores/nano_mini/fit"
@@ -67,7 +67,7 @@ def in_lock(edit: Callable[[dict[str, Any]], object]) -> Change:
     """An edit of dvc.lock's stages."""
 
     def change(root: Path) -> None:
-        lock = yaml.safe_load((root / "dvc.lock").read_text())
+        lock = load_yaml((root / "dvc.lock").read_text())
         edit(lock["stages"])
         (root / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
 
@@ -159,6 +159,13 @@ def _cut(root: Path) -> None:
     (root / "dvc.lock").write_text(text[: text.index("  validate@nano_mini:")])
 
 
+def _everywhere(root: Path) -> None:
+    """Another number of replicates in params.yaml, and in every stage of dvc.lock."""
+    for name in ("params.yaml", "dvc.lock"):
+        text = (root / name).read_text()
+        (root / name).write_text(text.replace("replicates: 50", "replicates: 400"))
+
+
 def _committed(change: Change) -> Change:
     def both(root: Path) -> None:
         change(root)
@@ -241,7 +248,8 @@ TAMPERINGS = (
     Tampering("the gate", appended(f"{RESULTS}/gate/holdout.json", " "), f"{RESULTS}/gate/holdout.json: "),
     Tampering("a result is gone", removed(f"{RESULTS}/validation.csv"), f"{RESULTS}/validation.csv: missing"),
     Tampering("a stray result", appended(f"{RESULTS}/better.csv", "x\n"), f"{RESULTS}/better.csv: no stage"),
-    Tampering("the report", appended("reports/index.html", " "), "reports/index.html: "),
+    Tampering("the list of pages", appended("reports/index.html", " "), "reports/index.html: "),
+    Tampering("the report", appended("reports/nano_mini/index.html", " "), "reports/nano_mini/index.html: "),
     Tampering(
         "observations with their hash",
         with_its_hash(f"{RESULTS}/observations_fit.csv", flipped(f"{RESULTS}/observations_fit.csv")),
@@ -257,8 +265,8 @@ TAMPERINGS = (
     ),
     Tampering(
         "the report with its hash",
-        with_its_hash("reports/index.html", appended("reports/index.html", " ")),
-        "reports/index.html: report@nano_mini makes another",
+        with_its_hash("reports/nano_mini/index.html", appended("reports/nano_mini/index.html", " ")),
+        "reports/nano_mini/index.html: report@nano_mini makes another",
         deep=True,
     ),
     # settings
@@ -277,9 +285,7 @@ TAMPERINGS = (
     ),
     Tampering(
         "params.yaml with dvc.lock",
-        lambda root: [
-            replaced(name, "replicates: 50", "replicates: 400")(root) for name in ("params.yaml", "dvc.lock")
-        ].clear(),
+        _everywhere,
         f"{FITS}: fit@nano_mini makes another",
         deep=True,
     ),

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 RUNS = Path(".work/runs")
 STAGE = "DVC_STAGE"  # set by DVC to the name of the stage that it runs
@@ -96,12 +97,12 @@ def _write(stage: str, began: float, seconds: float) -> None:
     partial.replace(path)
 
 
-def read_notes(root: Path = Path()) -> list[Mapping[str, object]]:
+def read_notes(root: Path = Path()) -> list[Mapping[str, Any]]:
     """All notes under `root`, the latest first; a damaged one is left out."""
-    found: list[Mapping[str, object]] = []
+    found: list[Mapping[str, Any]] = []
     for path in (root / RUNS).glob("*.json"):
         with suppress(OSError, ValueError):
             note = json.loads(path.read_text(encoding="utf-8"))
-            if isinstance(note, dict) and {"stage", "started", "wrote_md5"} <= set(note):
+            if isinstance(note, dict) and {"stage", "started", "seconds", "wrote_md5"} <= set(note):
                 found.append(note)
     return sorted(found, key=lambda note: str(note["started"]), reverse=True)

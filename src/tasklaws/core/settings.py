@@ -415,7 +415,7 @@ def load(path: Path = PARAMS) -> Settings:
     import yaml  # not in the core that the commands on tables need
 
     try:
-        raw = yaml.safe_load(read_text(path))
+        raw = yaml.safe_load(read_text(path, "run `tasklaws compose`"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise TasklawsError(f"{path}: malformed YAML ({str(error)[:200]}): run `tasklaws compose`") from error
     if not isinstance(raw, dict):

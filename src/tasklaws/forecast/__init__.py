@@ -10,7 +10,7 @@ class _Verb(ModuleType):
     that the verb `tl.forecast` is always there, the package can be called as it."""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        from tasklaws.forecast.ahead import forecast
+        from tasklaws.forecast.ahead.verb import forecast
 
         return forecast(*arguments, **options)
 

@@ -29,7 +29,7 @@ _OF_WIDTH, _OF_SAMPLING, _BY_DECADE = 0.25, 0.37, 2.3e-4
 _NEAR_FLOOR = 0.4  # decades over which the engine's own variance gives way to that
 # How far a task that left has risen, as a share of the room above the floor: a lognormal of this median at one decade,
 # growing with that power of the gap.
-_RISE, _RISE_GROWS, _RISE_SPREAD = 0.18, 0.8, 0.64
+_RISE, _RISE_GROWS, _RISE_SPREAD = 0.19, 0.8, 0.64
 # Normals that stand for it: their shares, and their places and width in spreads of the rise's logarithm.
 _SHARES = np.array([0.05, 0.15, 0.2, 0.2, 0.2, 0.15, 0.05])
 _PLACES = ndtri(np.cumsum(_SHARES) - _SHARES / 2)
@@ -126,7 +126,7 @@ def from_floor(
     and the fewer different scores the known rungs have, and beyond half a decade a variance of its own; where a guess
     scores nothing, `said` as it is. With p it has left: it stands a rise r above that, on
     1 - (1 - score) exp(-r / (1 - score)), so that it never reaches 1, with ln r normal about
-    ln (.18 (1 - floor) gap^.8) with an sd of .64. b is of public ladders (default: what `priors.leaving_out` leaves of
+    ln (.19 (1 - floor) gap^.8) with an sd of .64. b is of public ladders (default: what `priors.leaving_out` leaves of
     them)."""
     rows = np.flatnonzero(np.isfinite(floor))
     if not len(rows):

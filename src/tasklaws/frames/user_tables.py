@@ -301,6 +301,7 @@ def _source_of_rows(path: Path, table: pd.DataFrame) -> Source:
 def _json_lines(path: Path, text: bytes) -> pd.DataFrame:
     """JSON objects, one a line, as rows; what an object lacks is unknown, and an object or list in it is text."""
     rows, lines = [], []
+    names: set[str] = set()
     for line, part in enumerate(text.split(b"\n"), start=1):
         if not part.strip():
             continue
@@ -313,7 +314,11 @@ def _json_lines(path: Path, text: bytes) -> pd.DataFrame:
             ) from error
         if not isinstance(row, dict):
             raise TasklawsError(f"{path}:{line}: {shown(row)} is no JSON object: give one on each line")
-        rows.append({name: json.dumps(cell) if isinstance(cell, dict | list) else cell for name, cell in row.items()})
+        _check_width(path, len(names := names | row.keys()))
+        cells = {name: json.dumps(cell) if isinstance(cell, dict | list) else cell for name, cell in row.items()}
+        if any(isinstance(cell, str) and len(cell) > MAX_CELL for cell in cells.values()):
+            raise TasklawsError(f"{path}:{line}: a cell of more than {MAX_CELL} characters: {_REMEDY}")
+        rows.append(cells)
         lines.append(line)
     return _typed(pd.DataFrame(rows, index=pd.Index(lines, name=str(path)), dtype=object))
 
@@ -330,12 +335,16 @@ def _refuse_constant(name: str) -> Any:
 
 def _parquet(path: Path) -> pd.DataFrame:
     try:
+        from pyarrow.parquet import read_schema
+
+        _check_width(path, len(read_schema(path).names))
         table = pd.read_parquet(path)
         if not isinstance(table.index, pd.RangeIndex):
             table = table.reset_index()
         texts = [cells for _, cells in table.items() if isinstance(cells.dtype, pd.StringDtype)]
-        for cells in texts:
-            list(iter(cells.unique()))  # text is decoded only now: bytes that are none raise
+        for cells in texts:  # text is decoded only now: bytes that are none raise
+            if any(isinstance(cell, str) and len(cell) > MAX_CELL for cell in cells.unique()):
+                raise TasklawsError(f"{path}: a cell of more than {MAX_CELL} characters: {_REMEDY}")
         return _typed(table.set_axis(pd.RangeIndex(1, len(table) + 1, name=str(path)), axis="index"))
     except ImportError as error:
         raise TasklawsError(f"{path}: Parquet needs pyarrow: pip install 'tasklaws[parquet]', or give CSV") from error
@@ -346,16 +355,17 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
     """The cells with the types that text would have: numbers or truths where all are, else text, missing if empty."""
-    for name in table:
-        cells = table[name]
+    typed: dict[Any, pd.Series] = {}
+    for name, cells in table.items():
+        typed[name] = cells
         if cells.dtype.kind in "iufb":
             continue
         known = cells[cells.notna()]
         if cells.dtype == object and len(known) and {type(cell) for cell in known} <= {int, float}:
-            table[name] = cells.map(_as_float, na_action="ignore").astype("float64")
+            typed[name] = cells.map(_as_float, na_action="ignore").astype("float64")
         else:
-            table[name] = _as_text(cells)
-    return table
+            typed[name] = _as_text(cells)
+    return pd.DataFrame(typed, index=table.index, copy=False)
 
 
 def _as_float(cell: float) -> float:

@@ -20,7 +20,8 @@ def families_without_people(families: Mapping[str, str], people: pd.DataFrame) -
     for item, family in sorted(families.items()):
         if family in known and item not in people.index:
             raise TasklawsError(
-                f"data/humans/items.csv lacks {item}, but has others of {family}: run `dvc repro humans`"
+                f"data/humans/items.csv lacks {item}, but has others of {family}: give attempts at all items of a "
+                "family in humans.attempts, or at none, and run `dvc repro --force humans`"
             )
     return sorted(set(families.values()) - known)
 

@@ -33,8 +33,8 @@ class Mended:
 def repair_lock(root: Path = Path()) -> Mended:
     """Put back into `root`/dvc.lock the stages that an interrupted write lost, and keep a copy of what it then is.
 
-    A lock that equals a commit's, or the one in git's index, has lost nothing; one of which nothing is left or known is
-    removed. A missing one raises TasklawsError, and so do one that DVC is writing and one that cannot be completed.
+    A lock that equals a person's commit's, or the one in git's index, has lost nothing; one of which nothing is left or
+    known is removed. A missing one, one that DVC is writing, and one that cannot be completed raise TasklawsError.
     """
     path = root / LOCK
     if not path.exists():
@@ -125,7 +125,9 @@ def _git(root: Path, *arguments: str) -> str:
 
 def _committed(root: Path, files: list[Path]) -> list[bool]:
     """Which of the files have the content that dvc.lock has in some commit, or in git's index."""
-    changes = _git(root, "log", "--all", "--reflog", "-m", "--raw", "--no-abbrev", "--format=", "--", str(LOCK))
+    # Not in those that DVC makes of the working tree by itself for an experiment: there it may be cut off too.
+    refs = ("--exclude=refs/exps/*", "--all")
+    changes = _git(root, "log", *refs, "-m", "--raw", "--no-abbrev", "--format=", "--", str(LOCK))
     known = {line.split()[3] for line in changes.splitlines()}
     known |= {line.split()[1] for line in _git(root, "ls-files", "--stage", "--", str(LOCK)).splitlines()}
     names = [str(file.resolve()) for file in files]

@@ -4,9 +4,9 @@ from html import escape
 
 from markupsafe import Markup
 
-from tasklaws.forecast.ahead import Forecasted
-from tasklaws.forecast.ahead_figures import MOST_CURVES
-from tasklaws.forecast.ahead_text import NARROWED_BY, asked_line, by_model, chance, distance, for_people
+from tasklaws.forecast.ahead.figures import MOST_CURVES
+from tasklaws.forecast.ahead.text import NARROWED_BY, asked_line, by_model, chance, distance, for_people
+from tasklaws.forecast.ahead.verb import Forecasted
 from tasklaws.plotting import inline, letters
 from tasklaws.report.template import template
 

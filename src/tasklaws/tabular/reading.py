@@ -66,7 +66,8 @@ def read_known_cells(
             table[name] = as_numbers(source, name, name, table[name], notes)
     for name in text_names - {columns.names.get("date")}:
         table[name] = written(table[name])
-    return table.rename(columns={name: column for column, name in columns.names.items()})
+    # Copied, as of many columns pandas would warn with each that is added later.
+    return table.rename(columns={name: column for column, name in columns.names.items()}).copy()
 
 
 def _counts(cells: pd.Series) -> bool:

@@ -22,6 +22,7 @@ _RUN = re.compile(r"(?:.*runs/)?([0-9a-f]{32})(?::(.+)|[/?#].*)?")
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 _OF_A_POINT = ("score", "forecast", "error", "predicted", "lower", "upper")
 """What MLflow calls the numbers of a point."""
+_HEAD = 2**16  # bytes
 _ROW = re.compile(r"(.+\.csv):([0-9]+)")
 
 
@@ -68,9 +69,9 @@ class _Targets:
             name = path.absolute().relative_to(self.root.absolute()).as_posix()
             if self.chain.written(name) or self.chain.below(name):
                 return self._output(name)
-        if path.is_dir():
+        if not path.is_file():
             return None
-        held = marked(path.read_bytes())
+        held = _mark_in(path)
         if held is not None and held in self.known.records:
             return self._part(*self.known.records[held], path)
         own = md5(path)
@@ -88,7 +89,7 @@ class _Targets:
     def _output(self, name: str) -> Node:
         if self.chain.written(name) is None:
             return self._several(name, [entry.path for _, entry in self.chain.below(name)])
-        if (self.root / name).is_file() and (held := marked((self.root / name).read_bytes())) in self.known.records:
+        if (self.root / name).is_file() and (held := _mark_in(self.root / name)) in self.known.records:
             return self._part(*self.known.records[held or ""], self.root / name)
         return Walk(self.ground).output(name)
 
@@ -206,3 +207,9 @@ class _Targets:
                 facts = {"metric": wanted, "value": keys[wanted], "file": name}
                 return Node(f"{wanted} = {keys[wanted]} in {name}", facts, nodes)
         return None
+
+
+def _mark_in(path: Path) -> str | None:
+    """The digest in a figure's metadata, which stand at its beginning."""
+    with path.open("rb") as file:
+        return marked(file.read(_HEAD))

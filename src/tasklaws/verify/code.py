@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tasklaws.verify.git import Commit
-from tasklaws.verify.tree import Finding, Problem, Tree, Unchecked
+from tasklaws.verify.tree import Finding, Problem, Unchecked
 
 FOLDERS = ("src", "stages", "custom_tasks", "conf", ".dvc/plots")
 FILES = ("dvc.yaml", ".dvc/config", ".dvcignore", "pyproject.toml", "requirements.lock")
@@ -19,17 +19,17 @@ _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;#]+)")
 _MADE = (".egg-info", "__pycache__")  # folders that Python's tools make beside the code
 
 
-def check_code(tree: Tree) -> Iterator[Finding]:
+def check_code(root: Path, commit: Commit | None) -> Iterator[Finding]:
     """Name each file of code or settings that is not the commit's, each stale bytecode and each other library.
 
     params.yaml is not among them: composing another ladder changes it.
     """
-    if tree.commit is None:
+    if commit is None:
         yield Unchecked("there is no git commit here: code and settings were not compared with one")
     else:
-        yield from _against(tree.root, tree.commit)
-    yield from _bytecode(tree.root)
-    yield from _libraries(tree.root / REQUIREMENTS)
+        yield from _against(root, commit)
+    yield from _bytecode(root)
+    yield from _libraries(root / REQUIREMENTS)
 
 
 def _against(root: Path, commit: Commit) -> Iterator[Problem]:

@@ -5,23 +5,28 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from tasklaws.provenance.chain import Entry, files_in
+from tasklaws.report.entry import list_of_pages
 from tasklaws.verify.tree import Finding, Problem, Tree, Unchecked
 
+REPORTS = "reports/index.html"
 
-def check_files(tree: Tree) -> Iterator[Finding]:
+
+def check_files(tree: Tree, named: set[str]) -> Iterator[Finding]:
     """Name each output that is not what its stage wrote, each input that is not what was read, links and strays.
+
+    An input in which a file is `named` already is not named again.
 
     Outputs of stages that the present parameters do not plan (other ladders, an experiment) are compared where they
     are here, and their inputs, which another ladder may have written anew, are not.
     """
     yield from _links(tree)
-    named = set[str]()
     for problem in _outputs(tree):
         if isinstance(problem, Problem):
-            named.add(problem.where)
+            named = named | {problem.where}
         yield problem
     yield from _inputs(tree, named)
     yield from _strays(tree)
+    yield from _list_of_pages(tree)
 
 
 def _outputs(tree: Tree) -> Iterator[Finding]:
@@ -99,3 +104,12 @@ def _strays(tree: Tree) -> Iterator[Problem]:
                 name = file.relative_to(tree.root).as_posix()
                 if tree.chain.written(name) is None:
                     yield Problem(name, "no stage of dvc.lock wrote it")
+
+
+def _list_of_pages(tree: Tree) -> Iterator[Problem]:
+    """The page that leads to all others, which no stage of its own writes."""
+    path = tree.root / REPORTS
+    if tree.chain.written(REPORTS) is not None or not path.is_file():
+        return
+    if path.read_text(encoding="utf-8", errors="replace") != list_of_pages(tree.root)[0]:
+        yield Problem(REPORTS, "is not the list of the pages that are here: run `tasklaws index`")

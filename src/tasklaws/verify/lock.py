@@ -7,15 +7,14 @@ from typing import Any
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.lock import LOCK
 from tasklaws.provenance.chain import Chain, parse_chain
+from tasklaws.provenance.lock import mend
 from tasklaws.verify.git import Commit
 from tasklaws.verify.tree import Finding, Planned, Problem, Tree, Unchecked
-
-LAST_COPY = Path(".work/dvc.lock")  # the last whole one, which our stages keep
 
 
 def check_lock(tree: Tree, params: Mapping[str, Any]) -> Iterator[Finding]:
     """Name what dvc.lock lost, and each stage whose command, inputs, parameters or outputs are not those of now."""
-    yield from _lost(tree)
+    yield from _lost(tree.root)
     for name, stage in tree.planned.items():
         if name not in tree.chain.stages:
             yield Problem(name, f"{LOCK} has no such stage: it never ran, or the record of it was lost")
@@ -27,35 +26,17 @@ def check_lock(tree: Tree, params: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _committed(commit: Commit) -> Chain | None:
-    text = commit.read(str(LOCK))
-    return None if text is None else _parsed(text, f"git's {LOCK}")
-
-
-def _parsed(text: bytes, name: str) -> Chain | None:
     try:
-        return parse_chain(text.decode(), name)
+        return parse_chain((commit.read(str(LOCK)) or b"").decode(), f"git's {LOCK}")
     except (TasklawsError, UnicodeDecodeError):
-        return None  # no record is lost from what is none
+        return None  # nothing differs from what is no lock
 
 
-def _lost(tree: Tree) -> Iterator[Problem]:
-    """The stages that the commit's lock, or the last whole copy, has and the present one has not.
-
-    A lock that is the commit's, byte for byte, lost nothing: an older commit may have been checked out.
-    """
-    sources: dict[str, Chain | None] = {}
-    if tree.commit is not None and str(LOCK) in tree.commit.files:
-        if tree.commit.has(str(LOCK)):
-            return
-        sources[f"commit {tree.commit.name}"] = _committed(tree.commit)
-    copy = tree.root / LAST_COPY
-    if copy.is_file():
-        sources[str(LAST_COPY)] = _parsed(copy.read_bytes(), str(LAST_COPY))
-    told = set(tree.chain.stages)
-    for source, chain in sources.items():
-        for name in (chain.stages if chain else {}).keys() - told:
-            told.add(name)
-            yield Problem(str(LOCK), f"lost the stage {name}, which {source} has: run `tasklaws repair-lock`")
+def _lost(root: Path) -> Iterator[Problem]:
+    """The stages that a copy of the lock, git's index or the commit has and the lock has not, or not whole."""
+    mended = mend(root)
+    for name in [*mended.put_back, *mended.left_out]:
+        yield Problem(str(LOCK), f"lost the stage {name}: run `tasklaws repair-lock`")
 
 
 def _edited(chain: Chain, stage: Planned, params: Mapping[str, Any]) -> Iterator[Problem]:
@@ -87,7 +68,7 @@ def value_of(params: Mapping[str, Any], key: str) -> Any:
 
 
 def _difference(key: str, had: Any, has: Any) -> str:
-    """The first leaf below `key` in which two values differ: `laws.replicates was 50 when stages ran, and is 60`."""
+    """The first leaf below `key` in which two values differ: `laws.replicates was 50 when ..., and is 60`."""
     if isinstance(had, Mapping) and isinstance(has, Mapping):
         part = next(part for part in sorted(had.keys() | has.keys(), key=str) if had.get(part) != has.get(part))
         return _difference(f"{key}.{part}", had.get(part), has.get(part))

@@ -1,7 +1,7 @@
 """All checks, in the order in which they are told."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,13 @@ from typing import Any
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import PARAMS, load
 from tasklaws.provenance.chain import load_yaml
+from tasklaws.tracking.compare import differences
+from tasklaws.tracking.store import DATABASE
 from tasklaws.verify.again import check_again
 from tasklaws.verify.asked import check_asked
 from tasklaws.verify.code import check_code
 from tasklaws.verify.files import check_files
+from tasklaws.verify.git import Commit
 from tasklaws.verify.lock import check_lock
 from tasklaws.verify.objects import check_objects
 from tasklaws.verify.params import check_params
@@ -49,34 +52,57 @@ class Verified:
 def verify(root: Path = Path(), deep: bool = False) -> Verified:
     """Check the repository at `root` without changing it: the chain from every result to its data, models and code.
 
-    With `deep`, whatever neither trains nor asks is made again, and a sample is asked again. A dvc.lock, dvc.yaml or
-    params.yaml that cannot be read raises TasklawsError.
+    With `deep`, whatever neither trains nor asks is made again, and a sample is asked again. Where dvc.lock, dvc.yaml
+    or params.yaml cannot be read, that is what is told, and what git says of the code.
     """
-    tree = Tree(root.resolve())
-    load(tree.root / PARAMS)  # or refuse it
-    params = load_yaml((tree.root / PARAMS).read_text(encoding="utf-8"))
-    checks: list[Callable[[], Iterator[Finding]]] = [
+    root = root.resolve()
+    found = list(check_code(root, Commit.of(root)))
+    try:
+        tree = Tree(root)
+        load(root / PARAMS)  # or refuse it
+        params = load_yaml((root / PARAMS).read_text(encoding="utf-8"))
+    except TasklawsError as error:
+        return _verified([_problem(error, root), *found], 0, 0)
+    checks: list[Callable[[], Iterable[Finding]]] = [
         lambda: check_lock(tree, params),
         lambda: check_params(tree, params),
-        lambda: check_code(tree),
-        lambda: check_files(tree),
+        lambda: check_files(tree, {each.where for each in found if isinstance(each, Problem)}),
         lambda: check_objects(tree, every=deep),
+        lambda: check_runs(root),
     ]
     with tempfile.TemporaryDirectory(prefix="tasklaws.") as name:
         if deep:
             scratch = Path(name) / "tree"
             scratch.mkdir()
             checks += [lambda: check_again(tree, scratch), lambda: check_asked(tree, Path(name) / "log")]
-        found = [finding for check in checks for finding in _told(check)]
+        for check in checks:
+            found += _told(check, root)
+    return _verified(found, len(tree.chain.stages), tree.n_read)
+
+
+def _verified(found: Iterable[Finding], n_stages: int, n_files: int) -> Verified:
     problems = list(dict.fromkeys(each for each in found if isinstance(each, Problem)))
-    unchecked = [each for each in found if isinstance(each, Unchecked)]
-    return Verified(problems, unchecked, len(tree.chain.stages), tree.n_read)
+    return Verified(problems, [each for each in found if isinstance(each, Unchecked)], n_stages, n_files)
 
 
-def _told(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def _problem(error: TasklawsError, root: Path) -> Problem:
+    """What an error names, and what it says of it."""
+    where, _, what = str(error).replace(f"{root}/", "").partition(": ")
+    return Problem(where, what)
+
+
+def check_runs(root: Path) -> Iterator[Finding]:
+    """Name each of MLflow's runs that is not what the outputs say."""
+    if not (root / DATABASE).exists():
+        yield Unchecked(f"there is no {DATABASE}, which `tasklaws track` makes")
+        return
+    for line in differences(root):
+        yield Problem(*line.split(": ", 1))
+
+
+def _told(check: Callable[[], Iterable[Finding]], root: Path) -> Iterator[Finding]:
     """What a check finds; one that cannot go on, as a file is damaged, says so as a problem."""
     try:
         yield from check()
     except TasklawsError as error:
-        where, _, what = str(error).partition(": ")
-        yield Problem(where, what)
+        yield _problem(error, root)

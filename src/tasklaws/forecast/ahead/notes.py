@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasklaws.forecast.ahead_panels import Job
+from tasklaws.forecast.ahead.panels import Job
 from tasklaws.forecast.company import side_by_side
 from tasklaws.forecast.panel import Panel, size_column
 from tasklaws.forecast.skills import named_size

@@ -12,7 +12,7 @@ from tasklaws.frames.natural import natural
 from tasklaws.frames.shown import shown
 
 if TYPE_CHECKING:
-    from tasklaws.forecast.ahead import Forecasted
+    from tasklaws.forecast.ahead.verb import Forecasted
 
 NARROWED_BY = {
     "gap": "a rung nearer to it",

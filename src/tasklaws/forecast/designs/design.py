@@ -11,10 +11,18 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.progress import progress
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.forecast.actions import Action, Standing, after, ask_cost, known_items_of, possible_actions, priced
 from tasklaws.forecast.choices import refuse_bare
+from tasklaws.forecast.designs.actions import (
+    Action,
+    Standing,
+    after,
+    ask_cost,
+    known_items_of,
+    possible_actions,
+    priced,
+)
+from tasklaws.forecast.designs.pilot import pilot, pilot_standing, sizes_of
 from tasklaws.forecast.panel import Panel
-from tasklaws.forecast.pilot import pilot, pilot_standing, sizes_of
 from tasklaws.frames.csv_files import records
 from tasklaws.frames.natural import in_order, natural
 from tasklaws.frames.shown import shown

@@ -9,11 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.forecast.ahead.planned import At, planned_models, refuse_contradictions
 from tasklaws.forecast.axis_tables import run_names
 from tasklaws.forecast.choices import panels_of
 from tasklaws.forecast.combine import History, histories
 from tasklaws.forecast.panel import AxisName, Panel, axis_of, maker_column, size_column
-from tasklaws.forecast.planned import At, planned_models, refuse_contradictions
 from tasklaws.frames.user_tables import shown, some
 from tasklaws.tables import SIZES
 

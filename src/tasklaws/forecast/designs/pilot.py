@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.forecast.actions import Action, Standing
+from tasklaws.forecast.ahead.planned import numbers
 from tasklaws.forecast.choices import chosen_curves
 from tasklaws.forecast.combine import LEAST_RUNGS
+from tasklaws.forecast.designs.actions import Action, Standing
 from tasklaws.forecast.panel import Panel, build_panels
-from tasklaws.forecast.planned import numbers
 from tasklaws.frames.user_tables import shown, some
 from tasklaws.tabular.names import known_as
 

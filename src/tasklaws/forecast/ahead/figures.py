@@ -7,14 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tasklaws.forecast.ahead_text import PLACED_BY, by_model
+from tasklaws.forecast.ahead.text import PLACED_BY, by_model
 from tasklaws.forecast.figures import VERDICT_COLOURS
 from tasklaws.forecast.panel import place_in_words
 from tasklaws.frames.shown import drawn, shown
 from tasklaws.plotting import LIGHT, key_below, key_room, panel, short
 
 if TYPE_CHECKING:
-    from tasklaws.forecast.ahead import Forecasted
+    from tasklaws.forecast.ahead.verb import Forecasted
 
 MOST_CURVES = 24  # more are in forecasts.csv
 _LONGEST_NAME = 26  # characters of a task's name

@@ -10,9 +10,10 @@ import pandas as pd
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.result import Result, axes_or_new
-from tasklaws.forecast.ahead_notes import idle_lines
-from tasklaws.forecast.ahead_panels import Job, jobs, parted, refuse_known_names
-from tasklaws.forecast.ahead_text import NARROWED_BY, report
+from tasklaws.forecast.ahead.notes import idle_lines
+from tasklaws.forecast.ahead.panels import Job, jobs, parted, refuse_known_names
+from tasklaws.forecast.ahead.planned import At, axis_of_planned
+from tasklaws.forecast.ahead.text import NARROWED_BY, report
 from tasklaws.forecast.axis_tables import along
 from tasklaws.forecast.backtest import backward_lines, doubts, rests_on
 from tasklaws.forecast.choices import chosen_curves, refuse_bare, refuse_sizeless
@@ -20,7 +21,6 @@ from tasklaws.forecast.combine import forecast as combined
 from tasklaws.forecast.engine import forecast_tables, outcome
 from tasklaws.forecast.given import ask_first, given_scores_of, values_of
 from tasklaws.forecast.panel import AXES, AxisName, Panel, size_column
-from tasklaws.forecast.planned import At, axis_of_planned
 from tasklaws.frames.csv_files import records
 from tasklaws.frames.natural import in_order
 from tasklaws.tables import AHEAD_FORECASTS, AHEAD_METHODS
@@ -64,7 +64,7 @@ class Forecasted(Result):
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw each task's forecast with its 90% interval, coloured by verdict, beside the last known value."""
-        from tasklaws.forecast.ahead_figures import draw_forecasts
+        from tasklaws.forecast.ahead.figures import draw_forecasts
 
         ax = axes_or_new(ax)
         draw_forecasts(ax, self.forecasts)

@@ -20,7 +20,7 @@ from tasklaws.tabular.reading import read_named
 
 At = Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame
 PLACES = (*SIZES, "step", "loss")  # what says where a planned model lies, besides its date
-KEYS = ("model", "ladder", "maker", *PLACES, "date")
+KEYS = ("model", "ladder", *PLACES, "date", "maker")
 _COLUMNS = [*KEYS, "date_margin"]
 _SMALLEST = 100.0  # parameters or tokens: fewer are in another unit
 _CONTRADICTS = 2.0  # times: training FLOPs that lie further from 6 N D than those of known models do contradict it

@@ -1,0 +1,1 @@
+"""What to run or ask next, that an interval narrows most."""

@@ -1,0 +1,104 @@
+"""Code, settings and libraries against git's commit, on a repository of a few files."""
+
+import os
+import py_compile
+import subprocess
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasklaws.verify.code import check_code
+from tasklaws.verify.git import Commit
+from tasklaws.verify.lock import value_of
+from tasklaws.verify.params import leaves
+from tasklaws.verify.tree import Problem
+
+SOURCE = "src/tasklaws/gate.py"
+FILES = {SOURCE: "x = 1\n", "stages/fit.py": "y = 1\n", "conf/config.yaml": "seed: 0\n", "tests/other.py": ""}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name, text in {**FILES, "requirements.lock": f"# all\npandas=={version('pandas')}\n"}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "all")
+    return tmp_path
+
+
+def git(root: Path, *words: str) -> None:
+    subprocess.run(["git", *words], cwd=root, check=True)
+
+
+def named(root: Path) -> list[str]:
+    return [each.where for each in check_code(root, Commit.of(root)) if isinstance(each, Problem)]
+
+
+def overlooked(root: Path) -> None:
+    git(root, "update-index", "--assume-unchanged", SOURCE)
+    (root / SOURCE).write_text("x = 2\n")
+
+
+def linked(root: Path) -> None:
+    (root / "gate.py").write_text(FILES[SOURCE])
+    (root / SOURCE).unlink()
+    (root / SOURCE).symlink_to(root / "gate.py")
+
+
+def bytecode(root: Path) -> None:
+    source, status = root / SOURCE, (root / SOURCE).stat()
+    for text in ("x = 2\n", FILES[SOURCE]):
+        source.write_text(text)
+        os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+        if text != FILES[SOURCE]:
+            py_compile.compile(str(source), doraise=True)
+
+
+CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "changed": (lambda root: (root / SOURCE).write_text("x = 2\n"), SOURCE),
+    "gone": (lambda root: (root / "stages/fit.py").unlink(), "stages/fit.py"),
+    "one more": (lambda root: (root / "stages/pandas.py").write_text(""), "stages/pandas.py"),
+    "hidden": (lambda root: (root / "src/.hidden.py").write_text(""), "src/.hidden.py"),
+    "a folder that is a link": (lambda root: (root / "src/more").symlink_to(root / "tests"), "src/more"),
+    "a link to an equal file": (linked, SOURCE),
+    "git overlooks it": (overlooked, SOURCE),
+    "bytecode of another source": (bytecode, "src/tasklaws/__pycache__/gate.cpython"),
+    "another library": (
+        lambda root: (root / "requirements.lock").write_text("pandas==0.1\nno-such-library==1\n"),
+        "pandas no-such-library requirements.lock",
+    ),
+}
+
+
+def test_what_is_committed_passes_and_so_do_a_change_that_bears_on_no_result_and_bytecode(root: Path) -> None:
+    (root / "tests/other.py").write_text("changed")
+    py_compile.compile(str(root / SOURCE), doraise=True)
+    assert named(root) == []
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_is_named(root: Path, change: str) -> None:
+    apply, wanted = CHANGES[change]
+    apply(root)
+    found = named(root)
+    assert len(found) == len(wanted.split())
+    assert all(any(each.startswith(name) for each in found) for name in wanted.split())
+
+
+def test_outside_git_the_code_is_not_compared_and_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / SOURCE).parent.mkdir(parents=True)
+    (tmp_path / SOURCE).write_text("")
+    (told,) = check_code(tmp_path, Commit.of(tmp_path))
+    assert "no git commit" in str(told)
+
+
+def test_settings_are_told_apart_leaf_by_leaf() -> None:
+    value = {"laws": {"replicates": 50, "forms": ["a"]}, "experiment": {}}
+    assert leaves(value) == {"laws.replicates": 50, "laws.forms": ["a"], "experiment": {}}
+    assert value_of(value, "laws.replicates") == 50
+    assert value_of(value, "laws.replicates.more") is None
