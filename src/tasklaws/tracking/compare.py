@@ -10,7 +10,7 @@ from tasklaws.core.schema import ITEMS
 from tasklaws.paths import Paths
 from tasklaws.provenance.chain import Chain, md5, read_chain
 from tasklaws.tracking import notes, store
-from tasklaws.tracking.made import PROVENANCE
+from tasklaws.tracking.made import RECORD
 from tasklaws.tracking.run import KIND_TAG, Key, Metric, Run
 from tasklaws.tracking.runs import collect, ladders
 from tasklaws.tracking.store import Points, Stored, StoredModel
@@ -108,7 +108,7 @@ def _differing(run: Run, due: Stored, found: Stored | None, root: Path, ladder: 
 
 def certain(run: Run, tags: Mapping[str, str]) -> dict[str, str]:
     """The tags of a run that must be as they are now."""
-    return {key: text for key, text in tags.items() if run.is_whole or key != PROVENANCE}
+    return {key: text for key, text in tags.items() if run.is_whole or key != RECORD}
 
 
 def digests(artifacts: Mapping[str, Path | bytes]) -> dict[str, str]:

@@ -13,8 +13,9 @@ from tasklaws.paths import Paths
 from tasklaws.provenance.chain import Chain
 from tasklaws.provenance.record import digests
 
-PROVENANCE = "provenance"  # the tag of the digest of the record of the output that a run shows
 _DATA = ("data/corpus", "data/items")
+RECORD = "provenance"
+"""The tag that holds the digest of the record of the output that a run shows."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,9 @@ class Made:
 
     def tags(self, path: Path) -> dict[str, str]:
         """The ladder, and the digest of an output's record, unless dvc.lock has another ladder's rung in its place."""
-        written = self.chain.written(path.relative_to(self.root).as_posix())
-        return {"ladder": self.paths.ladder} | ({} if written is None else {PROVENANCE: self._digests[written[1].path]})
+        name = path.relative_to(self.root).as_posix()
+        written = self.chain.written(name)
+        return {"ladder": self.paths.ladder} | ({} if written is None else {RECORD: self._digests[written[1].path]})
 
     def is_whole(self, path: str) -> bool:
         """Whether dvc.lock still has all that lies behind an output, of which another ladder's corpus may have taken

@@ -10,7 +10,7 @@ from tasklaws.core.progress import progress
 from tasklaws.provenance.chain import Chain, read_chain
 from tasklaws.tracking import store
 from tasklaws.tracking.compare import certain, compare, digests, expected, lacking
-from tasklaws.tracking.made import PROVENANCE
+from tasklaws.tracking.made import RECORD
 from tasklaws.tracking.run import KIND_TAG, Key, Run, hash_json
 from tasklaws.tracking.runs import collect, ladders
 from tasklaws.tracking.store import Experiment, Stored
@@ -62,20 +62,20 @@ def rebuild(root: Path, chain: Chain, ladder: str) -> tuple[Account, int]:
 
 
 def content_sha256(run: Run) -> str:
-    """The hash of everything in a run but for what is known of how it was made."""
+    """The hash of everything in a run but for what is known of its process, and for the digest of a record: that
+    changes with code far behind it, for which DVC does not run this stage again where all bytes stay."""
     models = [vars(model) for model in run.models]
+    tags = {key: value for key, value in run.tags.items() if key != RECORD}
     metrics = sorted(list(vars(metric).values()) for metric in run.metrics)
-    tags = {key: text for key, text in run.tags.items() if key != PROVENANCE}
-    fields = {
-        **vars(run),
-        "tags": tags,
+    parts = {
         "aside": None,
         "is_whole": True,
         "artifacts": digests(run.artifacts),
         "models": models,
         "metrics": metrics,
+        "tags": tags,
     }
-    return hash_json(fields)
+    return hash_json({**vars(run), **parts})
 
 
 def _mend(
