@@ -98,7 +98,11 @@ def lock(root: Path, params: dict[str, Any]) -> None:
     stages = {
         f"fit@{ladder}": ([], {**rungs, "laws": laws}, [f"{results}/fits.json"]),
         f"forecast@{ladder}": ([f"{results}/fits.json"], rungs, [f"{results}/forecasts.csv"]),
-        f"validate@{ladder}": ([f"{results}/forecasts.csv", "data/items"], rungs, [f"{results}/validation.csv"]),
+        f"validate@{ladder}": (
+            [f"{results}/forecasts.csv", f"scores/{ladder}/fit", f"scores/{ladder}/holdout", "data/items"],
+            rungs,
+            [f"{results}/validation.csv"],
+        ),
     }
     for rung, entry in models["rungs"].items():
         said, scores = f"responses/{ladder}/{rung}.jsonl", f"scores/{ladder}/{entry['role']}/{rung}.csv"

@@ -85,8 +85,6 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         (losses, "loss", ["isoflop"]),
         (losses, "N", ["fit", "--law", "chinchilla"]),
         (losses, "D", ["fit", "--law", "chinchilla"]),
-        (results, "n_params", ["backtest", "--rolling", "1"]),
-        (results, "n_items", ["forecast", "--at", "n_params=1e15"]),
         (results, "value", ["import"]),
         (scores, "score", ["compare", "--models", "m0,m1"]),
         (scores, "score", ["difficulty", "--last", "2"]),

@@ -328,6 +328,19 @@ def test_a_ladder_that_was_asked_other_items_is_left_as_it_is(root: Path) -> Non
         rebuild_all(root)
 
 
+def test_a_digest_of_what_dvc_lock_no_longer_has_whole_is_left_as_it_was(root: Path) -> None:
+    before = {name: run.tags["provenance"] for name, run in stored(root).items()}
+    lock = yaml.safe_load((root / "dvc.lock").read_text())
+    made = {"path": f"responses/nano_mini/{TOP}.jsonl", "md5": "0" * 32, "size": 1}
+    lock["stages"][f"respond@{TOP}"]["outs"] = [made]
+    (root / "dvc.lock").write_text(yaml.safe_dump(lock))
+    assert differences(root) == []
+    assert track(root)[1] == 0
+    sql(root, f"UPDATE tags SET value = '0' WHERE key = 'role' AND {of_run(TOP)}")
+    assert track(root)[1] == 1
+    assert {name: run.tags["provenance"] for name, run in stored(root).items()} == before
+
+
 def test_no_results_no_runs(tmp_path: Path) -> None:
     (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"stages": {}}))
     with pytest.raises(TasklawsError, match="no ladder has results here: run `dvc repro`"):

@@ -103,6 +103,7 @@ def test_a_page_of_a_rung_shows_the_figures_and_one_of_a_seed_what_was_said(link
     page.click("Show more")
     page.wait("[...document.images].filter(i => i.src.includes('figures/') && i.naturalWidth == 90).length == 2")
     page.follow(f"{TOP} seed 0")
+    page.wait("document.body.innerText.includes('trained with seed 0')")
     page.click("Artifacts")
     page.click("responses.json")
     page.wait(f"document.body.innerText.includes('{TOP} 0.0')")

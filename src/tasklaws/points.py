@@ -323,12 +323,12 @@ def _rules(table: pd.DataFrame, any_value: bool) -> Iterator[tuple[str, pd.Serie
     """What no row may be: the column, where it is so, and the remedy."""
     for column in map(str, table.select_dtypes("float")):
         yield column, table[column].isin([np.inf, -np.inf]), "give a finite number, or leave it empty if unknown"
-        yield column, table[column].abs() > _LARGEST, f"give a number below {_LARGEST:g}, or leave it empty if unknown"
     yield "n_params", table["n_params"] <= 0, "a model's size is positive; leave it empty if unknown"
     for column in ("n_tokens", "train_flops", "step"):
         yield column, table[column] < 0, "give 0 (untrained) or more, or leave it empty if unknown"
     loss = losses(table)
     yield "value", loss & (table["value"] < 0), "a loss is 0 or more"
+    yield "value", table["value"].abs() > _LARGEST, f"give a number below {_LARGEST:g}"
     score = ~loss & table["metric"].notna()
     if any_value:
         score &= table["metric"].isin([name for name in table["metric"].dropna().unique() if direction(name) == "up"])

@@ -28,6 +28,7 @@ def make_tree(root: Path) -> dict[str, Any]:
         write_text(root / f"stages/{name}.py", f"# {name}\n")
     write_text(root / ".gitignore", "/data\n/models\n/responses\n/scores\n.work\n")
     write_text(root / "requirements.lock", "numpy==2.4.6\nsix==1.0\n")
+    (root / "dvc.lock").unlink(missing_ok=True)  # that of the tree, which git is to meet later
     git(root, "init", "-q")
     commit(root, "the sources")
     write_text(root / "dvc.lock", yaml.safe_dump({"schema": "2.0", "stages": dict(_stages(root, params))}))
@@ -36,14 +37,15 @@ def make_tree(root: Path) -> dict[str, Any]:
 
 
 def _write_models(root: Path, params: dict[str, Any]) -> None:
-    """Weights whose hashes are those of the cards that `results_tree` made up."""
+    """Files whose hashes are those of the cards that `results_tree` made up."""
     ladder = params["models"]["name"]
     write_text(root / "data/corpus/train.jsonl", "{}\n")
     for rung, entry in params["models"]["rungs"].items():
         card = read_made_by(root / "scores" / ladder / entry["role"], rung).card
         for one in card.checkpoints:
-            weights = root / "models" / rung / one.path / "model.safetensors"
-            write_text(weights, f"{card.n_params} {one.seed} {one.n_tokens}")
+            for name in one.files:
+                text = f"{card.n_params} {one.seed} {one.n_tokens} {name}"
+                write_text(root / "models" / rung / one.path / name, text)
         write_card(root / "models" / rung, card)
 
 
@@ -54,7 +56,8 @@ def _stages(root: Path, params: dict[str, Any]) -> Iterator[tuple[str, dict[str,
     def stage(name: str, deps: list[str], outs: list[str], **more: Any) -> tuple[str, dict[str, Any]]:
         script = f"stages/{name.partition('@')[0]}.py"
         entry = {"cmd": f"python {script}", "deps": [_entry(root, path) for path in (*deps, script)]}
-        entry["params"] = {"params.yaml": {"models.name": ladder, "seed": params["seed"], **more}}
+        used = {"models.name": ladder, "models.rungs": rungs, "laws": params["laws"], "seed": params["seed"]}
+        entry["params"] = {"params.yaml": {**used, **more}}
         return name, entry | {"outs": [_entry(root, path) for path in outs]}
 
     yield stage("items", [], ["data/items"])
@@ -76,7 +79,7 @@ def _stages(root: Path, params: dict[str, Any]) -> Iterator[tuple[str, dict[str,
     forecasts = [f"{results}/forecasts.csv", f"{results}/bands.csv", f"{results}/gate/holdout.json"]
     yield stage(f"forecast@{ladder}", [f"{results}/fits.json", seen[0]], forecasts)
     validated = [f"{results}/{name}" for name in ("validation.csv", "metrics.json", "surprises.csv")]
-    yield stage(f"validate@{ladder}", [*seen, forecasts[0], f"scores/{ladder}/holdout"], validated)
+    yield stage(f"validate@{ladder}", ["data/items", *seen, forecasts[0], f"scores/{ladder}/holdout"], validated)
     drawn = [f"{results}/figures", f"{results}/provenance.json"]
     yield stage(f"report@{ladder}", [*seen, *forecasts[:2], *validated, f"scores/{ladder}/fit"], drawn)
 

@@ -182,6 +182,19 @@ def test_an_mlflow_run_is_traced_by_its_tag(copy: Path) -> None:
         trace(identity, copy)
 
 
+@pytest.mark.slow
+def test_metrics_of_mlflow_s_runs_are_traced(copy: Path) -> None:
+    from tasklaws.tracking.rebuild import rebuild_all
+
+    rebuild_all(copy)
+    with closing(sqlite3.connect(copy / "mlflow.db")) as store:
+        metrics = store.execute("SELECT run_uuid, key FROM latest_metrics ORDER BY key, run_uuid").fetchall()
+        tagged = store.execute("SELECT run_uuid FROM tags WHERE key = 'provenance'").fetchall()
+    for identity, metric in random.Random(0).sample(metrics, 8):
+        check(copy, read(copy, f"{identity}:{metric}"))
+    assert {identity for identity, _ in metrics} <= {identity for (identity,) in tagged}
+
+
 def test_what_was_changed_is_told(copy: Path) -> None:
     (rung, *_) = rungs(copy, "fit")
     weights, items = copy / f"models/{rung}/model.safetensors", copy / "data/items/gauss_sum.jsonl"

@@ -10,6 +10,7 @@ import json
 import math
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -337,7 +338,8 @@ def _parquet(path: Path) -> pd.DataFrame:
     try:
         from pyarrow.parquet import read_schema
 
-        _check_width(path, len(read_schema(path).names))
+        with suppress(ValueError, OSError):  # what is no Parquet file, the next line says
+            _check_width(path, len(read_schema(path).names))
         table = pd.read_parquet(path)
         if not isinstance(table.index, pd.RangeIndex):
             table = table.reset_index()

@@ -10,6 +10,7 @@ from tasklaws.core.schema import ITEMS
 from tasklaws.paths import Paths
 from tasklaws.provenance.chain import Chain, md5, read_chain
 from tasklaws.tracking import notes, store
+from tasklaws.tracking.made import RECORD
 from tasklaws.tracking.run import KIND_TAG, Key, Metric, Run
 from tasklaws.tracking.runs import collect, ladders
 from tasklaws.tracking.store import Points, Stored, StoredModel
@@ -96,12 +97,18 @@ def _differing(run: Run, due: Stored, found: Stored | None, root: Path, ladder: 
     times = found.times if due.times is None else due.times
     wanted = vars(replace(due, identity=found.identity, times=times))
     wanted["models"] = {name: vars(model) for name, model in due.models.items()}
-    own = vars(replace(found, tags={key: text for key, text in found.tags.items() if key in due.tags}))
+    wanted["tags"] = certain(run, due.tags)
+    own = vars(replace(found, tags={key: text for key, text in found.tags.items() if key in wanted["tags"]}))
     own["models"] = {name: vars(replace(model, identity="")) for name, model in found.models.items()}
     parts = [part for part in wanted if own[part] != wanted[part]]
     folder = store.artifacts(root, ladder, found.identity)
     there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
     return [*parts, "artifacts"] if digests(run.artifacts) != digests(there) else parts
+
+
+def certain(run: Run, tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags of a run that must be as they are now."""
+    return {key: text for key, text in tags.items() if run.is_whole or key != RECORD}
 
 
 def digests(artifacts: Mapping[str, Path | bytes]) -> dict[str, str]:

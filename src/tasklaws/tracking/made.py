@@ -32,12 +32,29 @@ class Made:
 
     def __init__(self, root: Path, chain: Chain, ladder: str) -> None:
         self.root, self.chain, self.paths = root, chain, Paths(ladder, root)
+        self._whole: dict[str, bool] = {}
 
     def tags(self, path: Path) -> dict[str, str]:
         """The ladder, and the digest of an output's record, unless dvc.lock has another ladder's rung in its place."""
         name = path.relative_to(self.root).as_posix()
         written = self.chain.written(name)
         return {"ladder": self.paths.ladder} | ({} if written is None else {RECORD: self._digests[written[1].path]})
+
+    def is_whole(self, path: str) -> bool:
+        """Whether dvc.lock still has all that lies behind an output, of which another ladder's corpus may have taken
+        the place: else the digest of its record is no longer what it was."""
+        if path not in self._whole:
+            written = self.chain.written(path)
+            read = [] if written is None else written[0].data
+            sources = {each.path: self.chain.written(each.path) for each in read}
+            same = all(
+                (source := sources[each.path]) is None or source[1].path != each.path or source[1].md5 == each.md5
+                for each in read
+            )
+            behind = [each.path for entry in read for _, each in self.chain.below(entry.path)]
+            behind += [source[1].path for source in sources.values() if source is not None]
+            self._whole[path] = same and all(self.is_whole(each) for each in behind)
+        return self._whole[path]
 
     def data_sets(self, rung: str) -> dict[str, str]:
         """The digests, as dvc.lock has them, of the corpus that a rung learned from and the items that it was asked."""
@@ -61,7 +78,7 @@ class Made:
 
     def _aside(self, stage: str, md5: str) -> Aside | None:
         for note in self._notes:
-            if note["stage"] == stage and md5 in note["wrote_md5"]:
+            if note["stage"] == stage and md5 in note["wrote_md5"] and "seconds" in note:
                 start = calendar.timegm(time.strptime(note["started"], "%Y-%m-%dT%H:%M:%SZ")) * 1000
                 tags = {key: str(note[key]).lower() for key in ("commit", "dirty") if key in note}
                 return Aside(start, start + round(note["seconds"] * 1000), tags)

@@ -9,7 +9,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.progress import progress
 from tasklaws.provenance.chain import Chain, read_chain
 from tasklaws.tracking import store
-from tasklaws.tracking.compare import compare, digests, expected, lacking
+from tasklaws.tracking.compare import certain, compare, digests, expected, lacking
 from tasklaws.tracking.made import RECORD
 from tasklaws.tracking.run import KIND_TAG, Key, Run, hash_json
 from tasklaws.tracking.runs import collect, ladders
@@ -31,9 +31,12 @@ def rebuild_all(root: Path) -> tuple[dict[str, int], list[str]]:
     written: dict[str, int] = {}
     left_out = []
     for ladder in ladders(root, chain):
-        if (reason := lacking(root, chain, ladder)) is None:
-            written[ladder] = rebuild(root, chain, ladder)[1]
-        else:
+        try:
+            if (reason := lacking(root, chain, ladder)) is None:
+                written[ladder] = rebuild(root, chain, ladder)[1]
+        except TasklawsError as error:  # one ladder's damaged output keeps no other from being shown
+            reason = str(error)
+        if reason is not None:
             left_out.append(f"MLflow keeps what it has of {ladder}: {reason}")
     if not written:
         raise TasklawsError(left_out[0] if left_out else "no ladder has results here: run `dvc repro`")
@@ -64,7 +67,14 @@ def content_sha256(run: Run) -> str:
     models = [vars(model) for model in run.models]
     tags = {key: value for key, value in run.tags.items() if key != RECORD}
     metrics = sorted(list(vars(metric).values()) for metric in run.metrics)
-    parts = {"aside": None, "artifacts": digests(run.artifacts), "models": models, "metrics": metrics, "tags": tags}
+    parts = {
+        "aside": None,
+        "is_whole": True,
+        "artifacts": digests(run.artifacts),
+        "models": models,
+        "metrics": metrics,
+        "tags": tags,
+    }
     return hash_json({**vars(run), **parts})
 
 
@@ -96,8 +106,10 @@ def _mend(
                 ids[run.key] = _write(client, root, ladder, experiment, run)
                 own = None
             due = expected(run, ids).tags
-            if own is None or any(own.tags.get(key) != text for key, text in due.items()):
+            if own is None:
                 _set_tags(client, ids[run.key], due)
+            elif any(own.tags.get(key) != text for key, text in certain(run, due).items()):
+                _set_tags(client, ids[run.key], certain(run, due))
             if run.key in wrong:
                 advance()
 

@@ -38,7 +38,8 @@ class Metric:
 @dataclass(frozen=True)
 class Run:
     """What one MLflow run holds: `parent` is the run above it, `artifacts` are files or bytes by their path in the run,
-    `inputs` digests by data set. `aside` is what is known of the process that made it, which no result depends on.
+    `inputs` digests by data set. `aside` is what is known of the process that made it, which no result depends on. The
+    tag `provenance` is compared only where it `is_whole`: where it is still the digest that it was.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Run:
     inputs: dict[str, str] = field(default_factory=dict)
     models: list[Model] = field(default_factory=list)
     aside: Aside | None = None
+    is_whole: bool = True
 
     @property
     def key(self) -> Key:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,10 @@ def collect(root: Path, chain: Chain, ladder: str) -> list[Run]:
     for rung, entry in rungs.items():
         rows = observations[observations["rung"] == rung]
         runs += rung_runs(made, rung, entry, rows, headlines[rung], figures)
-    return [*runs, fit_run(made, fit.params["laws"], forecasts), forecast_run(made, forecasts)]
+    runs += [fit_run(made, fit.params["laws"], forecasts), forecast_run(made, forecasts)]
+    # validate reads, by way of others, all that is behind any of them.
+    whole = made.is_whole(paths.validation.relative_to(root).as_posix())
+    return [replace(run, is_whole=whole) for run in runs]
 
 
 def records(table: pd.DataFrame) -> Rows:
