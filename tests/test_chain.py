@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.provenance.chain import md5, parse_chain, read_chain
+from tasklaws.provenance.chain import Chain, Entry, Stage, md5, parse_chain, read_chain
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,8 +30,18 @@ def test_a_file_is_traced_to_the_stage_that_wrote_it_or_its_folder() -> None:
     assert chain.written("src/tasklaws/core") is None
     scores = {stage.name for stage, _ in chain.below("scores/nano_ladder/holdout")}
     assert scores == {"score@nano-107k", "score@nano-234k"}
-    before = [stage.name for stage in chain.before(chain.stages["observe@nano_ladder-holdout"])]
-    assert sorted(before) == sorted(scores)
+
+
+def test_an_input_consists_of_what_stages_wrote_unless_that_was_made_anew() -> None:
+    def entry(path: str, md5: str = "1") -> Entry:
+        return Entry(path, md5, 1)
+
+    made = Stage("score@a", "", (), {}, (entry("scores/a.csv"), entry("scores/a.json")))
+    chain = Chain({made.name: made})
+    assert chain.sources(entry("scores")) == list(made.outputs)
+    assert chain.sources(entry("scores/a.csv")) == [entry("scores/a.csv")]
+    assert chain.sources(entry("scores/a.csv", "2")) is None
+    assert chain.sources(entry("params.yaml")) == []
 
 
 def test_hashes_are_those_of_dvc(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tasklaws.tracking.compare import differences
 from tasklaws.tracking.rebuild import Account, content_sha256, rebuild, rebuild_all
 from tasklaws.tracking.run import KIND_TAG, Run, allowed, flatten
 from tasklaws.tracking.runs import collect
-from tasklaws.tracking.store import Stored
+from tasklaws.tracking.store import StoredRun
 
 FAMILIES = ("sha256_power", "largest_of_four")
 PARAMS = params_of("nano_mini", FAMILIES)
@@ -85,9 +85,9 @@ def track(root: Path, ladder: str = "nano_mini") -> tuple[Account, int]:
     return rebuild(root, read_chain(root), ladder)
 
 
-def stored(root: Path, ladder: str = "nano_mini") -> dict[str, Stored]:
+def stored(root: Path, ladder: str = "nano_mini") -> dict[str, StoredRun]:
     """The experiment's runs by name."""
-    found = store.read(root, ladder)
+    found = store.read_experiment(root, ladder)
     assert found is not None
     runs = {run.name: run for run in found.runs}
     assert len(runs) == len(found.runs), "two runs of one name"

@@ -7,7 +7,7 @@ parameters do not name.
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -89,15 +89,12 @@ class Chain:
         inside = f"{path}/"
         return [(stage, entry) for name, (stage, entry) in self._by_output.items() if f"{name}/".startswith(inside)]
 
-    def before(self, stage: Stage) -> Iterator[Stage]:
-        """The stages whose outputs a stage read, each once, in the order of its inputs."""
-        seen = {stage.name}
-        for entry in stage.inputs:
-            written = self.written(entry.path)
-            for earlier, _ in [written] if written else self.below(entry.path):
-                if earlier.name not in seen:
-                    seen.add(earlier.name)
-                    yield earlier
+    def sources(self, read: Entry) -> list[Entry] | None:
+        """The outputs of which an input consists, none where no stage wrote it; None if it was made anew since then."""
+        written = self.written(read.path)
+        if written is None:
+            return [entry for _, entry in self.below(read.path)]
+        return None if written[1].path == read.path and written[1].md5 != read.md5 else [written[1]]
 
 
 def read_chain(root: Path = Path()) -> Chain:

@@ -16,9 +16,9 @@ from tasklaws.provenance.chain import parse_chain
 from tasklaws.provenance.git import git
 
 DVC_TMP = Path(".dvc/tmp")
-_HEAD = "schema: '2.0'\nstages:\n"
+_FIRST_LINES = "schema: '2.0'\nstages:\n"
 _STAGE = re.compile(r"^  (?=[^\s-])", re.MULTILINE)  # where the entry of a stage begins
-_LOCK_SECONDS = 30.0
+_DVC_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def repair_lock(root: Path = Path()) -> Mended:
     (root / DVC_TMP).mkdir(parents=True, exist_ok=True)
     try:
         # The lock under which DVC writes.
-        with FileLock(root / DVC_TMP / "lock", timeout=_LOCK_SECONDS):
+        with FileLock(root / DVC_TMP / "lock", timeout=_DVC_SECONDS):
             mended = mend(root)
             if mended.put_back or mended.left_out:
                 write_text(path, mended.text)
@@ -80,7 +80,7 @@ def mend(root: Path) -> Mended:
         stages |= _entries(each, stages)
     found = _split(text)
     stages |= _entries(text, stages)
-    mended = _HEAD + "".join(stages.values()) if stages else ""
+    mended = _FIRST_LINES + "".join(stages.values()) if stages else ""
     if stages and not _is_whole(mended):
         raise TasklawsError(f"{path} is damaged, and not by an interrupted write: `git checkout {LOCK}` takes git's")
     put_back = [name for name, entry in stages.items() if found.get(name) != entry]
@@ -98,7 +98,7 @@ def _entries(text: str, known: Mapping[str, str]) -> dict[str, str]:
     entries = _split(text)
     if entries:
         name, last = list(entries.items())[-1]
-        if known.get(name, "").startswith(last) or not _is_whole(_HEAD + last):
+        if known.get(name, "").startswith(last) or not _is_whole(_FIRST_LINES + last):
             del entries[name]
     return entries
 

@@ -58,10 +58,7 @@ def _record_of(chain: Chain, path: str, known: dict[str, str]) -> Record:
     stage, entry = written
     behind: dict[str, str] = {}
     for read in stage.data:
-        source = chain.written(read.path)
-        if source is not None and source[1].path == read.path and source[1].md5 != read.md5:
-            continue
-        for made in [source[1]] if source else [each for _, each in chain.below(read.path)]:
+        for made in chain.sources(read) or []:
             if made.path not in known:
                 known[made.path] = digest(_record_of(chain, made.path, known))
             behind[made.path] = known[made.path]

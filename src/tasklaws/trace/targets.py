@@ -2,7 +2,6 @@
 
 import difflib
 import re
-from dataclasses import asdict
 from pathlib import Path
 
 from tasklaws.core.errors import TasklawsError
@@ -12,11 +11,12 @@ from tasklaws.provenance.chain import md5, read_chain
 from tasklaws.provenance.record import Record
 from tasklaws.trace.ground import Ground, short
 from tasklaws.trace.known import Known
-from tasklaws.trace.mlflow_runs import TAG, read_run
 from tasklaws.trace.node import Node
 from tasklaws.trace.outputs import Walk
 from tasklaws.trace.parts import part
 from tasklaws.trace.points import one_item, point
+from tasklaws.tracking.made import RECORD
+from tasklaws.tracking.store import read_run
 
 _RUN = re.compile(r"(?:.*runs/)?([0-9a-f]{32})(?::(.+)|[/?#].*)?")
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
@@ -142,13 +142,14 @@ class _Targets:
         run = read_run(self.root, match[1]) if match else None
         if match is None or run is None:
             return None
-        facts, line = {"run": match[1], **asdict(run)}, f"MLflow run {run.name} {match[1]}"
-        node = self._digest(run.tags.get(TAG, ""))
+        facts = {"run": match[1], "name": run.name, "params": run.params, "tags": run.tags, "metrics": run.latest}
+        line = f"MLflow run {run.name} {match[1]}"
+        node = self._digest(run.tags.get(RECORD, ""))
         if (metric := match[2]) is not None:
-            if metric not in run.metrics:
-                near = ", ".join(difflib.get_close_matches(metric, run.metrics, 3, 0.0)) or "none"
+            if metric not in run.latest:
+                near = ", ".join(difflib.get_close_matches(metric, run.latest, 3, 0.0)) or "none"
                 raise TasklawsError(f"MLflow run {run.name} has no metric {metric!r}: the nearest are {near}")
-            line += f": {metric} = {run.metrics[metric]:.6g}"
+            line += f": {metric} = {run.latest[metric]:.6g}"
             # A run of a seed is called after its rung, and that of a ladder names the rung that it shows.
             rungs = (run.name.partition(" seed ")[0], run.params.get("holdout", ""))
             points = (self._point(metric, rung) for rung in rungs)

@@ -13,7 +13,7 @@ from tasklaws.tracking import notes, store
 from tasklaws.tracking.made import RECORD
 from tasklaws.tracking.run import KIND_TAG, Key, Metric, Run
 from tasklaws.tracking.runs import collect, ladders
-from tasklaws.tracking.store import Points, Stored, StoredModel
+from tasklaws.tracking.store import Points, StoredModel, StoredRun
 
 PARENT_TAG = "mlflow.parentRunId"
 
@@ -27,7 +27,7 @@ def differences(root: Path) -> list[str]:
     root = root.resolve()
     chain, lines = read_chain(root), []
     for ladder in ladders(root, chain):
-        found = store.read(root, ladder)
+        found = store.read_experiment(root, ladder)
         if found is None or lacking(root, chain, ladder) is not None:
             continue
         wrong, strangers = compare(collect(root, chain, ladder), found.runs, root, ladder)
@@ -48,7 +48,7 @@ def lacking(root: Path, chain: Chain, ladder: str) -> str | None:
     return None
 
 
-def expected(run: Run, ids: Mapping[Key, str]) -> Stored:
+def expected(run: Run, ids: Mapping[Key, str]) -> StoredRun:
     """A run as the store should have it; `ids` are those of the runs that its tags name."""
     ladder = next((identity for key, identity in ids.items() if key[0] == "ladder"), "")
     tags = {KIND_TAG: run.kind} | {key: text.replace(notes.LADDER_RUN, ladder) for key, text in run.tags.items()}
@@ -63,7 +63,7 @@ def expected(run: Run, ids: Mapping[Key, str]) -> Stored:
         for model in run.models
     }
     points = _points(run.metrics)
-    return Stored(run.name, "", "FINISHED", times, run.params, points, last, tags, dict(run.inputs), models)
+    return StoredRun(run.name, "", "FINISHED", times, run.params, points, last, tags, dict(run.inputs), models)
 
 
 def _points(metrics: Sequence[Metric], model: str | None = None) -> Points:
@@ -71,10 +71,10 @@ def _points(metrics: Sequence[Metric], model: str | None = None) -> Points:
 
 
 def compare(
-    runs: Sequence[Run], found: Sequence[Stored], root: Path, ladder: str
-) -> tuple[dict[Key, list[str]], list[Stored]]:
+    runs: Sequence[Run], found: Sequence[StoredRun], root: Path, ladder: str
+) -> tuple[dict[Key, list[str]], list[StoredRun]]:
     """Which parts of which runs differ in the store, and our runs there that should not be: second ones, others'."""
-    ours: dict[Key, Stored] = {}
+    ours: dict[Key, StoredRun] = {}
     strangers = []
     for run in found:
         if KIND_TAG not in run.tags:
@@ -86,11 +86,11 @@ def compare(
     return {key: each for key, each in parts.items() if each}, [*strangers, *ours.values()]
 
 
-def _key(run: Stored) -> Key:
+def _key(run: StoredRun) -> Key:
     return run.tags[KIND_TAG], run.name
 
 
-def _differing(run: Run, due: Stored, found: Stored | None, root: Path, ladder: str) -> list[str]:
+def _differing(run: Run, due: StoredRun, found: StoredRun | None, root: Path, ladder: str) -> list[str]:
     """The parts in which a run in the store differs; tags that a person added, and times that nobody knows, do not."""
     if found is None:
         return ["everything: it is missing"]

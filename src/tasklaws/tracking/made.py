@@ -45,15 +45,10 @@ class Made:
         the place: else the digest of its record is no longer what it was."""
         if path not in self._whole:
             written = self.chain.written(path)
-            read = [] if written is None else written[0].data
-            sources = {each.path: self.chain.written(each.path) for each in read}
-            same = all(
-                (source := sources[each.path]) is None or source[1].path != each.path or source[1].md5 == each.md5
-                for each in read
+            sources = [self.chain.sources(read) for read in (written[0].data if written else ())]
+            self._whole[path] = all(
+                found is not None and all(self.is_whole(each.path) for each in found) for found in sources
             )
-            behind = [each.path for entry in read for _, each in self.chain.below(entry.path)]
-            behind += [source[1].path for source in sources.values() if source is not None]
-            self._whole[path] = same and all(self.is_whole(each) for each in behind)
         return self._whole[path]
 
     def data_sets(self, rung: str) -> dict[str, str]:

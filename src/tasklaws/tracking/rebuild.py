@@ -13,7 +13,7 @@ from tasklaws.tracking.compare import certain, compare, digests, expected, lacki
 from tasklaws.tracking.made import RECORD
 from tasklaws.tracking.run import KIND_TAG, Key, Run, hash_json
 from tasklaws.tracking.runs import collect, ladders
-from tasklaws.tracking.store import Experiment, Stored
+from tasklaws.tracking.store import StoredExperiment, StoredRun
 from tasklaws.tracking.view import view
 
 
@@ -52,7 +52,7 @@ def rebuild(root: Path, chain: Chain, ladder: str) -> tuple[Account, int]:
     root = root.resolve()
     runs = collect(root, chain, ladder)
     with store.exclusive(root):
-        found = store.read(root, ladder) or Experiment({}, [])
+        found = store.read_experiment(root, ladder) or StoredExperiment({}, [])
         wrong, strangers = compare(runs, found.runs, root, ladder)
         shown = view(runs)
         if wrong or strangers or not shown.items() <= found.tags.items():
@@ -82,9 +82,9 @@ def _mend(
     root: Path,
     ladder: str,
     runs: Sequence[Run],
-    found: Sequence[Stored],
+    found: Sequence[StoredRun],
     wrong: Mapping[Key, Sequence[str]],
-    strangers: Sequence[Stored],
+    strangers: Sequence[StoredRun],
     shown: Mapping[str, str],
 ) -> None:
     """Delete what should not be there, write what is missing or differs; tags, which can change, are set in place."""
@@ -130,7 +130,7 @@ def _experiment(client: Any, ladder: str) -> str:
     return str(found.experiment_id)
 
 
-def _delete(client: Any, root: Path, ladder: str, run: Stored) -> None:
+def _delete(client: Any, root: Path, ladder: str, run: StoredRun) -> None:
     for model in run.models.values():
         client.delete_logged_model(model.identity)
     client.delete_run(run.identity)

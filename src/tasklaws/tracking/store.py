@@ -21,7 +21,7 @@ from tasklaws.core.errors import TasklawsError
 DATABASE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
 _LOCK_SECONDS = 30.0
-_REMEDY = "stop what else uses it, see that the disk has room, or remove it and run `tasklaws track`"
+_BROKEN = "stop what else uses it, see that the disk has room, or remove it and run `tasklaws track`"
 Points = list[tuple[str, float, int]]  # (name, value, step)
 
 
@@ -38,7 +38,7 @@ class StoredModel:
 
 
 @dataclass
-class Stored:
+class StoredRun:
     """A run as MLflow has it, but for its artifacts: `latest` are the numbers that tables of runs show."""
 
     name: str
@@ -54,11 +54,11 @@ class Stored:
 
 
 @dataclass
-class Experiment:
+class StoredExperiment:
     """What MLflow holds of a ladder: the experiment's own tags, and every run in it."""
 
     tags: dict[str, str]
-    runs: list[Stored]
+    runs: list[StoredRun]
 
 
 def artifacts(root: Path, experiment: str, identity: str) -> Path:
@@ -71,29 +71,57 @@ def location(experiment: str) -> str:
     return f"mlflow-artifacts:/{experiment}"
 
 
-def read(root: Path, experiment: str) -> Experiment | None:
+def read_experiment(root: Path, experiment: str) -> StoredExperiment | None:
     """All of an experiment; None where there is no store, or no such experiment in it.
 
     It reads the tables themselves: MLflow's client asks for the history of one metric of one run at a time, which are
     thousands. A broken or locked database raises TasklawsError.
     """
+    with _tables(root) as database:
+        if database is None:
+            return None
+        query = "SELECT experiment_id FROM experiments WHERE name = ? AND artifact_location = ?"
+        query += " AND lifecycle_stage = 'active'"
+        found = database.execute(query, (experiment, location(experiment))).fetchone()
+        if found is None:
+            return None
+        tags = database.execute("SELECT key, value FROM experiment_tags WHERE experiment_id = ?", found)
+        return StoredExperiment(dict(tags.fetchall()), _read_runs(database, found[0]))
+
+
+def read_run(root: Path, identity: str) -> StoredRun | None:
+    """The name, params, tags and latest numbers of the run of this id; None without such a run or store.
+
+    A broken or locked database raises TasklawsError.
+    """
+    with _tables(root) as database:
+        if database is None:
+            return None
+        found = database.execute("SELECT name FROM runs WHERE run_uuid = ?", (identity,)).fetchone()
+        if found is None:
+            return None
+        params, tags, latest = (
+            dict(database.execute(f"SELECT key, value FROM {table} WHERE run_uuid = ?", (identity,)))
+            for table in ("params", "tags", "latest_metrics")
+        )
+        return StoredRun(found[0], identity, params=params, latest=latest, tags=tags)
+
+
+@contextmanager
+def _tables(root: Path) -> Iterator[sqlite3.Connection | None]:
+    """The database under `root` to be read by SQL, None where there is none; its failures become TasklawsError."""
     path = root / DATABASE
     if not path.exists():
-        return None
+        yield None
+        return
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
-            query = "SELECT experiment_id FROM experiments WHERE name = ? AND artifact_location = ?"
-            query += " AND lifecycle_stage = 'active'"
-            found = database.execute(query, (experiment, location(experiment))).fetchone()
-            if found is None:
-                return None
-            tags = database.execute("SELECT key, value FROM experiment_tags WHERE experiment_id = ?", found)
-            return Experiment(dict(tags.fetchall()), _read_runs(database, found[0]))
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            yield database
     except sqlite3.Error as error:
-        raise TasklawsError(f"{path}: {error}: {_REMEDY}") from error
+        raise TasklawsError(f"{path}: {error}: {_BROKEN}") from error
 
 
-def _read_runs(database: sqlite3.Connection, experiment: int) -> list[Stored]:
+def _read_runs(database: sqlite3.Connection, experiment: int) -> list[StoredRun]:
     def rows(query: str) -> list[tuple[Any, ...]]:
         return database.execute(query, (experiment,)).fetchall()
 
@@ -102,7 +130,7 @@ def _read_runs(database: sqlite3.Connection, experiment: int) -> list[Stored]:
     for identity, name, status, start, end in rows(
         f"SELECT run_uuid, name, status, start_time, end_time FROM runs WHERE {active}"
     ):
-        runs[identity] = Stored(name, identity, status, (start, end))
+        runs[identity] = StoredRun(name, identity, status, (start, end))
     of_runs = f"JOIN runs USING (run_uuid) WHERE {active}"
     for identity, key, value in rows(f"SELECT run_uuid, key, value FROM params {of_runs}"):
         runs[identity].params[key] = value
@@ -170,4 +198,4 @@ def opened(root: Path) -> Iterator[Any]:
             yield MlflowClient(tracking_uri=f"sqlite:///{database}")
         except (MlflowException, SQLAlchemyError) as error:
             reason = next((line for line in str(error).splitlines() if "(sqlite3" in line), str(error))
-            raise TasklawsError(f"{database}: {reason[:300]}: {_REMEDY}") from error
+            raise TasklawsError(f"{database}: {reason[:300]}: {_BROKEN}") from error
