@@ -23,7 +23,7 @@ from tasklaws.tracking import rebuild as rebuilding
 from tasklaws.tracking import serve, store
 from tasklaws.tracking.compare import differences
 from tasklaws.tracking.rebuild import Account, content_sha256, rebuild, rebuild_all
-from tasklaws.tracking.run import KIND_TAG, Run, allowed, flatten
+from tasklaws.tracking.run import KIND_TAG, Run, allowed
 from tasklaws.tracking.runs import collect
 from tasklaws.tracking.store import StoredRun
 
@@ -416,7 +416,6 @@ def test_a_changed_card_replaces_its_rung_and_seeds_only(root: Path) -> None:
 
 def test_names() -> None:
     assert allowed("acc,none/a@b") == "acc_none/a_b"
-    assert flatten({"a": {"b": 1}, "c": [2]}, "x") == {"x.a.b": 1, "x.c": [2]}
 
 
 def command(root: Path, **limits: Any) -> subprocess.CompletedProcess[str]:

@@ -12,8 +12,6 @@ import pytest
 
 from tasklaws.provenance.git import Commit
 from tasklaws.verify.code import check_code
-from tasklaws.verify.lock import value_of
-from tasklaws.verify.params import leaves
 from tasklaws.verify.tree import Problem
 
 SOURCE = "src/tasklaws/gate.py"
@@ -95,10 +93,3 @@ def test_outside_git_the_code_is_not_compared_and_that_is_said(tmp_path: Path) -
     (tmp_path / SOURCE).write_text("")
     (told,) = check_code(tmp_path, Commit.of(tmp_path))
     assert "no git commit" in str(told)
-
-
-def test_settings_are_told_apart_leaf_by_leaf() -> None:
-    value = {"laws": {"replicates": 50, "forms": ["a"]}, "experiment": {}}
-    assert leaves(value) == {"laws.replicates": 50, "laws.forms": ["a"], "experiment": {}}
-    assert value_of(value, "laws.replicates") == 50
-    assert value_of(value, "laws.replicates.more") is None

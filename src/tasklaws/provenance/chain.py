@@ -41,6 +41,12 @@ class Stage:
     params: Mapping[str, Any]
     outputs: tuple[Entry, ...]
 
+    def param(self, key: str) -> Any:
+        """A parameter by its dotted key; one that the stage did not read raises TasklawsError."""
+        if key not in self.params:
+            raise TasklawsError(f"{LOCK}: {self.name} has no parameter {key}: run `dvc repro {self.name}`")
+        return self.params[key]
+
     @property
     def code(self) -> tuple[Entry, ...]:
         """The inputs that are code or what is asked with, not data."""

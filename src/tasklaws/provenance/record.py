@@ -7,17 +7,16 @@ records of its figures and tables into results/<ladder>/provenance.json.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, TypedDict, cast
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, sha256_file, write_json
 from tasklaws.core.runs import packages
-from tasklaws.provenance.chain import Chain, md5
+from tasklaws.provenance.chain import Chain, load_yaml, md5
+from tasklaws.provenance.dotted import Leaves, flatten, value_at
 
 SOURCE = Path(__file__).parents[3]
 """The repository whose code runs."""
@@ -70,18 +69,13 @@ def _record_of(chain: Chain, path: str, known: dict[str, str]) -> Record:
         "behind": behind,
         "code": {each.path: each.md5 for each in stage.code},
         "params": dict(stage.params),
-        "seeds": dict(_seeds(stage.params)),
+        "seeds": _seeds(stage.params),
     }
 
 
-def _seeds(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+def _seeds(params: Mapping[str, Any]) -> Leaves:
     """The parameters called seed or seeds, by their dotted name."""
-    for key, part in value.items() if isinstance(value, Mapping) else ():
-        dotted = f"{name}.{key}" if name else str(key)
-        if str(key).rpartition(".")[2] in ("seed", "seeds"):
-            yield dotted, part
-        else:
-            yield from _seeds(part, dotted)
+    return {name: value for name, value in flatten(params).items() if name.rpartition(".")[2] in ("seed", "seeds")}
 
 
 class Records:
@@ -94,7 +88,7 @@ class Records:
     def __init__(self, root: Path, stage: str, instance: str, params: Mapping[str, Any], made_by: Mapping[str, Any]):
         """`stage` as dvc.yaml has it, run for `instance` with `params`; `made_by`: models and guests behind it all."""
         definition = _definition(stage)
-        used = {name: _lookup(params, name) for name in definition["params"]}
+        used = {name: value_at(params, name) for name in definition["params"]}
         code = [each for each in definition["deps"] if each.startswith(("src/", "stages/"))]
         self._root = root
         self._shared = {
@@ -102,11 +96,11 @@ class Records:
             "command": definition["cmd"],
             "code": {path: md5(SOURCE / path) for path in code},
             "params": used,
-            "seeds": dict(_seeds(used)),
+            "seeds": _seeds(used),
             "packages": packages(),
             **made_by,
         }
-        self._parts: dict[str, dict[str, Any]] = {}
+        self._parts: dict[str, Record] = {}
         self._sha256 = cache(sha256_file)
 
     def add(self, name: str, inputs: Sequence[Path]) -> str:
@@ -135,16 +129,13 @@ def read_records(path: Path) -> dict[str, Record]:
     return found
 
 
-@cache
-def _definition(stage: str) -> dict[str, Any]:
-    """A stage of dvc.yaml: its cmd, deps and params."""
-    stages = yaml.load((SOURCE / "dvc.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)["stages"]
-    found: dict[str, Any] = stages[stage].get("do", stages[stage])
-    return found
+class _Definition(TypedDict):
+    cmd: str
+    deps: list[str]
+    params: list[str]
 
 
-def _lookup(params: Mapping[str, Any], name: str) -> Any:
-    value: Any = params
-    for key in name.split("."):
-        value = value[key]
-    return value
+def _definition(stage: str) -> _Definition:
+    """A stage of dvc.yaml."""
+    found = load_yaml((SOURCE / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]
+    return cast(_Definition, found.get("do", found))

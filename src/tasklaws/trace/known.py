@@ -1,13 +1,13 @@
 """What of a repository can be named: ladders, rungs, tasks, figures, tables, metrics."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json
 from tasklaws.paths import Paths
+from tasklaws.provenance.dotted import Leaves, flatten
 from tasklaws.provenance.record import Record, digest, read_records
 from tasklaws.trace.ground import Ground
 from tasklaws.trace.points import Place
@@ -54,7 +54,7 @@ class Known:
 
             return load(self.root / "params.yaml").models.name
         except TasklawsError:
-            return str(stages[-1].params["models.name"]) if stages else None
+            return str(stages[-1].param("models.name")) if stages else None
 
     @cached_property
     def records(self) -> dict[str, tuple[str, Record]]:
@@ -83,12 +83,12 @@ class Known:
         pairs = place.scores[["family", "elicitation"]].drop_duplicates()
         return [("corpus", "likelihood"), *pairs.itertuples(index=False, name=None)]
 
-    def metrics(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def metrics(self) -> Iterator[tuple[str, Leaves]]:
         """Each ladder's metrics.json, by its path, its keys joined by dots."""
         for ladder in self.ladders:
             path = Paths(ladder, self.root).metrics
             if path.is_file():
-                yield path.relative_to(self.root).as_posix(), _flat(read_json(path))
+                yield path.relative_to(self.root).as_posix(), flatten(read_json(path))
 
     def names(self) -> Iterator[str]:
         """What could have been meant."""
@@ -101,10 +101,3 @@ class Known:
         for place in self.places[:1]:
             if (self.root / place.scores_file).is_file():
                 yield from (f"{family}_{way}@{place.rung}" for family, way in self.tasks(place))
-
-
-def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        return {name: value}
-    parts = {key: f"{name}.{key}" if name else str(key) for key in value}
-    return {key: leaf for part, dotted in parts.items() for key, leaf in _flat(value[part], dotted).items()}

@@ -39,7 +39,7 @@ def differences(root: Path) -> list[str]:
 def lacking(root: Path, chain: Chain, ladder: str) -> str | None:
     """Why a ladder's runs cannot be computed here, if so: outputs that are not here, or items of other settings."""
     paths, validate = Paths(ladder, root), chain.stages[f"validate@{ladder}"]
-    for rung, entry in validate.params["models.rungs"].items():
+    for rung, entry in validate.param("models.rungs").items():
         for path in (paths.scores(entry["role"]) / f"{rung}.csv", paths.responses(rung)):
             if not path.is_file():
                 return f"{path.relative_to(root)} is not here: run `dvc pull`, or compose {ladder} and run `dvc repro`"

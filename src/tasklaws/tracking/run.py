@@ -63,13 +63,6 @@ def hash_json(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def flatten(value: object, name: str) -> dict[str, object]:
-    """Nested dictionaries as one, keys joined by dots: `{"a": {"b": 1}}` under `x` -> `{"x.a.b": 1}`."""
-    if not isinstance(value, dict):
-        return {name: value}
-    return {key: leaf for part in value for key, leaf in flatten(value[part], f"{name}.{part}").items()}
-
-
 def allowed(name: str) -> str:
     """A name as MLflow takes it: characters that it refuses become `_`."""
     return _REFUSED_CHARACTERS.sub("_", name)

@@ -13,11 +13,12 @@ from tasklaws.core.files import read_json
 from tasklaws.ladder.card import Checkpoint, MadeBy, read_made_by
 from tasklaws.paths import Paths
 from tasklaws.provenance.chain import Chain
+from tasklaws.provenance.dotted import flatten
 from tasklaws.tables import FORECASTS, VALIDATION, read_checkpoints
 from tasklaws.tracking import notes
 from tasklaws.tracking.made import Made
 from tasklaws.tracking.responses import tables
-from tasklaws.tracking.run import Metric, Model, Run, allowed, flatten, hash_json, metrics_of, texts
+from tasklaws.tracking.run import Metric, Model, Run, allowed, hash_json, metrics_of, texts
 
 KEY_METRIC = "exact_match"
 SCORE = "score"  # the key metric's name in MLflow, beside the forecast and its error
@@ -40,7 +41,7 @@ def collect(root: Path, chain: Chain, ladder: str) -> list[Run]:
     if validate is None or fit is None:
         raise TasklawsError(f"dvc.lock has no results of ladder {ladder}: run `dvc repro`")
     made = Made(root, chain, ladder)
-    paths, rungs = made.paths, validate.params["models.rungs"]
+    paths, rungs = made.paths, validate.param("models.rungs")
     observations = pd.concat([read_checkpoints(paths.observations(role)) for role in ("fit", "holdout")])
     validation, forecasts = VALIDATION.read(paths.validation), FORECASTS.read(paths.forecasts)
     headlines = {rung: key_rows(validation, rung) for rung in rungs}
@@ -54,7 +55,7 @@ def collect(root: Path, chain: Chain, ladder: str) -> list[Run]:
     for rung, entry in rungs.items():
         rows = observations[observations["rung"] == rung]
         runs += rung_runs(made, rung, entry, rows, headlines[rung], figures)
-    runs += [fit_run(made, fit.params["laws"], forecasts), forecast_run(made, forecasts)]
+    runs += [fit_run(made, fit.param("laws"), forecasts), forecast_run(made, forecasts)]
     # validate reads, by way of others, all that is behind any of them.
     whole = made.is_whole(paths.validation.relative_to(root).as_posix())
     return [replace(run, is_whole=whole) for run in runs]

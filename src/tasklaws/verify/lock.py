@@ -7,6 +7,7 @@ from typing import Any
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.lock import LOCK
 from tasklaws.provenance.chain import Chain, parse_chain
+from tasklaws.provenance.dotted import value_at
 from tasklaws.provenance.git import Commit
 from tasklaws.provenance.lock import mend
 from tasklaws.verify.tree import Finding, Planned, Problem, Tree, Unchecked
@@ -55,16 +56,8 @@ def _edited(chain: Chain, stage: Planned, params: Mapping[str, Any]) -> Iterator
         for path in sorted(locked - due):
             yield Problem(stage.name, f"{LOCK} has the {what} {path}, which dvc.yaml does not list")
     for key in sorted(stage.params & set(ran.params)):
-        if (now := value_of(params, key)) != ran.params[key]:
+        if (now := value_at(params, key)) != ran.params[key]:
             yield Problem("params.yaml", _difference(key, ran.params[key], now))
-
-
-def value_of(params: Mapping[str, Any], key: str) -> Any:
-    """What stands at a dotted key; None where nothing does."""
-    value: Any = params
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
 
 
 def _difference(key: str, had: Any, has: Any) -> str:

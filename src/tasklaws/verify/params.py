@@ -7,25 +7,24 @@ from typing import Any
 
 from tasklaws.compose import compose
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.settings import PARAMS
+from tasklaws.core.settings import PARAMS, Settings
 from tasklaws.provenance.chain import load_yaml
+from tasklaws.provenance.dotted import Leaves, flatten
 from tasklaws.provenance.git import Commit
 from tasklaws.verify.tree import Finding, Problem, Tree, Unchecked
 
-Leaves = dict[str, Any]
 
-
-def check_params(tree: Tree, params: Mapping[str, Any]) -> Iterator[Finding]:
+def check_params(tree: Tree, settings: Settings, params: Mapping[str, Any]) -> Iterator[Finding]:
     """Name each setting of params.yaml that conf/ composes otherwise; of `execution` nothing depends.
 
     One that was given to `tasklaws compose` or `dvc exp run -S` is counted and is no problem: conf/ is as committed,
     and params.yaml is not.
     """
-    words = _words(tree.root / "conf", params)
+    words = _words(tree.root / "conf", settings)
     if words is None:
         yield Unchecked(f"{PARAMS}: no ladder of conf/models has its name, so it was not composed again")
         return
-    has, due = leaves(params), leaves(load_yaml(compose(words, tree.root / "conf")))
+    has, due = flatten(params), flatten(load_yaml(compose(words, tree.root / "conf")))
     other = [key for key in sorted(has.keys() | due.keys()) if has.get(key) != due.get(key)]
     other = [key for key in other if not key.startswith("execution.")]
     chosen = _chosen(tree.commit, words, has, due, other) if other else set()
@@ -37,22 +36,14 @@ def check_params(tree: Tree, params: Mapping[str, Any]) -> Iterator[Finding]:
         yield Unchecked(f"{len(chosen)} settings of {PARAMS} were chosen otherwise than in conf/")
 
 
-def leaves(value: Any, name: str = "") -> Leaves:
-    """Settings by their dotted keys: a list, and an empty group, is one value."""
-    if not isinstance(value, Mapping) or not value:
-        return {name: value}
-    parts = (leaves(part, f"{name}.{key}".lstrip(".")) for key, part in value.items())
-    return {key: leaf for part in parts for key, leaf in part.items()}
-
-
-def _words(conf: Path, params: Mapping[str, Any]) -> list[str] | None:
-    """The overrides that name the ladder and the experiment of `params`."""
+def _words(conf: Path, settings: Settings) -> list[str] | None:
+    """The overrides that name the ladder and the experiment of the settings."""
     names = {
         str(load_yaml(path.read_text(encoding="utf-8"))["name"]): path.stem
         for path in sorted((conf / "models").glob("*.yaml"))
     }
-    ladder = names.get(str(params["models"]["name"]))
-    experiment = "overlap" if params["experiment"]["ladders"] else "none"
+    ladder = names.get(settings.models.name)
+    experiment = "overlap" if settings.experiment.ladders else "none"
     return None if ladder is None else [f"models={ladder}", f"experiment={experiment}"]
 
 
@@ -61,14 +52,14 @@ def _chosen(commit: Commit | None, words: list[str], has: Leaves, due: Leaves, o
     committed params.yaml has another value."""
     if commit is None:
         return set()
-    committed = leaves(load_yaml((commit.read(str(PARAMS)) or b"{}").decode()))
+    committed = flatten(load_yaml((commit.read(str(PARAMS)) or b"{}").decode()))
     with tempfile.TemporaryDirectory() as name:
         for path in commit.files:
             if path.startswith("conf/"):
                 (Path(name) / path).parent.mkdir(parents=True, exist_ok=True)
                 (Path(name) / path).write_bytes(commit.read(path) or b"")
         try:
-            then = leaves(load_yaml(compose(words, Path(name) / "conf")))
+            then = flatten(load_yaml(compose(words, Path(name) / "conf")))
         except TasklawsError:
             return set()
     return {key for key in other if then.get(key) == due.get(key) and committed.get(key) != has.get(key)}

@@ -59,13 +59,13 @@ def verify(root: Path = Path(), deep: bool = False) -> Verified:
     found = list(check_code(root, Commit.of(root)))
     try:
         tree = Tree(root)
-        load(root / PARAMS)  # or refuse it
+        settings = load(root / PARAMS)
         params = load_yaml((root / PARAMS).read_text(encoding="utf-8"))
     except TasklawsError as error:
         return _verified([_problem(error, root), *found], 0, 0)
     checks: list[Callable[[], Iterable[Finding]]] = [
         lambda: check_lock(tree, params),
-        lambda: check_params(tree, params),
+        lambda: check_params(tree, settings, params),
         lambda: check_files(tree, {each.where for each in found if isinstance(each, Problem)}),
         lambda: check_objects(tree, every=deep),
         lambda: check_runs(root),
