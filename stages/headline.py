@@ -1,7 +1,6 @@
 """Stage headline: the few numbers of a ladder that `dvc exp show` and `dvc metrics diff` set beside another's."""
 
 from pathlib import Path
-from typing import Any
 
 from tasklaws.core.errors import run
 from tasklaws.core.files import read_json, write_json
@@ -11,7 +10,7 @@ from tasklaws.paths import Paths
 HEADLINE = Path("results/headline.json")
 # The name here, and where the number stands in results/<ladder>/metrics.json; README.md says what each is.
 # None is called error, which DVC takes for a file that it could not read.
-NUMBERS = {
+FOUND_AT = {
     "n": ("all", "n"),
     "coverage": ("all", "coverage"),
     "log_score": ("all", "log_score"),
@@ -23,10 +22,10 @@ NUMBERS = {
 
 
 def main() -> None:
-    metrics: dict[str, Any] = read_json(Paths(load().models.name).metrics)
+    metrics = read_json(Paths(load().models.name).metrics)
     scores = [curve["observed"] for curve in metrics.get("families", {}).values()]
     found = {"score": sum(scores) / len(scores)} if scores else {}
-    found |= {name: metrics[part][key] for name, (part, key) in NUMBERS.items() if key in metrics.get(part, {})}
+    found |= {name: metrics[part][key] for name, (part, key) in FOUND_AT.items() if key in metrics.get(part, {})}
     write_json(HEADLINE, {name: round(value, 4) for name, value in found.items()})
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tasklaws.provenance.git import Commit
 from tasklaws.verify.code import check_code
-from tasklaws.verify.tree import Problem
+from tasklaws.verify.tree import Difference
 
 SOURCE = "src/tasklaws/gate.py"
 FILES = {SOURCE: "x = 1\n", "stages/fit.py": "y = 1\n", "conf/config.yaml": "seed: 0\n", "tests/other.py": ""}
@@ -34,7 +34,7 @@ def git(root: Path, *words: str) -> None:
 
 
 def named(root: Path) -> list[str]:
-    return [each.where for each in check_code(root, Commit.of(root)) if isinstance(each, Problem)]
+    return [each.where for each in check_code(root, Commit.of(root)) if isinstance(each, Difference)]
 
 
 def overlooked(root: Path) -> None:

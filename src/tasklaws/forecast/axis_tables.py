@@ -12,7 +12,7 @@ from tasklaws.frames.user_tables import some
 from tasklaws.tabular.numbers import suffixed
 
 MOST_CHECKPOINTS = 24  # of a run: more, as close to each other, say little more and cost their fourth power
-_OF_RUN = ["ladder", "model", "seed"]
+_WHICH_RUN = ["ladder", "model", "seed"]
 
 
 def along(table: pd.DataFrame, axis: AxisName) -> tuple[pd.DataFrame, list[str]]:
@@ -46,7 +46,7 @@ def _by_checkpoint(table: pd.DataFrame, axis: Literal["n_tokens", "step"]) -> tu
     if trained.empty:
         raise TasklawsError(f"--axis {axis}: no row has {axis} above 0: give it of each checkpoint")
     trained = trained.assign(seed=trained.get("seed", np.nan))
-    runs = trained.groupby(_OF_RUN, dropna=False)[axis]
+    runs = trained.groupby(_WHICH_RUN, dropna=False)[axis]
     if int(runs.nunique().max()) < 2:
         raise TasklawsError(
             f"--axis {axis}: no model has two checkpoints of different {axis}: give them in the column {axis}, or take "

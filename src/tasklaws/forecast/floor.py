@@ -43,7 +43,7 @@ _VARIANCE = 0.15**2  # of the place where it stays, for each decade, _SOON count
 _COUNTS = {"three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10, "fifteen": 15, "twenty": 20, "fifty": 50}
 
 
-class Standing(NamedTuple):
+class AtFloor(NamedTuple):
     """Where curves' best rungs stand: the `floor`, by how many sigma of sampling they lie above, and whether all rungs
     are `at` it, or so `far_below` that the floor itself is in doubt."""
 
@@ -53,7 +53,7 @@ class Standing(NamedTuple):
     far_below: NDArray[np.bool_]
 
 
-def standing(best: ArrayLike, mean: ArrayLike, n_rungs: ArrayLike, items: ArrayLike, chance: ArrayLike) -> Standing:
+def standing(best: ArrayLike, mean: ArrayLike, n_rungs: ArrayLike, items: ArrayLike, chance: ArrayLike) -> AtFloor:
     """Whether all known scores of a task, of `n_rungs` the `best` and the `mean`, are at the floor, elementwise: none
     is above chance by an exact one-sided binomial test of so many `items`, Bonferroni over rungs; where so few items
     could never be, all rungs together are not. Where a guess scores nothing, or what it scores is unknown, the floor is
@@ -68,7 +68,7 @@ def standing(best: ArrayLike, mean: ArrayLike, n_rungs: ArrayLike, items: ArrayL
     all_items, all_solved = items * n_rungs, np.clip(items * n_rungs * np.asarray(mean), 1e-9, items * n_rungs)
     together = betainc(all_solved, all_items - all_solved + 1, rate)
     at = np.where(rate**items > limit, together > SIGNIFICANCE, above > limit)
-    return Standing(floor, sigma, at, (floor > 0) & (below < limit))
+    return AtFloor(floor, sigma, at, (floor > 0) & (below < limit))
 
 
 def floors(known: Panel) -> Array:

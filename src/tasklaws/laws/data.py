@@ -123,24 +123,24 @@ def points_to_fit(given: pd.DataFrame, law: Law, final: bool = True, best_run: b
         raise TasklawsError(f"law {law.name} is of accuracies, but {metric or 'the value'} is a loss: choose another")
     reasons = np.full(len(table), "", dtype=object)
     for name in law.inputs:
-        mark(reasons, ~np.isfinite(numbers[name]), f"no {name}")
-        mark(reasons, ~(numbers[name] > 0), f"{name} is not positive")
-    mark(reasons, ~np.isfinite(value), "no value")
+        set_reason(reasons, ~np.isfinite(numbers[name]), f"no {name}")
+        set_reason(reasons, ~(numbers[name] > 0), f"{name} is not positive")
+    set_reason(reasons, ~np.isfinite(value), "no value")
     if kind == "accuracy":
-        mark(reasons, ~((value >= 0) & (value <= 1)), "accuracy outside [0, 1]")
+        set_reason(reasons, ~((value >= 0) & (value <= 1)), "accuracy outside [0, 1]")
     else:
-        mark(reasons, ~(value > 0), "loss not above 0")
+        set_reason(reasons, ~(value > 0), "loss not above 0")
     weight = numbers["weight"] if "weight" in table else np.ones(len(table))
-    mark(reasons, ~(weight > 0), "no positive weight")
+    set_reason(reasons, ~(weight > 0), "no positive weight")
     if "is_final" in table:
         annealed, usable = table["is_final"].astype(bool).to_numpy(), reasons == ""
         if final and (annealed & usable).any():
-            mark(reasons, ~annealed, "checkpoint not annealed, kept apart from final ones")
+            set_reason(reasons, ~annealed, "checkpoint not annealed, kept apart from final ones")
         elif not final and (~annealed & usable).any():
-            mark(reasons, annealed, "final checkpoint, kept apart from those not annealed")
+            set_reason(reasons, annealed, "final checkpoint, kept apart from those not annealed")
     if best_run:
         worse = beaten(table, law.inputs, value, reasons == "", better)
-        mark(reasons, worse, "another run with the same inputs is better")
+        set_reason(reasons, worse, "another run with the same inputs is better")
     used = reasons == ""
     if not used.any():
         most_common = pd.Series(reasons).value_counts().index[0]
@@ -210,7 +210,7 @@ def beaten(
     return found
 
 
-def mark(reasons: NDArray[np.object_], rows: NDArray[np.bool_], reason: str) -> None:
+def set_reason(reasons: NDArray[np.object_], rows: NDArray[np.bool_], reason: str) -> None:
     reasons[rows & (reasons == "")] = reason
 
 

@@ -178,7 +178,7 @@ def write_records(directory: Path, table: pd.DataFrame, retrieved: datetime, ver
 
 def _record(
     ladder: str, model: str, step: int | None, rows: pd.DataFrame, retrieved: datetime, version: str
-) -> dict[str, Any]:
+) -> dict[str, object]:
     seconds = f"{(retrieved - datetime(1970, 1, 1)).total_seconds():.0f}"
     known = {size: rows[size].dropna().unique() for size in SIZES}
     details = {size: _text(values[0]) for size, values in known.items() if len(values) == 1}
@@ -213,13 +213,13 @@ def _record(
     }
 
 
-def _result(row: Mapping[Any, Any], loss: bool) -> dict[str, Any]:
-    uncertainty: dict[str, Any] = {}
+def _result(row: Mapping[Any, Any], loss: bool) -> dict[str, object]:
+    uncertainty: dict[str, object] = {}
     if pd.notna(row["stderr"]):
         uncertainty["standard_error"] = {"value": float(row["stderr"])}
     if pd.notna(row["n_items"]) and row["n_items"] == int(row["n_items"]):
         uncertainty["num_samples"] = int(row["n_items"])
-    score: dict[str, Any] = {"score": float(row["value"])}
+    score: dict[str, object] = {"score": float(row["value"])}
     if uncertainty:
         score["uncertainty"] = uncertainty
     if pd.notna(row["chance"]):

@@ -14,7 +14,7 @@ from tasklaws.readers.runs import EvalRun, shortened, without_stamp
 from tasklaws.tabular.reading import read_named
 
 _CACHED = re.compile(r"(?:.*/)?models--([^/]+)(?:/.*)?")  # a hub's cache: models--OWNER--NAME/snapshots/COMMIT
-_COMMIT = re.compile(r"(?:.*/)?([^/]+)/snapshots/[0-9a-f]{7,64}", re.IGNORECASE)
+_SNAPSHOT = re.compile(r"(?:.*/)?([^/]+)/snapshots/[0-9a-f]{7,64}", re.IGNORECASE)
 _CHECKPOINT = re.compile(r"(?:checkpoint|global_?step|step)[-_]?(\d{1,15})", re.IGNORECASE)
 _SURELY_CHECKPOINT = re.compile(r"(?:checkpoint|global_?step)[-_]?(\d{1,15})", re.IGNORECASE)
 _HUB_NAME = re.compile(r"[^/~.][^/]*/[^/]+")  # OWNER/NAME, which no folder of checkpoints need be
@@ -80,7 +80,7 @@ def plain_name(name: str) -> str:
     name = re.sub(r"/+", "/", name.strip().replace("\\", "/")).removesuffix("/")
     if cached := _CACHED.fullmatch(name):
         return cached[1].replace("--", "/", 1)
-    if commit := _COMMIT.fullmatch(name):
+    if commit := _SNAPSHOT.fullmatch(name):
         return commit[1]
     return name.removeprefix("./") or name
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from tasklaws.core.files import write_text
 from tasklaws.report.template import template
 
+ENTRY = "reports/index.html"
+
 
 def list_of_pages(root: Path) -> tuple[str, list[str]]:
     """The text of `root`/reports/index.html, with a link to each ladder that has a page; and these ladders."""
@@ -17,6 +19,6 @@ def write_entry(root: Path) -> tuple[Path, list[str]]:
 
     It is no output of a stage: which ladders have a page on this disk is nothing that one of them could know.
     """
-    path, (text, ladders) = root / "reports/index.html", list_of_pages(root)
+    path, (text, ladders) = root / ENTRY, list_of_pages(root)
     write_text(path, text)
     return path, ladders

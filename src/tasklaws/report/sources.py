@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
@@ -10,7 +9,7 @@ from tasklaws.core.files import sha256_file
 from tasklaws.core.marks import SHOWN
 from tasklaws.core.settings import Settings
 from tasklaws.ladder.card import Card, read_made_by
-from tasklaws.provenance.record import Records
+from tasklaws.provenance.record import Record, Records
 from tasklaws.report.load import Results
 
 
@@ -76,7 +75,7 @@ def new_records(results: Results, settings: Settings) -> Records:
     return Records(paths.root, "report", paths.ladder, settings.raw, behind)
 
 
-def _models(card: Card) -> dict[str, Any]:
+def _models(card: Card) -> Record:
     """What a card says of content: the weights and commit of each checkpoint, the tokenizer, and the corpus or hub."""
     told = card.to_dict()
     kept = ("repo", "revision", "corpus_sha256", "tokenizer_sha256")

@@ -23,7 +23,7 @@ from tasklaws.tables import SURPRISE_COUNTS, SURPRISES, SURPRISING_SKILLS, refus
 LONGEST = 160  # characters shown of what a model said
 EDGES = (0.0, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 1.0)
 FALSE_DISCOVERIES = 0.1
-SHOWN = 20  # items a list shows before it folds
+UNFOLDED = 20  # items a list shows before it folds
 _CALIBRATION = "{}-item-calibration"  # the name of a rung's figure
 
 
@@ -102,7 +102,7 @@ def render_surprises(
         figures={rung: Markup(inline(svgs[name], name, name.replace("-", " "))) for rung, name in names.items()},
         families={rung: family_surprises(results, rung) for rung in results.holdouts},
         skills={rung: skill_surprises(surprises, rung) for rung in results.holdouts},
-        top=SHOWN,
+        top=UNFOLDED,
         rate=FALSE_DISCOVERIES,
         traced=traced,
     )

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from tasklaws.core.files import sha256_file
 from tasklaws.core.lock import LOCK
@@ -13,6 +12,7 @@ from tasklaws.core.runs import PACKAGES, read_notes, source_state
 from tasklaws.provenance.chain import Chain, Entry, Stage, files_in, md5
 from tasklaws.provenance.git import git
 from tasklaws.provenance.record import digests
+from tasklaws.trace.node import Facts
 
 AS_RECORDED, DIFFERS, GONE = "as dvc.lock has it", "DIFFERS from dvc.lock", "not on this disk"
 _LOGGED = re.compile(r"commit ([0-9a-f]{40})")
@@ -102,11 +102,11 @@ class Ground:
         return read_notes(self.root)
 
 
-def short(hexadecimal: str | None) -> str:
+def brief(hexadecimal: str | None) -> str:
     """The first digits of a hash, as a line of a tree has them."""
     return "unknown" if hexadecimal is None else hexadecimal[:SHOWN]
 
 
-def run_of(note: Mapping[str, object]) -> dict[str, Any]:
+def run_of(note: Mapping[str, object]) -> Facts:
     """What a note says, without the hashes by which it was found."""
     return {key: value for key, value in note.items() if key not in ("wrote_md5", "stage")}

@@ -12,7 +12,7 @@ from tasklaws.provenance.record import Record, digest, read_records
 from tasklaws.trace.ground import Ground
 from tasklaws.trace.points import Place
 
-_SCORES = re.compile(r"scores/([^/]+)/(fit|holdout)/([^/]+)\.csv")
+_SCORES_FILE = re.compile(r"scores/([^/]+)/(fit|holdout)/([^/]+)\.csv")
 _OF_LADDER = re.compile(r"(?:results|scores|responses|reports)/([^/]+)/")
 
 
@@ -30,7 +30,7 @@ class Known:
     def places(self) -> list[Place]:
         """Every rung that was scored, those of the ladder asked for, or else of the present one, first."""
         paths = [path for stage in self.chain.stages.values() for path in (each.path for each in stage.outputs)]
-        matches = [match for path in paths if (match := _SCORES.fullmatch(path))]
+        matches = [match for path in paths if (match := _SCORES_FILE.fullmatch(path))]
         found = [Place(self.ground, match[1], match[2], match[3]) for match in matches]
         return sorted(found, key=lambda place: self.ladders.index(place.ladder))
 

@@ -3,16 +3,19 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+Facts = dict[str, Any]
+"""What a step says of itself, as JSON."""
+
 
 @dataclass
 class Node:
     """`facts` are JSON; `children` lead further back."""
 
     line: str
-    facts: dict[str, Any]
+    facts: Facts
     children: "list[Node]" = field(default_factory=list)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Facts:
         """The facts, and under `from` those of the steps further back."""
         further = [child.to_dict() for child in self.children]
         return self.facts | ({"from": further} if further else {})

@@ -1,13 +1,12 @@
 """The chain behind an output: the stage that wrote it, its code and params, and its inputs' outputs in turn."""
 
 import hashlib
-from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.ladder.card import CARD, Card, read_card
 from tasklaws.provenance.chain import Entry, Stage
-from tasklaws.trace.ground import AS_RECORDED, DIFFERS, GONE, Ground, run_of, short
-from tasklaws.trace.node import Node
+from tasklaws.trace.ground import AS_RECORDED, DIFFERS, GONE, Ground, brief, run_of
+from tasklaws.trace.node import Facts, Node
 
 
 class Walk:
@@ -24,7 +23,7 @@ class Walk:
         if written is None:
             return self._plain(path)
         stage, entry = written
-        facts: dict[str, Any] = {"path": entry.path, "md5": entry.md5, "stage": stage.name}
+        facts: Facts = {"path": entry.path, "md5": entry.md5, "stage": stage.name}
         if entry.path in self._told:
             return Node(f"{entry.path}  (above)", {**facts, "told": "above"})
         self._told.add(entry.path)
@@ -33,21 +32,21 @@ class Walk:
         facts |= self._hashes(entry, path)
         if path != entry.path:
             facts |= {"within": path, "sha256": self.ground.sha256(path)}
-        sha = f"sha256 {short(facts['sha256'])}" if "sha256" in facts else f"{entry.n_files} files"
-        line = f"{path}  {sha}  {facts['state']}  record {short(facts['record'])}"
+        sha = f"sha256 {brief(facts['sha256'])}" if "sha256" in facts else f"{entry.n_files} files"
+        line = f"{path}  {sha}  {facts['state']}  record {brief(facts['record'])}"
         children = [*self._models(entry), self.stage(stage, entry, deep)]
         return Node(line, facts, children)
 
     def stage(self, stage: Stage, entry: Entry, deep: bool = True) -> Node:
         """The stage that wrote an output, with its parameters, code and inputs."""
-        facts: dict[str, Any] = {"stage": stage.name, "command": stage.command}
+        facts: Facts = {"stage": stage.name, "command": stage.command}
         name = f"stage:{stage.name}"
         if name in self._told:
             return Node(f"stage {stage.name}  (above)", {**facts, "told": "above"})
         self._told.add(name)
         commit = self.ground.commit(entry)
-        line = f"stage {stage.name}: {stage.command}  commit {short(commit) if commit else 'none yet'}"
-        line += ran(self.ground, stage, facts)
+        line = f"stage {stage.name}: {stage.command}  commit {brief(commit) if commit else 'none yet'}"
+        line += noted_run(self.ground, stage, facts)
         children = [self._params(stage), self._code(stage)]
         for each in stage.data:
             # The gate holds back a score until a forecast is written; what is scored does not come from it.
@@ -76,12 +75,10 @@ class Walk:
         if path in self._told or not (self.ground.root / path).exists():
             return Node(f"{path}  {'(above)' if path in self._told else 'not on this disk'}", {"path": path})
         self._told.add(path)
-        facts: dict[str, Any] = (
-            {"path": path, "sha256": sha} if sha else {"path": path, "files": self.ground.files(path)}
-        )
-        return Node(f"{path}  sha256 {short(sha)}  no stage wrote it", facts)
+        facts: Facts = {"path": path, "sha256": sha} if sha else {"path": path, "files": self.ground.files(path)}
+        return Node(f"{path}  sha256 {brief(sha)}  no stage wrote it", facts)
 
-    def _hashes(self, entry: Entry, path: str) -> dict[str, Any]:
+    def _hashes(self, entry: Entry, path: str) -> Facts:
         """The SHA-256 of what is on this disk now: of a file, or of every file in a folder."""
         if entry.n_files is None:
             return {"sha256": self.ground.sha256(entry.path)}
@@ -112,13 +109,13 @@ class Walk:
             return [Node(str(error), {"error": str(error)})]
 
 
-def ran(ground: Ground, stage: Stage, facts: dict[str, Any]) -> str:
+def noted_run(ground: Ground, stage: Stage, facts: Facts) -> str:
     """What the note of a stage's run says, for a line; it is put among the facts."""
     if (note := ground.note(stage)) is None:
         return ""
     facts["run"] = run_of(note)
     sources = (
-        f" from {short(str(note['commit']))}{' with changes' if note.get('dirty') else ''}" if "commit" in note else ""
+        f" from {brief(str(note['commit']))}{' with changes' if note.get('dirty') else ''}" if "commit" in note else ""
     )
     return f"  ran {note['started']}, {note.get('seconds')} s{sources}"
 
@@ -136,13 +133,13 @@ def models_node(ground: Ground, path: str, card: Card, only: frozenset[tuple[int
         facts |= {"weights_sha256_here": here, "commit": each.commit}
         of_hub = f"  {card.repo} at commit {each.commit}" if each.commit else ""
         line = (
-            f"{where}  seed {each.seed} step {each.step}  weights sha256 {short(each.weights_sha256)}  {state}{of_hub}"
+            f"{where}  seed {each.seed} step {each.step}  weights sha256 {brief(each.weights_sha256)}  {state}{of_hub}"
         )
         children.append(Node(line, facts))
     kept = ("repo", "revision", "commit", "corpus_sha256", "tokenizer_sha256")
     told = {key: value for key, value in card.to_dict().items() if key in kept}
     origin = (
-        f"{card.repo} {card.revision}, commit {card.commit}" if card.repo else f"corpus {short(card.corpus_sha256)}"
+        f"{card.repo} {card.revision}, commit {card.commit}" if card.repo else f"corpus {brief(card.corpus_sha256)}"
     )
     return Node(f"models of {card.rung}: {origin}", {"rung": card.rung, **told}, children)
 

@@ -1,27 +1,26 @@
 """The chain behind a figure or table of a report, by the record that the report wrote of it."""
 
 from pathlib import Path
-from typing import Any
 
 from tasklaws.core.files import sha256_file
 from tasklaws.core.marks import SHOWN
 from tasklaws.families.prompts import MARKERS
 from tasklaws.paths import Paths
 from tasklaws.provenance.record import Record, digest
-from tasklaws.trace.ground import GONE, Ground, short
-from tasklaws.trace.node import Node
-from tasklaws.trace.outputs import Walk, ran
+from tasklaws.trace.ground import GONE, Ground, brief
+from tasklaws.trace.node import Facts, Node
+from tasklaws.trace.outputs import Walk, noted_run
 
-_METRICS = ("exact_match", "partial_credit", "brier", "target_bits_per_byte")
+_IN_FIGURE_NAMES = ("exact_match", "partial_credit", "brier", "target_bits_per_byte")
 
 
-def part(ground: Ground, ladder: str, record: Record, rung: str | None, file: Path | None = None) -> Node:
+def part_node(ground: Ground, ladder: str, record: Record, rung: str | None, file: Path | None = None) -> Node:
     """A figure or table with all that it was made from; `file` is where a figure was met, `rung` serves as an example.
 
     Each input is set beside what the record says of it, and the figure beside the one that the report drew.
     """
     full, (kind, _, name) = digest(record), record["name"].partition(" ")
-    facts: dict[str, Any] = {"part": record["name"], "ladder": ladder, "record": full, "seeds": record["seeds"]}
+    facts: Facts = {"part": record["name"], "ladder": ladder, "record": full, "seeds": record["seeds"]}
     facts |= {key: record[key] for key in ("models", "items", "guests")}
     line = f"{record['name']} of {ladder}  record {full[:SHOWN]}"
     if file is not None and kind == "figure":
@@ -29,14 +28,14 @@ def part(ground: Ground, ladder: str, record: Record, rung: str | None, file: Pa
         own = sha256_file(file)
         same = drawn.is_file() and own == sha256_file(drawn)
         facts |= {"file": str(file), "sha256": own, "as_drawn": same}
-        line += f"\n{file}  sha256 {short(own)}  {'as the report drew it' if same else 'OTHER than the report drew it'}"
+        line += f"\n{file}  sha256 {brief(own)}  {'as the report drew it' if same else 'OTHER than the report drew it'}"
     if rung is not None and (task := _task(name)) is not None:
         line += f"\na point of it: tasklaws trace {task}@{rung}"
     walk, children = Walk(ground), _made_by(ground, ladder, record)
     for path, sha in record["inputs"].items():
         node, here = walk.output(path), ground.sha256(path)
         state = "as drawn" if here == sha else GONE if here is None else "DIFFERS from what was drawn"
-        told = f"drawn from {path}  sha256 {short(sha)}  {state}"
+        told = f"drawn from {path}  sha256 {brief(sha)}  {state}"
         children.append(Node(told, {"drawn_from": path, "sha256": sha, "state": state}, [node]))
     return Node(line, facts, children)
 
@@ -47,8 +46,8 @@ def _made_by(ground: Ground, ladder: str, record: Record) -> list[Node]:
     commit = ground.commit(written[1]) if written else None
     stage = ground.chain.stages.get(record["stage"])
     facts = {"stage": record["stage"], "command": record["command"], "commit": commit}
-    line = f"stage {record['stage']}: {record['command']}  commit {short(commit) if commit else 'none yet'}"
-    line += ran(ground, stage, facts) if stage is not None else ""
+    line = f"stage {record['stage']}: {record['command']}  commit {brief(commit) if commit else 'none yet'}"
+    line += noted_run(ground, stage, facts) if stage is not None else ""
     versions = " ".join(f"{key} {value}" for key, value in record["packages"].items())
     return [
         Node(line, facts),
@@ -64,4 +63,4 @@ def _task(figure: str) -> str | None:
     elicitation, _, metric = rest.partition("-")
     if elicitation not in MARKERS:
         return "loss_nats:corpus_likelihood" if figure in ("ladder", "ladder-tokens") else None
-    return f"{metric if metric in _METRICS else 'exact_match'}:{family}_{elicitation}"
+    return f"{metric if metric in _IN_FIGURE_NAMES else 'exact_match'}:{family}_{elicitation}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_text
@@ -14,8 +14,8 @@ from tasklaws.core.schema import Item, Response, read_items, read_responses
 from tasklaws.families.prompts import prompt
 from tasklaws.ladder.card import MadeBy, read_made_by
 from tasklaws.paths import Paths
-from tasklaws.trace.ground import Ground, short
-from tasklaws.trace.node import Node
+from tasklaws.trace.ground import Ground, brief
+from tasklaws.trace.node import Facts, Node
 from tasklaws.trace.outputs import Walk, models_node
 
 if TYPE_CHECKING:  # seconds of imports, which only those who name a task wait for
@@ -98,7 +98,7 @@ def point(place: Place, family: str, elicitation: str, metric: str) -> Node:
     """A task at a rung under a metric: its value, every item with what was said, and the whole chain behind both."""
     walk = Walk(place.ground)
     name = f"{metric}:{family}_{elicitation}@{place.rung}"
-    facts: dict[str, Any] = {"point": name, "ladder": place.ladder, "role": place.role}
+    facts: Facts = {"point": name, "ladder": place.ladder, "role": place.role}
     facts |= {"metric": metric, "family": family, "elicitation": elicitation, "rung": place.rung}
     observed = _observations(place, family, elicitation, metric)
     facts |= {"observations": observed, "value": sum(each["value"] for each in observed) / len(observed)}
@@ -108,7 +108,7 @@ def point(place: Place, family: str, elicitation: str, metric: str) -> Node:
         line += f"; forecast {forecast['predicted']:.6g} [{forecast['lower']:.6g}, {forecast['upper']:.6g}]"
     node = Node(line, facts)
     if (family, elicitation) != CORPUS:
-        node.children.append(answers(place, family, [elicitation], metric=metric))
+        node.children.append(answers_node(place, family, [elicitation], metric=metric))
     node.children.append(models_node(place.ground, f"models/{place.rung}", place.made_by.card, place.shown))
     node.children += _behind(place, walk, bool(forecast))
     return node
@@ -119,7 +119,7 @@ def one_item(place: Place, item: str, family: str) -> Node:
     elicitations = sorted(set(place.scores.loc[place.scores["item"] == item, "elicitation"]))
     if not elicitations:
         raise TasklawsError(f"{place.scores_file} has no score of {item}: run `dvc repro score@{place.rung}`")
-    node = answers(place, family, elicitations, item)
+    node = answers_node(place, family, elicitations, item)
     walk = Walk(place.ground)
     node.children.append(models_node(place.ground, f"models/{place.rung}", place.made_by.card, place.shown))
     node.children += _behind(place, walk, False)
@@ -135,7 +135,7 @@ def _behind(place: Place, walk: Walk, forecast: bool) -> list[Node]:
     return [*nodes, walk.output(place._name(place.paths.forecasts))] if forecast else nodes
 
 
-def _observations(place: Place, family: str, elicitation: str, metric: str) -> list[dict[str, Any]]:
+def _observations(place: Place, family: str, elicitation: str, metric: str) -> list[Facts]:
     """The rows of the observations that the point is drawn from, with the mean of the scores below each."""
     from tasklaws.tables import read_checkpoints
 
@@ -164,7 +164,7 @@ def _observations(place: Place, family: str, elicitation: str, metric: str) -> l
     return found
 
 
-def _forecast(place: Place, family: str, elicitation: str, metric: str) -> dict[str, Any] | None:
+def _forecast(place: Place, family: str, elicitation: str, metric: str) -> Facts | None:
     from tasklaws.tables import FORECASTS
 
     if place.role != "holdout" or place.at or not place.paths.forecasts.is_file():
@@ -178,7 +178,7 @@ def _forecast(place: Place, family: str, elicitation: str, metric: str) -> dict[
     return None
 
 
-def answers(
+def answers_node(
     place: Place, family: str, elicitations: Iterable[str], only: str | None = None, metric: str = "exact_match"
 ) -> Node:
     """The items of a family (or one of them) with what each checkpoint said, its score, and its program run anew.
@@ -207,11 +207,11 @@ def answers(
     file = f"data/items/{family}.jsonl"
     sha, sha_said = place.ground.sha256(file), place.ground.sha256(place.responses_file)
     responses = {"path": place.responses_file, "sha256": sha_said}
-    told = f"{len(nodes)} items of {file} ({short(sha)}), said in {place.responses_file} ({short(sha_said)})"
+    told = f"{len(nodes)} items of {file} ({brief(sha)}), said in {place.responses_file} ({brief(sha_said)})"
     return Node(told, {"items": {"path": file, "sha256": sha}, "responses": responses}, nodes)
 
 
-def _rows(place: Place, family: str) -> list[dict[str, Any]]:
+def _rows(place: Place, family: str) -> list[Facts]:
     """The scores of a family, without the cells that are empty."""
     import pandas as pd
 
@@ -225,15 +225,15 @@ def _item(place: Place, family: str, item: Item, line: Line, found: list[Node], 
     facts |= {"question": item.question, "answer": item.answer}
     values = [each.facts["score"][metric] for each in found if metric in each.facts["score"]]
     mean = f"{metric} {sum(values) / len(values):.3g}" if values else ""
-    text = f"{item.id} ({path}:{line.number}, {short(line.sha256)})  {item.question} -> {item.answer}  {mean}"
+    text = f"{item.id} ({path}:{line.number}, {brief(line.sha256)})  {item.question} -> {item.answer}  {mean}"
     return Node(" ".join(text.split()) if "\n" in text else text, facts, found)
 
 
 def _answer(
-    place: Place, one: Response, line: Line, row: dict[str, Any], item: Item, outcome: "Outcome | None", whole: bool
+    place: Place, one: Response, line: Line, row: Facts, item: Item, outcome: "Outcome | None", whole: bool
 ) -> Node:
     told = {"seed": one.seed, "step": one.step, "elicitation": one.elicitation, "shots_before_prompt": place.n_shots}
-    facts: dict[str, Any] = {**told, "file": place.responses_file, "line": line.number, "sha256": line.sha256}
+    facts: Facts = {**told, "file": place.responses_file, "line": line.number, "sha256": line.sha256}
     facts |= {"prompt": prompt(item.question, one.elicitation)}
     facts |= {name: value for name in _SAID if (value := getattr(one, name)) is not None}
     names = ("exact_match", "partial_credit", "target_bits_per_byte", "brier", "status", "fuel")

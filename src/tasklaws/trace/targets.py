@@ -9,21 +9,21 @@ from tasklaws.core.marks import marked
 from tasklaws.core.schema import read_items
 from tasklaws.provenance.chain import md5, read_chain
 from tasklaws.provenance.record import Record
-from tasklaws.trace.ground import Ground, short
+from tasklaws.trace.ground import Ground, brief
 from tasklaws.trace.known import Known
 from tasklaws.trace.node import Node
 from tasklaws.trace.outputs import Walk
-from tasklaws.trace.parts import part
+from tasklaws.trace.parts import part_node
 from tasklaws.trace.points import one_item, point
 from tasklaws.tracking.made import RECORD
 from tasklaws.tracking.store import read_run
 
-_RUN = re.compile(r"(?:.*runs/)?([0-9a-f]{32})(?::(.+)|[/?#].*)?")
+_MLFLOW_RUN = re.compile(r"(?:.*runs/)?([0-9a-f]{32})(?::(.+)|[/?#].*)?")
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 _OF_A_POINT = ("score", "forecast", "error", "predicted", "lower", "upper")
 """What MLflow calls the numbers of a point."""
-_HEAD = 2**16  # bytes
-_ROW = re.compile(r"(.+\.csv):([0-9]+)")
+_METADATA_BYTES = 2**16
+_TABLE_LINE = re.compile(r"(.+\.csv):([0-9]+)")
 
 
 def trace(target: str, root: Path = Path(), ladder: str | None = None) -> Node:
@@ -82,7 +82,7 @@ class _Targets:
                     return Node(f"{path} is a copy of {entry.path}", {"copy": str(path)}, [node])
         raise TasklawsError(
             f"{path} is no output in dvc.lock, nor a copy of one"
-            + (f", and no record here has its digest {short(held)}" if held else "")
+            + (f", and no record here has its digest {brief(held)}" if held else "")
             + ": give one of the pipeline's files"
         )
 
@@ -95,7 +95,7 @@ class _Targets:
 
     def _row(self, target: str) -> Node | None:
         """A row of a table of results: the point or item that it is of."""
-        match = _ROW.fullmatch(target)
+        match = _TABLE_LINE.fullmatch(target)
         if match is None or not (self.root / match[1]).is_file():
             return None
         import pandas as pd
@@ -134,11 +134,11 @@ class _Targets:
         return self._output(paths[0]) if paths else None
 
     def _part(self, ladder: str, record: Record, file: Path | None = None) -> Node:
-        return part(self.ground, ladder, record, self.known.places[-1].rung if self.known.places else None, file)
+        return part_node(self.ground, ladder, record, self.known.places[-1].rung if self.known.places else None, file)
 
     def _run(self, target: str) -> Node | None:
         """An MLflow run, by what its tag `provenance` is the digest of, or one of its metrics."""
-        match = _RUN.fullmatch(target)
+        match = _MLFLOW_RUN.fullmatch(target)
         run = read_run(self.root, match[1]) if match else None
         if match is None or run is None:
             return None
@@ -213,4 +213,4 @@ class _Targets:
 def _mark_in(path: Path) -> str | None:
     """The digest in a figure's metadata, which stand at its beginning."""
     with path.open("rb") as file:
-        return marked(file.read(_HEAD))
+        return marked(file.read(_METADATA_BYTES))

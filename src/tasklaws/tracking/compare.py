@@ -28,15 +28,15 @@ def differences(root: Path) -> list[str]:
     chain, lines = read_chain(root), []
     for ladder in ladders(root, chain):
         found = store.read_experiment(root, ladder)
-        if found is None or lacking(root, chain, ladder) is not None:
+        if found is None or why_left_out(root, chain, ladder) is not None:
             continue
-        wrong, strangers = compare(collect(root, chain, ladder), found.runs, root, ladder)
+        wrong, strangers = differing_runs(collect(root, chain, ladder), found.runs, root, ladder)
         lines += [f"MLflow run {name} of {ladder}: other {', '.join(parts)}" for (_, name), parts in wrong.items()]
         lines += [f"MLflow run {run.name} of {ladder}: of no result, or a second one" for run in strangers]
     return lines
 
 
-def lacking(root: Path, chain: Chain, ladder: str) -> str | None:
+def why_left_out(root: Path, chain: Chain, ladder: str) -> str | None:
     """Why a ladder's runs cannot be computed here, if so: outputs that are not here, or items of other settings."""
     paths, validate = Paths(ladder, root), chain.stages[f"validate@{ladder}"]
     for rung, entry in validate.param("models.rungs").items():
@@ -70,7 +70,7 @@ def _points(metrics: Sequence[Metric], model: str | None = None) -> Points:
     return sorted({(each.name, each.value, each.step) for each in metrics if model in (None, each.model)})
 
 
-def compare(
+def differing_runs(
     runs: Sequence[Run], found: Sequence[StoredRun], root: Path, ladder: str
 ) -> tuple[dict[Key, list[str]], list[StoredRun]]:
     """Which parts of which runs differ in the store, and our runs there that should not be: second ones, others'."""
@@ -103,7 +103,7 @@ def _differing(run: Run, due: StoredRun, found: StoredRun | None, root: Path, la
     parts = [part for part in wanted if own[part] != wanted[part]]
     folder = store.artifacts(root, ladder, found.identity)
     there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
-    return [*parts, "artifacts"] if digests(run.artifacts) != digests(there) else parts
+    return [*parts, "artifacts"] if sha256_of_each(run.artifacts) != sha256_of_each(there) else parts
 
 
 def certain(run: Run, tags: Mapping[str, str]) -> dict[str, str]:
@@ -111,7 +111,7 @@ def certain(run: Run, tags: Mapping[str, str]) -> dict[str, str]:
     return {key: text for key, text in tags.items() if run.is_whole or key != RECORD}
 
 
-def digests(artifacts: Mapping[str, Path | bytes]) -> dict[str, str]:
+def sha256_of_each(artifacts: Mapping[str, Path | bytes]) -> dict[str, str]:
     """The SHA-256 of every artifact."""
     return {
         name: hashlib.sha256(each).hexdigest() if isinstance(each, bytes) else sha256_file(each)

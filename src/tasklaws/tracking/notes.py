@@ -11,8 +11,8 @@ NOTE = "mlflow.note.content"
 RESPONSES = "responses.json"
 TABLE = {"mlflow.loggedArtifacts": json.dumps([{"path": RESPONSES, "type": "table"}])}
 LADDER_RUN = "LADDER_RUN"  # stands for the id of the ladder's run, which is known once it is written
-_COLUMNS = ["task", "score", "forecast", "90% interval", "error", "verdict"]
-_MOST = 24  # tasks shown: MLflow takes 8000 characters
+_TABLE_HEAD = ["task", "score", "forecast", "90% interval", "error", "verdict"]
+_MOST_TASKS = 24  # tasks shown: MLflow takes 8000 characters
 
 
 def figure(row: Mapping[str, Any], metric: str) -> str:
@@ -65,16 +65,16 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
             f"{row['error']:+.3f}",
             row["verdict"],
         ]
-        for row in rows[:_MOST]
+        for row in rows[:_MOST_TASKS]
     ]
     if not lines:
         return ""
     # The page leaves no room between columns.
-    text = [f"| {'&emsp; | '.join(line)} |" for line in [_COLUMNS, *lines]]
-    return "\n".join([text[0], "|---" * len(_COLUMNS) + "|", *text[1:]])
+    text = [f"| {'&emsp; | '.join(line)} |" for line in [_TABLE_HEAD, *lines]]
+    return "\n".join([text[0], "|---" * len(_TABLE_HEAD) + "|", *text[1:]])
 
 
 def _pictures(figures: Sequence[Path]) -> str:
     """Score against size: the figures, which the page fetches from the ladder's run."""
     source = f"get-artifact?run_uuid={LADDER_RUN}&path=figures/"
-    return " ".join(f"![{path.stem}]({source}{path.name})" for path in figures[:_MOST])
+    return " ".join(f"![{path.stem}]({source}{path.name})" for path in figures[:_MOST_TASKS])

@@ -9,7 +9,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.progress import progress
 from tasklaws.provenance.chain import Chain, read_chain
 from tasklaws.tracking import store
-from tasklaws.tracking.compare import certain, compare, digests, expected, lacking
+from tasklaws.tracking.compare import certain, differing_runs, expected, sha256_of_each, why_left_out
 from tasklaws.tracking.made import RECORD
 from tasklaws.tracking.run import KIND_TAG, Key, Run, hash_json
 from tasklaws.tracking.runs import collect, ladders
@@ -32,7 +32,7 @@ def rebuild_all(root: Path) -> tuple[dict[str, int], list[str]]:
     left_out = []
     for ladder in ladders(root, chain):
         try:
-            if (reason := lacking(root, chain, ladder)) is None:
+            if (reason := why_left_out(root, chain, ladder)) is None:
                 written[ladder] = rebuild(root, chain, ladder)[1]
         except TasklawsError as error:  # one ladder's damaged output keeps no other from being shown
             reason = str(error)
@@ -53,7 +53,7 @@ def rebuild(root: Path, chain: Chain, ladder: str) -> tuple[Account, int]:
     runs = collect(root, chain, ladder)
     with store.exclusive(root):
         found = store.read_experiment(root, ladder) or StoredExperiment({}, [])
-        wrong, strangers = compare(runs, found.runs, root, ladder)
+        wrong, strangers = differing_runs(runs, found.runs, root, ladder)
         shown = view(runs)
         if wrong or strangers or not shown.items() <= found.tags.items():
             _mend(root, ladder, runs, found.runs, wrong, strangers, shown)
@@ -70,7 +70,7 @@ def content_sha256(run: Run) -> str:
     parts = {
         "aside": None,
         "is_whole": True,
-        "artifacts": digests(run.artifacts),
+        "artifacts": sha256_of_each(run.artifacts),
         "models": models,
         "metrics": metrics,
         "tags": tags,

@@ -3,13 +3,23 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item, Response, read_items, read_responses
 from tasklaws.paths import Paths
 from tasklaws.tables import SCORES
 
-COLUMNS = ["task", "item", "question", "answer", "response", "score"]
+
+class Said(NamedTuple):
+    """A row: a task's item, what a checkpoint said to it, and the score of that."""
+
+    task: str
+    item: str
+    question: str
+    answer: str
+    response: str
+    score: object
 
 
 def tables(paths: Paths, rung: str, scores: Path, finals: Mapping[int, int]) -> dict[int, bytes]:
@@ -22,14 +32,14 @@ def tables(paths: Paths, rung: str, scores: Path, finals: Mapping[int, int]) -> 
     known = SCORES.read(scores / f"{rung}.csv")
     keys = ["seed", "step", "elicitation", "item"]
     worth = dict(zip(map(tuple, known[keys].itertuples(index=False)), known["exact_match"], strict=True))
-    rows: dict[int, list[list[object]]] = {seed: [] for seed in finals}
+    rows: dict[int, list[Said]] = {seed: [] for seed in finals}
     for one in said:
         if one.item not in items:
             raise TasklawsError(f"{paths.items} lacks item {one.item} of {paths.responses(rung)}: run `dvc repro`")
         item, score = items[one.item], worth.get((one.seed, one.step, one.elicitation, one.item))
         task = f"{one.family}_{one.elicitation}"
-        rows[one.seed].append([task, one.item, item.question, item.answer, _text(one, item), score])
-    return {seed: json.dumps({"columns": COLUMNS, "data": data}).encode() for seed, data in rows.items()}
+        rows[one.seed].append(Said(task, one.item, item.question, item.answer, _text(one, item), score))
+    return {seed: json.dumps({"columns": Said._fields, "data": data}).encode() for seed, data in rows.items()}
 
 
 def _items(paths: Paths, family: str) -> list[Item]:

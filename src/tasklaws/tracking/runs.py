@@ -21,7 +21,7 @@ from tasklaws.tracking.responses import tables
 from tasklaws.tracking.run import Metric, Model, Run, allowed, hash_json, metrics_of, texts
 
 KEY_METRIC = "exact_match"
-SCORE = "score"  # the key metric's name in MLflow, beside the forecast and its error
+KEY_METRIC_NAME = "score"  # the key metric's name in MLflow, beside the forecast and its error
 Rows = list[dict[str, Any]]
 
 
@@ -61,7 +61,7 @@ def collect(root: Path, chain: Chain, ladder: str) -> list[Run]:
     return [replace(run, is_whole=whole) for run in runs]
 
 
-def records(table: pd.DataFrame) -> Rows:
+def rows_of(table: pd.DataFrame) -> Rows:
     """A table's rows by the names of its columns."""
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
@@ -69,13 +69,13 @@ def records(table: pd.DataFrame) -> Rows:
 def key_rows(validation: pd.DataFrame, rung: str) -> Rows:
     """What was forecast of a holdout rung's scores and what it did, a row a task; none of a rung to fit."""
     rows = validation[(validation["rung"] == rung) & (validation["metric"] == KEY_METRIC)]
-    return [{**row, "task": f"{row['family']}_{row['elicitation']}"} for row in records(rows)]
+    return [{**row, "task": f"{row['family']}_{row['elicitation']}"} for row in rows_of(rows)]
 
 
 def _parted(metrics: Sequence[Metric]) -> tuple[list[Metric], list[Metric]]:
     """The scores, and all others."""
-    scores = [each for each in metrics if each.name.startswith(f"{SCORE}/")]
-    return scores, [each for each in metrics if not each.name.startswith(f"{SCORE}/")]
+    scores = [each for each in metrics if each.name.startswith(f"{KEY_METRIC_NAME}/")]
+    return scores, [each for each in metrics if not each.name.startswith(f"{KEY_METRIC_NAME}/")]
 
 
 def headline(rows: Rows, **columns: str) -> dict[str, object]:
@@ -93,7 +93,7 @@ def ladder_run(made: Made, rungs: Mapping[str, Any], largest: str, rows: Rows, f
     metrics |= headline(rows, score="observed", forecast="predicted", error="error")
     params = {"holdout": largest, "n_rungs": len(rungs), **headline(rows, verdict="verdict")}
     tags = {**made.tags(paths.validation), notes.NOTE: notes.of_ladder(largest, rungs, rows, figures)}
-    return Run("ladder", paths.ladder, None, texts(params), metrics_of(metrics), tags, named(figures, "figures/"))
+    return Run("ladder", paths.ladder, None, texts(params), metrics_of(metrics), tags, by_name(figures, "figures/"))
 
 
 def rung_runs(
@@ -108,7 +108,7 @@ def rung_runs(
         raise TasklawsError(f"{paths.observations(role)}: rung {rung} has no observations: run `dvc repro observe`")
     sizes = {"n_params": card.n_params, "n_params_total": card.n_params_total}
     inputs = made.data_sets(rung)
-    tags = {"role": role, **made.tags(scores / f"{rung}.csv"), **digests(made_by)}
+    tags = {"role": role, **made.tags(scores / f"{rung}.csv"), **identifying(made_by)}
     tags |= {f"{name.partition('/')[2]}_md5": digest for name, digest in inputs.items()}
     seeds = {int(str(seed)): seed_metrics(own, f"{rung}-seed{seed}") for seed, own in observations.groupby("seed")}
     values: dict[tuple[str, int], list[float]] = {}
@@ -124,7 +124,7 @@ def rung_runs(
         texts({**flatten(entry["source"], "source"), "role": role, **sizes, **headline(rows, verdict="verdict")}),
         [*first, *metrics_of({**headline(rows, forecast="predicted", error="error"), **sizes}), *rest],
         {**tags, notes.NOTE: notes.of_rung(rung, made_by, rows, figures)},
-        named([scores / f"{rung}.json"]),
+        by_name([scores / f"{rung}.json"]),
         inputs,
         aside=made.trained(rung),
     )
@@ -146,9 +146,9 @@ def rung_runs(
 def seed_metrics(observations: pd.DataFrame, model: str) -> list[Metric]:
     """A seed's observations at each of its steps, and what it had been trained on by then, each of its checkpoint."""
     found = {}
-    for row in records(observations):
+    for row in rows_of(observations):
         task = f"{row['family']}_{row['elicitation']}"
-        name = f"{SCORE if row['metric'] == KEY_METRIC else row['metric']}/{task}"
+        name = f"{KEY_METRIC_NAME if row['metric'] == KEY_METRIC else row['metric']}/{task}"
         step = int(row["step"])
         for each, column in ((name, "value"), ("n_tokens", "n_tokens"), ("train_flops", "train_flops")):
             found[each, step] = Metric(allowed(each), float(row[column]), step, f"{model}-step{step}")
@@ -165,7 +165,7 @@ def checkpoint(rung: str, one: Checkpoint, n_params: int) -> Model:
     return Model(f"{rung}-seed{one.seed}-step{one.step}", texts({**shown, **loss}), texts(tags))
 
 
-def digests(made_by: MadeBy) -> dict[str, str]:
+def identifying(made_by: MadeBy) -> dict[str, str]:
     """What identifies a rung's models, its corpus and the sandbox that scored it."""
     card = made_by.card
     hashes = {
@@ -180,8 +180,8 @@ def digests(made_by: MadeBy) -> dict[str, str]:
 def fit_run(made: Made, laws: object, forecasts: pd.DataFrame) -> Run:
     """The laws: their settings, and for every curve how it is forecast and what that rests on."""
     paths = made.paths
-    params = texts({**flatten(laws, "laws"), **by_curve(forecasts, "method"), **by_curve(forecasts, "fit_status")})
-    files = named([paths.fits, paths.mirage, paths.observations("fit"), paths.effective_numbers])
+    params = texts({**flatten(laws, "laws"), **per_curve(forecasts, "method"), **per_curve(forecasts, "fit_status")})
+    files = by_name([paths.fits, paths.mirage, paths.observations("fit"), paths.effective_numbers])
     tags, aside = made.tags(paths.fits), made.aside(paths.fits)
     return Run("fit", "fit", ("ladder", paths.ladder), params, [], tags, files, aside=aside)
 
@@ -191,7 +191,7 @@ def forecast_run(made: Made, forecasts: pd.DataFrame) -> Run:
     paths = made.paths
     metrics = [
         metric
-        for row in records(forecasts)
+        for row in rows_of(forecasts)
         for name in ("predicted", "lower", "upper")
         for metric in metrics_of({f"{_curve(row)}/{name}": row[name]}, int(row["n_params"]))
     ]
@@ -199,13 +199,13 @@ def forecast_run(made: Made, forecasts: pd.DataFrame) -> Run:
     metrics += metrics_of({key.replace(".", "/"): value for key, value in checks.items()})
     tables = [paths.forecasts, paths.methods, paths.validation]
     tables += [paths.surprises, paths.surprise_counts, paths.surprising_skills]
-    files = named(tables) | named(sorted(paths.figures.glob("*.svg")), "figures/")
-    params, tags = texts(by_curve(forecasts, "verdict")), made.tags(paths.forecasts)
+    files = by_name(tables) | by_name(sorted(paths.figures.glob("*.svg")), "figures/")
+    params, tags = texts(per_curve(forecasts, "verdict")), made.tags(paths.forecasts)
     aside = made.aside(paths.forecasts)
     return Run("forecast", "forecast", ("ladder", paths.ladder), params, metrics, tags, files, aside=aside)
 
 
-def named(files: Iterable[Path], folder: str = "") -> dict[str, Path | bytes]:
+def by_name(files: Iterable[Path], folder: str = "") -> dict[str, Path | bytes]:
     return {f"{folder}{path.name}": path for path in files}
 
 
@@ -213,6 +213,6 @@ def _curve(row: Mapping[str, Any]) -> str:
     return f"{row['metric']}/{row['family']}_{row['elicitation']}"
 
 
-def by_curve(forecasts: pd.DataFrame, column: str) -> dict[str, object]:
+def per_curve(forecasts: pd.DataFrame, column: str) -> dict[str, object]:
     """A column's entries by `column/metric/task`; that of the last rung where a curve has several."""
-    return {f"{column}/{_curve(row)}": row[column] for row in records(forecasts)}
+    return {f"{column}/{_curve(row)}": row[column] for row in rows_of(forecasts)}

@@ -16,7 +16,7 @@ from typing import IO
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.tracking.store import ARTIFACTS, DATABASE, opened
-from tasklaws.tracking.view import NAME
+from tasklaws.tracking.view import VIEW
 
 HOST = "127.0.0.1"
 USUAL_PORT = 5000
@@ -44,7 +44,7 @@ def links(root: Path, ladders: list[str], port: int) -> dict[str, str]:
     with opened(root.resolve()) as client:
         ids = {ladder: client.get_experiment_by_name(ladder).experiment_id for ladder in ladders}
     page = f"http://{HOST}:{port}/#/experiments"
-    query = f"workflowType=machine_learning&viewStateShareKey={NAME}"
+    query = f"workflowType=machine_learning&viewStateShareKey={VIEW}"
     return {ladder: f"{page}/{ids[ladder]}/runs?{query}" for ladder in ladders}
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from tasklaws.tracking.run import KIND_TAG, Run
 
-NAME = "tasklaws"
-TAG = f"mlflow.sharedViewState.{NAME}"
+VIEW = "tasklaws"
+VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
 
 
 def view(runs: Sequence[Run]) -> dict[str, str]:
@@ -42,7 +42,7 @@ def view(runs: Sequence[Run]) -> dict[str, str]:
         "compareRunSections": [section],
         "isAccordionReordered": True,
     }
-    return {TAG: json.dumps(state)}
+    return {VIEW_TAG: json.dumps(state)}
 
 
 def names(run: Run) -> list[str]:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from tasklaws.core.progress import progress
 from tasklaws.provenance.chain import files_in, md5
-from tasklaws.verify.tree import Finding, Planned, Problem, Tree, Unchecked
+from tasklaws.verify.tree import Difference, Finding, PlannedStage, Tree, Unchecked
 
 COSTLY = ("model", "respond", "sharded", "overlap_respond", "zipf_train")  # they train or ask
 INDEX = ("track",)  # MLflow is compared by itself
-_COPIED = ("src", "stages", "custom_tasks", "conf", "data", "responses", "scores", "results", "reports")
-_FILES = ("params.yaml", "dvc.yaml", "dvc.lock", ".dvcignore", "requirements.lock", "pyproject.toml")
+_COPIED_FOLDERS = ("src", "stages", "custom_tasks", "conf", "data", "responses", "scores", "results", "reports")
+_COPIED_FILES = ("params.yaml", "dvc.yaml", "dvc.lock", ".dvcignore", "requirements.lock", "pyproject.toml")
 
 
 def check_again(tree: Tree, scratch: Path) -> Iterator[Finding]:
@@ -36,30 +36,30 @@ def check_again(tree: Tree, scratch: Path) -> Iterator[Finding]:
 
 def _copy(root: Path, scratch: Path) -> None:
     ignore = shutil.ignore_patterns("__pycache__")
-    for name in _COPIED:
+    for name in _COPIED_FOLDERS:
         if (root / name).is_dir():
             shutil.copytree(root / name, scratch / name, symlinks=True, ignore=ignore)
-    for name in _FILES:
+    for name in _COPIED_FILES:
         if (root / name).is_file():
             shutil.copy2(root / name, scratch / name)
     (scratch / ".dvc").mkdir()
     (scratch / "models").symlink_to(root / "models")  # large, and only read
 
 
-def _stage(tree: Tree, scratch: Path, stage: Planned) -> Iterator[Problem]:
+def _stage(tree: Tree, scratch: Path, stage: PlannedStage) -> Iterator[Difference]:
     missing = [path for path in sorted(stage.inputs | stage.outputs) if not (tree.root / path).exists()]
     if missing:
-        yield Problem(stage.name, f"cannot be run again without {missing[0]}: run `dvc pull` or `dvc repro`")
+        yield Difference(stage.name, f"cannot be run again without {missing[0]}: run `dvc pull` or `dvc repro`")
         return
     for path in stage.outputs:
         _remove(scratch / path)
     said = _run(stage.command, scratch)
     for path in sorted(stage.outputs):
         if said is not None:
-            yield Problem(path, f"{stage.name} fails on what it read: {said}")
+            yield Difference(path, f"{stage.name} fails on what it read: {said}")
             break
         for name in _differing(tree, scratch, path):
-            yield Problem(name, f"{stage.name} makes another from what it read")
+            yield Difference(name, f"{stage.name} makes another from what it read")
     for path in stage.outputs:
         _remove(scratch / path)
         copy = shutil.copytree if (tree.root / path).is_dir() else shutil.copy2

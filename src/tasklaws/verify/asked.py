@@ -15,7 +15,7 @@ from tasklaws.core.settings import PARAMS, Settings, load
 from tasklaws.harness.ask import OFFLINE
 from tasklaws.ladder.card import Checkpoint, read_card
 from tasklaws.paths import Paths
-from tasklaws.verify.tree import Finding, Problem, Tree, Unchecked
+from tasklaws.verify.tree import Difference, Finding, Tree, Unchecked
 
 ITEMS_A_FAMILY = 2
 CHECKPOINTS_A_RUNG = 2
@@ -42,7 +42,7 @@ def check_asked(tree: Tree, log: Path) -> Iterator[Finding]:
         for rung in settings.models.rungs:
             model, responses = tree.root / "models" / rung, paths.responses(rung)
             if not (model.is_dir() and responses.is_file()):
-                yield Problem(rung, "has no model or no responses here to ask again: run `dvc pull` or `dvc repro`")
+                yield Difference(rung, "has no model or no responses here to ask again: run `dvc pull` or `dvc repro`")
                 continue
             checkpoints = _draw(random_, read_card(model).checkpoints, CHECKPOINTS_A_RUNG)
             said = read_responses(responses, rung)
@@ -54,7 +54,7 @@ def check_asked(tree: Tree, log: Path) -> Iterator[Finding]:
                 if other:
                     first = " ".join(_key(other[0]))
                     what = f"seed {one.seed} step {one.step} says otherwise to {len(other)} of {len(rows)}: {first}"
-                    yield Problem(responses.relative_to(tree.root).as_posix(), what)
+                    yield Difference(responses.relative_to(tree.root).as_posix(), what)
             advance()
 
 

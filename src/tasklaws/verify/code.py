@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tasklaws.provenance.git import Commit
-from tasklaws.verify.tree import Finding, Problem, Unchecked
+from tasklaws.verify.tree import Difference, Finding, Unchecked
 
 FOLDERS = ("src", "stages", "custom_tasks", "conf", ".dvc/plots")
 FILES = ("dvc.yaml", ".dvc/config", ".dvcignore", "pyproject.toml", "requirements.lock")
@@ -32,18 +32,18 @@ def check_code(root: Path, commit: Commit | None) -> Iterator[Finding]:
     yield from _libraries(root / REQUIREMENTS)
 
 
-def _against(root: Path, commit: Commit) -> Iterator[Problem]:
+def _against(root: Path, commit: Commit) -> Iterator[Difference]:
     ours = [path for path in commit.files if path in FILES or path.startswith(tuple(f"{each}/" for each in FOLDERS))]
     for path in ours:
         if not os.path.lexists(root / path):
-            yield Problem(path, f"missing; commit {commit.name} has it")
+            yield Difference(path, f"missing; commit {commit.name} has it")
         elif not commit.has(path):
-            yield Problem(path, f"is not the file of commit {commit.name}")
+            yield Difference(path, f"is not the file of commit {commit.name}")
     for folder in FOLDERS:
         for file in _all(root / folder):
             name = file.relative_to(root).as_posix()
             if name not in commit.files and (file.is_symlink() or not file.is_dir()):
-                yield Problem(name, f"commit {commit.name} has no such file")
+                yield Difference(name, f"commit {commit.name} has no such file")
 
 
 def _all(folder: Path) -> Iterator[Path]:
@@ -53,13 +53,13 @@ def _all(folder: Path) -> Iterator[Path]:
         yield from (Path(place) / name for name in [*folders, *sorted(files)])
 
 
-def _bytecode(root: Path) -> Iterator[Problem]:
+def _bytecode(root: Path) -> Iterator[Difference]:
     """Compiled files that Python would load in the place of a source which says something else."""
     for folder in ("src", "stages", "custom_tasks"):
         for source in sorted((root / folder).rglob("*.py")):
             compiled = Path(importlib.util.cache_from_source(str(source)))
             if compiled.is_file() and source.is_file() and not _is_of(compiled.read_bytes(), source):
-                yield Problem(
+                yield Difference(
                     compiled.relative_to(root).as_posix(), f"is not what {source.name} compiles to: remove it"
                 )
 
@@ -87,7 +87,7 @@ def _libraries(requirements: Path) -> Iterator[Finding]:
             try:
                 found = version(name)
             except PackageNotFoundError:
-                yield Problem(name, f"{REQUIREMENTS} has {wanted}, and it is not installed")
+                yield Difference(name, f"{REQUIREMENTS} has {wanted}, and it is not installed")
                 continue
             if found != wanted and found.partition("+")[0] != wanted:
-                yield Problem(name, f"{REQUIREMENTS} has {wanted}, installed is {found}")
+                yield Difference(name, f"{REQUIREMENTS} has {wanted}, installed is {found}")

@@ -10,7 +10,7 @@ from tasklaws.provenance.chain import Chain, parse_chain
 from tasklaws.provenance.dotted import value_at
 from tasklaws.provenance.git import Commit
 from tasklaws.provenance.lock import mend
-from tasklaws.verify.tree import Finding, Planned, Problem, Tree, Unchecked
+from tasklaws.verify.tree import Difference, Finding, PlannedStage, Tree, Unchecked
 
 
 def check_lock(tree: Tree, params: Mapping[str, Any]) -> Iterator[Finding]:
@@ -18,7 +18,7 @@ def check_lock(tree: Tree, params: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _lost(tree.root)
     for name, stage in tree.planned.items():
         if name not in tree.chain.stages:
-            yield Problem(name, f"{LOCK} has no such stage: it never ran, or the record of it was lost")
+            yield Difference(name, f"{LOCK} has no such stage: it never ran, or the record of it was lost")
             continue
         yield from _edited(tree.chain, stage, params)
     yield from _torn(tree)
@@ -33,18 +33,18 @@ def _committed(commit: Commit) -> Chain | None:
         return None  # nothing differs from what is no lock
 
 
-def _lost(root: Path) -> Iterator[Problem]:
+def _lost(root: Path) -> Iterator[Difference]:
     """The stages that a copy of the lock, git's index or the commit has and the lock has not, or not whole."""
     mended = mend(root)
     for name in [*mended.put_back, *mended.left_out]:
-        yield Problem(str(LOCK), f"lost the stage {name}: run `tasklaws repair-lock`")
+        yield Difference(str(LOCK), f"lost the stage {name}: run `tasklaws repair-lock`")
 
 
-def _edited(chain: Chain, stage: Planned, params: Mapping[str, Any]) -> Iterator[Problem]:
+def _edited(chain: Chain, stage: PlannedStage, params: Mapping[str, Any]) -> Iterator[Difference]:
     """Where dvc.lock's entry of a stage is not what dvc.yaml and params.yaml make of it."""
     ran = chain.stages[stage.name]
     if ran.command != stage.command:
-        yield Problem(stage.name, f"{LOCK} has the command {ran.command!r}, dvc.yaml {stage.command!r}")
+        yield Difference(stage.name, f"{LOCK} has the command {ran.command!r}, dvc.yaml {stage.command!r}")
     sides = (
         ("input", {entry.path for entry in ran.inputs}, stage.inputs),
         ("parameter", set(ran.params), stage.params),
@@ -52,12 +52,12 @@ def _edited(chain: Chain, stage: Planned, params: Mapping[str, Any]) -> Iterator
     )
     for what, locked, due in sides:
         for path in sorted(due - locked):
-            yield Problem(stage.name, f"{LOCK} has no {what} {path}, which dvc.yaml lists")
+            yield Difference(stage.name, f"{LOCK} has no {what} {path}, which dvc.yaml lists")
         for path in sorted(locked - due):
-            yield Problem(stage.name, f"{LOCK} has the {what} {path}, which dvc.yaml does not list")
+            yield Difference(stage.name, f"{LOCK} has the {what} {path}, which dvc.yaml does not list")
     for key in sorted(stage.params & set(ran.params)):
         if (now := value_at(params, key)) != ran.params[key]:
-            yield Problem("params.yaml", _difference(key, ran.params[key], now))
+            yield Difference("params.yaml", _difference(key, ran.params[key], now))
 
 
 def _difference(key: str, had: Any, has: Any) -> str:
@@ -68,14 +68,14 @@ def _difference(key: str, had: Any, has: Any) -> str:
     return f"{key} was {had!r} when the stages ran, and is {has!r}"
 
 
-def _torn(tree: Tree) -> Iterator[Problem]:
+def _torn(tree: Tree) -> Iterator[Difference]:
     """Where two entries of dvc.lock contradict each other: a stage read another file than the one that was written."""
     for _, name in tree.present():
         for entry in tree.chain.stages[name].inputs:
             found = tree.chain.written(entry.path)
             if found is not None and found[1].path == entry.path and found[1].md5 != entry.md5:
                 writer = found[0].name
-                yield Problem(name, f"{LOCK} says that it read another {entry.path} than {writer} wrote")
+                yield Difference(name, f"{LOCK} says that it read another {entry.path} than {writer} wrote")
 
 
 def _other_results(chain: Chain, committed: Chain) -> Iterator[Unchecked]:

@@ -4,17 +4,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tasklaws.provenance.chain import md5
-from tasklaws.verify.tree import Problem, Tree
+from tasklaws.verify.tree import Difference, Tree
 
 
-def check_objects(tree: Tree, every: bool) -> Iterator[Problem]:
+def check_objects(tree: Tree, every: bool) -> Iterator[Difference]:
     """Name each object of the cache that dvc.lock refers to, or `every` one, whose content is not that of its name."""
     paths: Iterable[Path] = tree.objects.glob("??/*") if every else _referred(tree)
     for path in sorted(paths):
         found = path.parent.name + path.name.removesuffix(".dir")
         if path.is_file() and not path.name.endswith(".unpacked") and md5(path) != found:
             name = path.relative_to(tree.root).as_posix() if path.is_relative_to(tree.root) else str(path)
-            yield Problem(name, "an object of DVC's cache whose content is not that of its name")
+            yield Difference(name, "an object of DVC's cache whose content is not that of its name")
 
 
 def _referred(tree: Tree) -> set[Path]:

@@ -11,7 +11,7 @@ from tasklaws.core.settings import PARAMS, Settings
 from tasklaws.provenance.chain import load_yaml
 from tasklaws.provenance.dotted import Leaves, flatten
 from tasklaws.provenance.git import Commit
-from tasklaws.verify.tree import Finding, Problem, Tree, Unchecked
+from tasklaws.verify.tree import Difference, Finding, Tree, Unchecked
 
 
 def check_params(tree: Tree, settings: Settings, params: Mapping[str, Any]) -> Iterator[Finding]:
@@ -31,7 +31,7 @@ def check_params(tree: Tree, settings: Settings, params: Mapping[str, Any]) -> I
     for key in other:
         if key not in chosen:
             what = f"{key} is {has.get(key)!r}, and conf/ composes {due.get(key)!r}: run `tasklaws compose`"
-            yield Problem(str(PARAMS), what)
+            yield Difference(str(PARAMS), what)
     if chosen:
         yield Unchecked(f"{len(chosen)} settings of {PARAMS} were chosen otherwise than in conf/")
 

@@ -12,7 +12,7 @@ from tasklaws.provenance.chain import Chain, Entry, files_in, folder_md5, md5, r
 from tasklaws.provenance.git import Commit
 
 
-class Problem(NamedTuple):
+class Difference(NamedTuple):
     """What differs (a file, a stage, a run) and how."""
 
     where: str
@@ -31,11 +31,11 @@ class Unchecked(NamedTuple):
         return self.what
 
 
-Finding = Problem | Unchecked
+Finding = Difference | Unchecked
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedStage:
     """A stage of the present ladder, as dvc.yaml has it."""
 
     name: str
@@ -100,14 +100,14 @@ class Tree:
         """How many files were read."""
         return len(self._md5)
 
-    def present(self) -> Iterator[tuple[Planned, str]]:
+    def present(self) -> Iterator[tuple[PlannedStage, str]]:
         """The planned stages that dvc.lock records, with their names."""
         for name, stage in self.planned.items():
             if name in self.chain.stages:
                 yield stage, name
 
 
-def planned(root: Path) -> tuple[dict[str, Planned], Path]:
+def planned(root: Path) -> tuple[dict[str, PlannedStage], Path]:
     """The stages of dvc.yaml under params.yaml by name, and where DVC's cache keeps objects by their hashes."""
     from dvc.dependency import ParamsDependency
     from dvc.exceptions import DvcException
@@ -121,7 +121,7 @@ def planned(root: Path) -> tuple[dict[str, Planned], Path]:
                 inputs = {each.def_path for each in stage.deps if not isinstance(each, ParamsDependency)}
                 outputs = {each.def_path for each in stage.outs}
                 sets = map(frozenset, (inputs, params, outputs))
-                stages[stage.name] = Planned(stage.name, stage.cmd, *sets)
+                stages[stage.name] = PlannedStage(stage.name, stage.cmd, *sets)
             return stages, Path(repo.cache.local.path)
     except DvcException as error:
         reason = " ".join(str(error).split())

@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import PARAMS, load
@@ -15,23 +14,23 @@ from tasklaws.tracking.store import DATABASE
 from tasklaws.verify.again import check_again
 from tasklaws.verify.asked import check_asked
 from tasklaws.verify.code import check_code
-from tasklaws.verify.files import check_files
+from tasklaws.verify.files import check_hashes
 from tasklaws.verify.lock import check_lock
 from tasklaws.verify.objects import check_objects
 from tasklaws.verify.params import check_params
-from tasklaws.verify.tree import Finding, Problem, Tree, Unchecked
+from tasklaws.verify.tree import Difference, Finding, Tree, Unchecked
 
 
 @dataclass(frozen=True)
 class Verified:
     """What differs, what was not checked, and how many stages and files were looked at."""
 
-    problems: list[Problem]
+    problems: list[Difference]
     unchecked: list[Unchecked]
     n_stages: int
     n_files: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """As JSON: `problems` with `where` and `what`, `unchecked` as sentences."""
         return {
             "problems": [problem._asdict() for problem in self.problems],
@@ -66,7 +65,7 @@ def verify(root: Path = Path(), deep: bool = False) -> Verified:
     checks: list[Callable[[], Iterable[Finding]]] = [
         lambda: check_lock(tree, params),
         lambda: check_params(tree, settings, params),
-        lambda: check_files(tree, {each.where for each in found if isinstance(each, Problem)}),
+        lambda: check_hashes(tree, {each.where for each in found if isinstance(each, Difference)}),
         lambda: check_objects(tree, every=deep),
         lambda: check_runs(root),
     ]
@@ -81,14 +80,14 @@ def verify(root: Path = Path(), deep: bool = False) -> Verified:
 
 
 def _verified(found: Iterable[Finding], n_stages: int, n_files: int) -> Verified:
-    problems = list(dict.fromkeys(each for each in found if isinstance(each, Problem)))
+    problems = list(dict.fromkeys(each for each in found if isinstance(each, Difference)))
     return Verified(problems, [each for each in found if isinstance(each, Unchecked)], n_stages, n_files)
 
 
-def _problem(error: TasklawsError, root: Path) -> Problem:
+def _problem(error: TasklawsError, root: Path) -> Difference:
     """What an error names, and what it says of it."""
     where, _, what = str(error).replace(f"{root}/", "").partition(": ")
-    return Problem(where, what)
+    return Difference(where, what)
 
 
 def check_runs(root: Path) -> Iterator[Finding]:
@@ -97,7 +96,7 @@ def check_runs(root: Path) -> Iterator[Finding]:
         yield Unchecked(f"there is no {DATABASE}, which `tasklaws track` makes")
         return
     for line in differences(root):
-        yield Problem(*line.split(": ", 1))
+        yield Difference(*line.split(": ", 1))
 
 
 def _told(check: Callable[[], Iterable[Finding]], root: Path) -> Iterator[Finding]:

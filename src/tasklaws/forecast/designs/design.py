@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -203,11 +203,11 @@ def _widths(standings: Sequence[Standing]) -> Array:
     return np.stack([one.width for one in standings])
 
 
-def _row(action: Action, now: Array, widths: Array) -> dict[str, Any]:
+def _row(action: Action, now: Array, widths: Array) -> dict[str, object]:
     """An action's row of DESIGN, but for its rank."""
     by_draw = np.nanmean(widths, axis=1)
     narrowing = float(np.nanmean(now) - by_draw.mean())
-    found: dict[str, Any] = {"action": action.name, "kind": action.kind}
+    found: dict[str, object] = {"action": action.name, "kind": action.kind}
     found |= {"n_params": action.n_params, "n_tokens": action.n_tokens}
     found |= {"factor": action.factor if action.kind == "items" else np.nan}
     found |= {"train_flops": action.train_flops, "ask_flops": action.ask_flops}
@@ -225,7 +225,7 @@ def _spend(
 ) -> pd.DataFrame:
     """What a budget buys, the best action for each FLOP first: action, `flops` spent so far, and the expected width."""
     standings, spent, left = [start] * _DRAWS, 0.0, list(actions)
-    path: list[dict[str, Any]] = []
+    path: list[dict[str, object]] = []
     while len(path) < _MOST_BOUGHT:
         now = np.nanmean(_widths(standings), axis=1)
         best: tuple[float, Action | None, float] = (0.0, None, 0.0)
