@@ -30,27 +30,14 @@ def digest(record: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def record_of(chain: Chain, path: str) -> Record:
+def record_of(chain: Chain, path: str, known: dict[str, str] | None = None) -> Record:
     """The record of the output in which `path` lies, from dvc.lock; a path that no stage wrote raises TasklawsError.
 
     Hashes are DVC's MD5s. `behind` has the digests of the records of the inputs, so that a digest covers the whole
     chain: items, weights and their revision, the sandbox and all code. Of an input that has been made anew since it was
-    read, and of one that no stage wrote, there is none.
+    read, and of one that no stage wrote, there is none. `known` digests are taken as they are, and it is added to.
     """
-    return _record_of(chain, path, {})
-
-
-def digests(chain: Chain) -> dict[str, str]:
-    """The digest of the record of every output in dvc.lock, by its path."""
-    known: dict[str, str] = {}
-    for stage in chain.stages.values():
-        for entry in stage.outputs:
-            if entry.path not in known:
-                known[entry.path] = digest(_record_of(chain, entry.path, known))
-    return known
-
-
-def _record_of(chain: Chain, path: str, known: dict[str, str]) -> Record:
+    known = {} if known is None else known
     written = chain.written(path)
     if written is None:
         raise TasklawsError(f"no stage in dvc.lock wrote {path}: give one of its outputs")
@@ -59,7 +46,7 @@ def _record_of(chain: Chain, path: str, known: dict[str, str]) -> Record:
     for read in stage.data:
         for made in chain.sources(read) or []:
             if made.path not in known:
-                known[made.path] = digest(_record_of(chain, made.path, known))
+                known[made.path] = digest(record_of(chain, made.path, known))
             behind[made.path] = known[made.path]
     return {
         "output": {"path": entry.path, "md5": entry.md5},
@@ -71,6 +58,16 @@ def _record_of(chain: Chain, path: str, known: dict[str, str]) -> Record:
         "params": dict(stage.params),
         "seeds": _seeds(stage.params),
     }
+
+
+def digests(chain: Chain) -> dict[str, str]:
+    """The digest of the record of every output in dvc.lock, by its path."""
+    known: dict[str, str] = {}
+    for stage in chain.stages.values():
+        for entry in stage.outputs:
+            if entry.path not in known:
+                known[entry.path] = digest(record_of(chain, entry.path, known))
+    return known
 
 
 def _seeds(params: Mapping[str, Any]) -> Leaves:

@@ -178,7 +178,7 @@ def write_records(directory: Path, table: pd.DataFrame, retrieved: datetime, ver
 
 def _record(
     ladder: str, model: str, step: int | None, rows: pd.DataFrame, retrieved: datetime, version: str
-) -> dict[str, object]:
+) -> dict[str, Any]:
     seconds = f"{(retrieved - datetime(1970, 1, 1)).total_seconds():.0f}"
     known = {size: rows[size].dropna().unique() for size in SIZES}
     details = {size: _text(values[0]) for size, values in known.items() if len(values) == 1}

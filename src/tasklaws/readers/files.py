@@ -1,7 +1,7 @@
 """Which files hold what: result files, tidy tables, scores by item, told apart by their content."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,7 +131,7 @@ def has_samples(path: Path) -> bool:
     return isinstance(line, list) or (isinstance(line, dict) and kind_of_line(line) is not None)
 
 
-def kind_of_line(line: dict[str, Any]) -> str | None:
+def kind_of_line(line: Mapping[str, object]) -> str | None:
     """Which tool's scores by item a line is of: by the names that its real files have."""
     if {"doc_id", "doc", "resps"} <= line.keys():
         return "lm-eval"

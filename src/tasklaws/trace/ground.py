@@ -12,7 +12,7 @@ from tasklaws.core.runs import PACKAGES, read_notes, source_state
 from tasklaws.provenance.chain import Chain, Entry, Stage, files_in, md5
 from tasklaws.provenance.git import git
 from tasklaws.provenance.record import digests
-from tasklaws.trace.node import Facts
+from tasklaws.provenance.requirements import pinned
 
 AS_RECORDED, DIFFERS, GONE = "as dvc.lock has it", "DIFFERS from dvc.lock", "not on this disk"
 _LOGGED = re.compile(r"commit ([0-9a-f]{40})")
@@ -60,9 +60,7 @@ class Ground:
     @cached_property
     def pinned(self) -> dict[str, str]:
         """The versions in requirements.lock of the packages that bear on results."""
-        path = self.root / "requirements.lock"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        found = dict(line.partition("==")[::2] for line in lines if "==" in line)
+        found = pinned(self.root)
         return {name: found[name] for name in PACKAGES if name in found}
 
     def commit(self, entry: Entry) -> str | None:
@@ -105,8 +103,3 @@ class Ground:
 def brief(hexadecimal: str | None) -> str:
     """The first digits of a hash, as a line of a tree has them."""
     return "unknown" if hexadecimal is None else hexadecimal[:SHOWN]
-
-
-def run_of(note: Mapping[str, object]) -> Facts:
-    """What a note says, without the hashes by which it was found."""
-    return {key: value for key, value in note.items() if key not in ("wrote_md5", "stage")}

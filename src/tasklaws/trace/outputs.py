@@ -1,11 +1,11 @@
 """The chain behind an output: the stage that wrote it, its code and params, and its inputs' outputs in turn."""
 
-import hashlib
+from dataclasses import replace
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.ladder.card import CARD, Card, read_card
+from tasklaws.ladder.card import CARD, Card, Checkpoint, read_card
 from tasklaws.provenance.chain import Entry, Stage
-from tasklaws.trace.ground import AS_RECORDED, DIFFERS, GONE, Ground, brief, run_of
+from tasklaws.trace.ground import AS_RECORDED, DIFFERS, GONE, Ground, brief
 from tasklaws.trace.node import Facts, Node
 
 
@@ -113,7 +113,7 @@ def noted_run(ground: Ground, stage: Stage, facts: Facts) -> str:
     """What the note of a stage's run says, for a line; it is put among the facts."""
     if (note := ground.note(stage)) is None:
         return ""
-    facts["run"] = run_of(note)
+    facts["run"] = {key: value for key, value in note.items() if key not in ("wrote_md5", "stage")}
     sources = (
         f" from {brief(str(note['commit']))}{' with changes' if note.get('dirty') else ''}" if "commit" in note else ""
     )
@@ -127,7 +127,7 @@ def models_node(ground: Ground, path: str, card: Card, only: frozenset[tuple[int
         if only and (each.seed, each.step) not in only:
             continue
         where = f"{path}/{each.path}" if each.path != "." else path
-        here = _weights(ground, where)
+        here = _weights(ground, where, each)
         state = GONE if here is None else "as the card says" if here == each.weights_sha256 else "DIFFERS from the card"
         facts = {"path": where, "seed": each.seed, "step": each.step, "weights_sha256": each.weights_sha256}
         facts |= {"weights_sha256_here": here, "commit": each.commit}
@@ -144,10 +144,9 @@ def models_node(ground: Ground, path: str, card: Card, only: frozenset[tuple[int
     return Node(f"models of {card.rung}: {origin}", {"rung": card.rung, **told}, children)
 
 
-def _weights(ground: Ground, folder: str) -> str | None:
-    """The SHA-256 of a folder's weights now, as a card has it: of the file, or of the list of its parts' hashes."""
-    files = sorted(path for kind in ("*.safetensors", "*.bin") for path in (ground.root / folder).glob(kind))
-    hashes = [ground.sha256(path.relative_to(ground.root).as_posix()) or "" for path in files]
-    if len(hashes) > 1:
-        return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-    return hashes[0] if hashes else None
+def _weights(ground: Ground, folder: str, one: Checkpoint) -> str | None:
+    """The SHA-256 of a checkpoint's weights as a folder has them, made as its card makes it; None where it has none."""
+    if not (ground.root / folder).is_dir():
+        return None
+    here = {name: ground.sha256(f"{folder}/{name}") or "" for name in one.files}
+    return replace(one, files=here).weights_sha256 or None

@@ -3,19 +3,17 @@
 import importlib.util
 import marshal
 import os
-import re
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tasklaws.provenance.git import Commit
+from tasklaws.provenance.requirements import REQUIREMENTS, pinned
 from tasklaws.verify.tree import Difference, Finding, Unchecked
 
 FOLDERS = ("src", "stages", "custom_tasks", "conf", ".dvc/plots")
 FILES = ("dvc.yaml", ".dvc/config", ".dvcignore", "pyproject.toml", "requirements.lock")
-REQUIREMENTS = Path("requirements.lock")
-_PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;#]+)")
 _MADE = (".egg-info", "__pycache__")  # folders that Python's tools make beside the code
 
 
@@ -29,7 +27,7 @@ def check_code(root: Path, commit: Commit | None) -> Iterator[Finding]:
     else:
         yield from _against(root, commit)
     yield from _bytecode(root)
-    yield from _libraries(root / REQUIREMENTS)
+    yield from _libraries(root)
 
 
 def _against(root: Path, commit: Commit) -> Iterator[Difference]:
@@ -78,16 +76,12 @@ def _is_of(compiled: bytes, source: Path) -> bool:
         return False
 
 
-def _libraries(requirements: Path) -> Iterator[Finding]:
-    if not requirements.is_file():
-        return
-    for line in requirements.read_text(encoding="utf-8").splitlines():
-        if pin := _PIN.match(line):
-            name, wanted = pin.groups()
-            try:
-                found = version(name)
-            except PackageNotFoundError:
-                yield Difference(name, f"{REQUIREMENTS} has {wanted}, and it is not installed")
-                continue
-            if found != wanted and found.partition("+")[0] != wanted:
-                yield Difference(name, f"{REQUIREMENTS} has {wanted}, installed is {found}")
+def _libraries(root: Path) -> Iterator[Difference]:
+    for name, wanted in pinned(root).items():
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            yield Difference(name, f"{REQUIREMENTS} has {wanted}, and it is not installed")
+            continue
+        if found != wanted and found.partition("+")[0] != wanted:
+            yield Difference(name, f"{REQUIREMENTS} has {wanted}, installed is {found}")
