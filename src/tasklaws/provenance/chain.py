@@ -7,7 +7,7 @@ parameters do not name.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -81,7 +81,11 @@ class Chain:
 
     def __init__(self, stages: Mapping[str, Stage]) -> None:
         self.stages = dict(stages)
-        self._by_output = {entry.path: (stage, entry) for stage in self.stages.values() for entry in stage.outputs}
+        self._by_output = {entry.path: (stage, entry) for stage, entry in self.outputs()}
+
+    def outputs(self) -> Iterator[tuple[Stage, Entry]]:
+        """Every output behind its stage, in the lock's order; one path twice where two stages wrote it."""
+        return ((stage, entry) for stage in self.stages.values() for entry in stage.outputs)
 
     def written(self, path: str) -> tuple[Stage, Entry] | None:
         """The stage that wrote `path`, a file or one inside a folder that a stage wrote, and the output it lies in."""

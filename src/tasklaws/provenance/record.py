@@ -63,10 +63,9 @@ def record_of(chain: Chain, path: str, known: dict[str, str] | None = None) -> R
 def digests(chain: Chain) -> dict[str, str]:
     """The digest of the record of every output in dvc.lock, by its path."""
     known: dict[str, str] = {}
-    for stage in chain.stages.values():
-        for entry in stage.outputs:
-            if entry.path not in known:
-                known[entry.path] = digest(record_of(chain, entry.path, known))
+    for _, entry in chain.outputs():
+        if entry.path not in known:
+            known[entry.path] = digest(record_of(chain, entry.path, known))
     return known
 
 

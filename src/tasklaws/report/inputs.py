@@ -20,10 +20,9 @@ def refuse_other_inputs(paths: Paths) -> str:
     if not (paths.root / LOCK).exists():
         return f"There is no {LOCK} here: the inputs were not compared with it."
     read = [f"{folder}/{paths.ladder}" for folder in ("results", "scores", "responses")] + [str(ITEMS), "data/humans"]
-    for stage in read_chain(paths.root).stages.values():
-        for entry in stage.outputs:
-            ours = stage.name.split("@")[0] not in AFTER and any(map(PurePosixPath(entry.path).is_relative_to, read))
-            if ours and (paths.root / entry.path).exists() and md5(paths.root / entry.path) != entry.md5:
-                remedy = f"run `dvc repro {stage.name}`; `tasklaws verify` names all that differs"
-                raise TasklawsError(f"{entry.path} is not what {stage.name} wrote ({LOCK}): {remedy}")
+    for stage, entry in read_chain(paths.root).outputs():
+        ours = stage.name.split("@")[0] not in AFTER and any(map(PurePosixPath(entry.path).is_relative_to, read))
+        if ours and (paths.root / entry.path).exists() and md5(paths.root / entry.path) != entry.md5:
+            remedy = f"run `dvc repro {stage.name}`; `tasklaws verify` names all that differs"
+            raise TasklawsError(f"{entry.path} is not what {stage.name} wrote ({LOCK}): {remedy}")
     return f"All inputs are what the stages before wrote, by {LOCK}."

@@ -29,8 +29,7 @@ class Known:
     @cached_property
     def places(self) -> list[Place]:
         """Every rung that was scored, those of the ladder asked for, or else of the present one, first."""
-        paths = [path for stage in self.chain.stages.values() for path in (each.path for each in stage.outputs)]
-        matches = [match for path in paths if (match := _SCORES_FILE.fullmatch(path))]
+        matches = [match for _, each in self.chain.outputs() if (match := _SCORES_FILE.fullmatch(each.path))]
         found = [Place(self.ground, match[1], match[2], match[3]) for match in matches]
         return sorted(found, key=lambda place: self.ladders.index(place.ladder))
 
@@ -39,8 +38,7 @@ class Known:
         """The ladders in dvc.lock: the one asked for first, then that of params.yaml."""
         names = [
             match[1]
-            for stage in self.chain.stages.values()
-            for each in stage.outputs
+            for _, each in self.chain.outputs()
             if (match := _OF_LADDER.match(each.path)) and match[1] != "overlap"
         ]
         first = [self._asked, self._present]
@@ -95,7 +93,7 @@ class Known:
         yield from self.chain.stages
         yield from (place.rung for place in self.places)
         yield from (record["name"].partition(" ")[2] for _, record in self.records.values())
-        yield from (entry.path for stage in self.chain.stages.values() for entry in stage.outputs)
+        yield from (entry.path for _, entry in self.chain.outputs())
         for _, keys in self.metrics():
             yield from keys
         for place in self.places[:1]:

@@ -75,11 +75,10 @@ class _Targets:
         if held is not None and held in self.known.records:
             return self._part(*self.known.records[held], path)
         own = md5(path)
-        for stage in self.chain.stages.values():
-            for entry in stage.outputs:
-                if entry.md5 == own:
-                    node = self._output(entry.path)
-                    return Node(f"{path} is a copy of {entry.path}", {"copy": str(path)}, [node])
+        for _, entry in self.chain.outputs():
+            if entry.md5 == own:
+                node = self._output(entry.path)
+                return Node(f"{path} is a copy of {entry.path}", {"copy": str(path)}, [node])
         raise TasklawsError(
             f"{path} is no output in dvc.lock, nor a copy of one"
             + (f", and no record here has its digest {brief(held)}" if held else "")

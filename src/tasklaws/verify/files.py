@@ -29,9 +29,8 @@ def check_hashes(tree: Tree, named: set[str]) -> Iterator[Finding]:
 
 def _outputs(tree: Tree) -> Iterator[Finding]:
     claims: dict[str, list[tuple[str, Entry]]] = {}
-    for stage in tree.chain.stages.values():
-        for entry in stage.outputs:
-            claims.setdefault(entry.path, []).append((stage.name, entry))
+    for stage, entry in tree.chain.outputs():
+        claims.setdefault(entry.path, []).append((stage.name, entry))
     away = Counter[str]()
     for path, writers in claims.items():
         own = [(name, entry) for name, entry in writers if name in tree.planned]
@@ -82,16 +81,15 @@ def _links(tree: Tree) -> Iterator[Difference]:
     """Outputs that are links, or hold some, but to DVC's own cache: their content is somebody else's to change."""
     objects = tree.objects.resolve()
     seen = set[str]()
-    for stage in tree.chain.stages.values():
-        for entry in stage.outputs:
-            place = tree.root / entry.path
-            below = place.rglob("*") if place.is_dir() and not place.is_symlink() else ()
-            above = [tree.root / parent for parent in PurePosixPath(entry.path).parents if parent.name]
-            for path in (place, *above, *below):
-                name = path.relative_to(tree.root).as_posix()
-                if name not in seen and path.is_symlink() and not path.resolve().is_relative_to(objects):
-                    yield Difference(name, f"is a link to {path.readlink()}; {stage.name} wrote no link")
-                seen.add(name)
+    for stage, entry in tree.chain.outputs():
+        place = tree.root / entry.path
+        below = place.rglob("*") if place.is_dir() and not place.is_symlink() else ()
+        above = [tree.root / parent for parent in PurePosixPath(entry.path).parents if parent.name]
+        for path in (place, *above, *below):
+            name = path.relative_to(tree.root).as_posix()
+            if name not in seen and path.is_symlink() and not path.resolve().is_relative_to(objects):
+                yield Difference(name, f"is a link to {path.readlink()}; {stage.name} wrote no link")
+            seen.add(name)
 
 
 def _strays(tree: Tree) -> Iterator[Difference]:

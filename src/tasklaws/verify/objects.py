@@ -19,7 +19,6 @@ def check_objects(tree: Tree, every: bool) -> Iterator[Difference]:
 
 def _referred(tree: Tree) -> set[Path]:
     digests = set[str]()
-    for stage in tree.chain.stages.values():
-        for entry in stage.outputs:
-            digests |= {entry.md5, *(tree.listing(entry) or {}).values()}
+    for _, entry in tree.chain.outputs():
+        digests |= {entry.md5, *(tree.listing(entry) or {}).values()}
     return {tree.object(digest) for digest in digests}
