@@ -213,7 +213,7 @@ def test_every_parameter_read_is_tracked(stage):
 def test_every_stage_has_its_script_and_every_script_its_stage():
     assert {path.stem for path in (ROOT / "stages").glob("*.py")} == set(PIPELINE)
     for stage, entry in PIPELINE.items():
-        assert entry.get("do", entry)["cmd"].split()[:2] == ["python", f"stages/{stage}.py"]
+        assert entry.get("do", entry)["cmd"].split()[:3] == ["python", "-P", f"stages/{stage}.py"]
 
 
 def run_stage(root: Path, stage: str) -> None:
