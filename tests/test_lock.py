@@ -1,5 +1,6 @@
 """A dvc.lock that was cut off while DVC wrote it gets back what it lost, and no other lock is touched."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -158,6 +159,36 @@ def test_an_empty_lock_of_which_nothing_is_known_makes_way(repository: Repositor
     assert not repository.lock.exists()
     with pytest.raises(TasklawsError, match=r"dvc.lock does not exist"):
         repair_lock()
+
+
+def test_a_lock_that_is_gone_has_lost_all(repository: Repository) -> None:
+    repository.commit(lock_of("items"))
+    repository.stage_sets_out(WHOLE)
+    repository.lock.unlink()
+    assert repair_lock().put_back == list(NAMES)
+    assert repository.lock.read_text() == WHOLE
+
+
+def test_what_git_has_is_newer_than_a_copy_made_before(repository: Repository) -> None:
+    repository.stage_sets_out(WHOLE)
+    os.utime(copies_of_lock()[-1], (1e9, 1e9))
+    new = lock_of(*NAMES, **{"report@two": "1"})
+    repository.commit(new)
+    for cut in (0, 7, len(new) - 200):
+        repository.lock.write_text(new[:cut])
+        repair_lock()
+        assert repository.lock.read_text() == new
+
+
+@pytest.mark.parametrize(
+    "damaged", [f"{WHOLE[:900]}{WHOLE}".encode(), WHOLE.encode() + b"\xff\xfe", WHOLE.replace("2.0", "3.0").encode()]
+)
+def test_a_lock_that_dvc_cannot_read_is_written_anew(repository: Repository, damaged: bytes) -> None:
+    repository.commit(WHOLE)
+    repository.lock.write_bytes(damaged)
+    assert not repair_lock().was_whole
+    assert repository.lock.read_text() == WHOLE
+    assert repair_lock().was_whole
 
 
 def test_other_damage_is_refused(repository: Repository) -> None:

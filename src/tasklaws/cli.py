@@ -790,6 +790,8 @@ def repair_the_lock(json_: Json = False) -> None:
     lines += [
         f"dvc.lock: {name} was cut off and no copy has it: `dvc repro` makes it again" for name in mended.left_out
     ]
+    if not lines and not mended.was_whole:
+        lines.append("dvc.lock was nothing that DVC can read, and is written anew: no stage was lost")
     value = {"put_back": mended.put_back, "left_out": mended.left_out}
     answer(value, "\n".join(lines) or "dvc.lock lacks nothing that its copies or git have", json_)
 

@@ -179,6 +179,26 @@ WEIGHTS = f"models/{RUNG}/model.safetensors"
 FORECASTS, FITS = f"{RESULTS}/forecasts.csv", f"{RESULTS}/fits.json"
 ADD_ROW = "made up\n"
 
+
+def _pipe(root: Path) -> None:
+    (root / f"{RESULTS}/fits.json").unlink()
+    os.mkfifo(root / f"{RESULTS}/fits.json")
+
+
+def _folder(root: Path) -> None:
+    (root / f"{RESULTS}/fits.json").unlink()
+    (root / f"{RESULTS}/fits.json").mkdir()
+
+
+def _lost_link(root: Path) -> None:
+    (root / f"{RESULTS}/figures/d.svg").symlink_to("nowhere")
+
+
+def _no_text(root: Path) -> None:
+    with (root / "dvc.lock").open("ab") as file:
+        file.write(b"\xff\xfe")
+
+
 TAMPERINGS = (
     # data
     Tampering("an item", flipped("data/items/addition.jsonl"), "data/items/addition.jsonl: "),
@@ -352,4 +372,11 @@ TAMPERINGS = (
     Tampering("pyproject.toml", appended("pyproject.toml", "#\n"), "pyproject.toml: "),
     Tampering("a cache object", _cache_object, ".dvc/cache/files/md5/"),
     Tampering("an old cache object", _unreferenced_object, ".dvc/cache/files/md5/00/", deep=True),
+    # no files
+    Tampering("a result is gone", removed(f"{RESULTS}/mirage.csv"), f"{RESULTS}/mirage.csv: "),
+    Tampering("a pipe for a result", _pipe, f"{RESULTS}/fits.json: "),
+    Tampering("a folder for a result", _folder, f"{RESULTS}/fits.json: "),
+    Tampering("a link to nowhere", _lost_link, f"{RESULTS}/figures/d.svg: "),
+    Tampering("a ladder without a name", appended("conf/models/extra.yaml", "x: 1\n"), "conf/models/extra.yaml: "),
+    Tampering("a lock that is no text", _no_text, "dvc.lock: is damaged"),
 )

@@ -113,7 +113,10 @@ def read_chain(root: Path = Path()) -> Chain:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise TasklawsError(f"{path} does not exist: run `dvc repro` in the repository's root") from error
+        remedy = "run this in the repository's root; where it is gone there, `tasklaws repair-lock` brings it back"
+        raise TasklawsError(f"{path} does not exist: {remedy}") from error
+    except UnicodeDecodeError as error:
+        raise TasklawsError(f"{path} is damaged: run `tasklaws repair-lock`") from error
     return parse_chain(text, str(path))
 
 

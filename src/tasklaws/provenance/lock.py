@@ -23,30 +23,35 @@ _DVC_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Mended:
-    """A lock's text with all that it lost, the stages that were put back, and those that nothing could complete."""
+    """A lock's text with all that it lost, the stages that were put back, and those that nothing could complete.
+
+    `was_whole`: the lock was one that DVC can read. One that is not, and lost no stage, is only written anew.
+    """
 
     text: str
     put_back: list[str]
     left_out: list[str]
+    was_whole: bool
 
 
 def repair_lock(root: Path = Path()) -> Mended:
     """Put back into `root`/dvc.lock the stages that an interrupted write lost, and keep a copy of what it then is.
 
     A lock that equals a person's commit's, or the one in git's index, has lost nothing; one of which nothing is left or
-    known is removed. A missing one, one that DVC is writing, and one that cannot be completed raise TasklawsError.
+    known is removed, and a missing one has lost all. Where nothing is known of a missing one, and of one that DVC is
+    writing or that cannot be completed, TasklawsError is raised.
     """
     path = root / LOCK
-    if not path.exists():
-        raise TasklawsError(
-            f"{path} does not exist: `git checkout {LOCK}` brings back what git has, `dvc repro` the rest"
-        )
     (root / DVC_TMP).mkdir(parents=True, exist_ok=True)
     try:
         # The lock under which DVC writes.
         with FileLock(root / DVC_TMP / "lock", timeout=_DVC_SECONDS):
             mended = mend(root)
-            if mended.put_back or mended.left_out:
+            if not path.exists() and not mended.text:
+                raise TasklawsError(
+                    f"{path} does not exist, nor any copy of it: run `dvc repro` in the repository's root"
+                )
+            if not mended.was_whole:
                 write_text(path, mended.text)
             _drop_cut_notes(root / DVC_TMP / "rwlock")
             shutil.rmtree(root / COPIES, ignore_errors=True)
@@ -63,20 +68,25 @@ def repair_lock(root: Path = Path()) -> Mended:
 def mend(root: Path) -> Mended:
     """What `repair_lock` makes of `root`/dvc.lock; it changes no file.
 
-    An entry comes from the lock, else from the latest copy that has it, else from git's index, else from HEAD. The
-    entry at a text's end may be cut off: one that is no whole entry, or the beginning of an older one, does not count.
+    An entry comes from the lock, else from the latest copy that has it, else from git's index, else from HEAD, else
+    from a copy that is older than HEAD's lock. The entry at a text's end may be cut off: one that is no whole entry, or
+    the beginning of an older one, does not count.
     """
     path = root / LOCK
-    text = _text(path.read_bytes())
+    data = path.read_bytes() if path.exists() else b""
+    text = _text(data)
+    is_whole = text.encode() == data and text.startswith(_FIRST_LINES) and _is_whole(text)
     copies = copies_of_lock(root)
-    committed = _committed(root, [path, *copies])
-    if committed[0] and _is_whole(text):
-        return Mended(text, [], [])
+    committed = _committed(root, [path, *copies]) if path.exists() else [False, *_committed(root, copies)]
+    if committed[0] and is_whole:
+        return Mended(text, [], [], True)
     # Older than a commit's is what a checkout has taken back.
     since = next((index for index in reversed(range(len(copies))) if committed[index + 1]), 0)
-    older = [_git(root, "show", f"{where}:./{LOCK}") for where in ("HEAD", "")]
+    of_head = int(_git(root, "log", "-1", "--format=%ct", "--", str(LOCK)) or 0)
+    before = [copy for copy in copies[since:] if copy.stat().st_mtime < of_head]
+    of_git = [_git(root, "show", f"{where}:./{LOCK}") for where in ("HEAD", "")]
     stages: dict[str, str] = {}
-    for each in [*older, *(_text(copy.read_bytes()) for copy in copies[since:])]:
+    for each in [*map(_read, before), *of_git, *map(_read, copies[since + len(before) :])]:
         stages |= _entries(each, stages)
     found = _split(text)
     stages |= _entries(text, stages)
@@ -84,7 +94,8 @@ def mend(root: Path) -> Mended:
     if stages and not _is_whole(mended):
         raise TasklawsError(f"{path} is damaged, and not by an interrupted write: `git checkout {LOCK}` takes git's")
     put_back = [name for name, entry in stages.items() if found.get(name) != entry]
-    return Mended(mended, put_back, [name for name in found if name not in stages])
+    left_out = [name for name in found if name not in stages]
+    return Mended(mended, put_back, left_out, is_whole and not put_back and not left_out)
 
 
 def _split(text: str) -> dict[str, str]:
@@ -108,6 +119,10 @@ def _is_whole(text: str) -> bool:
         return bool(parse_chain(text, str(LOCK)).stages) and text.endswith("\n")
     except TasklawsError:
         return False
+
+
+def _read(path: Path) -> str:
+    return _text(path.read_bytes())
 
 
 def _text(data: bytes) -> str:

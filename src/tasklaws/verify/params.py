@@ -38,10 +38,10 @@ def check_params(tree: Tree, settings: Settings, params: Mapping[str, Any]) -> I
 
 def _words(conf: Path, settings: Settings) -> list[str] | None:
     """The overrides that name the ladder and the experiment of the settings."""
-    names = {
-        str(load_yaml(path.read_text(encoding="utf-8"))["name"]): path.stem
-        for path in sorted((conf / "models").glob("*.yaml"))
+    groups = {
+        path.stem: load_yaml(path.read_text(encoding="utf-8")) for path in sorted((conf / "models").glob("*.yaml"))
     }
+    names = {str(group["name"]): stem for stem, group in groups.items() if isinstance(group, dict) and "name" in group}
     ladder = names.get(settings.models.name)
     experiment = "overlap" if settings.experiment.ladders else "none"
     return None if ladder is None else [f"models={ladder}", f"experiment={experiment}"]

@@ -68,8 +68,12 @@ class Tree:
     def _of(self, file: Path) -> str:
         name = file.relative_to(self.root).as_posix()
         if name not in self._md5:
-            self._md5[name] = md5(file)
+            self._md5[name] = md5(file) if file.is_file() else "no file"  # to open a pipe would wait for ever
         return self._md5[name]
+
+    def is_file_or_folder(self, path: str) -> bool:
+        """Whether a path leads to a file or a folder: not to nowhere, to a pipe or to a device."""
+        return (self.root / path).is_file() or (self.root / path).is_dir()
 
     def exists(self, path: str) -> bool:
         """Whether there is something at a path, a link that leads nowhere included."""

@@ -67,7 +67,7 @@ def verify(root: Path = Path(), deep: bool = False) -> Verified:
         lambda: check_params(tree, settings, params),
         lambda: check_hashes(tree, {each.where for each in found if isinstance(each, Difference)}),
         lambda: check_objects(tree, every=deep),
-        lambda: check_runs(root),
+        lambda: check_runs(tree),
     ]
     with tempfile.TemporaryDirectory(prefix="tasklaws.") as name:
         if deep:
@@ -90,12 +90,15 @@ def _problem(error: TasklawsError, root: Path) -> Difference:
     return Difference(where, what)
 
 
-def check_runs(root: Path) -> Iterator[Finding]:
-    """Name each of MLflow's runs that is not what the outputs say."""
-    if not (root / DATABASE).exists():
+def check_runs(tree: Tree) -> Iterator[Finding]:
+    """Name each of MLflow's runs that is not what the outputs say; none where an output is no file that can be read."""
+    if not (tree.root / DATABASE).exists():
         yield Unchecked(f"there is no {DATABASE}, which `tasklaws track` makes")
         return
-    for line in differences(root):
+    if any(tree.exists(entry.path) and not tree.is_file_or_folder(entry.path) for _, entry in tree.chain.outputs()):
+        yield Unchecked("MLflow's runs were not compared, as an output is no file")
+        return
+    for line in differences(tree.root):
         yield Difference(*line.split(": ", 1))
 
 
@@ -105,3 +108,6 @@ def _told(check: Callable[[], Iterable[Finding]], root: Path) -> Iterator[Findin
         yield from check()
     except TasklawsError as error:
         yield _problem(error, root)
+    except OSError as error:
+        where = str(error.filename).replace(f"{root}/", "")
+        yield Difference(where, f"{error.strerror}: what else rests on it was not looked at")
