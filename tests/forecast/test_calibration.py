@@ -139,7 +139,7 @@ def test_a_known_value_that_is_perturbed_later_changes_no_width(known):
     assert (here.mean == there.mean).all()
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_first_forecasts_of_a_small_smooth_table_are_honest():
     """Six models, twelve smooth tasks: the forecasts from three, four and five models."""
     inside: dict[int, list[float]] = {3: [], 4: [], 5: []}

@@ -182,7 +182,7 @@ def results(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text())["results"]
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_the_plain_command_scores_programs_and_runs_groups(tmp_path, model_dir, items_dir):
     tasks = "gauss_sum_python,tasklaws_largest_of_four,tasklaws_addition"
     output = ("--output_path", "out", "--log_samples")

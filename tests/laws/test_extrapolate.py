@@ -39,7 +39,7 @@ def test_curves_without_noise_are_carried_on_exactly() -> None:
         assert sum(found.weights.values()) == pytest.approx(1)
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_company_and_order_of_rows_do_not_matter() -> None:
     rng = np.random.default_rng(0)
     tables = [curve((0.5 + 20 * X**-0.3) * np.exp(0.01 * rng.standard_normal(25))) for _ in range(2)]

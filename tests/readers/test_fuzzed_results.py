@@ -122,12 +122,12 @@ def noted(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     return table
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(1))
 def test_a_spoilt_file_is_read_right_or_refused_in_a_line(tmp_path, seed):
     assert failures(valid(tmp_path), 50, seed, tmp_path) == []
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("seed", range(100, 106))
+@pytest.mark.parametrize("seed", [1, 2, *range(100, 106)])
 def test_many_spoilt_files_are_read_right_or_refused_in_a_line(tmp_path, seed):
     assert failures(valid(tmp_path), 1000, seed, tmp_path) == []

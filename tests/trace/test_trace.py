@@ -148,9 +148,13 @@ def test_a_copied_file_is_found_again(tree: Path, tmp_path: Path) -> None:
     figure.write_text(figure.read_text().replace("<path", "<path ", 1))
     assert not read(tree, str(figure))["as_drawn"]
     assert read(tree, str(table))["from"][0]["path"] == f"{RESULTS}/mirage.csv"
+    items = next((tree / "data/items").glob("*.jsonl"))
+    shutil.copy(items, tmp_path / "some.jsonl")
+    assert read(tree, str(tmp_path / "some.jsonl"))["from"][0]["path"] == f"data/items/{items.name}"
     table.write_text("a\n1\n")
-    with pytest.raises(TasklawsError, match=r"is no output in dvc\.lock, nor a copy of one"):
-        trace(str(table), tree)
+    for target in (str(table), f"{table}:2"):
+        with pytest.raises(TasklawsError, match=r"is no output in dvc\.lock, nor a copy of one"):
+            trace(target, tree)
 
 
 def test_an_mlflow_run_is_traced_by_its_tag(copy: Path) -> None:

@@ -378,5 +378,5 @@ TAMPERINGS = (
     Tampering("a folder for a result", _folder, f"{RESULTS}/fits.json: "),
     Tampering("a link to nowhere", _lost_link, f"{RESULTS}/figures/d.svg: "),
     Tampering("a ladder without a name", appended("conf/models/extra.yaml", "x: 1\n"), "conf/models/extra.yaml: "),
-    Tampering("a lock that is no text", _no_text, "dvc.lock: is damaged"),
+    Tampering("a lock that is no text", _no_text, "dvc.lock is damaged: "),
 )

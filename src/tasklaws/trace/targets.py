@@ -7,7 +7,7 @@ from pathlib import Path
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.marks import marked
 from tasklaws.core.schema import read_items
-from tasklaws.provenance.chain import md5, read_chain
+from tasklaws.provenance.chain import files_in, md5, read_chain
 from tasklaws.provenance.record import Record
 from tasklaws.trace.ground import Ground, brief
 from tasklaws.trace.known import Known
@@ -74,16 +74,24 @@ class _Targets:
         held = _mark_in(path)
         if held is not None and held in self.known.records:
             return self._part(*self.known.records[held], path)
-        own = md5(path)
-        for _, entry in self.chain.outputs():
-            if entry.md5 == own:
-                node = self._output(entry.path)
-                return Node(f"{path} is a copy of {entry.path}", {"copy": str(path)}, [node])
+        if (original := self._original(path)) is not None:
+            return Node(f"{path} is a copy of {original}", {"copy": str(path)}, [self._output(original)])
         raise TasklawsError(
             f"{path} is no output in dvc.lock, nor a copy of one"
             + (f", and no record here has its digest {brief(held)}" if held else "")
             + ": give one of the pipeline's files"
         )
+
+    def _original(self, copy: Path) -> str | None:
+        """The output, or the file in a folder of a stage's, whose bytes a file has."""
+        own, size = md5(copy), copy.stat().st_size
+        for _, entry in self.chain.outputs():
+            if entry.md5 == own:
+                return entry.path
+            for file in files_in(self.root / entry.path) if entry.n_files is not None else ():
+                if file.stat().st_size == size and md5(file) == own:
+                    return file.relative_to(self.root).as_posix()
+        return None
 
     def _output(self, name: str) -> Node:
         if self.chain.written(name) is None:
@@ -104,7 +112,8 @@ class _Targets:
         if not 2 <= number < len(table) + 2:
             raise TasklawsError(f"{match[1]} has no row in line {number}: its rows are in lines 2 to {len(table) + 1}")
         row = {str(key): str(value) for key, value in table.iloc[number - 2].items()}
-        node = self._output(Path(match[1]).as_posix())
+        node = self._file(match[1])
+        assert node is not None  # it is a file
         if {"rung", "family", "elicitation"} <= row.keys():
             what = f"{row['family']}_{row['elicitation']}"
             name = row["item"] if "item" in row else f"{row.get('metric', 'exact_match')}:{what}"
@@ -210,6 +219,8 @@ class _Targets:
 
 
 def _mark_in(path: Path) -> str | None:
-    """The digest in a figure's metadata, which stand at its beginning."""
+    """The digest in a figure's metadata, which stand at its beginning; a page holds figures, and is none."""
+    if path.suffix == ".html":
+        return None
     with path.open("rb") as file:
         return marked(file.read(_METADATA_BYTES))
