@@ -150,7 +150,7 @@ def test_a_copied_file_is_found_again(tree: Path, tmp_path: Path) -> None:
     assert read(tree, str(table))["from"][0]["path"] == f"{RESULTS}/mirage.csv"
     items = next((tree / "data/items").glob("*.jsonl"))
     shutil.copy(items, tmp_path / "some.jsonl")
-    assert read(tree, str(tmp_path / "some.jsonl"))["from"][0]["path"] == f"data/items/{items.name}"
+    assert read(tree, str(tmp_path / "some.jsonl"))["from"][0]["within"] == f"data/items/{items.name}"
     table.write_text("a\n1\n")
     for target in (str(table), f"{table}:2"):
         with pytest.raises(TasklawsError, match=r"is no output in dvc\.lock, nor a copy of one"):
