@@ -232,6 +232,8 @@ EDITS = {
     "a tag": f"UPDATE tags SET value = '0' WHERE key = 'provenance' AND {of_run('fit')}",
     "the description": f"UPDATE tags SET value = '0' WHERE key = 'mlflow.note.content' AND {of_run(MIDDLE)}",
     "the parent": f"UPDATE tags SET value = '0' WHERE key = 'mlflow.parentRunId' AND {of_run(MIDDLE)}",
+    "a number that is none": f"UPDATE latest_metrics SET is_nan = 1 WHERE key = '{SCORE}' AND {of_run(SMALL)}",
+    "the place of artifacts": f"UPDATE runs SET artifact_uri = '/tmp/x' WHERE {of_run('fit')}",
     "the status": f"UPDATE runs SET status = 'FAILED' WHERE {of_run('fit')}",
     "a data set": "UPDATE datasets SET digest = '0'",
     "a model's number": f"UPDATE logged_model_metrics SET metric_value = 1 WHERE metric_name = '{SCORE}'",

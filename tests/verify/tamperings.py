@@ -114,13 +114,13 @@ def _overlooked(root: Path) -> None:
     appended("src/tasklaws/gate.py", "\n# changed\n")(root)
 
 
-def _bytecode(root: Path) -> None:
+def _bytecode(root: Path, optimize: int = 0) -> None:
     """Python loads bytecode of this size and date in the place of the source."""
     source = root / "src/tasklaws/gate.py"
     text, status = source.read_text(), source.stat()
     source.write_text(text.replace("sha256_file(table)", "sha256_file(gate_)")[: len(text)])
     os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
-    py_compile.compile(str(source), doraise=True)
+    py_compile.compile(str(source), doraise=True, optimize=optimize)
     source.write_text(text)
     os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
 
@@ -324,6 +324,11 @@ TAMPERINGS = (
         "src/tasklaws/gate/__init__.py",
     ),
     Tampering("bytecode of another source", _bytecode, "src/tasklaws/__pycache__/gate"),
+    Tampering(
+        "bytecode of another source, for python -OO",
+        lambda root: _bytecode(root, 2),
+        "src/tasklaws/__pycache__/gate",
+    ),
     Tampering("a task", appended("custom_tasks/_base.yaml", "#\n"), "custom_tasks/_base.yaml: "),
     Tampering("code that git overlooks", _overlooked, "src/tasklaws/gate.py: "),
     Tampering(

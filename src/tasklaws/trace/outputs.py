@@ -132,9 +132,10 @@ def models_node(ground: Ground, path: str, card: Card, only: frozenset[tuple[int
         facts = {"path": where, "seed": each.seed, "step": each.step, "weights_sha256": each.weights_sha256}
         facts |= {"weights_sha256_here": here, "commit": each.commit}
         of_hub = f"  {card.repo} at commit {each.commit}" if each.commit else ""
-        line = (
-            f"{where}  seed {each.seed} step {each.step}  weights sha256 {brief(each.weights_sha256)}  {state}{of_hub}"
-        )
+        if here not in (None, each.weights_sha256):
+            state += f", {brief(each.weights_sha256)}"
+        weights = brief(here or each.weights_sha256)
+        line = f"{where}  seed {each.seed} step {each.step}  weights sha256 {weights}  {state}{of_hub}"
         children.append(Node(line, facts))
     kept = ("repo", "revision", "commit", "corpus_sha256", "tokenizer_sha256")
     told = {key: value for key, value in card.to_dict().items() if key in kept}

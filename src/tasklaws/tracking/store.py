@@ -22,6 +22,7 @@ DATABASE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
 _LOCK_SECONDS = 30.0
 _BROKEN = "stop what else uses it, see that the disk has room, or remove it and run `tasklaws track`"
+_NUMBER = "CASE WHEN is_nan THEN 'NaN' ELSE value END"  # as MLflow reads its tables of metrics
 Points = list[tuple[str, float, int]]  # (name, value, step)
 
 
@@ -86,7 +87,7 @@ def read_experiment(root: Path, experiment: str) -> StoredExperiment | None:
         if found is None:
             return None
         tags = database.execute("SELECT key, value FROM experiment_tags WHERE experiment_id = ?", found)
-        return StoredExperiment(dict(tags.fetchall()), _read_runs(database, found[0]))
+        return StoredExperiment(dict(tags.fetchall()), _read_runs(database, found[0], location(experiment)))
 
 
 def read_run(root: Path, identity: str) -> StoredRun | None:
@@ -121,24 +122,27 @@ def _tables(root: Path) -> Iterator[sqlite3.Connection | None]:
         raise TasklawsError(f"{path}: {error}: {_BROKEN}") from error
 
 
-def _read_runs(database: sqlite3.Connection, experiment: int) -> list[StoredRun]:
+def _read_runs(database: sqlite3.Connection, experiment: int, place: str) -> list[StoredRun]:
     def rows(query: str) -> list[tuple[Any, ...]]:
         return database.execute(query, (experiment,)).fetchall()
 
     active = "lifecycle_stage = 'active' AND runs.experiment_id = ?"
     runs = {}
-    for identity, name, status, start, end in rows(
-        f"SELECT run_uuid, name, status, start_time, end_time FROM runs WHERE {active}"
+    for identity, name, status, start, end, uri in rows(
+        f"SELECT run_uuid, name, status, start_time, end_time, artifact_uri FROM runs WHERE {active}"
     ):
-        runs[identity] = StoredRun(name, identity, status, (start, end))
+        state = status if uri == f"{place}/{identity}/artifacts" else f"{status}, its artifacts at {uri}"
+        runs[identity] = StoredRun(name, identity, state, (start, end))
     of_runs = f"JOIN runs USING (run_uuid) WHERE {active}"
     for identity, key, value in rows(f"SELECT run_uuid, key, value FROM params {of_runs}"):
         runs[identity].params[key] = value
     for identity, key, value in rows(f"SELECT run_uuid, key, value FROM tags {of_runs}"):
         runs[identity].tags[key] = value
-    for identity, *point in rows(f"SELECT run_uuid, key, value, step FROM metrics {of_runs} ORDER BY key, value, step"):
+    for identity, *point in rows(
+        f"SELECT run_uuid, key, {_NUMBER}, step FROM metrics {of_runs} ORDER BY key, value, step"
+    ):
         runs[identity].metrics.append((point[0], point[1], point[2]))
-    for identity, key, value in rows(f"SELECT run_uuid, key, value FROM latest_metrics {of_runs}"):
+    for identity, key, value in rows(f"SELECT run_uuid, key, {_NUMBER} FROM latest_metrics {of_runs}"):
         runs[identity].latest[key] = value
     data = "FROM inputs JOIN runs ON destination_id = run_uuid JOIN datasets d ON source_id = dataset_uuid"
     for identity, name, digest in rows(f"SELECT run_uuid, d.name, d.digest {data} WHERE {active}"):

@@ -3,7 +3,6 @@
 import importlib.util
 import marshal
 import os
-import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -55,14 +54,14 @@ def _bytecode(root: Path) -> Iterator[Difference]:
     """Compiled files that Python would load in the place of a source which says something else."""
     for folder in ("src", "stages", "custom_tasks"):
         for source in sorted((root / folder).rglob("*.py")):
-            compiled = Path(importlib.util.cache_from_source(str(source)))
-            if compiled.is_file() and source.is_file() and not _is_of(compiled.read_bytes(), source):
-                yield Difference(
-                    compiled.relative_to(root).as_posix(), f"is not what {source.name} compiles to: remove it"
-                )
+            for level in range(3):  # as python, python -O and python -OO name it
+                compiled = Path(importlib.util.cache_from_source(str(source), optimization=level or ""))
+                if compiled.is_file() and source.is_file() and not _is_of(compiled.read_bytes(), source, level):
+                    name = compiled.relative_to(root).as_posix()
+                    yield Difference(name, f"is not what {source.name} compiles to: remove it")
 
 
-def _is_of(compiled: bytes, source: Path) -> bool:
+def _is_of(compiled: bytes, source: Path, optimize: int) -> bool:
     """Whether bytecode is that of a source, or Python would not load it."""
     flags, changed, size = (int.from_bytes(compiled[start : start + 4], "little") for start in (4, 8, 12))
     status = source.stat()
@@ -70,7 +69,7 @@ def _is_of(compiled: bytes, source: Path) -> bool:
     if compiled[:4] != importlib.util.MAGIC_NUMBER or stale:
         return True
     try:
-        code = compile(source.read_bytes(), str(source), "exec", dont_inherit=True, optimize=sys.flags.optimize)
+        code = compile(source.read_bytes(), str(source), "exec", dont_inherit=True, optimize=optimize)
         return bool(marshal.loads(compiled[16:]) == code)
     except (EOFError, ValueError, TypeError, SyntaxError):
         return False
