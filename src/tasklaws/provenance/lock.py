@@ -77,11 +77,11 @@ def mend(root: Path) -> Mended:
     text = _text(data)
     is_whole = text.encode() == data and text.startswith(_FIRST_LINES) and _is_whole(text)
     copies = copies_of_lock(root)
-    committed = _committed(root, [path, *copies]) if path.exists() else [False, *_committed(root, copies)]
-    if committed[0] and is_whole:
+    committed = _committed(root, [each for each in (path, *copies) if each.exists()])
+    if path in committed and is_whole:
         return Mended(text, [], [], True)
     # Older than a commit's is what a checkout has taken back.
-    since = next((index for index in reversed(range(len(copies))) if committed[index + 1]), 0)
+    since = next((index for index in reversed(range(len(copies))) if copies[index] in committed), 0)
     of_head = int(_git(root, "log", "-1", "--format=%ct", "--", str(LOCK)) or 0)
     before = [copy for copy in copies[since:] if copy.stat().st_mtime < of_head]
     of_git = [_git(root, "show", f"{where}:./{LOCK}") for where in ("HEAD", "")]
@@ -133,8 +133,8 @@ def _git(root: Path, *words: str) -> str:
     return _text(git(root, *words) or b"")
 
 
-def _committed(root: Path, files: list[Path]) -> list[bool]:
-    """Which of the files have the content that dvc.lock has in some commit, or in git's index."""
+def _committed(root: Path, files: list[Path]) -> set[Path]:
+    """Those of the files that have the content that dvc.lock has in some commit, or in git's index."""
     # Not in those that DVC makes of the working tree by itself for an experiment: there it may be cut off too.
     refs = ("--exclude=refs/exps/*", "--all")
     changes = _git(root, "log", *refs, "-m", "--raw", "--no-abbrev", "--format=", "--", str(LOCK))
@@ -142,7 +142,7 @@ def _committed(root: Path, files: list[Path]) -> list[bool]:
     known |= {line.split()[1] for line in _git(root, "ls-files", "--stage", "--", str(LOCK)).splitlines()}
     names = [str(file.resolve()) for file in files]
     ours = _git(root, "hash-object", "--no-filters", "--", *names).split() if known else []
-    return [each in known for each in ours] if ours else [False] * len(files)
+    return {file for file, each in zip(files, ours, strict=False) if each in known}
 
 
 def _drop_cut_notes(notes: Path) -> None:

@@ -45,8 +45,7 @@ class Walk:
             return Node(f"stage {stage.name}  (above)", {**facts, "told": "above"})
         self._told.add(name)
         commit = self.ground.commit(entry)
-        line = f"stage {stage.name}: {stage.command}  commit {brief(commit) if commit else 'none yet'}"
-        line += noted_run(self.ground, stage, facts)
+        line = stage_line(stage.name, stage.command, commit) + noted_run(self.ground, stage, facts)
         children = [self._params(stage), self._code(stage)]
         for each in stage.data:
             # The gate holds back a score until a forecast is written; what is scored does not come from it.
@@ -107,6 +106,11 @@ class Walk:
             return [models_node(self.ground, entry.path, read_card(folder))]
         except TasklawsError as error:
             return [Node(str(error), {"error": str(error)})]
+
+
+def stage_line(name: str, command: str, commit: str | None) -> str:
+    """A stage, and the commit that first put its output into dvc.lock."""
+    return f"stage {name}: {command}  commit {brief(commit) if commit else 'none yet'}"
 
 
 def noted_run(ground: Ground, stage: Stage, facts: Facts) -> str:

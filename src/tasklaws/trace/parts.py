@@ -9,7 +9,7 @@ from tasklaws.paths import Paths
 from tasklaws.provenance.record import Record, digest
 from tasklaws.trace.ground import GONE, Ground, brief
 from tasklaws.trace.node import Facts, Node
-from tasklaws.trace.outputs import Walk, noted_run
+from tasklaws.trace.outputs import Walk, noted_run, stage_line
 
 _IN_FIGURE_NAMES = ("exact_match", "partial_credit", "brier", "target_bits_per_byte")
 
@@ -46,7 +46,7 @@ def _made_by(ground: Ground, ladder: str, record: Record) -> list[Node]:
     commit = ground.commit(written[1]) if written else None
     stage = ground.chain.stages.get(record["stage"])
     facts = {"stage": record["stage"], "command": record["command"], "commit": commit}
-    line = f"stage {record['stage']}: {record['command']}  commit {brief(commit) if commit else 'none yet'}"
+    line = stage_line(record["stage"], record["command"], commit)
     line += noted_run(ground, stage, facts) if stage is not None else ""
     versions = " ".join(f"{key} {value}" for key, value in record["packages"].items())
     return [

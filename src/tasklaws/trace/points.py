@@ -96,7 +96,6 @@ def _lines(path: Path) -> Iterator[Line]:
 
 def point(place: Place, family: str, elicitation: str, metric: str) -> Node:
     """A task at a rung under a metric: its value, every item with what was said, and the whole chain behind both."""
-    walk = Walk(place.ground)
     name = f"{metric}:{family}_{elicitation}@{place.rung}"
     facts: Facts = {"point": name, "ladder": place.ladder, "role": place.role}
     facts |= {"metric": metric, "family": family, "elicitation": elicitation, "rung": place.rung}
@@ -109,8 +108,7 @@ def point(place: Place, family: str, elicitation: str, metric: str) -> Node:
     node = Node(line, facts)
     if (family, elicitation) != CORPUS:
         node.children.append(answers_node(place, family, [elicitation], metric=metric))
-    node.children.append(models_node(place.ground, f"models/{place.rung}", place.made_by.card, place.shown))
-    node.children += _behind(place, walk, bool(forecast))
+    node.children += _behind(place, bool(forecast))
     return node
 
 
@@ -120,16 +118,15 @@ def one_item(place: Place, item: str, family: str) -> Node:
     if not elicitations:
         raise TasklawsError(f"{place.scores_file} has no score of {item}: run `dvc repro score@{place.rung}`")
     node = answers_node(place, family, elicitations, item)
-    walk = Walk(place.ground)
-    node.children.append(models_node(place.ground, f"models/{place.rung}", place.made_by.card, place.shown))
-    node.children += _behind(place, walk, False)
+    node.children += _behind(place, False)
     return node
 
 
-def _behind(place: Place, walk: Walk, forecast: bool) -> list[Node]:
-    """The chain behind the scores of a rung (and its forecast): from it all else follows."""
-    made_by = Node(f"sandbox: {place.made_by.sandbox}", {"sandbox": place.made_by.sandbox})
-    nodes = [made_by, walk.output(place.scores_file)]
+def _behind(place: Place, forecast: bool) -> list[Node]:
+    """The models, and the chain behind the scores of a rung (and its forecast): from it all else follows."""
+    walk, made_by = Walk(place.ground), place.made_by
+    nodes = [models_node(place.ground, f"models/{place.rung}", made_by.card, place.shown)]
+    nodes += [Node(f"sandbox: {made_by.sandbox}", {"sandbox": made_by.sandbox}), walk.output(place.scores_file)]
     # They hold other rungs too, which have no part in this point.
     nodes.append(walk.output(place._name(place.paths.observations(place.role)), deep=False))
     return [*nodes, walk.output(place._name(place.paths.forecasts))] if forecast else nodes
@@ -242,8 +239,7 @@ def _answer(
         "line": row["line"],
     }
     text = json.dumps(one.response if one.response is not None else facts["log_likelihoods"], ensure_ascii=False)
-    if not whole and len(text) > _SHOWN_TEXT:
-        text = f"{text[:_SHOWN_TEXT]}…"
+    text = text if whole else _shortened(text)
     scored = ", ".join(f"{name} {facts['score'][name]}" for name in names if name in facts["score"])
     text = f"seed {one.seed} {one.elicitation} ({place.responses_file}:{line.number}) said {text}: {scored}"
     node = Node(text, facts)
@@ -251,10 +247,14 @@ def _answer(
         same = (outcome.status, outcome.fuel) == (row.get("status"), row.get("fuel"))
         facts["run_anew"] = outcome.to_dict() | {"as_scored": same}
         printed = json.dumps(outcome.stdout, ensure_ascii=False)
-        printed = printed if whole or len(printed) <= _SHOWN_TEXT else f"{printed[:_SHOWN_TEXT]}…"
+        printed = printed if whole else _shortened(printed)
         verdict = "as scored" if same else "OTHERWISE than scored"
         node.line += f"\nrun anew, {verdict}: {outcome.status}, fuel {outcome.fuel}, printed {printed} {outcome.error}"
     return node
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN_TEXT else f"{text[:_SHOWN_TEXT]}…"
 
 
 _SAID = ("response", "log_likelihood", "log_likelihoods")

@@ -73,7 +73,7 @@ class Made:
 
     def _aside(self, stage: str, md5: str) -> Aside | None:
         for note in self._notes:
-            if note["stage"] == stage and md5 in note["wrote_md5"] and "seconds" in note:
+            if note["stage"] == stage and md5 in note["wrote_md5"]:
                 start = calendar.timegm(time.strptime(note["started"], "%Y-%m-%dT%H:%M:%SZ")) * 1000
                 tags = {key: str(note[key]).lower() for key in ("commit", "dirty") if key in note}
                 return Aside(start, start + round(note["seconds"] * 1000), tags)

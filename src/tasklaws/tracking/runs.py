@@ -13,7 +13,7 @@ from tasklaws.core.files import read_json
 from tasklaws.ladder.card import Checkpoint, MadeBy, read_made_by
 from tasklaws.paths import Paths
 from tasklaws.provenance.chain import Chain
-from tasklaws.provenance.dotted import flatten
+from tasklaws.provenance.dotted import Leaves, flatten
 from tasklaws.tables import FORECASTS, VALIDATION, read_checkpoints
 from tasklaws.tracking import notes
 from tasklaws.tracking.made import Made
@@ -22,6 +22,7 @@ from tasklaws.tracking.run import Metric, Model, Run, allowed, hash_json, metric
 
 KEY_METRIC = "exact_match"
 KEY_METRIC_NAME = "score"  # the key metric's name in MLflow, beside the forecast and its error
+_OF_THE_WHOLE = ("mae_forecast", "mae_repeat_last", "coverage")
 Rows = list[dict[str, Any]]
 
 
@@ -51,11 +52,12 @@ def collect(root: Path, chain: Chain, ladder: str) -> list[Run]:
     largest = max(checked, key=lambda rung: headlines[rung][0]["n_params"])
     figures = [paths.figures / notes.figure(row, KEY_METRIC) for row in headlines[largest]]
     figures = [path for path in figures if path.is_file()]
-    runs = [ladder_run(made, rungs, largest, headlines[largest], figures)]
+    checks = flatten(read_json(paths.metrics), "validation")
+    runs = [ladder_run(made, rungs, largest, headlines[largest], figures, checks)]
     for rung, entry in rungs.items():
         rows = observations[observations["rung"] == rung]
         runs += rung_runs(made, rung, entry, rows, headlines[rung], figures)
-    runs += [fit_run(made, fit.param("laws"), forecasts), forecast_run(made, forecasts)]
+    runs += [fit_run(made, fit.param("laws"), forecasts), forecast_run(made, forecasts, checks)]
     # validate reads, by way of others, all that is behind any of them.
     whole = made.is_whole(paths.validation.relative_to(root).as_posix())
     return [replace(run, is_whole=whole) for run in runs]
@@ -83,12 +85,13 @@ def headline(rows: Rows, **columns: str) -> dict[str, object]:
     return {f"{name}/{row['task']}": row[column] for name, column in columns.items() for row in rows}
 
 
-def ladder_run(made: Made, rungs: Mapping[str, Any], largest: str, rows: Rows, figures: list[Path]) -> Run:
+def ladder_run(
+    made: Made, rungs: Mapping[str, Any], largest: str, rows: Rows, figures: list[Path], checks: Leaves
+) -> Run:
     """The few numbers to see first: each task's score of the largest holdout, its forecast, error and verdict."""
     paths = made.paths
-    checks = flatten(read_json(paths.metrics), "validation")
-    whole = {"mae_forecast": "mae_forecast", "mae_repeat_last": "mae_repeat_last", "coverage": "coverage"}
-    found = {name: checks.get(f"validation.{KEY_METRIC}.{key}") for name, key in {**whole, "n_forecasts": "n"}.items()}
+    found = {name: checks.get(f"validation.{KEY_METRIC}.{name}") for name in _OF_THE_WHOLE}
+    found["n_forecasts"] = checks.get(f"validation.{KEY_METRIC}.n")
     metrics = {name: value for name, value in found.items() if value is not None}
     metrics |= headline(rows, score="observed", forecast="predicted", error="error")
     params = {"holdout": largest, "n_rungs": len(rungs), **headline(rows, verdict="verdict")}
@@ -130,12 +133,13 @@ def rung_runs(
     )
     said = tables(paths, rung, scores, {one.seed: one.step for one in card.checkpoints if one.is_final})
     for seed, metrics in seeds.items():
+        first, rest = _parted(metrics)
         yield Run(
             "seed",
             f"{rung} seed {seed}",
             ("rung", rung),
             texts({"seed": seed, "role": role, **sizes}),
-            [*_parted(metrics)[0], *metrics_of(sizes), *_parted(metrics)[1]],
+            [*first, *metrics_of(sizes), *rest],
             {**tags, notes.NOTE: notes.of_seed(rung, seed), **notes.TABLE},
             {notes.RESPONSES: said[seed]},
             inputs,
@@ -186,7 +190,7 @@ def fit_run(made: Made, laws: object, forecasts: pd.DataFrame) -> Run:
     return Run("fit", "fit", ("ladder", paths.ladder), params, [], tags, files, aside=aside)
 
 
-def forecast_run(made: Made, forecasts: pd.DataFrame) -> Run:
+def forecast_run(made: Made, forecasts: pd.DataFrame, checks: Leaves) -> Run:
     """The forecasts with the holdout's n_params as step, the verdicts, the errors made, and every figure."""
     paths = made.paths
     metrics = [
@@ -195,7 +199,6 @@ def forecast_run(made: Made, forecasts: pd.DataFrame) -> Run:
         for name in ("predicted", "lower", "upper")
         for metric in metrics_of({f"{_curve(row)}/{name}": row[name]}, int(row["n_params"]))
     ]
-    checks = flatten(read_json(paths.metrics), "validation")
     metrics += metrics_of({key.replace(".", "/"): value for key, value in checks.items()})
     tables = [paths.forecasts, paths.methods, paths.validation]
     tables += [paths.surprises, paths.surprise_counts, paths.surprising_skills]

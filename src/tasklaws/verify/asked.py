@@ -11,7 +11,7 @@ from tasklaws.core.files import sha256_file
 from tasklaws.core.lock import LOCK
 from tasklaws.core.progress import progress
 from tasklaws.core.schema import ITEMS, Response, read_family_items, read_responses
-from tasklaws.core.settings import PARAMS, Settings, load
+from tasklaws.core.settings import Settings
 from tasklaws.harness.ask import OFFLINE
 from tasklaws.ladder.card import Checkpoint, read_card
 from tasklaws.paths import Paths
@@ -25,12 +25,11 @@ Drawn = TypeVar("Drawn")
 Row = Mapping[str, Any]
 
 
-def check_asked(tree: Tree, log: Path) -> Iterator[Finding]:
+def check_asked(tree: Tree, settings: Settings, log: Path) -> Iterator[Finding]:
     """Ask some checkpoints of every rung some items of every family, and name the responses that are stored otherwise.
 
     Which are asked follows from dvc.lock, so that a change of it is another draw. What lm-eval prints goes to `log`.
     """
-    settings = load(tree.root / PARAMS)
     paths, random_ = Paths(settings.models.name, tree.root), random.Random(sha256_file(tree.root / LOCK))
     asked = {
         item.id

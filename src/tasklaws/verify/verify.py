@@ -73,7 +73,7 @@ def verify(root: Path = Path(), deep: bool = False) -> Verified:
         if deep:
             scratch = Path(name) / "tree"
             scratch.mkdir()
-            checks += [lambda: check_again(tree, scratch), lambda: check_asked(tree, Path(name) / "log")]
+            checks += [lambda: check_again(tree, scratch), lambda: check_asked(tree, settings, Path(name) / "log")]
         for check in checks:
             found += _told(check, root)
     return _verified(found, len(tree.chain.stages), tree.n_read)

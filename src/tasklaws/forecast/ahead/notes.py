@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.forecast.ahead.panels import Job
+from tasklaws.forecast.combine import History
 from tasklaws.forecast.company import side_by_side
 from tasklaws.forecast.panel import Panel, size_column
 from tasklaws.forecast.skills import named_size
@@ -15,14 +16,14 @@ from tasklaws.frames.user_tables import shown, some
 _CELLS = {"n_params": "n_params", "n_tokens": "n_tokens", "train_flops": "train_flops", "date": "days"}  # of a panel
 
 
-def idle_lines(job: Job, planned: pd.DataFrame) -> Iterator[str]:
+def idle_lines(history: History, job: Job, planned: pd.DataFrame) -> Iterator[str]:
     """A line on each thing that is given of the planned models of a job and does not count: a size that no known model
     has, a date or a maker where size alone places the models, the size of a later checkpoint, a maker of no known one.
     """
-    panel, known = job.history.panel, job.history.known(job.origin)
+    panel, known = job.panel, history.known(job.origin)
     if known.company is not None:
         known = side_by_side(known, known.company)
-    crowd, by = job.history.is_crowd(job.origin), size_column(panel)
+    crowd, by = history.is_crowd(job.origin), size_column(panel)
     rows = planned[planned["model"].isin([panel.models[target] for target in job.targets])]
     idle: dict[str, list[str]] = {}
     for row in rows.to_dict("records"):

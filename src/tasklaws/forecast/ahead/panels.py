@@ -74,7 +74,7 @@ class Job(NamedTuple):
     """Known models followed by planned ones: how many are known, the numbers of the planned ones and of an echo of the
     last known model, and those of the first and last days of planned models of uncertain date."""
 
-    history: History
+    panel: Panel
     origin: int
     targets: list[int]
     echo: int
@@ -83,26 +83,18 @@ class Job(NamedTuple):
 
 def jobs(
     known: pd.DataFrame, planned: pd.DataFrame, metrics: list[str], axis: AxisName, notes: list[str]
-) -> Iterator[Job]:
+) -> Iterator[tuple[History, Job]]:
     """A job for each ladder; on an axis of dates one for all planned models that rest on the same known ones."""
     laid = list(_laid_out(known, planned, metrics, axis, notes))
-    for history, one in zip(histories([(one.panel, one.origin) for one in laid]), laid, strict=True):
-        if one.targets:
-            yield Job(history, one.origin, one.targets, one.echo, one.ends)
-
-
-class _Laid(NamedTuple):
-    panel: Panel
-    origin: int
-    targets: list[int]
-    echo: int
-    ends: dict[int, tuple[int, int]]
+    for history, job in zip(histories([(job.panel, job.origin) for job in laid]), laid, strict=True):
+        if job.targets:
+            yield history, job
 
 
 def _laid_out(
     known: pd.DataFrame, planned: pd.DataFrame, metrics: list[str], axis: AxisName, notes: list[str]
-) -> Iterator[_Laid]:
-    """The panels of `jobs`, and those of ladders in which no model is planned."""
+) -> Iterator[Job]:
+    """`jobs`, and those of ladders in which no model is planned, without their histories."""
     ladders = sorted(known["ladder"].unique())
     stated = planned["ladder"].dropna()
     strangers = stated[~stated.isin(ladders)]
@@ -120,7 +112,7 @@ def _laid_out(
     for panel in panels_of(pd.concat([known, *added], ignore_index=True), metrics, axis):
         wanted = np.isin(panel.models, planned["model"])
         if not wanted.any():  # it may be company to others
-            yield _Laid(panel, len(panel.models), [], 0, {})
+            yield Job(panel, len(panel.models), [], 0, {})
         before = _n_earlier(panel, wanted)
         for count in np.unique(before[wanted]):
             group = np.flatnonzero(wanted & (before == count))
@@ -138,7 +130,7 @@ def _laid_out(
             yield _in_order(panel, chosen, group)
 
 
-def _in_order(panel: Panel, known: NDArray[np.intp], wanted: NDArray[np.intp]) -> _Laid:
+def _in_order(panel: Panel, known: NDArray[np.intp], wanted: NDArray[np.intp]) -> Job:
     """The known models of a panel, the wanted ones, an echo of the last known, and of wanted models of uncertain date
     their first and last day."""
     margin = np.zeros(len(panel.models)) if panel.margin is None or axis_of(panel) != "date" else panel.margin
@@ -153,7 +145,7 @@ def _in_order(panel: Panel, known: NDArray[np.intp], wanted: NDArray[np.intp]) -
     ordered = replace(ordered, days=days, models=(*ordered.models[:echo], *["\0"] * (1 + 2 * n_unsure)))
     numbers = n_known + np.flatnonzero(margin[wanted] > 0)
     ends = {int(number): (int(one), int(one) + n_unsure) for number, one in zip(numbers, first, strict=True)}
-    return _Laid(ordered, n_known, list(range(n_known, echo)), echo, ends)
+    return Job(ordered, n_known, list(range(n_known, echo)), echo, ends)
 
 
 def _n_earlier(panel: Panel, wanted: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -17,6 +17,7 @@ from tasklaws.forecast.ahead.text import NARROWED_BY, report
 from tasklaws.forecast.axis_tables import along
 from tasklaws.forecast.backtest import backward_lines, doubts, rests_on
 from tasklaws.forecast.choices import chosen_curves, refuse_bare, refuse_sizeless
+from tasklaws.forecast.combine import History
 from tasklaws.forecast.combine import forecast as combined
 from tasklaws.forecast.engine import forecast_tables, outcome
 from tasklaws.forecast.given import ask_first, given_scores_of, values_of
@@ -117,16 +118,15 @@ def forecast(
     known, notes = along(known, axis)
     told = None if given is None else given_scores_of(given, planned)
     found, methods, curves, asked = [], [], [], []
-    for job in jobs(known, planned, metrics, axis, notes):
-        history, origin, targets = job.history, job.origin, job.targets
-        panel = history.panel
+    for history, job in jobs(known, planned, metrics, axis, notes):
+        panel, origin, targets = job.panel, job.origin, job.targets
         values = {} if told is None else {target: values_of(told, panel, origin, target) for target in targets}
         table_of, by_method = forecast_tables(history, origin, targets, given=values, ends=job.ends, threshold=exceeds)
-        found.append(_described(table_of, job, planned))
+        found.append(_described(table_of, history, job, planned))
         methods.append(by_method)
         curves.append(_curves(panel, origin))
-        asked += [_asked(job, target, values.get(target)) for target in targets]
-        notes += idle_lines(job, planned)
+        asked += [_asked(history, job, target, values.get(target)) for target in targets]
+        notes += idle_lines(history, job, planned)
     forecasts = pd.concat(found, ignore_index=True)
     if forecasts.empty:
         raise TasklawsError("every task's score is given: nothing is left to forecast")
@@ -144,14 +144,14 @@ def forecast(
     )
 
 
-def _described(table: pd.DataFrame, job: Job, planned: pd.DataFrame) -> pd.DataFrame:
+def _described(table: pd.DataFrame, history: History, job: Job, planned: pd.DataFrame) -> pd.DataFrame:
     """The forecasts with what the last known model has, what they rest on and which part of their variance is largest;
     without what only an outcome would tell."""
-    panel, origin = job.history.panel, job.origin
-    echo = combined(job.history, origin, job.echo)
+    panel, origin = job.panel, job.origin
+    echo = combined(history, origin, job.echo)
     parts = []
     for target in job.targets:
-        found = combined(job.history, origin, target)
+        found = combined(history, origin, target)
         level = np.minimum(echo.sd, found.sd) ** 2
         variance = np.stack([found.sd**2 - level, level, found.noise**2, found.overlap**2])
         share = variance / np.maximum(variance.sum(axis=0), 1e-300)
@@ -165,11 +165,11 @@ def _described(table: pd.DataFrame, job: Job, planned: pd.DataFrame) -> pd.DataF
     return table.merge(told, on=["task", "metric", "model"], validate="one_to_one")
 
 
-def _asked(job: Job, target: int, given: Array | None) -> pd.DataFrame:
+def _asked(history: History, job: Job, target: int, given: Array | None) -> pd.DataFrame:
     """Which tasks of a planned model to ask first."""
-    panel, (_, said) = job.history.panel, outcome(job.history, job.origin, target, job.ends.get(target))
+    panel, (_, said) = job.panel, outcome(history, job.origin, target, job.ends.get(target))
     given = np.full(len(panel.tasks), np.nan) if given is None else given
-    found = ask_first(job.history, job.origin, target, said, given)
+    found = ask_first(history, job.origin, target, said, given)
     return found.assign(ladder=panel.ladder, model=panel.models[target])
 
 
