@@ -10,9 +10,10 @@ import pytest
 import tiny
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import read_items
-from tasklaws.core.settings import Ask
+from tasklaws.core.settings import Ask, Asking
 from tasklaws.harness.respond import respond, tasks_of
 
+ASKING = Asking("float64", num_fewshot=0, shots="same", prompts="terse", chat_template=False)
 # Families of long and of short prompts, in every way of asking.
 ASK = {
     "gauss_sum": ["direct", "python"],
@@ -24,10 +25,8 @@ ASK = {
 
 def said(model_dir: Path, ask: Ask, items_dir: Path, batch_size: int = 16, num_fewshot: int = 0):
     """What the model says, in float64."""
-    execution = replace(tiny.SETTINGS.execution, batch_size=batch_size)
-    elicitation = replace(tiny.SETTINGS.elicitation, num_fewshot=num_fewshot)
-    settings = replace(tiny.SETTINGS, execution=execution, elicitation=elicitation)
-    return next(respond([model_dir], settings, ask, items_dir))
+    asking = replace(ASKING, num_fewshot=num_fewshot)
+    return next(respond([model_dir], asking, batch_size, ask, items_dir))
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +123,7 @@ def test_rows_are_those_of_plain_lm_eval(model_dir, items_dir):
     from lm_eval.tasks import TaskManager
 
     n_shots = 2
-    settings = replace(tiny.SETTINGS, elicitation=replace(tiny.SETTINGS.elicitation, num_fewshot=n_shots))
+    asking = replace(ASKING, num_fewshot=n_shots)
     manager = TaskManager(include_path="custom_tasks", include_defaults=False, metadata={"items": str(items_dir)})
     loaded = manager.load(tasks_of(ASK))
     for task in loaded["tasks"].values():
@@ -132,7 +131,7 @@ def test_rows_are_those_of_plain_lm_eval(model_dir, items_dir):
         task.set_config("num_fewshot", n_shots)
         task.set_fewshot_seed(1234)
     samples = evaluate(HFLM(pretrained=str(model_dir), device="cpu", dtype="float64", batch_size=1), loaded)["samples"]
-    first, second = respond([model_dir, model_dir], settings, ASK, items_dir)
+    first, second = respond([model_dir, model_dir], asking, 256, ASK, items_dir)
     assert first == second
     n_compared = 0
     for row in first:

@@ -6,7 +6,7 @@ What only a family, a law or a corpus's tasks can tell is checked where these ar
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -34,6 +34,15 @@ Ask = Mapping[str, tuple[Elicitation, ...]]
 # DVC looks for `models.rungs.nano-1.5k.source` below the rung `nano-1`; and names become files.
 Name = Annotated[str, Rule("of letters, digits, - and _", re.compile(r"[\w-]+").fullmatch)]
 Names = Annotated[tuple[str, ...], NOT_EMPTY, DISTINCT]
+Dtype = Literal["float16", "bfloat16", "float32", "float64"]
+Device = Literal["auto", "cuda", "mps", "cpu"]
+BatchSize = Annotated[
+    int | str,
+    Rule(
+        "1 or more, or auto",
+        lambda size: size == "auto" or (isinstance(size, int) and not isinstance(size, bool) and size > 0),
+    ),
+]
 Correlation = Annotated[float, Rule("-1 to 1", lambda value: -1 <= value <= 1)]
 Exponent = Annotated[float, Rule("more than 1", lambda value: value > 1)]
 _NO_EXPERIMENT = "params.yaml has no experiment: run `dvc exp run -S experiment=overlap`"
@@ -59,15 +68,10 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Asked:
-    """The key `elicitation`: which families are asked, in which ways and with how many examples."""
+    """The key `elicitation`: which families are asked, in which ways, and how many examples of each are kept."""
 
     ask: Annotated[dict[str, Annotated[tuple[Elicitation, ...], NOT_EMPTY, DISTINCT]], NOT_EMPTY]
-    num_fewshot: Natural
     n_shots_kept: Count
-
-    def __post_init__(self) -> None:
-        if self.num_fewshot > self.n_shots_kept:
-            raise TasklawsError(f"num_fewshot is {self.num_fewshot}, more than n_shots_kept {self.n_shots_kept}")
 
 
 @dataclass(frozen=True)
@@ -150,10 +154,14 @@ class Laws:
 
 @dataclass(frozen=True)
 class Execution:
-    """How it is run: no result depends on it."""
+    """How it is run: on the CPU no result depends on it.
+
+    `auto` takes for `device` the best that is there, and for `batch_size` what fits its memory.
+    """
 
     workers: Count
-    batch_size: Count
+    device: Device
+    batch_size: BatchSize
 
 
 def gpt_neox_n_params(layers: int, width: int) -> int:
@@ -244,9 +252,38 @@ Source = Annotated[TrainSource | HubSource, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True)
+class Asking:
+    """How a rung is asked.
+
+    It computes in `dtype`. `num_fewshot` solved examples stand before each question, of the `same` family or of
+    `related` ones. `prompts` are the corpus's own `terse` ones, or `plain` language. With `chat_template` a prompt is
+    put as the model's own chat template has it.
+    """
+
+    dtype: Dtype
+    num_fewshot: Natural
+    shots: Literal["same", "related"]
+    prompts: Literal["terse", "plain"]
+    chat_template: bool
+
+
+@dataclass(frozen=True)
+class AskingOfRung:
+    """What of `Asking`, and of execution.batch_size, is other for one rung than for its ladder."""
+
+    dtype: Dtype | None = None
+    num_fewshot: Natural | None = None
+    shots: Literal["same", "related"] | None = None
+    prompts: Literal["terse", "plain"] | None = None
+    chat_template: bool | None = None
+    batch_size: BatchSize | None = None
+
+
+@dataclass(frozen=True)
 class Rung:
     role: Role
     source: Source
+    asking: AskingOfRung = AskingOfRung()
 
 
 @dataclass(frozen=True)
@@ -259,14 +296,17 @@ class Planned:
 
 @dataclass(frozen=True)
 class Models:
-    """A ladder: its rungs, and how they are asked.
+    """A ladder: its rungs, and how they are asked where a rung does not say otherwise (`Asking`).
 
     `sharded` are trained beside it, alike but for their `n_shards`; `planned` are forecast, never trained or asked.
     """
 
     name: Name
-    dtype: Literal["float16", "bfloat16", "float32", "float64"]
+    dtype: Dtype
     num_fewshot: Natural
+    shots: Literal["same", "related"]
+    prompts: Literal["terse", "plain"]
+    chat_template: bool
     rungs: dict[Name, Rung]
     sharded: dict[Name, TrainSource]
     planned: dict[Name, Planned]
@@ -282,6 +322,12 @@ class Models:
     def rungs_of(self, role: Role) -> list[str]:
         """The rungs of one role, from small to large."""
         return [name for name, rung in self.rungs.items() if rung.role == role]
+
+    def asking(self, name: str) -> Asking:
+        """How one rung is asked: as the ladder says, but for what the rung says itself."""
+        own = self.rungs[name].asking if name in self.rungs else AskingOfRung()
+        names = [one.name for one in fields(Asking)]
+        return Asking(**{name: getattr(self if getattr(own, name) is None else own, name) for name in names})
 
 
 @dataclass(frozen=True)
@@ -374,6 +420,10 @@ class Settings:
             for family in named:
                 if family not in self.families.sets:
                     raise TasklawsError(f"{key} has {family!r}, which families.sets lacks")
+        for name in self.models.rungs:
+            wanted, kept = self.models.asking(name).num_fewshot, self.elicitation.n_shots_kept
+            if wanted > kept:
+                raise TasklawsError(f"num_fewshot of {name} is {wanted}, more than elicitation.n_shots_kept {kept}")
         if self.experiment.ladders:
             count, least = len(self.models.rungs), self.experiment.overlap_sets.min_rungs
             if count <= least:

@@ -12,7 +12,7 @@ from lm_eval.tasks import TaskManager
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import opening
-from tasklaws.core.settings import Ask, Settings
+from tasklaws.core.settings import Ask, Asking
 from tasklaws.families.prompts import TASKS, task_name
 from tasklaws.harness.answers import Question, answers, question
 from tasklaws.ladder.card import CARD
@@ -28,7 +28,12 @@ def tasks_of(ask: Ask) -> list[str]:
 
 
 def respond(
-    models: Iterable[Path], settings: Settings, ask: Ask, items: Path, only: Container[str] | None = None
+    models: Iterable[Path],
+    asking: Asking,
+    batch_size: int | str,
+    ask: Ask,
+    items: Path,
+    only: Container[str] | None = None,
 ) -> Iterator[list[dict[str, object]]]:
     """For each model, a directory, what it says to every item in `items`: one row an item and elicitation, sorted.
 
@@ -39,15 +44,17 @@ def respond(
     TasklawsError.
     """
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    requests = [one for one in _requests(settings, ask, items) if only is None or one.doc["id"] in only]
+    requests = [one for one in _requests(asking, ask, items) if only is None or one.doc["id"] in only]
     tokenizing, questions = dict[str, bytes](), list[Question]()
     for directory in models:
         with opening(directory, "remove it and run `dvc repro`"):
-            model = HFLM(pretrained=str(directory), device="cpu", dtype=getattr(torch, settings.models.dtype))
+            model = HFLM(pretrained=str(directory), device="cpu", dtype=getattr(torch, asking.dtype))
         if (told := _tokenizing(directory)) != tokenizing:
             tokenizing, questions = told, [question(model, request) for request in requests]
         rows: dict[tuple[str, str, str], dict[str, Any]] = {}
-        for request, said in zip(requests, answers(model, questions, settings.execution.batch_size), strict=True):
+        for request, said in zip(
+            requests, answers(model, questions, 256 if isinstance(batch_size, str) else batch_size), strict=True
+        ):
             way = request.doc["elicitation"]
             family = request.task_name.removesuffix("_likelihood").removesuffix(f"_{way}")
             key = (family, way, request.doc["id"])
@@ -67,7 +74,7 @@ def _tokenizing(model: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in files if path.name != CARD}
 
 
-def _requests(settings: Settings, ask: Ask, items: Path) -> list[Instance]:
+def _requests(asking: Asking, ask: Ask, items: Path) -> list[Instance]:
     """What lm-eval asks a model; the same of every model."""
     own: Any = {"items": str(items)}  # lm-eval hands it to lm_eval_task.item_splits
     manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=own)
@@ -77,7 +84,7 @@ def _requests(settings: Settings, ask: Ask, items: Path) -> list[Instance]:
         raise TasklawsError(f"custom_tasks/ has no task {unknown[0]!r}: run `tasklaws custom-tasks`")
     requests: list[Instance] = []
     for task in manager.load(names)["tasks"].values():
-        task.set_config("num_fewshot", settings.elicitation.num_fewshot)
+        task.set_config("num_fewshot", asking.num_fewshot)
         task.set_fewshot_seed(SHOTS_SEED)
         task.build_all_requests()
         requests += task.instances

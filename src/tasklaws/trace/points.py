@@ -66,7 +66,12 @@ class Place:
     def n_shots(self) -> int | None:
         """How many solved examples stood before each prompt."""
         written = self.ground.chain.written(self.responses_file)
-        return written[0].params.get("elicitation.num_fewshot") if written else None
+        if not written:
+            return None
+        params = written[0].params
+        own = params.get(f"models.rungs.{self.rung}", {}).get("asking", {})
+        shots: int | None = own.get("num_fewshot", params.get("models.num_fewshot"))
+        return shots
 
     @cached_property
     def scores(self) -> "pd.DataFrame":

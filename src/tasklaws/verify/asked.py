@@ -49,7 +49,9 @@ def check_asked(tree: Tree, settings: Settings, log: Path) -> Iterator[Finding]:
                 answers = _answers(tree.root, model, checkpoints, settings, asked)
             for one, rows in zip(checkpoints, answers, strict=True):
                 kept = {_key(vars(each)): each for each in said if (each.seed, each.step) == (one.seed, one.step)}
-                other = [row for row in rows if not _is_same(row, kept.get(_key(row)), settings.models.dtype)]
+                other = [
+                    row for row in rows if not _is_same(row, kept.get(_key(row)), settings.models.asking(rung).dtype)
+                ]
                 if other:
                     first = " ".join(_key(other[0]))
                     what = f"seed {one.seed} step {one.step} says otherwise to {len(other)} of {len(rows)}: {first}"
@@ -72,7 +74,8 @@ def _answers(
     torch.set_num_threads(1)
     with chdir(root):  # where lm-eval finds custom_tasks/
         directories = [model.absolute() / one.path for one in checkpoints]
-        return list(respond(directories, settings, settings.elicitation.ask, ITEMS, asked))
+        asking = settings.models.asking(model.name)
+        return list(respond(directories, asking, settings.execution.batch_size, settings.elicitation.ask, ITEMS, asked))
 
 
 def _key(row: Row) -> tuple[str, str, str]:
