@@ -155,8 +155,8 @@ def test_a_model_with_another_tokenizer_is_asked_in_its_own_tokens(model_dir, it
     tiny.write_model(tmp_path / "other", tmp_path / "corpus")
     assert (tmp_path / "other/tokenizer.json").read_bytes() != (model_dir / "tokenizer.json").read_bytes()
     ask = {"addition": ["direct"]}
-    _, after = respond([model_dir, tmp_path / "other"], tiny.SETTINGS, ask, items_dir)
-    assert [after] == list(respond([tmp_path / "other"], tiny.SETTINGS, ask, items_dir))
+    _, after = respond([model_dir, tmp_path / "other"], ASKING, 256, ask, items_dir)
+    assert [after] == list(respond([tmp_path / "other"], ASKING, 256, ask, items_dir))
 
 
 def test_asking_runs_no_program(model_dir, items_dir, monkeypatch):
