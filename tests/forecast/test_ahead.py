@@ -307,7 +307,7 @@ def test_a_task_at_the_floor_is_forecast_whatever_places_the_models(axis):
     guessed = checkpoints().assign(value=np.tile([0.25, 0.26, 0.24, 0.25, 0.23], 4), chance=0.25)
     at = {"n_tokens": 1e9 * 2.0**11, "step": 1000.0 * 2**11, "loss": 2.0}
     if axis == "loss":
-        guessed = guessed[guessed["is_final"]].assign(loss=3.0)
+        guessed = guessed[guessed["is_final"]]
         guessed = pd.concat([guessed.assign(model=f"m{k}", loss=4.0 - 0.2 * k) for k in range(5)])
     found = forecast(guessed, {axis: at[axis]}, axis=axis).forecasts
     assert set(found["verdict"]) == {"at the floor"}
