@@ -114,7 +114,7 @@ class Tree:
 
 
 def _with_studies(chain: Chain, root: Path) -> Chain:
-    """The chain with the stages of the studies, whose locks have paths of the root and whose stages names of their own."""
+    """The chain with the stages of the studies: their locks have the root's paths, and no two stages one name."""
     stages = dict(chain.stages)
     for path in sorted(root.glob(f"studies/*/{LOCK}")):
         name = path.relative_to(root).as_posix()
@@ -135,6 +135,8 @@ def planned(root: Path) -> tuple[dict[str, PlannedStage], Path]:
         with Repo(str(root)) as repo:
             stages = {}
             for stage in repo.index.stages:
+                if stage.is_data_source:  # what was imported has a file of its own, and no command
+                    continue
                 params = {name for each in stage.deps if isinstance(each, ParamsDependency) for name in each.params}
                 inputs = {each.def_path for each in stage.deps if not isinstance(each, ParamsDependency)}
                 outputs = {each.def_path for each in stage.outs}
