@@ -110,7 +110,8 @@ def hub(
 
 @pytest.fixture(scope="session")
 def finished_clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone in which `make repro` has run on the small ladder, and `make study`, made once for all workers: only read it.
+    """A clone in which `make repro` has run on the small ladder, and `make study`; made once for all workers: only read
+    it.
 
     `order` beside it lists the stages as they ran.
     """

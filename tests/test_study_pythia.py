@@ -135,6 +135,10 @@ def test_the_statement_on_12b_names_what_it_is_made_of() -> None:
 def test_its_page_says_what_came_out() -> None:
     summary = (ROOT / STUDY / "results/summary.md").read_text()
     assert [table for table in summary.strip().split("\n\n") if table not in PAGE] == []
+    by_size = read_json(ROOT / STUDY / "results/check.json")["acc"]["smaller models"]
+    front = " ".join((ROOT / "README.md").read_text().split())
+    assert f"off by {by_size['mae']:.1f} points (repeating 2.8b's scores: {by_size['mae_repeat_last']:.1f})" in front
+    assert f"{by_size['inside']} of {by_size['n']} intervals held it" in front
     assert all(digest in PAGE for digest in read_json(ROOT / STUDY / "published/source.json")["sha256"].values())
 
 

@@ -4,8 +4,8 @@
     python studies/pythia/refetch.py REPOSITORY [COMMIT]    from a copy of it, by path or address
 
 Run it in the repository's root. Fetches the zero-shot files of the models in published/ into studies/pythia/fetched,
-no others: the outcome of 12b stays unseen. fetched/MODEL/zero-shot.dvc records the commit that they came from. A figure that the
-files lack, or have otherwise by more than its rounding, is an error.
+no others: the outcome of 12b stays unseen. fetched/MODEL/zero-shot.dvc records the commit that they came from. A
+figure that the files lack, or have otherwise by more than its rounding, is an error.
 """
 
 import json
