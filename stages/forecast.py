@@ -2,7 +2,9 @@
 
 import pandas as pd
 
+from tasklaws.claims.make import claim_of
 from tasklaws.core import errors
+from tasklaws.core.files import write_json
 from tasklaws.core.settings import load
 from tasklaws.forecast.fits_file import load_fits
 from tasklaws.forecast.ladder import forecast_bands, forecast_ladder, forecast_ladder_items, forecast_planned
@@ -20,6 +22,8 @@ from tasklaws.tables import (
     with_effective_number,
 )
 
+CLAIMED = "exact_match"  # one metric: those of the same responses would count each of them several times
+
 
 def main() -> None:
     settings = load()
@@ -36,6 +40,14 @@ def main() -> None:
     BANDS.write(paths.bands, bands)
     PLANNED.write(paths.planned, planned)
     ITEM_FORECASTS.write(paths.item_forecasts, items)
+    paths.claims.mkdir(exist_ok=True)
+    read = [paths.observations("fit"), paths.effective_numbers, paths.sizes]
+    for name, said, path in (("holdout", table, paths.forecasts), ("planned", planned, paths.planned)):
+        scores = said[said["metric"] == CLAIMED]
+        (paths.claims / f"{name}.json").unlink(missing_ok=True)
+        if len(scores):
+            claim = claim_of(scores, [path, *read], paths.claims, results=paths.points.as_posix())
+            write_json(paths.claims / f"{name}.json", claim.to_dict())
     open_gate(paths.gate("holdout"), paths.forecasts)  # last: all that is said of the holdout is written
     for row in pd.concat([table, planned]).itertuples():
         print(f"{row.rung} {row.family} {row.elicitation} {row.metric}: {row.verdict}: {row.evidence}")

@@ -1,3 +1,7 @@
+from tasklaws.claims.check import ClaimCheck as ClaimCheck
+from tasklaws.claims.check import check as check
+from tasklaws.claims.file import Claim as Claim
+from tasklaws.claims.verb import claim as claim
 from tasklaws.core.errors import TasklawsError as TasklawsError
 from tasklaws.core.settings import Target as Target
 from tasklaws.decisions.compare import Comparison as Comparison

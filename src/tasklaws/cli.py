@@ -403,6 +403,74 @@ def forecast_table(
     answer(with_notes(found.to_dict(), read), found.summary(), json_, out, text)
 
 
+@command("claim", "tasklaws claim points.csv --at model=next,n_params=7e9,n_tokens=2e12 --out claim.json")
+def write_claim(
+    table: Annotated[
+        Path, _positional("TABLE", "CSV of results, as forecast takes it; or one that forecast wrote, with --known.")
+    ],
+    at: Annotated[list[str] | None, _option("A model that nobody ran, as forecast takes it.", "KEY=VALUE,...")] = None,
+    known: Annotated[
+        list[Path] | None, _option("The results that a table of forecasts rests on. May be repeated.", "CSV")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the claim here: a .json to publish.", callback=_file)
+    ] = None,
+    outcomes: Annotated[str | None, _option("Where the outcomes will come from, and who may judge.", "TEXT")] = None,
+    axis: Axis = None,
+    metric: Metric = None,
+    tasks: Tasks = "",
+    layout: LayoutOption = None,
+    units: Units = None,
+    direction: Direction = None,
+    json_: Json = False,
+) -> None:
+    """Claim what models will score that nobody ran, in a file that others can check.
+
+    The claim states each forecast and interval, the rule by which it passes, and the digests of data and code. Publish
+    it before the models exist; `tasklaws check` judges it (docs/claims.md). A table that holds an outcome is refused.
+    """
+    from tasklaws.claims.verb import claim_table
+
+    def read(path: Path) -> Any:
+        return reading(tl.read_points, path, layout, units, direction, planned=True)
+
+    folder = Path() if out is None else out.parent
+    chosen: dict[str, Any] = {"axis": axis, "metric": metric, "tasks": names_of(tasks)}
+    chosen |= {} if outcomes is None else {"outcomes": outcomes}
+    found = claim_table(table, at or [], known or [], read, folder, **chosen)
+    if out is not None:
+        found.write(out)
+    answer(found.to_dict(), found.summary(), json_, out)
+
+
+@command("check", "tasklaws check claim.json outcomes.csv")
+def check_claim(
+    claim: Annotated[Path, _positional("CLAIM", "A file that `tasklaws claim` wrote.")],
+    results: Annotated[Path, _positional("RESULTS", "CSV of results that holds the outcomes; no size is needed.")],
+    model: Annotated[str | None, _option("The model of RESULTS that is meant, where names differ.", "NAME")] = None,
+    layout: LayoutOption = None,
+    units: Units = None,
+    direction: Direction = None,
+    json_: Json = False,
+) -> None:
+    """Say whether a claim came true: PASS, FAIL, INCOMPLETE or TAMPERED.
+
+    Exits with 0 where it passes, 1 where it fails, 3 where a byte is not what was written, 4 where outcomes are missing
+    and 2 where a file is no claim or cannot be read.
+    """
+    from tasklaws.claims.check import STATUS
+    from tasklaws.tabular.names import parse_directions, parse_units
+
+    factors, ways = parse_units(units or []), parse_directions(direction or [])
+    try:
+        found = tl.check(claim, results, model=model, layout=layout, units=factors, directions=ways)
+    except TasklawsError as error:
+        errors.fail(str(error), 2)  # 1 says that the claim failed
+    answer(found.to_dict(), found.summary(), json_)
+    if STATUS[found.verdict]:
+        raise typer.Exit(STATUS[found.verdict])
+
+
 @command("difficulty", "tasklaws difficulty items.csv --last 6 --out difficulty")
 def predict_difficulty(
     table: Annotated[

@@ -27,6 +27,7 @@ class Paths:
         self.methods = self.results / "methods.csv"
         self.planned = self.results / "planned.csv"
         self.bands = self.results / "bands.csv"
+        self.claims = self.results / "claims"
         self.item_forecasts = self.results / "item_forecasts.csv"
         self.points = self.results / "points.csv"
         self.validation = self.results / "validation.csv"

@@ -6,6 +6,8 @@
     fit = tl.fit(table, "chinchilla")                # .params .interval .status .predict()
     test = tl.backtest(table, rolling=1)             # .forecasts .methods
     next = tl.forecast(table, {"n_params": 7e9})     # .forecasts .methods
+    said = tl.claim(table, {"n_params": 7e9}, files=["results.csv"])  # .statements .rule, written by .write(path)
+    came = tl.check("claim.json", "outcomes.csv")    # .verdict .table .figures
     best = tl.design(table, {"n_params": 7e9, "n_tokens": 2e12})  # .table .tasks
     plan = tl.plan(fit, flops=1e21)                  # .n_params .n_tokens .loss
     which = tl.compare(item_scores, ("A", "B"))      # .difference .low .high .p_value
@@ -27,6 +29,8 @@ from typing import Any
 # to whatever reads this file's imports, and every stage of the pipeline would depend on every verb.
 MODULES = {
     "Backtest": "forecast.backtest",
+    "Claim": "claims.file",
+    "ClaimCheck": "claims.check",
     "Comparison": "decisions.compare",
     "DecisionAccuracy": "decisions.recipes",
     "Design": "forecast.designs.design",
@@ -43,6 +47,8 @@ MODULES = {
     "Target": "core.settings",
     "TasklawsError": "core.errors",
     "backtest": "forecast.backtest",
+    "check": "claims.check",
+    "claim": "claims.verb",
     "compare": "decisions.compare",
     "decision_accuracy": "decisions.recipes",
     "design": "forecast.designs.design",

@@ -17,9 +17,10 @@ from tasklaws.core.result import Result, axes_or_new
 from tasklaws.frames.csv_files import records
 from tasklaws.frames.shown import shown
 from tasklaws.frames.user_tables import some
-from tasklaws.points import RESULT, check_results, complete, parse, settle
+from tasklaws.points import RESULT, complete, parse, settle
+from tasklaws.points import check as refuse_impossible
 from tasklaws.stats.scores import is_inside, rounded
-from tasklaws.tables import losses
+from tasklaws.tables import POINTS, losses
 from tasklaws.tabular.layouts import Layout
 
 if TYPE_CHECKING:
@@ -76,11 +77,20 @@ class ClaimCheck(Result):
         return draw(axes_or_new(ax), self.table)
 
 
-def check(claim: Claim | str | Path, results: pd.DataFrame | str | Path, *, model: str | None = None) -> ClaimCheck:
+def check(
+    claim: Claim | str | Path,
+    results: pd.DataFrame | str | Path,
+    *,
+    model: str | None = None,
+    layout: Layout | None = None,
+    units: Mapping[str, float] | None = None,
+    directions: Mapping[str, str] | None = None,
+) -> ClaimCheck:
     """Say whether a claim came true: PASS or FAIL by the rule that it states, INCOMPLETE where a statement has no
     outcome yet (unless it fails whatever comes), TAMPERED where a byte is not what was written.
 
-    `claim` is a file or what `claim` gave, `results` a table (a file, or as `read_points` gives it; no size is needed).
+    `claim` is a file or what `claim` gave, `results` a table: a file, read with `layout`, `units` and `directions` as
+    `read_points` does (but no size is needed), or what that gives.
     An outcome is the final value of the statement's model, task and metric, of several runs (seeds) their mean; names,
     sizes and dates are compared as docs/claims.md says, and `model` names the one of the results that is meant where
     a claim is of one model. TAMPERED are: a claim whose contents do not have its digest; files that it names and
@@ -99,6 +109,7 @@ def check(claim: Claim | str | Path, results: pd.DataFrame | str | Path, *, mode
     """
     checked: list[vouched.Checked] = []
     notes: list[str] = []
+    file = None if isinstance(results, pd.DataFrame) else Path(results)
     if not isinstance(claim, Claim):
         path = Path(claim)
         try:
@@ -106,12 +117,12 @@ def check(claim: Claim | str | Path, results: pd.DataFrame | str | Path, *, mode
         except TamperedError as error:
             return ClaimCheck("TAMPERED", str(error), "", pd.DataFrame(), {}, (), ())
         checked += [vouched.recorded(path, "claim"), *vouched.rests_on(claim, path.parent)]
-        notes.append(vouched.order(path, path if isinstance(results, pd.DataFrame) else Path(results)))
+        notes.append(vouched.order(path, file))
     if not isinstance(results, pd.DataFrame):
-        path = Path(results)
-        results = read_outcomes(path)
+        file = Path(results)
+        results = read_outcomes(file, layout, units, directions)
         notes += results.attrs["notes"]
-        checked.append(vouched.recorded(path, f"results, sha256 {sha256_file(path)}"))
+        checked.append(vouched.recorded(file, f"results, sha256 {sha256_file(file)}"))
     table, missing = _outcomes(claim, results, model, notes)
     verdict, why, figures = _judged(claim, table, len(missing))
     changed = [each for each in checked if each.state == "changed"]
@@ -126,12 +137,12 @@ def read_outcomes(
     units: Mapping[str, float] | None = None,
     directions: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """A table of results as `read_points` reads it, but that no size is needed, and rows without a value are left out."""
+    """A table of results as `read_points` reads it; no size is needed, and rows without a value are left out."""
     table = parse(path, RESULT, layout, units)
     notes: list[str] = table.attrs.pop("notes")
     table = complete(table.dropna(subset="value"), notes)
     table = settle(table, directions, notes)
-    check_results(table)
+    refuse_impossible(table, RESULT, POINTS.keys)
     table.attrs["notes"] = list(dict.fromkeys(notes))
     return table
 
@@ -147,16 +158,19 @@ def _outcomes(
         results = results[results["model"] == model].assign(model=said["model"].iloc[0])
     results = results[results["value"].notna()]
     found = pairs(said, results)
-    found["by_name"] |= ~found["statement"].isin(found.loc[found["by_name"], "statement"]) & False
     named_ones = found.loc[found["by_name"], "statement"]
     found = found[found["by_name"] | ~found["statement"].isin(named_ones)]
     rows = said.loc[found["statement"]].reset_index(names="statement")
     own = results.loc[found["result"], ["ladder", "model", "value"]].reset_index(drop=True)
-    rows = rows.assign(by_name=found["by_name"].to_numpy(), result=own["model"], observed=own["value"], at=own["ladder"])
+    rows = rows.assign(
+        by_name=found["by_name"].to_numpy(), result=own["model"], observed=own["value"], at=own["ladder"]
+    )
     rows = rows.assign(less=losses(results)[found["result"]].to_numpy())
     turned = rows[rows["less"] != (rows["better"] == "less")]
     if len(turned):
-        raise TasklawsError(f"metric {turned['metric'].iloc[0]}: the claim and the results differ on which way is better")
+        raise TasklawsError(
+            f"metric {turned['metric'].iloc[0]}: the claim and the results differ on which way is better"
+        )
     rows = _one_ladder(rows)
     _refuse_choice(rows)
     several = int(rows.duplicated(["statement", "result"]).sum())
@@ -169,19 +183,23 @@ def _outcomes(
     table = said.merge(observed, left_index=True, right_on="statement").drop(columns="statement")
     missing = said[~said.index.isin(rows["statement"])]
     if len(missing) == len(said):
-        notes.append(f"the results are of models {some(results['model'].unique(), text=str)}: is one of them meant? --model")
-    there = results.assign(key=results["task"] + "\n" + results["model"])
-    words = [f"{row.task} {row.metric} of {row.model}{_under(there, row)}" for row in missing.itertuples()]
+        notes.append(
+            f"the results are of models {some(results['model'].unique(), text=str)}: is one of them meant? --model"
+        )
+    words = [
+        f"{task} {metric} of {name}{_under(results, task, metric)}"
+        for task, metric, name in missing[["task", "metric", "model"]].to_numpy()
+    ]
     table = table.assign(inside=is_inside(table)) if len(table) else table.assign(inside=[])
     for name, column in (("error", "predicted"), ("error_repeat", "last")):
         table[name] = errors(table, column, table["observed"].to_numpy(dtype=float))
     return table.reset_index(drop=True), words
 
 
-def _under(results: pd.DataFrame, row: object) -> str:
-    """Under which other metrics the results have a statement's task."""
-    others = results.loc[results["task"] == getattr(row, "task"), "metric"].unique()
-    return f" (the results have the task under {some(others, 3, str)})" if len(others) else ""
+def _under(results: pd.DataFrame, task: str, metric: str) -> str:
+    """Under which other metrics the results have a task, where that may be why an outcome is missing."""
+    others = list(results.loc[results["task"] == task, "metric"].unique())
+    return f" (the results have the task under {some(others, 3, str)})" if others and metric not in others else ""
 
 
 def _one_ladder(rows: pd.DataFrame) -> pd.DataFrame:
@@ -192,8 +210,8 @@ def _one_ladder(rows: pd.DataFrame) -> pd.DataFrame:
     lost = rows[~rows["statement"].isin(kept["statement"])]
     if len(lost):
         raise TasklawsError(
-            f"{lost['task'].iloc[0]} of {lost['model'].iloc[0]} stands in several ladders ({named(lost['at'])}), none of "
-            "which is the claim's: leave one"
+            f"{lost['task'].iloc[0]} of {lost['model'].iloc[0]} stands in several ladders ({named(lost['at'])}), "
+            "none of which is the claim's: leave one"
         )
     return kept
 
@@ -227,11 +245,10 @@ def _judged(claim: Claim, table: pd.DataFrame, n_missing: int) -> tuple[Verdict,
         "mean_width": float(width.mean()),
         "mean_interval_score": float((width + 2 / (1 - claim.rule.level) * outside).mean()),
     }
-    told = f"{held} of {len(table)} intervals hold, {least} must; mean error {mae:.2f}, of repeating {repeat:.2f} ({UNIT})"
+    told = (
+        f"{held} of {len(table)} intervals hold, {least} must; mean error {mae:.2f}, of repeating {repeat:.2f} ({UNIT})"
+    )
     if n_missing and held + n_missing >= least:
         return "INCOMPLETE", f"{n_missing} of {n} statements have no outcome; so far {told}", rounded(figures)
     passes = held >= least and mae < repeat and not n_missing
     return ("PASS" if passes else "FAIL"), told, rounded(figures)
-
-
-__all__ = ["STATUS", "ClaimCheck", "check", "read_outcomes"]

@@ -110,7 +110,9 @@ class Claim(Result):
     def write(self, path: Path) -> None:
         """Write the claim. Another one in its place raises TasklawsError: what was claimed is not changed."""
         if path.exists() and path.read_bytes() != rendered(self.to_dict()):
-            raise TasklawsError(f"{path} is there already, and another claim: give a new name, as a claim stays as it is")
+            raise TasklawsError(
+                f"{path} is there already, and another claim: give a new name, as a claim stays as it is"
+            )
         write_json(path, self.to_dict())
 
     def summary(self) -> str:
@@ -174,7 +176,9 @@ def statement_lines(table: pd.DataFrame) -> list[str]:
     judged = "observed" in table
     rows = [["task", "metric", "model", "last known", "claimed", "90% interval", *(["outcome", ""] if judged else [])]]
     for row in table.to_dict("records"):
-        last, middle, low, high = (value_text(row[name], row["unit"]) for name in ("last", "predicted", "lower", "upper"))
+        last, middle, low, high = (
+            value_text(row[name], row["unit"]) for name in ("last", "predicted", "lower", "upper")
+        )
         names = [shown(row[name]).replace("|", "\\|") for name in ("task", "metric", "model")]
         outcome = [value_text(row["observed"], row["unit"]), "" if row["inside"] else "outside"] if judged else []
         rows.append([*names, last, middle, f"{low} to {high}", *outcome])

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.frames.csv_files import place
 from tasklaws.frames.user_tables import shown
 from tasklaws.readers.names import match_models
 from tasklaws.tabular.names import normal
@@ -32,7 +31,9 @@ def pairs(statements: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     both = both.reindex(columns=[*both, *(name for name in ("date", "date_margin") if name not in both)])
     claimed, found = ({name: _name(name) for name in names.unique()} for names in (both["model"], both["model_found"]))
     same = match_models(found.values(), claimed.values())
-    by_name = both["model"].map(claimed) == both["model_found"].map({name: same.get(key) for name, key in found.items()})
+    by_name = both["model"].map(claimed) == both["model_found"].map(
+        {name: same.get(key) for name, key in found.items()}
+    )
     tokens = _alike(both["n_tokens"], both["n_tokens_found"])
     final = both["is_final"] | (tokens == True)  # noqa: E712 (None is neither)
     sized = _alike(both["n_params"], both["n_params_found"])
@@ -52,9 +53,9 @@ def refuse_known(statements: pd.DataFrame, known: pd.DataFrame) -> None:
         row, said = known.loc[one["result"]], statements.loc[one["statement"]]
         how = "that is its model" if one["by_name"] else "a model of its size or date in the same ladder"
         raise TasklawsError(
-            f"{place(known.index, one['result'])}: the outcome of {said['task']} {said['metric']} of "
-            f"{shown(said['model'])} is in the table already: model {shown(row['model'])} has {row['value']:.6g}, {how}: "
-            "a claim comes before the outcome (forecast what is known by `tasklaws backtest`)"
+            f"the outcome of {said['task']} {said['metric']} of "
+            f"{shown(said['model'])} is in the table already: {shown(row['model'])} has {row['value']:.6g}, {how}: a "
+            "claim comes before the outcome (forecast what is known by `tasklaws backtest`)"
         )
 
 

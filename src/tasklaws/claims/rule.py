@@ -1,4 +1,4 @@
-"""When a claim of many forecasts has come true: its intervals hold what they should, and it beats saying nothing new."""
+"""When a claim of many forecasts passes: enough intervals hold, and it is closer than repeating the last known."""
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ def pass_chances(statements: pd.DataFrame) -> dict[str, float]:
     correlated by TOGETHER), if their intervals should be twice as wide, and if each score is drawn as widely around
     the last known value: what the rule can tell apart.
 
-    By simulation with a fixed seed; a forecast is a normal with the interval's two halves, kept in the metric's range."""
+    By simulation with a fixed seed; a forecast is halves of normals, by its interval, kept in the metric's range."""
     n = len(statements)
     least, _ = least_held(n)
     low, middle, high = (statements[name].to_numpy(dtype=float) for name in ("lower", "predicted", "upper"))

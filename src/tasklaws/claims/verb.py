@@ -1,6 +1,6 @@
 """`tl.claim`: forecast models that are not there yet, and say so in a way that others can check."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,9 +9,11 @@ from tasklaws.claims.file import Claim
 from tasklaws.claims.make import UNSTATED, claim_of
 from tasklaws.claims.pairs import refuse_known
 from tasklaws.core.errors import TasklawsError
-from tasklaws.forecast.ahead.planned import At, planned_models
+from tasklaws.forecast.ahead.planned import At, planned_models, read_at
 from tasklaws.forecast.ahead.verb import forecast
 from tasklaws.forecast.panel import AxisName
+from tasklaws.frames.user_tables import open_table
+from tasklaws.tables import AHEAD_FORECASTS, FORECASTS
 
 
 def claim(
@@ -53,11 +55,53 @@ def claim(
     return made
 
 
+def claim_table(
+    path: Path,
+    at: Sequence[str],
+    known: Sequence[Path],
+    reader: Callable[[Path], pd.DataFrame],
+    folder: Path,
+    *,
+    axis: AxisName | None = None,
+    metric: str | None = None,
+    tasks: Sequence[str] = (),
+    outcomes: str = UNSTATED,
+) -> Claim:
+    """The claim of a file: of a table of results and models `at` which nobody ran, as `read_at` takes them, or of the
+    forecasts in a table that `tasklaws forecast` or the pipeline wrote, which rest on the `known` results.
+
+    `reader` reads results; the rest is what `claim` takes. Forecasts without what they rest on, and options that do not
+    go with the kind of table, raise TasklawsError."""
+    header = set(open_table(path).header)
+    if not {"predicted", "lower", "upper"} <= header:
+        if known:
+            raise TasklawsError(f"--known: {path} is a table of results itself: leave the option out")
+        planned = read_at(at) if at else None
+        return claim(
+            reader(path),
+            planned,
+            files=[path],
+            axis=axis,
+            metric=metric,
+            tasks=tasks,
+            outcomes=outcomes,
+            folder=folder,
+        )
+    if "observed" in header:
+        raise TasklawsError(f"{path} holds outcomes beside its forecasts: a claim comes before them")
+    if at or axis:
+        raise TasklawsError(f"{path} holds forecasts: --at and --axis are for a table of results")
+    if not known:
+        raise TasklawsError(f"{path} holds forecasts: give the results that they rest on as --known")
+    made = claim_of((FORECASTS if "rung" in header else AHEAD_FORECASTS).read(path), [path, *known], folder, outcomes)
+    for each in known:
+        refuse_known(made.table, reader(each).dropna(subset="value"))
+    return made
+
+
 def _with_days(forecasts: pd.DataFrame, planned: pd.DataFrame) -> pd.DataFrame:
     """The forecasts with the first and the last day of each planned model, where it has a date."""
     days = planned.drop_duplicates("model").set_index("model")
     day, margin = pd.to_datetime(days["date"]), pd.to_timedelta(days["date_margin"], unit="D")
     ends = {"first_day": day - margin, "last_day": day + margin}
-    return forecasts.assign(
-        **{name: forecasts["model"].map(end.dt.strftime("%Y-%m-%d")) for name, end in ends.items()}
-    )
+    return forecasts.assign(**{name: forecasts["model"].map(end.dt.strftime("%Y-%m-%d")) for name, end in ends.items()})

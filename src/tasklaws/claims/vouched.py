@@ -84,7 +84,9 @@ def _code(claim: Claim) -> Checked:
     from importlib.metadata import version
 
     if version("tasklaws") != claim.rests_on.version:
-        return Checked(what, "not checked", f"version {version('tasklaws')} is here, claimed with {claim.rests_on.version}")
+        return Checked(
+            what, "not checked", f"version {version('tasklaws')} is here, claimed with {claim.rests_on.version}"
+        )
     status = git(PACKAGE, "status", "--porcelain", "--", *others)
     if status is None or status.strip():
         return Checked(what, "changed", f"{', '.join(others)}: not as claimed, and of no commit")
@@ -104,9 +106,9 @@ def first_commit(path: Path) -> tuple[str, str] | None:
     return None if not lines[0] else (lines[0].split()[0], lines[0].split()[1])
 
 
-def order(claim: Path, results: Path) -> str:
+def order(claim: Path, results: Path | None) -> str:
     """Which of the two was committed first, as far as git tells."""
-    one, other = first_commit(claim), first_commit(results)
+    one, other = first_commit(claim), None if results is None else first_commit(results)
     if one is None:
         return "the claim is in no commit: when it was made, only where it was published can tell"
     when = f"the claim is in git since commit {one[0]} of {one[1]} (the committer's clock)"
@@ -115,4 +117,6 @@ def order(claim: Path, results: Path) -> str:
     if one == other:
         return f"{when}, and so are the results: git does not tell which came first"
     first = git(claim.resolve().parent, "merge-base", "--is-ancestor", one[0], other[0]) is not None
-    return f"{when}, the results since {other[0]} of {other[1]}: " + ("the claim first" if first else "NOT the claim first")
+    return f"{when}, the results since {other[0]} of {other[1]}: " + (
+        "the claim first" if first else "NOT the claim first"
+    )
