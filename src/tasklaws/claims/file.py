@@ -142,25 +142,31 @@ def rendered(content: Mapping[str, Any]) -> bytes:
 
 
 def read_claim(path: Path) -> Claim:
-    """The claim in a file. One that is not as it was written raises TamperedError, and what is none TasklawsError."""
+    """The claim in a file; `parse_claim` says what is refused."""
     try:
-        data = path.read_bytes()
-        content = json.loads(data.decode(), parse_constant=_refuse)
+        return parse_claim(path.read_bytes(), str(path))
     except FileNotFoundError as error:
         raise TasklawsError(f"{path} does not exist: {REMEDY}") from error
+
+
+def parse_claim(data: bytes, name: str) -> Claim:
+    """The claim in a file's bytes. One that is not as it was written raises TamperedError, what is none TasklawsError;
+    both call it `name`."""
+    try:
+        content = json.loads(data.decode(), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise TasklawsError(f"{path} is no claim, or damaged (malformed JSON: {error}): {REMEDY}") from error
+        raise TasklawsError(f"{name} is no claim, or damaged (no JSON: {error}): {REMEDY}") from error
     if not isinstance(content, dict) or "statements" not in content or "sha256" not in content:
-        raise TasklawsError(f"{path} is no claim: {REMEDY}")
+        raise TasklawsError(f"{name} is no claim: {REMEDY}")
     try:
         same = digest(content) == content["sha256"] and rendered(content) == data
     except (ValueError, TasklawsError, RecursionError):  # half a character, or a number that is none
         same = False
     if not same:
-        raise TamperedError(f"{path} is not as it was written: its contents do not have the sha256 that it names")
+        raise TamperedError(f"{name} is not as it was written: its contents do not have the sha256 that it names")
     if content.get("format") != FORMAT:
-        raise TasklawsError(f"{path}: format is {content.get('format')!r:.80}: this tasklaws reads {FORMAT!r}")
-    return read(Claim, content, str(path), REMEDY)
+        raise TasklawsError(f"{name}: format is {content.get('format')!r:.80}: this tasklaws reads {FORMAT!r}")
+    return read(Claim, content, name, REMEDY)
 
 
 def _refuse(name: str) -> None:

@@ -28,9 +28,8 @@ def recorded(path: Path, what: str) -> Checked:
     commit of its repository."""
     file = path.resolve()
     for folder in file.parents:
-        if (folder / LOCK).is_file() and (md5s := _in_lock(folder, file)):
-            lock = f"{LOCK} of {folder.name}"
-            same = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() in md5s
+        if (folder / LOCK).is_file() and (matches := _in_lock(folder, file)):
+            same, lock = any(matches), f"{LOCK} of {folder.name}"
             return Checked(what, "as recorded" if same else "changed", f"{'as' if same else 'not as'} {lock} has it")
     head = git(file.parent, "rev-parse", "--short=10", "HEAD")
     held = None if head is None else git(file.parent, "rev-parse", f"HEAD:./{file.name}")
@@ -41,17 +40,24 @@ def recorded(path: Path, what: str) -> Checked:
     return Checked(what, "as recorded" if same else "changed", f"{'as' if same else 'not as'} commit {commit} has it")
 
 
-def _in_lock(folder: Path, file: Path) -> list[str]:
-    """The MD5s that a folder's dvc.lock has of a file; its paths may be from a folder above, as those of a study."""
+def _in_lock(folder: Path, file: Path) -> list[bool]:
+    """Whether a file, or the folder that a stage wrote and that holds it, has the MD5 of each entry of a folder's
+    dvc.lock; its paths may be from a folder above, as those of a study."""
     try:
-        from tasklaws.provenance.chain import read_chain  # reads YAML, which tables do without
+        from tasklaws.provenance.chain import md5, read_chain  # reads YAML, which tables do without
     except ModuleNotFoundError:
         return []
-    stages = read_chain(folder).stages.values()
-    entries = [entry for stage in stages for entry in (*stage.outputs, *stage.inputs)]
-    bases = (folder, *folder.parents)
-    names = {file.relative_to(base).as_posix() for base in bases}
-    return [entry.md5 for entry in entries if entry.path in names]
+    entries = {
+        (entry.path, entry.md5)
+        for stage in read_chain(folder).stages.values()
+        for entry in (*stage.outputs, *stage.inputs)
+    }
+    return [
+        md5(base / path) == digest
+        for base in (folder, *folder.parents)
+        for path, digest in sorted(entries)
+        if file.is_relative_to(base / path)
+    ]
 
 
 def _blob(file: Path, like: bytes) -> str:
