@@ -21,7 +21,18 @@ from shared_data import ROOT
 from tasklaws.core.result import Result
 from tasklaws.verbs import MODULES
 
-VERBS = ["backtest", "compare", "decision_accuracy", "design", "effective_number", "fit", "forecast", "isoflop"]
+VERBS = [
+    "backtest",
+    "check",
+    "claim",
+    "compare",
+    "decision_accuracy",
+    "design",
+    "effective_number",
+    "fit",
+    "forecast",
+    "isoflop",
+]
 VERBS += ["plan", "predict_items", "read_points", "signal_to_noise", "solve_rates"]
 HEAVY = ["torch", "lm_eval", "mlflow", "matplotlib", "scipy", "pandas"]
 
@@ -107,6 +118,10 @@ def recipes() -> pd.DataFrame:
     return table.assign(task="t", metric="ce")
 
 
+def outcome() -> pd.DataFrame:
+    return ladder().tail(1).assign(model="next", n_params=7e9, n_tokens=1.4e11, value=0.95)
+
+
 RESULTS: dict[str, Callable[[], Result]] = {
     "fit": lambda: tl.fit(loss_table(), "chinchilla", replicates=10),
     "isoflop": lambda: tl.isoflop(loss_table(), replicates=10),
@@ -114,6 +129,8 @@ RESULTS: dict[str, Callable[[], Result]] = {
     "backtest": lambda: tl.backtest(ladder(), rolling=1, min_rungs=6),
     "design": lambda: tl.design(ladder().tail(3), {"n_params": 1e10, "n_tokens": 2e11}),
     "forecast": lambda: tl.forecast(ladder(), {"n_params": 7e9, "n_tokens": 1.4e11}, exceeds=0.5),
+    "claim": lambda: tl.claim(ladder(), {"model": "next", "n_params": 7e9, "n_tokens": 1.4e11}, files=[]),
+    "check": lambda: tl.check(RESULTS["claim"](), outcome()),
     "predict_items": lambda: tl.predict_items(item_scores().query("seed == 0").drop(columns="seed"), last=2),
     "effective_number": lambda: tl.effective_number(item_scores()),
     "solve_rates": lambda: tl.solve_rates(attempts()),

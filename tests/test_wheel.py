@@ -118,6 +118,7 @@ def test_every_command_on_tables_works(clean: Environment) -> None:
         ("import", "points.csv", "--out", "few.csv"): "few.csv",
         ("backtest", "few.csv", "--rolling", "1", "--min-rungs", "6", "--out", "test"): "test/forecasts.csv",
         ("forecast", "few.csv", "--at", "n_params=1e6,n_tokens=2e7", "--out", "next"): "next/index.html",
+        ("claim", "few.csv", "--at", "model=next,n_params=1e6,n_tokens=2e7", "--out", "claim.json"): "claim.json",
         ("difficulty", "scores.csv", "--last", "1", "--out", "hard"): "hard/summary.json",
         ("orders", "scores.csv", "--last", "1", "--out", "orders"): "orders/orders.svg",
         ("humans", "attempts.csv", "--items", "items.jsonl", "--out", "humans"): "humans/items.csv",
@@ -126,6 +127,8 @@ def test_every_command_on_tables_works(clean: Environment) -> None:
     for words, file in made.items():
         assert json.loads(clean.run(*words, "--json").stdout)
         assert (clean.folder / file).is_file()
+    (clean.folder / "outcomes.csv").write_text("model,task,metric,value\nnext,addition_direct,exact_match,0.9\n")
+    assert clean.run("check", "claim.json", "outcomes.csv").stdout.startswith("PASS: 1 of 1")
     law = ["fit", "points.csv", "--law", "logistic", "--task", "addition_direct", "--replicates", "20", "--json"]
     assert json.loads(clean.run(*law).stdout)["n_points"] > 0
     plan = ["plan", "--params", "1.82", "482", "2085", "0.348", "0.366", "--flops", "1e21", "--json"]

@@ -31,6 +31,7 @@ OUTPUTS = [
         "bands.csv",
         "planned.csv",
         "item_forecasts.csv",
+        "claims/holdout.json",
         "gate/holdout.json",
         "validation.csv",
         "surprises.csv",

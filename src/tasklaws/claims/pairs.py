@@ -15,7 +15,7 @@ ALIKE = 0.01  # sizes that differ by no more are one size
 
 def pairs(statements: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     """A row for each statement and final result of its task and metric that is of its model: `statement` and `result`
-    (labels of the two tables), and `by_name`.
+    (the label of the one, the row's number in the other), and `by_name`.
 
     Names are the same where capitals, spaces and `_ - . /` do not tell them apart, of models also where one is the end
     of the other (`org/a` and `a`), of metrics less lm-eval's `,none`. Under another name a model is the same where its
@@ -23,7 +23,7 @@ def pairs(statements: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     without a size is of every model that is surely dated within its days. A checkpoint is final where the table says
     so, or where its n_tokens are those of the statement."""
     left = statements.assign(statement=statements.index)
-    right = results.assign(result=results.index)
+    right = results.assign(result=np.arange(len(results)))
     for table in (left, right):
         table["_task"] = _keys(table["task"])
         table["_metric"] = _keys(table["metric"].str.removesuffix(",none"))
@@ -35,11 +35,11 @@ def pairs(statements: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
         {name: same.get(key) for name, key in found.items()}
     )
     tokens = _alike(both["n_tokens"], both["n_tokens_found"])
-    final = both["is_final"] | (tokens == True)  # noqa: E712 (None is neither)
+    final = both["is_final"] | tokens.eq(True)
     sized = _alike(both["n_params"], both["n_params_found"])
     sized = sized.where(sized.notna(), _alike(both["train_flops"], both["train_flops_found"]))
     dated = _within(both) & both[["n_params", "train_flops"]].isna().all(axis=1)
-    placed = (sized == True) & (tokens != False) | dated  # noqa: E712
+    placed = sized.eq(True) & ~tokens.eq(False) | dated
     by_place = placed & (_keys(both["ladder"]) == _keys(both["ladder_found"]))
     both = both.assign(by_name=by_name)[final & (by_name | by_place)]
     return both[["statement", "result", "by_name"]].reset_index(drop=True)
@@ -50,7 +50,7 @@ def refuse_known(statements: pd.DataFrame, known: pd.DataFrame) -> None:
     found = pairs(statements, known)
     if len(found):
         one = found.sort_values("by_name", ascending=False, kind="stable").iloc[0]
-        row, said = known.loc[one["result"]], statements.loc[one["statement"]]
+        row, said = known.iloc[one["result"]], statements.loc[one["statement"]]
         how = "that is its model" if one["by_name"] else "a model of its size or date in the same ladder"
         raise TasklawsError(
             f"the outcome of {said['task']} {said['metric']} of "
