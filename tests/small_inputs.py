@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from shared_data import ROOT
+from tasklaws.claims.make import claim_of
 from tasklaws.tables import ATTEMPTS
 
 POINTS = ROOT / "results/nano_ladder/points.csv"
@@ -12,7 +13,7 @@ POINTS = ROOT / "results/nano_ladder/points.csv"
 
 def write_small_inputs(folder: Path) -> None:
     """points.csv (one task of the nano ladder), pilot.csv (its four smallest models), recipes.csv, runs.csv (two
-    budgets), scores.csv, attempts.csv with items.jsonl, and program.py."""
+    budgets), claim.json (kept, by outcomes.csv), scores.csv, attempts.csv with items.jsonl, and program.py."""
     points = pd.read_csv(POINTS).query("metric == 'exact_match' and is_final and task == 'addition_direct'")
     points.to_csv(folder / "points.csv", index=False)
     small = sorted(points["n_params"].unique())[:4]
@@ -23,6 +24,10 @@ def write_small_inputs(folder: Path) -> None:
         for m in range(6, 12)
     ]
     pd.DataFrame(runs, columns=["n_params", "train_flops", "loss"]).to_csv(folder / "runs.csv", index=False)
+    said = pd.DataFrame({"ladder": "points", "model": "next", "task": "addition_direct", "metric": "exact_match"}, [0])
+    said = said.assign(predicted=0.8, lower=0.7, upper=0.9, last=0.6)
+    claim_of(said, [folder / "points.csv"], folder).write(folder / "claim.json")
+    said.assign(value=0.82).to_csv(folder / "outcomes.csv", columns=["model", "task", "metric", "value"], index=False)
     scores = [(f"m{m}", 10.0**m, f"t{t}", float(m + 1 > t / 4), 2.0**t) for m in range(1, 5) for t in range(12)]
     columns = ["model", "n_params", "task", "score", "human_minutes"]
     pd.DataFrame(scores, columns=columns).to_csv(folder / "scores.csv", index=False)

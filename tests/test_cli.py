@@ -160,6 +160,8 @@ def test_a_closed_pipe_ends_it_quietly() -> None:
 # What each command on somebody's files is given, in a directory that has no more than these.
 READING = {
     "backtest": "points.csv --rolling 1 --min-rungs 6",
+    "check": "claim.json outcomes.csv",
+    "claim": "points.csv --at model=next,n_params=1e6,n_tokens=2e7",
     "compare": "scores.csv --models m1,m2",
     "decide": "recipes.csv",
     "design": "pilot.csv --target n_params=1e6,n_tokens=1e7",

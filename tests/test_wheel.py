@@ -118,7 +118,7 @@ def test_every_command_on_tables_works(clean: Environment) -> None:
         ("import", "points.csv", "--out", "few.csv"): "few.csv",
         ("backtest", "few.csv", "--rolling", "1", "--min-rungs", "6", "--out", "test"): "test/forecasts.csv",
         ("forecast", "few.csv", "--at", "n_params=1e6,n_tokens=2e7", "--out", "next"): "next/index.html",
-        ("claim", "few.csv", "--at", "model=next,n_params=1e6,n_tokens=2e7", "--out", "claim.json"): "claim.json",
+        ("claim", "few.csv", "--at", "model=next,n_params=1e6,n_tokens=2e7", "--out", "said.json"): "said.json",
         ("difficulty", "scores.csv", "--last", "1", "--out", "hard"): "hard/summary.json",
         ("orders", "scores.csv", "--last", "1", "--out", "orders"): "orders/orders.svg",
         ("humans", "attempts.csv", "--items", "items.jsonl", "--out", "humans"): "humans/items.csv",

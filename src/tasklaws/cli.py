@@ -410,7 +410,7 @@ def write_claim(
     ],
     at: Annotated[list[str] | None, _option("A model that nobody ran, as forecast takes it.", "KEY=VALUE,...")] = None,
     known: Annotated[
-        list[Path] | None, _option("The results that a table of forecasts rests on. May be repeated.", "CSV")
+        list[Path] | None, _option("Further results; those that a table of forecasts rests on. May be repeated.", "CSV")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the claim here: a .json to publish.", callback=_file)

@@ -276,7 +276,7 @@ def test_what_cannot_be_claimed_is_refused_in_one_line(here: Path, capsys: pytes
     write_points(here / "both.csv", pd.concat([known(), outcomes()], ignore_index=True))
     capsys.readouterr()
     for words, said in (
-        (["known.csv", "--at", AT, "--known", "known.csv"], "leave the option out"),
+        (["known.csv", "--at", AT, "--known", "both.csv"], "is in the table already"),
         (["next/forecasts.csv"], "give the results that they rest on as --known"),
         (["next/forecasts.csv", "--known", "known.csv", "--at", AT], "are for a table of results"),
         (["next/forecasts.csv", "--known", "both.csv"], "is in the table already"),

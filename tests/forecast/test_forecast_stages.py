@@ -11,6 +11,9 @@ import pytest
 import yaml
 from synthetic import SMOOTH, Family, Ladder
 
+from tasklaws.claims.check import check
+from tasklaws.claims.file import read_claim
+from tasklaws.claims.vouched import rests_on
 from tasklaws.core.files import sha256_file
 from tasklaws.core.settings import Laws
 from tasklaws.forecast.curve_fits import fit_curve
@@ -31,7 +34,6 @@ OUTPUTS = [
         "bands.csv",
         "planned.csv",
         "item_forecasts.csv",
-        "claims/holdout.json",
         "gate/holdout.json",
         "validation.csv",
         "surprises.csv",
@@ -193,6 +195,35 @@ def test_the_gate_of_the_holdout_is_of_the_forecasts_that_were_written(finished)
     assert gate == {"sha256": sha256_file(results / "forecasts.csv"), "table": "forecasts.csv"}
 
 
+def test_claims_are_of_the_forecasts_and_know_no_holdout(ladder):
+    claims = {path.stem: path.read_bytes() for path in (RESULTS / "claims").iterdir()}
+    assert set(claims) == {"holdout", "planned"}
+    for name, table in (("holdout", "forecasts.csv"), ("planned", "planned.csv")):
+        claim = read_claim(RESULTS / f"claims/{name}.json")
+        rows = pd.read_csv(RESULTS / table).query("metric == 'exact_match'")
+        rows = rows.assign(task=rows["family"] + "_" + rows["elicitation"]).set_index(["rung", "task"]).sort_index()
+        said = claim.table.set_index(["model", "task"]).sort_index()
+        assert said[["predicted", "lower", "upper", "last"]].to_numpy().tolist() == (
+            rows[["predicted", "lower", "upper", "repeat_last"]].to_numpy().tolist()
+        )
+        assert {each.state for each in rests_on(claim, RESULTS / "claims")} == {"as recorded"}
+        assert "observations_holdout" not in str(claim.rests_on)
+    for path in [RESULTS / "observations_holdout.csv", *Path("scores/made_up/holdout").glob("*.csv")]:
+        path.unlink()
+    run("forecast")
+    assert {path.stem: path.read_bytes() for path in (RESULTS / "claims").iterdir()} == claims
+
+
+def test_the_claim_of_the_holdout_is_judged_by_the_ladders_points(ladder):
+    found = check(RESULTS / "claims/holdout.json", RESULTS / "points.csv")
+    validation = pd.read_csv(RESULTS / "validation.csv").query("metric == 'exact_match'")
+    assert found.verdict in ("PASS", "FAIL")
+    assert found.figures["held"] == validation["inside"].sum()
+    assert found.figures["mean_error"] == pytest.approx(100 * validation["abs_error"].mean(), abs=1e-5)
+    repeat = 100 * validation["abs_error_repeat_last"].mean()
+    assert found.figures["mean_error_of_repeating_the_last"] == pytest.approx(repeat, abs=1e-5)
+
+
 def test_planned_models_are_forecast_and_never_asked(ladder):
     planned = yaml.safe_load(Path("params.yaml").read_text())["models"]["planned"]
     found = PLANNED.read(RESULTS / "planned.csv")
@@ -214,6 +245,7 @@ def test_without_planned_models_their_table_is_empty_and_nothing_else_moves(ladd
     Path("params.yaml").write_text(yaml.safe_dump(params))
     run("forecast")
     assert PLANNED.read(RESULTS / "planned.csv").empty
+    assert [path.name for path in (RESULTS / "claims").iterdir()] == ["holdout.json"]
     assert {path: path.read_bytes() for path in before} == before
 
 

@@ -67,20 +67,19 @@ def claim_table(
     tasks: Sequence[str] = (),
     outcomes: str = UNSTATED,
 ) -> Claim:
-    """The claim of a file: of a table of results and models `at` which nobody ran, as `read_at` takes them, or of the
-    forecasts in a table that `tasklaws forecast` or the pipeline wrote, which rest on the `known` results.
+    """The claim of a file: of a table of results, and of further `known` ones, and models `at` which nobody ran, as
+    `read_at` takes them, or of the forecasts in a table that `tasklaws forecast` or the pipeline wrote, which rest on
+    the `known` results.
 
     `reader` reads results; the rest is what `claim` takes. Forecasts without what they rest on, and options that do not
     go with the kind of table, raise TasklawsError."""
     header = set(open_table(path).header)
     if not {"predicted", "lower", "upper"} <= header:
-        if known:
-            raise TasklawsError(f"--known: {path} is a table of results itself: leave the option out")
-        planned = read_at(at) if at else None
+        tables = [path, *known]
         return claim(
-            reader(path),
-            planned,
-            files=[path],
+            pd.concat([reader(each) for each in tables], ignore_index=True),
+            read_at(at) if at else None,
+            files=tables,
             axis=axis,
             metric=metric,
             tasks=tasks,
