@@ -18,6 +18,7 @@ ELSEWHERE = {
     "dvc exp run -S models=nano_large": "test_it_composes",
     "dvc exp run -S experiment=overlap": "test_pipeline.py: an experiment, tiny",
     "tasklaws new-family multiplication": "harness/test_scaffold.py",
+    "tasklaws check claim.json outcomes.csv": "claims/test_claim_check.py",
     "source .venv/bin/activate": "the environment of this run",
     "make ui": "test_tracking_browser.py",
 }

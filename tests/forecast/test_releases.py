@@ -11,6 +11,7 @@ import pytest
 import forecast_releases
 from shared_data import ROOT
 from tasklaws import cli
+from tasklaws.claims.file import read_claim
 from tasklaws.core.files import read_json
 from tasklaws.tables import AHEAD_FORECASTS
 
@@ -42,8 +43,20 @@ def test_what_was_made_is_what_is_recorded() -> None:
     assert (forecasts["predicted"] <= forecasts["upper"]).all()
 
 
+def test_the_claim_is_of_the_recorded_forecasts() -> None:
+    claim = read_claim(STUDY / "claim.json")
+    forecasts = AHEAD_FORECASTS.read(STUDY / "forecasts.csv").sort_values(["model", "task"])
+    said = claim.table.sort_values(["model", "task"])
+    for name in ("predicted", "lower", "upper", "last"):
+        assert said[name].to_numpy() == pytest.approx(forecasts[name].to_numpy(), rel=1e-5, abs=1e-9)
+    assert list(said["first_day"].unique()) == [f"{at}-01" for at in forecast_releases.AT]
+    assert claim.rests_on.files == {"releases.csv": forecast_releases.sha256(STUDY / "releases.csv")}
+    for name in ("true", "true_with_common_errors", "no_change_from_the_last_known"):
+        assert f"{100 * claim.rule.pass_chance[name]:.0f}%" in PAGE
+
+
 def test_the_command_of_the_page_makes_what_the_tool_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    [line] = re.findall(r"^tasklaws .*$", PAGE, re.MULTILINE)
+    [line] = re.findall(r"^tasklaws forecast .*$", PAGE, re.MULTILINE)
     assert all(f"--at date={at}" in line for at in forecast_releases.AT)
     monkeypatch.chdir(ROOT)
     words = [*shlex.split(line)[:-1], str(tmp_path / "out"), "--tasks", ",".join(FEW)]

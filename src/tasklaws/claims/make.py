@@ -43,6 +43,10 @@ def claim_of(
         f"that of repeating the last known value, in {UNIT}; of several runs of a model the mean counts; every "
         "statement needs its outcome"
     )
+    if claimed[["n_params", "train_flops"]].isna().all(axis=1).any():
+        words += (
+            "; of a model told by its days alone every one of these is an outcome, and the least is that of them all"
+        )
     rule = Rule(words, LEVEL, len(statements), least, round(fewer, 4), pass_chances(claimed))
     basis = Basis({relative(path, folder): sha256_file(path) for path in files}, code_digests(), version("tasklaws"))
     return Claim(FORMAT, statements, rule, basis, Judge(outcomes, f"tasklaws check CLAIM {results}")).sealed()

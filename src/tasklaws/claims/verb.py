@@ -92,7 +92,10 @@ def claim_table(
         raise TasklawsError(f"{path} holds forecasts: --at and --axis are for a table of results")
     if not known:
         raise TasklawsError(f"{path} holds forecasts: give the results that they rest on as --known")
-    made = claim_of((FORECASTS if "rung" in header else AHEAD_FORECASTS).read(path), [path, *known], folder, outcomes)
+    forecasts = (FORECASTS if "rung" in header else AHEAD_FORECASTS).read(path)
+    if forecasts[["n_params", "train_flops"]].isna().all(axis=1).any():
+        raise TasklawsError(f"{path} has a model without a size: claim it from the table of results, with --at")
+    made = claim_of(forecasts, [path, *known], folder, outcomes)
     for each in known:
         refuse_known(made.table, reader(each).dropna(subset="value"))
     return made
