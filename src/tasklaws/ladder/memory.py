@@ -30,7 +30,7 @@ class Shape:
     def of_config(cls, config: Mapping[str, Any], n_params_total: int) -> "Shape":
         """The shape that a config.json describes, by the names of Llama, GPT-NeoX, OPT or GPT-2.
 
-        Without key-value heads of their own all heads have keys and values. A number that it lacks raises TasklawsError.
+        Without key-value heads of their own all heads have keys and values. A number it lacks raises TasklawsError.
         """
         config = config.get("text_config", config)
         layers = _number(config, "num_hidden_layers", "n_layer")
