@@ -1,0 +1,116 @@
+"""What is put to one checkpoint of a rung: the requests that lm-eval makes of the items, in tokens."""
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasklaws.core.files import write_jsonl
+from tasklaws.core.settings import Asking, Settings
+from tasklaws.families import build
+from tasklaws.families.draws import shots
+
+CHARACTERS = 3.0  # of a token, where no tokenizer is at hand: between prose, some 4, and digits or code, some 2
+Texts = tuple["Text", ...]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that is read once: what of it is asked to be judged, and how many tokens may be written after it."""
+
+    read: str
+    judged: tuple[str, ...]
+    writes: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one checkpoint reads and at most writes, in tokens, and the longest of its rows."""
+
+    n_tasks: int
+    n_items: int
+    n_requests: int
+    n_read: int
+    n_written: int
+    longest: int
+    longest_judged: int
+
+
+@dataclass(frozen=True)
+class Requests:
+    """All that is put to a rung, by lm-eval's own making; `n_rows` answers are stored of each checkpoint."""
+
+    n_tasks: int
+    n_items: int
+    n_requests: int
+    n_rows: int
+    texts: Texts
+
+    def in_tokens(self, count: Callable[[Sequence[str]], list[int]]) -> Asked:
+        """The same in the tokens of a tokenizer, which `count` gives of each of some texts.
+
+        A text is read once, whatever is asked about it, as `harness.answers` does.
+        """
+        texts = [part for text in self.texts for part in (text.read, *text.judged)]
+        lengths = iter(count(texts))
+        read = written = longest = longest_judged = 0
+        for text in self.texts:
+            own, judged = next(lengths), [next(lengths) for _ in text.judged]
+            read, written = read + own + sum(judged), written + text.writes
+            longest = max(longest, own + max([text.writes, *judged]))
+            longest_judged = max([longest_judged, *judged])
+        return Asked(self.n_tasks, self.n_items, self.n_requests, read, written, longest, longest_judged)
+
+
+def requests_of(settings: Settings, asking: Asking) -> Requests:
+    """What `respond` would put to each checkpoint of a rung so asked; the items are made anew, and nothing is kept."""
+    from tasklaws.harness import respond
+
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        _write_items(settings, Path(folder))
+        made = respond.requests_of(asking, settings.elicitation.ask, Path(folder))
+    found: dict[str, tuple[list[str], int]] = {}
+    for request in made:
+        read, wanted = request.args
+        judged, writes = found.setdefault(read, ([], 0))
+        if isinstance(wanted, str):
+            judged.append(wanted)
+        else:
+            found[read] = (judged, max(writes, int(wanted["max_gen_toks"])))
+    items = {(one.doc["family"], one.doc["id"]) for one in made}
+    rows = {(one.doc["family"], one.doc["elicitation"], one.doc["id"]) for one in made}
+    tasks = {(one.doc["family"], one.doc["elicitation"]) for one in made}
+    texts = tuple(Text(read, tuple(judged), writes) for read, (judged, writes) in found.items())
+    return Requests(len(tasks), len(items), len(made), len(rows), texts)
+
+
+def by_characters(texts: Sequence[str]) -> list[int]:
+    """A rough count of tokens, where no tokenizer is at hand."""
+    return [round(len(text) / CHARACTERS) + 1 for text in texts]
+
+
+def by_tokenizer(path: Path) -> Callable[[Sequence[str]], list[int]]:
+    """The counter of a tokenizer.json."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(path))
+    return lambda texts: [len(one.ids) for one in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
+
+def _write_items(settings: Settings, folder: Path) -> None:
+    families = build(settings.families.sets)
+    for family in families:
+        kept = shots(family, families, settings.seed, settings.elicitation.n_shots_kept)
+        for name, items in ((family.name, family.items(settings.seed, settings.families.split)), (f"{family.name}.shots", kept)):
+            write_jsonl(folder / f"{name}.jsonl", (item.to_dict() for item in items))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """lm-eval's bars and warnings go nowhere."""
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
+        yield
