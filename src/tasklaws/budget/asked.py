@@ -28,11 +28,12 @@ class Text:
 
 @dataclass(frozen=True)
 class Asked:
-    """What one checkpoint reads and at most writes, in tokens, and the longest of its rows."""
+    """What one checkpoint reads and at most writes, in tokens, the longest of its rows, and how many answers are stored."""
 
     n_tasks: int
     n_items: int
     n_requests: int
+    n_rows: int
     n_read: int
     n_written: int
     longest: int
@@ -62,16 +63,19 @@ class Requests:
             read, written = read + own + sum(judged), written + text.writes
             longest = max(longest, own + max([text.writes, *judged]))
             longest_judged = max([longest_judged, *judged])
-        return Asked(self.n_tasks, self.n_items, self.n_requests, read, written, longest, longest_judged)
+        return Asked(self.n_tasks, self.n_items, self.n_requests, self.n_rows, read, written, longest, longest_judged)
 
 
-def requests_of(settings: Settings, asking: Asking) -> Requests:
-    """What `respond` would put to each checkpoint of a rung so asked; the items are made anew, and nothing is kept."""
+def requests_of(settings: Settings, asking: Asking, likelihoods: bool) -> Requests:
+    """What `respond` would put to each checkpoint of a rung so asked, but for a chat template's own words.
+
+    The items are made anew, and nothing is kept.
+    """
     from tasklaws.harness import respond
 
     with tempfile.TemporaryDirectory() as folder, _quiet():
         _write_items(settings, Path(folder))
-        made = respond.requests_of(asking, settings.elicitation.ask, Path(folder))
+        made = respond._requests(asking, settings.elicitation.ask, Path(folder))
     found: dict[str, tuple[list[str], int]] = {}
     for request in made:
         read, wanted = request.args
