@@ -84,11 +84,10 @@ def requests_of(settings: Settings, asking: Asking, likelihoods: bool) -> Reques
             judged.append(wanted)
         else:
             found[read] = (judged, max(writes, int(wanted["max_gen_toks"])))
-    items = {(one.doc["family"], one.doc["id"]) for one in made}
-    rows = {(one.doc["family"], one.doc["elicitation"], one.doc["id"]) for one in made}
-    tasks = {(one.doc["family"], one.doc["elicitation"]) for one in made}
+    rows = {(one.task_name.removesuffix("_likelihood"), one.doc["elicitation"], one.doc["id"]) for one in made}
+    items = {(task.rpartition(f"_{way}")[0], name) for task, way, name in rows}
     texts = tuple(Text(read, tuple(judged), writes) for read, (judged, writes) in found.items())
-    return Requests(len(tasks), len(items), len(made), len(rows), texts)
+    return Requests(len({task for task, _, _ in rows}), len(items), len(made), len(rows), texts)
 
 
 def by_characters(texts: Sequence[str]) -> list[int]:
