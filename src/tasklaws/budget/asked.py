@@ -107,7 +107,10 @@ def _write_items(settings: Settings, folder: Path) -> None:
     families = build(settings.families.sets)
     for family in families:
         kept = shots(family, families, settings.seed, settings.elicitation.n_shots_kept)
-        for name, items in ((family.name, family.items(settings.seed, settings.families.split)), (f"{family.name}.shots", kept)):
+        for name, items in (
+            (family.name, family.items(settings.seed, settings.families.split)),
+            (f"{family.name}.shots", kept),
+        ):
             write_jsonl(folder / f"{name}.jsonl", (item.to_dict() for item in items))
 
 

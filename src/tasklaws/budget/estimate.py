@@ -13,7 +13,7 @@ from tasklaws.budget.rungs import Known, look
 from tasklaws.core.schema import train_flops
 from tasklaws.core.settings import Asking, Dtype, HubSource, LmEvalSource, Settings, Source, TrainSource
 from tasklaws.harness.devices import device_of
-from tasklaws.ladder.memory import available_memory, fitting_batch, needed, too_large
+from tasklaws.ladder.memory import BYTES, GIB, available_memory, fitting_batch, needed, too_large
 from tasklaws.provenance.chain import Chain
 
 _ROW_BYTES = 150  # of a stored answer, besides its text
@@ -24,6 +24,8 @@ _ROUGH = (
     "times are rough: 2 N operations a token that is read or written, 6 N a token that is learned; good to a factor of "
     "three, and longer where few rows are written at a time"
 )
+_NO_TOKENIZER = "three characters are taken for a token, as no tokenizer is here"
+_ITS_SERVERS = dict.fromkeys(DEVICES, Rate(None, "its server's"))
 
 
 def plan_run(settings: Settings, given: Mapping[str, float]) -> RunPlan:
@@ -41,7 +43,7 @@ def plan_run(settings: Settings, given: Mapping[str, float]) -> RunPlan:
         counter: Callable[[Sequence[str]], list[int]] = by_tokenizer(tokenizer) if tokenizer else by_characters
         return requests(asking, likelihoods).in_tokens(counter)
 
-    plans, refused, notes = list[RungPlan](), list[str](), [_ROUGH]
+    plans, refused, notes = list[RungPlan](), list[str](), {_ROUGH: list[str]()}
     for name, rung in settings.models.rungs.items():
         asking, known = settings.models.asking(name), look(name, rung.source, settings.corpus.vocab_size)
         asked = counted(asking, rung.source.likelihoods, known.tokenizer)
@@ -49,21 +51,19 @@ def plan_run(settings: Settings, given: Mapping[str, float]) -> RunPlan:
         plan, reason = _plan(name, settings, known, asked, by_device, stages)
         plans.append(plan)
         refused += [reason] if reason else []
-        notes += [f"{name}: {note}" for note in known.notes]
-        notes += [] if known.tokenizer else [f"{name}: three characters are taken for a token, without its tokenizer"]
+        for note in (*known.notes, *([] if known.tokenizer else [_NO_TOKENIZER])):
+            notes.setdefault(note, []).append(name)
     beside = 0.0
     if settings.models.sharded and not made.is_made(f"sharded@{settings.models.name}", stages, settings.raw):
         each = settings.models.sharded.values()
         beside = sum(_train_seconds(source, workers, speed("float32")["cpu"]) for source in each)
     if settings.experiment.ladders:
-        notes.append("what the experiment trains and asks besides is not counted")
+        notes["what the experiment trains and asks besides is not counted"] = []
     used = sorted({plan.dtype for plan in plans if plan.memory})
     by_dtype = {dtype: speed(dtype) for dtype in used}
+    shown_notes = {note: tuple(names) for note, names in notes.items()}
     free = shutil.disk_usage(Path()).free
-    return RunPlan(settings.models.name, tuple(plans), by_dtype, beside, free, tuple(refused), tuple(notes))
-
-
-_ITS_SERVERS = dict.fromkeys(DEVICES, Rate(None, "its server's"))
+    return RunPlan(settings.models.name, tuple(plans), by_dtype, beside, free, tuple(refused), shown_notes)
 
 
 def _plan(
@@ -89,13 +89,16 @@ def _plan(
     if known.shape is not None:
         free = available_memory(device) or 0
         if not isinstance(size, int):
-            size = fitting_batch(known.shape, dtype, asked.longest, asked.longest_judged, free // processes)
+            # As much as asking takes for a batch by itself: on the CPU the same everywhere, so that the bytes stay.
+            room = known.shape.n_params_total * BYTES[dtype] + GIB if device == "cpu" else free // 2
+            size = fitting_batch(known.shape, dtype, asked.longest, asked.longest_judged, room)
         memory = {each: needed(known.shape, each, size, asked.longest, asked.longest_judged) for each in _DTYPES}
         reason = None if is_asked else too_large(name, memory[dtype], device, free, processes)
     trains = isinstance(source, TrainSource) and not is_model
     plan = RungPlan(
         name=name,
         role=rung.role,
+        kind=source.kind,
         n_params=known.n_params,
         n_params_total=known.n_params_total,
         n_checkpoints=n_checkpoints,

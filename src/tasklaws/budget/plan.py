@@ -24,6 +24,7 @@ class RungPlan:
 
     name: str
     role: str
+    kind: str
     n_params: int | None
     n_params_total: int | None
     n_checkpoints: int
@@ -60,7 +61,8 @@ class RungPlan:
         counts = (_count(each) for each in (self.n_params_total, self.n_checkpoints, self.n_read, self.n_written))
         times = (_time(self.seconds[device]) for device in DEVICES)
         there = ", ".join(self.there) or "nothing"
-        return [self.name, self.role, *counts, _bytes(self.fetch), memory, _time(self.train_seconds), *times, there]
+        train = _time(self.train_seconds) if self.kind == "train" else "-"
+        return [self.name, self.role, *counts, _bytes(self.fetch), memory, train, *times, there]
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class RunPlan:
     """What a ladder will cost, rung by rung.
 
     `rates` are operations a second by dtype and device; `beside_seconds` go to what is trained beside the ladder;
-    `refused` says, a line each, which rungs do not fit in memory.
+    `refused` says, a line each, which rungs do not fit in memory; `notes` have the rungs that each speaks of, if any.
     """
 
     ladder: str
@@ -77,7 +79,7 @@ class RunPlan:
     beside_seconds: float
     free_disk: int
     refused: tuple[str, ...]
-    notes: tuple[str, ...]
+    notes: Mapping[str, tuple[str, ...]]
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers and their totals."""
@@ -115,7 +117,10 @@ class RunPlan:
         for dtype, by in self.rates.items():
             each = (f"{device} {_flops(rate)}" for device, rate in by.items())
             lines.append(f"speed in {dtype}: {'; '.join(each)}")
-        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+        for note, names in self.notes.items():
+            of = f" ({', '.join(names)})" if 0 < len(names) < len(self.rungs) else ""
+            lines.append(f"note: {note}{of}")
+        return "\n".join(lines)
 
 
 def _sum(values: Iterable[Any]) -> Any:
@@ -133,7 +138,7 @@ def _count(number: int | None) -> str:
 
 
 def _bytes(number: int | None) -> str:
-    return "unknown" if number is None else shown(number) if number else "0"
+    return "unknown" if number is None else shown(number) if number else "-"
 
 
 def _time(seconds: float | None) -> str:

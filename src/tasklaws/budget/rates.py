@@ -55,7 +55,9 @@ def _rate(device: str, dtype: Dtype, workers: int, given: Mapping[str, float]) -
         return Rate(given[device], "as given")
     here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}[device]
     if here and (device, dtype) != ("mps", "float64"):  # which mps does not have
-        share = f"a quarter of what a product of matrices reaches here{f' on {workers} cores' if device == 'cpu' else ''}"
+        share = (
+            f"a quarter of what a product of matrices reaches here{f' on {workers} cores' if device == 'cpu' else ''}"
+        )
         return Rate(SHARE * _probe(device, dtype) * (workers if device == "cpu" else 1), share)
     if device == "cuda" and dtype in ("float16", "bfloat16"):
         return Rate(SHARE * _STATED, f"a quarter of {_STATED_AS}")

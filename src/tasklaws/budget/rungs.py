@@ -42,6 +42,8 @@ def look(rung: str, source: Source, vocab_size: int) -> Known:
         try:
             read = sizes_of(source)
         except TasklawsError as error:
+            if isinstance(source, LocalSource):
+                raise
             notes.append(f"size unknown until fetched ({error})")
         else:
             n_params, total = read.n_params, read.n_params_total
@@ -51,12 +53,14 @@ def look(rung: str, source: Source, vocab_size: int) -> Known:
     shape = _shape(source, config, n_params, total)
     name = config.get("dtype") or config.get("torch_dtype")
     if name not in BYTES:
-        notes.append(f"weights are taken as {_UNKNOWN_BYTES} bytes a parameter, at most")
-    published = BYTES.get(name, _UNKNOWN_BYTES)  # type: ignore[arg-type]
+        notes.append(f"weights taken as {_UNKNOWN_BYTES} bytes a parameter, at most, as no config.json is here")
+    published = next((size for dtype, size in BYTES.items() if dtype == name), _UNKNOWN_BYTES)
     return Known(n_params, total, shape, published, _file(rung, source, "tokenizer.json"), tuple(notes))
 
 
-def _shape(source: HubSource | LocalSource, config: Mapping[str, Any], n_params: int | None, total: int | None) -> Shape | None:
+def _shape(
+    source: HubSource | LocalSource, config: Mapping[str, Any], n_params: int | None, total: int | None
+) -> Shape | None:
     if total is None or n_params is None:
         return None
     if config:
