@@ -3,18 +3,17 @@
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasklaws.core.files import write_jsonl
 from tasklaws.core.settings import Asking, Settings
 from tasklaws.families import build
-from tasklaws.families.draws import shots
+from tasklaws.families.draws import item_files
 
 CHARACTERS = 3.0  # of a token, where no tokenizer is at hand: between prose, some 4, and digits or code, some 2
-Texts = tuple["Text", ...]
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Asked:
-    """What one checkpoint reads and at most writes, in tokens, the longest of its rows, and how many answers are stored."""
+    """What one checkpoint reads and at most writes, in tokens; `longest` of a row, with what is written or judged.
+
+    `n_rows` answers are stored.
+    """
 
     n_tasks: int
     n_items: int
@@ -48,7 +50,7 @@ class Requests:
     n_items: int
     n_requests: int
     n_rows: int
-    texts: Texts
+    texts: tuple[Text, ...]
 
     def in_tokens(self, count: Callable[[Sequence[str]], list[int]]) -> Asked:
         """The same in the tokens of a tokenizer, which `count` gives of each of some texts.
@@ -71,11 +73,15 @@ def requests_of(settings: Settings, asking: Asking, likelihoods: bool) -> Reques
 
     The items are made anew, and nothing is kept.
     """
+    from lm_eval.api.model import LM
+
     from tasklaws.harness import respond
 
     with tempfile.TemporaryDirectory() as folder, _quiet():
         _write_items(settings, Path(folder))
-        made = respond._requests(asking, settings.elicitation.ask, Path(folder))
+        tasks = respond.tasks_of(settings.elicitation.ask, likelihoods)
+        # Without a template no model is needed to make them.
+        made = respond._requests(replace(asking, chat_template=False), tasks, Path(folder), LM)
     found: dict[str, tuple[list[str], int]] = {}
     for request in made:
         read, wanted = request.args
@@ -84,8 +90,8 @@ def requests_of(settings: Settings, asking: Asking, likelihoods: bool) -> Reques
             judged.append(wanted)
         else:
             found[read] = (judged, max(writes, int(wanted["max_gen_toks"])))
-    rows = {(one.task_name.removesuffix("_likelihood"), one.doc["elicitation"], one.doc["id"]) for one in made}
-    items = {(task.rpartition(f"_{way}")[0], name) for task, way, name in rows}
+    rows = {(one.task_name.removesuffix("_likelihood"), one.doc["family"], one.doc["id"]) for one in made}
+    items = {(family, name) for _, family, name in rows}
     texts = tuple(Text(read, tuple(judged), writes) for read, (judged, writes) in found.items())
     return Requests(len({task for task, _, _ in rows}), len(items), len(made), len(rows), texts)
 
@@ -106,11 +112,8 @@ def by_tokenizer(path: Path) -> Callable[[Sequence[str]], list[int]]:
 def _write_items(settings: Settings, folder: Path) -> None:
     families = build(settings.families.sets)
     for family in families:
-        kept = shots(family, families, settings.seed, settings.elicitation.n_shots_kept)
-        for name, items in (
-            (family.name, family.items(settings.seed, settings.families.split)),
-            (f"{family.name}.shots", kept),
-        ):
+        kept = settings.elicitation.n_shots_kept
+        for name, items in item_files(family, families, settings.seed, settings.families.split, kept).items():
             write_jsonl(folder / f"{name}.jsonl", (item.to_dict() for item in items))
 
 

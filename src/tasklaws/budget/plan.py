@@ -18,7 +18,7 @@ class RungPlan:
     """What one rung will cost; None is unknown.
 
     `asked` is of one checkpoint, in tokens. `fetch` and `disk` are bytes; `memory` is that of one process by dtype, at
-    `batch_size` rows. `train_seconds` and `seconds`, those of asking all checkpoints by device, are 0 where that is done.
+    `batch_size` rows. `train_seconds` and `seconds`, of asking all checkpoints, by device, are 0 where that is done.
     `there` says what is there already.
     """
 
@@ -33,7 +33,7 @@ class RungPlan:
     dtype: Dtype
     processes: int
     batch_size: int | None
-    memory: Mapping[str, Memory]
+    memory: Mapping[Dtype, Memory]
     fetch: int | None
     disk: int | None
     train_seconds: float
@@ -75,7 +75,7 @@ class RunPlan:
 
     ladder: str
     rungs: tuple[RungPlan, ...]
-    rates: Mapping[str, Mapping[str, Rate]]
+    rates: Mapping[Dtype, Mapping[str, Rate]]
     beside_seconds: float
     free_disk: int
     refused: tuple[str, ...]
@@ -107,10 +107,11 @@ class RunPlan:
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         total = self.totals()
         ask = ", ".join(f"{_time(seconds)} on {device}" for device, seconds in total["ask_seconds"].items())
+        n_read, n_written = _count(total["tokens_read"]), _count(total["tokens_written"])
         lines += [
             "",
-            f"{total['rungs']} rungs, {total['cells']} cells (rung x checkpoint x task), {total['items']} items; still to "
-            f"be asked: {_count(total['tokens_read'])} tokens read, at most {_count(total['tokens_written'])} written",
+            f"{total['rungs']} rungs, {total['cells']} cells (rung x checkpoint x task), {total['items']} items",
+            f"tokens still to be read {n_read}, to be written at most {n_written}",
             f"fetch {_bytes(total['fetch'])}; disk at most {_bytes(total['disk'])}, {shown(self.free_disk)} are free",
             f"train {_time(total['train_seconds'])} on cpu; ask {ask}",
         ]

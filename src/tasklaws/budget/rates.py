@@ -8,8 +8,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Dtype
 
 DEVICES = ("cpu", "cuda", "mps")
-# Of what a product of large matrices reaches, which models of language reach in the rest: of nano rungs, trained and asked
-# on two cores, it was a quarter.
+# Of what a product of large matrices reaches; nano rungs, trained on two cores, had a tenth to a quarter of it.
 SHARE = 0.25
 CPU_SECONDS_A_TOKEN = 1e-5  # besides, whatever the size: measured on the same rungs
 # NVIDIA's A100, dense, 16 bits: 312e12 FLOP/s (developer.nvidia.com, quoted in forum thread 218102).
@@ -61,7 +60,7 @@ def _rate(device: str, dtype: Dtype, workers: int, given: Mapping[str, float]) -
         return Rate(SHARE * _probe(device, dtype) * (workers if device == "cpu" else 1), share)
     if device == "cuda" and dtype in ("float16", "bfloat16"):
         return Rate(SHARE * _STATED, f"a quarter of {_STATED_AS}")
-    return Rate(None, "unknown: give --rate")
+    return Rate(None, f"unknown: give --rate {device}=FLOPS")
 
 
 def _probe(device: str, dtype: Dtype) -> float:

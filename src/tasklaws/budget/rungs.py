@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json
@@ -19,7 +20,7 @@ _CORPUS = Path("data/corpus/tokenizer/tokenizer.json")
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a rung, None being unknown; `published` is the number of bytes of a parameter as it is fetched."""
+    """What is known of a rung, None being unknown; as fetched a parameter has `published` bytes."""
 
     n_params: int | None
     n_params_total: int | None
@@ -32,9 +33,9 @@ class Known:
 def look(rung: str, source: Source, vocab_size: int) -> Known:
     """What conf/, the files that are here and, of a size that neither has, the hub say of a rung."""
     if isinstance(source, TrainSource):
-        total = source.n_params + 2 * vocab_size * source.width
-        shape = Shape(total, 2 * source.layers * source.width, vocab_size)
-        return Known(source.n_params, total, shape, 4, _here(Path("models", rung, "tokenizer.json"), _CORPUS), ())
+        own = source.n_params + 2 * vocab_size * source.width
+        trained = Shape(own, 2 * source.layers * source.width, vocab_size)
+        return Known(source.n_params, own, trained, 4, _here(Path("models", rung, "tokenizer.json"), _CORPUS), ())
     if isinstance(source, LmEvalSource):
         return Known(source.n_params, source.n_params_total, None, 0, None, ("memory and speed are its server's",))
     n_params, total, notes = source.n_params, source.n_params_total, list[str]()
@@ -42,9 +43,9 @@ def look(rung: str, source: Source, vocab_size: int) -> Known:
         try:
             read = sizes_of(source)
         except TasklawsError as error:
-            if isinstance(source, LocalSource):
-                raise
-            notes.append(f"size unknown until fetched ({error})")
+            if isinstance(source, LocalSource) or isinstance(error.__cause__, HfHubHTTPError):
+                raise  # there is no such model, or it may not be read
+            notes.append("size unknown until it is fetched: the hub is out of reach, and its cache has no config.json")
         else:
             n_params, total = read.n_params, read.n_params_total
     config: Mapping[str, Any] = {}
@@ -52,7 +53,7 @@ def look(rung: str, source: Source, vocab_size: int) -> Known:
         config = read_json(path)
     shape = _shape(source, config, n_params, total)
     name = config.get("dtype") or config.get("torch_dtype")
-    if name not in BYTES:
+    if name not in BYTES and total is not None:
         notes.append(f"weights taken as {_UNKNOWN_BYTES} bytes a parameter, at most, as no config.json is here")
     published = next((size for dtype, size in BYTES.items() if dtype == name), _UNKNOWN_BYTES)
     return Known(n_params, total, shape, published, _file(rung, source, "tokenizer.json"), tuple(notes))

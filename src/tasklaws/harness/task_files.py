@@ -79,15 +79,18 @@ def _tasks(family: Family, style: Prompts) -> Iterator[tuple[str, str]]:
         if way == "choice":
             asked = {name: ("multiple_choice", _CHOSEN)}
         for task, (output, metrics) in asked.items():
-            yield task, template.render(
-                task=task,
-                family=family.name,
-                elicitation=way,
-                prompts=style,
-                output_type=output,
-                until=UNTIL.get(way) if style == "terse" else PLAIN_UNTIL,
-                tokens=tokens,
-                metrics=metrics,
+            yield (
+                task,
+                template.render(
+                    task=task,
+                    family=family.name,
+                    elicitation=way,
+                    prompts=style,
+                    output_type=output,
+                    until=UNTIL.get(way) if style == "terse" else PLAIN_UNTIL,
+                    tokens=tokens,
+                    metrics=metrics,
+                ),
             )
 
 
