@@ -51,8 +51,8 @@ def item_files(family: Family, families: list[Family], seed: int, split: Split, 
     answers = {item.answer for both in ("test", "dev") for item in family.items(seed, both)}
     files = {family.name: items, f"{family.name}.shots": shots(family, families, seed, n_shots)}
     if family.is_plain:
-        plain = {f"{family.name}.plain{name.removeprefix(family.name)}": in_plain(family, files[name]) for name in files}
-        files |= plain
+        plain = f"{family.name}.plain"
+        files |= {f"{plain}{name.removeprefix(family.name)}": in_plain(family, files[name]) for name in files}
     for way in family.elicitations:
         files[f"{family.name}.related.{way}"] = related_shots(family.name, way, answers, seed, n_shots)
     return files

@@ -16,7 +16,8 @@ def observations(
 ) -> pd.DataFrame:
     """Mean, standard error s / sqrt(n) and number of items of every metric, and the held-out losses of the cards.
 
-    Each table of `scores` holds all those of its rungs; tables.FLEXIBLE is left out unless `flexible`. Scores of a checkpoint that is on no card raise TasklawsError.
+    Each table of `scores` holds all those of its rungs; tables.FLEXIBLE is left out unless `flexible`. Scores of a
+    checkpoint that is on no card raise TasklawsError.
     """
     checkpoints = (
         pd.DataFrame(
