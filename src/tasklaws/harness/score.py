@@ -109,8 +109,8 @@ def _score_row(
         "chance": item.chance,
         "response": response_digest(said),
     }
-    if outcome is not None:
-        if outcome.status == "invalid":
+    if outcome is not None and read is not None:
+        if "invalid" in (outcome.status, read.status):
             raise TasklawsError(f"{rung}: the program for {item.id} ran into the wall-clock fuse: run the stage again")
         scored |= {"status": outcome.status, "fuel": outcome.fuel}
     assert said.elicitation != "benchmark"  # whose scores are its own (benchmarks.py)
