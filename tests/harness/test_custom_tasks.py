@@ -206,6 +206,20 @@ def test_the_plain_command_scores_programs_and_runs_groups(tmp_path, model_dir, 
     assert all(row["doc"]["elicitation"] == "python" for row in rows)
 
 
+@pytest.mark.heavy
+@pytest.mark.skipif(not (tiny.ROOT / "models/nano-234k/config.json").is_file(), reason="models/nano-234k: `dvc pull`")
+def test_the_readme_s_example_shows_a_model_solving_something(tmp_path):
+    (line,) = re.findall(r"^lm_eval .*$", (tiny.ROOT / "README.md").read_text(), re.MULTILINE)
+    arguments = line.split()[line.split().index("--tasks") :]
+    done = lm_eval(
+        tmp_path, tiny.ROOT / "models/nano-234k", tiny.ROOT / "data/items", *arguments, "--output_path", "out"
+    )
+    assert done.returncode == 0, done.stderr
+    (task,) = results(tmp_path / "out").values()
+    assert task["exact_match,none"] > 0
+    assert task["exact_match_flexible,none"] >= task["exact_match,none"]
+
+
 def test_missing_items_are_named(manager, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TASKLAWS_ITEMS", raising=False)
