@@ -11,7 +11,7 @@ def main() -> None:
     if not settings.benchmarks:
         write_json(BENCHMARKS / "benchmarks.json", {"benchmarks": {}})
         return
-    from tasklaws.harness.benchmark_items import write_benchmarks  # lm-eval takes seconds to import
+    from tasklaws.harness.benchmarks.about import write_benchmarks  # lm-eval takes seconds to import
 
     for family, count in write_benchmarks(settings).items():
         print(f"{BENCHMARKS}/{family}.jsonl: {count} documents")

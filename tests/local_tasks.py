@@ -24,7 +24,9 @@ def write_tasks(folder: Path, written: Sequence[str] = ("7", "12", "30", "4")) -
             }
             for number in range(9)
         ],
-        "letters": [{"q": f"letter {number}", "options": ["a", "bb", "ccc"], "gold": number % 3} for number in range(4)],
+        "letters": [
+            {"q": f"letter {number}", "options": ["a", "bb", "ccc"], "gold": number % 3} for number in range(4)
+        ],
         "written": [{"q": f"{WORDS[number % 6]} 1..{number}", "a": answer} for number, answer in enumerate(written)],
         "ending": [{"before": f"Q: sum 1..{number}", "last": f"{number}"} for number in range(6)],
         "text": [{"all": f"Q: sum 1..{number}\nA: {number * (number + 1) // 2}"} for number in range(2, 6)],

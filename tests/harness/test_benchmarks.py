@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +12,12 @@ from lm_eval.tasks import TaskManager
 
 import local_tasks
 from tasklaws.core.checked import read
-from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Response
 from tasklaws.core.settings import Asking, Benchmark
-from tasklaws.harness.benchmark_items import read_benchmarks, write_benchmarks
-from tasklaws.harness.benchmarks import Scored, ask_benchmarks
+from tasklaws.harness.benchmarks.about import write_benchmarks
+from tasklaws.harness.benchmarks.ask import ask_benchmarks
+from tasklaws.harness.benchmarks.items import read_benchmarks
+from tasklaws.harness.benchmarks.scores import Scored
 from tasklaws.harness.models import answers_of, load_model
 
 ASKING = Asking("float64", num_fewshot=0, shots="same", prompts="terse", chat_template=False)
@@ -118,7 +118,9 @@ def test_repeats_are_all_scored(model, folder, tmp_path):
     one = scored(model, folder, tmp_path, written={"repeats": REPEATS})["written"]
     found = means(one)
     for kind in ("strict", "lenient"):
-        assert as_written(found[f"exact_match,{kind}"]) == as_written(wanted["results"]["written"][f"exact_match,{kind}"])
+        assert as_written(found[f"exact_match,{kind}"]) == as_written(
+            wanted["results"]["written"][f"exact_match,{kind}"]
+        )
     samples = [one for one in wanted["samples"]["written"] if one["filter"] == "strict"]
     rights = [[text.split(" ")[1:2] == [sample["target"]] for text in sample["resps"][0]] for sample in samples]
     assert any(any(each) and not all(each) for each in rights)

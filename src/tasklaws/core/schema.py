@@ -1,5 +1,7 @@
 """The nouns of the experiment as frozen types, and their files."""
 
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -117,6 +119,13 @@ class Response:
             given = getattr(self, name) is not None
             if given != (name in due) and not (given and name in allowed):
                 raise TasklawsError(f"a {self.elicitation} response {'has' if given else 'lacks'} {name}")
+
+
+def response_digest(said: Response) -> str:
+    """A digest of all that a model said to an item, its text and likelihoods: 16 hex digits of SHA-256."""
+    names = ("response", "log_likelihood", "log_likelihoods", "answers")
+    given = {name: value for name in names if (value := getattr(said, name)) is not None}
+    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

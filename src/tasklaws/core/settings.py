@@ -520,7 +520,7 @@ class Benchmark:
 
     Of each task the first `limit` documents are asked, with `num_fewshot` solved examples before them, each `repeats`
     times, and what is written is drawn as `generation_kwargs` say. Of its metrics those of the names in `metrics` are
-    kept; `solved` is the one that says of an answer whether it is right, 0 or 1, and `chance` what a guess scores by it.
+    kept; `solved` is the one that says whether an answer is right, 0 or 1, and `chance` what a guess scores by it.
     """
 
     limit: Count | None = None

@@ -6,42 +6,20 @@ import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import lm_eval.tasks
 import numpy as np
 from lm_eval.api.group import Group
-from lm_eval.api.metrics import mean
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Benchmark
-from tasklaws.tables import SCORES, direction
 
 LM_EVAL_TASKS = Path(lm_eval.tasks.__file__).parent
 SEED = 1234  # lm-eval's own, of examples and of what is drawn
-RIGHT_OR_WRONG = frozenset(("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match", "em"))
-_PERCENT = frozenset(("bleu", "chrf", "chrf++", "ter"))  # of 100
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric of a benchmark: our `name`, lm-eval's metric and filter. With `by_item` its score is the mean of items'
-    scores; others lm-eval makes of all answers together."""
-
-    name: str
-    metric: str
-    filter: str
-    higher_is_better: bool
-    by_item: bool
-
-    @property
-    def key(self) -> str:
-        """As lm-eval's results have it."""
-        return f"{self.metric},{self.filter}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,80 +37,6 @@ class Asked:
     @property
     def repeats(self) -> int:
         return max(int(task.config.repeats) for task in self.tasks.values())
-
-    @cached_property
-    def solved(self) -> tuple[str, str] | None:
-        """The metric and filter that say whether an answer is right; None where no metric is known to be 0 or 1."""
-        pairs = list(self._pairs())
-        if self.how.solved is not None:
-            stated = [pair for pair in pairs if self.how.solved in (pair[0], _name(*pair))]
-            if not stated:
-                raise TasklawsError(
-                    f"benchmarks.{self.family}.solved is {self.how.solved!r}: its metrics are {_listed(pairs)}"
-                )
-            return stated[0]
-        return next((pair for pair in pairs if pair[0] in RIGHT_OR_WRONG), None)
-
-    @cached_property
-    def metrics(self) -> list[Metric]:
-        """Those that are kept: scores in [0, 1] of which more is better, and losses, as their names say too."""
-        return [one for one in self._all if self._reason(one) is None]
-
-    @cached_property
-    def left_out(self) -> dict[str, str]:
-        """Why a metric is not kept, by its name."""
-        return {one.name: reason for one in self._all if (reason := self._reason(one)) is not None}
-
-    def _reason(self, one: Metric) -> str | None:
-        if one.metric in _PERCENT:
-            return "it is no share of 1"
-        if one.higher_is_better == (direction(one.name) == "down"):
-            return f"lm-eval says that {'more' if one.higher_is_better else 'less'} is better, its name does not"
-        return None
-
-    @cached_property
-    def _all(self) -> list[Metric]:
-        found = []
-        for metric, kind in self._pairs():
-            own = [task for task in self.tasks.values() if metric in task._metric_fn_list]
-            name = _name(metric, kind)
-            by_item = all(task.aggregation().get(metric, mean) is mean for task in own) and self._is_pooled(metric)
-            found.append(Metric(name, metric, kind, bool(own[0].higher_is_better().get(metric, True)), by_item))
-        wanted = self.how.metrics
-        if wanted is None:
-            return found
-        lacking = set(wanted) - {one.name for one in found}
-        if lacking:
-            names = _listed([(one.metric, one.filter) for one in found])
-            raise TasklawsError(f"benchmarks.{self.family}.metrics has {min(lacking)!r}: its metrics are {names}")
-        return [one for one in found if one.name in wanted]
-
-    def _pairs(self) -> Iterator[tuple[str, str]]:
-        """The metrics and filters of the benchmark, in lm-eval's order."""
-        found: dict[tuple[str, str], None] = {}
-        for task in self.tasks.values():
-            filters = [one.name for one in task._filters]
-            found |= dict.fromkeys((metric, kind) for kind in filters for metric in task._metric_fn_list)
-        if self.group is None:
-            yield from found
-            return
-        for config in self.group.aggregate_metric_list or []:
-            kinds = config.filter_list
-            yield from (pair for pair in found if pair[0] == config.metric and (kinds is None or pair[1] in kinds))
-
-    def _is_pooled(self, metric: str) -> bool:
-        """Whether each document of a group counts alike."""
-        configs = [] if self.group is None else self.group.aggregate_metric_list or []
-        return all(one.weight_by_size and one.aggregation == "mean" for one in configs if one.metric == metric)
-
-
-def _name(metric: str, kind: str) -> str:
-    """Our name of a metric: lm-eval's, with its filter where that is not `none`, or where a table has that name."""
-    return metric if kind == "none" and metric not in SCORES.columns else f"{metric},{kind}"
-
-
-def _listed(pairs: Sequence[tuple[str, str]]) -> str:
-    return ", ".join(_name(*pair) for pair in pairs) or "none"
 
 
 def load_benchmarks(
@@ -239,7 +143,9 @@ def _configure(name: str, task: ConfigurableTask, how: Benchmark) -> None:
     shots, own = how.num_fewshot, task.config.num_fewshot
     if shots is not None and shots != own:
         if own == 0:
-            raise TasklawsError(f"task {name} forbids examples (num_fewshot: 0), benchmarks asks for {shots}: leave it out")
+            raise TasklawsError(
+                f"task {name} forbids examples (num_fewshot: 0), benchmarks asks for {shots}: leave it out"
+            )
         task.set_config("num_fewshot", shots)
     if task.config.num_fewshot is None:
         task.set_config("num_fewshot", 0)
@@ -263,7 +169,11 @@ def _configure(name: str, task: ConfigurableTask, how: Benchmark) -> None:
 
 def _folders(manager: TaskManager, asked: Sequence[Asked], names: Sequence[str]) -> set[str]:
     """Where the files of these tasks and groups lie, below lm-eval's own."""
-    known = {*names, *(task for one in asked for task in one.tasks), *(up for one in asked for all_ in one.inside.values() for up in all_)}
+    known = {
+        *names,
+        *(task for one in asked for task in one.tasks),
+        *(up for one in asked for all_ in one.inside.values() for up in all_),
+    }
     paths = [entry.yaml_path for name in known if (entry := manager.task_index.get(name)) and entry.yaml_path]
     inside = [path.parent for path in map(Path, paths) if path.is_relative_to(LM_EVAL_TASKS)]
     return {path.relative_to(LM_EVAL_TASKS).as_posix() for path in inside}

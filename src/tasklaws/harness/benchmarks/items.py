@@ -1,10 +1,9 @@
-"""The documents of lm-eval's tasks as items, and what is known of each benchmark."""
+"""The documents of lm-eval's tasks as items."""
 
 import hashlib
 import json
 import re
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +11,13 @@ from lm_eval.api.task import ConfigurableTask
 from lm_eval.utils import handle_non_serializable
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_json, sha256_file, write_json, write_jsonl
+from tasklaws.core.files import read_json
 from tasklaws.core.schema import BENCHMARKS, BenchmarkItem, read_benchmark_items
 from tasklaws.core.settings import Settings
-from tasklaws.harness.benchmark_tasks import Asked, family_name, load_benchmarks
+from tasklaws.harness.benchmarks.tasks import Asked, family_name, load_benchmarks
 
 ABOUT = "benchmarks.json"
 _SUBJECTS = ("subject", "category", "topic", "domain", "skill", "level")
-_HUB_COMMIT = re.compile(r"hf://datasets/[^@]+@([0-9a-f]{40})/")
-
-
-def write_benchmarks(settings: Settings, out: Path = BENCHMARKS) -> dict[str, int]:
-    """Write the documents of every benchmark as items, `<benchmark>.jsonl`, and benchmarks.json, what is known of them;
-    how many there are of each. Errors are those of `load_benchmarks`."""
-    asked, folders = load_benchmarks(settings.benchmarks, Path(settings.benchmark_folder))
-    items = {one.family: list(items_of(one)) for one in asked}
-    about = {one.family: _about(one, items[one.family]) for one in asked}
-    for family, own in items.items():
-        write_jsonl(out / f"{family}.jsonl", [item.to_dict() for item in own])
-    write_json(out / ABOUT, {"lm_eval": version("lm_eval"), "folders": folders, "benchmarks": about})
-    return {family: len(own) for family, own in items.items()}
 
 
 def read_benchmarks(settings: Settings, folder: Path = BENCHMARKS) -> list[tuple[Asked, list[BenchmarkItem]]]:
@@ -44,7 +30,9 @@ def read_benchmarks(settings: Settings, folder: Path = BENCHMARKS) -> list[tuple
         now = {item_id(task, number): document_sha256(doc) for task, number, doc in documents(one)}
         for item in items:
             if now.pop(item.id, None) != item.sha256:
-                raise TasklawsError(f"document {item.id} of {one.family} is not what it was: run `dvc repro --force benchmarks`")
+                raise TasklawsError(
+                    f"document {item.id} of {one.family} is not what it was: run `dvc repro --force benchmarks`"
+                )
         if now:
             raise TasklawsError(f"{folder} lacks document {min(now)}: run `dvc repro --force benchmarks`")
         found.append((one, items))
@@ -129,38 +117,3 @@ def _skills(asked: Asked, name: str, doc: Any) -> Iterator[str]:
 def _word(text: str) -> str:
     """A skill's name, which spaces and semicolons would part."""
     return re.sub(r"[\s;]+", "_", text.strip())
-
-
-def _about(asked: Asked, items: list[BenchmarkItem]) -> dict[str, object]:
-    """What is known of a benchmark, as JSON has it; what is unknown is left out."""
-    metrics = [
-        {"name": one.name, "metric": one.metric, "filter": one.filter, "higher_is_better": one.higher_is_better}
-        | {"of": "items" if one.by_item else "all answers"}
-        for one in asked.metrics
-    ]
-    tasks = {}
-    for name, task in asked.tasks.items():
-        own = [item.sha256 for item in items if item.task == name]
-        tasks[name] = {
-            "version": str(task.VERSION),
-            "output_type": task.OUTPUT_TYPE,
-            "num_fewshot": task.config.num_fewshot,
-            "filters": [each.name for each in task._filters],
-            "data_set": _data_set(task),
-            "n_documents": len(own),
-            "n_documents_of_task": len(task.eval_docs),
-            "sha256": hashlib.sha256("\n".join(own).encode()).hexdigest(),
-        }
-    found: dict[str, object] = {"metrics": metrics, "left_out": asked.left_out, "repeats": asked.repeats, "tasks": tasks}
-    return found if asked.solved is None else found | {"solved": ",".join(asked.solved)}
-
-
-def _data_set(task: ConfigurableTask) -> dict[str, object]:
-    """Where the documents are from: path, name and commit of a data set of the hub, files of one that lies here."""
-    found: dict[str, object] = {"path": task.DATASET_PATH, "name": task.DATASET_NAME}
-    splits = task.dataset.values() if isinstance(task.dataset, dict) else [task.dataset]
-    sources = sorted({url for split in splits for url in getattr(split.info, "download_checksums", None) or {}})
-    commits = sorted({match[1] for url in sources if (match := _HUB_COMMIT.match(url))})
-    found["commit"] = commits[0] if commits else None
-    files = {Path(url).name: sha256_file(Path(url)) for url in sources if Path(url).is_file()}
-    return {key: value for key, value in (found | {"files": files}).items() if value}
