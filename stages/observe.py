@@ -16,8 +16,9 @@ def main() -> None:
     role: Role = "holdout" if errors.argument(sys.argv) == "holdout" else "fit"
     paths, rungs = Paths(settings.models.name), settings.models.rungs_of(role)
     scores = refuse_identical(each_scores(paths.scores(role), rungs))
-    cards = [read_made_by(paths.scores(role), rung).card for rung in rungs]
-    table = observations(paths.ladder, role, scores, cards)
+    made = {rung: read_made_by(paths.scores(role), rung) for rung in rungs}
+    whole = {rung: one.whole for rung, one in made.items()}
+    table = observations(paths.ladder, role, scores, [one.card for one in made.values()], whole)
     OBSERVATIONS.write(paths.observations(role), table)
     print(f"{paths.observations(role)}: {len(table)} observations")
 

@@ -49,7 +49,9 @@ def mirage_table(scores: pd.DataFrame, sizes: pd.DataFrame, seed: int) -> pd.Dat
     A rung without a size, or without an item in common with the others, raises TasklawsError."""
     size = _sizes(scores, sizes)
     rows = []
-    for (family, elicitation), group in scores.groupby(["family", "elicitation"], sort=True):
+    for (family, elicitation), group in scores[scores["exact_match"].notna()].groupby(
+        ["family", "elicitation"], sort=True
+    ):
         continuous = [metric for metric in _CONTINUOUS if metric in group and group[metric].notna().any()]
         metrics = ["exact_match", *continuous]
         responses = _responses(group, size, metrics)

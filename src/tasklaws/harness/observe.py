@@ -1,18 +1,28 @@
 """From item scores to observations: one row a rung, seed, checkpoint, family, elicitation and metric."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Role
-from tasklaws.ladder.card import Card
+from tasklaws.core.schema import BENCHMARK, Role
+from tasklaws.ladder.card import Card, Whole
 from tasklaws.tables import OBSERVATIONS, scored_metrics
 
+GUESSED = ("exact_match", "acc", "acc_norm")
+"""The metrics by which a guess scores an item's chance."""
 
-def observations(ladder: str, role: Role, scores: Iterable[pd.DataFrame], cards: list[Card]) -> pd.DataFrame:
-    """Mean, standard error s / sqrt(n) and number of items of every metric, and the held-out losses of the cards.
+
+def observations(
+    ladder: str,
+    role: Role,
+    scores: Iterable[pd.DataFrame],
+    cards: Sequence[Card],
+    whole: Mapping[str, Sequence[Whole]] | None = None,
+) -> pd.DataFrame:
+    """Mean, standard error s / sqrt(n) and number of items of every metric, the held-out losses of the cards, and what
+    is known of a rung's answers as a whole.
 
     Each table of `scores` holds all those of its rungs. Scores of a checkpoint that is on no card raise TasklawsError.
     """
@@ -32,9 +42,12 @@ def observations(ladder: str, role: Role, scores: Iterable[pd.DataFrame], cards:
         .drop(columns=["path", "files", "commit"])
         .assign(ladder=ladder, role=role)
     )
-    table = pd.concat(map(_means, scores), ignore_index=True)
+    rows = [
+        {"rung": rung, "elicitation": BENCHMARK, **vars(one)} for rung, all_ in (whole or {}).items() for one in all_
+    ]
+    table = pd.concat([*map(_means, scores), *([pd.DataFrame(rows)] if rows else [])], ignore_index=True)
     table["stderr"] = table["spread"] / np.sqrt(table["n_items"])
-    table["chance"] = table["chance"].where(table["metric"] == "exact_match")
+    table["chance"] = table["chance"].where(table["metric"].isin(GUESSED))
     losses = ["loss_nats", "bits_per_byte"]
     table = table.merge(checkpoints.drop(columns=losses), how="left", validate="many_to_one")
     stray = table[table["ladder"].isna()]
