@@ -11,8 +11,8 @@ WORDS = ("sum", "sort", "sha256", "reverse", "add", "copy")
 
 
 def write_tasks(folder: Path, written: Sequence[str] = ("7", "12", "30", "4"), named: str | None = None) -> Path:
-    """In a folder, which the tasks call `named`: `choices`, `letters` and `written` (whose right answers are given), `ending` and `text`, and the group
-    `subjects` of the first two; the folder."""
+    """Write tasks into a folder, which they call `named`, and return it: `choices`, `letters` and `written` (whose
+    right answers are given), `ending` and `text`, and the group `subjects` of the first two."""
     folder.mkdir(parents=True, exist_ok=True)
     docs = {
         "choices": [
