@@ -8,7 +8,7 @@ from tasklaws.core.settings import load
 from tasklaws.harness.observe import observations
 from tasklaws.ladder.card import read_made_by
 from tasklaws.paths import Paths
-from tasklaws.tables import OBSERVATIONS, each_scores, refuse_identical
+from tasklaws.tables import OBSERVATIONS, each_scores, read_ladder, refuse_identical, refuse_other_sizes
 
 
 def main() -> None:
@@ -16,8 +16,12 @@ def main() -> None:
     role: Role = "holdout" if errors.argument(sys.argv) == "holdout" else "fit"
     paths, rungs = Paths(settings.models.name), settings.models.rungs_of(role)
     scores = refuse_identical(each_scores(paths.scores(role), rungs))
-    cards = [read_made_by(paths.scores(role), rung).card for rung in rungs]
-    table = observations(paths.ladder, role, scores, cards, flexible=settings.models.learned_elsewhere)
+    made = {rung: read_made_by(paths.scores(role), rung) for rung in rungs}
+    cards = [one.card for one in made.values()]
+    refuse_other_sizes(read_ladder(paths.sizes, rungs), {card.rung: card.n_params for card in cards}, paths.sizes)
+    whole = {rung: one.whole for rung, one in made.items()}
+    flexible = settings.models.learned_elsewhere
+    table = observations(paths.ladder, role, scores, cards, whole, flexible=flexible)
     OBSERVATIONS.write(paths.observations(role), table)
     print(f"{paths.observations(role)}: {len(table)} observations")
 

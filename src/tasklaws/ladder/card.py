@@ -150,6 +150,14 @@ class Card:
         """The checkpoint in the rung's own directory."""
         return next(checkpoint for checkpoint in self.checkpoints if checkpoint.path == ".")
 
+    @property
+    def origin(self) -> str:
+        """Where it is from, in words."""
+        if self.source_kind == "lm_eval":
+            return f"{self.model} {(self.identity or {}).get('id', '')}".rstrip()
+        known = {"train": "trained here", "hub": f"{self.repo} at {self.commit}", "local": f"from {self.path}"}
+        return known[self.source_kind]
+
     def to_dict(self) -> dict[str, object]:
         """The card as JSON has it: a field that this kind of rung lacks is absent."""
         row = asdict(self, dict_factory=lambda fields: {name: value for name, value in fields if value is not None})
@@ -157,11 +165,25 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """A metric of a benchmark that lm-eval makes of all answers of a checkpoint together, such as perplexity."""
+
+    seed: Natural
+    step: Natural
+    family: str
+    metric: str
+    value: float
+    n_items: Count
+
+
+@dataclass(frozen=True)
 class MadeBy:
-    """scores/<ladder>/<role>/<rung>.json: what made the scores beside it, the rung's models and the sandbox."""
+    """scores/<ladder>/<role>/<rung>.json: what made the scores beside it, the rung's models and the sandbox; and what
+    is known of benchmarks' answers as a whole."""
 
     card: Card
     sandbox: str
+    whole: tuple[Whole, ...] = ()
 
 
 def read_card(rung_dir: Path) -> Card:
