@@ -399,7 +399,7 @@ def each_scores(directory: Path, rungs: Sequence[str]) -> Iterator[pd.DataFrame]
 
 def scored_metrics(scores: pd.DataFrame) -> list[str]:
     """The metrics of a table of scores: METRICS, then its further columns by name."""
-    return [*METRICS, *sorted(set(scores) - set(SCORES.columns))]
+    return [*METRICS, *sorted(set(map(str, scores)) - set(SCORES.columns))]
 
 
 def read_scores(directory: Path, rungs: Sequence[str]) -> pd.DataFrame:

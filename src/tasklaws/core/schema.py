@@ -1,9 +1,11 @@
 """The nouns of the experiment as frozen types, and their files."""
 
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, overload
 
 from tasklaws.core.checked import NOT_EMPTY, Count, Natural, NotNegative, Rule, read
 from tasklaws.core.errors import TasklawsError
@@ -23,9 +25,14 @@ BENCHMARKS = Path("data/benchmarks")
 Chance = Annotated[float, Rule("0 or more and below 1", lambda chance: 0 <= chance < 1)]
 
 
-def train_flops(n_params: int, n_tokens: int) -> float:
-    """Training compute, 6 N D operations, N being the non-embedding parameters (Kaplan 2020, section 2.1)."""
-    return 6.0 * n_params * n_tokens
+@overload
+def train_flops(n_params: int, n_tokens: int) -> float: ...
+@overload
+def train_flops(n_params: int, n_tokens: int | None) -> float | None: ...
+def train_flops(n_params: int, n_tokens: int | None) -> float | None:
+    """Training compute, 6 N D operations, N being the non-embedding parameters (Kaplan 2020, section 2.1); unknown
+    where the tokens are."""
+    return None if n_tokens is None else 6.0 * n_params * n_tokens
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,13 @@ class Response:
             given = getattr(self, name) is not None
             if given != (name in due) and not (given and name in allowed):
                 raise TasklawsError(f"a {self.elicitation} response {'has' if given else 'lacks'} {name}")
+
+
+def response_digest(said: Response) -> str:
+    """A digest of all that a model said to an item, its text and likelihoods: 16 hex digits of SHA-256."""
+    names = ("response", "log_likelihood", "log_likelihoods", "answers")
+    given = {name: value for name in names if (value := getattr(said, name)) is not None}
+    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Judge stored responses: every metric of every response, without asking any model again."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Item, Response, read_family_items, read_responses
+from tasklaws.core.schema import BENCHMARK, Item, Response, read_family_items, read_responses, response_digest
 from tasklaws.core.settings import Ask, Settings
 from tasklaws.families.prompts import target
 from tasklaws.harness import metrics
@@ -28,7 +26,7 @@ def score_rung(
     """
     rung, asked = rung_dir.name, {item.id: item for item in read_family_items(ask, items)}
     checkpoints = [one for one in read_card(rung_dir).checkpoints if one.is_final or not final_only]
-    said = read_responses(responses, rung)
+    said = [one for one in read_responses(responses, rung) if one.elicitation != BENCHMARK]
     refuse_unanswered(rung, said, asked, ask, [(one.seed, one.step) for one in checkpoints])
     return score(rung, said, asked, OutcomeCache(Path(".work/outcomes"), settings.execution.workers))
 
@@ -72,13 +70,6 @@ def _outdated(rung: str, reason: str) -> TasklawsError:
     return TasklawsError(f"{rung}: {reason}: run `dvc repro --force respond@{rung}`")
 
 
-def response_digest(said: Response) -> str:
-    """A digest of all that a model said to an item, its text and likelihoods: 16 hex digits of SHA-256."""
-    words = {"response": said.response, "log_likelihood": said.log_likelihood, "log_likelihoods": said.log_likelihoods}
-    given = {key: value for key, value in words.items() if value is not None}
-    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:16]
-
-
 def _score_row(rung: str, said: Response, item: Item, outcome: Outcome | None) -> dict[str, object]:
     scored = {
         "rung": rung,
@@ -94,9 +85,10 @@ def _score_row(rung: str, said: Response, item: Item, outcome: Outcome | None) -
         if outcome.status == "invalid":
             raise TasklawsError(f"{rung}: the program for {item.id} ran into the wall-clock fuse: run the stage again")
         scored |= {"status": outcome.status, "fuel": outcome.fuel}
+    assert said.elicitation != BENCHMARK  # the caller sees to that
     text = target(item, said.elicitation)
     if said.log_likelihoods is not None:
         right = item.choices.index(item.answer)
         return scored | metrics.score_answer(item.answer, text, log_likelihoods=said.log_likelihoods, right=right)
-    assert said.log_likelihood is not None  # Response makes sure of it
-    return scored | metrics.score_answer(item.answer, text, said.response, [said.log_likelihood], outcome=outcome)
+    likely = [] if said.log_likelihood is None else [said.log_likelihood]
+    return scored | metrics.score_answer(item.answer, text, said.response, likely, outcome=outcome)
