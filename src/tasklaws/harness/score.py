@@ -104,7 +104,7 @@ def _score_row(
         if outcome.status == "invalid":
             raise TasklawsError(f"{rung}: the program for {item.id} ran into the wall-clock fuse: run the stage again")
         scored |= {"status": outcome.status, "fuel": outcome.fuel}
-    assert said.elicitation != BENCHMARK  # the caller sees to that
+    assert said.elicitation != "benchmark"  # the caller sees to that
     text = target(item, said.elicitation, prompts)
     if said.log_likelihoods is not None:
         right = item.choices.index(item.answer)
