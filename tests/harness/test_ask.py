@@ -129,7 +129,7 @@ def test_a_device_that_is_not_here_is_named(asked: list[str]) -> None:
 
     if torch.cuda.is_available():
         pytest.skip("there is one here")
-    with pytest.raises(TasklawsError, match="^device is cuda, which is not here: give auto or cpu$"):
+    with pytest.raises(TasklawsError, match=r"^device is cuda, which is not here: give auto or cpu$"):
         ask(replace(SETTINGS, execution=replace(SETTINGS.execution, device="cuda")))
     assert not asked
 
