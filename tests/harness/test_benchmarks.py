@@ -18,7 +18,7 @@ from tasklaws.harness.benchmarks.about import write_benchmarks
 from tasklaws.harness.benchmarks.ask import ask_benchmarks
 from tasklaws.harness.benchmarks.items import read_benchmarks
 from tasklaws.harness.benchmarks.scores import Scored
-from tasklaws.harness.models import answers_of, load_model
+from tasklaws.harness.models import load_model
 
 ASKING = Asking("float64", num_fewshot=0, shots="same", prompts="terse", chat_template=False)
 REPEATS = 4
@@ -60,7 +60,7 @@ def scored(model, folder: Path, out: Path, **benchmarks: Any) -> dict[str, Score
     conf = settings(folder, **benchmarks)
     write_benchmarks(conf, out)
     loaded = read_benchmarks(conf, out)
-    rows = ask_benchmarks(model, [one for one, _ in loaded], False, lambda requests: answers_of(model, requests, 4))
+    rows = ask_benchmarks(model, [one for one, _ in loaded], ASKING, 4)
     stored = [json.loads(json.dumps({"seed": 0, "step": 1, **row})) for row in rows]
     said = {row["item"]: read(Response, row, "row", "") for row in stored}
     return {one.family: Scored(one, items, said) for one, items in loaded}

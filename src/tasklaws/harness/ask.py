@@ -82,12 +82,21 @@ def means_of(rung: str, settings: Settings) -> Means:
     return Means(asking, kind, arguments, device, size, source.likelihoods, isinstance(source, TrainSource))
 
 
-def ask_rung(rung_dir: Path, settings: Settings, ask: Ask, items: Path, out: Path, final_only: bool = False) -> None:
+def ask_rung(
+    rung_dir: Path,
+    settings: Settings,
+    ask: Ask,
+    items: Path,
+    out: Path,
+    final_only: bool = False,
+    benchmarks: Path | None = None,
+) -> None:
     """Ask the checkpoints of a rung and write their responses to `out`, a JSON row for each item and elicitation, and
     beside it, as .json, by what they were asked.
 
     The families of `ask`, whose items lie in the directory `items`, are put to all checkpoints, or to each seed's final
-    one; one-thread processes share them. What is finished is kept under .work/respond, keyed by all that determines it,
+    one; one-thread processes share them. So are the benchmarks of the settings, whose documents lie in the directory
+    `benchmarks`, where one is given. What is finished is kept under .work/respond, keyed by all that determines it,
     the device in it: another role of the rung asks nothing again. Of a server, which may answer otherwise next time, it
     is kept until `out` stands. Models that are not those of their card, and what `means_of`, `load_model` and
     `answers_of` refuse, raise TasklawsError.
@@ -96,7 +105,7 @@ def ask_rung(rung_dir: Path, settings: Settings, ask: Ask, items: Path, out: Pat
     card.check_files(rung_dir, made)
     checkpoints = [one for one in made.checkpoints if one.is_final or not final_only]
     means = means_of(rung, settings)
-    work = _ASKING_WORK / rung / _key(rung_dir, means, ask, items)
+    work = _ASKING_WORK / rung / _key(rung_dir, means, ask, items, settings, benchmarks)
     work.mkdir(parents=True, exist_ok=True)
     os.utime(work)
     print(f"{rung}: work in progress in {work}", file=sys.stderr, flush=True)
@@ -109,7 +118,7 @@ def ask_rung(rung_dir: Path, settings: Settings, ask: Ask, items: Path, out: Pat
     shares = [left[start::processes] for start in range(processes)]
     run_each(
         _ask_checkpoints,
-        [(rung_dir, share, means, threads, processes, ask, items) for share in shares],
+        [(rung_dir, share, means, threads, processes, ask, items, settings, benchmarks) for share in shares],
         processes,
     )
     write_jsonl(out, (row for part in parts for row in read_jsonl(part)))
@@ -128,6 +137,8 @@ def _ask_checkpoints(
     processes: int,
     ask: Ask,
     items: Path,
+    settings: Settings,
+    benchmarks: Path | None,
 ) -> None:
     if not means.is_elsewhere:
         os.environ.update(OFFLINE)
@@ -139,16 +150,37 @@ def _ask_checkpoints(
     torch.set_num_threads(threads)
     folders = [] if means.is_trained else [out.with_suffix("") for _, out in share]
     models = opened([rung_dir / checkpoint.path for checkpoint, _ in share], means, processes)
-    said = respond(models, means.asking, means.batch_size, ask, items, None, means.likelihoods, folders)
+    last: list[LM] = []
+    said = respond(_noted(models, last), means.asking, means.batch_size, ask, items, None, means.likelihoods, folders)
     for checkpoint, out in share:
         # lm-eval and transformers draw some twenty bars; they and their warnings go to a log beside the work.
         with out.with_suffix(".log").open("w") as log, redirect_stderr(log):
             rows = next(said)
+            if benchmarks is not None:
+                rows += _benchmark_rows(last[0], means, settings, benchmarks, None if means.is_trained else out)
         where = {"seed": checkpoint.seed, "step": checkpoint.step}
         write_jsonl(out, [where | row for row in rows])
         seal(out)
         shutil.rmtree(out.with_suffix(""), ignore_errors=True)
         print(f"{rung_dir.name}: asked seed {checkpoint.seed} step {checkpoint.step}", file=sys.stderr, flush=True)
+
+
+def _noted(models: "Iterator[LM]", last: "list[LM]") -> "Iterator[LM]":
+    """The models, of which `last` has the one that was taken last."""
+    for model in models:
+        last[:] = [model]
+        yield model
+
+
+def _benchmark_rows(
+    model: "LM", means: Means, settings: Settings, benchmarks: Path, out: Path | None
+) -> list[dict[str, object]]:
+    from tasklaws.harness.benchmarks.ask import ask_benchmarks
+    from tasklaws.harness.benchmarks.items import read_benchmarks
+
+    asked = [one for one, _ in read_benchmarks(settings, benchmarks)]
+    folder = None if out is None else out.with_suffix("")
+    return ask_benchmarks(model, asked, means.asking, means.batch_size, means.likelihoods, folder)
 
 
 def opened(directories: Sequence[Path], means: Means, copies: int = 1) -> "Iterator[LM]":
@@ -164,11 +196,12 @@ def opened(directories: Sequence[Path], means: Means, copies: int = 1) -> "Itera
         yield load_model(directory, means.asking, means.device, means.batch_size, means.kind, means.arguments)
 
 
-def _key(rung_dir: Path, means: Means, ask: Ask, items: Path) -> str:
+def _key(rung_dir: Path, means: Means, ask: Ask, items: Path, settings: Settings, benchmarks: Path | None) -> str:
     files = [rung_dir / card.CARD]  # which has the hash of every other file there
-    files += sorted(path for folder in (items, TASKS) for path in folder.rglob("*") if path.is_file())
+    folders = {items, TASKS} if benchmarks is None else {items, TASKS, benchmarks, Path(settings.benchmark_folder)}
+    files += sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
     parts = [
-        json.dumps([dict(ask), means.record], sort_keys=True),
+        json.dumps([dict(ask), means.record, benchmarks and settings.raw["benchmarks"]], sort_keys=True),
         f"tasklaws {version('tasklaws')}",
         *(f"{path} {sha256_file(path)}" for path in files if "__pycache__" not in path.parts),
     ]

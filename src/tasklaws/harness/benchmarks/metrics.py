@@ -1,5 +1,6 @@
 """Which metrics a benchmark is scored by, under which names, and which of them says whether an answer is right."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -100,7 +101,8 @@ def _is_pooled(asked: Asked, metric: str) -> bool:
 
 def _name(metric: str, kind: str) -> str:
     """Our name of a metric: lm-eval's, with its filter where that is not `none`, or where a table has that name."""
-    return metric if kind == "none" and metric not in SCORES.columns else f"{metric},{kind}"
+    name = metric if kind == "none" and metric not in SCORES.columns else f"{metric},{kind}"
+    return re.sub(r"[^\w.,@+-]", "_", name)  # it becomes the name of a figure's file
 
 
 def _listed(pairs: Sequence[Key]) -> str:

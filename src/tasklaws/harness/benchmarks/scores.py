@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,35 +12,37 @@ from lm_eval.api.metrics import mean
 from lm_eval.api.task import ConfigurableTask
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import BENCHMARK, BenchmarkItem, RawAnswer, Response, response_digest
+from tasklaws.core.schema import BENCHMARK, BenchmarkItem, RawAnswer, Response, read_responses, response_digest
 from tasklaws.core.settings import Settings
 from tasklaws.harness.benchmarks.items import item_id, read_benchmarks
 from tasklaws.harness.benchmarks.metrics import Key, Metric, metrics_of, solved_by
 from tasklaws.harness.benchmarks.tasks import Asked
+from tasklaws.ladder.card import read_card
 
 
 def score_benchmarks(
-    rung: str, checkpoints: Sequence[tuple[int, int]], said: Sequence[Response], settings: Settings
+    rung_dir: Path, settings: Settings, responses: Path
 ) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    """The rows (tables.SCORES and further metrics) of what the checkpoints of a rung, each a seed and step, said to the
-    benchmarks; and of each the metrics that are of all answers together, `Whole` as JSON has it.
+    """The rows (tables.SCORES and further metrics) of what the checkpoints of a rung said to the benchmarks; and of
+    each the metrics that are of all answers together, as `card.Whole`.
 
     A document that is not what it was, and one without answers, raise TasklawsError."""
-    rows: list[dict[str, object]] = []
-    whole: list[dict[str, object]] = []
+    rung, rows, whole = rung_dir.name, list[dict[str, object]](), list[dict[str, object]]()
+    said: dict[tuple[str, int, int], dict[str, Response]] = defaultdict(dict)
+    for one in read_responses(responses, rung):
+        if one.elicitation == BENCHMARK:
+            said[one.family, one.seed, one.step][one.item] = one
     for asked, items in read_benchmarks(settings):
-        for seed, step in checkpoints:
-            where = {"rung": rung, "seed": seed, "step": step, "family": asked.family, "elicitation": BENCHMARK}
-            own = {one.item: one for one in said if (one.family, one.seed, one.step) == (asked.family, seed, step)}
+        for seed, step in ((one.seed, one.step) for one in read_card(rung_dir).checkpoints):
+            own, place = said[asked.family, seed, step], {"seed": seed, "step": step, "family": asked.family}
             try:
                 scored = Scored(asked, items, own)
             except Unanswered as error:
                 raise TasklawsError(f"{rung}: {error}: run `dvc repro --force respond@{rung}`") from error
             for item, scores in scored.rows():
                 given = {"item": item.id, "chance": item.chance, "response": response_digest(own[item.id])}
-                rows.append(where | given | scores)
+                rows.append({"rung": rung, **place, "elicitation": BENCHMARK, **given, **scores})
             for metric, value, n_items in scored.whole():
-                place = {"seed": seed, "step": step, "family": asked.family}
                 whole.append(place | {"metric": metric.name, "value": value, "n_items": n_items})
     return rows, whole
 
