@@ -8,9 +8,9 @@ import pandas as pd
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import BENCHMARK, Role
 from tasklaws.ladder.card import Card, Whole
-from tasklaws.tables import OBSERVATIONS, scored_metrics
+from tasklaws.tables import FLEXIBLE, OBSERVATIONS, scored_metrics
 
-GUESSED = ("exact_match", "acc", "acc_norm")
+GUESSED = ("exact_match", FLEXIBLE, "acc", "acc_norm")
 """The metrics by which a guess scores an item's chance."""
 
 
@@ -20,11 +20,14 @@ def observations(
     scores: Iterable[pd.DataFrame],
     cards: Sequence[Card],
     whole: Mapping[str, Sequence[Whole]] | None = None,
+    *,
+    flexible: bool = False,
 ) -> pd.DataFrame:
     """Mean, standard error s / sqrt(n) and number of items of every metric, the held-out losses of the cards, and what
     is known of a rung's answers as a whole.
 
-    Each table of `scores` holds all those of its rungs. Scores of a checkpoint that is on no card raise TasklawsError.
+    Each table of `scores` holds all those of its rungs; tables.FLEXIBLE is left out unless `flexible`. Scores of a
+    checkpoint that is on no card raise TasklawsError.
     """
     checkpoints = (
         pd.DataFrame(
@@ -42,10 +45,11 @@ def observations(
         .drop(columns=["path", "files", "commit"])
         .assign(ladder=ladder, role=role)
     )
+    kept = (table if flexible else table.drop(columns=FLEXIBLE, errors="ignore") for table in scores)
     rows = [
         {"rung": rung, "elicitation": BENCHMARK, **vars(one)} for rung, all_ in (whole or {}).items() for one in all_
     ]
-    table = pd.concat([*map(_means, scores), *([pd.DataFrame(rows)] if rows else [])], ignore_index=True)
+    table = pd.concat([*map(_means, kept), *([pd.DataFrame(rows)] if rows else [])], ignore_index=True)
     table["stderr"] = table["spread"] / np.sqrt(table["n_items"])
     table["chance"] = table["chance"].where(table["metric"].isin(GUESSED))
     losses = ["loss_nats", "bits_per_byte"]
