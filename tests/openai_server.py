@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 KEY = "sk-loopback-0123456789abcdef"
-_SECONDS = 5.0  # longer than any client of the tests waits
+_SECONDS = 2.0  # longer than any client of the tests waits
 
 
 class OpenAIServer:
@@ -40,7 +40,7 @@ class OpenAIServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def _handler(server) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - `self` is the handler's
+    def _handler(server) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
             def log_message(self, *_: object) -> None:
                 pass

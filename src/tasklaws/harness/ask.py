@@ -183,7 +183,7 @@ def _benchmark_rows(
 
     asked = [one for one, _ in read_benchmarks(settings, benchmarks)]
     folder = None if out is None else out.with_suffix("")
-    return ask_benchmarks(model, asked, means.asking, means.batch_size, folder)
+    return ask_benchmarks(model, asked, means.asking, means.batch_size, means.likelihoods, folder)
 
 
 def _refuse_likelihoods(rung: str, benchmarks: Path) -> None:
