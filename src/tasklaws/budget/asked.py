@@ -79,7 +79,7 @@ def requests_of(settings: Settings, asking: Asking, likelihoods: bool) -> Reques
 
     with tempfile.TemporaryDirectory() as folder, _quiet():
         _write_items(settings, Path(folder))
-        tasks = respond.tasks_of(settings.elicitation.ask, likelihoods)
+        tasks = respond.tasks_of(settings.elicitation.ask, asking.prompts, likelihoods)
         # Without a template no model is needed to make them.
         made = respond._requests(replace(asking, chat_template=False), tasks, Path(folder), LM)
     found: dict[str, tuple[list[str], int]] = {}
