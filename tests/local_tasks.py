@@ -10,9 +10,9 @@ import yaml
 WORDS = ("sum", "sort", "sha256", "reverse", "add", "copy")
 
 
-def write_tasks(folder: Path, written: Sequence[str] = ("7", "12", "30", "4")) -> Path:
-    """`choices`, `letters` and `written` (whose right answers are given), `ending` and `text`, and the group
-    `subjects` of the first two; the folder."""
+def write_tasks(folder: Path, written: Sequence[str] = ("7", "12", "30", "4"), named: str | None = None) -> Path:
+    """Write tasks into a folder, which they call `named`, and return it: `choices`, `letters` and `written` (whose
+    right answers are given), `ending` and `text`, and the group `subjects` of the first two."""
     folder.mkdir(parents=True, exist_ok=True)
     docs = {
         "choices": [
@@ -73,7 +73,7 @@ def write_tasks(folder: Path, written: Sequence[str] = ("7", "12", "30", "4")) -
     for name, task in tasks.items():
         data = {
             "dataset_path": "json",
-            "dataset_kwargs": {"data_files": {"test": str(folder / f"{name}.json")}},
+            "dataset_kwargs": {"data_files": {"test": f"{named or folder}/{name}.json"}},
             "test_split": "test",
             "metadata": {"version": 1.0},
         }
@@ -81,6 +81,24 @@ def write_tasks(folder: Path, written: Sequence[str] = ("7", "12", "30", "4")) -
     group = {"group": "subjects", "task": ["choices", "letters"], "aggregate_metric_list": [{"metric": "acc"}]}
     (folder / "subjects.yaml").write_text(yaml.safe_dump(group))
     return folder
+
+
+def write_odd_tasks(folder: Path) -> None:
+    """Beside those of `write_tasks`, tasks that cannot be asked, or not without more."""
+    letters = yaml.safe_load((folder / "letters.yaml").read_text())
+    written = yaml.safe_load((folder / "written.yaml").read_text())
+    odd: dict[str, dict[str, Any]] = {
+        "zero": letters | {"num_fewshot": 0},
+        "unsafe": written | {"unsafe_code": True},
+        "seen": written | {"doc_to_image": "a"},
+        "gone": written | {"dataset_kwargs": {"data_files": {"test": f"{folder}/gone.json"}}},
+        "shown": letters | {"fewshot_split": "test"},
+        "guess": letters | {"doc_to_choice": ["one"], "doc_to_target": "0"},
+    }
+    odd["shown"]["tag"] = "shown_letters"
+    (folder / "letters.yaml").write_text(yaml.safe_dump(letters | {"tag": "shown_letters"}))
+    for name, task in odd.items():
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(task | {"task": name}))
 
 
 def _mean(name: str) -> dict[str, object]:

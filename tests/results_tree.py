@@ -19,7 +19,7 @@ from tasklaws.core.schema import Item, train_flops
 from tasklaws.core.settings import Settings
 from tasklaws.families import build
 from tasklaws.ladder import card
-from tasklaws.ladder.card import rung_budgets
+from tasklaws.ladder.sizes import rung_budgets
 from tasklaws.provenance.chain import md5
 from tasklaws.tables import LADDER, SCORES, SHARDED
 

@@ -12,12 +12,14 @@ from lm_eval.tasks import TaskManager
 
 import local_tasks
 from tasklaws.core.checked import read
-from tasklaws.core.schema import Response
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.schema import Response, read_benchmark_items
 from tasklaws.core.settings import Asking, Benchmark
 from tasklaws.harness.benchmarks.about import write_benchmarks
 from tasklaws.harness.benchmarks.ask import ask_benchmarks
 from tasklaws.harness.benchmarks.items import read_benchmarks
-from tasklaws.harness.benchmarks.scores import Scored
+from tasklaws.harness.benchmarks.scores import Scored, Unanswered
+from tasklaws.harness.benchmarks.tasks import load_benchmarks
 from tasklaws.harness.models import load_model
 
 ASKING = Asking("float64", num_fewshot=0, shots="same", prompts="terse", chat_template=False)
@@ -129,3 +131,98 @@ def test_repeats_are_all_scored(model, folder, tmp_path):
         pairs = [(a, b) for a in range(REPEATS) for b in range(a)]
         assert row["pass@2"] == pytest.approx(sum(each[a] or each[b] for a, b in pairs) / len(pairs))
         assert row["pass@4"] == float(any(each))
+
+
+def test_what_is_known_of_a_benchmark_is_written(model, folder, tmp_path):
+    write_benchmarks(settings(folder, choices={"limit": 5}, written={}, ending={}), tmp_path)
+    known = json.loads((tmp_path / "benchmarks.json").read_text())["benchmarks"]
+    (task,) = known["choices"]["tasks"].values()
+    assert task["n_documents"] == 5
+    assert task["n_documents_of_task"] == 9
+    assert task["version"] == "1.0"
+    assert task["output_type"] == "multiple_choice"
+    assert set(task["data_set"]["files"]) == {"choices.json"}
+    assert str(folder) not in (tmp_path / "benchmarks.json").read_text()
+    assert known["choices"]["solved"] == "acc,none"
+    assert known["written"]["solved"] == "exact_match,strict"
+    assert [(one["name"], one["of"]) for one in known["ending"]["metrics"]] == [
+        ("perplexity", "all answers"),
+        ("acc", "items"),
+    ]
+    items = read_benchmark_items(tmp_path / "choices.jsonl")
+    assert [item.chance for item in items] == [pytest.approx(1 / len(item.choices)) for item in items]
+    assert items[1].id == "choices-00001"
+    assert items[1].answer == items[1].choices[1]
+    assert items[1].skills == ("subject:strings",)
+    samples = plain(model, folder, ["choices"])["samples"]["choices"]
+    assert [item.sha256 for item in items] == [sample["doc_hash"] for sample in samples[:5]]
+
+
+def test_two_runs_write_the_same_bytes(folder, tmp_path):
+    for name in ("one", "two"):
+        write_benchmarks(settings(folder, subjects={}, written={}), tmp_path / name)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_documents_that_have_changed_are_refused(folder, tmp_path):
+    own = local_tasks.write_tasks(tmp_path / "tasks")
+    conf = settings(own, written={})
+    write_benchmarks(conf, tmp_path / "out")
+    local_tasks.write_tasks(own, ["8", "12", "30", "4"])
+    with pytest.raises(
+        TasklawsError, match=r"document written-00000 .* is not what it was: run `dvc repro --force ben"
+    ):
+        read_benchmarks(conf, tmp_path / "out")
+
+
+def test_answers_that_are_missing_are_named(model, folder, tmp_path):
+    conf = settings(folder, letters={})
+    write_benchmarks(conf, tmp_path)
+    ((asked, items),) = read_benchmarks(conf, tmp_path)
+    with pytest.raises(Unanswered, match=r"no 1 answers to each request of letters-00000"):
+        Scored(asked, items, {})
+
+
+@pytest.mark.parametrize(
+    ("benchmarks", "message"),
+    [
+        ({"letters": {"repeats": 2}}, r"task letters writes nothing \(multiple_choice\): leave repeats"),
+        ({"letters": {"generation_kwargs": {"do_sample": True}}}, "writes nothing"),
+        ({"zero": {"num_fewshot": 2}}, r"task zero forbids examples \(num_fewshot: 0\), benchmarks asks for 2"),
+        ({"letters": {"num_fewshot": 1}}, "task letters has no examples but the documents that are asked"),
+        ({"shown": {"num_fewshot": 5}}, r"task shown has 4 examples to show, 5 are asked for: lower num_fewshot"),
+        ({"letters": {"metrics": ["f1"]}}, r"benchmarks.letters.metrics has 'f1': its metrics are acc, acc_norm"),
+        ({"letters": {"solved": "f1"}}, r"benchmarks.letters.solved is 'f1': its metrics are acc, acc_norm"),
+        ({"unsafe": {}}, "task unsafe runs what a model writes outside any sandbox"),
+        ({"seen": {}}, "task seen shows pictures or sounds"),
+        ({"gone": {}}, r"benchmark gone cannot be loaded \(\w+: .*\): its data set must be in the cache"),
+        ({"guess": {}}, r"what a guess scores cannot be told of task guess: state benchmarks.guess.chance"),
+        ({"shown_letters": {}, "letters": {}}, "benchmarks ask 'letters' twice"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_one_line(tmp_path, benchmarks, message):
+    tasks = local_tasks.write_tasks(tmp_path / "tasks")
+    local_tasks.write_odd_tasks(tasks)
+    with pytest.raises(TasklawsError, match=message) as caught:
+        write_benchmarks(settings(tasks, **benchmarks), tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_that_is_no_task_is_told_the_nearest(tmp_path):
+    with pytest.raises(TasklawsError, match=r"neither lm-eval nor .* has a task or group 'writen': near names are wri"):
+        load_benchmarks({"writen": Benchmark()}, local_tasks.write_tasks(tmp_path), [])
+
+
+@pytest.mark.heavy
+def test_so_is_one_that_is_near_a_task_of_lm_eval(tmp_path):
+    with pytest.raises(TasklawsError, match="near names are arc_easy"):
+        load_benchmarks({"arc_eas": Benchmark()}, tmp_path)
+
+
+def test_a_task_of_lm_eval_itself_needs_no_search_the_second_time(tmp_path):
+    """All of lm-eval's tasks take half a minute to read; the folders of those that are asked, nothing."""
+    how = {"arithmetic_1dc": Benchmark()}
+    with pytest.raises(TasklawsError, match=r"benchmark arithmetic_1dc cannot be loaded"):
+        load_benchmarks(how, local_tasks.write_tasks(tmp_path), ["arithmetic"])

@@ -12,7 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasklaws.core.files import read_jsonl, sha256_file, write_json, write_jsonl
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl
 from tasklaws.core.sealed import is_sealed, seal
 from tasklaws.core.settings import Ask, Asking, BatchSize, LmEvalSource, Settings, TrainSource
 from tasklaws.core.workers import run_each
@@ -105,6 +106,8 @@ def ask_rung(
     card.check_files(rung_dir, made)
     checkpoints = [one for one in made.checkpoints if one.is_final or not final_only]
     means = means_of(rung, settings)
+    if benchmarks is not None and not means.likelihoods:
+        _refuse_likelihoods(rung, benchmarks)
     work = _ASKING_WORK / rung / _key(rung_dir, means, ask, items, settings, benchmarks)
     work.mkdir(parents=True, exist_ok=True)
     os.utime(work)
@@ -181,6 +184,14 @@ def _benchmark_rows(
     asked = [one for one, _ in read_benchmarks(settings, benchmarks)]
     folder = None if out is None else out.with_suffix("")
     return ask_benchmarks(model, asked, means.asking, means.batch_size, means.likelihoods, folder)
+
+
+def _refuse_likelihoods(rung: str, benchmarks: Path) -> None:
+    for family, known in read_json(benchmarks / "benchmarks.json")["benchmarks"].items():
+        if any(task["output_type"] != "generate_until" for task in known["tasks"].values()):
+            raise TasklawsError(
+                f"benchmark {family} asks for likelihoods, which {rung} does not give: take one of them out"
+            )
 
 
 def opened(directories: Sequence[Path], means: Means, copies: int = 1) -> "Iterator[LM]":

@@ -2,8 +2,10 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from lm_eval.api.task import ConfigurableTask
 
@@ -14,7 +16,7 @@ from tasklaws.harness.benchmarks.items import ABOUT, items_of
 from tasklaws.harness.benchmarks.metrics import left_out, metrics_of, solved_by
 from tasklaws.harness.benchmarks.tasks import Asked, load_benchmarks
 
-_HUB_COMMIT = re.compile(r"hf://datasets/[^@]+@([0-9a-f]{40})/")
+_COMMIT = re.compile(r"/([0-9a-f]{40})/")
 
 
 def write_benchmarks(settings: Settings, out: Path = BENCHMARKS) -> dict[str, int]:
@@ -63,8 +65,19 @@ def _data_set(task: ConfigurableTask) -> dict[str, object]:
     """Where the documents are from: path, name and commit of a data set of the hub, files of one that lies here."""
     found: dict[str, object] = {"path": task.DATASET_PATH, "name": task.DATASET_NAME}
     splits = task.dataset.values() if isinstance(task.dataset, dict) else [task.dataset]
-    sources = sorted({url for split in splits for url in getattr(split.info, "download_checksums", None) or {}})
-    commits = sorted({match[1] for url in sources if (match := _HUB_COMMIT.match(url))})
+    # The folder of the cache that holds a data set of the hub is called after its commit.
+    kept = [file["filename"] for split in splits for file in getattr(split, "cache_files", [])]
+    commits = sorted({match[1] for path in kept if (match := _COMMIT.search(path))})
     found["commit"] = commits[0] if commits else None
-    files = {Path(url).name: sha256_file(Path(url)) for url in sources if Path(url).is_file()}
-    return {key: value for key, value in (found | {"files": files}).items() if value}
+    files = _paths((task.config.dataset_kwargs or {}).get("data_files"))
+    found["files"] = {path.name: sha256_file(path) for path in files if path.is_file()}
+    return {key: value for key, value in found.items() if value}
+
+
+def _paths(data_files: Any) -> list[Path]:
+    """The paths in what `load_dataset` takes for data_files: one, several, or those of each split."""
+    if isinstance(data_files, Mapping):
+        return [path for each in data_files.values() for path in _paths(each)]
+    if isinstance(data_files, str):
+        return [Path(data_files)]
+    return [Path(each) for each in data_files or []]

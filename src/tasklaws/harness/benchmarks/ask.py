@@ -33,7 +33,8 @@ def ask_benchmarks(
 
     The requests are lm-eval's own, those of one kind together, each as often as it repeats. Examples are the task's, a
     chat template is as `asking` says. `folder` keeps answers as `kept_answers` does, but for those that are drawn by
-    chance. A model without a chat template or without likelihoods where these are asked for raises TasklawsError.
+    chance. A model without a chat template, or without `likelihoods`, where they are asked for
+    raises TasklawsError.
     """
     places: list[tuple[str, Instance]] = []
     for one in asked:
@@ -51,8 +52,7 @@ def ask_benchmarks(
     for kind, own in requests.items():
         if kind != "generate_until" and not likelihoods:
             raise TasklawsError(
-                f"task {own[0].task_name} asks for likelihoods, which this model does not give: take it out of "
-                "benchmarks, or the rung out of the ladder"
+                f"task {own[0].task_name} asks for likelihoods, which this model does not give: leave it out"
             )
         kept = None if folder is None or any(_is_drawn(one) for one in own) else folder / kind
         given[kind] = iter(kept_answers(model, own, batch_size, questions_of(model, own), kept))

@@ -146,6 +146,8 @@ def _configure(name: str, task: ConfigurableTask, how: Benchmark) -> None:
             raise TasklawsError(
                 f"task {name} forbids examples (num_fewshot: 0), benchmarks asks for {shots}: leave it out"
             )
+        if task.fewshot_cfg.split is None and not (task.has_training_docs() or task.has_validation_docs()):
+            raise TasklawsError(f"task {name} has no examples but the documents that are asked: leave num_fewshot out")
         task.set_config("num_fewshot", shots)
     if task.config.num_fewshot is None:
         task.set_config("num_fewshot", 0)
