@@ -257,5 +257,5 @@ def test_a_batch_that_does_not_fit_is_halved_or_named(directory, requests, expec
     expect_equal(models.answers_of(model, requests), expected)
     assert tried == sorted(tried, reverse=True)
     assert tried[0] > 5 >= tried[-1]
-    with pytest.raises(TasklawsError, match="^cpu is out of memory with batch_size 64: take batch_size auto or less"):
+    with pytest.raises(TasklawsError, match=r"^cpu is out of memory with batch_size 64: take batch_size auto or less"):
         models.answers_of(model, requests, 64)
