@@ -9,6 +9,7 @@ from unittest import mock
 import pytest
 import yaml
 
+import local_tasks
 import tiny
 from tasklaws import cli
 from tasklaws.budget import estimate, made, rates
@@ -172,6 +173,25 @@ def test_a_server_has_its_own_memory_and_speed() -> None:
         mock.ANY,
     )
     assert rung.asked.n_requests == len(tiny.items("addition")), "chat servers are not asked for likelihoods"
+
+
+def test_benchmarks_are_counted_once_their_documents_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasklaws.harness.benchmarks.about import write_benchmarks
+
+    folder = local_tasks.write_tasks(tmp_path / "tasks")
+    own = settings("models=nano_mini", f"benchmark_folder={folder}", "+benchmarks.written={repeats: 2, limit: 3}")
+    without = settings("models=nano_mini")
+    for name in ("custom_tasks", "conf"):
+        (tmp_path / name).symlink_to(tiny.ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    found = plan_run(own, {})
+    assert any(note.startswith("benchmarks are not counted") for note in found.notes)
+    write_benchmarks(own, tmp_path / "data/benchmarks")
+    found, other = plan_run(own, {}), plan_run(without, {})
+    assert not any(note.startswith("benchmarks are not counted") for note in found.notes)
+    asked, before = found.rungs[0].asked, other.rungs[0].asked
+    assert (asked.n_tasks, asked.n_items) == (before.n_tasks + 1, before.n_items + 3)
+    assert asked.n_written - before.n_written == 3 * 2 * 6  # max_gen_toks
 
 
 LOCK = """schema: '2.0'

@@ -7,22 +7,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_jsonl
 from tasklaws.core.settings import Asking, Settings
 from tasklaws.families import build
 from tasklaws.families.draws import item_files
 
+_WRITTEN = 256  # lm-eval's own, of a task that does not say
 CHARACTERS = 3.0  # of a token, where no tokenizer is at hand: between prose, some 4, and digits or code, some 2
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text that is read once: what of it is asked to be judged, and how many tokens may be written after it."""
+    """A text that is read once: what of it is asked to be judged, and how many tokens each answer after it may have."""
 
     read: str
     judged: tuple[str, ...]
-    writes: int
+    writes: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -62,17 +65,49 @@ class Requests:
         read = written = longest = longest_judged = 0
         for text in self.texts:
             own, judged = next(lengths), [next(lengths) for _ in text.judged]
-            read, written = read + own + sum(judged), written + text.writes
-            longest = max(longest, own + max([text.writes, *judged]))
+            read, written = read + own + sum(judged), written + sum(text.writes)
+            longest = max(longest, own + max([*text.writes, *judged], default=0))
             longest_judged = max([longest_judged, *judged])
         return Asked(self.n_tasks, self.n_items, self.n_requests, self.n_rows, read, written, longest, longest_judged)
 
 
-def requests_of(settings: Settings, asking: Asking, likelihoods: bool) -> Requests:
+def requests_of(
+    settings: Settings, asking: Asking, likelihoods: bool = True, benchmarks: Sequence[Any] = ()
+) -> Requests:
     """What `respond` would put to each checkpoint of a rung so asked, but for a chat template's own words.
 
-    The items are made anew, and nothing is kept.
+    The families' items are made anew, and nothing is kept. `benchmarks` are those of `benchmarks_of`.
     """
+    made = _of_families(settings, asking, likelihoods)
+    made += [one for asked in benchmarks for one in _of_benchmark(asked)]
+    found: dict[str, tuple[list[str], list[int]]] = {}
+    for _, _, _, one in made:
+        judged, writes = found.setdefault(one.args[0], ([], []))
+        if one.request_type == "generate_until":
+            writes += [int(one.args[1].get("max_gen_toks", _WRITTEN))] * (one.repeats or 1)
+        elif one.request_type == "loglikelihood":
+            judged.append(one.args[1])
+    texts = tuple(Text(read, tuple(judged), tuple(writes)) for read, (judged, writes) in found.items())
+    rows = {(task, name) for task, _, name, _ in made}
+    items = {(family, name) for _, family, name, _ in made}
+    return Requests(len({task for task, _ in rows}), len(items), len(made), len(rows), texts)
+
+
+def benchmarks_of(settings: Settings) -> list[Any]:
+    """The benchmarks of the settings, where data/benchmarks has their documents; else none."""
+    if not settings.benchmarks:
+        return []
+    from tasklaws.harness.benchmarks.items import read_benchmarks
+
+    try:
+        with _quiet():
+            return [asked for asked, _ in read_benchmarks(settings)]
+    except TasklawsError:
+        return []
+
+
+def _of_families(settings: Settings, asking: Asking, likelihoods: bool) -> list[tuple[str, str, str, Any]]:
+    """Task, family, item and request of all that the families are asked."""
     from lm_eval.api.model import LM
 
     from tasklaws.harness import respond
@@ -82,18 +117,17 @@ def requests_of(settings: Settings, asking: Asking, likelihoods: bool) -> Reques
         tasks = respond.tasks_of(settings.elicitation.ask, asking.prompts, likelihoods)
         # Without a template no model is needed to make them.
         made = respond._requests(replace(asking, chat_template=False), tasks, Path(folder), LM)
-    found: dict[str, tuple[list[str], int]] = {}
-    for request in made:
-        read, wanted = request.args
-        judged, writes = found.setdefault(read, ([], 0))
-        if isinstance(wanted, str):
-            judged.append(wanted)
-        else:
-            found[read] = (judged, max(writes, int(wanted["max_gen_toks"])))
-    rows = {(one.task_name.removesuffix("_likelihood"), one.doc["family"], one.doc["id"]) for one in made}
-    items = {(family, name) for _, family, name in rows}
-    texts = tuple(Text(read, tuple(judged), writes) for read, (judged, writes) in found.items())
-    return Requests(len({task for task, _, _ in rows}), len(items), len(made), len(rows), texts)
+    return [(one.task_name.removesuffix("_likelihood"), one.doc["family"], one.doc["id"], one) for one in made]
+
+
+def _of_benchmark(asked: Any) -> list[tuple[str, str, str, Any]]:
+    """The same of a benchmark."""
+    found = []
+    for name, task in asked.tasks.items():
+        with _quiet():
+            task.build_all_requests(limit=asked.how.limit)
+        found += [(asked.family, asked.family, f"{name}-{one.doc_id}", one) for one in task.instances]
+    return found
 
 
 def by_characters(texts: Sequence[str]) -> list[int]:

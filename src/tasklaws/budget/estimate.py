@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from tasklaws.budget import made
-from tasklaws.budget.asked import Asked, by_characters, by_tokenizer, requests_of
+from tasklaws.budget.asked import Asked, benchmarks_of, by_characters, by_tokenizer, requests_of
 from tasklaws.budget.plan import RungPlan, RunPlan
 from tasklaws.budget.rates import CPU_SECONDS_A_TOKEN, DEVICES, Rate, rates
 from tasklaws.budget.rungs import Known, look
@@ -35,8 +35,9 @@ def plan_run(settings: Settings, given: Mapping[str, float]) -> RunPlan:
     `given` are operations a second by device, in place of measured ones.
     """
     stages, workers = made.chain(), settings.execution.workers
+    benchmarks = benchmarks_of(settings)
     speed = cache(lambda dtype: rates(dtype, workers, given))
-    requests = cache(lambda asking, likelihoods: requests_of(settings, asking, likelihoods))
+    requests = cache(lambda asking, likelihoods: requests_of(settings, asking, likelihoods, benchmarks))
 
     @cache
     def counted(asking: Asking, likelihoods: bool, tokenizer: Path | None) -> Asked:
@@ -57,6 +58,8 @@ def plan_run(settings: Settings, given: Mapping[str, float]) -> RunPlan:
     if settings.models.sharded and not made.is_made(f"sharded@{settings.models.name}", stages, settings.raw):
         each = settings.models.sharded.values()
         beside = sum(_train_seconds(source, workers, speed("float32")["cpu"]) for source in each)
+    if settings.benchmarks and not benchmarks:
+        notes["benchmarks are not counted until their documents are there: run `dvc repro benchmarks`"] = []
     if settings.experiment.ladders:
         notes["what the experiment trains and asks besides is not counted"] = []
     used = sorted({plan.dtype for plan in plans if plan.memory})
