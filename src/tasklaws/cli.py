@@ -927,8 +927,10 @@ def ask_one_model(
     model_args: Annotated[str, _option("lm-eval's arguments of the model.", "KEY=VALUE,...")] = "",
     folder: Annotated[Path, _option("lm-eval tasks of your own.", "DIR")] = Path("custom_tasks"),
     name: Annotated[str | None, _option("What it is called in the results.")] = None,
-    n_params: Annotated[int | None, _option("Non-embedding parameters (default: counted, where it runs here).")] = None,
-    n_tokens: Annotated[int | None, _option("Tokens that it learned from.")] = None,
+    n_params: Annotated[
+        float | None, _option("Non-embedding parameters (default: counted, where it runs here).")
+    ] = None,
+    n_tokens: Annotated[float | None, _option("Tokens that it learned from.")] = None,
     out: Out = None,
     json_: Json = False,
 ) -> None:
@@ -961,7 +963,7 @@ def ask_one_model(
         own_shots=num_fewshot is None,
         folder=folder,
         name=name,
-        sizes={key: value for key, value in sizes.items() if value is not None},
+        sizes={key: int(value) for key, value in sizes.items() if value is not None},
         kept=kept,
     )
     tell(found.notes)
