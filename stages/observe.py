@@ -17,11 +17,9 @@ def main() -> None:
     paths, rungs = Paths(settings.models.name), settings.models.rungs_of(role)
     scores = refuse_identical(each_scores(paths.scores(role), rungs))
     made = {rung: read_made_by(paths.scores(role), rung) for rung in rungs}
-    cards = [one.card for one in made.values()]
+    cards, whole = [one.card for one in made.values()], {rung: one.whole for rung, one in made.items()}
     refuse_other_sizes(read_ladder(paths.sizes, rungs), {card.rung: card.n_params for card in cards}, paths.sizes)
-    whole = {rung: one.whole for rung, one in made.items()}
-    flexible = settings.models.learned_elsewhere
-    table = observations(paths.ladder, role, scores, cards, whole, flexible=flexible)
+    table = observations(paths.ladder, role, scores, cards, whole, flexible=settings.models.learned_elsewhere)
     OBSERVATIONS.write(paths.observations(role), table)
     print(f"{paths.observations(role)}: {len(table)} observations")
 

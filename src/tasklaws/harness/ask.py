@@ -112,6 +112,9 @@ def ask_rung(
     work.mkdir(parents=True, exist_ok=True)
     os.utime(work)
     print(f"{rung}: work in progress in {work}", file=sys.stderr, flush=True)
+    choices = [] if means.likelihoods else [family for family, ways in ask.items() if "choice" in ways]
+    if choices:
+        print(f"{rung}: gives no likelihoods, and is not asked to choose: {', '.join(choices)}", file=sys.stderr)
     parts = [work / f"seed{checkpoint.seed}-step{checkpoint.step}.jsonl" for checkpoint in checkpoints]
     left = [pair for pair in zip(checkpoints, parts, strict=True) if not is_sealed(pair[1])]
     # What is read once serves all checkpoints of a process; a device, and a server, serves one process.
@@ -183,7 +186,7 @@ def _benchmark_rows(
 
     asked = [one for one, _ in read_benchmarks(settings, benchmarks)]
     folder = None if out is None else out.with_suffix("")
-    return ask_benchmarks(model, asked, means.asking, means.batch_size, folder)
+    return ask_benchmarks(model, asked, means.asking, means.batch_size, means.likelihoods, folder)
 
 
 def _refuse_likelihoods(rung: str, benchmarks: Path) -> None:

@@ -31,6 +31,9 @@ def score_rung(
     asked = {item.id: item for item in read_family_items(files, items)}
     checkpoints = [one for one in read_card(rung_dir).checkpoints if one.is_final or not final_only]
     said = [one for one in read_responses(responses, rung) if one.elicitation != BENCHMARK]
+    source = settings.models.rungs[rung].source if rung in settings.models.rungs else None
+    if source is not None and not source.likelihoods:  # which was not asked to choose
+        ask = {family: tuple(way for way in ways if way != "choice") for family, ways in ask.items()}
     refuse_unanswered(rung, said, asked, ask, [(one.seed, one.step) for one in checkpoints])
     return score(rung, said, asked, OutcomeCache(Path(".work/outcomes"), settings.execution.workers), prompts)
 

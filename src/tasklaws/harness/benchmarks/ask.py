@@ -11,6 +11,7 @@ import torch
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 
+from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import BENCHMARK, RawAnswer
 from tasklaws.core.settings import Asking
 from tasklaws.harness.benchmarks.items import item_id
@@ -24,6 +25,7 @@ def ask_benchmarks(
     asked: Sequence[Asked],
     asking: Asking,
     batch_size: int | str = "auto",
+    likelihoods: bool = True,
     folder: Path | None = None,
 ) -> list[dict[str, object]]:
     """What a model says to every document, a row each, sorted: `answers` has a list for each of its requests, in
@@ -31,7 +33,8 @@ def ask_benchmarks(
 
     The requests are lm-eval's own, those of one kind together, each as often as it repeats. Examples are the task's, a
     chat template is as `asking` says. `folder` keeps answers as `kept_answers` does, but for those that are drawn by
-    chance. A model without a chat template where one is asked for raises TasklawsError.
+    chance. A model without a chat template, or without `likelihoods`, where they are asked for
+    raises TasklawsError.
     """
     places: list[tuple[str, Instance]] = []
     for one in asked:
@@ -47,6 +50,10 @@ def ask_benchmarks(
         requests[request.request_type] += [request] * (request.repeats or 1)
     given: dict[str, Iterator[RawAnswer]] = {}
     for kind, own in requests.items():
+        if kind != "generate_until" and not likelihoods:
+            raise TasklawsError(
+                f"task {own[0].task_name} asks for likelihoods, which this model does not give: leave it out"
+            )
         kept = None if folder is None or any(_is_drawn(one) for one in own) else folder / kind
         given[kind] = iter(kept_answers(model, own, batch_size, questions_of(model, own), kept))
     rows: dict[tuple[str, str], dict[str, Any]] = {}
