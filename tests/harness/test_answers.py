@@ -234,10 +234,10 @@ def test_what_does_not_fit_is_refused_with_the_sum(directory, monkeypatch):
     from tasklaws.harness import devices
 
     devices.refuse_too_large(directory, "float64", "cpu")
-    count = devices.n_weights(directory)
-    monkeypatch.setattr(devices.psutil, "virtual_memory", lambda: type("", (), {"available": 2 * count * 8 - 1}))
+    size = 8 * devices.n_weights(directory)
+    monkeypatch.setattr(devices.memory, "available_memory", lambda device: 2 * size - 1)
     devices.refuse_too_large(directory, "float64", "cpu")
-    with pytest.raises(TasklawsError, match=rf"does not fit: {count:,} weights x 8 bytes \(float64\) x 2 processes"):
+    with pytest.raises(TasklawsError, match=f"2 processes, each {size / 1024:.3g} KiB = {size / 1024:.3g} KiB weights"):
         devices.refuse_too_large(directory, "float64", "cpu", copies=2)
 
 

@@ -1,18 +1,19 @@
 """How much memory a model takes while it is asked, and whether the device has it."""
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Dtype
 
 BYTES: dict[Dtype, int] = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 GIB = 1 << 30
-_MEMINFO, _CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
+_CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class Memory:
     """
 
     weights: int
-    cache: int
-    logits: int
+    cache: int = 0
+    logits: int = 0
 
     @property
     def total(self) -> int:
@@ -57,7 +58,7 @@ class Memory:
 
     def __str__(self) -> str:
         parts = (("weights", self.weights), ("cache", self.cache), ("logits", self.logits))
-        return f"{shown(self.total)} = " + " + ".join(f"{shown(part)} {name}" for name, part in parts)
+        return f"{shown(self.total)} = " + " + ".join(f"{shown(part)} {name}" for name, part in parts if part)
 
 
 def needed(shape: Shape, dtype: Dtype, batch_size: int, n_read: int, n_judged: int) -> Memory:
@@ -81,13 +82,10 @@ def fitting_batch(shape: Shape, dtype: Dtype, n_read: int, n_judged: int, availa
 def available_memory(device: str) -> int | None:
     """Bytes that are free on a device (`cpu`, `mps`, `cuda` or `cuda:N`), or None where it cannot be told.
 
-    Of the CPU what Linux calls available, or else all there is, and no more than the process's control group has.
+    Of the CPU no more than the process's control group has.
     """
     if device == "cpu":
-        found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-        with suppress(OSError, ValueError, StopIteration, IndexError):
-            lines = _MEMINFO.read_text().splitlines()
-            found.append(1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]))
+        found = [psutil.virtual_memory().available]
         with suppress(OSError, ValueError):  # "max" where there is no bound
             found.append(int(_CGROUP.read_text()))
         return min(found)
