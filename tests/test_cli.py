@@ -21,7 +21,8 @@ from tasklaws.core.workers import run_each
 
 GROUP = typer.main.get_command(cli.app)
 COMMANDS = sorted(GROUP.commands)
-ANSWERING = [name for name in COMMANDS if name not in ("compose", "custom-tasks", "index", "new-family", "new-ladder", "ui")]
+WRITING = ("compose", "custom-tasks", "index", "new-family", "new-ladder", "ui")
+ANSWERING = [name for name in COMMANDS if name not in WRITING]
 POINTS = str(POINTS_CSV)
 MAIN = [sys.executable, "-c", "from tasklaws.cli import main; main()"]
 
