@@ -29,6 +29,11 @@ def device_of(wanted: Device, dtype: Dtype) -> str:
     return wanted
 
 
+def free_bytes() -> int:
+    """Memory that is free on the CUDA device, with what torch holds of it and does not use."""
+    return int(torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() - torch.cuda.memory_allocated())
+
+
 def n_weights(directory: Path) -> int:
     """Numbers in the .safetensors files of a directory, by their headers; 0 where there are none."""
     count = 0
@@ -43,7 +48,7 @@ def n_weights(directory: Path) -> int:
 def refuse_too_large(directory: Path, dtype: Dtype, device: str, copies: int = 1) -> None:
     """Raise TasklawsError where the weights in `directory`, `copies` times in `dtype`, exceed the free memory."""
     numbers, each = n_weights(directory), getattr(torch, dtype).itemsize
-    free = torch.cuda.mem_get_info()[0] if device == "cuda" else psutil.virtual_memory().available
+    free = free_bytes() if device == "cuda" else psutil.virtual_memory().available
     if numbers * each * copies > free:
         times = f" x {copies} processes" if copies > 1 else ""
         raise TasklawsError(
