@@ -37,14 +37,20 @@ def check_params(tree: Tree, settings: Settings, params: Mapping[str, Any]) -> I
 
 
 def _words(conf: Path, settings: Settings) -> list[str] | None:
-    """The overrides that name the ladder and the experiment of the settings."""
+    """The overrides that name the ladder, the benchmarks and the experiment of the settings."""
     groups = {
         path.stem: load_yaml(path.read_text(encoding="utf-8")) for path in sorted((conf / "models").glob("*.yaml"))
     }
     names = {str(group["name"]): stem for stem, group in groups.items() if isinstance(group, dict) and "name" in group}
     ladder = names.get(settings.models.name)
     experiment = "overlap" if settings.experiment.ladders else "none"
-    return None if ladder is None else [f"models={ladder}", f"experiment={experiment}"]
+    keys = ("benchmarks", "benchmark_folder")
+    own = [settings.raw.get(key) for key in keys]
+    files = {
+        path.stem: load_yaml(path.read_text(encoding="utf-8")) for path in sorted((conf / "benchmarks").glob("*.yaml"))
+    }
+    benchmarks = next((stem for stem, group in files.items() if [group.get(key) for key in keys] == own), "none")
+    return None if ladder is None else [f"models={ladder}", f"benchmarks={benchmarks}", f"experiment={experiment}"]
 
 
 def _chosen(commit: Commit | None, words: list[str], has: Leaves, due: Leaves, other: list[str]) -> set[str]:
