@@ -107,7 +107,7 @@ def _score_row(
         if "invalid" in (outcome.status, read.status):
             raise TasklawsError(f"{rung}: the program for {item.id} ran into the wall-clock fuse: run the stage again")
         scored |= {"status": outcome.status, "fuel": outcome.fuel}
-    assert said.elicitation != "benchmark"  # the caller sees to that
+    assert said.elicitation != BENCHMARK  # the caller sees to that
     text = target(item, said.elicitation, prompts)
     if said.log_likelihoods is not None:
         right = item.choices.index(item.answer)
