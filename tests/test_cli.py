@@ -21,8 +21,9 @@ from tasklaws.core.workers import run_each
 
 GROUP = typer.main.get_command(cli.app)
 COMMANDS = sorted(GROUP.commands)
-WRITING = ("compose", "custom-tasks", "index", "new-family", "new-ladder", "ui")
-ANSWERING = [name for name in COMMANDS if name not in WRITING]
+ANSWERING = [
+    name for name in COMMANDS if name not in ("compose", "custom-tasks", "index", "new-family", "new-ladder", "ui")
+]
 POINTS = str(POINTS_CSV)
 MAIN = [sys.executable, "-c", "from tasklaws.cli import main; main()"]
 
@@ -176,6 +177,7 @@ READING = {
     "sandbox": "program.py",
 }
 OF_THE_PIPELINE = {
+    "ask",
     "compose",
     "custom-tasks",
     "index",

@@ -8,9 +8,11 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Dtype
 
 DEVICES = ("cpu", "cuda", "mps")
-# Of what a product of large matrices reaches; nano rungs, trained on two cores, had a tenth to a quarter of it.
-SHARE = 0.25
-CPU_SECONDS_A_TOKEN = 1e-5  # besides, whatever the size: measured on the same rungs
+SHARE = 0.25  # of what a product of large matrices reaches: taken for what a model reaches, not measured
+# Of that what the small matrices of a rung that is trained here reach, as nano rungs did on two cores; and the seconds
+# that each of its tokens takes besides, whatever the size.
+TRAINED = 0.3
+CPU_SECONDS_A_TOKEN = 1e-5
 # NVIDIA's A100, dense, 16 bits: 312e12 FLOP/s (developer.nvidia.com, quoted in forum thread 218102).
 _STATED = 312e12
 _STATED_AS = "an A100's 312 TFLOP/s"

@@ -27,6 +27,11 @@ def device_of(wanted: Device, dtype: Dtype) -> str:
     return wanted
 
 
+def free_bytes() -> int:
+    """Memory that is free on the CUDA device, with what torch holds of it and does not use."""
+    return int(torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() - torch.cuda.memory_allocated())
+
+
 def n_weights(directory: Path) -> int:
     """Numbers in the .safetensors files of a directory, by their headers; 0 where there are none."""
     count = 0
