@@ -53,10 +53,21 @@ def _word(rng: random.Random, shortest: int, longest: int) -> str:
     return "".join(rng.choice("klmnoprstuvwxyz") for _ in range(rng.randint(shortest, longest)))
 
 
-def _md5(rng: random.Random) -> _Drawn:
-    text = _word(rng, 4, 8)
-    program = f"import hashlib\nprint(hashlib.md5('{text}'.encode()).hexdigest())"
-    return f"Return the md5 hash of the input string '{text}'.", hashlib.md5(text.encode()).hexdigest(), program, ()
+def _hash(rng: random.Random) -> _Drawn:
+    name, text = rng.choice(("md5", "sha1", "sha224", "sha512")), _word(rng, 4, 8)
+    program = f"import hashlib\nprint(hashlib.{name}('{text}'.encode()).hexdigest())"
+    answer = hashlib.new(name, text.encode()).hexdigest()
+    return f"Return the {name} hash of the input string '{text}'.", answer, program, ()
+
+
+def _repeated_hash(rng: random.Random) -> _Drawn:
+    name, text, times = rng.choice(("md5", "sha1")), _word(rng, 4, 8), rng.randint(2, 40)
+    answer = text
+    for _ in range(times):
+        answer = hashlib.new(name, answer.encode()).hexdigest()
+    program = f"import hashlib\ns = '{text}'\nfor _ in range({times}):\n    "
+    program += f"s = hashlib.{name}(s.encode()).hexdigest()\nprint(s)"
+    return f"Hash '{text}' with {name}, then the hexadecimal digits that result, {times} times in all.", answer, program, ()
 
 
 def _repeated_edit(rng: random.Random) -> _Drawn:
@@ -114,7 +125,7 @@ def _even(rng: random.Random) -> _Drawn:
 
 
 _KINDS: dict[Elicitation, tuple[Callable[[random.Random], _Drawn], ...]] = {
-    "python": (_md5, _repeated_edit, _fibonacci, _product, _upper, _length),
+    "python": (_hash, _repeated_edit, _fibonacci, _product, _upper, _length),
     "direct": (_product, _difference, _length, _upper),
     "choice": (_shortest, _even),
 }
