@@ -191,7 +191,7 @@ def test_answers_that_are_missing_are_named(model, folder, tmp_path):
         ({"letters": {"generation_kwargs": {"do_sample": True}}}, "writes nothing"),
         ({"zero": {"num_fewshot": 2}}, r"task zero forbids examples \(num_fewshot: 0\), benchmarks asks for 2"),
         ({"letters": {"num_fewshot": 1}}, "task letters has no examples but the documents that are asked"),
-        ({"shown": {"num_fewshot": 5}}, r"task shown has 4 examples to show, 5 are asked for: lower num_fewshot"),
+        ({"shown": {"num_fewshot": 5}}, r"task shown has 3 examples to show, 5 are asked for: lower num_fewshot"),
         ({"letters": {"metrics": ["f1"]}}, r"benchmarks.letters.metrics has 'f1': its metrics are acc, acc_norm"),
         ({"letters": {"solved": "f1"}}, r"benchmarks.letters.solved is 'f1': its metrics are acc, acc_norm"),
         ({"unsafe": {}}, "task unsafe runs what a model writes outside any sandbox"),
