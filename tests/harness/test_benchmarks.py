@@ -135,7 +135,9 @@ def test_repeats_are_all_scored(model, folder, tmp_path):
 
 def test_what_is_known_of_a_benchmark_is_written(model, folder, tmp_path):
     write_benchmarks(settings(folder, choices={"limit": 5}, written={}, ending={}), tmp_path)
-    known = json.loads((tmp_path / "benchmarks.json").read_text())["benchmarks"]
+    about = json.loads((tmp_path / "benchmarks.json").read_text())
+    assert {"choices.yaml", "choices.json"} <= set(about["own_files"])  # a change of them asks anew
+    known = about["benchmarks"]
     (task,) = known["choices"]["tasks"].values()
     assert task["n_documents"] == 5
     assert task["n_documents_of_task"] == 9
