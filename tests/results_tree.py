@@ -21,7 +21,7 @@ from tasklaws.families import build
 from tasklaws.ladder import card
 from tasklaws.ladder.sizes import rung_budgets
 from tasklaws.provenance.chain import md5
-from tasklaws.tables import LADDER, SCORES, SHARDED
+from tasklaws.tables import FLEXIBLE, LADDER, SCORES, SHARDED
 
 REPOSITORY = Path(__file__).parents[1]
 SHARES = {0.25: -0.5, 1.0: 0.0}  # checkpoint (share of training) -> decades of size that it is behind
@@ -63,7 +63,7 @@ def write_results(root: Path, params: dict[str, Any]) -> None:
         said = [response(row) for row in rows]
         write_jsonl(root / "responses" / ladder / f"{rung}.jsonl", said)
         path = root / "scores" / ladder / entry["role"] / f"{rung}.csv"
-        SCORES.write(path, SCORES.frame(rows))
+        SCORES.write(path, pd.DataFrame(rows, columns=[*SCORES.columns, FLEXIBLE]))
         write_json(path.with_suffix(".json"), {"card": made.to_dict(), "sandbox": "none: the scores are invented"})
     finish(root, params)
 
@@ -206,6 +206,8 @@ def score(rung: str, checkpoint: card.Checkpoint, item: Item, elicitation: str, 
     }
     if elicitation == "choice":
         row["brier"] = round(0.75 * (1 - knows), 4)
+    else:
+        row[FLEXIBLE] = max(solved, float(row["partial_credit"] > 0.6))
     if elicitation == "python":
         wrong = rng.choice(["ok", "ok", "error"])
         row |= {"status": "ok" if solved else "out_of_fuel" if out_of_fuel else wrong, "fuel": 1000}

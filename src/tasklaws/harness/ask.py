@@ -112,6 +112,9 @@ def ask_rung(
     work.mkdir(parents=True, exist_ok=True)
     os.utime(work)
     print(f"{rung}: work in progress in {work}", file=sys.stderr, flush=True)
+    choices = [] if means.likelihoods else [family for family, ways in ask.items() if "choice" in ways]
+    if choices:
+        print(f"{rung}: gives no likelihoods, and is not asked to choose: {', '.join(choices)}", file=sys.stderr)
     parts = [work / f"seed{checkpoint.seed}-step{checkpoint.step}.jsonl" for checkpoint in checkpoints]
     left = [pair for pair in zip(checkpoints, parts, strict=True) if not is_sealed(pair[1])]
     # What is read once serves all checkpoints of a process; a device, and a server, serves one process.

@@ -103,7 +103,7 @@ class _Reader:
         elif re.fullmatch(r"\d+", answer):
             form = rf"(?<![\w.,])\d{{{len(answer)}}}(?!\w|[.,]\d)"
         elif re.fullmatch(r"[A-Z]+", answer):
-            form = r"(?<![\w'’])(?!(?:A|I)\s+[a-z]|I['’])[A-Z]+(?!\w)"
+            form = r"(?<!\w)(?<!\w['’])(?!(?:A|I)\s+[a-z]|I['’])[A-Z]+(?!\w)"
         else:
             return cls(None, value, answer.strip(_AROUND), frozenset())
         pattern = re.compile(form)

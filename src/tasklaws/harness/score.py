@@ -31,6 +31,9 @@ def score_rung(
     asked = {item.id: item for item in read_family_items(files, items)}
     checkpoints = [one for one in read_card(rung_dir).checkpoints if one.is_final or not final_only]
     said = [one for one in read_responses(responses, rung) if one.elicitation != BENCHMARK]
+    source = settings.models.rungs[rung].source if rung in settings.models.rungs else None
+    if source is not None and not source.likelihoods:  # which was not asked to choose
+        ask = {family: tuple(way for way in ways if way != "choice") for family, ways in ask.items()}
     refuse_unanswered(rung, said, asked, ask, [(one.seed, one.step) for one in checkpoints])
     return score(rung, said, asked, OutcomeCache(Path(".work/outcomes"), settings.execution.workers), prompts)
 
@@ -100,11 +103,11 @@ def _score_row(
         "chance": item.chance,
         "response": response_digest(said),
     }
-    if outcome is not None:
-        if outcome.status == "invalid":
+    if outcome is not None and read is not None:
+        if "invalid" in (outcome.status, read.status):
             raise TasklawsError(f"{rung}: the program for {item.id} ran into the wall-clock fuse: run the stage again")
         scored |= {"status": outcome.status, "fuel": outcome.fuel}
-    assert said.elicitation != "benchmark"  # the caller sees to that
+    assert said.elicitation != BENCHMARK  # the caller sees to that
     text = target(item, said.elicitation, prompts)
     if said.log_likelihoods is not None:
         right = item.choices.index(item.answer)

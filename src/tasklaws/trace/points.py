@@ -6,12 +6,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_text
-from tasklaws.core.schema import BENCHMARK, AnyItem, Item, Response, items_file, read_asked_items, read_responses
-from tasklaws.families.prompts import prompt
+from tasklaws.core.schema import (
+    BENCHMARK,
+    AnyItem,
+    Elicitation,
+    Item,
+    Response,
+    items_file,
+    read_asked_items,
+    read_family_items,
+    read_responses,
+)
+from tasklaws.families.prompts import Prompts, prompt
 from tasklaws.ladder.card import MadeBy, read_made_by
 from tasklaws.paths import Paths
 from tasklaws.trace.ground import Ground, brief
@@ -44,6 +54,7 @@ class Place:
         self.paths = Paths(ladder, ground.root)
         self.scores_file = self._name(self.paths.scores(role) / f"{rung}.csv")
         self.responses_file = self._name(self.paths.responses(rung))
+        self._plain: dict[str, dict[str, str]] = {}  # family -> item -> its question in plain language
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.ground.root).as_posix()
@@ -62,16 +73,32 @@ class Place:
             raise TasklawsError(f"{self.rung} has no checkpoint of step {min(self.at)}: its steps are {known}")
         return found
 
+    def asked(self, setting: str) -> Any:
+        """How it was asked, by one setting of core.settings.Asking; None where no record tells."""
+        written = self.ground.chain.written(self.responses_file)
+        params = written[0].params if written else {}
+        own = params.get(f"models.rungs.{self.rung}", {}).get("asking", {})
+        return own.get(setting, params.get(f"models.{setting}"))
+
     @cached_property
     def n_shots(self) -> int | None:
         """How many solved examples stood before each prompt."""
-        written = self.ground.chain.written(self.responses_file)
-        if not written:
-            return None
-        params = written[0].params
-        own = params.get(f"models.rungs.{self.rung}", {}).get("asking", {})
-        shots: int | None = own.get("num_fewshot", params.get("models.num_fewshot"))
+        shots: int | None = self.asked("num_fewshot")
         return shots
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        return "plain" if self.asked("prompts") == "plain" else "terse"
+
+    def prompt(self, item: AnyItem, elicitation: Elicitation) -> str:
+        """What was read before the answer, examples aside."""
+        question = item.question
+        if self.prompts == "plain":
+            if item.family not in self._plain:
+                rows = read_family_items([f"{item.family}.plain"], self.paths.items)
+                self._plain[item.family] = {one.id: one.question for one in rows}
+            question = self._plain[item.family][item.id]
+        return prompt(question, elicitation, self.prompts)
 
     @cached_property
     def scores(self) -> "pd.DataFrame":
@@ -247,7 +274,7 @@ def _answer(
     if one.elicitation == BENCHMARK:  # lm-eval adds a description, examples and a template to it
         facts |= {"question": item.question}
     else:
-        facts |= {"prompt": prompt(item.question, one.elicitation)}
+        facts |= {"prompt": place.prompt(item, one.elicitation)}
     facts |= {name: value for name in _SAID if (value := getattr(one, name)) is not None}
     names = [*_SCORED, *(name for name in row if name not in _SCORED and name not in _ABOUT)]
     facts["score"] = {name: row[name] for name in names if name in row} | {
