@@ -15,6 +15,7 @@ ELSEWHERE = {
     "make test": "this very run",
     "make repro": "conftest.py: finished_clone",
     "dvc exp run -S models=pythia_ladder": "test_pythia_pipeline.py",
+    "tasklaws plan-run models=pythia_ladder": "budget/test_plan_run.py: refused where it does not fit in memory",
     "dvc exp run -S models=nano_large": "test_it_composes",
     "dvc exp run -S experiment=overlap": "test_pipeline.py: an experiment, tiny",
     "tasklaws new-family multiplication": "harness/test_scaffold.py",

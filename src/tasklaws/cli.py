@@ -721,6 +721,69 @@ def compose_params(
     print("\n".join([f"wrote {PARAMS}", *(f"note: {gap}" for gap in load().gaps())]))
 
 
+@command("plan-run", "tasklaws plan-run models=pythia_ladder")
+def plan_the_run(
+    overrides: Annotated[
+        list[str] | None, _positional("[KEY=VALUE]...", "Hydra overrides, as of compose: models=pythia_ladder.")
+    ] = None,
+    rate: Annotated[
+        list[str] | None, _option("FLOP/s that a device reaches, in place of a rough one.", "DEVICE=FLOPS")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Say what a ladder will cost before anything is spent.
+
+    Rungs, cells, items, tokens, disk, memory and time, and what is there already. A rung that does not fit in memory is
+    refused with the sum (docs/plan_run.md). Writes nothing.
+    """
+    import yaml
+
+    from tasklaws.budget.estimate import plan_run
+    from tasklaws.budget.rates import parse_rates
+    from tasklaws.compose import compose
+    from tasklaws.core.settings import Settings
+
+    given = parse_rates(rate or [])
+    found = plan_run(Settings.of(yaml.safe_load(compose(overrides or [])), "composed configuration"), given)
+    answer(found.to_dict(), found.summary(), json_)
+    if found.refused:
+        raise TasklawsError("; ".join(found.refused))
+
+
+@command("pin", "tasklaws pin pythia_ladder")
+def pin_ladder(
+    name: Annotated[str, _positional("NAME", "A ladder of conf/models.")],
+    json_: Json = False,
+) -> None:
+    """Write into a ladder the commits that the hub has for its revisions."""
+    import yaml
+
+    from tasklaws.compose import CONF, compose
+    from tasklaws.core.settings import Settings
+    from tasklaws.ladder.pin import pin
+
+    models = Settings.of(yaml.safe_load(compose([f"models={name}"]))).models
+    path = CONF / "models" / f"{name}.yaml"
+    found = pin(path, models)
+    lines = [f"{rung}: {revision} is {commit}" for rung, by in found.items() for revision, commit in by.items()]
+    answer(found, "\n".join([*lines, f"wrote {path}" if found else f"{path} is pinned already"]), json_)
+
+
+@command("new-ladder", "tasklaws new-ladder mine me/small me/middle models/big --holdout models/big")
+def write_new_ladder(
+    name: Annotated[str, _positional("NAME", "Of letters, digits, - and _.")],
+    places: Annotated[list[str], _positional("MODEL...", "Repositories (OWNER/NAME), folders or .gguf files.")],
+    holdout: Annotated[list[str] | None, _option("A model to hold out (default: the largest).", "MODEL")] = None,
+) -> None:
+    """Write a ladder of models from a hub or on this machine."""
+    from tasklaws.compose import CONF
+    from tasklaws.ladder.new_ladder import new_ladder
+
+    path = new_ladder(name, places, holdout or [], CONF / "models")
+    print(f"wrote {path}")
+    print(f"then: tasklaws pin {name} && tasklaws plan-run models={name} && dvc exp run -S models={name}")
+
+
 @command("new-family", "tasklaws new-family multiplication")
 def write_new_family(
     name: Annotated[str, _positional("NAME", "A lower-case Python name, such as multiplication.")],

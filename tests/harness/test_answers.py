@@ -230,17 +230,6 @@ def test_the_answers_on_a_device_are_those_on_the_cpu_to_its_digits(directory, r
     assert torch.get_default_dtype() is torch.float32
 
 
-def test_what_does_not_fit_is_refused_with_the_sum(directory, monkeypatch):
-    from tasklaws.harness import devices
-
-    devices.refuse_too_large(directory, "float64", "cpu")
-    count = devices.n_weights(directory)
-    monkeypatch.setattr(devices.psutil, "virtual_memory", lambda: type("", (), {"available": 2 * count * 8 - 1}))
-    devices.refuse_too_large(directory, "float64", "cpu")
-    with pytest.raises(TasklawsError, match=rf"does not fit: {count:,} weights x 8 bytes \(float64\) x 2 processes"):
-        devices.refuse_too_large(directory, "float64", "cpu", copies=2)
-
-
 def test_a_batch_that_does_not_fit_is_halved_or_named(directory, requests, expected, monkeypatch):
     from tasklaws.core.settings import Asking
     from tasklaws.harness import models

@@ -1,5 +1,6 @@
 """Fetching a rung drives huggingface_hub's own client against a loopback hub."""
 
+import json
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ from tasklaws.ladder import card
 from tasklaws.ladder import hub as hub_rungs
 from tasklaws.ladder.card import Card
 from tasklaws.ladder.heldout import heldout_loss
+from tasklaws.ladder.sizes import Sizes, sizes_of
 
 pytestmark = pytest.mark.network
 
@@ -356,3 +358,40 @@ def test_refuses_two_steps_of_one_commit(hub: Hub, tmp_path: Path) -> None:
 def test_says_when_the_endpoint_is_no_hub(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_server.json.dumps", lambda _: "<html>")
     refuses(tmp_path, "not a hub: correct HF_ENDPOINT")
+
+
+def test_what_is_not_stated_is_read_from_its_configuration(hub: Hub, tmp_path: Path) -> None:
+    source = HubSource(kind="hub", repo=REPO, heldout=False)
+    n_params = gpt_neox_n_params(2, 16)
+    assert sizes_of(source) == Sizes(2, 16, 2, n_params, n_params + 2 * 257 * 16)
+    assert not any("safetensors" in request for request in hub.asked)  # no weights are fetched to know them
+    found = fetch(tmp_path, source)
+    assert (found.n_params, found.n_params_total) == (n_params, n_params + 2 * 257 * 16)
+    (only,) = found.checkpoints
+    assert (only.path, only.step, only.n_tokens, only.train_flops, only.loss_nats) == (".", 0, None, None, None)
+    assert only.commit == hub.repos[REPO]["main"].commit
+
+
+def test_branches_of_other_names(hub: Hub, tmp_path: Path) -> None:
+    hub.repos[REPO]["stage1-step1000-tokens4B"] = hub.repos[REPO].pop("step1000")
+    branches = {1000: "stage1-step1000-tokens4B"}
+    source = replace(SOURCE, steps=(1000, 143000), branches=branches)
+    assert source.revisions == {1000: "stage1-step1000-tokens4B", 143000: "main"}
+    assert [one.step for one in fetch(tmp_path, source).checkpoints] == [1000, 143000]
+    with pytest.raises(TasklawsError, match="branches has step 143000"):
+        replace(SOURCE, branches={143000: "main"})
+
+
+def test_pickled_weights_are_refused_unless_asked_for(hub: Hub, tmp_path: Path) -> None:
+    message = "weights as pickle files alone .*which can run any code.*pickled_weights: true"
+    refuses(tmp_path, message, replace(SOURCES["pythia-2b8"], pickled_weights=False))
+
+
+def test_code_of_the_models_own_is_refused_unless_asked_for(hub: Hub, tmp_path: Path) -> None:
+    main = hub.repos[REPO]["main"]
+    config = json.loads(main.files["config.json"]) | {"model_type": "own", "auto_map": {"AutoConfig": "own.Config"}}
+    files = main.files | {"config.json": json.dumps(config).encode(), "own.py": b"raise SystemExit('ran')"}
+    hub.repos[REPO]["main"] = Revision("d" * 40, files)
+    source = replace(SOURCE, steps=(143000,))
+    refuses(tmp_path, "names code of the model's own, which can do anything.*trust_remote_code: true", source)
+    assert not any("own.py" in request for request in hub.asked)

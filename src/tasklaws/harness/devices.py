@@ -5,13 +5,11 @@ import math
 import struct
 from pathlib import Path
 
-import psutil
 import torch
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Device, Dtype
-
-_GB = 1e9
+from tasklaws.ladder import memory
 
 
 def device_of(wanted: Device, dtype: Dtype) -> str:
@@ -29,6 +27,11 @@ def device_of(wanted: Device, dtype: Dtype) -> str:
     return wanted
 
 
+def free_bytes() -> int:
+    """Memory that is free on the CUDA device, with what torch holds of it and does not use."""
+    return int(torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() - torch.cuda.memory_allocated())
+
+
 def n_weights(directory: Path) -> int:
     """Numbers in the .safetensors files of a directory, by their headers; 0 where there are none."""
     count = 0
@@ -41,13 +44,6 @@ def n_weights(directory: Path) -> int:
 
 
 def refuse_too_large(directory: Path, dtype: Dtype, device: str, copies: int = 1) -> None:
-    """Raise TasklawsError where the weights in `directory`, `copies` times in `dtype`, exceed the free memory."""
-    numbers, each = n_weights(directory), getattr(torch, dtype).itemsize
-    free = torch.cuda.mem_get_info()[0] if device == "cuda" else psutil.virtual_memory().available
-    if numbers * each * copies > free:
-        times = f" x {copies} processes" if copies > 1 else ""
-        raise TasklawsError(
-            f"{directory} does not fit: {numbers:,} weights x {each} bytes ({dtype}){times} are "
-            f"{numbers * each * copies / _GB:.3g} GB, {device} has {free / _GB:.3g} GB free: take a shorter dtype, "
-            "fewer execution.workers, another device or a server"
-        )
+    """Raise TasklawsError where the weights in `directory`, `copies` times in `dtype`, exceed what is free on a device;
+    what a batch takes comes on top."""
+    memory.refuse_too_large(str(directory), memory.Memory(n_weights(directory) * memory.BYTES[dtype]), device, copies)

@@ -8,7 +8,6 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate.utils.memory import find_executable_batch_size, should_reduce_batch_size
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
@@ -21,6 +20,7 @@ from tasklaws.core.schema import RawAnswer
 from tasklaws.core.settings import Asking
 from tasklaws.harness import servers
 from tasklaws.harness.answers import Question, answers, more_wishes, question
+from tasklaws.harness.devices import free_bytes
 
 HF = ("hf", "hf-auto", "huggingface")  # the names of lm-eval's model type for directories
 _MOST_ROWS = 256  # read together with batch_size auto
@@ -137,7 +137,7 @@ def _rows(model: HFLM, questions: Sequence[Question]) -> int:
     longest = max(len(one.text) + max(len(one.following), one.n_tokens) for one in questions)
     judged = max(len(one.following) for one in questions)
     numbers = 2 * longest * config.num_hidden_layers * config.hidden_size + 2 * (judged + 1) * config.vocab_size
-    room = torch.cuda.mem_get_info(model.device)[0] // 2 if model.device.type == "cuda" else _CPU_BYTES
+    room = free_bytes() // 2 if model.device.type == "cuda" else _CPU_BYTES
     return int(min(_MOST_ROWS, max(1, room // (numbers * model.model.dtype.itemsize))))
 
 

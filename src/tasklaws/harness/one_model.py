@@ -149,7 +149,8 @@ def ask_model(
     known = {"ladder": LADDER, "model": name, "n_params": _n_params(loaded)} | dict(sizes or {})
     if known["n_params"] is None:
         notes.append(f"n_params of {name} is unknown: state --n-params where points.csv is to be forecast from")
-    return Asked(name, means.record | {"tasks": list(tasks)}, rows, scores, points_of(scores, whole, known), notes)
+    record = means.record | {"model": model, "model_args": dict(arguments or {}), "tasks": list(tasks), "limit": limit}
+    return Asked(name, record, rows, scores, points_of(scores, whole, known), notes)
 
 
 def _means(
@@ -241,7 +242,8 @@ def _n_params(model: LM) -> int | None:
 
 def _key(means: Means, ways: Any, wanted: Any, items: Path, model: str) -> str:
     """What determines the answers, as far as it is known."""
-    files = [path for folder in (items, Path(model)) for path in sorted(folder.rglob("*")) if path.is_file()]
+    places = [place for root in (items, Path(model)) for place in (root, *sorted(root.rglob("*")))]
+    files = [path for path in places if path.is_file()]
     parts = [json.dumps([means.record, ways, wanted], sort_keys=True, default=vars), *map(sha256_file, files)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 

@@ -7,7 +7,7 @@ import hashlib
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -48,7 +48,7 @@ def sha256_of(hashes: Sequence[str]) -> str | None:
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Checkpoint:
     """A rung at one training step.
 
@@ -67,14 +67,15 @@ class Checkpoint:
     train_flops: NotNegative | None = None
     loss_nats: NotNegative | None = None
     bits_per_byte: NotNegative | None = None
-    files: dict[Name, Sha256]
+    files: dict[Name, Sha256] = field(default_factory=dict)
     commit: Commit | None = None
 
     def __post_init__(self) -> None:
         if self.files and self.weights_sha256 is None:
             raise TasklawsError(f"files of {self.path} have no weights: it needs a .safetensors or .bin file")
-        if (self.loss_nats is None) != (self.bits_per_byte is None):
-            raise TasklawsError(f"{self.path} has one of loss_nats and bits_per_byte: give both or neither")
+        for one, other in (("loss_nats", "bits_per_byte"), ("bits_per_byte", "loss_nats")):
+            if getattr(self, one) is None and getattr(self, other) is not None:
+                raise TasklawsError(f"{self.path} has no {one}, but {other}: it has both or neither")
 
     @property
     def weights_sha256(self) -> str | None:
@@ -82,7 +83,7 @@ class Checkpoint:
         return sha256_of([self.files[name] for name in sorted(self.files) if name.endswith((".safetensors", ".bin"))])
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Card:
     """A rung's models: how large, from where, on what, and every checkpoint.
 
@@ -100,7 +101,7 @@ class Card:
     n_params: Count
     n_params_total: Count | None = None
     tokenizer_sha256: Sha256 | None = None
-    checkpoints: tuple[Checkpoint, ...]
+    checkpoints: tuple[Checkpoint, ...] = ()
     corpus_sha256: Sha256 | None = None
     repo: str | None = None
     revision: str | None = None
@@ -114,8 +115,16 @@ class Card:
     trust_remote_code: Literal[True] | None = None
 
     def __post_init__(self) -> None:
-        if (self.tokenizer_sha256 is None) != (self.source_kind == "lm_eval"):
-            raise TasklawsError(f"tokenizer_sha256 is {self.tokenizer_sha256}: a model here has one, no other")
+        has_files = self.source_kind != "lm_eval"
+        due = ["checkpoints", *(["n_params_total", "tokenizer_sha256"] if has_files else [])]
+        for name in due:
+            if not getattr(self, name):
+                raise TasklawsError(f"card of a {self.source_kind} rung has no {name}: it needs one")
+        if self.source_kind == "train":
+            for one in self.checkpoints:
+                for name in ("n_tokens", "train_flops", "loss_nats"):
+                    if getattr(one, name) is None:
+                        raise TasklawsError(f"{one.path} of a train rung has no {name}: it needs one")
         for kind, names in ONLY.items():
             for name in names:
                 if (getattr(self, name) is None) == (kind == self.source_kind):
@@ -132,8 +141,9 @@ class Card:
             flops = train_flops(self.n_params, one.n_tokens)
             if not (flops == one.train_flops or math.isclose(one.train_flops or 0, flops or 0, rel_tol=1e-9)):
                 raise TasklawsError(f"train_flops of {one.path} is {one.train_flops}: 6 N D is {flops}")
-            if bool(one.files) == (self.source_kind == "lm_eval"):
-                raise TasklawsError(f"files of {one.path} are {len(one.files)}: a model here has some, no other")
+            if has_files != bool(one.files):
+                state = "have no weights" if has_files else "are here"
+                raise TasklawsError(f"files of {one.path} {state}, in the card of a {self.source_kind} rung")
             if (one.commit is None) == (self.source_kind == "hub"):
                 raise TasklawsError(f"commit of {one.path} is {one.commit}: a hub checkpoint has one, no other")
             if one.is_final != (one.step == last_steps[one.seed]):

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from tasklaws.core.schema import BENCHMARKS, BenchmarkItem
 from tasklaws.core.settings import Settings
 from tasklaws.harness.benchmarks.items import ABOUT, items_of
 from tasklaws.harness.benchmarks.metrics import left_out, metrics_of, solved_by
-from tasklaws.harness.benchmarks.tasks import Asked, load_benchmarks
+from tasklaws.harness.benchmarks.tasks import LM_EVAL_TASKS, Asked, load_benchmarks
 
 _COMMIT = re.compile(r"/([0-9a-f]{40})/")
 
@@ -27,8 +27,20 @@ def write_benchmarks(settings: Settings, out: Path = BENCHMARKS) -> dict[str, in
     about = {one.family: _about(one, items[one.family]) for one in asked}
     for family, own in items.items():
         write_jsonl(out / f"{family}.jsonl", [item.to_dict() for item in own])
-    write_json(out / ABOUT, {"lm_eval": version("lm_eval"), "folders": folders, "benchmarks": about})
+    made = {"lm_eval": version("lm_eval"), "folders": folders, "benchmarks": about}
+    write_json(out / ABOUT, made | _own_files(asked, Path(settings.benchmark_folder)))
     return {family: len(own) for family, own in items.items()}
+
+
+def _own_files(asked: Sequence[Asked], folder: Path) -> dict[str, object]:
+    """The hashes of all files in the user's folder, where a task lies there, so that a change of it is seen."""
+    sources = [
+        Path(str((task.config.metadata or {}).get("config_source"))) for one in asked for task in one.tasks.values()
+    ]
+    if all(source.is_relative_to(LM_EVAL_TASKS) for source in sources):
+        return {}
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
+    return {"own_files": {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}}
 
 
 def _about(asked: Asked, items: list[BenchmarkItem]) -> dict[str, object]:
