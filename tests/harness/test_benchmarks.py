@@ -201,6 +201,7 @@ def test_answers_that_are_missing_are_named(model, folder, tmp_path):
         ({"gone": {}}, r"benchmark gone cannot be loaded \(\w+: .*\): its data set must be in the cache"),
         ({"guess": {}}, r"what a guess scores cannot be told of task guess: state benchmarks.guess.chance"),
         ({"shown_letters": {}, "letters": {}}, "benchmarks ask 'letters' twice"),
+        ({"subjects": {}, "choices": {}}, "benchmarks ask 'choices' twice"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_in_one_line(tmp_path, benchmarks, message):
