@@ -264,6 +264,7 @@ def test_benchmarks_go_from_their_documents_to_the_report_and_train_nothing_agai
     assert "written-benchmark-pass@2" in (clone.path / "reports/nano_mini/index.html").read_text()
     for point in ("written_benchmark", "perplexity:ending_benchmark", "letters-00002"):
         assert "data/benchmarks/" in clone.run("tasklaws", "trace", f"{point}@mini-21k")
+    clone.commit("its results")
     assert "nothing differs" in clone.run("tasklaws", "verify")
     assert clone.ran("dvc", "repro") == []
     task = clone.path / "my_tasks/ending.yaml"

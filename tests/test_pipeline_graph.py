@@ -109,7 +109,7 @@ def test_a_rung_is_trained_and_asked_without_the_others(graph):
     for rung in rungs:
         others = {f"{kind}@{other}" for kind in ("model", "respond", "score") for other in rungs if other != rung}
         assert not others & graph.above(f"respond@{rung}")
-        assert graph.above(f"respond@{rung}") == {"items", "corpus", f"model@{rung}"}
+        assert graph.above(f"respond@{rung}") == {"items", "benchmarks", "corpus", f"model@{rung}"}
 
 
 def test_everything_comes_before_the_report_and_the_runs(graph):

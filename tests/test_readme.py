@@ -17,6 +17,7 @@ ELSEWHERE = {
     "dvc exp run -S models=pythia_ladder": "test_pythia_pipeline.py",
     "tasklaws plan-run models=pythia_ladder": "budget/test_plan_run.py: refused where it does not fit in memory",
     "dvc exp run -S models=nano_large": "test_it_composes",
+    "dvc exp run -S models=nano_mini -S benchmarks=mine": "test_pipeline.py: benchmarks, over local files",
     "dvc exp run -S experiment=overlap": "test_pipeline.py: an experiment, tiny",
     "tasklaws new-family multiplication": "harness/test_scaffold.py",
     "source .venv/bin/activate": "the environment of this run",

@@ -135,7 +135,9 @@ def test_repeats_are_all_scored(model, folder, tmp_path):
 
 def test_what_is_known_of_a_benchmark_is_written(model, folder, tmp_path):
     write_benchmarks(settings(folder, choices={"limit": 5}, written={}, ending={}), tmp_path)
-    known = json.loads((tmp_path / "benchmarks.json").read_text())["benchmarks"]
+    about = json.loads((tmp_path / "benchmarks.json").read_text())
+    assert {"choices.yaml", "choices.json"} <= set(about["own_files"])  # a change of them asks anew
+    known = about["benchmarks"]
     (task,) = known["choices"]["tasks"].values()
     assert task["n_documents"] == 5
     assert task["n_documents_of_task"] == 9
@@ -191,7 +193,7 @@ def test_answers_that_are_missing_are_named(model, folder, tmp_path):
         ({"letters": {"generation_kwargs": {"do_sample": True}}}, "writes nothing"),
         ({"zero": {"num_fewshot": 2}}, r"task zero forbids examples \(num_fewshot: 0\), benchmarks asks for 2"),
         ({"letters": {"num_fewshot": 1}}, "task letters has no examples but the documents that are asked"),
-        ({"shown": {"num_fewshot": 5}}, r"task shown has 4 examples to show, 5 are asked for: lower num_fewshot"),
+        ({"shown": {"num_fewshot": 5}}, r"task shown has 3 examples to show, 5 are asked for: lower num_fewshot"),
         ({"letters": {"metrics": ["f1"]}}, r"benchmarks.letters.metrics has 'f1': its metrics are acc, acc_norm"),
         ({"letters": {"solved": "f1"}}, r"benchmarks.letters.solved is 'f1': its metrics are acc, acc_norm"),
         ({"unsafe": {}}, "task unsafe runs what a model writes outside any sandbox"),
@@ -199,6 +201,7 @@ def test_answers_that_are_missing_are_named(model, folder, tmp_path):
         ({"gone": {}}, r"benchmark gone cannot be loaded \(\w+: .*\): its data set must be in the cache"),
         ({"guess": {}}, r"what a guess scores cannot be told of task guess: state benchmarks.guess.chance"),
         ({"shown_letters": {}, "letters": {}}, "benchmarks ask 'letters' twice"),
+        ({"subjects": {}, "choices": {}}, "benchmarks ask 'choices' twice"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_in_one_line(tmp_path, benchmarks, message):

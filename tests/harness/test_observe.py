@@ -13,9 +13,9 @@ from tasklaws.tables import OBSERVATIONS, SCORES, read_scores, refuse_identical
 
 def checkpoint(path, seed, step, last=200):
     return Checkpoint(
-        path,
-        seed,
-        step,
+        path=path,
+        seed=seed,
+        step=step,
         is_final=step == last,
         n_tokens=step * 10,
         train_flops=train_flops(1000, step * 10),
@@ -27,7 +27,15 @@ def checkpoint(path, seed, step, last=200):
 
 def card(rung="n1"):
     checkpoints = (checkpoint(".", 0, 200), checkpoint("seed0-step100", 0, 100), checkpoint("seed1-step200", 1, 200))
-    return Card(rung, "train", 1000, 1500, "a" * 64, checkpoints, corpus_sha256="b" * 64)
+    return Card(
+        rung=rung,
+        source_kind="train",
+        n_params=1000,
+        n_params_total=1500,
+        tokenizer_sha256="a" * 64,
+        checkpoints=checkpoints,
+        corpus_sha256="b" * 64,
+    )
 
 
 def scores(rung="n1", said="", **replaced):

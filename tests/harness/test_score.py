@@ -171,7 +171,8 @@ def said_of(response):
     [
         *(({key: None}, f"no {key}") for key in ("seed", "step", "family", "elicitation", "item")),
         ({"response": ...}, "a direct response lacks response"),
-        ({"log_likelihood": ...}, "a direct response lacks log_likelihood"),
+        ({"answers": [["4"]]}, "a direct response has answers"),
+        ({"elicitation": "benchmark"}, "a benchmark response has response"),
         ({"log_likelihoods": [-1.0]}, "a direct response has log_likelihoods"),
         ({"elicitation": "choice"}, "a choice response has response"),
         ({"elicitation": "shouted"}, "elicitation is 'shouted', not one of direct, python, choice"),

@@ -62,8 +62,8 @@ def load_benchmarks(
             "conf/benchmarks"
         )
     asked = [one for name, how in benchmarks.items() for one in _asked(name, how, _load(manager, name))]
-    families = [one.family for one in asked]
-    twice = [family for family in families if families.count(family) > 1]
+    every = [name for one in asked for name in one.tasks]
+    twice = [name for name in every if every.count(name) > 1]
     if twice:
         raise TasklawsError(f"benchmarks ask {twice[0]!r} twice: ask it alone, or the group that has it")
     return asked, sorted(_folders(manager, asked, list(benchmarks)))
