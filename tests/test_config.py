@@ -304,3 +304,16 @@ def test_what_a_family_goes_without_is_said(conf):
 def test_an_experiment_that_cannot_be_is_refused_when_it_is_composed(overrides, said):
     with pytest.raises(TasklawsError, match=re.escape(said)):
         compose(["experiment=overlap", *overrides], ROOT / "conf")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "elsewhere"),
+    [
+        (["models=nano_mini"], False),
+        (["models=nano_mini", "models.prompts=plain"], True),
+        (["models=nano_mini", "+models.rungs.mini-21k.asking.prompts=plain"], True),
+        (["models=pythia_ladder"], True),
+    ],
+)
+def test_answers_are_read_as_people_would_where_a_rung_learned_elsewhere_or_is_asked_plainly(overrides, elsewhere):
+    assert Settings.of(yaml.safe_load(compose(overrides)), "x").models.learned_elsewhere == elsewhere

@@ -8,7 +8,7 @@ import pytest
 from tasklaws.core.errors import TasklawsError
 from tasklaws.harness.observe import observations
 from tasklaws.ladder.card import Card, Checkpoint, train_flops
-from tasklaws.tables import OBSERVATIONS, SCORES, read_scores, refuse_identical
+from tasklaws.tables import FLEXIBLE, OBSERVATIONS, SCORES, read_scores, refuse_identical
 
 
 def checkpoint(path, seed, step, last=200):
@@ -82,6 +82,17 @@ def test_means_and_standard_errors_are_those_by_hand():
     brier = pick(table, seed=1, step=200, family="largest", metric="brier")
     assert brier["value"] == pytest.approx(0.4)
     assert brier["stderr"] == pytest.approx(math.sqrt(0.08) / math.sqrt(2))
+
+
+def test_the_flexible_match_is_a_curve_only_where_it_is_wanted():
+    table = scores()
+    table[FLEXIBLE] = table["exact_match"].where(table["elicitation"] == "direct")
+    assert observations("ladder", "fit", [table], [card()]).equals(observations("ladder", "fit", [scores()], [card()]))
+    found = observations("ladder", "fit", [table], [card()], flexible=True)
+    own = found[found["metric"] == FLEXIBLE]
+    assert set(own["elicitation"]) == {"direct"}
+    assert pick(own, seed=0, step=200)["value"] == pytest.approx(1 / 3)
+    assert set(own["chance"]) == {0.0}
 
 
 def test_a_metric_that_does_not_apply_is_absent():

@@ -36,9 +36,11 @@ def full(not_quick: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 
 @pytest.fixture(scope="module")
 def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
-    """Three rungs, one seed, a few families, not yet reported."""
+    """Three rungs, one seed, a few families, not yet reported; the largest is asked in plain language."""
     root = tmp_path_factory.mktemp("mini")
     params = params_of("nano_mini", FEW)
+    *_, largest = params["models"]["rungs"].values()
+    largest["asking"] = {"prompts": "plain"}
     write_results(root, params)
     return root, Settings.of(params)
 
@@ -229,6 +231,8 @@ def test_two_renders_give_the_same_bytes(mini: tuple[Path, Settings], tmp_path: 
         written.append({path.relative_to(root).as_posix(): path.read_bytes() for path in outputs})
     assert len(written[0]) > 10
     assert written[0] == written[1]
+    assert "solved (read as people would)" in page(root)
+    assert "results/nano_mini/figures/gauss_sum-python-exact_match_flexible.svg" in written[0]
 
 
 def test_three_rungs_are_not_enough(mini: tuple[Path, Settings], tmp_path: Path) -> None:

@@ -37,6 +37,9 @@ class Family(ABC):
     fenced_tokens: ClassVar[int] = 288
     """The same of a program: a fence, comments, a function where a line would do."""
 
+    related: ClassVar[tuple[str, ...]] = ()
+    """The kinds of related tasks (related.py) that serve as its examples of programs; all where it names none."""
+
     @abstractmethod
     def items(self, seed: int, split: Split) -> list[Item]:
         """The items asked: split `test` is reported, split `dev` is for choosing settings; no two alike."""

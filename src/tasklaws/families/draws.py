@@ -55,7 +55,7 @@ def item_files(family: Family, families: list[Family], seed: int, split: Split, 
         plain = f"{family.name}.plain"
         files |= {f"{plain}{name.removeprefix(family.name)}": in_plain(family, files[name]) for name in files}
     for way in family.elicitations:
-        files[f"{family.name}.related.{way}"] = related_shots(family.name, way, answers, seed, n_shots)
+        files[f"{family.name}.related.{way}"] = related_shots(family.name, way, family.related, answers, seed, n_shots)
     return files
 
 

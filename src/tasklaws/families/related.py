@@ -16,15 +16,19 @@ _Drawn = tuple[str, str, str, tuple[str, ...]]
 _MOST_DRAWS = 1000
 
 
-def related_shots(family: str, way: Elicitation, answers: Collection[str], seed: int, count: int) -> list[Item]:
-    """`count` examples of related tasks, in plain language, no two alike, for a family asked in one way.
+def related_shots(
+    family: str, way: Elicitation, kinds: Collection[str], answers: Collection[str], seed: int, count: int
+) -> list[Item]:
+    """`count` examples of related tasks, in plain language, no two alike, for a family asked in one way; for a program
+    of these `kinds` (names in _PROGRAMS), or of all.
 
     None has one of `answers`, those of the family's items: no example, and no program of one, solves an item. Where a
     thousand draws find too few, TasklawsError is raised.
     """
     rng = generator(seed, family, way, "related")
     found: dict[str, Item] = {}
-    for kind in itertools.islice(itertools.cycle(_KINDS[way]), _MOST_DRAWS):
+    pool = [_PROGRAMS[name] for name in kinds or _PROGRAMS] if way == "python" else _KINDS[way]
+    for kind in itertools.islice(itertools.cycle(pool), _MOST_DRAWS):
         if len(found) == count:
             break
         question, answer, program, choices = kind(rng)
@@ -53,10 +57,25 @@ def _word(rng: random.Random, shortest: int, longest: int) -> str:
     return "".join(rng.choice("klmnoprstuvwxyz") for _ in range(rng.randint(shortest, longest)))
 
 
-def _md5(rng: random.Random) -> _Drawn:
-    text = _word(rng, 4, 8)
-    program = f"import hashlib\nprint(hashlib.md5('{text}'.encode()).hexdigest())"
-    return f"Return the md5 hash of the input string '{text}'.", hashlib.md5(text.encode()).hexdigest(), program, ()
+def _hash(rng: random.Random) -> _Drawn:
+    name, text = rng.choice(("md5", "sha1", "sha224", "sha512")), _word(rng, 4, 8)
+    program = f"import hashlib\nprint(hashlib.{name}('{text}'.encode()).hexdigest())"
+    answer = hashlib.new(name, text.encode()).hexdigest()
+    return f"Return the {name} hash of the input string '{text}'.", answer, program, ()
+
+
+def _repeated_hash(rng: random.Random) -> _Drawn:
+    name, text, times = rng.choice(("md5", "sha1")), _word(rng, 4, 8), rng.randint(2, 40)
+    answer = text
+    for _ in range(times):
+        answer = hashlib.new(name, answer.encode()).hexdigest()
+    program = f"import hashlib\ns = '{text}'\nfor _ in range({times}):\n    "
+    program += f"s = hashlib.{name}(s.encode()).hexdigest()\nprint(s)"
+    question = (
+        f"Return the {ordinal(times)} {name} hash of the input string '{text}'. "
+        "Each hash after the first is taken of the hexadecimal digits of the one before."
+    )
+    return question, answer, program, ()
 
 
 def _repeated_edit(rng: random.Random) -> _Drawn:
@@ -113,8 +132,17 @@ def _even(rng: random.Random) -> _Drawn:
     return f"Which of these numbers is even: {listed}?", answer, program, tuple(map(str, numbers))
 
 
-_KINDS: dict[Elicitation, tuple[Callable[[random.Random], _Drawn], ...]] = {
-    "python": (_md5, _repeated_edit, _fibonacci, _product, _upper, _length),
+_Kind = Callable[[random.Random], _Drawn]
+_PROGRAMS: dict[str, _Kind] = {
+    "hash": _hash,
+    "repeated_hash": _repeated_hash,
+    "repeated_edit": _repeated_edit,
+    "fibonacci": _fibonacci,
+    "product": _product,
+    "upper": _upper,
+    "length": _length,
+}
+_KINDS: dict[Elicitation, tuple[_Kind, ...]] = {
     "direct": (_product, _difference, _length, _upper),
     "choice": (_shortest, _even),
 }

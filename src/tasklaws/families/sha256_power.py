@@ -39,6 +39,7 @@ class Sha256Power(Family):
     largest_drawn: Count
     elicitations: ClassVar[tuple[Elicitation, ...]] = ("python", "direct")
     answer_tokens: ClassVar[int] = 96
+    related: ClassVar[tuple[str, ...]] = ("repeated_hash", "hash", "repeated_edit")
 
     def items(self, seed: int, split: Split) -> list[Item]:
         text = {"test": "abc", "dev": "cab"}[split]
