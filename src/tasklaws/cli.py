@@ -736,6 +736,7 @@ def plan_the_run(
     Rungs, cells, items, tokens, disk, memory and time, and what is there already. A rung that does not fit in memory is
     refused with the sum (docs/plan_run.md). Writes nothing.
     """
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     import yaml
 
     from tasklaws.budget.estimate import plan_run
@@ -776,6 +777,7 @@ def write_new_ladder(
     holdout: Annotated[list[str] | None, _option("A model to hold out (default: the largest).", "MODEL")] = None,
 ) -> None:
     """Write a ladder of models from a hub or on this machine."""
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     from tasklaws.compose import CONF
     from tasklaws.ladder.new_ladder import new_ladder
 

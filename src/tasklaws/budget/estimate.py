@@ -8,7 +8,7 @@ from pathlib import Path
 from tasklaws.budget import made
 from tasklaws.budget.asked import Asked, benchmarks_of, by_characters, by_tokenizer, requests_of
 from tasklaws.budget.plan import RungPlan, RunPlan
-from tasklaws.budget.rates import CPU_SECONDS_A_TOKEN, DEVICES, Rate, rates
+from tasklaws.budget.rates import CPU_SECONDS_A_TOKEN, DEVICES, TRAINED, Rate, rates
 from tasklaws.budget.rungs import Known, look
 from tasklaws.core.schema import train_flops
 from tasklaws.core.settings import Asking, Dtype, HubSource, LmEvalSource, Settings, Source, TrainSource
@@ -49,7 +49,7 @@ def plan_run(settings: Settings, given: Mapping[str, float]) -> RunPlan:
         asking, known = settings.models.asking(name), look(name, rung.source, settings.corpus.vocab_size)
         asked = counted(asking, rung.source.likelihoods, known.tokenizer)
         by_device = _ITS_SERVERS if isinstance(rung.source, LmEvalSource) else speed(asking.dtype)
-        plan, reason = _plan(name, settings, known, asked, by_device, stages)
+        plan, reason = _plan(name, settings, known, asked, by_device, stages, lambda: speed("float32")["cpu"])
         plans.append(plan)
         refused += [reason] if reason else []
         for note in (*known.notes, *([] if known.tokenizer else [_NO_TOKENIZER])):
@@ -70,7 +70,13 @@ def plan_run(settings: Settings, given: Mapping[str, float]) -> RunPlan:
 
 
 def _plan(
-    name: str, settings: Settings, known: Known, asked: Asked, speed: Mapping[str, Rate], stages: Chain
+    name: str,
+    settings: Settings,
+    known: Known,
+    asked: Asked,
+    speed: Mapping[str, Rate],
+    stages: Chain,
+    trained_at: Callable[[], Rate],
 ) -> tuple[RungPlan, str | None]:
     """A rung's plan, and why it does not fit in memory, where it does not."""
     rung, dtype, workers = settings.models.rungs[name], settings.models.asking(name).dtype, settings.execution.workers
@@ -113,7 +119,7 @@ def _plan(
         memory=memory,
         fetch=weights if isinstance(source, HubSource) and not there else 0,
         disk=None if weights is None else _COPIES[source.kind] * weights + answers,
-        train_seconds=_train_seconds(source, workers, speed["cpu"]) if trains else 0.0,
+        train_seconds=_train_seconds(source, workers, trained_at()) if trains else 0.0,
         seconds={
             each: 0.0 if is_asked else _ask_seconds(known, asked, n_checkpoints, rate, each, processes)
             for each, rate in speed.items()
@@ -134,7 +140,7 @@ def _train_seconds(source: Source, workers: int, rate: Rate) -> float:
     assert isinstance(source, TrainSource)
     assert rate.flops is not None  # the CPU's is measured
     processes = min(workers, len(source.seeds))
-    each = train_flops(source.n_params, source.n_tokens) / (rate.flops / workers)
+    each = train_flops(source.n_params, source.n_tokens) / (TRAINED * rate.flops / workers)
     return (each + source.n_tokens * CPU_SECONDS_A_TOKEN) * len(source.seeds) / processes
 
 

@@ -8,14 +8,16 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Dtype
 
 DEVICES = ("cpu", "cuda", "mps")
-# Of what a product of large matrices reaches; nano rungs, trained on two cores, had a tenth to a quarter of it.
-SHARE = 0.25
-CPU_SECONDS_A_TOKEN = 1e-5  # besides, whatever the size: measured on the same rungs
+SHARE = 0.25  # of what a product of large matrices reaches: taken for what a model reaches, not measured
+# Of that what the small matrices of a rung that is trained here reach, as nano rungs did on two cores; and the seconds
+# that each of its tokens takes besides, whatever the size.
+TRAINED = 0.3
+CPU_SECONDS_A_TOKEN = 1e-5
 # NVIDIA's A100, dense, 16 bits: 312e12 FLOP/s (developer.nvidia.com, quoted in forum thread 218102).
 _STATED = 312e12
 _STATED_AS = "an A100's 312 TFLOP/s"
 _PROBE_SECONDS = 0.2
-_SIDE = 1024
+_SIDES = {"cpu": 512, "cuda": 8192, "mps": 4096}  # of matrices: some milliseconds each
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,9 @@ def _rate(device: str, dtype: Dtype, workers: int, given: Mapping[str, float]) -
         return Rate(given[device], "as given")
     here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}[device]
     if here and (device, dtype) != ("mps", "float64"):  # which mps does not have
-        share = (
-            f"a quarter of what a product of matrices reaches here{f' on {workers} cores' if device == 'cpu' else ''}"
-        )
-        return Rate(SHARE * _probe(device, dtype) * (workers if device == "cpu" else 1), share)
+        cores = workers if device == "cpu" else 1
+        on = f" on {cores} cores" if cores > 1 else ""
+        return Rate(SHARE * _probe(device, dtype) * cores, f"a quarter of what a product of matrices reaches here{on}")
     if device == "cuda" and dtype in ("float16", "bfloat16"):
         return Rate(SHARE * _STATED, f"a quarter of {_STATED_AS}")
     return Rate(None, f"unknown: give --rate {device}=FLOPS")
@@ -67,15 +68,15 @@ def _probe(device: str, dtype: Dtype) -> float:
     """Operations a second of a product of matrices on one thread of the CPU, or on all of another device."""
     import torch
 
-    threads = torch.get_num_threads()
+    side, threads = _SIDES[device], torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        left, right = (torch.ones(_SIDE, _SIDE, dtype=getattr(torch, dtype), device=device) for _ in range(2))
+        left, right = (torch.ones(side, side, dtype=getattr(torch, dtype), device=device) for _ in range(2))
         (left @ right).sum().item()  # what is compiled and allocated at first
-        times, begun = 0, time.perf_counter()
-        while (spent := time.perf_counter() - begun) < _PROBE_SECONDS:
+        best, begun = float("inf"), time.perf_counter()
+        while (start := time.perf_counter()) - begun < _PROBE_SECONDS or best == float("inf"):
             (left @ right).sum().item()
-            times += 1
-        return 2.0 * _SIDE**3 * times / spent
+            best = min(best, time.perf_counter() - start)  # what else runs here leaves the best one alone
+        return 2.0 * side**3 / best
     finally:
         torch.set_num_threads(threads)
