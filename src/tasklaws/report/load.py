@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import sha256_file
 from tasklaws.core.schema import Item, read_items
 from tasklaws.core.settings import Settings, TrainSource
 from tasklaws.families.prompts import split_task
@@ -21,6 +22,7 @@ from tasklaws.tables import (
     METHOD_FORECASTS,
     MIRAGE,
     PLANNED,
+    REAL,
     VALIDATION,
     CurveKey,
     read_checkpoints,
@@ -44,7 +46,8 @@ class Results:
     were trained on it. All tables but `bands` and `methods` are in these orders. `observations` are
     those of all checkpoints; `scores` the exact matches of final ones, with the item's `size`, `n_digits` of it, and
     `human_seconds`; `items` is indexed by item. `laws` has a row a curve and law, whose `params` and `interval` map
-    a parameter to its value and limits.
+    a parameter to its value and limits. `real` has what a real model scored (tables.REAL) of which these are the items,
+    `drawn` where it was asked in the ladder's prompts; nothing where no rung was trained here.
     """
 
     paths: Paths
@@ -63,6 +66,7 @@ class Results:
     mirage: pd.DataFrame
     effective_numbers: pd.DataFrame
     planned: pd.DataFrame
+    real: pd.DataFrame
 
     @property
     def holdouts(self) -> list[str]:
@@ -135,7 +139,14 @@ def load_results(root: Path, settings: Settings) -> Results:
         mirage=_in_order(MIRAGE.read(paths.mirage), by_task, tasks),
         effective_numbers=_in_order(read_effective_numbers(paths.effective_numbers, ladder), by_task, tasks),
         planned=_in_order(PLANNED.read(paths.planned), by_task, tasks, ["rung", "metric"]),
+        real=_real_of(paths, list(families), settings.models.prompts)[: None if trained else 0],
     )
+
+
+def _real_of(paths: Paths, families: list[str], prompts: str) -> pd.DataFrame:
+    table = REAL.read(paths.real)
+    asked = {sha256_file(paths.items / f"{family}.jsonl") for family in families}
+    return table[table["items_sha256"].isin(asked)].assign(drawn=table["prompts"] == prompts)
 
 
 def _refuse_gaps(forecasts: pd.DataFrame, validation: pd.DataFrame, path: Path) -> None:
