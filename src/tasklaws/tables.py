@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import REMAKE
 from tasklaws.frames.csv_files import read_table, write_table
 
 METRIC_RANGES = {
@@ -171,6 +172,7 @@ _KNOWN_SIZES = "n_params#? n_tokens#? train_flops#?"
 _CURVE_KEYS = "family* elicitation* metric*"
 _INTERVAL = "predicted# lower# upper#"
 LADDER = _table("a rung's size and budget, known before it is trained or asked", f"ladder* rung* role {_SIZES}")
+# Any number of columns of further metrics may follow, numbers or empty: `scored_metrics` names them.
 SCORES = _table(
     "what one response is worth under every metric that applies to it",
     "rung* seed*# step*# family* elicitation* item* chance# exact_match#? partial_credit#? target_bits_per_byte#? "
@@ -400,6 +402,11 @@ def each_scores(directory: Path, rungs: Sequence[str]) -> Iterator[pd.DataFrame]
     yield from (_read_rung_scores(directory / f"{rung}.csv", rung) for rung in rungs)
 
 
+def scored_metrics(scores: pd.DataFrame) -> list[str]:
+    """The metrics of a table of scores: METRICS, then its further columns by name."""
+    return [*METRICS, *sorted(set(scores) - set(SCORES.columns))]
+
+
 def read_scores(directory: Path, rungs: Sequence[str]) -> pd.DataFrame:
     """The scores of `each_scores`, all at once."""
     return pd.concat(each_scores(directory, rungs), ignore_index=True)
@@ -411,7 +418,11 @@ def _read_rung_scores(path: Path, rung: str) -> pd.DataFrame:
     if table.empty or len(strangers):
         found = "no rows" if table.empty else f"a row of {strangers.iloc[0]}"
         raise TasklawsError(f"{path} has {found}: run `dvc repro --force score@{rung}`")
-    for metric, (smallest, largest) in METRIC_RANGES.items():
+    for metric in scored_metrics(table):
+        smallest, largest = METRIC_RANGES.get(metric, (0.0, math.inf if is_loss(metric) else 1.0))
+        if not pd.api.types.is_numeric_dtype(table[metric]):
+            word = next(cell for cell in table[metric].dropna() if not isinstance(cell, int | float))
+            raise TasklawsError(f"{path}: {metric} is {word}: a metric's column holds numbers alone: {REMAKE}")
         bad = table.loc[table[metric].notna() & ~table[metric].between(smallest, largest), metric]
         if len(bad):
             raise TasklawsError(f"{path}: {metric} is {bad.iloc[0]}: it lies in [{smallest:g}, {largest:g}]")
@@ -475,8 +486,11 @@ def read_final_scores(directory: Path, rungs: Sequence[str], observations: pd.Da
     final = observations[["rung", "seed", "step"]].drop_duplicates()
     scores = pd.concat([table.merge(final) for table in each_scores(directory, rungs)], ignore_index=True)
     keys = ["family", "elicitation", "rung", "seed"]
-    means = scores.groupby(keys)[list(METRICS)].mean().reset_index().melt(keys, var_name="metric", value_name="mean")
-    both = observations[observations["metric"].isin(METRICS)].merge(means, "left", [*keys, "metric"])
+    metrics = scored_metrics(scores)
+    means = scores.groupby(keys)[metrics].mean().reset_index().melt(keys, var_name="metric", value_name="mean")
+    both = observations[observations["metric"].isin(metrics)].merge(means, "left", [*keys, "metric"])
+    # Some metrics of benchmarks are of all answers together, and of none alone.
+    both = both[both["mean"].notna() | both["metric"].isin(METRICS)]
     apart = both[~((both["mean"] - both["value"]).abs() <= _AGREEMENT)].sort_values([*CurveKey._fields, "rung", "seed"])
     if len(apart):
         row = apart.iloc[0]

@@ -8,7 +8,7 @@ import pandas as pd
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Role
 from tasklaws.ladder.card import Card
-from tasklaws.tables import METRICS, OBSERVATIONS
+from tasklaws.tables import OBSERVATIONS, scored_metrics
 
 
 def observations(ladder: str, role: Role, scores: Iterable[pd.DataFrame], cards: list[Card]) -> pd.DataFrame:
@@ -50,7 +50,7 @@ def observations(ladder: str, role: Role, scores: Iterable[pd.DataFrame], cards:
 
 def _means(scores: pd.DataFrame) -> pd.DataFrame:
     keys = ["rung", "seed", "step", "family", "elicitation"]
-    metrics = scores.melt([*keys, "chance"], METRICS, "metric").dropna(subset="value")
+    metrics = scores.melt([*keys, "chance"], scored_metrics(scores), "metric").dropna(subset="value")
     return (
         metrics.groupby([*keys, "metric"])
         .agg(value=("value", "mean"), spread=("value", "std"), n_items=("value", "size"), chance=("chance", "mean"))
