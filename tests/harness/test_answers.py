@@ -57,14 +57,14 @@ def wishes(*until: str, n_tokens: int = N_TOKENS) -> dict[str, object]:
     return {"until": list(until), "max_gen_toks": n_tokens, "do_sample": False}
 
 
-def plain(model, requests) -> list[str | float]:
+def plain(model, requests) -> list[str | tuple[float, bool]]:
     """What lm-eval's own model answers."""
     said = iter(model.generate_until([each for each in requests if each.request_type == "generate_until"], True))
     likely = iter(model.loglikelihood([each for each in requests if each.request_type == "loglikelihood"], True))
-    return [next(said) if each.request_type == "generate_until" else next(likely)[0] for each in requests]
+    return [next(said if each.request_type == "generate_until" else likely) for each in requests]
 
 
-def asked(model, requests, batch_size: int = 256) -> list[str | float]:
+def asked(model, requests, batch_size: int = 256) -> list[str | tuple[float, bool]]:
     from tasklaws.harness.answers import answers, question
 
     return answers(model, [question(model, request) for request in requests], batch_size)
@@ -73,7 +73,10 @@ def asked(model, requests, batch_size: int = 256) -> list[str | float]:
 def expect_equal(ours, theirs, within: float = 1e-9) -> None:
     assert len(ours) == len(theirs)
     for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
-        assert one == (other if isinstance(other, str) else pytest.approx(other, abs=within)), number
+        if isinstance(other, str):
+            assert one == other, number
+        else:
+            assert one == (pytest.approx(other[0], abs=within), other[1]), number
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,10 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import opening
+from tasklaws.core.schema import RawAnswer
 from tasklaws.core.settings import Asking
 from tasklaws.harness import servers
 from tasklaws.harness.answers import Question, answers, more_wishes, question
-
-Answer = str | tuple[float, bool] | float
-"""A text; the log-likelihood of one (nats) and whether it is the likeliest at each token; that of a whole text."""
 
 HF = ("hf", "hf-auto", "huggingface")  # the names of lm-eval's model type for directories
 _MOST_ROWS = 256  # read together with batch_size auto
@@ -56,19 +54,9 @@ def load_model(
             return servers.watched(servers.model_type(kind)(**given, batch_size=own))
     given = {"pretrained": str(directory), "dtype": asking.dtype, "device": device} | given
     own = _OWN_ROWS if batch_size == "auto" and device == "cpu" else batch_size
-    with opening(directory, "remove it and run `dvc repro`"), _out_of_memory(device, batch_size):
+    elsewhere = servers.named(kind, given) if "pretrained" in (arguments or {}) else None
+    with elsewhere or opening(directory, "remove it and run `dvc repro`"), _out_of_memory(device, batch_size):
         return HFLM(**given, batch_size=own)
-
-
-def gives_likelihoods(model: LM) -> bool:
-    """Whether a model can be asked how likely a text is: chat servers can not."""
-    try:
-        model.loglikelihood([])
-    except (NotImplementedError, AssertionError):
-        return False
-    except Exception:  # of those that can, but not for nothing
-        return True
-    return True
 
 
 def questions_of(model: LM, requests: Sequence[Instance]) -> list[Question | None]:
@@ -83,7 +71,7 @@ def answers_of(
     requests: Sequence[Instance],
     batch_size: int | str = "auto",
     questions: Sequence[Question | None] | None = None,
-) -> list[Answer]:
+) -> list[RawAnswer]:
     """What a model answers to each of lm-eval's requests, of any output type, in their order; `repeats` are the
     caller's, who puts a request so many times.
 
@@ -92,7 +80,7 @@ def answers_of(
     without room and a likelihood that is none raise TasklawsError.
     """
     put = questions_of(model, requests) if questions is None else questions
-    found: dict[int, Answer] = {}
+    found: dict[int, RawAnswer] = {}
     read = {number: one for number, one in enumerate(put) if one is not None}
     if read:
         found |= zip(read, _read_together(model, list(read.values()), batch_size), strict=True)
@@ -128,10 +116,10 @@ def _reads_once(model: LM) -> bool:
     return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
 
 
-def _read_together(model: HFLM, questions: Sequence[Question], batch_size: int | str) -> list[Answer]:
+def _read_together(model: HFLM, questions: Sequence[Question], batch_size: int | str) -> list[RawAnswer]:
     with _out_of_memory(str(model.device), batch_size):
         if isinstance(batch_size, int):
-            return answers(model, questions, batch_size)
+            return list(answers(model, questions, batch_size))
         rows = _rows(model, questions)
 
         def fewer() -> int:
@@ -139,8 +127,7 @@ def _read_together(model: HFLM, questions: Sequence[Question], batch_size: int |
             rows //= 2
             return rows
 
-        said: list[Answer] = find_executable_batch_size(lambda size: answers(model, questions, size), rows, fewer)()
-        return said
+        return list(find_executable_batch_size(lambda size: answers(model, questions, size), rows, fewer)())
 
 
 def _rows(model: HFLM, questions: Sequence[Question]) -> int:
@@ -167,7 +154,7 @@ def _out_of_memory(device: str, batch_size: int | str) -> Iterator[None]:
         ) from error
 
 
-def _refuse_nonsense(request: Instance, said: Answer) -> None:
+def _refuse_nonsense(request: Instance, said: RawAnswer) -> None:
     if isinstance(said, str):
         return
     nats = said[0] if isinstance(said, tuple) else said
