@@ -98,7 +98,12 @@ def beside(figure: Figure, axes: Axes, width: float = 0.62) -> Axes:
     far = figure.add_axes((box.x1 - share, box.y0, share, box.height), sharey=axes)
     far.spines["left"].set_visible(False)
     far.tick_params(left=False, labelleft=False)
-    stroke: dict[str, Any] = {"marker": [(-0.5, -1), (0.5, 1)], "markersize": 7, "color": LIGHT["muted"], "clip_on": False}
+    stroke: dict[str, Any] = {
+        "marker": [(-0.5, -1), (0.5, 1)],
+        "markersize": 7,
+        "color": LIGHT["muted"],
+        "clip_on": False,
+    }
     axes.plot([1], [0], transform=axes.transAxes, linestyle="none", markeredgewidth=0.8, **stroke)
     far.plot([0], [0], transform=far.transAxes, linestyle="none", markeredgewidth=0.8, **stroke)
     return far

@@ -316,8 +316,8 @@ DIFFICULTIES = _table(
 )
 REAL = _table(
     "what a real model scored on some items of a family, by how it was asked (`make real`)",
-    "model* prompts* num_fewshot*# shots* chat_template*# family* elicitation* metric* n_params# n_params_total# n_items# "
-    "value# lower# upper# items_sha256 weights_sha256",
+    "model* prompts* num_fewshot*# shots* chat_template*# family* elicitation* metric* n_params# n_params_total# "
+    "n_items# value# lower# upper# items_sha256 weights_sha256",
 )
 SETS = _table("the items of a set of the overlap experiment", "overlap*# set_seed*# item* skill is_learned")
 SET_CURVES = _table(

@@ -77,13 +77,14 @@ def _draw_real(figure: Figure, axes: Axes, results: Results, task: Task, metric:
     far.set_xticks([0], [short(row["n_params"])])
     name, shots = row["model"].partition("-")[0], counted(int(row["num_fewshot"]), "shot")
     far.set_xlabel(f"{name}\n{shots}", fontsize=7, color=LIGHT["other"])
-    read = real[real["metric"] == f"{metric}_flexible"]
-    for one in read[read["value"] != row["value"]].itertuples():
+    read = real[(real["metric"] == f"{metric}_flexible") & (real["value"] != row["value"])]
+    for one in read.itertuples():
         far.vlines(0.4, one.lower, one.upper, color=LIGHT["other"], linewidth=1.0, zorder=3)
         far.plot([0.4], [one.value], markerfacecolor=LIGHT["paper"], zorder=4, **style)
         axes.plot([], [], markerfacecolor=LIGHT["paper"], label=f"{name}, read as people would", **style)
-    far.vlines(0, row["lower"], row["upper"], color=LIGHT["other"], linewidth=1.6, zorder=3)
-    far.plot([0], [row["value"]], markeredgecolor=LIGHT["paper"], markeredgewidth=0.7, zorder=4, **style)
+    x = -0.4 if len(read) else 0
+    far.vlines(x, row["lower"], row["upper"], color=LIGHT["other"], linewidth=1.6, zorder=3)
+    far.plot([x], [row["value"]], markeredgecolor=LIGHT["paper"], markeredgewidth=0.7, zorder=4, **style)
 
 
 def _metric_y(axes: Axes, metric: str) -> None:

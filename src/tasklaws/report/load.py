@@ -1,7 +1,7 @@
 """What the report is made from: the pipeline's outputs for one ladder, read and checked once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,13 +139,15 @@ def load_results(root: Path, settings: Settings) -> Results:
         mirage=_in_order(MIRAGE.read(paths.mirage), by_task, tasks),
         effective_numbers=_in_order(read_effective_numbers(paths.effective_numbers, ladder), by_task, tasks),
         planned=_in_order(PLANNED.read(paths.planned), by_task, tasks, ["rung", "metric"]),
-        real=_real_of(paths, list(families), settings.models.prompts)[: None if trained else 0],
+        real=_in_order(_real_of(paths, list(families), settings.models.prompts), by_task, tasks)[
+            : None if trained else 0
+        ],
     )
 
 
-def _real_of(paths: Paths, families: list[str], prompts: str) -> pd.DataFrame:
+def _real_of(paths: Paths, families: Iterable[str], prompts: str, trained: bool) -> pd.DataFrame:
     table = REAL.read(paths.real)
-    asked = {sha256_file(paths.items / f"{family}.jsonl") for family in families}
+    asked = {sha256_file(paths.items / f"{family}.jsonl") for family in families if trained}
     return table[table["items_sha256"].isin(asked)].assign(drawn=table["prompts"] == prompts)
 
 

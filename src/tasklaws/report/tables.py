@@ -55,15 +55,17 @@ def effective_number_table(results: Results) -> pd.DataFrame:
 
 
 def real_table(results: Results) -> pd.DataFrame:
-    """What a real model scored, a row a task and a column a way of asking: `72% (35%)` is the share solved where answers
-    are read as people would, and by exact match where that is another."""
+    """What a real model scored, a row a task and a column a way of asking, first the one that the figures show.
+
+    `72% (35%)` is the share solved where answers are read as people would, and by exact match where that is another.
+    """
     real = results.real.assign(task=results.real[["family", "elicitation"]].agg(" · ".join, axis=1))
     real["way"] = [_way(*row) for row in zip(*(real[name] for name in WAY), strict=True)]
     cells = real.pivot(index=["way", "task"], columns="metric", values="value").reindex(columns=_READINGS)
     exact, read = (cells[name] for name in _READINGS)
     shown = read.fillna(exact).map(percent) + exact.map(lambda share: f" ({percent(share)})").where(read != exact, "")
     by_way = shown.mask(read.isna(), exact.map(percent)).unstack("way")
-    return by_way.loc[real["task"].unique(), real["way"].unique()]
+    return by_way.loc[real["task"].unique(), real.sort_values("drawn", ascending=False, kind="stable")["way"].unique()]
 
 
 def _way(prompts: str, num_fewshot: float, shots: str, chat_template: bool) -> str:
