@@ -17,7 +17,7 @@ from hub_server import FORMS, LADDER, Fault, Hub, Revision
 from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json
-from tasklaws.core.settings import HubSource, Models, gpt_neox_n_params
+from tasklaws.core.settings import HubSource, gpt_neox_n_params
 from tasklaws.ladder import card
 from tasklaws.ladder import hub as hub_rungs
 from tasklaws.ladder.card import Card
@@ -25,8 +25,10 @@ from tasklaws.ladder.heldout import heldout_loss
 
 pytestmark = pytest.mark.network
 
-MODELS = read(Models, yaml.safe_load(LADDER.read_text()), str(LADDER), "correct it")
-SOURCES = {name: rung.source for name, rung in MODELS.rungs.items() if isinstance(rung.source, HubSource)}
+SOURCES = {
+    name: read(HubSource, rung["source"], name, "correct it")
+    for name, rung in yaml.safe_load(LADDER.read_text())["rungs"].items()
+}
 DOCUMENTS = [{"prompt": "Q: 17+4\nA:", "target": " 21"}, {"prompt": "Q: 1+1\nA:", "target": " 2\n"}]
 REPO = "EleutherAI/pythia-70m"
 SOURCE = SOURCES["pythia-70m"]
@@ -136,7 +138,10 @@ def test_replaces_an_older_rung_whole(tmp_path: Path, hub: Hub) -> None:
 
 def test_matching_weights_give_no_warning(tmp_path: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     n_params = gpt_neox_n_params(2, 16)
-    fetch(tmp_path, replace(SOURCE, layers=2, width=16, heads=2, n_params=n_params))
+    fetch(
+        tmp_path,
+        replace(SOURCE, layers=2, width=16, heads=2, n_params=n_params, n_params_total=n_params + 2 * 257 * 16),
+    )
     assert "warning" not in capsys.readouterr().err
 
 
@@ -188,13 +193,15 @@ def test_stopped_while_measuring_it_keeps_what_was_measured(
     found = fetch(tmp_path / "undisturbed")
     measured: list[Path] = []
 
-    def stop_after(model_dir: Path, documents: Any) -> Any:
+    measure = hub_rungs.measured
+
+    def stop_after(model_dir: Path, source: HubSource, documents: Any) -> Any:
         if len(measured) == n_done:
             raise KeyboardInterrupt
         measured.append(model_dir)
-        return heldout_loss(model_dir, documents)
+        return measure(model_dir, source, documents)
 
-    monkeypatch.setattr(hub_rungs, "heldout_loss", stop_after)
+    monkeypatch.setattr(hub_rungs, "measured", stop_after)
     with pytest.raises(KeyboardInterrupt):
         fetch(tmp_path)
     assert not (tmp_path / "models").exists()

@@ -153,7 +153,7 @@ def sha256_file(path: Path) -> str:
 
 
 @contextmanager
-def opening(directory: Path, remedy: str) -> Iterator[None]:
+def opening(directory: Path | str, remedy: str) -> Iterator[None]:
     """Turn any failure of the block, which loads `directory` and does no more, into a TasklawsError."""
     try:
         yield

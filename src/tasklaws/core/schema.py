@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, overload
 
 from tasklaws.core.checked import NOT_EMPTY, Count, Natural, NotNegative, Rule, read
 from tasklaws.core.errors import TasklawsError
@@ -23,9 +23,14 @@ BENCHMARKS = Path("data/benchmarks")
 Chance = Annotated[float, Rule("0 or more and below 1", lambda chance: 0 <= chance < 1)]
 
 
-def train_flops(n_params: int, n_tokens: int) -> float:
-    """Training compute, 6 N D operations, N being the non-embedding parameters (Kaplan 2020, section 2.1)."""
-    return 6.0 * n_params * n_tokens
+@overload
+def train_flops(n_params: int, n_tokens: int) -> float: ...
+@overload
+def train_flops(n_params: int, n_tokens: int | None) -> float | None: ...
+def train_flops(n_params: int, n_tokens: int | None) -> float | None:
+    """Training compute, 6 N D operations, N being the non-embedding parameters (Kaplan 2020, section 2.1); unknown
+    where the tokens are."""
+    return None if n_tokens is None else 6.0 * n_params * n_tokens
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ BatchSize = Annotated[
 Correlation = Annotated[float, Rule("-1 to 1", lambda value: -1 <= value <= 1)]
 Exponent = Annotated[float, Rule("more than 1", lambda value: value > 1)]
 _SECRET = re.compile(r"(token|key|secret|password|authorization|cookie|credentials?)$", re.IGNORECASE)
+_BY_ENVIRONMENT = "take it out, and set OPENAI_API_KEY, or what else this type of model reads"
 _NO_EXPERIMENT = "params.yaml has no experiment: run `dvc exp run -S experiment=overlap`"
 
 
@@ -220,7 +221,7 @@ class TrainSource:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Stated:
+class StatedSource:
     """What may be stated of a model that was made elsewhere.
 
     Sizes that are not stated are read from its config.json; `n_tokens`, what its last checkpoint has learned from, may
@@ -238,7 +239,7 @@ class _Stated:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Copied(_Stated):
+class CopiedSource(StatedSource):
     """A model whose files come into models/: from a hub, or from this machine.
 
     With `heldout` its loss on the corpus's held-out documents is measured, `heldout_batch` of them at a time. Weights
@@ -257,7 +258,7 @@ class _Copied(_Stated):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HubSource(_Copied):
+class HubSource(CopiedSource):
     """A rung that is fetched from a hub; docs/ladders.md says what the fields mean.
 
     `steps` are the checkpoints to fetch, each the branch that `branches` has for it or else stepN, but for the last
@@ -300,7 +301,7 @@ class HubSource(_Copied):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocalSource(_Copied):
+class LocalSource(CopiedSource):
     """A rung that lies on this machine: `path` is a directory as Hugging Face's tools write it, or a GGUF file.
 
     A relative path is taken from the repository. `weights` are copied into models/, or linked there. Where `sha256`
@@ -324,7 +325,7 @@ class LocalSource(_Copied):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LmEvalSource(_Stated):
+class LmEvalSource(StatedSource):
     """A rung that lm-eval reaches by itself: `model` is one of its model types, `model_args` its arguments.
 
     A key or password among the arguments is refused, as they are written into results: such models read it from the
@@ -344,7 +345,7 @@ class LmEvalSource(_Stated):
     @property
     def likelihoods(self) -> bool:
         """Whether it can say how likely a text is: chat servers cannot."""
-        return not self.model.endswith("chat-completions")
+        return not re.search("chat|anthropic|litellm", self.model)
 
 
 def _refuse_secrets(where: str, value: Any) -> None:
@@ -352,14 +353,10 @@ def _refuse_secrets(where: str, value: Any) -> None:
     if isinstance(value, dict):
         for name, inner in value.items():
             if _SECRET.search(str(name)) and isinstance(inner, str):
-                raise TasklawsError(
-                    f"{where} has {name}, which would be written into results: give it by the environment, as OPENAI_API_KEY"
-                )
+                raise TasklawsError(f"{where} has {name}, which results would show: {_BY_ENVIRONMENT}")
             _refuse_secrets(f"{where}.{name}", inner)
     elif isinstance(value, str) and re.search(r"//[^/\s]*@", value):
-        raise TasklawsError(
-            f"{where} has a user or password in its address: give it by the environment, as OPENAI_API_KEY"
-        )
+        raise TasklawsError(f"{where} has a user or password in its address: {_BY_ENVIRONMENT}")
 
 
 Source = Annotated[TrainSource | HubSource | LocalSource | LmEvalSource, Field(discriminator="kind")]

@@ -109,7 +109,7 @@ def rung_runs(
     card = made_by.card
     if observations.empty:
         raise TasklawsError(f"{paths.observations(role)}: rung {rung} has no observations: run `dvc repro observe`")
-    sizes = {"n_params": card.n_params, "n_params_total": card.n_params_total}
+    sizes = known({"n_params": card.n_params, "n_params_total": card.n_params_total})
     inputs = made.data_sets(rung)
     tags = {"role": role, **made.tags(scores / f"{rung}.csv"), **identifying(made_by)}
     tags |= {f"{name.partition('/')[2]}_md5": digest for name, digest in inputs.items()}
@@ -155,6 +155,8 @@ def seed_metrics(observations: pd.DataFrame, model: str) -> list[Metric]:
         name = f"{KEY_METRIC_NAME if row['metric'] == KEY_METRIC else row['metric']}/{task}"
         step = int(row["step"])
         for each, column in ((name, "value"), ("n_tokens", "n_tokens"), ("train_flops", "train_flops")):
+            if pd.isna(row[column]):  # it is unknown
+                continue
             found[each, step] = Metric(allowed(each), float(row[column]), step, f"{model}-step{step}")
     return list(found.values())
 
@@ -164,21 +166,26 @@ def checkpoint(rung: str, one: Checkpoint, n_params: int) -> Model:
     shown = {"n_params": n_params, "seed": one.seed, "step": one.step, "n_tokens": one.n_tokens}
     loss = {"loss_nats": one.loss_nats, "bits_per_byte": one.bits_per_byte}
     tags = {"rung": rung, "path": f"models/{rung}/{one.path}", "weights_sha256": one.weights_sha256}
-    if one.commit is not None:
-        tags["commit"] = one.commit
-    return Model(f"{rung}-seed{one.seed}-step{one.step}", texts({**shown, **loss}), texts(tags))
+    tags |= {"commit": one.commit}
+    return Model(f"{rung}-seed{one.seed}-step{one.step}", texts(known({**shown, **loss})), texts(known(tags)))
+
+
+def known(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def identifying(made_by: MadeBy) -> dict[str, str]:
     """What identifies a rung's models, its corpus and the sandbox that scored it."""
     card = made_by.card
-    hashes = {
+    hashes: dict[str, str | None] = {
         "card_sha256": hash_json(card.to_dict()),
         "model_sha256": card.final.weights_sha256,
         "tokenizer_sha256": card.tokenizer_sha256,
         "sandbox_sha256": hash_json(made_by.sandbox),
+        "corpus_sha256": card.corpus_sha256,
     }
-    return hashes if card.corpus_sha256 is None else {**hashes, "corpus_sha256": card.corpus_sha256}
+    return known(hashes)
 
 
 def fit_run(made: Made, laws: object, forecasts: pd.DataFrame) -> Run:
