@@ -17,7 +17,7 @@ def main() -> None:
     paths, rungs = Paths(settings.models.name), settings.models.rungs_of(role)
     scores = refuse_identical(each_scores(paths.scores(role), rungs))
     cards = [read_made_by(paths.scores(role), rung).card for rung in rungs]
-    table = observations(paths.ladder, role, scores, cards)
+    table = observations(paths.ladder, role, scores, cards, flexible=settings.models.learned_elsewhere)
     OBSERVATIONS.write(paths.observations(role), table)
     print(f"{paths.observations(role)}: {len(table)} observations")
 

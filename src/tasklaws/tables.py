@@ -25,9 +25,11 @@ METRIC_RANGES = {
     "brier": (0.0, 2.0),  # 2: certain of a wrong choice
 }
 METRICS = tuple(METRIC_RANGES)
+FLEXIBLE = "exact_match_flexible"
+"""Exact match of the answer that a person would read in a response, a further column of scores."""
 # Metrics of tables from elsewhere: scores lie in [0, 1], more is better; losses are at least 0, less is better.
 ACCURACIES = frozenset(
-    ("exact_match", "partial_credit", "acc", "acc_norm", "rc_acc", "rc_soft", "multiple_choice_grade")
+    ("exact_match", "exact_match_flexible", "partial_credit", "acc", "acc_norm", "rc_acc", "rc_soft", "multiple_choice_grade")
 )
 LOSSES = frozenset(
     {"target_bits_per_byte", "rc_bpb", "bits_per_byte", "bpb", "loss", "loss_nats", "ce", "ppl", "perplexity"}

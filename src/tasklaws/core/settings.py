@@ -434,6 +434,12 @@ class Models:
         """The rungs of one role, from small to large."""
         return [name for name, rung in self.rungs.items() if rung.role == role]
 
+    @property
+    def learned_elsewhere(self) -> bool:
+        """Whether some rung did not learn the terse prompts or is not asked by them, so that its answers may stand in
+        prose: then all rungs' are read as people would too."""
+        return any(one.source.kind != "train" or self.asking(name).prompts == "plain" for name, one in self.rungs.items())
+
     def asking(self, name: str) -> Asking:
         """How one rung is asked: as the ladder says, but for what the rung says itself."""
         own = self.rungs[name].asking if name in self.rungs else AskingOfRung()

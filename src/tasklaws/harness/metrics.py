@@ -11,11 +11,11 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.families.prompts import STOP
 from tasklaws.harness.read_answer import is_answer, is_printed
 from tasklaws.harness.read_program import read_program
+from tasklaws.tables import FLEXIBLE
 
 if TYPE_CHECKING:
     from tasklaws.sandbox import Outcome
 
-FLEXIBLE = "exact_match_flexible"
 FENCE = re.compile(r"```(?:python)?\n(.*?)(?:```|$)", re.DOTALL)
 
 

@@ -8,13 +8,15 @@ import pandas as pd
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Role
 from tasklaws.ladder.card import Card
-from tasklaws.tables import OBSERVATIONS, scored_metrics
+from tasklaws.tables import FLEXIBLE, OBSERVATIONS, scored_metrics
 
 
-def observations(ladder: str, role: Role, scores: Iterable[pd.DataFrame], cards: list[Card]) -> pd.DataFrame:
+def observations(
+    ladder: str, role: Role, scores: Iterable[pd.DataFrame], cards: list[Card], *, flexible: bool = False
+) -> pd.DataFrame:
     """Mean, standard error s / sqrt(n) and number of items of every metric, and the held-out losses of the cards.
 
-    Each table of `scores` holds all those of its rungs. Scores of a checkpoint that is on no card raise TasklawsError.
+    Each table of `scores` holds all those of its rungs; tables.FLEXIBLE is left out unless `flexible`. Scores of a checkpoint that is on no card raise TasklawsError.
     """
     checkpoints = (
         pd.DataFrame(
@@ -32,9 +34,10 @@ def observations(ladder: str, role: Role, scores: Iterable[pd.DataFrame], cards:
         .drop(columns=["path", "files", "commit"])
         .assign(ladder=ladder, role=role)
     )
-    table = pd.concat(map(_means, scores), ignore_index=True)
+    kept = (table if flexible else table.drop(columns=FLEXIBLE, errors="ignore") for table in scores)
+    table = pd.concat(map(_means, kept), ignore_index=True)
     table["stderr"] = table["spread"] / np.sqrt(table["n_items"])
-    table["chance"] = table["chance"].where(table["metric"] == "exact_match")
+    table["chance"] = table["chance"].where(table["metric"].isin(["exact_match", FLEXIBLE]))
     losses = ["loss_nats", "bits_per_byte"]
     table = table.merge(checkpoints.drop(columns=losses), how="left", validate="many_to_one")
     stray = table[table["ladder"].isna()]

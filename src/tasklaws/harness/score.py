@@ -16,7 +16,7 @@ from tasklaws.harness import metrics
 from tasklaws.harness.read_program import read_program
 from tasklaws.ladder.card import read_card
 from tasklaws.sandbox import Outcome, OutcomeCache
-from tasklaws.tables import SCORES
+from tasklaws.tables import FLEXIBLE, SCORES
 
 
 def score_rung(
@@ -44,7 +44,7 @@ def score(
     outcomes: OutcomeCache,
     prompts: Prompts = "terse",
 ) -> pd.DataFrame:
-    """One row (tables.SCORES, and metrics.FLEXIBLE) for each response; one to an unknown item or to other choices
+    """One row (tables.SCORES and FLEXIBLE) for each response; one to an unknown item or to other choices
     raises TasklawsError.
 
     `items` have the questions of the `prompts` that were put. Programs are run in the sandbox, equal ones once.
@@ -65,7 +65,7 @@ def score(
     ran = outcomes.of(programs)
     pairs = {id(said): pair for said, pair in zip(asked, zip(ran[::2], ran[1::2], strict=True), strict=True)}
     rows = [_score_row(rung, said, items[said.item], prompts, *pairs.get(id(said), ())) for said in responses]
-    return pd.DataFrame(rows, columns=[*SCORES.columns, metrics.FLEXIBLE])
+    return pd.DataFrame(rows, columns=[*SCORES.columns, FLEXIBLE])
 
 
 def refuse_unanswered(
@@ -117,12 +117,12 @@ def _score_row(
     if said.log_likelihoods is not None:
         right = item.choices.index(item.answer)
         return scored | metrics.score_answer(item.answer, text, log_likelihoods=said.log_likelihoods, right=right)
-    assert said.log_likelihood is not None  # Response makes sure of it
+    likely = [] if said.log_likelihood is None else [said.log_likelihood]  # chat servers tell none
     return scored | metrics.score_answer(
         item.answer,
         text,
         said.response,
-        [said.log_likelihood],
+        likely,
         outcome=outcome,
         question=item.question,
         read=read,

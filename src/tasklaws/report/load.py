@@ -34,7 +34,7 @@ from tasklaws.tables import (
 Task = tuple[str, str]
 """A family and an elicitation."""
 CORPUS: Task = ("corpus", "likelihood")
-METRICS_IN_ORDER = ["exact_match", "partial_credit", "brier", "target_bits_per_byte", "loss_nats", "bits_per_byte"]
+METRICS_IN_ORDER = ["exact_match", "exact_match_flexible", "partial_credit", "brier", "target_bits_per_byte", "loss_nats", "bits_per_byte"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,9 +10,10 @@ from tasklaws.plotting import css_variables, short
 from tasklaws.tables import BASELINE_NAMES, VERDICT_NAMES
 
 _DASH = "–"
-SHARE_METRICS = ("exact_match", "partial_credit")
+SHARE_METRICS = ("exact_match", "exact_match_flexible", "partial_credit")
 METRIC_LABELS = {
     "exact_match": "solved (exact match)",
+    "exact_match_flexible": "solved (read as people would)",
     "partial_credit": "partial credit",
     "brier": "Brier score (less is better)",
     "target_bits_per_byte": "target bits per byte (less is better)",
@@ -21,6 +22,7 @@ METRIC_LABELS = {
 }
 METRIC_WORDS = {
     "exact_match": "exact match",
+    "exact_match_flexible": "flexible match",
     "partial_credit": "partial credit",
     "brier": "Brier",
     "target_bits_per_byte": "bits/byte",
