@@ -15,7 +15,7 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 def main() -> None:
     settings = load()
     paths = Paths(settings.models.name)
-    LADDER.write(paths.sizes, LADDER.frame(rung_budgets(settings.models)))
+    LADDER.write(paths.sizes, LADDER.frame(rung_budgets(settings.models)).astype({"n_tokens": "Int64"}))
     open_gate(paths.gate("fit"), paths.sizes)
     print(f"{paths.sizes}: {len(settings.models.rungs)} rungs")
 

@@ -19,7 +19,7 @@ from tasklaws.core.schema import Item, train_flops
 from tasklaws.core.settings import Settings
 from tasklaws.families import build
 from tasklaws.ladder import card
-from tasklaws.ladder.card import rung_budgets
+from tasklaws.ladder.sizes import rung_budgets
 from tasklaws.provenance.chain import md5
 from tasklaws.tables import LADDER, REAL, SCORES, SHARDED
 
@@ -139,7 +139,7 @@ def sharded_rows(params: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def real_rows(root: Path) -> list[dict[str, Any]]:
-    """Invented scores of a real model, tersely asked with 3 shots and plainly with none; its programs end in a fence."""
+    """Invented scores of a real model, asked tersely with 3 shots and plainly with none."""
     one = {"model": "Real-135M", "n_params": 106_203_456, "n_params_total": 134_515_008, "n_items": 20}
     one |= {"chat_template": False, "value": 0.9, "lower": 0.75, "upper": 0.97, "weights_sha256": "0" * 64}
     ways = [{"prompts": "terse", "num_fewshot": 3, "shots": "same"}]

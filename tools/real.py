@@ -51,7 +51,7 @@ def ask_all(settings: Settings, gguf: Path, ask: Ask, ways: Mapping[str, AskingO
     for path in sorted(ITEMS.glob("*.jsonl")):
         write_few(path)
     for name, asking in ways.items():
-        rung = Rung("holdout", LocalSource(kind="local", path=str(gguf)), asking)
+        rung = Rung("holdout", LocalSource(kind="local", path=str(gguf), heldout=False), asking)
         models = replace(settings.models, rungs={**settings.models.rungs, MODEL: rung})
         own = replace(settings, models=models, execution=replace(settings.execution, device="cpu"))
         said = out / "responses" / f"{name}.jsonl"
@@ -80,7 +80,7 @@ def model(gguf: Path) -> Card:
     rung_dir = WORK / MODEL
     if rung_dir.exists() and read_card(rung_dir).gguf_sha256 == sha256_file(gguf):
         return read_card(rung_dir)
-    return take(MODEL, LocalSource(kind="local", path=str(gguf)), [], rung_dir)
+    return take(MODEL, LocalSource(kind="local", path=str(gguf), heldout=False), [], rung_dir)
 
 
 def is_plain(family: str) -> bool:

@@ -115,7 +115,9 @@ def scale_colour(position: int, count: int) -> str:
 
 
 def short(number: float) -> str:
-    """A number as an axis writes it: 1300 -> `1.3k`, 2e6 -> `2M`."""
+    """A number as an axis writes it: 1300 -> `1.3k`, 2e6 -> `2M`; a dash where it is unknown."""
+    if number != number:
+        return "–"
     for size, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= size * 0.9995:
             return f"{number / size:.3g}{suffix}"

@@ -169,7 +169,7 @@ def _limits(names: str, mark: str = "#") -> str:
     return " ".join(f"{name}{end}{mark}" for name in names.split() for end in ("", "_low", "_high"))
 
 
-_SIZES = "n_params# n_tokens# train_flops#"
+_SIZES = "n_params# n_tokens#? train_flops#?"  # of models made elsewhere the tokens may be unknown
 _KNOWN_SIZES = "n_params#? n_tokens#? train_flops#?"
 _CURVE_KEYS = "family* elicitation* metric*"
 _INTERVAL = "predicted# lower# upper#"
@@ -182,7 +182,7 @@ SCORES = _table(
 )
 OBSERVATIONS = _table(
     "a rung's mean score of a family under one elicitation and metric, or its held-out loss",
-    "ladder* rung* role seed*# step*# is_final# n_params# n_params_total#? n_tokens# train_flops# "
+    "ladder* rung* role seed*# step*# is_final# n_params# n_params_total#? n_tokens#? train_flops#? "
     f"{_CURVE_KEYS} value# stderr#? n_items#? chance#?",
 )
 SHARDED = _table(
@@ -378,6 +378,13 @@ class CurveKey(NamedTuple):
         return f"{self.family} {self.elicitation} {self.metric}"
 
 
+def curve_kind(family: str, elicitation: str, metric: str) -> Literal["heldout", "likelihoods", "answers"]:
+    """What a curve rests on: losses on the corpus's held-out documents, likelihoods of texts, or what a model wrote."""
+    if family == "corpus":
+        return "heldout"
+    return "likelihoods" if elicitation == "choice" or metric in ("target_bits_per_byte", "brier") else "answers"
+
+
 def by_curve(observations: pd.DataFrame) -> Iterator[tuple[CurveKey, pd.DataFrame]]:
     """The rows of every family, elicitation and metric, in the order of their names."""
     for (family, elicitation, metric), table in observations.groupby(list(CurveKey._fields), sort=True):
@@ -391,6 +398,16 @@ def read_ladder(path: Path, rungs: Sequence[str]) -> pd.DataFrame:
     if lacking:
         raise TasklawsError(f"{path}: rung {lacking[0]} is missing: run `dvc repro ladder`")
     return table[table["rung"].isin(rungs)]
+
+
+def refuse_other_sizes(sizes: pd.DataFrame, of_cards: dict[str, int], path: Path) -> None:
+    """Raise TasklawsError where a rung's card has another size than the ladder's table, by which it is forecast."""
+    for rung, n_params in zip(sizes["rung"], sizes["n_params"], strict=True):
+        if of_cards[rung] != n_params:
+            raise TasklawsError(
+                f"{path} says that {rung} has {n_params} parameters, its card {of_cards[rung]}: its model has changed: "
+                f"run `dvc repro --force ladder model@{rung}`"
+            )
 
 
 def each_scores(directory: Path, rungs: Sequence[str]) -> Iterator[pd.DataFrame]:
@@ -456,7 +473,10 @@ def read_checkpoints(path: Path) -> pd.DataFrame:
 
 def read_observations(path: Path, rungs: Sequence[str]) -> pd.DataFrame:
     """The final observations of `rungs`, in order. A rung without any, a rung that lacks a curve which another has, two
-    final checkpoints of one seed, and a share solved without chance or n_items raise TasklawsError."""
+    final checkpoints of one seed, and a share solved without chance or n_items raise TasklawsError.
+
+    A rung may lack all held-out losses, which were not measured, and all that rests on likelihoods, which a chat server
+    does not tell."""
     table = read_checkpoints(path)
     final = table[table["is_final"] & table["rung"].isin(rungs)].sort_values(OBSERVATIONS.keys)
     for rung in rungs:
@@ -465,8 +485,11 @@ def read_observations(path: Path, rungs: Sequence[str]) -> pd.DataFrame:
                 f"{path}: rung {rung} has no final observation: run `dvc repro score@{rung} observe`, or take the "
                 "rung out of conf/models"
             )
+    kinds = final.apply(lambda row: curve_kind(*(row[name] for name in CurveKey._fields)), axis=1)
     for key, own in by_curve(final):
-        lacking = [rung for rung in rungs if rung not in set(own["rung"])]
+        kind = curve_kind(*key)
+        without = set() if kind == "answers" else set(rungs) - set(final.loc[kinds == kind, "rung"])
+        lacking = [rung for rung in rungs if rung not in set(own["rung"]) | without]
         if lacking:
             raise TasklawsError(
                 f"{path}: rung {lacking[0]} has no observation of {key}: run `dvc repro score@{lacking[0]} observe`"

@@ -50,7 +50,8 @@ def mirage_table(scores: pd.DataFrame, sizes: pd.DataFrame, seed: int) -> pd.Dat
     size = _sizes(scores, sizes)
     rows = []
     for (family, elicitation), group in scores.groupby(["family", "elicitation"], sort=True):
-        continuous = [metric for metric in _CONTINUOUS if metric in group and group[metric].notna().any()]
+        known = group[[name for name in _CONTINUOUS if name in group]].notna().groupby(group["rung"]).any().all()
+        continuous = list(known.index[known])  # a rung may not tell likelihoods
         metrics = ["exact_match", *continuous]
         responses = _responses(group, size, metrics)
         arrays = list(responses.values())

@@ -47,8 +47,9 @@ def observations(
             f"rung {rung} has scores of seed {seed} step {step}, but no such checkpoint: run `dvc repro score@{rung}`"
         )
     heldout = checkpoints.melt(list(checkpoints.columns.difference(losses)), losses, "metric")
-    heldout = heldout.assign(family="corpus", elicitation="likelihood")
-    return pd.concat([table, heldout], ignore_index=True)[OBSERVATIONS.columns]
+    heldout = heldout.dropna(subset="value").assign(family="corpus", elicitation="likelihood")
+    found = pd.concat([table, heldout], ignore_index=True)[OBSERVATIONS.columns]
+    return found.astype({"n_params_total": "Int64", "n_tokens": "Int64"})  # whole also beside unknown ones
 
 
 def _means(scores: pd.DataFrame) -> pd.DataFrame:

@@ -150,6 +150,14 @@ class Card:
         """The checkpoint in the rung's own directory."""
         return next(checkpoint for checkpoint in self.checkpoints if checkpoint.path == ".")
 
+    @property
+    def origin(self) -> str:
+        """Where it is from, in words."""
+        if self.source_kind == "lm_eval":
+            return f"{self.model} {(self.identity or {}).get('id', '')}".rstrip()
+        known = {"train": "trained here", "hub": f"{self.repo} at {self.commit}", "local": f"from {self.path}"}
+        return known[self.source_kind]
+
     def to_dict(self) -> dict[str, object]:
         """The card as JSON has it: a field that this kind of rung lacks is absent."""
         row = asdict(self, dict_factory=lambda fields: {name: value for name, value in fields if value is not None})

@@ -1,7 +1,6 @@
 """How large a ladder's rungs are, before any is made: by the configuration, or by what their config.json says."""
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,17 +92,6 @@ def other_than_stated(source: CopiedSource, read: Sizes) -> str:
     stated = {name: getattr(source, name) for name in Sizes._fields}
     pairs = [(name, getattr(read, name), value) for name, value in stated.items() if value is not None]
     return "; ".join(f"{name} {there}, not {value}" for name, there, value in pairs if there != value)
-
-
-def refuse_other_sizes(sizes: Iterable[dict[str, Any]], cards: dict[str, int], where: Path) -> None:
-    """Raise TasklawsError where a rung's card has another size than the ladder's table, by which it is forecast."""
-    for row in sizes:
-        rung, n_params = row["rung"], row["n_params"]
-        if cards.get(rung, n_params) != n_params:
-            raise TasklawsError(
-                f"{where} says that {rung} has {n_params:.0f} parameters, its card {cards[rung]}: its model has "
-                "changed: run `dvc repro --force ladder`"
-            )
 
 
 def _is_known(config: dict[str, Any]) -> bool:

@@ -79,9 +79,9 @@ def new_records(results: Results, settings: Settings) -> Records:
 def _models(card: Card) -> Record:
     """What a card says of content: the weights and commit of each checkpoint, the tokenizer, and the corpus or hub."""
     told = card.to_dict()
-    kept = ("repo", "revision", "corpus_sha256", "tokenizer_sha256")
+    kept = ("repo", "revision", "corpus_sha256", "tokenizer_sha256", "path", "gguf_sha256", "model", "identity")
     checkpoints = {
-        one.path: {"weights_sha256": one.weights_sha256} | ({"commit": one.commit} if one.commit else {})
+        one.path: {name: value for name in ("weights_sha256", "commit") if (value := getattr(one, name)) is not None}
         for one in card.checkpoints
     }
     return {key: told[key] for key in kept if key in told} | {"checkpoints": checkpoints}

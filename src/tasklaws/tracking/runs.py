@@ -155,9 +155,9 @@ def seed_metrics(observations: pd.DataFrame, model: str) -> list[Metric]:
         name = f"{KEY_METRIC_NAME if row['metric'] == KEY_METRIC else row['metric']}/{task}"
         step = int(row["step"])
         for each, column in ((name, "value"), ("n_tokens", "n_tokens"), ("train_flops", "train_flops")):
-            if pd.isna(row[column]):  # it is unknown
-                continue
-            found[each, step] = Metric(allowed(each), float(row[column]), step, f"{model}-step{step}")
+            number = float(row[column])
+            if not math.isnan(number):  # unknown
+                found[each, step] = Metric(allowed(each), number, step, f"{model}-step{step}")
     return list(found.values())
 
 
