@@ -191,7 +191,15 @@ def make_card(rung: str, source: dict[str, Any], size: Any) -> card.Card:
             "commit": digest[:40],
             "n_params_loaded": n_params,
         }
-    return card.Card(rung, source["kind"], n_params, 2 * n_params, digest, tuple(checkpoints), **kind)
+    return card.Card(
+        rung=rung,
+        source_kind=source["kind"],
+        n_params=n_params,
+        n_params_total=2 * n_params,
+        tokenizer_sha256=digest,
+        checkpoints=tuple(checkpoints),
+        **kind,
+    )
 
 
 def score(rung: str, checkpoint: card.Checkpoint, item: Item, elicitation: str, grade: float) -> dict[str, Any]:

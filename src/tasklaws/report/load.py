@@ -139,9 +139,7 @@ def load_results(root: Path, settings: Settings) -> Results:
         mirage=_in_order(MIRAGE.read(paths.mirage), by_task, tasks),
         effective_numbers=_in_order(read_effective_numbers(paths.effective_numbers, ladder), by_task, tasks),
         planned=_in_order(PLANNED.read(paths.planned), by_task, tasks, ["rung", "metric"]),
-        real=_in_order(_real_of(paths, list(families), settings.models.prompts), by_task, tasks)[
-            : None if trained else 0
-        ],
+        real=_in_order(_real_of(paths, families, settings.models.prompts, trained), by_task, tasks),
     )
 
 
