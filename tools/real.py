@@ -33,8 +33,8 @@ SHARES = ("exact_match", FLEXIBLE, "partial_credit")
 HOW = ("num_fewshot", "shots", "prompts", "chat_template")
 WAYS = {
     "terse-3-same": AskingOfRung("float32", 3, "same", "terse", False),
-    "plain-0": AskingOfRung("float32", 0, "related", "plain", False),
     "plain-3-related": AskingOfRung("float32", 3, "related", "plain", False),
+    "plain-0": AskingOfRung("float32", 0, "related", "plain", False),
     "plain-0-chat": AskingOfRung("float32", 0, "related", "plain", True),
 }
 """From the way in which the nano ladder is asked, but for the examples, to that in which people ask such a model."""
@@ -46,23 +46,24 @@ def main() -> None:
 
 
 def ask_all(settings: Settings, gguf: Path, ask: Ask, ways: Mapping[str, AskingOfRung], out: Path) -> pd.DataFrame:
-    """Put the families of `ask` to the model in each way; the table of scores (tables.REAL), which is written."""
-    made, tables = model(gguf), list[pd.DataFrame]()
+    """Put the families of `ask` to the model in each way, and write what it scored (tables.REAL) after each."""
+    made, table = model(gguf), REAL.frame([])
+    write_json(out / "model.json", {"package": PACKAGE, "licence": "Apache-2.0", "card": made.to_dict()})
     for path in sorted(ITEMS.glob("*.jsonl")):
         write_few(path)
+    # One thread: of float32 the last digits depend on how many there are.
+    execution = replace(settings.execution, device="cpu", workers=1)
     for name, asking in ways.items():
         rung = Rung("holdout", LocalSource(kind="local", path=str(gguf), heldout=False), asking)
         models = replace(settings.models, rungs={**settings.models.rungs, MODEL: rung})
-        own = replace(settings, models=models, execution=replace(settings.execution, device="cpu"))
-        said = out / "responses" / f"{name}.jsonl"
+        own, said = replace(settings, models=models, execution=execution), out / "responses" / f"{name}.jsonl"
         asked = {family: how for family, how in ask.items() if asking.prompts == "terse" or is_plain(family)}
         ask_rung(WORK / MODEL, own, asked, WORK / "items", said)
         scores = score_rung(WORK / MODEL, own, asked, WORK / "items", said)
-        tables.append(worth(scores, made).assign(**{key: getattr(asking, key) for key in HOW}))
+        scored = worth(scores, made).assign(**{key: getattr(asking, key) for key in HOW})[REAL.columns]
+        table = pd.concat([table, scored], ignore_index=True) if len(table) else scored
+        REAL.write(out / "scores.csv", table)
         print(f"{said}: done", file=sys.stderr, flush=True)
-    table = REAL.pick(pd.concat(tables, ignore_index=True))
-    REAL.write(out / "scores.csv", table)
-    write_json(out / "model.json", {"package": PACKAGE, "licence": "Apache-2.0", "card": made.to_dict()})
     return table
 
 
