@@ -15,7 +15,7 @@ from dvc.utils.hydra import compose_and_dump
 from tasklaws.compose import compose
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Settings, load
-from tasklaws.ladder.card import rung_budgets
+from tasklaws.ladder.sizes import rung_budgets
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"

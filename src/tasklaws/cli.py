@@ -841,6 +841,77 @@ def verify_tree(
         raise typer.Exit(1)
 
 
+@command("ask", "tasklaws ask models/nano-234k --tasks addition_direct,gauss_sum --limit 20 --out asked")
+def ask_one_model(
+    model: Annotated[
+        str, _positional("MODEL", "A directory, a .gguf file, a model type of lm-eval, or OWNER/NAME of a hub.")
+    ],
+    tasks: Annotated[str, _option("Families here, or one way of asking (gauss_sum_python), lm-eval's tasks, groups.")],
+    limit: Annotated[int | None, _option("Items of each: of a family evenly spread, else the first.", "N")] = None,
+    num_fewshot: Annotated[
+        int | None, _option("Solved examples before each question (default: 0; of lm-eval's tasks their own).", "K")
+    ] = None,
+    shots: Annotated[Literal["same", "related"], _option("Of the same family, or of related tasks.")] = "same",
+    prompts: Annotated[
+        Literal["terse", "plain"], _option("How families are put: plain is in plain language.")
+    ] = "terse",
+    chat_template: Annotated[
+        bool, typer.Option("--chat-template", help="Put it in the model's chat template.")
+    ] = False,
+    dtype: Annotated[Literal["float16", "bfloat16", "float32", "float64"], _option("Of a model here.")] = "float32",
+    device: Annotated[Literal["auto", "cuda", "mps", "cpu"], _option("Of a model here.")] = "auto",
+    batch_size: Annotated[str, _option("Requests together: a number, or auto.", "N")] = "auto",
+    model_args: Annotated[str, _option("lm-eval's arguments of the model.", "KEY=VALUE,...")] = "",
+    folder: Annotated[Path, _option("lm-eval tasks of your own.", "DIR")] = Path("custom_tasks"),
+    name: Annotated[str | None, _option("What it is called in the results.")] = None,
+    n_params: Annotated[
+        float | None, _option("Non-embedding parameters (default: counted, where it runs here).")
+    ] = None,
+    n_tokens: Annotated[float | None, _option("Tokens that it learned from.")] = None,
+    out: Out = None,
+    json_: Json = False,
+) -> None:
+    """Ask one model some tasks, without the pipeline: its scores, and points that other commands take.
+
+    Writes responses.jsonl, scores.csv, points.csv (for `forecast`), items.csv (for `compare`) and summary.json. What
+    a server said before it failed is kept beside --out: the same command asks the rest (docs/asking.md).
+    """
+    import shutil
+
+    from lm_eval.utils import simple_parse_args_string
+
+    from tasklaws.core.settings import Asking
+    from tasklaws.harness.one_model import ask_model
+
+    if batch_size != "auto" and not (batch_size.isdigit() and int(batch_size)):
+        raise TasklawsError(f"--batch-size {batch_size}: give 1 or more, or auto")
+    if limit is not None and limit < 1:
+        raise TasklawsError(f"--limit {limit}: give 1 or more")
+    kept = None if out is None else out.with_name(f"{out.name}.unfinished")
+    sizes = {"n_params": n_params, "n_tokens": n_tokens}
+    found = ask_model(
+        model,
+        names_of(tasks),
+        Asking(dtype, num_fewshot or 0, shots, prompts, chat_template),
+        arguments=simple_parse_args_string(model_args),
+        device=device,
+        batch_size=batch_size if batch_size == "auto" else int(batch_size),
+        limit=limit,
+        own_shots=num_fewshot is None,
+        folder=folder,
+        name=name,
+        sizes={key: int(value) for key, value in sizes.items() if value is not None},
+        kept=kept,
+    )
+    tell(found.notes)
+    with writing(out) as directory:
+        if directory is not None:
+            found.write(directory)
+    if kept is not None:
+        shutil.rmtree(kept, ignore_errors=True)
+    answer(found.to_dict(), found.summary(), json_, out, "responses.jsonl, scores.csv, points.csv, items.csv")
+
+
 @command("ls", "tasklaws ls laws")
 def list_topic(
     topic: Annotated[Topic | None, typer.Argument(help="What to list; without it, how many there are of each.")] = None,

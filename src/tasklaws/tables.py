@@ -29,7 +29,7 @@ FLEXIBLE = "exact_match_flexible"
 """Exact match of the answer that a person would read in a response, a further column of scores."""
 # Metrics of tables from elsewhere: scores lie in [0, 1], more is better; losses are at least 0, less is better.
 ACCURACIES = frozenset(
-    ("exact_match", "exact_match_flexible", "partial_credit", "acc", "acc_norm", "rc_acc", "rc_soft", "multiple_choice_grade")
+    ("exact_match", FLEXIBLE, "partial_credit", "acc", "acc_norm", "rc_acc", "rc_soft", "multiple_choice_grade")
 )
 LOSSES = frozenset(
     {"target_bits_per_byte", "rc_bpb", "bits_per_byte", "bpb", "loss", "loss_nats", "ce", "ppl", "perplexity"}
@@ -423,7 +423,7 @@ def each_scores(directory: Path, rungs: Sequence[str]) -> Iterator[pd.DataFrame]
 
 def scored_metrics(scores: pd.DataFrame) -> list[str]:
     """The metrics of a table of scores: METRICS, then its further columns by name."""
-    return [*METRICS, *sorted(set(scores) - set(SCORES.columns))]
+    return [*METRICS, *sorted(set(map(str, scores)) - set(SCORES.columns))]
 
 
 def read_scores(directory: Path, rungs: Sequence[str]) -> pd.DataFrame:

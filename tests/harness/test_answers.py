@@ -159,3 +159,103 @@ def test_the_text_that_the_model_would_write_is_read_once(directory, monkeypatch
 def test_a_request_that_cannot_be_put_is_named(directory, request_, message):
     with pytest.raises(TasklawsError, match=message):
         asked(load(directory), [instance(*request_)])
+
+
+OTHER = {
+    "mistral": {"sliding_window": 8, "num_key_value_heads": 1},  # whose cache forgets
+    "mamba": {"state_size": 4},  # which has none
+    "gemma3_text": {"sliding_window": 8, "num_key_value_heads": 1, "head_dim": 8, "sliding_window_pattern": 2},
+}
+
+
+@pytest.mark.parametrize("kind", OTHER)
+def test_a_model_whose_cache_is_another_is_asked_by_lm_evals_own_methods(kind, model_dir, tmp_path):
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    from tasklaws.core.settings import Asking
+    from tasklaws.harness.models import answers_of, load_model, questions_of
+
+    tokenizer = AutoTokenizer.from_pretrained(model_dir)
+    shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    config = AutoConfig.for_model(
+        kind,
+        vocab_size=len(tokenizer),
+        max_position_embeddings=CONTEXT,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.eos_token_id,
+        **shape,
+        **OTHER[kind],
+    )
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    model = load_model(tmp_path, Asking("float64", 0, "same", "terse", False), batch_size=1)
+    texts = ["Q: 1+1\nA:", "Q: 123+4567 and more of it\nA:"]
+    requests = [instance(text, wishes("\n", n_tokens=6)) for text in texts]
+    requests += [instance(text, " 12", "loglikelihood") for text in texts]
+    assert questions_of(model, requests) == [None] * 4
+    expect_equal(answers_of(model, requests, 1), plain(model, requests))
+
+
+def test_what_is_drawn_by_chance_and_whole_texts_are_left_to_lm_eval(directory):
+    from tasklaws.core.settings import Asking
+    from tasklaws.harness.models import answers_of, load_model
+
+    model = load_model(directory, Asking("float64", 0, "same", "terse", False))
+    drawn = instance("Q: 1 A:", wishes("\n", n_tokens=4) | {"do_sample": True, "temperature": 1.0})
+    whole = instance("Q: 1 A: 2", None, "loglikelihood_rolling")
+    whole.arguments = ("Q: 1 A: 2",)
+    empty = instance("", "Q: 1", "loglikelihood")
+    text, nats, pair = answers_of(model, [drawn, whole, empty])
+    assert isinstance(text, str)
+    assert nats == pytest.approx(model.loglikelihood_rolling([whole], True)[0], abs=1e-9)
+    assert pair == (pytest.approx(model.loglikelihood([empty], True)[0][0], abs=1e-9), False)
+
+
+def test_the_answers_on_a_device_are_those_on_the_cpu_to_its_digits(directory, requests):
+    import torch
+
+    from tasklaws.core.settings import Asking
+    from tasklaws.harness.devices import device_of
+    from tasklaws.harness.models import answers_of, load_model
+
+    if (device := device_of("auto", "float32")) == "cpu":
+        pytest.skip("this machine has no CUDA or MPS device")
+    asking = Asking("float32", 0, "same", "terse", False)
+    likely = [request for request in requests if request.request_type == "loglikelihood"]
+    here, there = (answers_of(load_model(directory, asking, place), likely) for place in ("cpu", device))
+    assert [nats for nats, _ in there] == pytest.approx([nats for nats, _ in here], abs=1e-2)
+    assert torch.get_default_dtype() is torch.float32
+
+
+def test_what_does_not_fit_is_refused_with_the_sum(directory, monkeypatch):
+    from tasklaws.harness import devices
+
+    devices.refuse_too_large(directory, "float64", "cpu")
+    count = devices.n_weights(directory)
+    monkeypatch.setattr(devices.psutil, "virtual_memory", lambda: type("", (), {"available": 2 * count * 8 - 1}))
+    devices.refuse_too_large(directory, "float64", "cpu")
+    with pytest.raises(TasklawsError, match=rf"does not fit: {count:,} weights x 8 bytes \(float64\) x 2 processes"):
+        devices.refuse_too_large(directory, "float64", "cpu", copies=2)
+
+
+def test_a_batch_that_does_not_fit_is_halved_or_named(directory, requests, expected, monkeypatch):
+    from tasklaws.core.settings import Asking
+    from tasklaws.harness import models
+
+    model, known, tried = models.load_model(directory, Asking("float64", 0, "same", "terse", False)), models.answers, []
+
+    def small(model_, questions, size):
+        tried.append(size)
+        if size > 5:
+            raise RuntimeError("CUDA out of memory. Tried to allocate")
+        return known(model_, questions, size)
+
+    monkeypatch.setattr(models, "answers", small)
+    expect_equal(models.answers_of(model, requests), expected)
+    assert tried == sorted(tried, reverse=True)
+    assert tried[0] > 5 >= tried[-1]
+    with pytest.raises(TasklawsError, match=r"^cpu is out of memory with batch_size 64: take batch_size auto or less"):
+        models.answers_of(model, requests, 64)

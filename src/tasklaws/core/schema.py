@@ -1,9 +1,11 @@
 """The nouns of the experiment as frozen types, and their files."""
 
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar, overload
+from typing import Annotated, Final, Literal, TypeVar, overload
 
 from tasklaws.core.checked import NOT_EMPTY, Count, Natural, NotNegative, Rule, read
 from tasklaws.core.errors import TasklawsError
@@ -11,7 +13,7 @@ from tasklaws.core.files import read_jsonl
 
 Role = Literal["fit", "holdout"]
 Elicitation = Literal["direct", "python", "choice"]
-BENCHMARK = "benchmark"
+BENCHMARK: Final = "benchmark"
 """The elicitation of what lm-eval's own tasks put, in their own way."""
 RawAnswer = str | float | tuple[float, bool]
 """What lm-eval is given for a request: a text, the log-likelihood of a whole text (nats), or that of a continuation and
@@ -124,6 +126,13 @@ class Response:
                 raise TasklawsError(f"a {self.elicitation} response {'has' if given else 'lacks'} {name}")
 
 
+def response_digest(said: Response) -> str:
+    """A digest of all that a model said to an item, its text and likelihoods: 16 hex digits of SHA-256."""
+    names = ("response", "log_likelihood", "log_likelihoods", "answers")
+    given = {name: value for name in names if (value := getattr(said, name)) is not None}
+    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class Document:
     """One prompt with the text that follows it; only the target's tokens are learned and count in the loss."""
@@ -168,6 +177,11 @@ def read_asked_items(families: Iterable[str], root: Path = Path()) -> list[AnyIt
     for path in (items_file(family, root) for family in families):
         found += read_benchmark_items(path) if path.parent.name == BENCHMARKS.name else read_items(path)
     return found
+
+
+def benchmark_families(root: Path = Path()) -> list[str]:
+    """The benchmarks that were asked for, below the repository's root."""
+    return sorted(path.stem for path in (root / BENCHMARKS).glob("*.jsonl"))
 
 
 def read_family_items(families: Iterable[str], folder: Path = ITEMS) -> list[Item]:

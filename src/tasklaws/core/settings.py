@@ -27,7 +27,7 @@ from tasklaws.core.checked import (
 )
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_text
-from tasklaws.core.schema import Elicitation, Role
+from tasklaws.core.schema import Chance, Elicitation, Role
 
 PARAMS = Path("params.yaml")
 Ask = Mapping[str, tuple[Elicitation, ...]]
@@ -438,7 +438,8 @@ class Models:
     def learned_elsewhere(self) -> bool:
         """Whether some rung did not learn the terse prompts or is not asked by them, so that its answers may stand in
         prose: then all rungs' are read as people would too."""
-        return any(one.source.kind != "train" or self.asking(name).prompts == "plain" for name, one in self.rungs.items())
+        rungs = self.rungs.items()
+        return any(one.source.kind != "train" or self.asking(name).prompts == "plain" for name, one in rungs)
 
     def asking(self, name: str) -> Asking:
         """How one rung is asked: as the ladder says, but for what the rung says itself."""
@@ -518,6 +519,24 @@ class Experiment:
 
 
 @dataclass(frozen=True)
+class Benchmark:
+    """How an lm-eval task or group is asked; what is not said here is as the task has it.
+
+    Of each task the first `limit` documents are asked, with `num_fewshot` solved examples before them, each `repeats`
+    times, and what is written is drawn as `generation_kwargs` say. Of its metrics those of the names in `metrics` are
+    kept; `solved` is the one that says whether an answer is right, 0 or 1, and `chance` what a guess scores by it.
+    """
+
+    limit: Count | None = None
+    num_fewshot: Natural | None = None
+    repeats: Count | None = None
+    generation_kwargs: dict[str, object] | None = None
+    metrics: Names | None = None
+    solved: str | None = None
+    chance: Chance | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of params.yaml. `raw` is its text as plain data, for what logs or hashes it."""
 
@@ -528,6 +547,8 @@ class Settings:
     laws: Laws
     execution: Execution
     models: Models
+    benchmarks: dict[str, Benchmark]
+    benchmark_folder: str
     experiment: Experiment
     seed: Natural
     raw: Mapping[str, Any] = field(init=False, repr=False, compare=False)
@@ -537,6 +558,9 @@ class Settings:
             for family in named:
                 if family not in self.families.sets:
                     raise TasklawsError(f"{key} has {family!r}, which families.sets lacks")
+        for name in self.benchmarks:
+            if name in self.families.sets:
+                raise TasklawsError(f"benchmarks has {name!r}, which is a family: ask it by elicitation.ask")
         for name in self.models.rungs:
             wanted, kept = self.models.asking(name).num_fewshot, self.elicitation.n_shots_kept
             if wanted > kept:

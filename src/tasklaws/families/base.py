@@ -3,7 +3,7 @@
 import math
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -50,9 +50,7 @@ class Family(ABC):
 
         It says all that a person has to know who never saw the family. A family without it raises TasklawsError.
         """
-        raise TasklawsError(
-            f"{self.name} has no question in plain language: give its class a method `plain`, or ask it tersely"
-        )
+        raise TasklawsError(f"{self.name} has no question in plain language: give its class a method `plain`")
 
     @property
     def is_plain(self) -> bool:
@@ -88,6 +86,16 @@ class Family(ABC):
 def generator(seed: int, *names: object) -> random.Random:
     """A random generator of its own for each purpose, so that one family's settings never move another's items."""
     return random.Random(":".join(map(str, (seed, *names))))
+
+
+def refuse_terse_families(rung: str, families: Iterable[Family]) -> None:
+    """Raise TasklawsError for the first family that a rung asked in plain language can not be put."""
+    for family in families:
+        if not family.is_plain:
+            raise TasklawsError(
+                f"rung {rung} is asked in plain language, which {family.name} has no question in: give its class a "
+                "method `plain`, leave it out of elicitation.ask, or ask with prompts terse"
+            )
 
 
 def ordinal(number: int) -> str:

@@ -3,6 +3,7 @@
 import itertools
 import random
 from dataclasses import replace
+from typing import get_args
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
@@ -47,12 +48,12 @@ def item_files(family: Family, families: list[Family], seed: int, split: Split, 
     questions in plain language, where the family has them so; `<family>.related.<elicitation>` the examples of other
     tasks.
     """
-    items = family.items(seed, split)
-    answers = {item.answer for both in ("test", "dev") for item in family.items(seed, both)}
-    files = {family.name: items, f"{family.name}.shots": shots(family, families, seed, n_shots)}
+    of_split = {each: family.items(seed, each) for each in get_args(Split)}
+    answers = {item.answer for items in of_split.values() for item in items}
+    files = {family.name: of_split[split], f"{family.name}.shots": shots(family, families, seed, n_shots)}
     if family.is_plain:
-        plain = {f"{family.name}.plain{name.removeprefix(family.name)}": in_plain(family, files[name]) for name in files}
-        files |= plain
+        plain = f"{family.name}.plain"
+        files |= {f"{plain}{name.removeprefix(family.name)}": in_plain(family, files[name]) for name in files}
     for way in family.elicitations:
         files[f"{family.name}.related.{way}"] = related_shots(family.name, way, answers, seed, n_shots)
     return files

@@ -11,7 +11,7 @@ IDENTITY = tuple(range(DIGITS))
 
 @dataclass(frozen=True)
 class Operation:
-    """A named operation on a string of four digits: `source` is a Python expression on `v`, `plain` says it in words."""
+    """A named operation on a string of four digits: `source` is a Python expression on `v`, `plain` says it."""
 
     name: str
     source: str

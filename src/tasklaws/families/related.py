@@ -6,7 +6,7 @@ They show a model what is wanted, an answer or a program, without giving away ho
 import hashlib
 import itertools
 import random
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Elicitation, Item

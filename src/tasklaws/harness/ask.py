@@ -12,7 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasklaws.core.files import read_jsonl, sha256_file, write_json, write_jsonl
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl
 from tasklaws.core.sealed import is_sealed, seal
 from tasklaws.core.settings import Ask, Asking, BatchSize, LmEvalSource, Settings, TrainSource
 from tasklaws.core.workers import run_each
@@ -82,12 +83,21 @@ def means_of(rung: str, settings: Settings) -> Means:
     return Means(asking, kind, arguments, device, size, source.likelihoods, isinstance(source, TrainSource))
 
 
-def ask_rung(rung_dir: Path, settings: Settings, ask: Ask, items: Path, out: Path, final_only: bool = False) -> None:
+def ask_rung(
+    rung_dir: Path,
+    settings: Settings,
+    ask: Ask,
+    items: Path,
+    out: Path,
+    final_only: bool = False,
+    benchmarks: Path | None = None,
+) -> None:
     """Ask the checkpoints of a rung and write their responses to `out`, a JSON row for each item and elicitation, and
     beside it, as .json, by what they were asked.
 
     The families of `ask`, whose items lie in the directory `items`, are put to all checkpoints, or to each seed's final
-    one; one-thread processes share them. What is finished is kept under .work/respond, keyed by all that determines it,
+    one; one-thread processes share them. So are the benchmarks of the settings, whose documents lie in the directory
+    `benchmarks`, where one is given. What is finished is kept under .work/respond, keyed by all that determines it,
     the device in it: another role of the rung asks nothing again. Of a server, which may answer otherwise next time, it
     is kept until `out` stands. Models that are not those of their card, and what `means_of`, `load_model` and
     `answers_of` refuse, raise TasklawsError.
@@ -96,10 +106,15 @@ def ask_rung(rung_dir: Path, settings: Settings, ask: Ask, items: Path, out: Pat
     card.check_files(rung_dir, made)
     checkpoints = [one for one in made.checkpoints if one.is_final or not final_only]
     means = means_of(rung, settings)
-    work = _ASKING_WORK / rung / _key(rung_dir, means, ask, items)
+    if benchmarks is not None and not means.likelihoods:
+        _refuse_likelihoods(rung, benchmarks)
+    work = _ASKING_WORK / rung / _key(rung_dir, means, ask, items, settings, benchmarks)
     work.mkdir(parents=True, exist_ok=True)
     os.utime(work)
     print(f"{rung}: work in progress in {work}", file=sys.stderr, flush=True)
+    choices = [] if means.likelihoods else [family for family, ways in ask.items() if "choice" in ways]
+    if choices:
+        print(f"{rung}: gives no likelihoods, and is not asked to choose: {', '.join(choices)}", file=sys.stderr)
     parts = [work / f"seed{checkpoint.seed}-step{checkpoint.step}.jsonl" for checkpoint in checkpoints]
     left = [pair for pair in zip(checkpoints, parts, strict=True) if not is_sealed(pair[1])]
     # What is read once serves all checkpoints of a process; a device, and a server, serves one process.
@@ -109,7 +124,7 @@ def ask_rung(rung_dir: Path, settings: Settings, ask: Ask, items: Path, out: Pat
     shares = [left[start::processes] for start in range(processes)]
     run_each(
         _ask_checkpoints,
-        [(rung_dir, share, means, threads, processes, ask, items) for share in shares],
+        [(rung_dir, share, means, threads, processes, ask, items, settings, benchmarks) for share in shares],
         processes,
     )
     write_jsonl(out, (row for part in parts for row in read_jsonl(part)))
@@ -128,6 +143,8 @@ def _ask_checkpoints(
     processes: int,
     ask: Ask,
     items: Path,
+    settings: Settings,
+    benchmarks: Path | None,
 ) -> None:
     if not means.is_elsewhere:
         os.environ.update(OFFLINE)
@@ -139,16 +156,45 @@ def _ask_checkpoints(
     torch.set_num_threads(threads)
     folders = [] if means.is_trained else [out.with_suffix("") for _, out in share]
     models = opened([rung_dir / checkpoint.path for checkpoint, _ in share], means, processes)
-    said = respond(models, means.asking, means.batch_size, ask, items, None, means.likelihoods, folders)
+    last: list[LM] = []
+    said = respond(_noted(models, last), means.asking, means.batch_size, ask, items, None, means.likelihoods, folders)
     for checkpoint, out in share:
         # lm-eval and transformers draw some twenty bars; they and their warnings go to a log beside the work.
         with out.with_suffix(".log").open("w") as log, redirect_stderr(log):
             rows = next(said)
+            if benchmarks is not None:
+                rows += _benchmark_rows(last[0], means, settings, benchmarks, None if means.is_trained else out)
         where = {"seed": checkpoint.seed, "step": checkpoint.step}
         write_jsonl(out, [where | row for row in rows])
         seal(out)
         shutil.rmtree(out.with_suffix(""), ignore_errors=True)
         print(f"{rung_dir.name}: asked seed {checkpoint.seed} step {checkpoint.step}", file=sys.stderr, flush=True)
+
+
+def _noted(models: "Iterator[LM]", last: "list[LM]") -> "Iterator[LM]":
+    """The models, of which `last` has the one that was taken last."""
+    for model in models:
+        last[:] = [model]
+        yield model
+
+
+def _benchmark_rows(
+    model: "LM", means: Means, settings: Settings, benchmarks: Path, out: Path | None
+) -> list[dict[str, object]]:
+    from tasklaws.harness.benchmarks.ask import ask_benchmarks
+    from tasklaws.harness.benchmarks.items import read_benchmarks
+
+    asked = [one for one, _ in read_benchmarks(settings, benchmarks)]
+    folder = None if out is None else out.with_suffix("")
+    return ask_benchmarks(model, asked, means.asking, means.batch_size, means.likelihoods, folder)
+
+
+def _refuse_likelihoods(rung: str, benchmarks: Path) -> None:
+    for family, known in read_json(benchmarks / "benchmarks.json")["benchmarks"].items():
+        if any(task["output_type"] != "generate_until" for task in known["tasks"].values()):
+            raise TasklawsError(
+                f"benchmark {family} asks for likelihoods, which {rung} does not give: take one of them out"
+            )
 
 
 def opened(directories: Sequence[Path], means: Means, copies: int = 1) -> "Iterator[LM]":
@@ -164,11 +210,12 @@ def opened(directories: Sequence[Path], means: Means, copies: int = 1) -> "Itera
         yield load_model(directory, means.asking, means.device, means.batch_size, means.kind, means.arguments)
 
 
-def _key(rung_dir: Path, means: Means, ask: Ask, items: Path) -> str:
+def _key(rung_dir: Path, means: Means, ask: Ask, items: Path, settings: Settings, benchmarks: Path | None) -> str:
     files = [rung_dir / card.CARD]  # which has the hash of every other file there
-    files += sorted(path for folder in (items, TASKS) for path in folder.rglob("*") if path.is_file())
+    folders = {items, TASKS} if benchmarks is None else {items, TASKS, benchmarks, Path(settings.benchmark_folder)}
+    files += sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
     parts = [
-        json.dumps([dict(ask), means.record], sort_keys=True),
+        json.dumps([dict(ask), means.record, benchmarks and settings.raw["benchmarks"]], sort_keys=True),
         f"tasklaws {version('tasklaws')}",
         *(f"{path} {sha256_file(path)}" for path in files if "__pycache__" not in path.parts),
     ]

@@ -45,8 +45,9 @@ def load_model(
     wishes in their arguments. A kind that lm-eval does not know or that is not installed, arguments that it does not
     take, a directory that is no model and a device without room raise TasklawsError.
     """
-    # Its errors show a request's headers, and so the key.
-    logging.getLogger("lm_eval").setLevel(logging.CRITICAL)
+    # Errors of requests show their headers, and so the key.
+    for name in ("lm_eval", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     given = dict(arguments or {})
     if kind not in HF:
         own = 1 if batch_size == "auto" and kind != "vllm" else batch_size

@@ -4,6 +4,7 @@ A reading picks one answer by rules that do not know which is right, and only th
 get wrong, stand in custom_tasks/README.md.
 """
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -94,16 +95,17 @@ class _Reader:
 
     @classmethod
     def of(cls, answer: str, question: str) -> Self:
+        value: Callable[[str], object] = str
         if re.fullmatch(r"-?(?:0|[1-9]\d*)(?:\.\d+)?", answer):
             form, value = _NUMBER, _number
         elif re.fullmatch(r"[0-9a-f]{16,}", answer):
             form, value = rf"(?<![0-9A-Za-z])(?:0x)?[0-9a-fA-F]{{{len(answer)}}}(?![0-9A-Za-z])", _digest
         elif re.fullmatch(r"\d+", answer):
-            form, value = rf"(?<![\w.,])\d{{{len(answer)}}}(?!\w|[.,]\d)", str
+            form = rf"(?<![\w.,])\d{{{len(answer)}}}(?!\w|[.,]\d)"
         elif re.fullmatch(r"[A-Z]+", answer):
-            form, value = r"(?<![\w'’])(?!(?:A|I)\s+[a-z]|I['’])[A-Z]+(?!\w)", str
+            form = r"(?<!\w)(?<!\w['’])(?!(?:A|I)\s+[a-z]|I['’])[A-Z]+(?!\w)"
         else:
-            return cls(None, str, answer.strip(_AROUND), frozenset())
+            return cls(None, value, answer.strip(_AROUND), frozenset())
         pattern = re.compile(form)
         return cls(pattern, value, value(answer), frozenset(value(found[0]) for found in pattern.finditer(question)))
 
@@ -124,10 +126,10 @@ class _Reader:
         if not found:
             return None
         chosen = (new or found)[-1 if last or not new else 0]
-        for before, after in zip(found, found[1:], strict=False):
-            if chosen in (before, after) and _JOINED.fullmatch(text, before.end(), after.start()):
-                if self.value(before[0]) != self.value(after[0]):
-                    return None
+        for before, after in itertools.pairwise(found):
+            joined = chosen in (before, after) and _JOINED.fullmatch(text, before.end(), after.start())
+            if joined and self.value(before[0]) != self.value(after[0]):
+                return None
         return self.value(chosen[0])
 
 

@@ -15,7 +15,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import RawAnswer
 from tasklaws.core.sealed import read_sealed, write_sealed
 from tasklaws.core.settings import Ask, Asking
-from tasklaws.families.prompts import TASKS, task_name
+from tasklaws.families.prompts import TASKS, Prompts, task_name
 from tasklaws.harness.answers import Question
 from tasklaws.harness.models import answers_of, questions_of
 from tasklaws.ladder.card import CARD
@@ -27,14 +27,16 @@ _LIKELIHOOD = "_likelihood"
 _WEIGHTS = (".safetensors", ".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack", ".onnx")
 
 
-def tasks_of(ask: Ask, likelihoods: bool = True) -> list[str]:
+def tasks_of(ask: Ask, prompts: Prompts = "terse", likelihoods: bool = True) -> list[str]:
     """The lm-eval tasks that put every family in every way: what it says, and how likely it finds what is right.
 
     Without `likelihoods` those alone in which a model writes.
     """
-    names = [task_name(family, elicitation) for family, ways in ask.items() for elicitation in ways]
-    written = [name for name in names if not name.endswith("_choice")]
-    return names + [f"{name}{_LIKELIHOOD}" for name in written] if likelihoods else written
+    pairs = [(family, way) for family, ways in ask.items() for way in ways]
+    written = [task_name(family, way, prompts) for family, way in pairs if way != "choice"]
+    if not likelihoods:
+        return written
+    return [task_name(*pair, prompts) for pair in pairs] + [f"{name}{_LIKELIHOOD}" for name in written]
 
 
 def respond(
@@ -64,7 +66,7 @@ def respond(
         told = _tokenizing(model)
         if told is None or told != tokenizing:
             tokenizing = told
-            found = _requests(asking, tasks_of(ask, likelihoods), items, model)
+            found = _requests(asking, tasks_of(ask, asking.prompts, likelihoods), items, model)
             requests = [one for one in found if only is None or one.doc["id"] in only]
             questions = questions_of(model, requests)
         folder = folders[number] if folders else None
@@ -99,8 +101,7 @@ def _rows(requests: Sequence[Instance], said: Sequence[RawAnswer]) -> list[dict[
     rows: dict[tuple[str, str, str], dict[str, Any]] = {}
     for request, answer in zip(requests, said, strict=True):
         way = request.doc["elicitation"]
-        family = request.task_name.removesuffix(_LIKELIHOOD).removesuffix(f"_{way}")
-        key = (family, way, request.doc["id"])
+        key = (request.doc["family"], way, request.doc["id"])
         row = rows.setdefault(key, dict(zip(("family", "elicitation", "item"), key, strict=True)))
         if isinstance(answer, str):
             row["response"] = answer
@@ -125,7 +126,7 @@ def _tokenizing(model: LM) -> dict[str, bytes] | None:
 
 def _requests(asking: Asking, names: list[str], items: Path, model: LM) -> list[Instance]:
     """What lm-eval asks a model, in the order of the items: what is asked about one text stands together."""
-    own: Any = {"items": str(items)}  # lm-eval hands it to lm_eval_task.item_splits
+    own: Any = {"items": str(items), "shots": asking.shots}  # lm-eval hands it to lm_eval_task.item_splits
     manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=own)
     unknown = [name for name in names if name not in manager.all_tasks]
     if unknown:

@@ -1,7 +1,5 @@
 """Judge stored responses: every metric of every response, without asking any model again."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Item, Response, read_family_items, read_responses
+from tasklaws.core.schema import BENCHMARK, Item, Response, read_family_items, read_responses, response_digest
 from tasklaws.core.settings import Ask, Settings
 from tasklaws.families.prompts import Prompts, target
 from tasklaws.harness import metrics
@@ -32,7 +30,10 @@ def score_rung(
     files = [f"{family}.plain" for family in ask] if prompts == "plain" else list(ask)
     asked = {item.id: item for item in read_family_items(files, items)}
     checkpoints = [one for one in read_card(rung_dir).checkpoints if one.is_final or not final_only]
-    said = read_responses(responses, rung)
+    said = [one for one in read_responses(responses, rung) if one.elicitation != BENCHMARK]
+    source = settings.models.rungs[rung].source if rung in settings.models.rungs else None
+    if source is not None and not source.likelihoods:  # which was not asked to choose
+        ask = {family: tuple(way for way in ways if way != "choice") for family, ways in ask.items()}
     refuse_unanswered(rung, said, asked, ask, [(one.seed, one.step) for one in checkpoints])
     return score(rung, said, asked, OutcomeCache(Path(".work/outcomes"), settings.execution.workers), prompts)
 
@@ -89,13 +90,6 @@ def _outdated(rung: str, reason: str) -> TasklawsError:
     return TasklawsError(f"{rung}: {reason}: run `dvc repro --force respond@{rung}`")
 
 
-def response_digest(said: Response) -> str:
-    """A digest of all that a model said to an item, its text and likelihoods: 16 hex digits of SHA-256."""
-    words = {"response": said.response, "log_likelihood": said.log_likelihood, "log_likelihoods": said.log_likelihoods}
-    given = {key: value for key, value in words.items() if value is not None}
-    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:16]
-
-
 def _score_row(
     rung: str, said: Response, item: Item, prompts: Prompts, outcome: Outcome | None = None, read: Outcome | None = None
 ) -> dict[str, object]:
@@ -109,10 +103,11 @@ def _score_row(
         "chance": item.chance,
         "response": response_digest(said),
     }
-    if outcome is not None:
-        if outcome.status == "invalid":
+    if outcome is not None and read is not None:
+        if "invalid" in (outcome.status, read.status):
             raise TasklawsError(f"{rung}: the program for {item.id} ran into the wall-clock fuse: run the stage again")
         scored |= {"status": outcome.status, "fuel": outcome.fuel}
+    assert said.elicitation != BENCHMARK  # the caller sees to that
     text = target(item, said.elicitation, prompts)
     if said.log_likelihoods is not None:
         right = item.choices.index(item.answer)

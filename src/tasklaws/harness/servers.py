@@ -19,6 +19,7 @@ from lm_eval.models.api_models import TemplateAPI
 from tasklaws.core.errors import TasklawsError
 
 _KEPT = "what it has said is kept: run the same command again to resume"
+_NO_JSON = "no JSON: give the path of an OpenAI-compatible server, as http://localhost:8000/v1/completions"
 _REFUSED = (401, 403)
 _LONGEST = 200  # characters of what a server said
 _SECRET = re.compile(r"\w*(API_KEY|TOKEN|SECRET)\w*")
@@ -26,6 +27,14 @@ _SECRET = re.compile(r"\w*(API_KEY|TOKEN|SECRET)\w*")
 
 class Nonsense(ValueError):
     """An answer that is none."""
+
+
+class Refused(Exception):
+    """An answer with an HTTP status that says no. aiohttp's own error has the request's headers, and so the key."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
 
 
 def model_type(kind: str) -> Any:
@@ -57,7 +66,12 @@ def watched(model: LM) -> LM:
         return take_texts(outputs=outputs, contexts=contexts, **more)  # type: ignore[no-any-return]
 
     async def amodel_call(*given: Any, messages: Any, **more: Any) -> Any:
-        said = await call(*given, messages=messages, **more)
+        try:
+            said = await call(*given, messages=messages, **more)
+        except aiohttp.ContentTypeError:
+            raise Nonsense(_NO_JSON) from None
+        except aiohttp.ClientResponseError as error:
+            raise Refused(error.status) from None
         if len(said) != len(messages):
             raise Nonsense(f"{len(said)} choices for {len(messages)} prompts")
         return said
@@ -110,8 +124,8 @@ def _why(error: Exception, arguments: Mapping[str, Any]) -> str:
     status = getattr(error, "status", None) or getattr(response, "status_code", None)
     if isinstance(error, Nonsense):
         return f"answers nonsense: {error}"
-    if isinstance(error, requests.exceptions.JSONDecodeError | json.JSONDecodeError | aiohttp.ContentTypeError):
-        return f"answers nonsense: no JSON: is it the path of an OpenAI-compatible server? {_KEPT}"
+    if isinstance(error, requests.exceptions.JSONDecodeError | json.JSONDecodeError):
+        return f"answers nonsense: {_NO_JSON}"
     if status in _REFUSED:
         return f"refuses the key ({status}): set OPENAI_API_KEY to one that it takes; {_KEPT}"
     if status is not None:

@@ -31,9 +31,9 @@ TEMPLATES.globals |= {"is_loss": is_loss}
 
 
 def task_files(families: Sequence[Family]) -> dict[Path, str]:
-    """Path below custom_tasks/ -> text, of all files that follow from the families: `_group.yaml` and `_plain.yaml`, the
-    groups of terse tasks and of those in plain language, and for each family a folder with `_group.yaml`, `README.md`
-    and one file a task.
+    """Path below custom_tasks/ -> text, of all files that follow from the families: `_group.yaml` and `_plain.yaml`,
+    the groups of terse tasks and of those in plain language, and for each family a folder with `_group.yaml`,
+    `README.md` and one file a task.
 
     A task asks for a text (`<family>_<elicitation>`, in plain language `..._plain`), for its likelihood
     (`..._likelihood`), or for a choice; what stops a model is in `prompts.UNTIL` and `PLAIN_UNTIL` and in the family's
@@ -79,15 +79,18 @@ def _tasks(family: Family, style: Prompts) -> Iterator[tuple[str, str]]:
         if way == "choice":
             asked = {name: ("multiple_choice", _CHOSEN)}
         for task, (output, metrics) in asked.items():
-            yield task, template.render(
-                task=task,
-                family=family.name,
-                elicitation=way,
-                prompts=style,
-                output_type=output,
-                until=UNTIL.get(way) if style == "terse" else PLAIN_UNTIL,
-                tokens=tokens,
-                metrics=metrics,
+            yield (
+                task,
+                template.render(
+                    task=task,
+                    family=family.name,
+                    elicitation=way,
+                    prompts=style,
+                    output_type=output,
+                    until=UNTIL.get(way) if style == "terse" else PLAIN_UNTIL,
+                    tokens=tokens,
+                    metrics=metrics,
+                ),
             )
 
 

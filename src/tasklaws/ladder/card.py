@@ -165,11 +165,25 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """A metric of a benchmark that lm-eval makes of all answers of a checkpoint together, such as perplexity."""
+
+    seed: Natural
+    step: Natural
+    family: str
+    metric: str
+    value: float
+    n_items: Count
+
+
+@dataclass(frozen=True)
 class MadeBy:
-    """scores/<ladder>/<role>/<rung>.json: what made the scores beside it, the rung's models and the sandbox."""
+    """scores/<ladder>/<role>/<rung>.json: what made the scores beside it, the rung's models and the sandbox; and what
+    is known of benchmarks' answers as a whole."""
 
     card: Card
     sandbox: str
+    whole: tuple[Whole, ...] = ()
 
 
 def read_card(rung_dir: Path) -> Card:

@@ -126,6 +126,7 @@ def _listed(url: str) -> list[dict[str, Any]]:
             said = json.loads(answer.read(_LONGEST_ANSWER))
         listed = said["data"] if isinstance(said, dict) else None
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code in (404, 405, 501):  # it does not tell
             return []
         remedy = (

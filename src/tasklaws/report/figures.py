@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from tasklaws.frames.shown import drawn as as_drawn
 from tasklaws.plotting import LIGHT, beside, key_below, key_room, log_x, panel, scale_colour, share_y, short
 from tasklaws.report.load import CORPUS, Results, Task, of_task, program_outcomes
-from tasklaws.report.template import METRIC_LABELS, SHARE_METRICS, counted
+from tasklaws.report.template import counted, is_share, metric_label
 
 N_PARAMS = "non-embedding parameters"
 OUTCOME_COLOURS = {
@@ -88,10 +88,10 @@ def _draw_real(figure: Figure, axes: Axes, results: Results, task: Task, metric:
 
 
 def _metric_y(axes: Axes, metric: str) -> None:
-    if metric in SHARE_METRICS:
-        share_y(axes, METRIC_LABELS[metric])
+    if is_share(metric):
+        share_y(axes, metric_label(metric))
     else:
-        axes.set_ylabel(METRIC_LABELS[metric])
+        axes.set_ylabel(metric_label(metric))
         axes.set_ylim(bottom=min(axes.get_ylim()[0], 0.0) if metric != "loss_nats" else None)
 
 
@@ -157,7 +157,7 @@ def group_curves(results: Results, task: Task, group: str, unit: str, title: str
         colour = scale_colour(index + 1, len(groups) + 1)
         axes.plot(sizes, shares, marker="o", markersize=4.5, color=colour, label=counted(int(str(count)), unit))
     log_x(axes, N_PARAMS)
-    share_y(axes, METRIC_LABELS["exact_match"])
+    share_y(axes, metric_label("exact_match"))
     axes.legend(loc="best")
     return figure
 
@@ -174,7 +174,7 @@ def item_size_curves(results: Results, task: Task, limit: float | None) -> Figur
         )
     _mark_limit(axes, limit)
     log_x(axes, "n, in bins of one decade")
-    share_y(axes, METRIC_LABELS["exact_match"])
+    share_y(axes, metric_label("exact_match"))
     key_below(figure, *axes.get_legend_handles_labels())
     return figure
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.marks import marked
-from tasklaws.core.schema import read_items
+from tasklaws.core.schema import read_asked_items
 from tasklaws.provenance.chain import files_in, md5, read_chain
 from tasklaws.provenance.record import Record
 from tasklaws.trace.ground import Ground, brief
@@ -177,7 +177,7 @@ class _Targets:
             return found
         families = dict.fromkeys(family for family, _ in self.known.tasks(place) if family != "corpus")
         for family in families:
-            if any(item.id == what for item in read_items(place.paths.items / f"{family}.jsonl")):
+            if any(item.id == what for item in read_asked_items([family], place.paths.root)):
                 return one_item(place, what, family)
         tasks = [f"{family}_{way}" for family, way in self.known.tasks(place)]
         names = [*tasks, *map(str, place.scores["item"].unique())]
