@@ -47,9 +47,8 @@ class Results:
     has no document, where rungs were trained on it. All tables but `bands` and `methods` are in these orders.
     `observations` are those of all checkpoints; `scores` the exact matches of final ones, with the item's `size`,
     `n_digits` of it, and `human_seconds`; `items` is indexed by item. `laws` has a row a curve and law, whose `params`
-    and `interval` map a parameter to its value and limits. `real` has what a real model scored
-    (tables.REAL) of which these are the items, `drawn` where it was asked in the ladder's prompts; nothing where no rung
-    was trained here.
+    and `interval` map a parameter to its value and limits. `real` has what a real model scored (tables.REAL) of which
+    these are the items, `drawn` where it was asked in the ladder's prompts; nothing where no rung was trained here.
     """
 
     paths: Paths
