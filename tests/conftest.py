@@ -50,6 +50,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if config.getoption("quick") and is_test and not is_quick(collection_path) else None
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist's, which reads the groups, would come before
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Those that run the pipeline first, each for itself, then those of a file together, whose fixtures are then made
     once, files with a slow test before the others.
@@ -110,7 +111,8 @@ def hub(
 
 @pytest.fixture(scope="session")
 def finished_clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone in which `make repro` has run on the small ladder, made once for all workers: only read it.
+    """A clone in which `make repro` has run on the small ladder, and `make study`; made once for all workers: only read
+    it.
 
     `order` beside it lists the stages as they ran.
     """
@@ -120,6 +122,7 @@ def finished_clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
         clone = Clone.small(folder / "clone")
         clone.set_up()
         (folder / "order").write_text("\n".join(clone.ran("make", "repro")))
+        assert "studies/pythia/README.md" in clone.run("make", "study")
         clone.commit("its results")
 
     return Clone(built_once(tmp_path_factory, "finished_clone", build) / "clone")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.provenance.chain import Chain, Entry, files_in, folder_md5, md5, read_chain
+from tasklaws.core.lock import LOCK
+from tasklaws.provenance.chain import Chain, Entry, files_in, folder_md5, md5, parse_chain, read_chain
 from tasklaws.provenance.git import Commit
 
 
@@ -46,7 +47,8 @@ class PlannedStage:
 
 
 class Tree:
-    """A repository: its root, its commit (None outside git), the stages that DVC plans and those that dvc.lock records.
+    """A repository: its root, its commit (None outside git), the stages that DVC plans and those that dvc.lock records,
+    those of its studies among them.
 
     A dvc.lock or dvc.yaml that cannot be read raises TasklawsError.
     """
@@ -54,7 +56,7 @@ class Tree:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.commit = Commit.of(root)
-        self.chain: Chain = read_chain(root)
+        self.chain: Chain = _with_studies(read_chain(root), root)
         self.planned, self.objects = planned(root)
         self._md5: dict[str, str] = {}
 
@@ -111,8 +113,20 @@ class Tree:
                 yield stage, name
 
 
+def _with_studies(chain: Chain, root: Path) -> Chain:
+    """The chain with the stages of the studies: their locks have the root's paths, and no two stages one name."""
+    stages = dict(chain.stages)
+    for path in sorted(root.glob(f"studies/*/{LOCK}")):
+        name = path.relative_to(root).as_posix()
+        try:
+            stages |= parse_chain(path.read_text(encoding="utf-8"), name).stages
+        except (TasklawsError, UnicodeDecodeError) as error:
+            raise TasklawsError(f"{name}: is damaged: run `git checkout {name}`") from error
+    return Chain(stages)
+
+
 def planned(root: Path) -> tuple[dict[str, PlannedStage], Path]:
-    """The stages of dvc.yaml under params.yaml by name, and where DVC's cache keeps objects by their hashes."""
+    """The stages of every dvc.yaml under params.yaml by name, and where DVC's cache keeps objects by their hashes."""
     from dvc.dependency import ParamsDependency
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -121,6 +135,8 @@ def planned(root: Path) -> tuple[dict[str, PlannedStage], Path]:
         with Repo(str(root)) as repo:
             stages = {}
             for stage in repo.index.stages:
+                if stage.is_data_source:  # what was imported has a file of its own, and no command
+                    continue
                 params = {name for each in stage.deps if isinstance(each, ParamsDependency) for name in each.params}
                 inputs = {each.def_path for each in stage.deps if not isinstance(each, ParamsDependency)}
                 outputs = {each.def_path for each in stage.outs}
