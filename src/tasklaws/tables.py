@@ -316,6 +316,11 @@ DIFFICULTIES = _table(
     "an item's difficulty for a model like the best so far, in logits",
     "task* difficulty# low# high# solved# asked# discrimination# flag",
 )
+REAL = _table(
+    "what a real model scored on some items of a family, by how it was asked (`make real`)",
+    "model* prompts* num_fewshot*# shots* chat_template*# family* elicitation* metric* n_params# n_params_total# "
+    "n_items# value# lower# upper# items_sha256 weights_sha256",
+)
 SETS = _table("the items of a set of the overlap experiment", "overlap*# set_seed*# item* skill is_learned")
 SET_CURVES = _table(
     "what a rung scored on a set of the overlap experiment",

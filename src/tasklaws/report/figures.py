@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from tasklaws.frames.shown import drawn as as_drawn
-from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, scale_colour, share_y
+from tasklaws.plotting import LIGHT, beside, key_below, key_room, log_x, panel, scale_colour, share_y, short
 from tasklaws.report.load import CORPUS, Results, Task, of_task, program_outcomes
 from tasklaws.report.template import counted, is_share, metric_label
 
@@ -59,8 +59,32 @@ def size_curve(results: Results, task: Task, metric: str) -> Figure:
     axes.margins(x=0.07)
     log_x(axes, N_PARAMS)
     _metric_y(axes, metric)
+    _draw_real(figure, axes, results, task, metric)
     axes.legend(loc="best")
     return figure
+
+
+def _draw_real(figure: Figure, axes: Axes, results: Results, task: Task, metric: str) -> None:
+    """A real model as a point of its own, beyond a break of the axis, with its 90% interval; under exact match a hollow
+    one too, where its answers are worth more read as people would."""
+    real = of_task(results.real[results.real["drawn"]], task)
+    rows = real[real["metric"] == metric]
+    if rows.empty:
+        return
+    row, style = rows.iloc[0], {"marker": "*", "markersize": 13, "color": LIGHT["other"], "linestyle": "none"}
+    far = beside(figure, axes)
+    far.set_xlim(-1, 1)
+    far.set_xticks([0], [short(row["n_params"])])
+    name, shots = row["model"].partition("-")[0], counted(int(row["num_fewshot"]), "shot")
+    far.set_xlabel(f"{name}\n{shots}", fontsize=7, color=LIGHT["other"])
+    read = real[(real["metric"] == f"{metric}_flexible") & (real["value"] != row["value"])]
+    for one in read.itertuples():
+        far.vlines(0.4, one.lower, one.upper, color=LIGHT["other"], linewidth=1.0, zorder=3)
+        far.plot([0.4], [one.value], markerfacecolor=LIGHT["paper"], zorder=4, **style)
+        axes.plot([], [], markerfacecolor=LIGHT["paper"], label=f"{name}, read as people would", **style)
+    x = -0.4 if len(read) else 0
+    far.vlines(x, row["lower"], row["upper"], color=LIGHT["other"], linewidth=1.6, zorder=3)
+    far.plot([x], [row["value"]], markeredgecolor=LIGHT["paper"], markeredgewidth=0.7, zorder=4, **style)
 
 
 def _metric_y(axes: Axes, metric: str) -> None:

@@ -1,7 +1,7 @@
 """What the report is made from: the pipeline's outputs for one ladder, read and checked once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import sha256_file
 from tasklaws.core.schema import BENCHMARK, AnyItem, Item, read_asked_items
 from tasklaws.core.settings import Settings, TrainSource
 from tasklaws.families.prompts import split_task
@@ -21,6 +22,7 @@ from tasklaws.tables import (
     METHOD_FORECASTS,
     MIRAGE,
     PLANNED,
+    REAL,
     VALIDATION,
     CurveKey,
     read_checkpoints,
@@ -45,7 +47,8 @@ class Results:
     has no document, where rungs were trained on it. All tables but `bands` and `methods` are in these orders.
     `observations` are those of all checkpoints; `scores` the exact matches of final ones, with the item's `size`,
     `n_digits` of it, and `human_seconds`; `items` is indexed by item. `laws` has a row a curve and law, whose `params`
-    and `interval` map a parameter to its value and limits.
+    and `interval` map a parameter to its value and limits. `real` has what a real model scored (tables.REAL) of which
+    these are the items, `drawn` where it was asked in the ladder's prompts; nothing where no rung was trained here.
     """
 
     paths: Paths
@@ -64,6 +67,7 @@ class Results:
     mirage: pd.DataFrame
     effective_numbers: pd.DataFrame
     planned: pd.DataFrame
+    real: pd.DataFrame
 
     @property
     def holdouts(self) -> list[str]:
@@ -142,7 +146,14 @@ def load_results(root: Path, settings: Settings) -> Results:
         mirage=_in_order(MIRAGE.read(paths.mirage), by_task, tasks),
         effective_numbers=_in_order(read_effective_numbers(paths.effective_numbers, ladder), by_task, tasks),
         planned=_in_order(PLANNED.read(paths.planned), by_task, tasks, ["rung", "metric"]),
+        real=_in_order(_real_of(paths, families, settings.models.prompts, trained), by_task, tasks),
     )
+
+
+def _real_of(paths: Paths, families: Iterable[str], prompts: str, trained: bool) -> pd.DataFrame:
+    table = REAL.read(paths.real)
+    asked = {sha256_file(paths.items / f"{family}.jsonl") for family in families if trained}
+    return table[table["items_sha256"].isin(asked)].assign(drawn=table["prompts"] == prompts)
 
 
 def _refuse_gaps(forecasts: pd.DataFrame, validation: pd.DataFrame, path: Path) -> None:

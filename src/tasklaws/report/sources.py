@@ -20,7 +20,7 @@ class Sources:
     def __init__(self, results: Results) -> None:
         self._results, paths = results, results.paths
         self.seen = [paths.observations(role) for role in ("fit", "holdout")]
-        self.curve = [*self.seen, paths.forecasts, paths.bands]
+        self.curve = [*self.seen, paths.forecasts, paths.bands, *([paths.real] if len(results.real) else [])]
         self.surprises = [paths.surprises]
         self.sharded = [paths.sharded]
         self.overlap = [paths.overlap / name for name in ("forecasts.csv", "summary.csv", "summary.json")]
@@ -43,6 +43,7 @@ class Sources:
             "overlap-sets": self.overlap,
             "overlap-zipf": self.zipf,
             "workers": self.sharded,
+            "real": [paths.real],
             "surprises-top": [*self.surprises, *self._items(*results.asked)],
             "surprising-families": [paths.validation],
             "surprising-skills": [paths.surprising_skills, *self.surprises, *self._items(*results.asked)],
