@@ -161,6 +161,7 @@ def constants(stage: str) -> set[str]:
 # What a method of the settings looks at.
 METHODS = {
     ("models", "rungs_of"): ("models", "rungs"),
+    ("models", "learned_elsewhere"): ("models", "rungs"),
     ("experiment", "overlap_sets", "min_rungs"): ("experiment", "sets", "min_rungs"),
     ("experiment", "overlap_sets"): ("experiment", "sets"),
     ("experiment", "zipf_runs"): ("experiment", "zipf"),
