@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from tasklaws.core.lock import keep_lock
-from tasklaws.core.runs import noted
 
 TRACEBACK = "TASKLAWS_TRACEBACK"  # set, it lets what nobody foresaw end in Python's traceback
 LONGEST_MESSAGE = 2000  # characters
@@ -48,6 +47,8 @@ def run(main: Callable[[], None]) -> None:
     What nobody foresaw is named with its place in the code; with TASKLAWS_TRACEBACK set it passes. A stage that ended
     well leaves a note of its run (`core.runs`).
     """
+    from tasklaws.core.runs import noted  # which writes files, and their writing raises these errors
+
     for stream in (sys.stdout, sys.stderr):  # of ASCII they show other letters as codes
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

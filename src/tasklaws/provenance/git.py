@@ -1,9 +1,10 @@
 """What git has committed, read from its objects and not from its index, which can be told to overlook a change."""
 
 import hashlib
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from tasklaws.core.git import git
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,3 @@ class Commit:
         kind = hashlib.sha256 if len(self.files[path]) == 64 else hashlib.sha1
         return kind(b"blob %d\0" % len(content) + content).hexdigest() == self.files[path]
 
-
-def git(root: Path, *words: str) -> bytes | None:
-    """What git says in `root`; None where it fails, as without such a file or repository, or where there is no git."""
-    try:
-        ran = subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=False)
-    except FileNotFoundError:
-        return None
-    return ran.stdout if ran.returncode == 0 else None
