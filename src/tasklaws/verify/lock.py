@@ -1,7 +1,6 @@
 """dvc.lock itself: stages that it lost, and what it says of a stage against dvc.yaml, params.yaml and git."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from tasklaws.core.errors import TasklawsError
@@ -15,7 +14,7 @@ from tasklaws.verify.tree import Difference, Finding, PlannedStage, Tree, Unchec
 
 def check_lock(tree: Tree, params: Mapping[str, Any]) -> Iterator[Finding]:
     """Name what dvc.lock lost, and each stage whose command, inputs, parameters or outputs are not those of now."""
-    yield from _lost(tree.root)
+    yield from _lost(tree)
     for name, stage in tree.planned.items():
         if name not in tree.chain.stages:
             yield Difference(name, f"{LOCK} has no such stage: it never ran, or the record of it was lost")
@@ -33,11 +32,16 @@ def _committed(commit: Commit) -> Chain | None:
         return None  # nothing differs from what is no lock
 
 
-def _lost(root: Path) -> Iterator[Difference]:
-    """The stages that a copy of the lock, git's index or the commit has and the lock has not, or not whole."""
-    mended = mend(root)
-    for name in [*mended.put_back, *mended.left_out]:
+def _lost(tree: Tree) -> Iterator[Difference]:
+    """The stages that a copy of the lock, git's index or the commit has and the lock has not, or not whole; where it
+    has all, why DVC cannot read it, if so."""
+    mended = mend(tree.root)
+    lost = [*mended.put_back, *mended.left_out]
+    for name in lost:
         yield Difference(str(LOCK), f"lost the stage {name}: run `tasklaws repair-lock`")
+    if tree.pipeline.lock_problem and not lost:
+        what = f"DVC cannot read it ({tree.pipeline.lock_problem})"
+        yield Difference(str(LOCK), f"{what}: run `tasklaws repair-lock`, or `git checkout {LOCK}`")
 
 
 def _edited(chain: Chain, stage: PlannedStage, params: Mapping[str, Any]) -> Iterator[Difference]:
