@@ -8,7 +8,6 @@ from tasklaws.core.lock import LOCK
 from tasklaws.provenance.chain import Chain, parse_chain
 from tasklaws.provenance.dotted import value_at
 from tasklaws.provenance.git import Commit
-from tasklaws.provenance.lock import mend
 from tasklaws.verify.tree import Difference, Finding, PlannedStage, Tree, Unchecked
 
 
@@ -35,8 +34,7 @@ def _committed(commit: Commit) -> Chain | None:
 def _lost(tree: Tree) -> Iterator[Difference]:
     """The stages that a copy of the lock, git's index or the commit has and the lock has not, or not whole; where it
     has all, why DVC cannot read it, if so."""
-    mended = mend(tree.root)
-    lost = [*mended.put_back, *mended.left_out]
+    lost = [*tree.mended.put_back, *tree.mended.left_out] if tree.mended else []
     for name in lost:
         yield Difference(str(LOCK), f"lost the stage {name}: run `tasklaws repair-lock`")
     if tree.pipeline.lock_problem and not lost:

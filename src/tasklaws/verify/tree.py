@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +16,7 @@ from tasklaws.core.settings import PARAMS, load
 from tasklaws.paths import Paths
 from tasklaws.provenance.chain import Chain, Entry, files_in, folder_md5, md5, md5_of, parse_chain, read_chain
 from tasklaws.provenance.git import Commit
-from tasklaws.provenance.lock import mend
+from tasklaws.provenance.lock import Mended, mend
 
 Read = TypeVar("Read")
 
@@ -75,7 +74,7 @@ class Pipeline:
 class Tree:
     """A repository: its root, its commit (None outside git), the stages that DVC plans and those that dvc.lock records.
 
-    Of a dvc.lock that cannot be read it has what `tasklaws repair-lock` would make of it, and where that, dvc.yaml or
+    Of a dvc.lock that lost something it has what `tasklaws repair-lock` would make of it, and where that, dvc.yaml or
     params.yaml cannot be read, no stages; `unread` says why.
     """
 
@@ -87,9 +86,10 @@ class Tree:
         found = Pipeline({}, root / ".dvc/cache/files/md5")
         self.pipeline = found if self.settings is None else self._read(lambda: pipeline(root), found)
         self.chain: Chain = self._read(lambda: read_chain(root), Chain({}))
-        if not self.chain.stages:
-            with suppress(TasklawsError):
-                self.chain = parse_chain(mend(root).text, str(LOCK))
+        nothing: Mended | None = None
+        self.mended = self._read(lambda: mend(root), nothing)
+        if self.mended is not None and self.mended.text and not self.mended.was_whole:
+            self.chain = parse_chain(self.mended.text, str(LOCK))
         self._md5: dict[str, str] = {}
 
     def _read(self, reading: Callable[[], Read], otherwise: Read) -> Read:
