@@ -1,7 +1,7 @@
 """What stands in a file that a person names: a row of a table, a line of JSON, the digest in a figure."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_jsonl
@@ -20,13 +20,12 @@ def table_row(path: Path, number: int) -> dict[str, str]:
     return {str(key): str(value) for key, value in table.iloc[number - 2].items()}
 
 
-def json_row(path: Path, number: int) -> dict[str, str]:
-    """The fields in a line of a file of JSON lines, as text."""
+def json_row(path: Path, number: int) -> dict[str, Any]:
+    """The fields in a line of a file of JSON lines."""
     rows = read_jsonl(path)
     if not 1 <= number <= len(rows):
         raise TasklawsError(f"{path} has no line {number}: it has {len(rows)}")
-    found = rows[number - 1] if isinstance(rows[number - 1], dict) else {}
-    return {key: each if isinstance(each, str) else json.dumps(each) for key, each in found.items()}
+    return dict(rows[number - 1]) if isinstance(rows[number - 1], dict) else {}
 
 
 def mark_in(path: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.provenance.chain import files_in, md5, read_chain
@@ -116,14 +117,14 @@ class _Targets:
         if match is None or not (self.root / match[1]).is_file():
             return None
         number, path = int(match[2]), self.root / match[1]
-        row = json_row(path, number) if path.suffix == ".jsonl" else table_row(path, number)
+        row: dict[str, Any] = json_row(path, number) if path.suffix == ".jsonl" else {**table_row(path, number)}
         node = self._file(match[1])
         assert node is not None  # it is a file
         rung = row.get("rung") or (path.stem if path.parent.parent.name == "responses" else "")
         if rung and {"family", "elicitation"} <= row.keys():
             what = f"{row['family']}_{row['elicitation']}"
             name = row["item"] if "item" in row else f"{row.get('metric', 'exact_match')}:{what}"
-            node = self._at(f"{name}@{rung}" + (f":{row['step']}" if row.get("step") else "")) or node
+            node = self._at(f"{name}@{rung}" + (f":{row['step']}" if row.get("step", "") != "" else "")) or node
         told = ", ".join(f"{key} {value}" for key, value in row.items() if value)
         return Node(f"{target}: {told}", {"row": row}, [node])
 
