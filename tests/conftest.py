@@ -50,6 +50,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if config.getoption("quick") and is_test and not is_quick(collection_path) else None
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist's, which reads the groups, would come before
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Those that run the pipeline first, each for itself, then those of a file together, whose fixtures are then made
     once, files with a slow test before the others.

@@ -11,10 +11,12 @@ POINTS = ROOT / "results/nano_ladder/points.csv"
 
 
 def write_small_inputs(folder: Path) -> None:
-    """points.csv (one task of the nano ladder), recipes.csv, runs.csv (two budgets), scores.csv, attempts.csv with
-    items.jsonl, and program.py."""
+    """points.csv (one task of the nano ladder), pilot.csv (its four smallest models), recipes.csv, runs.csv (two
+    budgets), scores.csv, attempts.csv with items.jsonl, and program.py."""
     points = pd.read_csv(POINTS).query("metric == 'exact_match' and is_final and task == 'addition_direct'")
     points.to_csv(folder / "points.csv", index=False)
+    small = sorted(points["n_params"].unique())[:4]
+    points[points["n_params"].isin(small)].to_csv(folder / "pilot.csv", index=False)
     runs = [
         (10**m, 10**c, 1.8 + 480 / 10 ** (0.35 * m) + 4e3 / 10 ** (0.37 * (c - m)))
         for c in (18, 19)

@@ -162,7 +162,7 @@ READING = {
     "backtest": "points.csv --rolling 1 --min-rungs 6",
     "compare": "scores.csv --models m1,m2",
     "decide": "recipes.csv",
-    "design": "points.csv --target n_params=1e8,n_tokens=1e9 --metric exact_match --tasks addition_direct",
+    "design": "pilot.csv --target n_params=1e6,n_tokens=1e7",
     "difficulty": "scores.csv --last 1",
     "forecast": "points.csv --at n_params=1e6,n_tokens=2e7",
     "fit": "points.csv --law logistic --task addition_direct --replicates 2",

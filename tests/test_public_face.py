@@ -112,7 +112,7 @@ RESULTS: dict[str, Callable[[], Result]] = {
     "isoflop": lambda: tl.isoflop(loss_table(), replicates=10),
     "plan": lambda: tl.plan(tl.fit(loss_table(), "chinchilla", replicates=10), flops=1e21),
     "backtest": lambda: tl.backtest(ladder(), rolling=1, min_rungs=6),
-    "design": lambda: tl.design(ladder().tail(5), {"n_params": 1e10, "n_tokens": 2e11}),
+    "design": lambda: tl.design(ladder().tail(3), {"n_params": 1e10, "n_tokens": 2e11}),
     "forecast": lambda: tl.forecast(ladder(), {"n_params": 7e9, "n_tokens": 1.4e11}, exceeds=0.5),
     "predict_items": lambda: tl.predict_items(item_scores().query("seed == 0").drop(columns="seed"), last=2),
     "effective_number": lambda: tl.effective_number(item_scores()),

@@ -1,4 +1,7 @@
-"""`make quick` leaves out what needs a slow library; what `make faults` changes is still there to be changed."""
+"""`make quick` leaves out what needs a slow library; what `make faults` changes is still there to be changed; the tests
+of a file run on one worker, which makes their fixtures once."""
+
+import os
 
 import pytest
 
@@ -25,6 +28,11 @@ def test_a_test_is_quick_whose_import_imports_no_slow_library(tmp_path, text, qu
     (tmp_path / "beside.py").write_text("import mlflow\nname = 1\n")
     (tmp_path / "test_it.py").write_text(text)
     assert is_quick(tmp_path / "test_it.py") == quick
+
+
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="one process runs all tests")
+def test_the_tests_of_a_file_run_on_one_worker(request):
+    assert request.node.nodeid.endswith("@test_quick")
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

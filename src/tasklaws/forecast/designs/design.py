@@ -154,9 +154,9 @@ def design(
     TasklawsError. Method: docs/forecasting.md; Raiffa and Schlaifer 1961, ch. 4.
 
     >>> import numpy as np, pandas as pd
-    >>> sizes = np.geomspace(1e6, 1e8, 4)
+    >>> sizes = np.geomspace(1e6, 1e8, 3)
     >>> table = pd.DataFrame({
-    ...     "ladder": "mine", "model": [f"m{k}" for k in range(4)], "n_params": sizes, "n_tokens": 20 * sizes,
+    ...     "ladder": "mine", "model": [f"m{k}" for k in range(3)], "n_params": sizes, "n_tokens": 20 * sizes,
     ...     "train_flops": 120 * sizes**2, "step": np.nan, "is_final": True, "task": "sums", "metric": "acc",
     ...     "value": 1 / (1 + 30 * (sizes / 1e6) ** -0.8), "stderr": np.nan, "n_items": 500.0, "chance": 0.0})
     >>> found = design(table, {"n_params": 1e9, "n_tokens": 2e10})
