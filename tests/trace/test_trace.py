@@ -230,6 +230,9 @@ def test_metrics_of_mlflow_s_runs_are_traced(copy: Path) -> None:
         tagged = store.execute("SELECT run_uuid FROM tags WHERE key = 'provenance'").fetchall()
     for identity, metric in random.Random(0).sample(metrics, 8):
         check(copy, read(copy, f"{identity}:{metric}"))
+    (whole,) = {identity for identity, metric in metrics if metric == "coverage"}
+    write_json(copy / "results/headline.json", {"coverage": 0.1})  # of another ladder
+    assert read(copy, f"{whole}:coverage")["from"][0]["file"] == f"{RESULTS}/metrics.json"
     assert {identity for identity, _ in metrics} <= {identity for (identity,) in tagged}
 
 

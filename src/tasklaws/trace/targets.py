@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.forecast.headline import FOUND_AT
+from tasklaws.paths import Paths
 from tasklaws.provenance.chain import files_in, md5, read_chain
 from tasklaws.provenance.record import Record
 from tasklaws.trace.ground import Ground, brief
@@ -167,7 +169,9 @@ class _Targets:
             # A run of a seed is called after its rung, and that of a ladder names the rung that it shows.
             rungs = (run.name.partition(" seed ")[0], run.params.get("holdout", ""))
             points = (self._point(metric, rung) for rung in rungs)
-            node = next(filter(None, points), None) or self._metric(metric) or node
+            # What the ladder's run shows under a headline's name stands in that ladder's metrics.json.
+            key, ladder = ".".join(FOUND_AT.get(metric, (metric,))), run.tags.get("ladder")
+            node = next(filter(None, points), None) or self._metric(key, ladder) or node
         if node is None:
             raise TasklawsError(f"MLflow run {match[1]} is of no output in dvc.lock: run `tasklaws track`")
         return Node(line, facts, [node])
@@ -209,12 +213,14 @@ class _Targets:
             return self._output(written[1].path)
         return None
 
-    def _metric(self, target: str) -> Node | None:
+    def _metric(self, target: str, ladder: str | None = None) -> Node | None:
         """A key of headline.json or metrics.json, parts joined by dots or, as MLflow has them, by slashes; `FILE:KEY`
-        says of which file."""
+        says of which file, `ladder` that it is that ladder's metrics.json."""
         of_file = _JSON_KEY.fullmatch(target)
         wanted = (of_file[2] if of_file else target).removeprefix("validation/").replace("/", ".")
         for name, keys in self.known.metrics():
+            if ladder is not None and Path(name) != Paths(ladder).metrics:
+                continue
             if wanted in keys and (of_file is None or Path(of_file[1]) == Path(name)):
                 nodes = [self._output(name)]
                 if found := re.search(r"families\.(.+@.+)\.", wanted):
