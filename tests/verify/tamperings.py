@@ -464,6 +464,7 @@ TAMPERINGS = (
             "scores/x/fit/a.csv",
         )
     ),
+    Tampering("a stray link", lambda root: (root / "models/x").symlink_to("."), "models/x: is a link to ."),
     Tampering("a pipe among weights", lambda root: os.mkfifo(root / f"models/{RUNG}/pipe"), f"models/{RUNG}/pipe: "),
     Tampering("a name of two lines", appended(f"{RESULTS}/a\nb.csv", "x\n"), f"{RESULTS}/a\\nb.csv: no stage"),
     Tampering("a module in a library's place", appended("src/pandas.py", "x = 1\n"), "src/pandas.py: "),

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tamperings import TAMPERINGS, Tampering
+from tamperings import RUNG, TAMPERINGS, WEIGHTS, Tampering, in_lock, linked
 
 from clone import Clone
 from tasklaws.verify.verify import verify
@@ -74,6 +74,15 @@ def test_what_is_stated_and_no_failure(clone: Clone) -> None:
     assert found.problems == []
     assert any("cache.dir (local)" in str(each) and "remote" not in str(each) for each in found.unchecked)
     assert any(f"1 notes in .work/runs, {note.name} first" in str(each) for each in found.unchecked)
+
+
+def test_links_are_fine_where_a_rung_was_to_link_to_its_weights(clone: Clone) -> None:
+    linked(WEIGHTS)(clone.path)
+    assert [each.where for each in verify(clone.path).problems] == [WEIGHTS]
+    in_lock(lambda stages: stages[f"model@{RUNG}"]["params"]["params.yaml"].update(source={"weights": "link"}))(
+        clone.path
+    )
+    assert not any(each.where == WEIGHTS for each in verify(clone.path).problems)
 
 
 def test_a_module_in_a_library_s_place_is_named_by_the_command(clone: Clone) -> None:

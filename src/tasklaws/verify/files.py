@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from tasklaws.core.lock import LOCK
-from tasklaws.provenance.chain import Entry, files_in
+from tasklaws.provenance.chain import Entry, Stage, files_in
+from tasklaws.provenance.dotted import flatten
 from tasklaws.report.entry import ENTRY, list_of_pages
 from tasklaws.verify.tree import Difference, Finding, Tree, Unchecked
 
@@ -90,13 +91,18 @@ def _links(tree: Tree) -> Iterator[Difference]:
     seen = set[str]()
     for stage, entry in tree.chain.outputs():
         place = tree.root / entry.path
-        below = place.rglob("*") if place.is_dir() and not place.is_symlink() else ()
+        below = place.rglob("*") if place.is_dir() and not place.is_symlink() and not _links_weights(stage) else ()
         above = [tree.root / parent for parent in PurePosixPath(entry.path).parents if parent.name]
         for path in (place, *above, *below):
             name = path.relative_to(tree.root).as_posix()
             if name not in seen and path.is_symlink() and not path.resolve().is_relative_to(objects):
                 yield Difference(name, f"is a link to {path.readlink()}; {stage.name} wrote no link")
             seen.add(name)
+
+
+def _links_weights(stage: Stage) -> bool:
+    """Whether a stage was told to leave weights where they lie, and to link to them; their content is compared."""
+    return any(key.endswith(".weights") and each == "link" for key, each in flatten(stage.params).items())
 
 
 def _strays(tree: Tree) -> Iterator[Difference]:
@@ -106,9 +112,13 @@ def _strays(tree: Tree) -> Iterator[Difference]:
     for top in _FOLDERS:
         counted = set(files_in(tree.root / top))
         for path in sorted((tree.root / top).rglob("*")):
-            if path.is_symlink() or path.is_dir() or (path.is_file() and path not in counted):
-                continue  # links are told by themselves
             name = path.relative_to(tree.root).as_posix()
+            if path.is_symlink():
+                if tree.chain.written(name) is None and not tree.chain.below(name):
+                    yield Difference(name, f"is a link to {path.readlink()}; no stage of {LOCK} wrote it")
+                continue
+            if path.is_dir() or (path.is_file() and path not in counted):
+                continue
             above = {name, *map(PurePosixPath.as_posix, PurePosixPath(name).parents)}
             if tree.chain.written(name) is not None:
                 if not path.is_file():
