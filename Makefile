@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 # Stages call `python`: the environment's own.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro ui quick test test-all faults pytest check dependencies
+.PHONY: help repro study ui quick test test-all faults pytest check dependencies
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -19,6 +19,12 @@ repro: $(READY) ## install what is missing, then run the experiment: tasks, ladd
 	tasklaws track
 	@tasklaws repair-lock >/dev/null && tasklaws index >/dev/null
 	@echo "The report: reports/index.html    The runs: make ui"
+
+study: $(READY) ## forecast Pythia's largest models from published results, and check: under a minute
+	dvc repro studies/pythia/dvc.yaml
+	@cat studies/pythia/results/summary.md
+	@echo
+	@echo "The study: studies/pythia/README.md    Tables and pictures: studies/pythia/results"
 
 ui: $(READY) ## show all runs in a browser: make ui, or make ui PORT=5001
 	@tasklaws ui $(if $(PORT),--port $(PORT))

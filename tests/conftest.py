@@ -111,7 +111,8 @@ def hub(
 
 @pytest.fixture(scope="session")
 def finished_clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone in which `make repro` has run on the small ladder, made once for all workers: only read it.
+    """A clone in which `make repro` has run on the small ladder, and `make study`; made once for all workers: only read
+    it.
 
     `order` beside it lists the stages as they ran.
     """
@@ -121,6 +122,7 @@ def finished_clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
         clone = Clone.small(folder / "clone")
         clone.set_up()
         (folder / "order").write_text("\n".join(clone.ran("make", "repro")))
+        assert "studies/pythia/README.md" in clone.run("make", "study")
         clone.commit("its results")
 
     return Clone(built_once(tmp_path_factory, "finished_clone", build) / "clone")

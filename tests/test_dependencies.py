@@ -66,9 +66,15 @@ def of_train(root: Path) -> list[str]:
     return dependencies.entries(dependencies.needed("train", root), root)
 
 
-def test_dvc_yaml_lists_what_the_stages_execute():
-    text = (dependencies.ROOT / "dvc.yaml").read_text()
+@pytest.mark.parametrize("path", dependencies.pipelines(), ids=lambda path: path.parent.name)
+def test_dvc_yaml_lists_what_the_stages_execute(path):
+    text = path.read_text()
     dependencies.check(text, dependencies.entries_of_stages(yaml.safe_load(text)["stages"]))
+
+
+def test_no_two_stages_have_one_name():
+    names = [name for path in dependencies.pipelines() for name in yaml.safe_load(path.read_text())["stages"]]
+    assert len(names) == len(set(names))
 
 
 def test_training_lists_no_file_that_it_does_not_execute_and_none_about_families_or_tables():

@@ -1,12 +1,13 @@
-"""Write the code dependencies of every stage in dvc.yaml from what its script imports.
+"""Write the code dependencies of every stage in dvc.yaml, and in those of studies/, from what its script imports.
 
-    python tools/dependencies.py           rewrites dvc.yaml
+    python tools/dependencies.py           rewrites each dvc.yaml
     python tools/dependencies.py --check   exits with 1 and names the first difference
 
 DVC reruns a stage when a listed file changes and does not trace imports, so a file too few gives stale results and a
 file too many trains models again for nothing. A stage therefore lists the files that its script executes:
 
-- what `stages/STAGE.py` imports, and what those files import in turn, at top level and inside functions and classes;
+- what `stages/STAGE.py` (in a study `studies/STUDY/STAGE.py`) imports, and what those files import in turn, at top
+  level and inside functions and classes;
 - the `__init__.py` of every package on the way. Importing `a.b` executes the top level of `a/__init__.py`; what its
   functions import counts only where something of the package itself is imported (`from a import name`);
 - all files of a package whose `__init__.py` imports them by name, with `importlib.import_module`;
@@ -20,7 +21,7 @@ Three kinds of package are one entry, the outermost such package on a file's pat
 - a package with files other than Python's (templates, the sandbox's guest): no import shows which of them are read;
 - the packages in `WHOLE_PACKAGES`, of which most stages execute most files: their lists would be long and say little.
 
-A stage's `src/...` lines stand below its `- stages/STAGE.py`; no other line of dvc.yaml changes.
+A stage's `src/...` lines stand below its script's; no other line of dvc.yaml changes.
 """
 
 import argparse
@@ -45,8 +46,8 @@ class DependencyError(Exception):
 
 
 def script(stage: str, root: Path = ROOT) -> Path:
-    """The Python file that a stage runs."""
-    return root / "stages" / f"{stage}.py"
+    """The Python file that a stage runs; a study's stage has a name that no other has."""
+    return next(root.glob(f"studies/*/{stage}.py"), root / "stages" / f"{stage}.py")
 
 
 def needed(stage: str, root: Path = ROOT) -> set[Path]:
@@ -169,7 +170,7 @@ def listed(stage: str, text: str) -> list[str]:
     ]
 
 
-def rewritten(text: str, wanted: dict[str, list[str]]) -> str:
+def rewritten(text: str, wanted: dict[str, list[str]], root: Path = ROOT) -> str:
     """The text of a dvc.yaml with the `wanted` entries for each stage in place of its present entries in src/.
 
     Raises DependencyError for a stage without a list of dependencies that names the stage's script.
@@ -177,11 +178,10 @@ def rewritten(text: str, wanted: dict[str, list[str]]) -> str:
     lines = text.splitlines(keepends=True)
     for stage, names in wanted.items():
         own = _dependency_lines(stage, lines)
-        anchors = [index for index in own if _entry(lines[index]) == f"stages/{stage}.py"]
+        path = script(stage, root).relative_to(root).as_posix()
+        anchors = [index for index in own if _entry(lines[index]) == path]
         if len(anchors) != 1:
-            raise DependencyError(
-                f"dvc.yaml: stage {stage} does not list its script: add - stages/{stage}.py to its deps"
-            )
+            raise DependencyError(f"dvc.yaml: stage {stage} does not list its script: add - {path} to its deps")
         indent = lines[anchors[0]].split("-")[0]
         lines[anchors[0]] += "".join(f"{indent}- {name}\n" for name in names)
         for index in own:
@@ -212,7 +212,7 @@ def _entry(line: str) -> str:
     return line.strip().removeprefix("- ")
 
 
-def check(text: str, wanted: dict[str, list[str]]) -> None:
+def check(text: str, wanted: dict[str, list[str]], root: Path = ROOT) -> None:
     """Compare a dvc.yaml with the `wanted` entries of each stage; raises DependencyError at the first difference."""
     for stage, names in wanted.items():
         present = listed(stage, text)
@@ -221,7 +221,7 @@ def check(text: str, wanted: dict[str, list[str]]) -> None:
             raise DependencyError(f"dvc.yaml: stage {stage} executes {missing[0]} and does not list it: {REMEDY}")
         if idle:
             raise DependencyError(f"dvc.yaml: stage {stage} lists {idle[0]} and does not need that entry: {REMEDY}")
-    if rewritten(text, wanted) != text:
+    if rewritten(text, wanted, root) != text:
         raise DependencyError(f"dvc.yaml: an entry in src/ stands twice or out of order: {REMEDY}")
 
 
@@ -230,21 +230,26 @@ def entries_of_stages(stages: Iterable[str], root: Path = ROOT) -> dict[str, lis
     return {stage: entries(needed(stage, root), root) for stage in stages}
 
 
+def pipelines(root: Path = ROOT) -> list[Path]:
+    """The repository's own dvc.yaml, and those of its studies."""
+    return [root / "dvc.yaml", *sorted(root.glob("studies/*/dvc.yaml"))]
+
+
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
-    """Rewrite, or with --check compare, the dvc.yaml in `root`; exits with 1 and one line if that fails."""
+    """Rewrite, or with --check compare, each dvc.yaml below `root`; exits with 1 and one line if that fails."""
     parser = argparse.ArgumentParser(description="Write dvc.yaml's code dependencies from the imports.")
     parser.add_argument("--check", action="store_true", help="change nothing, exit with 1 if dvc.yaml would change")
     only_check = parser.parse_args(arguments).check
-    path = root / "dvc.yaml"
-    text = path.read_text(encoding="utf-8")
-    try:
-        wanted = entries_of_stages(yaml.safe_load(text)["stages"], root)
-        if only_check:
-            check(text, wanted)
-        else:
-            path.write_text(rewritten(text, wanted), encoding="utf-8")
-    except DependencyError as error:
-        sys.exit(f"error: {error}")
+    for path in pipelines(root):
+        text = path.read_text(encoding="utf-8")
+        try:
+            wanted = entries_of_stages(yaml.safe_load(text)["stages"], root)
+            if only_check:
+                check(text, wanted, root)
+            else:
+                path.write_text(rewritten(text, wanted, root), encoding="utf-8")
+        except DependencyError as error:
+            sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -302,6 +302,18 @@ def test_checkpoints_need_several():
         backtest(checkpoints(1), rolling=1, axis="step")
 
 
+@pytest.mark.parametrize("axis", ["n_tokens", "step", "loss"])
+def test_a_task_at_the_floor_is_forecast_whatever_places_the_models(axis):
+    guessed = checkpoints().assign(value=np.tile([0.25, 0.26, 0.24, 0.25, 0.23], 4), chance=0.25)
+    at = {"n_tokens": 1e9 * 2.0**11, "step": 1000.0 * 2**11, "loss": 2.0}
+    if axis == "loss":
+        guessed = guessed[guessed["is_final"]]
+        guessed = pd.concat([guessed.assign(model=f"m{k}", loss=4.0 - 0.2 * k) for k in range(5)])
+    found = forecast(guessed, {axis: at[axis]}, axis=axis).forecasts
+    assert set(found["verdict"]) == {"at the floor"}
+    assert found["evidence"].str.contains("10 points above it at").all()
+
+
 def test_models_by_their_validation_loss(points):
     loss = (1.7 + 400 * SIZES**-0.35)[points["model"].str[1:].astype(int)]
     by_loss = points.assign(loss=loss, n_params=np.nan, n_tokens=np.nan, train_flops=np.nan)

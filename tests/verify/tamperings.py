@@ -208,6 +208,7 @@ def _junk(name: str) -> Change:
 
 WEIGHTS = f"models/{RUNG}/model.safetensors"
 FORECASTS, FITS = f"{RESULTS}/forecasts.csv", f"{RESULTS}/fits.json"
+STATED = "studies/pythia/results/forecasts_12b.csv"
 ADD_ROW = "made up\n"
 
 
@@ -298,6 +299,8 @@ TAMPERINGS = (
     Tampering("the plots' table", appended(f"{RESULTS}/plots/curves.csv", ADD_ROW), f"{RESULTS}/plots/curves.csv: "),
     Tampering("the gate", appended(f"{RESULTS}/gate/holdout.json", " "), f"{RESULTS}/gate/holdout.json: "),
     Tampering("a result is gone", removed(f"{RESULTS}/validation.csv"), f"{RESULTS}/validation.csv: missing"),
+    Tampering("a study's forecast", flipped(STATED), f"{STATED}: is not what pythia_next wrote"),
+    Tampering("a study's lock", appended("studies/pythia/dvc.lock", "\n- x"), "studies/pythia/dvc.lock: is damaged"),
     Tampering("a stray result", appended(f"{RESULTS}/better.csv", "x\n"), f"{RESULTS}/better.csv: no stage"),
     Tampering("the list of pages", appended("reports/index.html", " "), "reports/index.html: "),
     Tampering("the report", appended("reports/nano_mini/index.html", " "), "reports/nano_mini/index.html: "),

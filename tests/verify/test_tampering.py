@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.pipeline]
 FEW = (
     "config.json",
     "a stray result",
+    "a study's forecast",
     "conf/ is not composed",
     "a module in stages/",
     "dvc.lock was cut off",

@@ -16,7 +16,10 @@ from tasklaws.verify.code import check_code
 from tasklaws.verify.tree import Difference
 
 SOURCE = "src/tasklaws/gate.py"
-FILES = {SOURCE: "x = 1\n", "stages/fit.py": "y = 1\n", "conf/config.yaml": "seed: 0\n", "tests/other.py": ""}
+STUDY = {
+    f"studies/one/{name}": "z\n" for name in ("dvc.yaml", "one_fit.py", "published/facts.csv", "results/found.csv")
+}
+FILES = {SOURCE: "x = 1\n", "stages/fit.py": "y = 1\n", "conf/config.yaml": "seed: 0\n", "tests/other.py": "", **STUDY}
 
 
 @pytest.fixture
@@ -67,6 +70,10 @@ CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "changed": (lambda root: (root / SOURCE).write_text("x = 2\n"), SOURCE),
     "gone": (lambda root: (root / "stages/fit.py").unlink(), "stages/fit.py"),
     "one more": (lambda root: (root / "stages/pandas.py").write_text(""), "stages/pandas.py"),
+    "a study": (
+        lambda root: [(root / name).write_text("changed") for name in STUDY],
+        "studies/one/dvc.yaml studies/one/one_fit.py studies/one/published/facts.csv",
+    ),
     "hidden": (lambda root: (root / "src/.hidden.py").write_text(""), "src/.hidden.py"),
     "a folder that is a link": (lambda root: (root / "src/more").symlink_to(root / "tests"), "src/more"),
     "a link to an equal file": (linked, SOURCE),
@@ -85,6 +92,7 @@ CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
 
 def test_what_is_committed_passes_and_so_do_a_change_that_bears_on_no_result_and_bytecode(root: Path) -> None:
     (root / "tests/other.py").write_text("changed")
+    (root / "studies/one/results/found.csv").write_text("what its stages vouch for")
     py_compile.compile(str(root / SOURCE), doraise=True)
     assert named(root) == []
 

@@ -41,6 +41,14 @@ _BEFORE = 3  # rungs at least
 _STAYS, _SOON = 0.5, 0.3  # share of a far forecast that is that it stays; decades at which it is half as much
 _VARIANCE = 0.15**2  # of the place where it stays, for each decade, _SOON counting too
 _COUNTS = {"three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10, "fifteen": 15, "twenty": 20, "fifty": 50}
+_GROWS = {  # what there is more of further ahead, by what places the models
+    "n_params": "parameters",
+    "train_flops": "compute",
+    "date": "usual growth of compute",
+    "n_tokens": "training tokens",
+    "step": "training steps",
+    "loss": "compute that such a loss takes",
+}
 
 
 class AtFloor(NamedTuple):
@@ -192,8 +200,7 @@ def after_jump(known: Panel, gap: float, said: Predictive) -> Predictive:
 
 def in_words(probability: float, known: Panel, gap: float) -> str:
     """What `leaves_floor` says, for the evidence; `gap` in ln size."""
-    of = {"n_params": "parameters", "train_flops": "compute", "date": "usual growth of compute"}[size_column(known)]
-    how = f"are {100 * LEAVES:.0f} points above it at {np.exp(gap):.3g} times the {of}"
+    how = f"are {100 * LEAVES:.0f} points above it at {np.exp(gap):.3g} times the {_GROWS[size_column(known)]}"
     return f"{_about(probability)} tasks like this one {how}"
 
 

@@ -14,7 +14,18 @@ from tasklaws.verify.tree import Difference, Finding, PlannedStage, Tree, Unchec
 
 COSTLY = ("model", "respond", "sharded", "overlap_respond", "zipf_train")  # they train or ask
 INDEX = ("track",)  # MLflow is compared by itself
-_COPIED_FOLDERS = ("src", "stages", "custom_tasks", "conf", "data", "responses", "scores", "results", "reports")
+_COPIED_FOLDERS = (
+    "src",
+    "stages",
+    "studies",
+    "custom_tasks",
+    "conf",
+    "data",
+    "responses",
+    "scores",
+    "results",
+    "reports",
+)
 _COPIED_FILES = ("params.yaml", "dvc.yaml", "dvc.lock", ".dvcignore", "requirements.lock", "pyproject.toml")
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import marshal
 import os
+import re
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +14,7 @@ from tasklaws.provenance.requirements import REQUIREMENTS, pinned
 from tasklaws.verify.tree import Difference, Finding, Unchecked
 
 FOLDERS = ("src", "stages", "custom_tasks", "conf", ".dvc/plots")
+STUDIES = re.compile(r"studies/.+(\.py|/dvc\.yaml|/published/[^/]+)")  # what they find is the stages' to vouch for
 FILES = ("dvc.yaml", ".dvc/config", ".dvcignore", "pyproject.toml", "requirements.lock")
 _MADE = ("tasklaws.egg-info", "__pycache__")  # folders that Python's tools make beside the code
 
@@ -32,7 +34,8 @@ def check_code(root: Path, commit: Commit | None) -> Iterator[Finding]:
 
 def _against(root: Path, commit: Commit) -> Iterator[Difference]:
     has_modes = git(root, "config", "--type=bool", "core.fileMode") != b"false\n"
-    ours = [path for path in commit.files if path in FILES or path.startswith(tuple(f"{each}/" for each in FOLDERS))]
+    folders = tuple(f"{each}/" for each in FOLDERS)
+    ours = [path for path in commit.files if path in FILES or path.startswith(folders) or STUDIES.fullmatch(path)]
     for path in ours:
         if not os.path.lexists(root / path):
             yield Difference(path, f"missing; commit {commit.name} has it")

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -72,7 +72,8 @@ class Pipeline:
 
 
 class Tree:
-    """A repository: its root, its commit (None outside git), the stages that DVC plans and those that dvc.lock records.
+    """A repository: its root, its commit (None outside git), the stages that DVC plans and those that dvc.lock records,
+    those of its studies among them.
 
     Of a dvc.lock that lost something it has what `tasklaws repair-lock` would make of it, and where that, dvc.yaml or
     params.yaml cannot be read, no stages; `unread` says why.
@@ -90,6 +91,9 @@ class Tree:
         self.mended = self._read(lambda: mend(root), nothing)
         if self.mended is not None and self.mended.text and not self.mended.was_whole:
             self.chain = parse_chain(self.mended.text, str(LOCK))
+        for path in sorted(root.glob(f"studies/*/{LOCK}")):
+            study = self._read(partial(_of_study, path, root), Chain({}))
+            self.chain = Chain(self.chain.stages | study.stages)  # no two have one name
         self._md5: dict[str, str] = {}
 
     def _read(self, reading: Callable[[], Read], otherwise: Read) -> Read:
@@ -187,23 +191,35 @@ class Tree:
                 yield stage, name
 
 
+def _of_study(path: Path, root: Path) -> Chain:
+    """The chain of a study's own lock, which has the root's paths; one that is damaged raises TasklawsError."""
+    name = path.relative_to(root).as_posix()
+    try:
+        return parse_chain(path.read_text(encoding="utf-8"), name)
+    except (TasklawsError, UnicodeDecodeError) as error:
+        raise TasklawsError(f"{name}: is damaged: run `git checkout {name}`") from error
+
+
 def pipeline(root: Path) -> Pipeline:
-    """What DVC makes of `root`; what it cannot read raises TasklawsError."""
+    """What DVC makes of `root` and its studies; what it cannot read raises TasklawsError."""
     from dvc.config import ConfigError
     from dvc.dependency import ParamsDependency
     from dvc.dvcfile import Lockfile, ProjectFile
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    name = "dvc.yaml"
     try:
         with Repo(str(root)) as repo:
-            file = ProjectFile(repo, str(root / "dvc.yaml"))
             stages = {}
-            for name, stage in file.LOADER(file, file.contents).items():  # without dvc.lock, which is another matter
-                params = {name for each in stage.deps if isinstance(each, ParamsDependency) for name in each.params}
-                inputs = {each.def_path for each in stage.deps if not isinstance(each, ParamsDependency)}
-                outputs = {each.def_path for each in stage.outs}
-                stages[name] = PlannedStage(name, stage.cmd, *map(frozenset, (inputs, params, outputs)))
+            for path in sorted([*root.glob(name), *root.glob(f"studies/*/{name}")]):
+                name = path.relative_to(root).as_posix()
+                file = ProjectFile(repo, str(path))
+                for each, stage in file.LOADER(file, file.contents).items():  # whatever dvc.lock says
+                    params = {one for dep in stage.deps if isinstance(dep, ParamsDependency) for one in dep.params}
+                    inputs = {dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)}
+                    outputs = {out.def_path for out in stage.outs}
+                    stages[each] = PlannedStage(each, stage.cmd, *map(frozenset, (inputs, params, outputs)))
             try:
                 Lockfile(repo, str(root / LOCK)).load()
                 problem = None
@@ -212,7 +228,7 @@ def pipeline(root: Path) -> Pipeline:
             return Pipeline(stages, Path(repo.cache.local.path), problem, tuple(_own_settings(repo.config)))
     except DvcException as error:
         reason = " ".join(str(error).split())
-        where = ".dvc/config" if isinstance(error, ConfigError) else "dvc.yaml"
+        where = ".dvc/config" if isinstance(error, ConfigError) else name
         raise TasklawsError(f"{where}: DVC cannot read the pipeline ({reason}): mend what it names") from error
 
 
