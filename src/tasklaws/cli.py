@@ -876,8 +876,8 @@ def trace_back(
         str,
         _positional(
             "TARGET",
-            "A file of the pipeline, FILE.csv:LINE, a figure or its digest, [METRIC:]TASK@RUNG, ITEM@RUNG, a stage, a "
-            "rung, a key of metrics.json, or an MLflow run.",
+            "A file of the pipeline, FILE:LINE, a figure or its digest, [METRIC:]TASK@RUNG, ITEM@RUNG, a stage, a "
+            "rung, a key of headline.json or metrics.json, or an MLflow run.",
         ),
     ],
     ladder: Annotated[str | None, _option("The ladder (default: that of params.yaml).", "NAME")] = None,

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from tasklaws.core.checked import Count, Natural, NotNegative, Rule, read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, sha256_file, write_json
+from tasklaws.core.git import COMMIT
 from tasklaws.core.schema import train_flops
 
 CARD = "card.json"
@@ -31,7 +32,7 @@ def _is_inside(path: str) -> bool:
 
 Inside = Annotated[str, Rule("a path inside the rung's directory", _is_inside)]
 Name = Annotated[str, Rule("the name of a file", lambda name: PurePosixPath(name).name == name)]
-Commit = Annotated[str, Rule("a commit of 40 hex digits", re.compile(r"[0-9a-f]{40}").fullmatch)]
+Commit = Annotated[str, Rule("a commit of 40 hex digits", COMMIT.fullmatch)]
 Sha256 = Annotated[str, Rule("a SHA-256 of 64 hex digits", re.compile(r"[0-9a-f]{64}").fullmatch)]
 
 

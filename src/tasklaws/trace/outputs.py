@@ -115,7 +115,7 @@ def stage_line(name: str, command: str, commit: str | None) -> str:
 
 def noted_run(ground: Ground, stage: Stage, facts: Facts) -> str:
     """What the note of a stage's run says, for a line; it is put among the facts."""
-    if (note := ground.note(stage)) is None:
+    if (note := ground.notes.of(stage)) is None:
         return ""
     facts["run"] = {key: value for key, value in note.items() if key not in ("wrote_md5", "stage")}
     sources = (
