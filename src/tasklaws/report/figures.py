@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from itertools import groupby, pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,7 +72,8 @@ def _draw_real(figure: Figure, axes: Axes, results: Results, task: Task, metric:
     rows = real[real["metric"] == metric]
     if rows.empty:
         return
-    row, style = rows.iloc[0], {"marker": "*", "markersize": 13, "color": LIGHT["other"], "linestyle": "none"}
+    row = rows.iloc[0]
+    style: dict[str, Any] = {"marker": "*", "markersize": 13, "color": LIGHT["other"], "linestyle": "none"}
     far = beside(figure, axes)
     far.set_xlim(-1, 1)
     far.set_xticks([0], [short(row["n_params"])])
