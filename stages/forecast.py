@@ -7,7 +7,13 @@ from tasklaws.core import errors
 from tasklaws.core.files import write_json
 from tasklaws.core.settings import load
 from tasklaws.forecast.fits_file import load_fits
-from tasklaws.forecast.ladder import forecast_bands, forecast_ladder, forecast_ladder_items, forecast_planned
+from tasklaws.forecast.ladder import (
+    forecast_bands,
+    forecast_ladder,
+    forecast_ladder_items,
+    forecast_planned,
+    only_observable,
+)
 from tasklaws.gate import open_gate
 from tasklaws.paths import Paths
 from tasklaws.tables import (
@@ -31,7 +37,8 @@ def main() -> None:
     observations = read_observations(paths.observations("fit"), settings.models.rungs_of("fit"))
     observations = with_effective_number(observations, read_effective_numbers(paths.effective_numbers, paths.ladder))
     sizes = read_ladder(paths.sizes, settings.models.rungs_of("holdout"))
-    table, methods = forecast_ladder(observations, sizes)
+    rungs = settings.models.rungs
+    table, methods = (only_observable(part, rungs) for part in forecast_ladder(observations, sizes))
     items = forecast_ladder_items(load_fits(paths.fits, paths.ladder), table)
     bands = forecast_bands(observations, sizes)
     planned = forecast_planned(observations, settings.models.planned)

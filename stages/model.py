@@ -1,4 +1,4 @@
-"""Make one rung: train it from scratch, or fetch it from a hub."""
+"""Make one rung: train it from scratch, fetch it from a hub, take it from a directory, or note how it is reached."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tasklaws.core import errors
 from tasklaws.core.schema import read_documents
-from tasklaws.core.settings import TrainSource, load
+from tasklaws.core.settings import HubSource, LmEvalSource, TrainSource, load
 
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
@@ -20,10 +20,20 @@ def main() -> None:
         from tasklaws.ladder.rung import train_rung
 
         train_rung(rung, source, corpus, out, settings.execution.workers)
-    else:
-        from tasklaws.ladder.hub import fetch
+    elif isinstance(source, LmEvalSource):
+        from tasklaws.ladder.server import reach
 
-        fetch(rung, source, [document.to_dict() for document in read_documents(corpus / "heldout.jsonl")], out)
+        reach(rung, source, out)
+    else:
+        documents = [document.to_dict() for document in read_documents(corpus / "heldout.jsonl")]
+        if isinstance(source, HubSource):
+            from tasklaws.ladder.hub import fetch
+
+            fetch(rung, source, documents, out)
+        else:
+            from tasklaws.ladder.local import take
+
+            take(rung, source, documents, out)
     print(f"{out}: done")
 
 

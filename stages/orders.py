@@ -1,7 +1,7 @@
 """Compare orders of difficulty (people's time and solve rate, steps, item response) on the ladder's items."""
 
 from tasklaws.core import errors
-from tasklaws.core.schema import Role, read_family_items
+from tasklaws.core.schema import Role, benchmark_families, read_asked_items
 from tasklaws.core.settings import load
 from tasklaws.items.ladder_items import families_without_people, read_ladder_items
 from tasklaws.items.orders import order_agreement, score_orders
@@ -15,7 +15,10 @@ EARLIER = 2
 def main() -> None:
     settings = load()
     paths = Paths(settings.models.name)
-    items, people = read_family_items(settings.elicitation.ask), read_human_estimates(paths.human_estimates)
+    items, people = (
+        read_asked_items([*settings.elicitation.ask, *benchmark_families()]),
+        read_human_estimates(paths.human_estimates),
+    )
     rungs: dict[Role, list[str]] = {role: settings.models.rungs_of(role) for role in ("fit", "holdout")}
     table = read_ladder_items(paths, rungs, items, people)
     compared = score_orders(table, max(len(table.models) - EARLIER, 1), settings.execution.workers)

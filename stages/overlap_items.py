@@ -6,17 +6,21 @@ from tasklaws.core import errors
 from tasklaws.core.files import write_jsonl
 from tasklaws.core.schema import ITEMS, read_documents, read_items
 from tasklaws.core.settings import load
-from tasklaws.experiments.overlap_sets import FAMILY, SET_ITEMS, draw_sets
+from tasklaws.experiments.overlap_sets import FAMILY, SET_ITEMS, draw_sets, set_chains
+from tasklaws.families.draws import in_plain
 from tasklaws.families.prompts import question_of
 from tasklaws.tables import SETS
 
 
 def main() -> None:
     settings = load()
+    sets = settings.experiment.overlap_sets
     learned = frozenset(question_of(document.prompt) for document in read_documents(Path("data/corpus/train.jsonl")))
-    items, table = draw_sets(settings.experiment.overlap_sets, settings.seed, learned)
-    for name, kept in ((FAMILY, items), (f"{FAMILY}.shots", read_items(ITEMS / f"{FAMILY}.shots.jsonl"))):
-        write_jsonl(SET_ITEMS / f"{name}.jsonl", [item.to_dict() for item in kept])
+    items, table = draw_sets(sets, settings.seed, learned)
+    files = {path.name: read_items(path) for path in ITEMS.glob(f"{FAMILY}.*.jsonl")}  # examples of it, above all
+    files |= {f"{FAMILY}.jsonl": items, f"{FAMILY}.plain.jsonl": in_plain(set_chains(sets)[0], items)}
+    for name, kept in files.items():
+        write_jsonl(SET_ITEMS / name, [item.to_dict() for item in kept])
     out, n_sets = Path("data/overlap/sets.csv"), len(table.groupby(["overlap", "set_seed"]))
     SETS.write(out, table)
     print(f"{out}: {n_sets} sets of {len(items)} questions, {int(table['is_learned'].sum())} places left out")

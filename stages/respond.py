@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from tasklaws.core import errors
-from tasklaws.core.schema import ITEMS
+from tasklaws.core.schema import BENCHMARKS, ITEMS
 from tasklaws.core.settings import load
 from tasklaws.harness.ask import ask_rung
 
@@ -14,7 +14,8 @@ def main() -> None:
     rung = errors.argument(sys.argv)
     settings.rung(rung)  # or refuse it
     out = Path("responses", settings.models.name, f"{rung}.jsonl")
-    ask_rung(Path("models", rung), settings, settings.elicitation.ask, ITEMS, out)
+    benchmarks = BENCHMARKS if settings.benchmarks else None
+    ask_rung(Path("models", rung), settings, settings.elicitation.ask, ITEMS, out, benchmarks=benchmarks)
     print(f"{out}: done")
 
 

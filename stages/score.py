@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 from tasklaws.core import errors
 from tasklaws.core.files import write_json
 from tasklaws.core.schema import ITEMS
@@ -20,8 +22,14 @@ def main() -> None:
     model, paths = Path("models", rung), Paths(settings.models.name)
     out = paths.scores(settings.rung(rung).role) / f"{rung}.csv"
     table = score_rung(model, settings, settings.elicitation.ask, ITEMS, paths.responses(rung))
+    made: dict[str, object] = {"card": card.read_card(model).to_dict(), "sandbox": engine_id()}
+    if settings.benchmarks:
+        from tasklaws.harness.benchmarks.scores import score_benchmarks  # lm-eval takes seconds to import
+
+        rows, made["whole"] = score_benchmarks(model, settings, paths.responses(rung))
+        table = pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
     SCORES.write(out, table)
-    write_json(out.with_suffix(".json"), {"card": card.read_card(model).to_dict(), "sandbox": engine_id()})
+    write_json(out.with_suffix(".json"), made)
     print(f"{out}: {len(table)} scores")
 
 

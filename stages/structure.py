@@ -1,7 +1,7 @@
 """How many independent tasks each family is worth, and how sharp its curve is; from the fit rungs alone."""
 
 from tasklaws.core import errors
-from tasklaws.core.schema import read_family_items
+from tasklaws.core.schema import read_asked_items
 from tasklaws.core.settings import load
 from tasklaws.families import build
 from tasklaws.families.step_chain import StepChain
@@ -18,7 +18,7 @@ def main() -> None:
     paths = Paths(settings.models.name)
     sizes = read_checkpoints(paths.observations("fit")).drop_duplicates(["rung", "seed", "step"])
     scores = read_scores(paths.scores("fit"), settings.models.rungs_of("fit"))
-    items = {item.id: item for item in read_family_items(sorted(scores["family"].unique()))}
+    items = {item.id: item for item in read_asked_items(sorted(scores["family"].unique()))}
     chains = [family for family in build(settings.families.sets) if isinstance(family, StepChain)]
     table = structure_table(scores, sizes, items, {chain.name: chain_weights(chain) for chain in chains})
     EFFECTIVE_NUMBERS.write(paths.effective_numbers, table.assign(ladder=paths.ladder))

@@ -80,7 +80,7 @@ class Clone:
 
     @classmethod
     def fresh(cls, path: Path, **environment: str) -> "Clone":
-        """What `git clone` gives, less the results that are in git."""
+        """What `git clone` gives, less the results that the pipeline made."""
         clone = cls(path, **environment)
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -89,7 +89,8 @@ class Clone:
             check=True,
         )
         for name in filter(None, listed.stdout.decode().split("\0")):
-            if (ROOT / name).is_file() and not name.startswith(("results/", "reports/", "dvc.lock")):
+            made = name.startswith(("results/", "reports/", "dvc.lock")) and not name.startswith("results/real/")
+            if (ROOT / name).is_file() and not made:
                 (path / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, path / name)
         path.mkdir(parents=True, exist_ok=True)

@@ -14,14 +14,14 @@ import pandas as pd
 import yaml
 
 from tasklaws.compose import compose
-from tasklaws.core.files import write_json, write_jsonl, write_text
+from tasklaws.core.files import sha256_file, write_json, write_jsonl, write_text
 from tasklaws.core.schema import Item, train_flops
 from tasklaws.core.settings import Settings
 from tasklaws.families import build
 from tasklaws.ladder import card
-from tasklaws.ladder.card import rung_budgets
+from tasklaws.ladder.sizes import rung_budgets
 from tasklaws.provenance.chain import md5
-from tasklaws.tables import LADDER, SCORES, SHARDED
+from tasklaws.tables import FLEXIBLE, LADDER, REAL, SCORES, SHARDED
 
 REPOSITORY = Path(__file__).parents[1]
 SHARES = {0.25: -0.5, 1.0: 0.0}  # checkpoint (share of training) -> decades of size that it is behind
@@ -63,7 +63,7 @@ def write_results(root: Path, params: dict[str, Any]) -> None:
         said = [response(row) for row in rows]
         write_jsonl(root / "responses" / ladder / f"{rung}.jsonl", said)
         path = root / "scores" / ladder / entry["role"] / f"{rung}.csv"
-        SCORES.write(path, SCORES.frame(rows))
+        SCORES.write(path, pd.DataFrame(rows, columns=[*SCORES.columns, FLEXIBLE]))
         write_json(path.with_suffix(".json"), {"card": made.to_dict(), "sandbox": "none: the scores are invented"})
     finish(root, params)
 
@@ -72,6 +72,7 @@ def finish(root: Path, params: dict[str, Any]) -> None:
     """Observe, fit, forecast and validate what was scored, with the pipeline's own stages."""
     write_text(root / "params.yaml", yaml.safe_dump(params, sort_keys=False))
     SHARDED.write(root / "results" / params["models"]["name"] / "sharded.csv", SHARDED.frame(sharded_rows(params)))
+    REAL.write(root / "results/real/scores.csv", REAL.frame(real_rows(root)))
     stages = (
         "population",
         "humans",
@@ -137,6 +138,23 @@ def sharded_rows(params: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def real_rows(root: Path) -> list[dict[str, Any]]:
+    """Invented scores of a real model, asked tersely with 3 shots and plainly with none."""
+    one = {"model": "Real-135M", "n_params": 106_203_456, "n_params_total": 134_515_008, "n_items": 20}
+    one |= {"chat_template": False, "value": 0.9, "lower": 0.75, "upper": 0.97, "weights_sha256": "0" * 64}
+    ways = [{"prompts": "terse", "num_fewshot": 3, "shots": "same"}]
+    ways += [{"prompts": "plain", "num_fewshot": 0, "shots": "related"}]
+    items = {path.stem: sha256_file(path) for path in sorted((root / "data/items").glob("*.jsonl"))}
+    return [
+        one | way | {"family": family, "elicitation": how, "metric": metric, "items_sha256": items[family]}
+        | ({"value": 0.35, "lower": 0.2, "upper": 0.53} if metric == "exact_match" else {})
+        for way in ways
+        for family, how in (("sha256_power", "python"), ("gauss_sum", "direct"))
+        if family in items
+        for metric in ("exact_match", "exact_match_flexible")
+    ]  # fmt: skip
+
+
 def make_card(rung: str, source: dict[str, Any], size: Any) -> card.Card:
     """The card of a rung with two checkpoints a seed."""
     digest = hashlib.sha256(rung.encode()).hexdigest()
@@ -173,7 +191,15 @@ def make_card(rung: str, source: dict[str, Any], size: Any) -> card.Card:
             "commit": digest[:40],
             "n_params_loaded": n_params,
         }
-    return card.Card(rung, source["kind"], n_params, 2 * n_params, digest, tuple(checkpoints), **kind)
+    return card.Card(
+        rung=rung,
+        source_kind=source["kind"],
+        n_params=n_params,
+        n_params_total=2 * n_params,
+        tokenizer_sha256=digest,
+        checkpoints=tuple(checkpoints),
+        **kind,
+    )
 
 
 def score(rung: str, checkpoint: card.Checkpoint, item: Item, elicitation: str, grade: float) -> dict[str, Any]:
@@ -198,6 +224,8 @@ def score(rung: str, checkpoint: card.Checkpoint, item: Item, elicitation: str, 
     }
     if elicitation == "choice":
         row["brier"] = round(0.75 * (1 - knows), 4)
+    else:
+        row[FLEXIBLE] = max(solved, float(row["partial_credit"] > 0.6))
     if elicitation == "python":
         wrong = rng.choice(["ok", "ok", "error"])
         row |= {"status": "ok" if solved else "out_of_fuel" if out_of_fuel else wrong, "fuel": 1000}

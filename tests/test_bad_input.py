@@ -163,6 +163,11 @@ def any_harm(harm: str) -> bool:
     return harm != "no choices"
 
 
+def of_card(harm: str) -> bool:
+    # Which files a checkpoint had, but for its weights, is for the stage to see that asks it.
+    return any_harm(harm) and not re.search(r"files: no (?!model)", harm)
+
+
 # Stage, file, and the harms that it must refuse; what the first stages make, and what the later ones do.
 FIRST = [
     ("corpus", "data/items/addition.jsonl", any_harm),
@@ -176,10 +181,10 @@ FIRST = [
     ("respond one", "models/one/config.json", whole),
     ("respond one", "models/one/model.safetensors", whole),
     ("score one", "data/items/largest_of_four.jsonl", any_harm),
-    ("score one", "models/one/card.json", any_harm),
+    ("score one", "models/one/card.json", of_card),
     ("score one", "responses/nano_mini/one.jsonl", any_harm),
     ("observe fit", "scores/nano_mini/fit/one.csv", any_harm),
-    ("observe fit", "scores/nano_mini/fit/one.json", any_harm),
+    ("observe fit", "scores/nano_mini/fit/one.json", of_card),
 ]
 LATER = [
     ("fit", "results/nano_mini/observations_fit.csv", any_harm),
@@ -217,7 +222,7 @@ LATER = [
     ("report", "responses/nano_mini/mini-21k.jsonl", any_harm),
     ("report", "scores/nano_mini/fit/mini-1k.csv", any_harm),
     ("report", "data/items/addition.jsonl", any_harm),
-    ("track", "scores/nano_mini/fit/mini-1k.json", any_harm),
+    ("track", "scores/nano_mini/fit/mini-1k.json", of_card),
     ("track", "results/nano_mini/observations_fit.csv", any_harm),
     ("track", "results/nano_mini/forecasts.csv", whole),
     ("track", "results/nano_mini/metrics.json", whole),

@@ -66,6 +66,8 @@ def test_hashes_are_those_of_dvc(tmp_path: Path) -> None:
         "schema: '2.0'\nstages:\n  items:\n",
         "stages: [",
         "stages:\n  items:\n    cmd: a\n    deps:\n    - path: b\n",
+        "stages:\n  items:\n    cmd: a\n  items:\n    cmd: b\n",
+        "stages:\n  items:\n    cmd: a\n    cmd: b\n",
     ],
 )
 def test_a_lock_that_was_cut_off_is_refused(text: str) -> None:

@@ -21,7 +21,9 @@ from tasklaws.core.workers import run_each
 
 GROUP = typer.main.get_command(cli.app)
 COMMANDS = sorted(GROUP.commands)
-ANSWERING = [name for name in COMMANDS if name not in ("compose", "custom-tasks", "index", "new-family", "ui")]
+ANSWERING = [
+    name for name in COMMANDS if name not in ("compose", "custom-tasks", "index", "new-family", "new-ladder", "ui")
+]
 POINTS = str(POINTS_CSV)
 MAIN = [sys.executable, "-c", "from tasklaws.cli import main; main()"]
 
@@ -177,11 +179,15 @@ READING = {
     "sandbox": "program.py",
 }
 OF_THE_PIPELINE = {
+    "ask",
     "compose",
     "custom-tasks",
     "index",
     "ls",
     "new-family",
+    "new-ladder",
+    "pin",
+    "plan-run",
     "repair-lock",
     "trace",
     "track",

@@ -15,7 +15,7 @@ from dvc.utils.hydra import compose_and_dump
 from tasklaws.compose import compose
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Settings, load
-from tasklaws.ladder.card import rung_budgets
+from tasklaws.ladder.sizes import rung_budgets
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -52,12 +52,13 @@ def test_composing_twice_gives_the_same_bytes():
 def test_every_ladder_composes_into_whole_parameters(ladder):
     settings = composed(f"models={ladder}")
     assert settings.models.name == ladder
-    rows = rung_budgets(settings.models)
-    sizes = [row["n_params"] for row in rows]
+    rungs = list(settings.models.rungs.values())
+    sizes = [rung.source.n_params for rung in rungs if rung.source.n_params is not None]
     assert sizes == sorted(set(sizes)), "a ladder is ordered small to large"
-    assert rows[-1]["role"] == "holdout"
-    for rung in settings.models.rungs.values():
-        assert rung.source.width % rung.source.heads == 0
+    assert rungs[-1].role == "holdout"
+    for rung in rungs:
+        if rung.source.width and rung.source.heads:
+            assert rung.source.width % rung.source.heads == 0
 
 
 def test_the_default_ladder_has_even_steps_and_a_near_and_a_far_holdout():
@@ -136,7 +137,7 @@ SOURCE = "models.rungs.nano-3k.source"
         ("models.name=a/b", "models.name is 'a/b', not of letters"),
         ("models.rungs.nano-3k.role=spare", "models.rungs.nano-3k.role is 'spare', not one of fit, holdout"),
         (f"{SOURCE}.kind=disk", f"{SOURCE}.kind is 'disk', not one of train, hub"),
-        (f"{SOURCE}.kind=hub", f"{SOURCE} has an unknown key 'n_tokens'"),
+        (f"{SOURCE}.kind=hub", f"{SOURCE} has an unknown key 'step_tokens'"),
         (f"{SOURCE}.seeds=[]", rf"{SOURCE}.seeds is \[\], not one or more"),
         (f"{SOURCE}.seeds=[1,1]", rf"{SOURCE}.seeds is \[1, 1\], not each once"),
         (f"{SOURCE}.seeds=3", f"{SOURCE}.seeds is 3, not a list"),
@@ -303,3 +304,16 @@ def test_what_a_family_goes_without_is_said(conf):
 def test_an_experiment_that_cannot_be_is_refused_when_it_is_composed(overrides, said):
     with pytest.raises(TasklawsError, match=re.escape(said)):
         compose(["experiment=overlap", *overrides], ROOT / "conf")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "elsewhere"),
+    [
+        (["models=nano_mini"], False),
+        (["models=nano_mini", "models.prompts=plain"], True),
+        (["models=nano_mini", "+models.rungs.mini-21k.asking.prompts=plain"], True),
+        (["models=pythia_ladder"], True),
+    ],
+)
+def test_answers_are_read_as_people_would_where_a_rung_learned_elsewhere_or_is_asked_plainly(overrides, elsewhere):
+    assert Settings.of(yaml.safe_load(compose(overrides)), "x").models.learned_elsewhere == elsewhere

@@ -5,9 +5,12 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 
 import pytest
 
+import tasklaws
 from tasklaws.core.errors import TasklawsError, run
 
 
@@ -72,6 +75,20 @@ def test_what_nobody_foresaw_is_one_line_and_a_traceback_where_that_is_asked_for
     said = capsys.readouterr().err
     assert said.startswith(f"error: unforeseen {type(error).__name__} at ")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["yaml.py", f"tasklaws/core/files{EXTENSION_SUFFIXES[0]}"])
+def test_what_stands_in_the_place_of_a_module_is_named(name, tmp_path):
+    package = Path(tasklaws.__file__).parent
+    shutil.copytree(package / "core", tmp_path / "src/tasklaws/core", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "src/tasklaws/__init__.py").touch()
+    (tmp_path / "src" / name).write_text("x = 1\n")
+    code = "from tasklaws.core.errors import run; run(lambda: __import__('yaml').safe_load('a'))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "src")}
+    environment.pop("TASKLAWS_TRACEBACK", None)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr.startswith(f"error: {tmp_path / 'src' / name} stands in the place of another module")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_message_of_any_length_is_one_line_that_ends(capsys):

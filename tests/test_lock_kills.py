@@ -139,7 +139,8 @@ def test_where_dvc_cannot_start_repair_lock_can(tmp_path: Path) -> None:
     clone = tiny_pipeline(tmp_path / "clone")
     lock, notes = clone.path / LOCK, clone.path / ".dvc/tmp/rwlock"
     whole = lock.read_bytes()
-    for file, text in ((lock, b""), (lock, whole[:5000]), (notes, b'{"write": {')):
+    inside_a_word = whole[: whole.index(b"md5:", 5000) + 2]
+    for file, text in ((lock, b""), (lock, inside_a_word), (notes, b'{"write": {')):
         file.write_bytes(text)
         clone.run("dvc", "repro", fails=True)
         clone.run("tasklaws", "repair-lock")

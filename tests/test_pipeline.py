@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
+import local_tasks
 from clone import ROOT, Clone, asked
 
 pytestmark = [pytest.mark.slow, pytest.mark.pipeline]
@@ -242,3 +244,29 @@ def test_an_experiment_switches_ladders_runs_its_overlap_sets_and_goes_back(clon
     assert clone.ran("dvc", "exp", "run", "-S", "models=nano_mini") == []
     assert (clone.path / "reports/nano_mini/index.html").read_bytes() == page
     clone.run("git", "diff", "--exit-code", "params.yaml", "results/nano_mini")
+
+
+@pytest.mark.heavy
+def test_benchmarks_go_from_their_documents_to_the_report_and_train_nothing_again(clone: Clone) -> None:
+    local_tasks.write_tasks(clone.path / "my_tasks", named="my_tasks")
+    asked = {"subjects": {}, "written": {"repeats": 2}, "ending": {}, "text": {}}
+    mine = {"benchmarks": asked, "benchmark_folder": "my_tasks"}
+    (clone.path / "conf/benchmarks/mine.yaml").write_text("# @package _global_\n" + yaml.safe_dump(mine))
+    clone.commit("benchmarks")
+    ran = clone.ran("dvc", "exp", "run", "-S", "models=nano_mini", "-S", "benchmarks=mine")
+    assert not [stage for stage in ran if stage.startswith("model@")]
+    results = clone.path / "results/nano_mini"
+    for name in ("points", "forecasts", "validation"):
+        text = (results / f"{name}.csv").read_text()
+        assert all(word in text for word in ("perplexity", "word_perplexity", "pass@2", '"exact_match,strict,mean@2"'))
+    surprises = pd.read_csv(results / "surprises.csv")
+    assert set(asked) - {"text"} <= set(surprises["family"])
+    assert "written-benchmark-pass@2" in (clone.path / "reports/nano_mini/index.html").read_text()
+    for point in ("written_benchmark", "perplexity:ending_benchmark", "letters-00002"):
+        assert "data/benchmarks/" in clone.run("tasklaws", "trace", f"{point}@mini-21k")
+    clone.commit("its results")
+    assert "nothing differs" in clone.run("tasklaws", "verify")
+    assert clone.ran("dvc", "repro") == []
+    task = clone.path / "my_tasks/ending.yaml"
+    task.write_text(task.read_text().replace("{{before}}", "{{before}}?"))
+    assert {"benchmarks", "respond@mini-1k"} <= set(clone.ran("dvc", "repro", "respond@mini-1k"))

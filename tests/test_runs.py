@@ -1,12 +1,11 @@
 """Notes of runs: written where DVC runs a stage, beside its results, and never in its way."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import pytest
 
-from tasklaws.core import errors, runs
+from tasklaws.core import errors, files, runs
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_text
 
@@ -15,12 +14,14 @@ from tasklaws.core.files import write_text
 def in_a_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_STAGE", "fit@a/b")
-    monkeypatch.setattr(runs, "_written", set())
+    monkeypatch.setattr(files, "written", set())
+    monkeypatch.setattr(runs, "written", files.written)
 
 
 def test_a_stage_that_ended_well_leaves_a_note() -> None:
     errors.run(lambda: write_text(Path("out.csv"), "a\n"))
-    (note,) = runs.read_notes()
+    ((note,), others) = runs.read_notes()
+    assert others == []
     assert note["stage"] == "fit@a/b"
     assert note["wrote_md5"] == [hashlib.md5(b"a\n").hexdigest()]
     assert {"command", "started", "seconds", "host", "packages"} <= set(note)
@@ -30,9 +31,9 @@ def test_a_stage_that_ended_well_leaves_a_note() -> None:
 def test_equal_bytes_take_the_place_of_the_earlier_note() -> None:
     for _ in range(2):
         errors.run(lambda: write_text(Path("out.csv"), "a\n"))
-    assert len(runs.read_notes()) == 1
+    assert len(runs.read_notes()[0]) == 1
     errors.run(lambda: write_text(Path("out.csv"), "b\n"))
-    assert len(runs.read_notes()) == 2
+    assert len(runs.read_notes()[0]) == 2
 
 
 def test_a_stage_that_failed_leaves_none() -> None:
@@ -42,7 +43,7 @@ def test_a_stage_that_failed_leaves_none() -> None:
 
     with pytest.raises(SystemExit):
         errors.run(fails)
-    assert runs.read_notes() == []
+    assert runs.read_notes() == ([], [])
 
 
 def test_what_no_stage_runs_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,10 +58,24 @@ def test_no_stage_fails_of_its_note() -> None:
     assert Path("out.csv").read_text() == "a\n"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", json.dumps({"stage": "a"})])
-def test_a_damaged_note_is_left_out(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"stage": "a"}', '{"seal": "\u00e9"}', '{"seal": "\\ud800"}'])
+def test_a_note_without_a_seal_is_not_believed(text: str) -> None:
     write_text(Path(".work/runs/a.json"), text)
-    assert runs.read_notes() == []
+    assert runs.read_notes() == ([], ["a.json"])
+
+
+def test_a_note_that_was_changed_or_moved_or_is_another_user_s_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors.run(lambda: write_text(Path("out.csv"), "a\n"))
+    (path,) = runs.RUNS.glob("*")
+    text = path.read_text()
+    path.write_text(text.replace('"started": "2', '"started": "1'))
+    assert runs.read_notes() == ([], [path.name])
+    path.rename(path.with_name("other.json")).write_text(text)
+    assert runs.read_notes() == ([], ["other.json"])
+    path.with_name("other.json").rename(path)
+    assert len(runs.read_notes()[0]) == 1
+    monkeypatch.setenv("XDG_STATE_HOME", str(Path("elsewhere").absolute()))
+    assert runs.read_notes() == ([], [path.name])
 
 
 def test_versions_name_no_build() -> None:

@@ -19,7 +19,7 @@ from tasklaws.claims.file import read_claim
 from tasklaws.claims.vouched import rests_on
 from tasklaws.core.files import read_json, sha256_file
 from tasklaws.tables import AHEAD_FORECASTS
-from tasklaws.verify.tree import planned
+from tasklaws.verify.tree import pipeline
 
 STUDY = Path("studies/pythia")
 PAGE = (ROOT / STUDY / "README.md").read_text()
@@ -184,7 +184,7 @@ def test_it_is_fetched_again_from_a_copy_of_the_repository_and_what_differs_is_n
     assert said.stdout.strip().endswith(f"{n_figures} figures are those of studies/pythia/fetched")
     assert len(list(study.glob("fetched/*/zero-shot/*.json"))) == 2 * len(FEW_STEPS)
     assert not list(study.rglob("*12b*"))
-    assert list(planned(root)[0]) == stages()  # `tasklaws verify` takes no import for a stage
+    assert list(pipeline(root).stages) == stages()  # `tasklaws verify` takes no import for a stage
     commit = git(upstream, "rev-parse", "HEAD")
     assert (
         yaml.safe_load((study / "fetched/pythia-70m/zero-shot.dvc").read_text())["deps"][0]["repo"]["rev_lock"]

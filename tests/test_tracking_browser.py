@@ -90,7 +90,7 @@ def test_without_the_view_the_seeds_are_nested_below_rungs_and_these_below_the_l
 def test_a_page_of_the_ladder_has_the_headline_numbers_and_the_figures(link: str, page: Page) -> None:
     page.open(link)
     page.follow("nano_mini")
-    for words in (f"What does {TOP} score on each task", "score/addition_direct", "not enough rungs", "mae_forecast"):
+    for words in (f"What does {TOP} score on each task", "score/addition_direct", "not enough rungs", "mae_repeat"):
         page.wait(f"document.body.innerText.includes('{words}')")
     page.click("Show more")
     page.wait(f"document.body.innerText.includes('tasklaws trace addition_direct@{TOP}')")

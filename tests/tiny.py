@@ -7,8 +7,8 @@ from tasklaws.core.files import write_jsonl
 from tasklaws.core.schema import Document, Item
 from tasklaws.core.settings import TrainSource, load
 from tasklaws.families import Family, build
-from tasklaws.families.draws import shots
-from tasklaws.families.prompts import task_name
+from tasklaws.families.draws import item_files
+from tasklaws.families.prompts import Prompts, task_name
 from tasklaws.ladder.corpus import documents
 
 ROOT = Path(__file__).parents[1]
@@ -34,9 +34,9 @@ def families() -> tuple[Family, ...]:
     return tuple(build(SETTINGS.families.sets))
 
 
-def tasks() -> list[str]:
+def tasks(prompts: Prompts = "terse") -> list[str]:
     """Every family in every way in which it can be asked."""
-    return [task_name(family.name, way) for family in families() for way in family.elicitations]
+    return [task_name(family.name, way, prompts) for family in families() for way in family.elicitations]
 
 
 @functools.cache
@@ -54,10 +54,10 @@ def corpus(count: int, purpose: str = "train") -> tuple[Document, ...]:
 def write_items(directory: Path, every: int) -> None:
     """What the items stage writes, but only each `every`-th item, the last one in."""
     for family in families():
-        kept = items(family.name)[::-every][::-1]
-        few = shots(family, list(families()), 0, 5)
-        write_jsonl(directory / f"{family.name}.jsonl", [item.to_dict() for item in kept])
-        write_jsonl(directory / f"{family.name}.shots.jsonl", [item.to_dict() for item in few])
+        for name, every_one in item_files(family, list(families()), 0, "test", 5).items():
+            asked = name in (family.name, f"{family.name}.plain")
+            kept = every_one[::-every][::-1] if asked else every_one
+            write_jsonl(directory / f"{name}.jsonl", [item.to_dict() for item in kept])
 
 
 def write_corpus(directory: Path, count: int = 600) -> None:

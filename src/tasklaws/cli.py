@@ -789,6 +789,71 @@ def compose_params(
     print("\n".join([f"wrote {PARAMS}", *(f"note: {gap}" for gap in load().gaps())]))
 
 
+@command("plan-run", "tasklaws plan-run models=pythia_ladder")
+def plan_the_run(
+    overrides: Annotated[
+        list[str] | None, _positional("[KEY=VALUE]...", "Hydra overrides, as of compose: models=pythia_ladder.")
+    ] = None,
+    rate: Annotated[
+        list[str] | None, _option("FLOP/s that a device reaches, in place of a rough one.", "DEVICE=FLOPS")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Say what a ladder will cost before anything is spent.
+
+    Rungs, cells, items, tokens, disk, memory and time, and what is there already. A rung that does not fit in memory is
+    refused with the sum (docs/plan_run.md). Writes nothing.
+    """
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    import yaml
+
+    from tasklaws.budget.estimate import plan_run
+    from tasklaws.budget.rates import parse_rates
+    from tasklaws.compose import compose
+    from tasklaws.core.settings import Settings
+
+    given = parse_rates(rate or [])
+    found = plan_run(Settings.of(yaml.safe_load(compose(overrides or [])), "composed configuration"), given)
+    answer(found.to_dict(), found.summary(), json_)
+    if found.refused:
+        raise TasklawsError("; ".join(found.refused))
+
+
+@command("pin", "tasklaws pin pythia_ladder")
+def pin_ladder(
+    name: Annotated[str, _positional("NAME", "A ladder of conf/models.")],
+    json_: Json = False,
+) -> None:
+    """Write into a ladder the commits that the hub has for its revisions."""
+    import yaml
+
+    from tasklaws.compose import CONF, compose
+    from tasklaws.core.settings import Settings
+    from tasklaws.ladder.pin import pin
+
+    models = Settings.of(yaml.safe_load(compose([f"models={name}"]))).models
+    path = CONF / "models" / f"{name}.yaml"
+    found = pin(path, models)
+    lines = [f"{rung}: {revision} is {commit}" for rung, by in found.items() for revision, commit in by.items()]
+    answer(found, "\n".join([*lines, f"wrote {path}" if found else f"{path} is pinned already"]), json_)
+
+
+@command("new-ladder", "tasklaws new-ladder mine me/small me/middle models/big --holdout models/big")
+def write_new_ladder(
+    name: Annotated[str, _positional("NAME", "Of letters, digits, - and _.")],
+    places: Annotated[list[str], _positional("MODEL...", "Repositories (OWNER/NAME), folders or .gguf files.")],
+    holdout: Annotated[list[str] | None, _option("A model to hold out (default: the largest).", "MODEL")] = None,
+) -> None:
+    """Write a ladder of models from a hub or on this machine."""
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    from tasklaws.compose import CONF
+    from tasklaws.ladder.new_ladder import new_ladder
+
+    path = new_ladder(name, places, holdout or [], CONF / "models")
+    print(f"wrote {path}")
+    print(f"then: tasklaws pin {name} && tasklaws plan-run models={name} && dvc exp run -S models={name}")
+
+
 @command("new-family", "tasklaws new-family multiplication")
 def write_new_family(
     name: Annotated[str, _positional("NAME", "A lower-case Python name, such as multiplication.")],
@@ -879,8 +944,8 @@ def trace_back(
         str,
         _positional(
             "TARGET",
-            "A file of the pipeline, FILE.csv:LINE, a figure or its digest, [METRIC:]TASK@RUNG, ITEM@RUNG, a stage, a "
-            "rung, a key of metrics.json, or an MLflow run.",
+            "A file of the pipeline, FILE:LINE, a figure or its digest, [METRIC:]TASK@RUNG, ITEM@RUNG, a stage, a "
+            "rung, a key of headline.json or metrics.json, or an MLflow run.",
         ),
     ],
     ladder: Annotated[str | None, _option("The ladder (default: that of params.yaml).", "NAME")] = None,
@@ -907,6 +972,77 @@ def verify_tree(
     answer(found.to_dict(), found.summary(), json_)
     if found.problems:
         raise typer.Exit(1)
+
+
+@command("ask", "tasklaws ask models/nano-234k --tasks addition_direct,gauss_sum --limit 20 --out asked")
+def ask_one_model(
+    model: Annotated[
+        str, _positional("MODEL", "A directory, a .gguf file, a model type of lm-eval, or OWNER/NAME of a hub.")
+    ],
+    tasks: Annotated[str, _option("Families here, or one way of asking (gauss_sum_python), lm-eval's tasks, groups.")],
+    limit: Annotated[int | None, _option("Items of each: of a family evenly spread, else the first.", "N")] = None,
+    num_fewshot: Annotated[
+        int | None, _option("Solved examples before each question (default: 0; of lm-eval's tasks their own).", "K")
+    ] = None,
+    shots: Annotated[Literal["same", "related"], _option("Of the same family, or of related tasks.")] = "same",
+    prompts: Annotated[
+        Literal["terse", "plain"], _option("How families are put: plain is in plain language.")
+    ] = "terse",
+    chat_template: Annotated[
+        bool, typer.Option("--chat-template", help="Put it in the model's chat template.")
+    ] = False,
+    dtype: Annotated[Literal["float16", "bfloat16", "float32", "float64"], _option("Of a model here.")] = "float32",
+    device: Annotated[Literal["auto", "cuda", "mps", "cpu"], _option("Of a model here.")] = "auto",
+    batch_size: Annotated[str, _option("Requests together: a number, or auto.", "N")] = "auto",
+    model_args: Annotated[str, _option("lm-eval's arguments of the model.", "KEY=VALUE,...")] = "",
+    folder: Annotated[Path, _option("lm-eval tasks of your own.", "DIR")] = Path("custom_tasks"),
+    name: Annotated[str | None, _option("What it is called in the results.")] = None,
+    n_params: Annotated[
+        float | None, _option("Non-embedding parameters (default: counted, where it runs here).")
+    ] = None,
+    n_tokens: Annotated[float | None, _option("Tokens that it learned from.")] = None,
+    out: Out = None,
+    json_: Json = False,
+) -> None:
+    """Ask one model some tasks, without the pipeline: its scores, and points that other commands take.
+
+    Writes responses.jsonl, scores.csv, points.csv (for `forecast`), items.csv (for `compare`) and summary.json. What
+    a server said before it failed is kept beside --out: the same command asks the rest (docs/asking.md).
+    """
+    import shutil
+
+    from lm_eval.utils import simple_parse_args_string
+
+    from tasklaws.core.settings import Asking
+    from tasklaws.harness.one_model import ask_model
+
+    if batch_size != "auto" and not (batch_size.isdigit() and int(batch_size)):
+        raise TasklawsError(f"--batch-size {batch_size}: give 1 or more, or auto")
+    if limit is not None and limit < 1:
+        raise TasklawsError(f"--limit {limit}: give 1 or more")
+    kept = None if out is None else out.with_name(f"{out.name}.unfinished")
+    sizes = {"n_params": n_params, "n_tokens": n_tokens}
+    found = ask_model(
+        model,
+        names_of(tasks),
+        Asking(dtype, num_fewshot or 0, shots, prompts, chat_template),
+        arguments=simple_parse_args_string(model_args),
+        device=device,
+        batch_size=batch_size if batch_size == "auto" else int(batch_size),
+        limit=limit,
+        own_shots=num_fewshot is None,
+        folder=folder,
+        name=name,
+        sizes={key: int(value) for key, value in sizes.items() if value is not None},
+        kept=kept,
+    )
+    tell(found.notes)
+    with writing(out) as directory:
+        if directory is not None:
+            found.write(directory)
+    if kept is not None:
+        shutil.rmtree(kept, ignore_errors=True)
+    answer(found.to_dict(), found.summary(), json_, out, "responses.jsonl, scores.csv, points.csv, items.csv")
 
 
 @command("ls", "tasklaws ls laws")

@@ -51,6 +51,7 @@ def _refuse(params: Any) -> None:
     from tasklaws.core.settings import Settings
     from tasklaws.experiments.overlap_sets import set_chains
     from tasklaws.families import build
+    from tasklaws.families.base import refuse_terse_families
     from tasklaws.families.prompts import task_name
     from tasklaws.ladder.corpus import refuse_unknown_tasks
     from tasklaws.laws.forms import refuse_unfit
@@ -60,6 +61,9 @@ def _refuse(params: Any) -> None:
     asked = [task_name(family, way) for family, ways in settings.elicitation.ask.items() for way in ways]
     for tasks in (settings.corpus.mixture, asked):
         refuse_unknown_tasks(families, tasks)
+    for name in settings.models.rungs:
+        if settings.models.asking(name).prompts == "plain":
+            refuse_terse_families(name, [family for family in families if family.name in settings.elicitation.ask])
     refuse_unfit(settings.laws)
     if settings.experiment.ladders:
         set_chains(settings.experiment.overlap_sets)

@@ -43,6 +43,7 @@ class Paths:
         self.tracking = self.results / "tracking.json"
         self.sharded = self.results / "sharded.csv"
         self.overlap = self.results / "overlap"
+        self.real = root / "results/real/scores.csv"
         self.pages = root / "reports" / ladder
 
     def gate(self, role: str) -> Path:

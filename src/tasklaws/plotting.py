@@ -31,6 +31,7 @@ COLOURS = {
     "chance": ("#8a8f98", "#7d8590"),
     "wrong": ("#c9ced6", "#3d4650"),
     "error": ("#7a8290", "#6b7582"),
+    "other": ("#8d3fa8", "#d79be8"),
     "scale0": ("#a9c7ea", "#34506f"),
     "scale1": ("#86aedd", "#426a96"),
     "scale2": ("#6496cf", "#5286bd"),
@@ -87,13 +88,36 @@ def panel(title: str, height: float = 3.3, left: float = 0.68, bottom: float = 0
     return figure, axes
 
 
+def beside(figure: Figure, axes: Axes, width: float = 0.62) -> Axes:
+    """Room of `width` inches to the right of the axes, on the same y axis, for what lies far off along x.
+
+    Two strokes on either side of the gap say that the x axis is broken there.
+    """
+    box, share, gap = axes.get_position(), width / _WIDTH, 0.1 / _WIDTH
+    axes.set_position((box.x0, box.y0, box.width - share - gap, box.height))
+    far = figure.add_axes((box.x1 - share, box.y0, share, box.height), sharey=axes)
+    far.spines["left"].set_visible(False)
+    far.tick_params(left=False, labelleft=False)
+    stroke: dict[str, Any] = {
+        "marker": [(-0.5, -1), (0.5, 1)],
+        "markersize": 7,
+        "color": LIGHT["muted"],
+        "clip_on": False,
+    }
+    axes.plot([1], [0], transform=axes.transAxes, linestyle="none", markeredgewidth=0.8, **stroke)
+    far.plot([0], [0], transform=far.transAxes, linestyle="none", markeredgewidth=0.8, **stroke)
+    return far
+
+
 def scale_colour(position: int, count: int) -> str:
     """The colour of the rung at `position` of `count`, from small (pale) to large (strong)."""
     return LIGHT[f"scale{round(position * (_N_SCALE - 1) / max(count - 1, 1))}"]
 
 
 def short(number: float) -> str:
-    """A number as an axis writes it: 1300 -> `1.3k`, 2e6 -> `2M`."""
+    """A number as an axis writes it: 1300 -> `1.3k`, 2e6 -> `2M`; a dash where it is unknown."""
+    if number != number:
+        return "–"
     for size, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= size * 0.9995:
             return f"{number / size:.3g}{suffix}"

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import REMAKE
 from tasklaws.frames.csv_files import read_table, write_table
 
 METRIC_RANGES = {
@@ -24,9 +25,11 @@ METRIC_RANGES = {
     "brier": (0.0, 2.0),  # 2: certain of a wrong choice
 }
 METRICS = tuple(METRIC_RANGES)
+FLEXIBLE = "exact_match_flexible"
+"""Exact match of the answer that a person would read in a response, a further column of scores."""
 # Metrics of tables from elsewhere: scores lie in [0, 1], more is better; losses are at least 0, less is better.
 ACCURACIES = frozenset(
-    ("exact_match", "partial_credit", "acc", "acc_norm", "rc_acc", "rc_soft", "multiple_choice_grade")
+    ("exact_match", FLEXIBLE, "partial_credit", "acc", "acc_norm", "rc_acc", "rc_soft", "multiple_choice_grade")
 )
 LOSSES = frozenset(
     {"target_bits_per_byte", "rc_bpb", "bits_per_byte", "bpb", "loss", "loss_nats", "ce", "ppl", "perplexity"}
@@ -166,11 +169,12 @@ def _limits(names: str, mark: str = "#") -> str:
     return " ".join(f"{name}{end}{mark}" for name in names.split() for end in ("", "_low", "_high"))
 
 
-_SIZES = "n_params# n_tokens# train_flops#"
+_SIZES = "n_params# n_tokens#? train_flops#?"  # of models made elsewhere the tokens may be unknown
 _KNOWN_SIZES = "n_params#? n_tokens#? train_flops#?"
 _CURVE_KEYS = "family* elicitation* metric*"
 _INTERVAL = "predicted# lower# upper#"
 LADDER = _table("a rung's size and budget, known before it is trained or asked", f"ladder* rung* role {_SIZES}")
+# Any number of columns of further metrics may follow, numbers or empty: `scored_metrics` names them.
 SCORES = _table(
     "what one response is worth under every metric that applies to it",
     "rung* seed*# step*# family* elicitation* item* chance# exact_match#? partial_credit#? target_bits_per_byte#? "
@@ -178,7 +182,7 @@ SCORES = _table(
 )
 OBSERVATIONS = _table(
     "a rung's mean score of a family under one elicitation and metric, or its held-out loss",
-    "ladder* rung* role seed*# step*# is_final# n_params# n_params_total#? n_tokens# train_flops# "
+    "ladder* rung* role seed*# step*# is_final# n_params# n_params_total#? n_tokens#? train_flops#? "
     f"{_CURVE_KEYS} value# stderr#? n_items#? chance#?",
 )
 SHARDED = _table(
@@ -312,6 +316,11 @@ DIFFICULTIES = _table(
     "an item's difficulty for a model like the best so far, in logits",
     "task* difficulty# low# high# solved# asked# discrimination# flag",
 )
+REAL = _table(
+    "what a real model scored on some items of a family, by how it was asked (`make real`)",
+    "model* prompts* num_fewshot*# shots* chat_template*# family* elicitation* metric* n_params# n_params_total# "
+    "n_items# value# lower# upper# items_sha256 weights_sha256",
+)
 SETS = _table("the items of a set of the overlap experiment", "overlap*# set_seed*# item* skill is_learned")
 SET_CURVES = _table(
     "what a rung scored on a set of the overlap experiment",
@@ -369,6 +378,13 @@ class CurveKey(NamedTuple):
         return f"{self.family} {self.elicitation} {self.metric}"
 
 
+def curve_kind(family: str, elicitation: str, metric: str) -> Literal["heldout", "likelihoods", "answers"]:
+    """What a curve rests on: losses on the corpus's held-out documents, likelihoods of texts, or what a model wrote."""
+    if family == "corpus":
+        return "heldout"
+    return "likelihoods" if elicitation == "choice" or metric in ("target_bits_per_byte", "brier") else "answers"
+
+
 def by_curve(observations: pd.DataFrame) -> Iterator[tuple[CurveKey, pd.DataFrame]]:
     """The rows of every family, elicitation and metric, in the order of their names."""
     for (family, elicitation, metric), table in observations.groupby(list(CurveKey._fields), sort=True):
@@ -384,6 +400,16 @@ def read_ladder(path: Path, rungs: Sequence[str]) -> pd.DataFrame:
     return table[table["rung"].isin(rungs)]
 
 
+def refuse_other_sizes(sizes: pd.DataFrame, of_cards: dict[str, int], path: Path) -> None:
+    """Raise TasklawsError where a rung's card has another size than the ladder's table, by which it is forecast."""
+    for rung, n_params in zip(sizes["rung"], sizes["n_params"], strict=True):
+        if of_cards[rung] != n_params:
+            raise TasklawsError(
+                f"{path} says that {rung} has {n_params} parameters, its card {of_cards[rung]}: its model has changed: "
+                f"run `dvc repro --force ladder model@{rung}`"
+            )
+
+
 def each_scores(directory: Path, rungs: Sequence[str]) -> Iterator[pd.DataFrame]:
     """The scores of the listed rungs, one rung after the other.
 
@@ -393,6 +419,11 @@ def each_scores(directory: Path, rungs: Sequence[str]) -> Iterator[pd.DataFrame]
         if not (directory / f"{rung}.csv").is_file():
             raise TasklawsError(f"rung {rung} has no results in {directory}: run `dvc repro score@{rung}`")
     yield from (_read_rung_scores(directory / f"{rung}.csv", rung) for rung in rungs)
+
+
+def scored_metrics(scores: pd.DataFrame) -> list[str]:
+    """The metrics of a table of scores: METRICS, then its further columns by name."""
+    return [*METRICS, *sorted(set(map(str, scores)) - set(SCORES.columns))]
 
 
 def read_scores(directory: Path, rungs: Sequence[str]) -> pd.DataFrame:
@@ -406,7 +437,11 @@ def _read_rung_scores(path: Path, rung: str) -> pd.DataFrame:
     if table.empty or len(strangers):
         found = "no rows" if table.empty else f"a row of {strangers.iloc[0]}"
         raise TasklawsError(f"{path} has {found}: run `dvc repro --force score@{rung}`")
-    for metric, (smallest, largest) in METRIC_RANGES.items():
+    for metric in scored_metrics(table):
+        smallest, largest = METRIC_RANGES.get(metric, (0.0, math.inf if is_loss(metric) else 1.0))
+        if not pd.api.types.is_numeric_dtype(table[metric]):
+            word = next(cell for cell in table[metric].dropna() if not isinstance(cell, int | float))
+            raise TasklawsError(f"{path}: {metric} is {word}: a metric's column holds numbers alone: {REMAKE}")
         bad = table.loc[table[metric].notna() & ~table[metric].between(smallest, largest), metric]
         if len(bad):
             raise TasklawsError(f"{path}: {metric} is {bad.iloc[0]}: it lies in [{smallest:g}, {largest:g}]")
@@ -438,7 +473,10 @@ def read_checkpoints(path: Path) -> pd.DataFrame:
 
 def read_observations(path: Path, rungs: Sequence[str]) -> pd.DataFrame:
     """The final observations of `rungs`, in order. A rung without any, a rung that lacks a curve which another has, two
-    final checkpoints of one seed, and a share solved without chance or n_items raise TasklawsError."""
+    final checkpoints of one seed, and a share solved without chance or n_items raise TasklawsError.
+
+    A rung may lack all held-out losses, which were not measured, and all that rests on likelihoods, which a chat server
+    does not tell."""
     table = read_checkpoints(path)
     final = table[table["is_final"] & table["rung"].isin(rungs)].sort_values(OBSERVATIONS.keys)
     for rung in rungs:
@@ -447,8 +485,11 @@ def read_observations(path: Path, rungs: Sequence[str]) -> pd.DataFrame:
                 f"{path}: rung {rung} has no final observation: run `dvc repro score@{rung} observe`, or take the "
                 "rung out of conf/models"
             )
+    kinds = final.apply(lambda row: curve_kind(*(row[name] for name in CurveKey._fields)), axis=1)
     for key, own in by_curve(final):
-        lacking = [rung for rung in rungs if rung not in set(own["rung"])]
+        kind = curve_kind(*key)
+        without = set() if kind == "answers" else set(rungs) - set(final.loc[kinds == kind, "rung"])
+        lacking = [rung for rung in rungs if rung not in set(own["rung"]) | without]
         if lacking:
             raise TasklawsError(
                 f"{path}: rung {lacking[0]} has no observation of {key}: run `dvc repro score@{lacking[0]} observe`"
@@ -470,8 +511,11 @@ def read_final_scores(directory: Path, rungs: Sequence[str], observations: pd.Da
     final = observations[["rung", "seed", "step"]].drop_duplicates()
     scores = pd.concat([table.merge(final) for table in each_scores(directory, rungs)], ignore_index=True)
     keys = ["family", "elicitation", "rung", "seed"]
-    means = scores.groupby(keys)[list(METRICS)].mean().reset_index().melt(keys, var_name="metric", value_name="mean")
-    both = observations[observations["metric"].isin(METRICS)].merge(means, "left", [*keys, "metric"])
+    metrics = scored_metrics(scores)
+    means = scores.groupby(keys)[metrics].mean().reset_index().melt(keys, var_name="metric", value_name="mean")
+    both = observations[observations["metric"].isin(metrics)].merge(means, "left", [*keys, "metric"])
+    # Some metrics of benchmarks are of all answers together, and of none alone.
+    both = both[both["mean"].notna() | both["metric"].isin(METRICS)]
     apart = both[~((both["mean"] - both["value"]).abs() <= _AGREEMENT)].sort_values([*CurveKey._fields, "rung", "seed"])
     if len(apart):
         row = apart.iloc[0]

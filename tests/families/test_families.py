@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import re
 
 import pytest
 
@@ -10,8 +11,9 @@ import tiny
 from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.families import build, generators
-from tasklaws.families.draws import draw_unreserved, reserved_questions, shots
+from tasklaws.families import Family, build, generators
+from tasklaws.families.base import refuse_terse_families
+from tasklaws.families.draws import draw_unreserved, item_files, reserved_questions, shots
 from tasklaws.sandbox.cache import OutcomeCache
 
 NAMES = [family.name for family in tiny.families()]
@@ -142,3 +144,80 @@ def test_unknown_generators_and_settings_are_named():
         build({"x": {"generator": "nonsense"}})
     with pytest.raises(TasklawsError, match=r"family x: .*colour"):
         build({"x": {"generator": "addition", "fuel": 1, "per_length": 3, "colour": "red"}})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_related_example_and_no_program_of_one_solves_an_item(families, name, tmp_path):
+    """Nor is one the reference program of an item with another number in it."""
+    family = families[name]
+    files = item_files(family, list(families.values()), 0, "test", 20)
+    related = [item for file, items in files.items() if ".related." in file for item in items]
+    assert len(related) == 20 * len(family.elicitations)
+    answers = {item.answer for split in ("test", "dev") for item in family.items(0, split)}
+    forms = {re.sub(r"\d+|'\w*'", "_", program) for item in family.items(0, "test") for program in item.programs}
+    ran = OutcomeCache(tmp_path, 2).of([(item.programs[0], item.fuel) for item in related])
+    for item, outcome in zip(related, ran, strict=True):
+        assert outcome.stdout.strip() == item.answer
+        assert item.answer not in answers
+        assert re.sub(r"\d+|'\w*'", "_", item.programs[0]) not in forms
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plain_question_is_the_item_s_own(families, name):
+    """Of other words, one for each item, without its answer unless the terse question has it."""
+    family = families[name]
+    items = family.items(0, "test")
+    assert family.is_plain
+    questions = [family.plain(item) for item in items]
+    assert len(set(questions)) == len(items)
+    for item, question in zip(items, questions, strict=True):
+        assert question[0].isupper()
+        assert question[-1] in ".?"
+        if name.startswith(("sha256", "gauss", "addition", "long", "string")) and len(item.answer) > 3:
+            assert (item.answer in question) <= (item.answer in item.question)
+
+
+def test_the_essay_s_sentence_is_the_plain_question(families):
+    family = families["sha256_power"]
+    questions = [family.plain(item) for item in family.items(0, "test")]
+    for place, ordinal in ((0, "1st"), (1, "2nd"), (2, "3rd"), (3, "4th"), (10, "11th"), (20, "21st"), (99, "100th")):
+        assert questions[place].startswith(f"Return the {ordinal} sha256 hash of the input string 'abc'.")
+
+
+def test_the_plain_steps_of_a_chain_are_its_rules(families):
+    """Followed to the letter, they lead to the answer."""
+    family = families["step_chain"]
+    for item in family.items(0, "test"):
+        said = r"Begin with the four digits (\d+) and do this, in order: (.*)\. Which four digits result\?"
+        value, steps = re.fullmatch(said, family.plain(item)).groups()
+        for number, step in enumerate(steps.split("; "), 1):
+            value = follow(step.removeprefix(f"{number}. "), value)
+        assert value == item.answer
+
+
+def follow(step, value):
+    if step.startswith("write digit"):
+        return "".join(value[int(place) - 1] for place in re.findall(r"digit (\d)", step))
+    return {
+        "reverse the digits": value[::-1],
+        "add 1 to each digit, 9 becoming 0": "".join(str((int(digit) + 1) % 10) for digit in value),
+        "move the first digit to the end": value[1:] + value[0],
+        "sort the digits, the smallest first": "".join(sorted(value)),
+        "replace each digit d by 9 - d": "".join(str(9 - int(digit)) for digit in value),
+        "swap the first two digits": value[1] + value[0] + value[2:],
+        "subtract 1 from each digit, 0 becoming 9": "".join(str((int(digit) - 1) % 10) for digit in value),
+        "sort the digits, the largest first": "".join(sorted(value, reverse=True)),
+    }[step]
+
+
+def test_a_family_without_plain_words_is_named(families):
+    class Terse(type(families["addition"])):
+        plain = Family.plain
+
+    terse = Terse(**vars(families["addition"]))
+    assert not terse.is_plain
+    assert not [name for name in item_files(terse, list(families.values()), 0, "test", 5) if ".plain" in name]
+    with pytest.raises(TasklawsError, match="rung n1 is asked in plain language, which addition has no question in"):
+        refuse_terse_families("n1", [families["gauss_sum"], terse])
+    with pytest.raises(TasklawsError, match="addition has no question in plain language"):
+        terse.plain(terse.items(0, "test")[0])

@@ -57,14 +57,14 @@ def wishes(*until: str, n_tokens: int = N_TOKENS) -> dict[str, object]:
     return {"until": list(until), "max_gen_toks": n_tokens, "do_sample": False}
 
 
-def plain(model, requests) -> list[str | float]:
+def plain(model, requests) -> list[str | tuple[float, bool]]:
     """What lm-eval's own model answers."""
     said = iter(model.generate_until([each for each in requests if each.request_type == "generate_until"], True))
     likely = iter(model.loglikelihood([each for each in requests if each.request_type == "loglikelihood"], True))
-    return [next(said) if each.request_type == "generate_until" else next(likely)[0] for each in requests]
+    return [next(said if each.request_type == "generate_until" else likely) for each in requests]
 
 
-def asked(model, requests, batch_size: int = 256) -> list[str | float]:
+def asked(model, requests, batch_size: int = 256) -> list[str | tuple[float, bool]]:
     from tasklaws.harness.answers import answers, question
 
     return answers(model, [question(model, request) for request in requests], batch_size)
@@ -73,7 +73,10 @@ def asked(model, requests, batch_size: int = 256) -> list[str | float]:
 def expect_equal(ours, theirs, within: float = 1e-9) -> None:
     assert len(ours) == len(theirs)
     for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
-        assert one == (other if isinstance(other, str) else pytest.approx(other, abs=within)), number
+        if isinstance(other, str):
+            assert one == other, number
+        else:
+            assert one == (pytest.approx(other[0], abs=within), other[1]), number
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +159,92 @@ def test_the_text_that_the_model_would_write_is_read_once(directory, monkeypatch
 def test_a_request_that_cannot_be_put_is_named(directory, request_, message):
     with pytest.raises(TasklawsError, match=message):
         asked(load(directory), [instance(*request_)])
+
+
+OTHER = {
+    "mistral": {"sliding_window": 8, "num_key_value_heads": 1},  # whose cache forgets
+    "mamba": {"state_size": 4},  # which has none
+    "gemma3_text": {"sliding_window": 8, "num_key_value_heads": 1, "head_dim": 8, "sliding_window_pattern": 2},
+}
+
+
+@pytest.mark.parametrize("kind", OTHER)
+def test_a_model_whose_cache_is_another_is_asked_by_lm_evals_own_methods(kind, model_dir, tmp_path):
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    from tasklaws.core.settings import Asking
+    from tasklaws.harness.models import answers_of, load_model, questions_of
+
+    tokenizer = AutoTokenizer.from_pretrained(model_dir)
+    shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    config = AutoConfig.for_model(
+        kind,
+        vocab_size=len(tokenizer),
+        max_position_embeddings=CONTEXT,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.eos_token_id,
+        **shape,
+        **OTHER[kind],
+    )
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    model = load_model(tmp_path, Asking("float64", 0, "same", "terse", False), batch_size=1)
+    texts = ["Q: 1+1\nA:", "Q: 123+4567 and more of it\nA:"]
+    requests = [instance(text, wishes("\n", n_tokens=6)) for text in texts]
+    requests += [instance(text, " 12", "loglikelihood") for text in texts]
+    assert questions_of(model, requests) == [None] * 4
+    expect_equal(answers_of(model, requests, 1), plain(model, requests))
+
+
+def test_what_is_drawn_by_chance_and_whole_texts_are_left_to_lm_eval(directory):
+    from tasklaws.core.settings import Asking
+    from tasklaws.harness.models import answers_of, load_model
+
+    model = load_model(directory, Asking("float64", 0, "same", "terse", False))
+    drawn = instance("Q: 1 A:", wishes("\n", n_tokens=4) | {"do_sample": True, "temperature": 1.0})
+    whole = instance("Q: 1 A: 2", None, "loglikelihood_rolling")
+    whole.arguments = ("Q: 1 A: 2",)
+    empty = instance("", "Q: 1", "loglikelihood")
+    text, nats, pair = answers_of(model, [drawn, whole, empty])
+    assert isinstance(text, str)
+    assert nats == pytest.approx(model.loglikelihood_rolling([whole], True)[0], abs=1e-9)
+    assert pair == (pytest.approx(model.loglikelihood([empty], True)[0][0], abs=1e-9), False)
+
+
+def test_the_answers_on_a_device_are_those_on_the_cpu_to_its_digits(directory, requests):
+    import torch
+
+    from tasklaws.core.settings import Asking
+    from tasklaws.harness.devices import device_of
+    from tasklaws.harness.models import answers_of, load_model
+
+    if (device := device_of("auto", "float32")) == "cpu":
+        pytest.skip("this machine has no CUDA or MPS device")
+    asking = Asking("float32", 0, "same", "terse", False)
+    likely = [request for request in requests if request.request_type == "loglikelihood"]
+    here, there = (answers_of(load_model(directory, asking, place), likely) for place in ("cpu", device))
+    assert [nats for nats, _ in there] == pytest.approx([nats for nats, _ in here], abs=1e-2)
+    assert torch.get_default_dtype() is torch.float32
+
+
+def test_a_batch_that_does_not_fit_is_halved_or_named(directory, requests, expected, monkeypatch):
+    from tasklaws.core.settings import Asking
+    from tasklaws.harness import models
+
+    model, known, tried = models.load_model(directory, Asking("float64", 0, "same", "terse", False)), models.answers, []
+
+    def small(model_, questions, size):
+        tried.append(size)
+        if size > 5:
+            raise RuntimeError("CUDA out of memory. Tried to allocate")
+        return known(model_, questions, size)
+
+    monkeypatch.setattr(models, "answers", small)
+    expect_equal(models.answers_of(model, requests), expected)
+    assert tried == sorted(tried, reverse=True)
+    assert tried[0] > 5 >= tried[-1]
+    with pytest.raises(TasklawsError, match=r"^cpu is out of memory with batch_size 64: take batch_size auto or less"):
+        models.answers_of(model, requests, 64)

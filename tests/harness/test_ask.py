@@ -10,14 +10,20 @@ import pytest
 
 import tiny
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_jsonl, write_jsonl
+from tasklaws.core.files import read_json, read_jsonl, write_jsonl
 from tasklaws.core.schema import train_flops
+from tasklaws.core.settings import AskingOfRung, LmEvalSource, Rung, Settings
 from tasklaws.harness import respond
 from tasklaws.harness.ask import ask_rung
 from tasklaws.ladder.card import Card, Checkpoint, hash_files, write_card
 
 RUNG, ITEMS, OUT = Path("models/n1"), Path("items"), Path("said.jsonl")
-SETTINGS = replace(tiny.SETTINGS, execution=replace(tiny.SETTINGS.execution, workers=1))
+PAIR = {"n1": Rung("fit", tiny.SOURCE), "n2": Rung("holdout", tiny.SOURCE)}
+SETTINGS = replace(
+    tiny.SETTINGS,
+    execution=replace(tiny.SETTINGS.execution, workers=1),
+    models=replace(tiny.SETTINGS.models, rungs=PAIR),
+)
 PATHS = {10: "seed0-step10", 20: "."}
 
 
@@ -35,8 +41,31 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         n_tokens = 100 * step
         flops = train_flops(1000, n_tokens)
         files = hash_files(RUNG / path)
-        checkpoints.append(Checkpoint(path, 0, step, step == 20, n_tokens, flops, 0.5, 0.25, files))
-    write_card(RUNG, Card("n1", "train", 1000, 1500, "a" * 64, tuple(checkpoints), corpus_sha256="b" * 64))
+        checkpoints.append(
+            Checkpoint(
+                path=path,
+                seed=0,
+                step=step,
+                is_final=step == 20,
+                n_tokens=n_tokens,
+                train_flops=flops,
+                loss_nats=0.5,
+                bits_per_byte=0.25,
+                files=files,
+            )
+        )
+    write_card(
+        RUNG,
+        Card(
+            rung="n1",
+            source_kind="train",
+            n_params=1000,
+            n_params_total=1500,
+            tokenizer_sha256="a" * 64,
+            checkpoints=tuple(checkpoints),
+            corpus_sha256="b" * 64,
+        ),
+    )
     names: list[str] = []
 
     def said(models: Iterable[Path], *_: object) -> Iterator[list[dict[str, Any]]]:
@@ -45,11 +74,17 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             yield [{"item": "add-1", "response": (model / "model.safetensors").read_text()}]
 
     monkeypatch.setattr(respond, "respond", said)
+    monkeypatch.setattr("tasklaws.harness.ask.opened", lambda directories, *_: directories)
     return names
 
 
-def ask() -> None:
-    ask_rung(RUNG, SETTINGS, {"addition": ["direct"]}, ITEMS, OUT)
+def ask(settings: Settings = SETTINGS) -> None:
+    ask_rung(RUNG, settings, {"addition": ["direct"]}, ITEMS, OUT)
+
+
+def with_rung(rung: Rung) -> Settings:
+    """The settings, but for one rung."""
+    return replace(SETTINGS, models=replace(SETTINGS.models, rungs={"n1": rung, "n2": replace(PAIR["n2"], role="fit")}))
 
 
 def test_every_checkpoint_is_asked(asked: list[str]) -> None:
@@ -59,7 +94,44 @@ def test_every_checkpoint_is_asked(asked: list[str]) -> None:
         (10, "model.safetensors of step 10"),
         (20, "model.safetensors of step 20"),
     ]
-    assert not list(Path(".work/respond").iterdir())
+    how = read_json(OUT.with_suffix(".json"))
+    assert (how["device"], how["dtype"], how["likelihoods"]) == ("cpu", "float64", True)
+
+
+def test_another_role_asks_nothing_again_another_asking_does(asked: list[str]) -> None:
+    ask()
+    said = OUT.read_bytes()
+    OUT.unlink()
+    asked.clear()
+    ask(with_rung(Rung("holdout", tiny.SOURCE)))
+    assert not asked
+    assert OUT.read_bytes() == said
+    ask(with_rung(Rung("holdout", tiny.SOURCE, AskingOfRung(num_fewshot=1))))
+    assert asked == ["seed0-step10", "n1"]
+
+
+def test_few_ways_of_asking_are_kept(asked: list[str]) -> None:
+    for num_fewshot in (5, 4, 3, 2, 1, 5):
+        ask(with_rung(Rung("holdout", tiny.SOURCE, AskingOfRung(num_fewshot=num_fewshot))))
+    assert len(asked) == 2 * 6, "the first is long gone"
+    assert len(list(Path(".work/respond/n1").iterdir())) == 4
+
+
+def test_what_a_server_said_is_not_kept(asked: list[str]) -> None:
+    served = LmEvalSource(kind="lm_eval", model="local-completions", n_params=1000)
+    for _ in range(2):
+        ask(with_rung(Rung("holdout", served)))
+    assert len(asked) == 4, "it may say otherwise the next time"
+
+
+def test_a_device_that_is_not_here_is_named(asked: list[str]) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is one here")
+    with pytest.raises(TasklawsError, match=r"^device is cuda, which is not here: give auto or cpu$"):
+        ask(replace(SETTINGS, execution=replace(SETTINGS.execution, device="cuda")))
+    assert not asked
 
 
 @pytest.mark.parametrize(
@@ -91,16 +163,13 @@ def test_a_model_that_is_not_the_cards_is_not_asked(asked: list[str], change: Ca
     ],
 )
 def test_what_a_killed_run_kept_is_taken_up_unless_it_has_changed(
-    asked: list[str], monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], Any]
+    asked: list[str], change: Callable[[Path], Any]
 ) -> None:
     ask()
     wanted = OUT.read_text()
-    with monkeypatch.context() as patch:
-        patch.setattr("tasklaws.harness.ask.read_jsonl", lambda _: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            ask()
+    OUT.unlink()
     asked.clear()
-    (part,) = Path(".work/respond").glob("*/seed0-step10.jsonl")
+    (part,) = Path(".work/respond/n1").glob("*/seed0-step10.jsonl")
     change(part)
     ask()
     assert asked == ["seed0-step10"]

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tasklaws.core.schema import Item, Response, read_items
 from tasklaws.families.prompts import prompt, split_task, target
 from tasklaws.harness.lm_eval_task import document, item_splits
 from tasklaws.harness.task_files import stale_task_files, task_files
-from tasklaws.tables import METRIC_RANGES
+from tasklaws.tables import scored_metrics
 
 TASKS = tiny.ROOT / "custom_tasks"
 LM_EVAL = Path(sys.executable).with_name("lm_eval")
@@ -57,23 +58,27 @@ def manager() -> TaskManager:
 
 
 @pytest.mark.parametrize("task", tiny.tasks())
-def test_every_family_and_elicitation_has_its_tasks_and_group(manager, task):
+@pytest.mark.parametrize("style", ["", "_plain"])
+def test_every_family_and_elicitation_has_its_tasks_and_group(manager, task, style):
     family, elicitation = split_task(task)
-    wanted = [task] if elicitation == "choice" else [task, f"{task}_likelihood"]
-    group = of_file(TASKS / family / "_group.yaml")
-    assert group["group"] == f"tasklaws_{family}"
+    name = f"{task}{style}"
+    wanted = [name] if elicitation == "choice" else [name, f"{name}_likelihood"]
+    group = of_file(TASKS / "_plain.yaml" if style else TASKS / family / "_group.yaml")
+    assert group["group"] == f"tasklaws{style or '_' + family}"
     for name in wanted:
         assert name in manager.all_tasks
         assert name in group["task"]
         config = of_file(TASKS / family / f"{name}.yaml")
         assert config["include"] == "../_base.yaml"
-        assert config["dataset_kwargs"] == {"family": family, "elicitation": elicitation}
+        told = {"prompts": "plain"} if style else {}
+        assert config["dataset_kwargs"] == {"family": family, "elicitation": elicitation, **told}
 
 
 def test_nothing_is_there_that_no_family_asks(manager):
-    likelihoods = [f"{task}_likelihood" for task in tiny.tasks() if not task.endswith("_choice")]
+    tasks = [*tiny.tasks(), *tiny.tasks("plain")]
+    likelihoods = [f"{task}_likelihood" for task in tasks if "_choice" not in task]
     groups = ["tasklaws", *(f"tasklaws_{family.name}" for family in tiny.families())]
-    assert set(manager.all_tasks) == {*tiny.tasks(), *likelihoods, *groups}
+    assert set(manager.all_tasks) == {*tasks, *likelihoods, *groups, "tasklaws_plain"}
     assert of_file(TASKS / "_group.yaml")["task"] == groups[1:]
 
 
@@ -96,7 +101,7 @@ def test_a_page_says_what_the_family_s_file_says():
     assert "## What its score means\n\nEach further digit is one more step" in page
     assert "## Source\n\nNot from the essays" in page
     assert "- `per_length`: 50" in page
-    (example,) = re.findall(r"```text\n(.*?)\n```", page, re.DOTALL)
+    (example,) = re.findall(r"(?<!`)```text\n(.*?)\n```", page, re.DOTALL)
     assert example in {prompt(item.question, "direct") + target(item, "direct") for item in tiny.items("addition")}
 
 
@@ -201,6 +206,20 @@ def test_the_plain_command_scores_programs_and_runs_groups(tmp_path, model_dir, 
     assert all(row["doc"]["elicitation"] == "python" for row in rows)
 
 
+@pytest.mark.heavy
+@pytest.mark.skipif(not (tiny.ROOT / "models/nano-234k/config.json").is_file(), reason="models/nano-234k: `dvc pull`")
+def test_the_readme_s_example_shows_a_model_solving_something(tmp_path):
+    (line,) = re.findall(r"^lm_eval .*$", (tiny.ROOT / "README.md").read_text(), re.MULTILINE)
+    arguments = line.split()[line.split().index("--tasks") :]
+    done = lm_eval(
+        tmp_path, tiny.ROOT / "models/nano-234k", tiny.ROOT / "data/items", *arguments, "--output_path", "out"
+    )
+    assert done.returncode == 0, done.stderr
+    (task,) = results(tmp_path / "out").values()
+    assert task["exact_match,none"] > 0
+    assert task["exact_match_flexible,none"] >= task["exact_match,none"]
+
+
 def test_missing_items_are_named(manager, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TASKLAWS_ITEMS", raising=False)
@@ -214,11 +233,13 @@ def test_the_judge_runs_a_program_in_the_sandbox():
 
     item = next(each for each in tiny.items("gauss_sum") if each.question == "sum 1..100")
     asked = document(item, "python")
-    assert score_document(asked, [" " + item.programs[0]]) == {"exact_match": 1.0, "partial_credit": 1.0}
-    assert score_document(asked, [" print(5051)"]) == {"exact_match": 0.0, "partial_credit": 0.75}
-    assert score_document(asked, [" while 1:pass"]) == {"exact_match": 0.0, "partial_credit": 0.0}
+    right = {"exact_match": 1.0, "exact_match_flexible": 1.0, "partial_credit": 1.0}
+    wrong = {"exact_match": 0.0, "exact_match_flexible": 0.0}
+    assert score_document(asked, [" " + item.programs[0]]) == right
+    assert score_document(asked, [" print(5051)"]) == wrong | {"partial_credit": 0.75}
+    assert score_document(asked, [" while 1:pass"]) == wrong | {"partial_credit": 0.0}
     assert score_document(asked, [(-8.0, False)]).keys() == {"target_bits_per_byte"}
-    assert score_document(document(item, "direct"), [" 5050\n"]) == {"exact_match": 1.0, "partial_credit": 1.0}
+    assert score_document(document(item, "direct"), [" 5050\n"]) == right
 
 
 def test_the_judge_scores_a_choice():
@@ -235,8 +256,9 @@ def test_the_judge_scores_a_choice():
     assert score_document(asked, others)["exact_match"] == 0.0
 
 
+@pytest.mark.parametrize("style", ["terse", "plain"])
 @pytest.mark.parametrize("task", tiny.tasks())
-def test_the_pipeline_and_the_plain_command_score_alike(task, tmp_path):
+def test_the_pipeline_and_the_plain_command_score_alike(task, style, tmp_path):
     """Every elicitation: a right answer, wrong ones, and what ends badly."""
     from tasklaws.harness.metrics import score_document
     from tasklaws.harness.score import score
@@ -244,7 +266,9 @@ def test_the_pipeline_and_the_plain_command_score_alike(task, tmp_path):
 
     family, elicitation = split_task(task)
     item = tiny.items(family)[0]
-    asked = document(item, elicitation)
+    if style == "plain":
+        item = replace(item, question=next(each for each in tiny.families() if each.name == family).plain(item))
+    asked = document(item, elicitation, style)
     where = {"seed": 0, "step": 1, "family": family, "elicitation": elicitation, "item": item.id}
     said: list[dict[str, Any]]
     if elicitation == "choice":
@@ -253,11 +277,12 @@ def test_the_pipeline_and_the_plain_command_score_alike(task, tmp_path):
         right = asked["target"]
         texts = [right, f"{right}\n\nQ: next", "", " 1", " while 1: pass", "```python\nprint(1)\n```"]
         said = [{"response": text, "log_likelihood": -3.5} for text in texts]
-    table = score("a", [Response(**where, **each) for each in said], {item.id: item}, OutcomeCache(tmp_path, 1))
+    outcomes = OutcomeCache(tmp_path, 1)
+    table = score("a", [Response(**where, **each) for each in said], {item.id: item}, outcomes, style)
     for each, row in zip(said, table.to_dict("records"), strict=True):
         if elicitation == "choice":
             plain = score_document(asked, [(value, False) for value in each["log_likelihoods"]])
         else:
             plain = score_document(asked, [each["response"]]) | score_document(asked, [(each["log_likelihood"], False)])
         assert plain == {name: row[name] for name in plain}
-        assert {name for name in METRIC_RANGES if not pd.isna(row[name])} == set(plain)
+        assert {name for name in scored_metrics(table) if not pd.isna(row[name])} == set(plain)

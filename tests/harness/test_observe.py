@@ -8,14 +8,14 @@ import pytest
 from tasklaws.core.errors import TasklawsError
 from tasklaws.harness.observe import observations
 from tasklaws.ladder.card import Card, Checkpoint, train_flops
-from tasklaws.tables import OBSERVATIONS, SCORES, read_scores, refuse_identical
+from tasklaws.tables import FLEXIBLE, OBSERVATIONS, SCORES, read_scores, refuse_identical
 
 
 def checkpoint(path, seed, step, last=200):
     return Checkpoint(
-        path,
-        seed,
-        step,
+        path=path,
+        seed=seed,
+        step=step,
         is_final=step == last,
         n_tokens=step * 10,
         train_flops=train_flops(1000, step * 10),
@@ -27,7 +27,15 @@ def checkpoint(path, seed, step, last=200):
 
 def card(rung="n1"):
     checkpoints = (checkpoint(".", 0, 200), checkpoint("seed0-step100", 0, 100), checkpoint("seed1-step200", 1, 200))
-    return Card(rung, "train", 1000, 1500, "a" * 64, checkpoints, corpus_sha256="b" * 64)
+    return Card(
+        rung=rung,
+        source_kind="train",
+        n_params=1000,
+        n_params_total=1500,
+        tokenizer_sha256="a" * 64,
+        checkpoints=checkpoints,
+        corpus_sha256="b" * 64,
+    )
 
 
 def scores(rung="n1", said="", **replaced):
@@ -74,6 +82,17 @@ def test_means_and_standard_errors_are_those_by_hand():
     brier = pick(table, seed=1, step=200, family="largest", metric="brier")
     assert brier["value"] == pytest.approx(0.4)
     assert brier["stderr"] == pytest.approx(math.sqrt(0.08) / math.sqrt(2))
+
+
+def test_the_flexible_match_is_a_curve_only_where_it_is_wanted():
+    table = scores()
+    table[FLEXIBLE] = table["exact_match"].where(table["elicitation"] == "direct")
+    assert observations("ladder", "fit", [table], [card()]).equals(observations("ladder", "fit", [scores()], [card()]))
+    found = observations("ladder", "fit", [table], [card()], flexible=True)
+    own = found[found["metric"] == FLEXIBLE]
+    assert set(own["elicitation"]) == {"direct"}
+    assert pick(own, seed=0, step=200)["value"] == pytest.approx(1 / 3)
+    assert set(own["chance"]) == {0.0}
 
 
 def test_a_metric_that_does_not_apply_is_absent():

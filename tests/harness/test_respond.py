@@ -11,6 +11,7 @@ import tiny
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import read_items
 from tasklaws.core.settings import Ask, Asking
+from tasklaws.harness.models import load_model
 from tasklaws.harness.respond import respond, tasks_of
 
 ASKING = Asking("float64", num_fewshot=0, shots="same", prompts="terse", chat_template=False)
@@ -26,7 +27,7 @@ ASK = {
 def said(model_dir: Path, ask: Ask, items_dir: Path, batch_size: int = 16, num_fewshot: int = 0):
     """What the model says, in float64."""
     asking = replace(ASKING, num_fewshot=num_fewshot)
-    return next(respond([model_dir], asking, batch_size, ask, items_dir))
+    return next(respond([load_model(model_dir, asking)], asking, batch_size, ask, items_dir))
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +132,7 @@ def test_rows_are_those_of_plain_lm_eval(model_dir, items_dir):
         task.set_config("num_fewshot", n_shots)
         task.set_fewshot_seed(1234)
     samples = evaluate(HFLM(pretrained=str(model_dir), device="cpu", dtype="float64", batch_size=1), loaded)["samples"]
-    first, second = respond([model_dir, model_dir], asking, 256, ASK, items_dir)
+    first, second = respond([load_model(model_dir, asking)] * 2, asking, 256, ASK, items_dir)
     assert first == second
     n_compared = 0
     for row in first:
@@ -155,8 +156,9 @@ def test_a_model_with_another_tokenizer_is_asked_in_its_own_tokens(model_dir, it
     tiny.write_model(tmp_path / "other", tmp_path / "corpus")
     assert (tmp_path / "other/tokenizer.json").read_bytes() != (model_dir / "tokenizer.json").read_bytes()
     ask = {"addition": ["direct"]}
-    _, after = respond([model_dir, tmp_path / "other"], ASKING, 256, ask, items_dir)
-    assert [after] == list(respond([tmp_path / "other"], ASKING, 256, ask, items_dir))
+    first, other = load_model(model_dir, ASKING), load_model(tmp_path / "other", ASKING)
+    _, after = respond([first, other], ASKING, 256, ask, items_dir)
+    assert [after] == list(respond([other], ASKING, 256, ask, items_dir))
 
 
 def test_asking_runs_no_program(model_dir, items_dir, monkeypatch):

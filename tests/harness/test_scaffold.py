@@ -75,7 +75,8 @@ def test_a_new_family_is_complete_at_once(made: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found.pop("learned") > 10
-    ways = ("direct", "direct_likelihood", "python", "python_likelihood")
+    styles = [f"{way}{style}" for way in ("direct", "python") for style in ("", "_plain")]
+    ways = [f"{style}{end}" for style in styles for end in ("", "_likelihood")]
     assert sorted(found.pop("tasks")) == sorted(["tasklaws_long_product", *(f"long_product_{way}" for way in ways)])
     assert found == {"name": "long_product", "counts": [120, 120], "distinct": 240, "right": 240, "shots": 20}
 

@@ -13,7 +13,7 @@ from tasklaws.core.schema import Response, read_responses
 from tasklaws.frames.csv_files import read_table
 from tasklaws.harness.score import refuse_unanswered, score
 from tasklaws.sandbox import Outcome, OutcomeCache
-from tasklaws.tables import SCORES
+from tasklaws.tables import FLEXIBLE, SCORES
 
 GAUSS = {item.question: item for item in tiny.items("gauss_sum")}
 HUNDRED = GAUSS["sum 1..100"]
@@ -141,7 +141,7 @@ def test_scores_can_be_written_and_read(outcomes, tmp_path):
         row(CHOICE, "choice", log_likelihoods=[-1.0, -2.0, -3.0, -4.0]),
     ]
     table = score("a", rows, ITEMS, outcomes)
-    assert list(table) == SCORES.columns
+    assert list(table) == [*SCORES.columns, FLEXIBLE]
     SCORES.write(tmp_path / "a.csv", table)
     again = read_table(tmp_path / "a.csv", SCORES.columns, SCORES.keys, SCORES.keys, SCORES.numbers)
     assert again["brier"].notna().sum() == again["status"].notna().sum() == 1
@@ -171,7 +171,8 @@ def said_of(response):
     [
         *(({key: None}, f"no {key}") for key in ("seed", "step", "family", "elicitation", "item")),
         ({"response": ...}, "a direct response lacks response"),
-        ({"log_likelihood": ...}, "a direct response lacks log_likelihood"),
+        ({"answers": [["4"]]}, "a direct response has answers"),
+        ({"elicitation": "benchmark"}, "a benchmark response has response"),
         ({"log_likelihoods": [-1.0]}, "a direct response has log_likelihoods"),
         ({"elicitation": "choice"}, "a choice response has response"),
         ({"elicitation": "shouted"}, "elicitation is 'shouted', not one of direct, python, choice"),

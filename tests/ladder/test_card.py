@@ -92,7 +92,7 @@ BAD_CARDS: list[tuple[str, dict[str, Any], str]] = [
     ("train", {"corpus_sha256": "abc"}, "corpus_sha256 is 'abc'"),
     ("train", {"tokenizer_sha256": 3}, "tokenizer_sha256 is 3"),
     ("train", {"source_kind": "file"}, "source_kind is 'file'.*train, hub"),
-    ("train", {"checkpoints": []}, "no final checkpoint"),
+    ("train", {"checkpoints": []}, "has no checkpoints"),
     ("train", {"checkpoints": "none"}, "checkpoints is 'none'"),
     ("train", {"checkpoints": ["none"]}, r"checkpoints\[0\] is 'none'"),
     ("train", {"colour": "blue"}, "unknown key 'colour'"),

@@ -1,5 +1,6 @@
 """Fetching a rung drives huggingface_hub's own client against a loopback hub."""
 
+import json
 import shutil
 import signal
 import socket
@@ -17,16 +18,19 @@ from hub_server import FORMS, LADDER, Fault, Hub, Revision
 from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json
-from tasklaws.core.settings import HubSource, Models, gpt_neox_n_params
+from tasklaws.core.settings import HubSource, gpt_neox_n_params
 from tasklaws.ladder import card
 from tasklaws.ladder import hub as hub_rungs
 from tasklaws.ladder.card import Card
 from tasklaws.ladder.heldout import heldout_loss
+from tasklaws.ladder.sizes import Sizes, sizes_of
 
 pytestmark = pytest.mark.network
 
-MODELS = read(Models, yaml.safe_load(LADDER.read_text()), str(LADDER), "correct it")
-SOURCES = {name: rung.source for name, rung in MODELS.rungs.items() if isinstance(rung.source, HubSource)}
+SOURCES = {
+    name: read(HubSource, rung["source"], name, "correct it")
+    for name, rung in yaml.safe_load(LADDER.read_text())["rungs"].items()
+}
 DOCUMENTS = [{"prompt": "Q: 17+4\nA:", "target": " 21"}, {"prompt": "Q: 1+1\nA:", "target": " 2\n"}]
 REPO = "EleutherAI/pythia-70m"
 SOURCE = SOURCES["pythia-70m"]
@@ -136,7 +140,10 @@ def test_replaces_an_older_rung_whole(tmp_path: Path, hub: Hub) -> None:
 
 def test_matching_weights_give_no_warning(tmp_path: Path, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     n_params = gpt_neox_n_params(2, 16)
-    fetch(tmp_path, replace(SOURCE, layers=2, width=16, heads=2, n_params=n_params))
+    fetch(
+        tmp_path,
+        replace(SOURCE, layers=2, width=16, heads=2, n_params=n_params, n_params_total=n_params + 2 * 257 * 16),
+    )
     assert "warning" not in capsys.readouterr().err
 
 
@@ -188,13 +195,15 @@ def test_stopped_while_measuring_it_keeps_what_was_measured(
     found = fetch(tmp_path / "undisturbed")
     measured: list[Path] = []
 
-    def stop_after(model_dir: Path, documents: Any) -> Any:
+    measure = hub_rungs.measured
+
+    def stop_after(model_dir: Path, source: HubSource, documents: Any) -> Any:
         if len(measured) == n_done:
             raise KeyboardInterrupt
         measured.append(model_dir)
-        return heldout_loss(model_dir, documents)
+        return measure(model_dir, source, documents)
 
-    monkeypatch.setattr(hub_rungs, "heldout_loss", stop_after)
+    monkeypatch.setattr(hub_rungs, "measured", stop_after)
     with pytest.raises(KeyboardInterrupt):
         fetch(tmp_path)
     assert not (tmp_path / "models").exists()
@@ -349,3 +358,40 @@ def test_refuses_two_steps_of_one_commit(hub: Hub, tmp_path: Path) -> None:
 def test_says_when_the_endpoint_is_no_hub(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_server.json.dumps", lambda _: "<html>")
     refuses(tmp_path, "not a hub: correct HF_ENDPOINT")
+
+
+def test_what_is_not_stated_is_read_from_its_configuration(hub: Hub, tmp_path: Path) -> None:
+    source = HubSource(kind="hub", repo=REPO, heldout=False)
+    n_params = gpt_neox_n_params(2, 16)
+    assert sizes_of(source) == Sizes(2, 16, 2, n_params, n_params + 2 * 257 * 16)
+    assert not any("safetensors" in request for request in hub.asked)  # no weights are fetched to know them
+    found = fetch(tmp_path, source)
+    assert (found.n_params, found.n_params_total) == (n_params, n_params + 2 * 257 * 16)
+    (only,) = found.checkpoints
+    assert (only.path, only.step, only.n_tokens, only.train_flops, only.loss_nats) == (".", 0, None, None, None)
+    assert only.commit == hub.repos[REPO]["main"].commit
+
+
+def test_branches_of_other_names(hub: Hub, tmp_path: Path) -> None:
+    hub.repos[REPO]["stage1-step1000-tokens4B"] = hub.repos[REPO].pop("step1000")
+    branches = {1000: "stage1-step1000-tokens4B"}
+    source = replace(SOURCE, steps=(1000, 143000), branches=branches)
+    assert source.revisions == {1000: "stage1-step1000-tokens4B", 143000: "main"}
+    assert [one.step for one in fetch(tmp_path, source).checkpoints] == [1000, 143000]
+    with pytest.raises(TasklawsError, match="branches has step 143000"):
+        replace(SOURCE, branches={143000: "main"})
+
+
+def test_pickled_weights_are_refused_unless_asked_for(hub: Hub, tmp_path: Path) -> None:
+    message = "weights as pickle files alone .*which can run any code.*pickled_weights: true"
+    refuses(tmp_path, message, replace(SOURCES["pythia-2b8"], pickled_weights=False))
+
+
+def test_code_of_the_models_own_is_refused_unless_asked_for(hub: Hub, tmp_path: Path) -> None:
+    main = hub.repos[REPO]["main"]
+    config = json.loads(main.files["config.json"]) | {"model_type": "own", "auto_map": {"AutoConfig": "own.Config"}}
+    files = main.files | {"config.json": json.dumps(config).encode(), "own.py": b"raise SystemExit('ran')"}
+    hub.repos[REPO]["main"] = Revision("d" * 40, files)
+    source = replace(SOURCE, steps=(143000,))
+    refuses(tmp_path, "names code of the model's own, which can do anything.*trust_remote_code: true", source)
+    assert not any("own.py" in request for request in hub.asked)

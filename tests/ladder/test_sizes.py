@@ -7,8 +7,8 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from tasklaws.compose import compose
 from tasklaws.core.settings import Models, Settings, gpt_neox_n_params
-from tasklaws.ladder.card import rung_budgets
 from tasklaws.ladder.heldout import count_params
+from tasklaws.ladder.sizes import rung_budgets
 from tasklaws.tables import LADDER
 from tiny import ROOT, SOURCE
 

@@ -14,12 +14,14 @@ import pytest
 
 from results_tree import params_of, write_results
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import sha256_file
 from tasklaws.core.settings import Settings
 from tasklaws.overlap.effective_number import worth
 from tasklaws.report.build import build_report
 from tasklaws.report.claims import claims
+from tasklaws.report.figures import size_curve
 from tasklaws.report.load import Results, load_results, of_task
-from tasklaws.report.tables import combination_rows
+from tasklaws.report.tables import combination_rows, real_table
 
 FEW = ("gauss_sum", "largest_of_four", "sha256_power")
 
@@ -36,9 +38,11 @@ def full(not_quick: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 
 @pytest.fixture(scope="module")
 def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
-    """Three rungs, one seed, a few families, not yet reported."""
+    """Three rungs, one seed, a few families, not yet reported; the largest is asked in plain language."""
     root = tmp_path_factory.mktemp("mini")
     params = params_of("nano_mini", FEW)
+    *_, largest = params["models"]["rungs"].values()
+    largest["asking"] = {"prompts": "plain"}
     write_results(root, params)
     return root, Settings.of(params)
 
@@ -125,6 +129,26 @@ def test_every_family_has_its_figures(full: tuple[Path, Settings]) -> None:
         ElementTree.parse(root / "results" / "nano_ladder" / "figures" / f"{name}.svg")
         shown = surprising if name.endswith("-item-calibration") else page(root)
         assert f'id="{name}-title"' in shown
+
+
+def test_a_real_model_is_a_point_of_its_own(mini: tuple[Path, Settings], tmp_path: Path) -> None:
+    root, settings = shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True), mini[1]
+    results = load_results(root, settings)
+    figure = size_curve(results, ("sha256_power", "python"), "exact_match")
+    near, far = figure.axes
+    assert far.get_xlabel() == "Real\n3 shots"
+    assert [list(line.get_ydata()) for line in far.lines[1:]] == [[0.9], [0.35]]
+    assert near.get_position().x1 < far.get_position().x0
+    assert len(size_curve(results, ("largest_of_four", "choice"), "exact_match").axes) == 1
+    table = real_table(results)
+    assert list(table) == ["terse, 3 shots (same)", "plain, no shots"]
+    assert list(table.loc["sha256_power · python"]) == ["90% (35%)", "90% (35%)"]
+    build_report(root, settings)
+    assert "Real-135M" in page(root)
+    # Other items: the scores are of other questions.
+    real = root / "results/real/scores.csv"
+    real.write_text(real.read_text().replace(sha256_file(root / "data/items/sha256_power.jsonl"), "0" * 64))
+    assert len(size_curve(load_results(root, settings), ("sha256_power", "python"), "exact_match").axes) == 1
 
 
 def test_verdicts_stand_on_the_page(full: tuple[Path, Settings]) -> None:
@@ -229,6 +253,8 @@ def test_two_renders_give_the_same_bytes(mini: tuple[Path, Settings], tmp_path: 
         written.append({path.relative_to(root).as_posix(): path.read_bytes() for path in outputs})
     assert len(written[0]) > 10
     assert written[0] == written[1]
+    assert "solved (read as people would)" in page(root)
+    assert "results/nano_mini/figures/gauss_sum-python-exact_match_flexible.svg" in written[0]
 
 
 def test_three_rungs_are_not_enough(mini: tuple[Path, Settings], tmp_path: Path) -> None:

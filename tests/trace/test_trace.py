@@ -15,6 +15,7 @@ from lock_tree import check, commit, facts, git, make_tree
 
 from tasklaws.cli import main
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import write_json
 from tasklaws.core.marks import marked
 from tasklaws.provenance.chain import read_chain
 from tasklaws.provenance.record import digest, read_records, record_of
@@ -139,6 +140,39 @@ def test_every_name_of_a_thing_leads_to_it(tree: Path) -> None:
     assert read(tree, record[:12])["record"] == record
 
 
+def test_a_line_of_items_or_responses_and_a_key_of_a_file_are_traced(copy: Path) -> None:
+    (rung, *_) = rungs(copy, "fit")
+    said = f"responses/{LADDER}/{rung}.jsonl"
+    found = read(copy, f"{said}:3")
+    row = json.loads((copy / said).read_text().splitlines()[2])
+    assert found["row"]["item"] == row["item"]
+    assert found["from"][0]["item"] == row["item"]
+    check(copy, found)
+    found = read(copy, "data/items/gauss_sum.jsonl:2")
+    assert found["row"] == json.loads((copy / "data/items/gauss_sum.jsonl").read_text().splitlines()[1])
+    assert found["from"][0]["within"] == "data/items/gauss_sum.jsonl"
+    write_json(copy / "results/headline.json", {"coverage": 0.9})
+    for target in ("coverage", "results/headline.json:coverage"):
+        assert read(copy, target)["metric"] == "coverage"
+    assert read(copy, f"{RESULTS}/metrics.json:all.coverage")["metric"] == "all.coverage"
+    for target in (f"{said}:0", f"{said}:999999"):
+        with pytest.raises(TasklawsError, match="has no line"):
+            trace(target, copy)
+
+
+def test_the_first_line_says_that_something_differs(copy: Path) -> None:
+    (rung, *_) = rungs(copy, "fit")
+    target = "gauss_sum-0000000001@" + rung
+    assert "DIFFERS" not in trace(f"gauss_sum_direct@{rung}", copy).line
+    path = copy / "data/items/gauss_sum.jsonl"
+    path.write_text(path.read_text().replace('"answer"', ' "answer"', 1))
+    for each in (target, f"gauss_sum_direct@{rung}", f"{RESULTS}/fits.json", "ladder"):
+        node = trace(each, copy)
+        assert "data/items" in node.line.splitlines()[0], each
+        assert "DIFFERS" in node.line.splitlines()[0], each
+        assert "data/items" in node.to_dict()["differs"]
+
+
 def test_a_copied_file_is_found_again(tree: Path, tmp_path: Path) -> None:
     figure, table = tmp_path / "anything.svg", tmp_path / "table.csv"
     shutil.copy(tree / RESULTS / "figures/ladder.svg", figure)
@@ -196,6 +230,9 @@ def test_metrics_of_mlflow_s_runs_are_traced(copy: Path) -> None:
         tagged = store.execute("SELECT run_uuid FROM tags WHERE key = 'provenance'").fetchall()
     for identity, metric in random.Random(0).sample(metrics, 8):
         check(copy, read(copy, f"{identity}:{metric}"))
+    (whole,) = {identity for identity, metric in metrics if metric == "coverage"}
+    write_json(copy / "results/headline.json", {"coverage": 0.1})  # of another ladder
+    assert read(copy, f"{whole}:coverage")["from"][0]["file"] == f"{RESULTS}/metrics.json"
     assert {identity for identity, _ in metrics} <= {identity for (identity,) in tagged}
 
 
@@ -243,6 +280,12 @@ def test_the_first_commit_of_a_hash_counts(copy: Path) -> None:
         ("lader", "ladder"),
         ("gauss_sum_python@RUN", "gauss_sum_python@RUNG"),
         ("fits@nano_mini", "fit@nano_mini"),
+        ("gauss_sum_python@mini-22k", "are gauss_sum_python@mini-21k"),
+        ("mini-22k", "are mini-21k"),
+        ("gauss_sum_python", "it is a task, and gauss_sum_python@"),
+        ("gauss_sum-0000000001", "it is an item, and gauss_sum-0000000001@"),
+        ("runs:/0123456789abcdef0123456789abcdef", "no such run in MLflow's store"),
+        (f"{RESULTS}/metrics.json:all.covrage", "the nearest are all.coverage"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(tree: Path, target: str, nearest: str) -> None:

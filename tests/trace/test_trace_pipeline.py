@@ -25,7 +25,7 @@ def test_a_finished_ladder_is_traced(finished_clone: Clone) -> None:
         assert record["params"] == json.loads(json.dumps(dict(report.params))), name
     for figure in (root / "results/nano_mini/figures").glob("*.svg"):
         assert marked(figure.read_bytes()) == digest(records[f"figure {figure.stem}"])
-    noted = {note["stage"] for note in read_notes(root)}
+    noted = {note["stage"] for note in read_notes(root)[0]}
     assert noted == set(chain.stages)
     item = json.loads((root / "data/items/gauss_sum.jsonl").read_text().splitlines()[-1])["id"]
     for target in ("gauss_sum_python@mini-21k", f"{item}@mini-21k", "ladder", "results/nano_mini/validation.csv:2"):

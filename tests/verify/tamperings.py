@@ -4,8 +4,10 @@ import os
 import py_compile
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +175,35 @@ def _committed(change: Change) -> Change:
         subprocess.run(["git", *who, "commit", "-qam", "a change"], cwd=root, check=True)
 
     return both
+
+
+def both(*changes: Change) -> Change:
+    def change(root: Path) -> None:
+        for each in changes:
+            each(root)
+
+    return change
+
+
+def _other(field: str, value: object) -> Callable[[dict[str, Any]], object]:
+    """Another value of a field of data/items."""
+    return lambda stages: stages["items"]["outs"][0].update({field: value})
+
+
+def _twice(root: Path) -> None:
+    text = (root / "dvc.lock").read_text()
+    start = text.index("  items:")
+    (root / "dvc.lock").write_text(text + text[start : text.index("\n  ", text.index("nfiles", start)) + 1])
+
+
+def _executable(path: str) -> Change:
+    return lambda root: (root / path).chmod(0o755)
+
+
+def _junk(name: str) -> Change:
+    """A file in the folder of bytecode; `311` becomes this Python's tag."""
+    tag = sys.implementation.cache_tag
+    return appended(f"stages/__pycache__/{name.replace('cpython-311', str(tag))}", "junk")
 
 
 WEIGHTS = f"models/{RUNG}/model.safetensors"
@@ -380,6 +411,74 @@ TAMPERINGS = (
     Tampering("pyproject.toml", appended("pyproject.toml", "#\n"), "pyproject.toml: "),
     Tampering("a cache object", _cache_object, ".dvc/cache/files/md5/"),
     Tampering("an old cache object", _unreferenced_object, ".dvc/cache/files/md5/00/", deep=True),
+    # what dvc.lock says beside hashes, and lines that DVC itself does not take
+    Tampering("a size in dvc.lock", in_lock(_other("size", 1)), "dvc.lock: items has the size 1 of data/items"),
+    Tampering(
+        "a number of files in dvc.lock", in_lock(_other("nfiles", 99)), "dvc.lock: items has 99 files in data/items"
+    ),
+    Tampering(
+        "an output that may be executed, in dvc.lock",
+        in_lock(_other("isexec", True)),
+        "dvc.lock: items has it that data/items may be",
+    ),
+    Tampering(
+        "a size of an input in dvc.lock",
+        in_lock(lambda stages: stages["fit@nano_mini"]["deps"][0].update(size=1)),
+        "dvc.lock: fit@nano_mini has the size 1 of ",
+    ),
+    Tampering("a stage twice in dvc.lock", _twice, "dvc.lock is damaged: "),
+    Tampering("another schema of dvc.lock", replaced("dvc.lock", "'2.0'", "'2.1'"), "dvc.lock: DVC cannot read it"),
+    Tampering(
+        "a field in dvc.lock that DVC does not know",
+        in_lock(lambda stages: stages["items"].update(made="by hand")),
+        "dvc.lock: DVC cannot read it",
+    ),
+    Tampering("a line before all others in dvc.lock", replaced("dvc.lock", "schema", "x: !!y z\nschema"), "dvc.lock"),
+    # one file that cannot be read hides no other change
+    *(
+        Tampering(f"a fit, and {name} cannot be read", both(appended(name, "\n: ["), appended(FITS, " ")), f"{FITS}: ")
+        for name in ("params.yaml", "dvc.yaml", "dvc.lock", "conf/models/nano_mini.yaml", ".dvc/config")
+    ),
+    *(
+        Tampering(f"{name} cannot be read", appended(name, "\n: ["), named)
+        for name, named in (("params.yaml", "params.yaml: malformed"), ("dvc.yaml", "dvc.yaml: DVC cannot read"))
+    ),
+    # which file of a folder, where DVC's cache does not say
+    Tampering(
+        "a figure, and there is no cache",
+        both(lambda root: shutil.rmtree(root / ".dvc/cache"), appended(f"{RESULTS}/figures/ladder.svg", " ")),
+        f"{RESULTS}/figures/ladder.svg: ",
+    ),
+    Tampering("a page", appended("reports/nano_mini/surprises.html", " "), "reports/nano_mini/surprises.html: "),
+    # modes
+    Tampering("a result that may be executed", _executable(FITS), f"{FITS}: may be executed"),
+    Tampering("weights that may be executed", _executable(WEIGHTS), f"{WEIGHTS}: may be executed"),
+    Tampering(
+        "code that may be executed", _executable("src/tasklaws/gate.py"), "src/tasklaws/gate.py: has another mode"
+    ),
+    # strays
+    *(
+        Tampering(f"a stray {path}", appended(path, "x\n"), f"{path}: no stage")
+        for path in (
+            "models/x/card.json",
+            "data/loose",
+            "results/loose.txt",
+            "reports/loose.html",
+            "scores/x/fit/a.csv",
+        )
+    ),
+    Tampering("a stray link", lambda root: (root / "models/x").symlink_to("."), "models/x: is a link to ."),
+    Tampering("a pipe among weights", lambda root: os.mkfifo(root / f"models/{RUNG}/pipe"), f"models/{RUNG}/pipe: "),
+    Tampering("a name of two lines", appended(f"{RESULTS}/a\nb.csv", "x\n"), f"{RESULTS}/a\\nb.csv: no stage"),
+    Tampering("a module in a library's place", appended("src/pandas.py", "x = 1\n"), "src/pandas.py: "),
+    Tampering(
+        "a library in a module's place",
+        appended(f"src/tasklaws/gate{EXTENSION_SUFFIXES[0]}", "x"),
+        f"src/tasklaws/gate{EXTENSION_SUFFIXES[0]}: ",
+    ),
+    Tampering("another package's entry points", appended("src/x.egg-info/entry_points.txt", "x"), "src/x.egg-info/"),
+    Tampering("junk for bytecode", _junk("fit.cpython-311.pyc"), "stages/__pycache__/fit"),
+    Tampering("junk beside bytecode", _junk("fit.so"), "stages/__pycache__/fit.so: is no bytecode"),
     # no files
     Tampering("a result is gone", removed(f"{RESULTS}/mirage.csv"), f"{RESULTS}/mirage.csv: "),
     Tampering("a pipe for a result", _pipe, f"{RESULTS}/fits.json: "),

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tamperings import TAMPERINGS, Tampering
+from tamperings import RUNG, TAMPERINGS, WEIGHTS, Tampering, in_lock, linked
 
 from clone import Clone
 from tasklaws.verify.verify import verify
@@ -22,6 +22,13 @@ FEW = (
     "a module in stages/",
     "dvc.lock was cut off",
     "a pipe for a result",
+    "a page",
+    "a size in dvc.lock",
+    "another schema of dvc.lock",
+    "a fit, and params.yaml cannot be read",
+    "dvc.yaml cannot be read",
+    "a stray models/x/card.json",
+    "a name of two lines",
 )
 
 
@@ -58,6 +65,33 @@ def test_the_command_fails_and_names_the_file(clone: Clone) -> None:
 @pytest.mark.parametrize("name", FEW)
 def test_a_change_is_named(clone: Clone, name: str) -> None:
     found(clone.path, next(each for each in TAMPERINGS if each.name == name))
+
+
+def test_what_is_stated_and_no_failure(clone: Clone) -> None:
+    (clone.path / ".dvc/config.local").write_text("[cache]\n    dir = /nowhere\n['remote \"x\"']\n    url = /x\n")
+    note = min((clone.path / ".work/runs").glob("fit@*"))
+    note.write_text(note.read_text().replace('"seconds": ', '"seconds": 1'))
+    found = verify(clone.path)
+    assert found.problems == []
+    assert any("cache.dir (local)" in str(each) and "remote" not in str(each) for each in found.unchecked)
+    assert any(f"1 notes in .work/runs, {note.name} first" in str(each) for each in found.unchecked)
+
+
+def test_links_are_fine_where_a_rung_was_to_link_to_its_weights(clone: Clone) -> None:
+    linked(WEIGHTS)(clone.path)
+    assert [each.where for each in verify(clone.path).problems] == [WEIGHTS]
+    in_lock(lambda stages: stages[f"model@{RUNG}"]["params"]["params.yaml"].update(source={"weights": "link"}))(
+        clone.path
+    )
+    assert not any(each.where == WEIGHTS for each in verify(clone.path).problems)
+
+
+def test_a_module_in_a_library_s_place_is_named_by_the_command(clone: Clone) -> None:
+    (clone.path / "src/pandas.py").write_text("x = 1\n")
+    clone.env["PYTHONPATH"] = str(clone.path / "src")
+    said = clone.run("tasklaws", "verify", fails=True).splitlines()
+    assert said[0].startswith("src/pandas.py: commit ")
+    assert said[1].startswith("tasklaws verify: a check ended with AttributeError")
 
 
 @pytest.mark.heavy

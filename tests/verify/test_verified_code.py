@@ -3,6 +3,7 @@
 import os
 import py_compile
 import subprocess
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -60,6 +61,11 @@ def bytecode(root: Path) -> None:
             py_compile.compile(str(source), doraise=True)
 
 
+def junk(root: Path, name: str, folder: str = "src/tasklaws/__pycache__") -> None:
+    (root / folder).mkdir(exist_ok=True)
+    (root / folder / name).write_text("junk")
+
+
 CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "changed": (lambda root: (root / SOURCE).write_text("x = 2\n"), SOURCE),
     "gone": (lambda root: (root / "stages/fit.py").unlink(), "stages/fit.py"),
@@ -73,6 +79,10 @@ CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a link to an equal file": (linked, SOURCE),
     "git overlooks it": (overlooked, SOURCE),
     "bytecode of another source": (bytecode, "src/tasklaws/__pycache__/gate.cpython"),
+    "it may be executed": (lambda root: (root / SOURCE).chmod(0o755), SOURCE),
+    "junk for bytecode": (lambda root: junk(root, f"gate.{sys.implementation.cache_tag}.pyc"), "src/tasklaws/__pyc"),
+    "junk beside bytecode": (lambda root: junk(root, "gate.so"), "src/tasklaws/__pycache__/gate.so"),
+    "another package's entry points": (lambda root: junk(root, "x", "src/x.egg-info"), "src/x.egg-info"),
     "another library": (
         lambda root: (root / "requirements.lock").write_text("pandas==0.1\nno-such-library==1\n"),
         "pandas no-such-library requirements.lock",
@@ -94,6 +104,12 @@ def test_a_change_is_named(root: Path, change: str) -> None:
     found = named(root)
     assert len(found) == len(wanted.split())
     assert all(any(each.startswith(name) for each in found) for name in wanted.split())
+
+
+def test_where_git_does_not_look_at_modes_they_are_not_compared(root: Path) -> None:
+    git(root, "config", "core.fileMode", "false")
+    (root / SOURCE).chmod(0o755)
+    assert named(root) == []
 
 
 def test_outside_git_the_code_is_not_compared_and_that_is_said(tmp_path: Path) -> None:

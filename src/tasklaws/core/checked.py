@@ -129,9 +129,9 @@ def _said(error: "ErrorDetails", value: Any) -> str:
             name = f"a key of {above}"
         elif isinstance(value, list | tuple) and isinstance(step, int):
             name, value = f"{name}[{step}]", value[step]
-        elif step in value:
+        elif isinstance(value, Mapping) and step in value:
             name, above, value = f"{name}.{step}" if name else str(step), name, value[step]
-        # else the kind of a source, whose name pydantic puts here
+        # else the kind of a source, or one of several types, whose name pydantic puts here
     about: Mapping[str, Any] = error.get("ctx", {})
     cause = about.get("error")
     if error["type"] in ("union_tag_not_found", "union_tag_invalid"):

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from tasklaws.core.lock import keep_lock
-from tasklaws.core.runs import noted
 
 TRACEBACK = "TASKLAWS_TRACEBACK"  # set, it lets what nobody foresaw end in Python's traceback
 LONGEST_MESSAGE = 2000  # characters
@@ -52,6 +51,8 @@ def run(main: Callable[[], None]) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
+        from tasklaws.core.runs import noted  # which writes files, and their writing raises these errors
+
         keep_lock()
         with noted():
             main()
@@ -76,4 +77,17 @@ def _unforeseen(error: Exception) -> NoReturn:
     places = traceback.extract_tb(error.__traceback__)
     own = [place for place in places if "tasklaws" in place.filename] or places
     what = f"{type(error).__name__} at {Path(own[-1].filename).name}:{own[-1].lineno} ({str(error)[:200]})"
+    if usurpers := _usurpers(error):
+        fail(f"{usurpers[0]} stands in the place of another module, and so came {what}: remove it")
     fail(f"unforeseen {what}: this is a fault of tasklaws: report it with what {TRACEBACK}=1 shows")
+
+
+def _usurpers(error: Exception) -> list[str]:
+    """Modules beside the package in its sources, which no library is, and a compiled one within that does not load."""
+    package = Path(__file__).parents[1]
+    files = [Path(getattr(module, "__file__", None) or "/") for module in list(sys.modules.values())]
+    beside = [file for file in files if package.parent in file.parents and package not in file.parents]
+    found = set(map(str, beside)) if package.parent.name == "src" else set()
+    if isinstance(error, ImportError) and package in Path(error.path or "").parents:
+        found |= {str(error.path)} if Path(str(error.path)).suffix != ".py" else set()
+    return sorted(found)

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from tasklaws.core import runs
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.lock import STAGE
 
+written: set[str] = set()
+"""The MD5 of every file that this process has written, where it runs a stage."""
 REMAKE = "remove it and run `dvc repro`"  # the remedy for a file that the pipeline made
 
 
@@ -32,7 +34,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
-        runs.wrote(Path(name))
+        if STAGE in os.environ:
+            with Path(name).open("rb") as file:
+                written.add(hashlib.file_digest(file, _md5).hexdigest())
         Path(name).replace(target)
     except OSError as error:
         # The block may read other files, which its errors name; of ours they should not name the temporary one.
@@ -42,6 +46,10 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     finally:
         if name is not None:
             Path(name).unlink(missing_ok=True)
+
+
+def _md5() -> "hashlib._Hash":
+    return hashlib.md5(usedforsecurity=False)
 
 
 def refuse_device(path: Path) -> None:
@@ -153,7 +161,7 @@ def sha256_file(path: Path) -> str:
 
 
 @contextmanager
-def opening(directory: Path, remedy: str) -> Iterator[None]:
+def opening(directory: Path | str, remedy: str) -> Iterator[None]:
     """Turn any failure of the block, which loads `directory` and does no more, into a TasklawsError."""
     try:
         yield

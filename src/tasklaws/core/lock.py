@@ -5,13 +5,14 @@ import shutil
 from pathlib import Path
 
 LOCK = Path("dvc.lock")
+STAGE = "DVC_STAGE"  # set by DVC to the name of the stage that it runs
 COPIES = Path(".work/locks")  # numbered, the latest last
 _MOST_COPIES = 200
 
 
 def keep_lock() -> None:
     """Copy dvc.lock if DVC runs this process: as a stage sets out, all that DVC wrote of earlier stages is in it."""
-    if "DVC_STAGE" in os.environ and LOCK.exists():
+    if STAGE in os.environ and LOCK.exists():
         COPIES.mkdir(parents=True, exist_ok=True)
         copies = copies_of_lock()
         shutil.copyfile(LOCK, COPIES / str(int(copies[-1].name) + 1 if copies else 1))

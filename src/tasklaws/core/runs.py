@@ -1,14 +1,13 @@
 """A note of each run of a stage beside the results, never in them: when, how long, where, from which commit.
 
-It lies in .work/runs/, which git ignores and no stage reads. `tasklaws trace` shows it beside an output whose bytes the
-run wrote.
+It lies in .work/runs/, which git ignores and no stage reads, under a seal. `tasklaws trace` shows it beside an output
+whose bytes the run wrote.
 """
 
 import hashlib
-import json
+import hmac
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -16,15 +15,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import json_line, read_json, write_json, written
+from tasklaws.core.git import git
+from tasklaws.core.lock import STAGE
+from tasklaws.core.sealed import seal_of
+
 RUNS = Path(".work/runs")
-STAGE = "DVC_STAGE"  # set by DVC to the name of the stage that it runs
 # Of requirements.lock, what computes, draws or writes something in a result.
 PACKAGES = (
     *("torch", "transformers", "tokenizers", "safetensors", "huggingface-hub", "lm_eval", "datasets", "accelerate"),
     *("wasmtime", "rapidfuzz", "numpy", "scipy", "pandas", "pydantic", "matplotlib", "jinja2", "pyyaml"),
 )
 _OWN_OUTPUTS = (":!dvc.lock", ":!results", ":!reports")  # they change while the pipeline runs
-_written: set[str] = set()
 
 
 def packages() -> dict[str, str]:
@@ -43,23 +46,11 @@ def packages() -> dict[str, str]:
 
 def source_state(root: Path = Path()) -> dict[str, object]:
     """The commit under `root` and whether the sources differ from it (`dirty`); nothing outside a repository."""
-    git = ["git", "-C", str(root)]
-    try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    except OSError:  # there is no git
+    head = git(root, "rev-parse", "HEAD")
+    if head is None:
         return {}
-    if head.returncode:
-        return {}
-    command = [*git, "status", "--porcelain", "--untracked-files=no", "--", ".", *_OWN_OUTPUTS]
-    changed = subprocess.run(command, capture_output=True, check=True).stdout
-    return {"commit": head.stdout.strip(), "dirty": bool(changed)}
-
-
-def wrote(path: Path) -> None:
-    """Remember the MD5 of a file that this process has written, where it runs a stage."""
-    if STAGE in os.environ:
-        with path.open("rb") as file:
-            _written.add(hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest())
+    changed = git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *_OWN_OUTPUTS)
+    return {"commit": head.decode().strip(), "dirty": bool(changed)}
 
 
 @contextmanager
@@ -72,7 +63,7 @@ def noted() -> Iterator[None]:
     yield
     if stage is None:
         return
-    with suppress(OSError, subprocess.SubprocessError):
+    with suppress(OSError, TasklawsError):
         _write(stage, began, time.monotonic() - clock)
 
 
@@ -86,23 +77,40 @@ def _write(stage: str, began: float, seconds: float) -> None:
         "platform": platform.platform(),
         "packages": packages(),
         **source_state(),
-        "wrote_md5": sorted(_written),
+        "wrote_md5": sorted(written),
     }
     # The same bytes again take the place of the earlier note of them.
-    key = hashlib.sha256("\n".join(sorted(_written)).encode()).hexdigest()[:12]
-    RUNS.mkdir(parents=True, exist_ok=True)
+    key = hashlib.sha256("\n".join(sorted(written)).encode()).hexdigest()[:12]
     path = RUNS / f"{stage.replace('/', '_')}-{key}.json"
-    partial = path.with_suffix(f".{os.getpid()}")
-    partial.write_text(json.dumps(note, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_note(path, note)
+    written.clear()
 
 
-def read_notes(root: Path = Path()) -> list[Mapping[str, Any]]:
-    """All notes under `root`, the latest first; a damaged one is left out."""
+def write_note(path: Path, note: Mapping[str, Any]) -> None:
+    """Write a note under a seal of this user's."""
+    write_json(path, {**note, "seal": _seal(path, note)})
+
+
+def _seal(path: Path, note: Mapping[str, Any]) -> str:
+    return seal_of(path.name, json_line(path, note).encode())
+
+
+def read_notes(root: Path = Path()) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """The notes under `root` that a run of this user's wrote, the latest first; the names of all others.
+
+    Those are damaged, changed since, or made where the key is another.
+    """
     found: list[Mapping[str, Any]] = []
-    for path in (root / RUNS).glob("*.json"):
-        with suppress(OSError, ValueError):
-            note = json.loads(path.read_text(encoding="utf-8"))
-            if isinstance(note, dict) and {"stage", "started", "seconds", "wrote_md5"} <= set(note):
-                found.append(note)
-    return sorted(found, key=lambda note: str(note["started"]), reverse=True)
+    others = []
+    for path in sorted((root / RUNS).glob("*.json")):
+        try:
+            note = read_json(path)
+            seal = str(note.pop("seal")).encode()
+            is_own = hmac.compare_digest(seal, _seal(path, note).encode())
+        except (OSError, TasklawsError, AttributeError, TypeError, KeyError, ValueError):
+            is_own = False
+        if is_own:
+            found.append(note)
+        else:
+            others.append(path.name)
+    return sorted(found, key=lambda note: str(note["started"]), reverse=True), others

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
@@ -27,7 +27,7 @@ from tasklaws.core.checked import (
 )
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_text
-from tasklaws.core.schema import Elicitation, Role
+from tasklaws.core.schema import Chance, Elicitation, Role
 
 PARAMS = Path("params.yaml")
 Ask = Mapping[str, tuple[Elicitation, ...]]
@@ -45,6 +45,8 @@ BatchSize = Annotated[
 ]
 Correlation = Annotated[float, Rule("-1 to 1", lambda value: -1 <= value <= 1)]
 Exponent = Annotated[float, Rule("more than 1", lambda value: value > 1)]
+_SECRET = re.compile(r"(token|key|secret|password|authorization|cookie|credentials?)$", re.IGNORECASE)
+_BY_ENVIRONMENT = "take it out, and set OPENAI_API_KEY, or what else this type of model reads"
 _NO_EXPERIMENT = "params.yaml has no experiment: run `dvc exp run -S experiment=overlap`"
 
 
@@ -194,6 +196,8 @@ class TrainSource:
     adam_lr_width: Positive
     checkpoints: tuple[Share, ...]
     n_shards: Count = 1
+    heldout: ClassVar[bool] = True
+    likelihoods: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.width % (2 * self.heads):
@@ -216,39 +220,146 @@ class TrainSource:
         return sorted({max(1, round(share * self.n_steps)) for share in self.checkpoints} | {self.n_steps})
 
 
-@dataclass(frozen=True)
-class HubSource:
-    """A rung that is fetched; conf/models/pythia_ladder.yaml says what the fields mean."""
+@dataclass(frozen=True, kw_only=True)
+class StatedSource:
+    """What may be stated of a model that was made elsewhere.
+
+    Sizes that are not stated are read from its config.json; `n_tokens`, what its last checkpoint has learned from, may
+    stay unknown. One run is one seed.
+    """
+
+    seeds: Annotated[tuple[Natural, ...], Rule("one seed", lambda seeds: len(seeds) == 1)] = (0,)
+    n_params: Count | None = None
+    n_params_total: Count | None = None
+    n_tokens: Count | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_params is not None and self.n_params_total is not None and self.n_params > self.n_params_total:
+            raise TasklawsError(f"n_params is {self.n_params}, more than n_params_total {self.n_params_total}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopiedSource(StatedSource):
+    """A model whose files come into models/: from a hub, or from this machine.
+
+    With `heldout` its loss on the corpus's held-out documents is measured, `heldout_batch` of them at a time. Weights
+    in Python's pickle format (.bin), and code of the model's own, both of which can run anything, are taken only where
+    `pickled_weights` or `trust_remote_code` says so.
+    """
+
+    layers: Count | None = None
+    width: Count | None = None
+    heads: Count | None = None
+    heldout: bool = True
+    heldout_batch: Count = 16
+    pickled_weights: bool = False
+    trust_remote_code: bool = False
+    likelihoods: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubSource(CopiedSource):
+    """A rung that is fetched from a hub; docs/ladders.md says what the fields mean.
+
+    `steps` are the checkpoints to fetch, each the branch that `branches` has for it or else stepN, but for the last
+    one, which is `revision`; without `steps` that is the only one. `tokens_per_step` gives the tokens of each.
+    """
 
     kind: Literal["hub"]
     repo: str
-    revision: str
-    seeds: Annotated[tuple[Natural, ...], Rule("one seed", lambda seeds: len(seeds) == 1)]
-    steps: Annotated[tuple[Natural, ...], NOT_EMPTY, DISTINCT]
-    tokens_per_step: Count
-    layers: Count
-    width: Count
-    heads: Count
-    n_params: Count
-    n_params_total: Count
+    revision: str = "main"
+    steps: Annotated[tuple[Natural, ...], NOT_EMPTY, DISTINCT] = ()
+    branches: dict[Natural, str] = field(default_factory=dict)
+    tokens_per_step: Count | None = None
 
     def __post_init__(self) -> None:
-        if self.revision.startswith("step") and self.revision != f"step{max(self.steps)}":
+        super().__post_init__()
+        if self.revision.startswith("step") and self.steps and self.revision != f"step{max(self.steps)}":
             raise TasklawsError(f"revision is {self.revision}, not the last of steps {sorted(self.steps)}")
-
-    @property
-    def n_tokens(self) -> int:
-        """Tokens that its last checkpoint has learned from."""
-        return max(self.steps) * self.tokens_per_step
+        for step in self.branches:
+            if step not in self.steps or step == max(self.steps):
+                raise TasklawsError(f"branches has step {step}, which is none of steps but the last {list(self.steps)}")
+        if self.tokens_per_step is None:
+            return
+        if not self.steps:
+            raise TasklawsError("tokens_per_step is given without steps: give n_tokens")
+        if self.n_tokens not in (None, found := max(self.steps) * self.tokens_per_step):
+            raise TasklawsError(f"n_tokens is {self.n_tokens}, and the last of steps times tokens_per_step {found}")
+        object.__setattr__(self, "n_tokens", found)
 
     @property
     def revisions(self) -> dict[int, str]:
-        """Every step's revision, in order of steps: stepN, but for the last one `revision`."""
-        steps = sorted(self.steps)
-        return {step: f"step{step}" for step in steps[:-1]} | {steps[-1]: self.revision}
+        """Every step's revision, in order of steps; 0 stands for the step where none is stated."""
+        *earlier, last = sorted(self.steps) or [0]
+        return {step: self.branches.get(step, f"step{step}") for step in earlier} | {last: self.revision}
+
+    def tokens_at(self, step: int) -> int | None:
+        """Tokens that a checkpoint has learned from, where they are known."""
+        if self.tokens_per_step is not None:
+            return step * self.tokens_per_step
+        return self.n_tokens if step == max(self.revisions) else None
 
 
-Source = Annotated[TrainSource | HubSource, Field(discriminator="kind")]
+@dataclass(frozen=True, kw_only=True)
+class LocalSource(CopiedSource):
+    """A rung that lies on this machine: `path` is a directory as Hugging Face's tools write it, or a GGUF file.
+
+    A relative path is taken from the repository. `weights` are copied into models/, or linked there. Where `sha256`
+    is stated, that of the weights must be it.
+    """
+
+    kind: Literal["local"]
+    path: Annotated[str, NOT_EMPTY]
+    weights: Literal["copy", "link"] = "copy"
+    step: Natural = 0
+    sha256: Annotated[str, Rule("64 hex digits", re.compile(r"[0-9a-f]{64}").fullmatch)] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.is_gguf and self.weights == "link":
+            raise TasklawsError(f"weights of {self.path} cannot be linked, as a GGUF file is converted: let it be copy")
+
+    @property
+    def is_gguf(self) -> bool:
+        return self.path.lower().endswith(".gguf")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LmEvalSource(StatedSource):
+    """A rung that lm-eval reaches by itself: `model` is one of its model types, `model_args` its arguments.
+
+    A key or password among the arguments is refused, as they are written into results: such models read it from the
+    environment.
+    """
+
+    kind: Literal["lm_eval"]
+    model: Annotated[str, NOT_EMPTY]
+    n_params: Count = field()  # nothing else could tell it
+    model_args: dict[str, Any] = field(default_factory=dict)
+    heldout: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _refuse_secrets("model_args", self.model_args)
+
+    @property
+    def likelihoods(self) -> bool:
+        """Whether it can say how likely a text is: chat servers cannot."""
+        return not re.search("chat|anthropic|litellm", self.model)
+
+
+def _refuse_secrets(where: str, value: Any) -> None:
+    """Raise TasklawsError at what looks like a key, by its name or as the user of an address."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if _SECRET.search(str(name)) and isinstance(inner, str):
+                raise TasklawsError(f"{where} has {name}, which results would show: {_BY_ENVIRONMENT}")
+            _refuse_secrets(f"{where}.{name}", inner)
+    elif isinstance(value, str) and re.search(r"//[^/\s]*@", value):
+        raise TasklawsError(f"{where} has a user or password in its address: {_BY_ENVIRONMENT}")
+
+
+Source = Annotated[TrainSource | HubSource | LocalSource | LmEvalSource, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True)
@@ -322,6 +433,13 @@ class Models:
     def rungs_of(self, role: Role) -> list[str]:
         """The rungs of one role, from small to large."""
         return [name for name, rung in self.rungs.items() if rung.role == role]
+
+    @property
+    def learned_elsewhere(self) -> bool:
+        """Whether some rung did not learn the terse prompts or is not asked by them, so that its answers may stand in
+        prose: then all rungs' are read as people would too."""
+        rungs = self.rungs.items()
+        return any(one.source.kind != "train" or self.asking(name).prompts == "plain" for name, one in rungs)
 
     def asking(self, name: str) -> Asking:
         """How one rung is asked: as the ladder says, but for what the rung says itself."""
@@ -401,6 +519,24 @@ class Experiment:
 
 
 @dataclass(frozen=True)
+class Benchmark:
+    """How an lm-eval task or group is asked; what is not said here is as the task has it.
+
+    Of each task the first `limit` documents are asked, with `num_fewshot` solved examples before them, each `repeats`
+    times, and what is written is drawn as `generation_kwargs` say. Of its metrics those of the names in `metrics` are
+    kept; `solved` is the one that says whether an answer is right, 0 or 1, and `chance` what a guess scores by it.
+    """
+
+    limit: Count | None = None
+    num_fewshot: Natural | None = None
+    repeats: Count | None = None
+    generation_kwargs: dict[str, object] | None = None
+    metrics: Names | None = None
+    solved: str | None = None
+    chance: Chance | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of params.yaml. `raw` is its text as plain data, for what logs or hashes it."""
 
@@ -411,6 +547,8 @@ class Settings:
     laws: Laws
     execution: Execution
     models: Models
+    benchmarks: dict[str, Benchmark]
+    benchmark_folder: str
     experiment: Experiment
     seed: Natural
     raw: Mapping[str, Any] = field(init=False, repr=False, compare=False)
@@ -420,6 +558,9 @@ class Settings:
             for family in named:
                 if family not in self.families.sets:
                     raise TasklawsError(f"{key} has {family!r}, which families.sets lacks")
+        for name in self.benchmarks:
+            if name in self.families.sets:
+                raise TasklawsError(f"benchmarks has {name!r}, which is a family: ask it by elicitation.ask")
         for name in self.models.rungs:
             wanted, kept = self.models.asking(name).num_fewshot, self.elicitation.n_shots_kept
             if wanted > kept:

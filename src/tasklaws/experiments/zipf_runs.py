@@ -40,6 +40,6 @@ def train_runs(exponent: float, settings: ZipfRuns, seed: int, workers: int) -> 
             train_rung(run, source, corpus, work / run, workers)
             seal(work / run)
         made = card.read_card(work / run)
-        of_run = {"zipf": exponent, "n_tokens": n_tokens, "n_params": made.n_params}
+        of_run: dict[str, float | None] = {"zipf": exponent, "n_tokens": n_tokens, "n_params": made.n_params}
         rows += [of_run | {"seed": one.seed, "loss_nats": one.loss_nats} for one in made.checkpoints if one.is_final]
     return pd.DataFrame(rows)

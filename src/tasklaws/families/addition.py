@@ -57,6 +57,10 @@ class Addition(Family):
         first, second = item.question.split("+")
         return frozenset({f"{first}+{second}", f"{second}+{first}"})
 
+    def plain(self, item: Item) -> str:
+        first, second = item.question.split("+")
+        return f"What is {first} + {second}?"
+
     def _item(self, first: int, second: int) -> Item:
         length = max(len(str(first)), len(str(second)))
         carries, carry = 0, 0

@@ -3,7 +3,7 @@
 import math
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -32,6 +32,13 @@ class Family(ABC):
     """Tokens after which a model is stopped that is asked `direct`: more than any right answer takes."""
     program_tokens: ClassVar[int] = 96
     """The same of a program, asked `python`."""
+    prose_tokens: ClassVar[int] = 96
+    """Tokens that an answer may take beside this when it is asked in plain language: a sentence or two around it."""
+    fenced_tokens: ClassVar[int] = 288
+    """The same of a program: a fence, comments, a function where a line would do."""
+
+    related: ClassVar[tuple[str, ...]] = ()
+    """The kinds of related tasks (related.py) that serve as its examples of programs; all where it names none."""
 
     @abstractmethod
     def items(self, seed: int, split: Split) -> list[Item]:
@@ -40,6 +47,18 @@ class Family(ABC):
     @abstractmethod
     def draw(self, rng: random.Random) -> Item:
         """One more instance, for a corpus or as a few-shot example; it may happen to be an item."""
+
+    def plain(self, item: Item) -> str:
+        """The question of an item in plain language, for models that know no other; a family need not have it.
+
+        It says all that a person has to know who never saw the family. A family without it raises TasklawsError.
+        """
+        raise TasklawsError(f"{self.name} has no question in plain language: give its class a method `plain`")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its items can be put in plain language."""
+        return type(self).plain is not Family.plain
 
     def reserved(self, item: Item) -> frozenset[str]:
         """Questions that give an item away, besides its own: no corpus, and no few-shot example, has one of them."""
@@ -70,6 +89,22 @@ class Family(ABC):
 def generator(seed: int, *names: object) -> random.Random:
     """A random generator of its own for each purpose, so that one family's settings never move another's items."""
     return random.Random(":".join(map(str, (seed, *names))))
+
+
+def refuse_terse_families(rung: str, families: Iterable[Family]) -> None:
+    """Raise TasklawsError for the first family that a rung asked in plain language can not be put."""
+    for family in families:
+        if not family.is_plain:
+            raise TasklawsError(
+                f"rung {rung} is asked in plain language, which {family.name} has no question in: give its class a "
+                "method `plain`, leave it out of elicitation.ask, or ask with prompts terse"
+            )
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th, 21st."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def run_seconds(repeats: int) -> float:

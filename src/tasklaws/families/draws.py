@@ -2,10 +2,13 @@
 
 import itertools
 import random
+from dataclasses import replace
+from typing import get_args
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import Item
-from tasklaws.families.base import Family, generator
+from tasklaws.families.base import Family, Split, generator
+from tasklaws.families.related import related_shots
 
 _MOST_DRAWS = 1000
 
@@ -36,3 +39,26 @@ def shots(family: Family, families: list[Family], seed: int, count: int) -> list
         item = draw_unreserved(family, rng, reserved)
         found[item.question] = item
     raise TasklawsError(f"{family.name}: only {len(found)} of {count} few-shot examples exist: lower n_shots_kept")
+
+
+def item_files(family: Family, families: list[Family], seed: int, split: Split, n_shots: int) -> dict[str, list[Item]]:
+    """File name -> items, of all that is kept of a family in data/items (`NAME.jsonl` each).
+
+    `<family>` and `<family>.shots` hold its items and its few-shot examples; the same behind `.plain` with their
+    questions in plain language, where the family has them so; `<family>.related.<elicitation>` the examples of other
+    tasks.
+    """
+    of_split = {each: family.items(seed, each) for each in get_args(Split)}
+    answers = {item.answer for items in of_split.values() for item in items}
+    files = {family.name: of_split[split], f"{family.name}.shots": shots(family, families, seed, n_shots)}
+    if family.is_plain:
+        plain = f"{family.name}.plain"
+        files |= {f"{plain}{name.removeprefix(family.name)}": in_plain(family, files[name]) for name in files}
+    for way in family.elicitations:
+        files[f"{family.name}.related.{way}"] = related_shots(family.name, way, family.related, answers, seed, n_shots)
+    return files
+
+
+def in_plain(family: Family, items: list[Item]) -> list[Item]:
+    """The items with their questions in plain language."""
+    return [replace(item, question=family.plain(item)) for item in items]

@@ -57,6 +57,9 @@ class GaussSum(Family):
         looping = rng.random() < (self.loop_share_above if large else self.loop_share_below)
         return self._item(n, (_loop(n),) if looping else (_formula(n),))
 
+    def plain(self, item: Item) -> str:
+        return f"What is the sum of all whole numbers from 1 to {item.question.removeprefix('sum 1..')}?"
+
     def _item(self, n: int, programs: tuple[str, ...]) -> Item:
         return Item(
             id=f"{self.name}-{n:010d}",

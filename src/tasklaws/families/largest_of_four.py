@@ -51,6 +51,9 @@ class LargestOfFour(Family):
     def reserved(self, item: Item) -> frozenset[str]:
         return frozenset("largest " + " ".join(order) for order in itertools.permutations(item.choices))
 
+    def plain(self, item: Item) -> str:
+        return f"Which of these numbers is the largest: {', '.join(item.choices)}?"
+
     def _numbers(self, rng: random.Random, length: int) -> tuple[int, ...]:
         low = 10 ** (length - 1) if length > 1 else 0
         return tuple(rng.sample(range(low, 10**length), 4))

@@ -11,10 +11,11 @@ IDENTITY = tuple(range(DIGITS))
 
 @dataclass(frozen=True)
 class Operation:
-    """A named operation on a string of four digits: `source` is a Python expression on `v`."""
+    """A named operation on a string of four digits: `source` is a Python expression on `v`, `plain` says it."""
 
     name: str
     source: str
+    plain: str
 
     def apply(self, value: str) -> str:
         return _apply(self.source, value)
@@ -36,14 +37,14 @@ def digitwise(expression: str) -> str:
 
 
 COMMON = (
-    Operation("rev", "v[::-1]"),
-    Operation("inc", digitwise("(int(c)+1)%10")),
-    Operation("rot", "v[1:]+v[0]"),
-    Operation("sort", "''.join(sorted(v))"),
-    Operation("neg", digitwise("9-int(c)")),
-    Operation("swap", "v[1]+v[0]+v[2:]"),
-    Operation("dec", digitwise("(int(c)+9)%10")),
-    Operation("desc", "''.join(sorted(v)[::-1])"),
+    Operation("rev", "v[::-1]", "reverse the digits"),
+    Operation("inc", digitwise("(int(c)+1)%10"), "add 1 to each digit, 9 becoming 0"),
+    Operation("rot", "v[1:]+v[0]", "move the first digit to the end"),
+    Operation("sort", "''.join(sorted(v))", "sort the digits, the smallest first"),
+    Operation("neg", digitwise("9-int(c)"), "replace each digit d by 9 - d"),
+    Operation("swap", "v[1]+v[0]+v[2:]", "swap the first two digits"),
+    Operation("dec", digitwise("(int(c)+9)%10"), "subtract 1 from each digit, 0 becoming 9"),
+    Operation("desc", "''.join(sorted(v)[::-1])", "sort the digits, the largest first"),
 )
 
 
@@ -62,5 +63,7 @@ def rare(count: int) -> tuple[Operation, ...]:
         while places in taken:
             places = tuple(rng.randrange(DIGITS) for _ in range(DIGITS))
         taken.add(places)
-        operations.append(Operation(name, "+".join(f"v[{place}]" for place in places)))
+        read = ", then ".join(f"digit {place + 1}" for place in places)
+        source = "+".join(f"v[{place}]" for place in places)
+        operations.append(Operation(name, source, f"write {read} (counted from 1) in place of the four"))
     return tuple(operations)

@@ -20,7 +20,7 @@ from typing import ClassVar
 
 from tasklaws.core.checked import Count
 from tasklaws.core.schema import Elicitation, Item
-from tasklaws.families.base import Family, Split, run_seconds
+from tasklaws.families.base import Family, Split, ordinal, run_seconds
 
 _TEXT_LETTERS = "abcdef"
 PROGRAM = """import hashlib
@@ -39,6 +39,7 @@ class Sha256Power(Family):
     largest_drawn: Count
     elicitations: ClassVar[tuple[Elicitation, ...]] = ("python", "direct")
     answer_tokens: ClassVar[int] = 96
+    related: ClassVar[tuple[str, ...]] = ("repeated_hash", "hash", "repeated_edit")
 
     def items(self, seed: int, split: Split) -> list[Item]:
         text = {"test": "abc", "dev": "cab"}[split]
@@ -48,6 +49,14 @@ class Sha256Power(Family):
         text = "".join(rng.choice(_TEXT_LETTERS) for _ in range(3))
         digits = rng.randint(1, len(str(self.largest_drawn)))
         return self._item(text, rng.randint(10 ** (digits - 1), min(10**digits - 1, self.largest_drawn)))
+
+    def plain(self, item: Item) -> str:
+        """The essay's own sentence, and what it leaves open: of what the second hash is taken."""
+        power, text = item.question.removeprefix("sha256^").removesuffix(")").split("(")
+        return (
+            f"Return the {ordinal(int(power))} sha256 hash of the input string {text}. "
+            "Each hash after the first is taken of the hexadecimal digits of the one before."
+        )
 
     def _item(self, text: str, power: int) -> Item:
         digest = text

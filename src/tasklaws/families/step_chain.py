@@ -97,6 +97,13 @@ class StepChain(Family):
         value = "".join(rng.choice("0123456789") for _ in range(DIGITS))
         return self._item(value, tuple(rng.choices(self.skills, self.frequencies, k=length)))
 
+    def plain(self, item: Item) -> str:
+        """The rule of each step, in words: names alone say nothing to who did not learn them."""
+        rules = {skill.name: skill.plain for skill in self.skills}
+        value, *steps = item.question.split()
+        told = "; ".join(f"{number}. {rules[step]}" for number, step in enumerate(steps, 1))
+        return f"Begin with the four digits {value} and do this, in order: {told}. Which four digits result?"
+
     def _n_sharing(self) -> int:
         return round(math.sqrt(self.overlap) * sum(self.lengths.values()))
 

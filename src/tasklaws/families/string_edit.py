@@ -29,6 +29,17 @@ PROGRAMS = {
 }
 
 
+_PLAIN = {
+    "copy": "Write the string '{}' unchanged.",
+    "double": "Write the string '{}' with each letter twice in a row.",
+    "first": "What is the first letter of the string '{}'?",
+    "last": "What is the last letter of the string '{}'?",
+    "reverse": "Write the string '{}' backwards.",
+    "rotate": "Move the first letter of the string '{}' to its end, and write the string that results.",
+    "sort": "Write the letters of the string '{}' in alphabetical order, repeated ones as often as they stand there.",
+}
+
+
 def edit(name: str, text: str) -> str:
     """The text after one named edit."""
     edits = {
@@ -73,6 +84,10 @@ class StringEdit(Family):
     def draw(self, rng: random.Random) -> Item:
         length = rng.randint(self.shortest, self.longest)
         return self._item(rng.choice(list(PROGRAMS)), _letters(rng, length))
+
+    def plain(self, item: Item) -> str:
+        name, text = item.question.split()
+        return _PLAIN[name].format(text)
 
     def _item(self, name: str, text: str) -> Item:
         return Item(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import train_flops
-from tasklaws.core.settings import Planned
+from tasklaws.core.settings import Planned, Rung
 from tasklaws.forecast.baselines import RepeatLast
 from tasklaws.forecast.combine import Forecast, History, forecast
 from tasklaws.forecast.engine import forecast_tables, outlook
@@ -27,6 +27,7 @@ from tasklaws.tables import (
     METRIC_RANGES,
     PLANNED,
     SIZES,
+    curve_kind,
 )
 
 _BAND_POINTS = 60
@@ -62,6 +63,17 @@ def forecast_ladder(observations: pd.DataFrame, sizes: pd.DataFrame) -> Forecast
     return Forecasts(FORECASTS.pick(table), METHOD_FORECASTS.pick(methods))
 
 
+def only_observable(forecasts: pd.DataFrame, rungs: Mapping[str, Rung]) -> pd.DataFrame:
+    """The forecasts whose outcome there will be: none of a held-out loss that is not measured, nor of what rests on
+    likelihoods where a server tells none."""
+
+    def lacks(row: pd.Series) -> bool:
+        kind, source = curve_kind(row["family"], row["elicitation"], row["metric"]), rungs[row["rung"]].source
+        return (kind == "heldout" and not source.heldout) or (kind == "likelihoods" and not source.likelihoods)
+
+    return forecasts[~forecasts.apply(lacks, axis=1)] if len(forecasts) else forecasts
+
+
 def forecast_planned(observations: pd.DataFrame, planned: Mapping[str, Planned]) -> pd.DataFrame:
     """Forecast every curve of the final `observations` of the fit rungs at every planned model (tables.PLANNED), which
     is never trained or asked; without any an empty table."""
@@ -78,10 +90,13 @@ def forecast_bands(observations: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFr
     """Forecasts of models of any size, from the smallest rung to _BAND_REACH times the largest (tables.BANDS): how a
     curve goes on, with the interval of a model of that size.
 
-    Training tokens between rungs are straight in logs; beyond the largest rung they stay what they are there."""
+    Training tokens between rungs are straight in logs; beyond the largest rung they stay what they are there. Where a
+    rung's are unknown, all are: then parameters place the models."""
     rungs = pd.concat([observations, sizes]).groupby("n_params")["n_tokens"].mean().reset_index()
     grid = np.geomspace(rungs["n_params"].min(), _BAND_REACH * rungs["n_params"].max(), _BAND_POINTS)
     tokens = np.exp(np.interp(np.log(grid), np.log(rungs["n_params"]), np.log(rungs["n_tokens"])))
+    if pd.concat([observations, sizes])["n_tokens"].isna().any():
+        tokens = np.full_like(grid, np.nan)
     models = [f"of size {index:03}" for index in range(len(grid))]
     wanted = pd.DataFrame({"rung": models, "n_params": grid, "n_tokens": tokens, "train_flops": 6 * grid * tokens})
     parts = []

@@ -49,8 +49,10 @@ def mirage_table(scores: pd.DataFrame, sizes: pd.DataFrame, seed: int) -> pd.Dat
     A rung without a size, or without an item in common with the others, raises TasklawsError."""
     size = _sizes(scores, sizes)
     rows = []
-    for (family, elicitation), group in scores.groupby(["family", "elicitation"], sort=True):
-        continuous = [metric for metric in _CONTINUOUS if metric in group and group[metric].notna().any()]
+    asked = scores[scores["exact_match"].notna()]
+    for (family, elicitation), group in asked.groupby(["family", "elicitation"], sort=True):
+        known = group[[name for name in _CONTINUOUS if name in group]].notna().groupby(group["rung"]).any().all()
+        continuous = list(known.index[known])  # a rung may not tell likelihoods
         metrics = ["exact_match", *continuous]
         responses = _responses(group, size, metrics)
         arrays = list(responses.values())

@@ -1,6 +1,7 @@
 """Item by item and skill by skill: where the holdout did other than forecast (docs/surprises.md)."""
 
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ from scipy.stats import binom, false_discovery_control
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Item, read_items
+from tasklaws.core.schema import AnyItem, read_asked_items
 from tasklaws.stats.rasch import at_forecast, at_total, count_pmf, each_given_total, given_total, tails
 from tasklaws.tables import ITEM_FORECASTS, SURPRISE_COUNTS, SURPRISES, SURPRISING_SKILLS
 
@@ -17,7 +18,7 @@ _SURPRISING = 1.0  # bits: less likely than not
 _THRESHOLDS = (1.0, 3.0, 5.0)
 _FAMILY_OF_RUNG = ITEM_FORECASTS.keys[:3]
 
-Items = dict[tuple[str, str], Item]
+Items = dict[tuple[str, str], AnyItem]
 
 
 def conditional_answers(answers: pd.DataFrame, items: Items) -> pd.DataFrame:
@@ -36,8 +37,8 @@ def conditional_answers(answers: pd.DataFrame, items: Items) -> pd.DataFrame:
 
 
 def _chance_of(part: pd.DataFrame, items: Items) -> float:
-    """The chance that the family's items were forecast with."""
-    return items[part["family"].iloc[0], part["item"].iloc[0]].chance
+    """The chance that the family's items were forecast with, the mean of theirs."""
+    return fmean(items[key].chance for key in zip(part["family"], part["item"], strict=True))
 
 
 def surprises(answers: pd.DataFrame, forecasts: pd.DataFrame, items: Items) -> pd.DataFrame:
@@ -138,6 +139,6 @@ def _solved_pmf(part: pd.DataFrame, inside: np.ndarray) -> Array:
     return pmf
 
 
-def read_all_items(folder: Path, families: list[str]) -> Items:
-    """The items in `folder`, by family and name."""
-    return {(item.family, item.id): item for name in families for item in read_items(folder / f"{name}.jsonl")}
+def read_all_items(root: Path, families: list[str]) -> Items:
+    """The items of families and benchmarks below the repository's root, by family and name."""
+    return {(item.family, item.id): item for item in read_asked_items(families, root)}

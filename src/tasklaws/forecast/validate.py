@@ -55,7 +55,7 @@ def validate_ladder(paths: Paths, fit: Sequence[str], holdout: Sequence[str]) ->
     methods = METHOD_FORECASTS.read(paths.methods)
     validation = compare_forecasts(forecasts, observations)
     items = compare_items(ITEM_FORECASTS.read(paths.item_forecasts), forecasts, scores)
-    known = read_all_items(paths.items, sorted(set(items["family"])))
+    known = read_all_items(paths.root, sorted(set(items["family"])))
     answers = conditional_answers(items, known)
     surprising = surprises(answers, forecasts, known)
     points = to_points(pd.concat([read_checkpoints(paths.observations(role)) for role in ("fit", "holdout")]))

@@ -22,7 +22,27 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.user_tables import LONGEST_SHOWN, shown, some
 
 LONGEST_QUERY = 10_000  # characters
-_PIECES = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`[^`]*`|[=!<>]=|.""", re.DOTALL)
+_PIECES = re.compile(
+    r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`[^`]*`|&&|\|\||===|<>|=[<>]|[=!<>]=|"""
+    r"""(?<![\w.])[0-9]+(?:\.[0-9]*)?[kKmMbBgGtT](?!\w)|\b(?:AND|OR|NOT|IN|true|false|null|NULL|nan|NaN)\b|.""",
+    re.DOTALL,
+)
+# What other languages say, and what says it here.
+_HINTS = {
+    **{"&&": "and", "||": "or", "===": "==", "<>": "!=", "=<": "<=", "=>": ">=", "≤": "<=", "≥": ">=", "≠": "!="},
+    **{"AND": "and", "OR": "or", "NOT": "not", "IN": "in", "!": "not", "true": "True", "false": "False"},
+    **dict.fromkeys(("null", "NULL", "nan", "NaN"), "x == x, which is false where x is missing"),
+    **dict.fromkeys("“”„", '"'),
+    **dict.fromkeys("‘’", "'"),
+}
+_UNITS = {"k": 3, "m": 6, "b": 9, "g": 9, "t": 12}  # the powers of ten that people mean
+# Methods of pandas, and what says it here of a column.
+_METHODS = {
+    "isin": "{0} in [1, 2]",
+    "between": "1 <= {0} <= 2",
+    **dict.fromkeys(("isna", "isnull"), "not ({0} == {0})"),
+    **dict.fromkeys(("notna", "notnull"), "{0} == {0}"),
+}
 _WORDS = {"&": " and ", "|": " or "}  # which bind less than comparisons, as pandas has it
 _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
@@ -126,6 +146,8 @@ class _Reader:
         start = len(self.query) - len(self.query.lstrip())
         for piece in _PIECES.finditer(self.query, start):
             text = _WORDS.get(piece[0], piece[0])
+            if (hint := self._hint(piece[0])) is not None:
+                raise _NoQueryError(f"character {piece.start() + 1}: write {hint} for {piece[0]}")
             if piece[0].startswith("`"):
                 if len(piece[0]) < 3:
                     raise _NoQueryError(f"character {piece.start() + 1}: a backtick that nothing closes")
@@ -139,6 +161,14 @@ class _Reader:
             self.origins += [piece.start() + (place if same else 0) for place in range(len(text))]
             parts.append(text)
         return "".join(parts)
+
+    def _hint(self, piece: str) -> str | None:
+        """How to write what is none of the grammar, of signs and numbers; a column of that name is itself."""
+        if piece in self.table:
+            return None
+        if piece[0].isdigit() and len(piece) > 1:
+            return f"{piece[:-1]}e{_UNITS[piece[-1].lower()]}"
+        return _HINTS.get(piece)
 
     def _error(self, reason: str, place: int) -> _NoQueryError:
         at = self.origins[place] if place < len(self.origins) else len(self.query)
@@ -172,6 +202,9 @@ class _Reader:
                 return _Value("number", _ARITHMETIC[type(op)](self._numbers(left), self._numbers(right)))
             case ast.Compare():
                 return self._comparison(node)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=column), attr=name)) if name in _METHODS:
+                column = f"`{self.quoted[column]}`" if column in self.quoted else column
+                raise self._wrong(node, f"write {_METHODS[name].format(column)} for .{name}()")
         raise self._wrong(node, f"{_NAMES.get(type(node), type(node).__name__)} is not part of the grammar")
 
     def _column(self, node: ast.expr, name: str) -> _Value:

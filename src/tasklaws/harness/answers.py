@@ -32,14 +32,14 @@ def question(model: HFLM, request: Instance) -> Question:
     """
     read, wanted = request.args
     if request.request_type == "loglikelihood":
-        text, following = model._encode_pair(read, wanted)
+        text, following = _pair(model, read, wanted)
         n_tokens, until = len(following) - 1, []  # the last one is never read
     else:
         wishes = normalize_gen_kwargs(wanted, model.max_gen_toks)
-        until = handle_stop_sequences(wishes.pop("until"), model.tok_decode(model.eot_token_id, False))
-        n_tokens = wishes.pop("max_gen_toks")
-        if any(wishes.values()):
-            raise TasklawsError(f"task {request.task_name!r} sets {wishes}: set do_sample: false alone")
+        until = handle_stop_sequences(wishes["until"], model.tok_decode(model.eot_token_id, False))
+        n_tokens = wishes["max_gen_toks"]
+        if more := more_wishes(model, request):
+            raise TasklawsError(f"task {request.task_name!r} sets {more}: set do_sample: false alone")
         text, following = model.tok_batch_encode([read])[0][0].tolist(), []
     room = model.max_length - n_tokens
     if room < 1:
@@ -48,6 +48,20 @@ def question(model: HFLM, request: Instance) -> Question:
             "ask it for less"
         )
     return Question(tuple(text[-room:]), tuple(following), n_tokens, tuple(until))
+
+
+def more_wishes(model: HFLM, request: Instance) -> dict[str, Any]:
+    """What a request to write wants besides the likeliest text: sampling, beams."""
+    wishes = normalize_gen_kwargs(request.args[1], model.max_gen_toks)
+    return {name: value for name, value in wishes.items() if name not in ("until", "max_gen_toks") and value}
+
+
+def _pair(model: HFLM, text: str, following: str) -> tuple[list[int], list[int]]:
+    """A text and the one that follows it in tokens; what follows nothing follows the token that begins texts."""
+    if text:
+        return model._encode_pair(text, following)  # type: ignore[no-any-return]
+    first, tokens = model.prefix_token_id, model.tok_encode(following, add_special_tokens=False)
+    return (tokens[:1], tokens[1:]) if tokens[0] == first else ([first], tokens)
 
 
 class _Row(NamedTuple):
@@ -59,8 +73,9 @@ class _Row(NamedTuple):
 
 
 @torch.inference_mode()
-def answers(model: HFLM, questions: Sequence[Question], batch_size: int) -> list[str | float]:
-    """To each question the text that the model writes, or the log-likelihood of the text that follows (nats).
+def answers(model: HFLM, questions: Sequence[Question], batch_size: int) -> list[str | tuple[float, bool]]:
+    """To each question the text that the model writes, or the log-likelihood of the text that follows (nats), and
+    whether it is what the model would write.
 
     It writes the likeliest token each time, as `HFLM` does. `batch_size` rows of similar length are read together, and
     a row whose text has ended leaves its batch. Equal texts of a batch are read once; and as far as the model writes
@@ -78,7 +93,7 @@ def answers(model: HFLM, questions: Sequence[Question], batch_size: int) -> list
 
     rows.sort(key=length)
     ended = _ended(model)
-    found: dict[int, str | float] = {}
+    found: dict[int, str | tuple[float, bool]] = {}
     for start in range(0, len(rows), batch_size):
         likely, written = _answer(model.model, questions, rows[start : start + batch_size], ended)
         found |= likely
@@ -89,8 +104,9 @@ def answers(model: HFLM, questions: Sequence[Question], batch_size: int) -> list
 
 def _answer(
     model: Any, questions: Sequence[Question], rows: Sequence[_Row], ended: Callable[[Question, list[int]], bool]
-) -> tuple[dict[int, float], dict[int, list[int]]]:
-    """Log-likelihoods, and tokens written, by the numbers of their questions."""
+) -> tuple[dict[int, tuple[float, bool]], dict[int, list[int]]]:
+    """Log-likelihoods of what follows, each with whether it is the likeliest; and tokens written; by the numbers of
+    their questions."""
     texts = {text: place for place, text in enumerate(dict.fromkeys(row.text for row in rows))}
     places = [texts[row.text] for row in rows]
     reading = _Reading(model, len(texts))
@@ -104,8 +120,12 @@ def _answer(
     if any(read):
         expected = torch.cat([expected, reading.read(*_padded(read))], 1)
     right, there = _padded(following, width=expected.shape[1])
-    each = expected.log_softmax(-1).gather(2, right[:, :, None])[:, :, 0].where(there == 1, 0)
-    likely = {row.judges: nats for row, nats in zip(rows, each.sum(1).tolist(), strict=True) if row.judges is not None}
+    right, there = right.to(expected.device), there.to(expected.device)
+    logs = expected.log_softmax(-1)
+    each = logs.gather(2, right[:, :, None])[:, :, 0].where(there == 1, 0).sum(1).tolist()
+    greedy = ((logs.argmax(-1) == right) | (there == 0)).all(1).tolist()
+    judged = zip(rows, each, greedy, strict=True)
+    likely = {row.judges: (nats, is_greedy) for row, nats, is_greedy in judged if row.judges is not None}
 
     written: dict[int, list[int]] = {}
     live = []
@@ -135,14 +155,14 @@ class _Reading:
     """What a model has read in rows of tokens: its cache, and a mask, of shape (rows, tokens), 0 where no token is."""
 
     def __init__(self, model: Any, n_rows: int) -> None:
-        self.model, self.mask = model, torch.zeros(n_rows, 0, dtype=torch.long)
+        self.model, self.mask = model, torch.zeros(n_rows, 0, dtype=torch.long, device=model.device)
         self.cache: Any = None
 
     def read(self, tokens: torch.Tensor, there: torch.Tensor, last_only: bool = False) -> torch.Tensor:
         """Read on, and return the logits after each of the tokens, or after the last: (rows, tokens, vocabulary)."""
-        self.mask = torch.cat([self.mask, there], 1)
+        self.mask = torch.cat([self.mask, there.to(self.mask.device)], 1)
         out = self.model(
-            tokens,
+            tokens.to(self.mask.device),
             attention_mask=self.mask,
             position_ids=(self.mask.cumsum(1) - 1).clamp(min=0)[:, -tokens.shape[1] :],
             past_key_values=self.cache,
@@ -156,7 +176,7 @@ class _Reading:
     def keep(self, places: Sequence[int]) -> None:
         """Go on with these rows, which are all of them where they are as many."""
         if len(places) != len(self.mask):
-            index = torch.tensor(places)
+            index = torch.tensor(places, device=self.mask.device)
             self.cache.batch_select_indices(index)
             self.mask = self.mask[index]
 

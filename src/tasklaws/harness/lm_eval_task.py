@@ -2,21 +2,23 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from datasets import Dataset
 
 from tasklaws.core.schema import ITEMS, Elicitation, Item, read_items
-from tasklaws.families.prompts import prompt, target
+from tasklaws.families.prompts import Prompts, prompt, target
 
 
-def document(item: Item, elicitation: Elicitation) -> dict[str, object]:
+def document(item: Item, elicitation: Elicitation, prompts: Prompts = "terse") -> dict[str, object]:
     """An item as lm-eval takes it: `prompt` is read, `target` is what a right model writes next."""
     return {
         "id": item.id,
+        "family": item.family,
         "elicitation": elicitation,
-        "prompt": prompt(item.question, elicitation),
-        "target": target(item, elicitation),
+        "question": item.question,
+        "prompt": prompt(item.question, elicitation, prompts),
+        "target": target(item, elicitation, prompts),
         "answer": item.answer,
         "fuel": item.fuel,
         "choices": [f" {choice}" for choice in item.choices],
@@ -24,15 +26,26 @@ def document(item: Item, elicitation: Elicitation) -> dict[str, object]:
     }
 
 
-def item_splits(family: str, elicitation: Elicitation, items: str = "", **_: Any) -> dict[str, Dataset]:
-    """The splits of a task, for lm-eval's `custom_dataset`: `test` is asked, `shots` serves as few-shot examples.
+def item_splits(
+    family: str,
+    elicitation: Elicitation,
+    prompts: Prompts = "terse",
+    items: str = "",
+    shots: Literal["same", "related"] = "same",
+    **_: Any,
+) -> dict[str, Dataset]:
+    """The splits of a task, for lm-eval's `custom_dataset`: `test` is asked, `shots` serves as few-shot examples: of
+    the `same` family, or of `related` tasks.
 
     Items are read from the directory `items`, else that of TASKLAWS_ITEMS, else data/items below the working directory.
     Further keywords are lm-eval's own metadata and are not ours.
     """
     directory = Path(items or os.environ.get("TASKLAWS_ITEMS", ITEMS))
-    files = {"test": directory / f"{family}.jsonl", "shots": directory / f"{family}.shots.jsonl"}
+    name = f"{family}.plain" if prompts == "plain" else family
+    files = {"test": name, "shots": f"{name}.shots" if shots == "same" else f"{family}.related.{elicitation}"}
     return {
-        split: Dataset.from_list([document(item, elicitation) for item in read_items(path)])
-        for split, path in files.items()
+        split: Dataset.from_list(
+            [document(item, elicitation, prompts) for item in read_items(directory / f"{file}.jsonl")]
+        )
+        for split, file in files.items()
     }

@@ -9,6 +9,9 @@ from rapidfuzz.distance import Levenshtein
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.families.prompts import STOP
+from tasklaws.harness.read_answer import is_answer, is_printed
+from tasklaws.harness.read_program import read_program
+from tasklaws.tables import FLEXIBLE
 
 if TYPE_CHECKING:
     from tasklaws.sandbox import Outcome
@@ -73,13 +76,18 @@ def score_answer(
     log_likelihoods: Sequence[float] = (),
     right: int | None = None,
     outcome: "Outcome | None" = None,
+    *,
+    question: str = "",
+    read: "Outcome | None" = None,
 ) -> dict[str, float]:
     """What a model's answer to one item is worth, under every metric that applies to it.
 
     `answer` is the item's, `target` the text that a right model writes. `log_likelihoods` (natural) are those of the
     choices, of which number `right` is the answer, or that of the target alone. A `response` is scored by its first
-    line, or where it was run as a program by what it printed if it ended well (`outcome`). An outcome that says nothing
-    of the program, and an impossible log-likelihood, raise TasklawsError.
+    line, or where it was run as a program by what it printed if it ended well (`outcome`). `exact_match_flexible` reads
+    it as people would (read_answer.py), with the `question` in view, or takes what the program printed that they would
+    read (`read`): what is right to the character is right. An outcome that says nothing of the program, and an
+    impossible log-likelihood, raise TasklawsError.
     """
     scored: dict[str, float] = {}
     if right is not None:
@@ -92,13 +100,20 @@ def score_answer(
     if log_likelihoods:
         scored["target_bits_per_byte"] = bits_per_byte(log_likelihoods[right or 0], target)
     if response is not None:
-        given = answer_of(response)
-        if outcome is not None:
-            if outcome.status == "invalid":
-                raise TasklawsError("the program ran into the wall-clock fuse: run it again")
-            given = outcome.stdout if outcome.status == "ok" else ""
-        scored |= {"exact_match": exact_match(given, answer), "partial_credit": partial_credit(given, answer)}
+        if outcome is None:
+            given, is_read = answer_of(response), is_answer(response, answer, question)
+        else:
+            given, is_read = _printed(outcome), read is not None and is_printed(_printed(read), answer, question)
+        exact = exact_match(given, answer)
+        scored |= {"exact_match": exact, FLEXIBLE: max(exact, float(is_read))}
+        scored["partial_credit"] = partial_credit(given, answer)
     return scored
+
+
+def _printed(outcome: "Outcome") -> str:
+    if outcome.status == "invalid":
+        raise TasklawsError("the program ran into the wall-clock fuse: run it again")
+    return outcome.stdout if outcome.status == "ok" else ""
 
 
 def score_document(document: Mapping[str, Any], results: list[Any]) -> dict[str, float]:
@@ -114,6 +129,9 @@ def score_document(document: Mapping[str, Any], results: list[Any]) -> dict[str,
     (result,) = results
     if isinstance(result, tuple):
         return score_answer(answer, target, log_likelihoods=[result[0]])
-    program = document["elicitation"] == "python"
-    outcome = run(program_of(result), document["fuel"]) if program else None
-    return score_answer(answer, target, result, outcome=outcome)
+    outcome = read = None
+    if document["elicitation"] == "python":
+        programs = (program_of(result), read_program(result))
+        ran = {program: run(program, document["fuel"]) for program in set(programs)}
+        outcome, read = (ran[program] for program in programs)
+    return score_answer(answer, target, result, outcome=outcome, question=document["question"], read=read)

@@ -1,7 +1,5 @@
 """Judge stored responses: every metric of every response, without asking any model again."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,13 +7,14 @@ from typing import Any
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Item, Response, read_family_items, read_responses
+from tasklaws.core.schema import BENCHMARK, Item, Response, read_family_items, read_responses, response_digest
 from tasklaws.core.settings import Ask, Settings
-from tasklaws.families.prompts import target
+from tasklaws.families.prompts import Prompts, target
 from tasklaws.harness import metrics
+from tasklaws.harness.read_program import read_program
 from tasklaws.ladder.card import read_card
 from tasklaws.sandbox import Outcome, OutcomeCache
-from tasklaws.tables import SCORES
+from tasklaws.tables import FLEXIBLE, SCORES
 
 
 def score_rung(
@@ -26,17 +25,31 @@ def score_rung(
     Outcomes of programs are kept in .work/outcomes. An item without a response, and one that was not asked, raise
     TasklawsError.
     """
-    rung, asked = rung_dir.name, {item.id: item for item in read_family_items(ask, items)}
+    rung = rung_dir.name
+    prompts = settings.models.asking(rung).prompts
+    files = [f"{family}.plain" for family in ask] if prompts == "plain" else list(ask)
+    asked = {item.id: item for item in read_family_items(files, items)}
     checkpoints = [one for one in read_card(rung_dir).checkpoints if one.is_final or not final_only]
-    said = read_responses(responses, rung)
+    said = [one for one in read_responses(responses, rung) if one.elicitation != BENCHMARK]
+    source = settings.models.rungs[rung].source if rung in settings.models.rungs else None
+    if source is not None and not source.likelihoods:  # which was not asked to choose
+        ask = {family: tuple(way for way in ways if way != "choice") for family, ways in ask.items()}
     refuse_unanswered(rung, said, asked, ask, [(one.seed, one.step) for one in checkpoints])
-    return score(rung, said, asked, OutcomeCache(Path(".work/outcomes"), settings.execution.workers))
+    return score(rung, said, asked, OutcomeCache(Path(".work/outcomes"), settings.execution.workers), prompts)
 
 
-def score(rung: str, responses: Sequence[Response], items: dict[str, Item], outcomes: OutcomeCache) -> pd.DataFrame:
-    """One row (tables.SCORES) for each response; one to an unknown item or to other choices raises TasklawsError.
+def score(
+    rung: str,
+    responses: Sequence[Response],
+    items: dict[str, Item],
+    outcomes: OutcomeCache,
+    prompts: Prompts = "terse",
+) -> pd.DataFrame:
+    """One row (tables.SCORES and FLEXIBLE) for each response; one to an unknown item or to other choices
+    raises TasklawsError.
 
-    Programs are run in the sandbox, equal ones once. `response` is the `response_digest`.
+    `items` have the questions of the `prompts` that were put. Programs are run in the sandbox, equal ones once.
+    `response` is the `response_digest`.
     """
     for said in responses:
         if said.item not in items:
@@ -45,10 +58,15 @@ def score(rung: str, responses: Sequence[Response], items: dict[str, Item], outc
         if said.log_likelihoods is not None and len(said.log_likelihoods) != n_choices:
             raise _outdated(rung, f"{said.item} has {n_choices} choices, not {len(said.log_likelihoods)}")
     asked = [said for said in responses if said.elicitation == "python"]
-    programs = [(metrics.program_of(said.response or ""), items[said.item].fuel) for said in asked]
-    ran = {id(said): outcome for said, outcome in zip(asked, outcomes.of(programs), strict=True)}
-    rows = [_score_row(rung, said, items[said.item], ran.get(id(said))) for said in responses]
-    return SCORES.frame(rows)
+    programs = [
+        (program, items[said.item].fuel)
+        for said in asked
+        for program in (metrics.program_of(said.response or ""), read_program(said.response or ""))
+    ]
+    ran = outcomes.of(programs)
+    pairs = {id(said): pair for said, pair in zip(asked, zip(ran[::2], ran[1::2], strict=True), strict=True)}
+    rows = [_score_row(rung, said, items[said.item], prompts, *pairs.get(id(said), ())) for said in responses]
+    return pd.DataFrame(rows, columns=[*SCORES.columns, FLEXIBLE])
 
 
 def refuse_unanswered(
@@ -72,14 +90,9 @@ def _outdated(rung: str, reason: str) -> TasklawsError:
     return TasklawsError(f"{rung}: {reason}: run `dvc repro --force respond@{rung}`")
 
 
-def response_digest(said: Response) -> str:
-    """A digest of all that a model said to an item, its text and likelihoods: 16 hex digits of SHA-256."""
-    words = {"response": said.response, "log_likelihood": said.log_likelihood, "log_likelihoods": said.log_likelihoods}
-    given = {key: value for key, value in words.items() if value is not None}
-    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _score_row(rung: str, said: Response, item: Item, outcome: Outcome | None) -> dict[str, object]:
+def _score_row(
+    rung: str, said: Response, item: Item, prompts: Prompts, outcome: Outcome | None = None, read: Outcome | None = None
+) -> dict[str, object]:
     scored = {
         "rung": rung,
         "seed": said.seed,
@@ -90,13 +103,22 @@ def _score_row(rung: str, said: Response, item: Item, outcome: Outcome | None) -
         "chance": item.chance,
         "response": response_digest(said),
     }
-    if outcome is not None:
-        if outcome.status == "invalid":
+    if outcome is not None and read is not None:
+        if "invalid" in (outcome.status, read.status):
             raise TasklawsError(f"{rung}: the program for {item.id} ran into the wall-clock fuse: run the stage again")
         scored |= {"status": outcome.status, "fuel": outcome.fuel}
-    text = target(item, said.elicitation)
+    assert said.elicitation != BENCHMARK  # the caller sees to that
+    text = target(item, said.elicitation, prompts)
     if said.log_likelihoods is not None:
         right = item.choices.index(item.answer)
         return scored | metrics.score_answer(item.answer, text, log_likelihoods=said.log_likelihoods, right=right)
-    assert said.log_likelihood is not None  # Response makes sure of it
-    return scored | metrics.score_answer(item.answer, text, said.response, [said.log_likelihood], outcome=outcome)
+    likely = [] if said.log_likelihood is None else [said.log_likelihood]  # chat servers tell none
+    return scored | metrics.score_answer(
+        item.answer,
+        text,
+        said.response,
+        likely,
+        outcome=outcome,
+        question=item.question,
+        read=read,
+    )

@@ -11,12 +11,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tasklaws.core.files import read_text, write_text
 from tasklaws.families import Family
-from tasklaws.families.prompts import TASKS, UNTIL, prompt, target, task_name
-from tasklaws.tables import is_loss
+from tasklaws.families.prompts import PLAIN_UNTIL, TASKS, UNTIL, Prompts, prompt, target, task_name
+from tasklaws.tables import FLEXIBLE, is_loss
 
-_WRITTEN = ("exact_match", "partial_credit")
+_WRITTEN = ("exact_match", FLEXIBLE, "partial_credit")
 _LIKELIHOOD = ("target_bits_per_byte",)
-_CHOSEN = (*_WRITTEN, "brier", *_LIKELIHOOD)
+_CHOSEN = ("exact_match", "partial_credit", "brier", *_LIKELIHOOD)
 # Paragraphs of a family's docstring that begin with these words stand under a heading of their own.
 _HEADINGS = {"Score": "What its score means", "Source": "Source"}
 TEMPLATES = Environment(
@@ -27,24 +27,28 @@ TEMPLATES = Environment(
     keep_trailing_newline=True,
 )
 TEMPLATES.filters["json"] = json.dumps
-TEMPLATES.globals |= {"until": UNTIL, "is_loss": is_loss}
+TEMPLATES.globals |= {"is_loss": is_loss}
 
 
 def task_files(families: Sequence[Family]) -> dict[Path, str]:
-    """Path below custom_tasks/ -> text, of all files that follow from the families: `_group.yaml`, and for each family
-    a folder with `_group.yaml`, `README.md` and one file a task.
+    """Path below custom_tasks/ -> text, of all files that follow from the families: `_group.yaml` and `_plain.yaml`,
+    the groups of terse tasks and of those in plain language, and for each family a folder with `_group.yaml`,
+    `README.md` and one file a task.
 
-    A task asks for a text (`<family>_<elicitation>`), for its likelihood (`..._likelihood`), or for a choice; what
-    stops a model is in `prompts.UNTIL` and the family's `answer_tokens` and `program_tokens`.
+    A task asks for a text (`<family>_<elicitation>`, in plain language `..._plain`), for its likelihood
+    (`..._likelihood`), or for a choice; what stops a model is in `prompts.UNTIL` and `PLAIN_UNTIL` and in the family's
+    `answer_tokens` and `program_tokens`, in plain language with its `prose_tokens` and `fenced_tokens`.
     """
     group = TEMPLATES.get_template("group.yaml.jinja")
     found = {Path("_group.yaml"): group.render(name="tasklaws", tasks=[f"tasklaws_{one.name}" for one in families])}
+    in_plain: list[str] = []
     for family in families:
-        folder, tasks = Path(family.name), dict(_tasks(family))
+        folder, tasks, plain = Path(family.name), dict(_tasks(family, "terse")), dict(_tasks(family, "plain"))
+        in_plain += plain
         found[folder / "_group.yaml"] = group.render(name=f"tasklaws_{family.name}", tasks=tasks)
-        found[folder / "README.md"] = _page(family, list(tasks))
-        found |= {folder / f"{task}.yaml": text for task, text in tasks.items()}
-    return found
+        found[folder / "README.md"] = _page(family, list(tasks), list(plain))
+        found |= {folder / f"{task}.yaml": text for task, text in (tasks | plain).items()}
+    return found | {Path("_plain.yaml"): group.render(name="tasklaws_plain", tasks=in_plain)}
 
 
 def write_task_files(files: Mapping[Path, str], root: Path) -> list[Path]:
@@ -62,19 +66,35 @@ def stale_task_files(files: Mapping[Path, str], root: Path) -> list[Path]:
     return sorted(path for path in (root / TASKS).glob("*/*") if path.suffix in (".yaml", ".md") and path not in wanted)
 
 
-def _tasks(family: Family) -> Iterator[tuple[str, str]]:
-    """The name and the file of each task that puts a family in one of its ways."""
+def _tasks(family: Family, style: Prompts) -> Iterator[tuple[str, str]]:
+    """The name and the file of each task that puts a family in one of its ways; none in plain language where it has no
+    such question."""
     template = TEMPLATES.get_template("task.yaml.jinja")
-    for way in family.elicitations:
-        name = task_name(family.name, way)
+    for way in family.elicitations if style == "terse" or family.is_plain else ():
+        name, is_program = task_name(family.name, way, style), way == "python"
+        tokens = family.program_tokens if is_program else family.answer_tokens
+        if style == "plain":
+            tokens += family.fenced_tokens if is_program else family.prose_tokens
         asked = {name: ("generate_until", _WRITTEN), f"{name}_likelihood": ("loglikelihood", _LIKELIHOOD)}
         if way == "choice":
             asked = {name: ("multiple_choice", _CHOSEN)}
         for task, (output, metrics) in asked.items():
-            yield task, template.render(task=task, family=family, elicitation=way, output_type=output, metrics=metrics)
+            yield (
+                task,
+                template.render(
+                    task=task,
+                    family=family.name,
+                    elicitation=way,
+                    prompts=style,
+                    output_type=output,
+                    until=UNTIL.get(way) if style == "terse" else PLAIN_UNTIL,
+                    tokens=tokens,
+                    metrics=metrics,
+                ),
+            )
 
 
-def _page(family: Family, tasks: list[str]) -> str:
+def _page(family: Family, tasks: list[str], plain: list[str]) -> str:
     """README.md: what the docstrings of the family's file and class say, an example, the settings and the tasks."""
     kind = type(family)
     about, sections = [], dict[str, str]()
@@ -91,7 +111,10 @@ def _page(family: Family, tasks: list[str]) -> str:
         about=about,
         example=task_name(family.name, way),
         text=prompt(item.question, way) + target(item, way),
+        plain_example=plain and task_name(family.name, way, "plain"),
+        plain_text=plain and prompt(family.plain(item), way, "plain") + target(item, way, "plain"),
         tasks=tasks,
+        plain_tasks=plain,
         items=inspect.getdoc(kind),
         n_items=len(items),
         settings={one.name: getattr(family, one.name) for one in fields(family) if one.init and one.name != "name"},

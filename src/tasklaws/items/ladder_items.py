@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Item, Role
+from tasklaws.core.schema import AnyItem, Item, Role
 from tasklaws.items.table import ItemTable, check_items
 from tasklaws.paths import Paths
 from tasklaws.tables import read_final_scores, read_observations
@@ -26,13 +26,16 @@ def families_without_people(families: Mapping[str, str], people: pd.DataFrame) -
     return sorted(set(families.values()) - known)
 
 
-def ladder_items(scores: pd.DataFrame, sizes: dict[str, float], items: list[Item], people: pd.DataFrame) -> ItemTable:
+def ladder_items(
+    scores: pd.DataFrame, sizes: dict[str, float], items: list[AnyItem], people: pd.DataFrame
+) -> ItemTable:
     """One model a rung, one task an item and elicitation: `scores` are exact matches of final checkpoints, averaged
     over seeds; `sizes` their n_params.
 
-    `human_minutes` is what the family's model says of a person without a shortcut, for every item has that; people's
-    median is unknown where fewer than half finish. Families may have no people: their solve rate is unknown. An item
-    that is not among `items`, or that lacks people although others of its family have them, raises TasklawsError.
+    `human_minutes` is what the family's model says of a person without a shortcut, for every item of ours has that; of
+    a benchmark's neither people nor steps are known. People's median is unknown where fewer than half finish. Families
+    may have no people: their solve rate is unknown. An item that is not among `items`, or that lacks people although
+    others of its family have them, raises TasklawsError.
     """
     known = {item.id: item for item in items}
     solved = scores[scores["exact_match"].notna()]
@@ -42,6 +45,7 @@ def ladder_items(scores: pd.DataFrame, sizes: dict[str, float], items: list[Item
     families_without_people({item.id: item.family for item in items}, people)
     rows = solved.groupby(["rung", "family", "elicitation", "item"], as_index=False)["exact_match"].mean()
     of = [known[item] for item in rows["item"]]
+    ours = [item if isinstance(item, Item) else None for item in of]
     counts = people.reindex(rows["item"])
     table = pd.DataFrame(
         {
@@ -51,11 +55,11 @@ def ladder_items(scores: pd.DataFrame, sizes: dict[str, float], items: list[Item
             "score": rows["exact_match"],
             "family": rows["family"] + "_" + rows["elicitation"],
             "skills": [";".join(item.skills) for item in of],
-            "human_minutes": [item.human_seconds / _SECONDS_A_MINUTE for item in of],
+            "human_minutes": [item and item.human_seconds / _SECONDS_A_MINUTE for item in ours],
             "human_attempts": counts["n_people"].to_numpy(),
             "human_solved": counts["n_solved"].to_numpy(),
-            "steps_required": [item.n_required for item in of],
-            "steps_optional": [item.n_optional for item in of],
+            "steps_required": [item and item.n_required for item in ours],
+            "steps_optional": [item and item.n_optional for item in ours],
             "chance": [item.chance for item in of],
         }
     )
@@ -63,7 +67,7 @@ def ladder_items(scores: pd.DataFrame, sizes: dict[str, float], items: list[Item
 
 
 def read_ladder_items(
-    paths: Paths, rungs: Mapping[Role, Sequence[str]], items: list[Item], people: pd.DataFrame
+    paths: Paths, rungs: Mapping[Role, Sequence[str]], items: list[AnyItem], people: pd.DataFrame
 ) -> ItemTable:
     """`ladder_items` of a ladder's files; `rungs` of each role. A missing or malformed file raises TasklawsError."""
     scores: list[pd.DataFrame] = []

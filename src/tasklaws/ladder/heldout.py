@@ -10,7 +10,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import opening
+from tasklaws.core.files import REMAKE, opening
+from tasklaws.core.settings import CopiedSource
 
 
 class HeldoutLoss(NamedTuple):
@@ -27,20 +28,33 @@ class EncodedDocument(NamedTuple):
     n_given: int
 
 
+def measured(model_dir: Path, source: CopiedSource, documents: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """The loss of a model that was made elsewhere, as its card has it; nothing where its source says to do without."""
+    if not source.heldout:
+        return {}
+    loss = heldout_loss(model_dir, documents, source.heldout_batch, trusted=source.trust_remote_code)
+    return {name: round(value, 6) for name, value in loss._asdict().items()}
+
+
 def heldout_loss(
-    model_dir: Path, documents: Sequence[Mapping[str, str]], batch_size: int = 16, dtype: torch.dtype = torch.float32
+    model_dir: Path,
+    documents: Sequence[Mapping[str, str]],
+    batch_size: int = 16,
+    dtype: torch.dtype = torch.float32,
+    trusted: bool = False,
 ) -> HeldoutLoss:
     """Loss of the model in `model_dir` on each document's `target`, given its `prompt`, on the CPU.
 
     sum over target tokens of -ln p(token | everything before), divided by the number of target tokens (nats), and by
     ln 2 and the targets' UTF-8 bytes (bits). `batch_size` changes speed and memory only: rows are padded on the right
-    of a causal model, and documents are summed exactly. No document, an empty target, a document longer than the
+    of a causal model, and documents are summed exactly. Code of the model's own runs only where it is `trusted`. No
+    document, an empty target, a document longer than the
     model's context, weights that are missing or do not load, and a loss that is not finite raise TasklawsError.
     """
     if not documents:
         raise TasklawsError(f"no held-out documents for {model_dir}: give at least one")
-    tokenizer, model = load_model(model_dir, dtype)
-    context = model.config.max_position_embeddings
+    tokenizer, model = load_model(model_dir, dtype, trusted)
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", math.inf)
     encoded = [_encode(tokenizer, document, context, model_dir) for document in documents]
     # Alike lengths share a batch, which saves padding; the order of the sum does not matter to fsum.
     encoded.sort(key=lambda document: len(document.ids))
@@ -55,17 +69,17 @@ def heldout_loss(
     return HeldoutLoss(total / n_tokens, total / math.log(2) / n_bytes)
 
 
-def load_model(model_dir: Path, dtype: torch.dtype) -> tuple[Any, Any]:
+def load_model(model_dir: Path, dtype: torch.dtype, trusted: bool = False) -> tuple[Any, Any]:
     """A directory's tokenizer and model, without touching the network; TasklawsError if it is not whole."""
-    with opening(model_dir, "remove it and run `dvc repro`"):
-        tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
+    with opening(model_dir, REMAKE):
+        tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True, trust_remote_code=trusted)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            model_dir, local_files_only=True, dtype=dtype, output_loading_info=True
+            model_dir, local_files_only=True, dtype=dtype, output_loading_info=True, trust_remote_code=trusted
         )
         model, report = loaded
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])[0]
-        raise TasklawsError(f"{model_dir} holds no weights for {missing}: remove it and run `dvc repro`")
+        raise TasklawsError(f"{model_dir} holds no weights for {missing}: {REMAKE}")
     return tokenizer, model.eval()
 
 
@@ -80,14 +94,18 @@ def count_params(model: Any) -> tuple[int, int]:
 
 def count_config_params(model_dir: Path) -> tuple[int, int]:
     """Non-embedding and all parameters of the model that config.json describes; weights stay unread."""
-    with opening(model_dir, "remove it and run `dvc repro`"):
-        config = AutoConfig.from_pretrained(model_dir, local_files_only=True)
+    with opening(model_dir, REMAKE):
+        return count_config(AutoConfig.from_pretrained(model_dir, local_files_only=True))
+
+
+def count_config(config: Any, trusted: bool = False) -> tuple[int, int]:
+    """Non-embedding and all parameters of the model that a configuration describes."""
     build: Any = AutoModelForCausalLM.from_config
     with torch.device("meta"):
-        return count_params(build(config))
+        return count_params(build(config, trust_remote_code=trusted))
 
 
-def _encode(tokenizer: Any, document: Mapping[str, str], context: int, model_dir: Path) -> EncodedDocument:
+def _encode(tokenizer: Any, document: Mapping[str, str], context: float, model_dir: Path) -> EncodedDocument:
     prompt, target = document["prompt"], document["target"]
     if not target:
         raise TasklawsError(f"held-out document {prompt!r} has an empty target: give the text to predict")

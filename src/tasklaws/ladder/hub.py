@@ -6,7 +6,6 @@ is put together in `work` and moved to its place whole.
 
 import hashlib
 import json
-import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,30 +18,17 @@ from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
 from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_json, replacing, sha256_file, write_json
+from tasklaws.core.files import read_json, replacing, write_json
 from tasklaws.core.schema import train_flops
 from tasklaws.core.sealed import is_sealed, seal
 from tasklaws.core.settings import HubSource
 from tasklaws.ladder.card import Card, Checkpoint, hash_files, write_card
-from tasklaws.ladder.heldout import count_config_params, heldout_loss
+from tasklaws.ladder.heldout import measured
 from tasklaws.ladder.hub_answers import checked_answers, endpoint, one_line, refuse_odd_token, without_user
+from tasklaws.ladder.model_files import chosen, move_into_place, refuse_damaged, small_files, tokenizer_sha256
+from tasklaws.ladder.sizes import other_than_stated, read_sizes, refuse_endless
 
 _HUB_WORK = Path(".work/hub")
-# All that a GPT-NeoX, or another causal model with a fast tokenizer, may need beside its weights.
-SMALL_FILES = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
-SMALL_FILES += ["special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"]
-# The first of these forms that a revision has is fetched, and no other.
-WEIGHTS = [
-    ["model.safetensors"],
-    ["model.safetensors.index.json", "model-*.safetensors"],
-    ["pytorch_model.bin"],
-    ["pytorch_model.bin.index.json", "pytorch_model-*.bin"],
-]
-
-
-# What a config may say of layers, experts and labels, each of which is a module or a name that is made.
-MOST_IN_CONFIG = 1000
-_COUNTED = re.compile("layer|expert|label|block")
 
 
 @dataclass(frozen=True)
@@ -68,54 +54,71 @@ def fetch(
     truncated or damaged file raise TasklawsError, and `out` stays as it was. Weights of another size than the ladder
     states are kept, with a warning, and their own count goes into the card as n_params_loaded.
     """
-    snapshots = [_download(source.repo, step, revision) for step, revision in source.revisions.items()]
+    snapshots = [_download(source, step, revision) for step, revision in source.revisions.items()]
     _refuse_shared_commits(source.repo, snapshots)
     staging = work / f"{rung}-{_key(source, snapshots, documents)}"
     staged = staging / "rung"
-    checkpoints = tuple(_stage(staging, source, snapshot, documents, snapshots[-1].step) for snapshot in snapshots)
+    sizes = read_sizes(_configuration(staging, source, snapshots[-1]), source.repo, source.trust_remote_code)
+    n_params = source.n_params or sizes.n_params
+    checkpoints = tuple(
+        _stage(staging, source, n_params, snapshot, documents, snapshots[-1].step) for snapshot in snapshots
+    )
     found = Card(
         rung=rung,
         source_kind="hub",
-        n_params=source.n_params,
-        n_params_total=source.n_params_total,
-        tokenizer_sha256=sha256_file(staged / "tokenizer.json"),
+        n_params=n_params,
+        n_params_total=source.n_params_total or sizes.n_params_total,
+        tokenizer_sha256=tokenizer_sha256(checkpoints[-1].files),
         checkpoints=checkpoints,
         repo=source.repo,
         revision=source.revision,
         commit=snapshots[-1].commit,
-        n_params_loaded=count_config_params(staged)[0],
+        n_params_loaded=sizes.n_params,
+        trust_remote_code=source.trust_remote_code or None,
     )
-    _warn_of_other_shape(staged, source, found)
+    if other := other_than_stated(source, sizes):
+        print(f"warning: {source.repo} has {other}: the card keeps the ladder's sizes", file=sys.stderr)
     write_card(staged, found)
-    _move(staged, out, staging / "replaced")
+    move_into_place(staged, out, staging / "replaced")
     shutil.rmtree(staging)
     return found
 
 
-def _download(repo: str, step: int, revision: str) -> Snapshot:
-    """Bring one revision into the hub's cache: the small files, then the weights of the same commit."""
+def config_of(source: HubSource) -> Path:
+    """The folder in the hub's cache that has the config.json of a rung's final checkpoint; errors are those of
+    `fetch`."""
+    folder = _listed(source.repo, source.revision, small_files(source))[0]
+    if not (folder / "config.json").is_file():
+        raise TasklawsError(f"{_place(source.repo, source.revision)} holds no config.json: choose another repository")
+    return folder
+
+
+def commit_of(repo: str, revision: str) -> str:
+    """The commit that a revision of a repository stands for."""
+    return _listed(repo, revision, ["config.json"])[0].name
+
+
+def _place(repo: str, revision: str) -> str:
+    return without_user(f"{repo} at {revision} ({endpoint()})")
+
+
+def _listed(repo: str, revision: str, patterns: list[str]) -> tuple[Path, dict[str, str]]:
+    """Bring the files of these names into the hub's cache: their folder there, and the hash of every file there is."""
     with one_line(repo, revision, endpoint()), checked_answers():
         refuse_odd_token()
-        snapshot = Path(snapshot_download(repo, revision=revision, allow_patterns=SMALL_FILES, endpoint=endpoint()))
-        commit = snapshot.name
-        listed = read_tree_cache(str(snapshot.parents[1]), commit)
+        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=patterns, endpoint=endpoint()))
+        listed = read_tree_cache(str(folder.parents[1]), folder.name)
         if listed is None:
-            raise CachedRepoTreeNotFoundError(f"no list of the files of {commit}")
-        hashes = {name: entry.lfs_sha256 or entry.blob_id for name, entry in listed.items()}
-        weights = next((names for form in WEIGHTS if (names := _matching(list(hashes), form))), None)
-        place = without_user(f"{repo} at {revision} ({endpoint()})")
-        if weights is None:
-            raise TasklawsError(f"{place} holds no weights: choose another step")
-        small = _matching(list(hashes), SMALL_FILES)
-        for needed in ("config.json", "tokenizer.json"):
-            if needed not in small:
-                raise TasklawsError(f"{place} holds no {needed}: choose another repository")
-        snapshot_download(repo, revision=commit, allow_patterns=small + weights, endpoint=endpoint())
-    return Snapshot(step, revision, commit, {snapshot / name: hashes[name] for name in sorted(small + weights)})
+            raise CachedRepoTreeNotFoundError(f"no list of the files of {folder.name}")
+    return folder, {name: entry.lfs_sha256 or entry.blob_id for name, entry in listed.items()}
 
 
-def _matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
-    return [name for name in names if "/" not in name and any(Path(name).match(pattern) for pattern in patterns)]
+def _download(source: HubSource, step: int, revision: str) -> Snapshot:
+    """Bring one revision into the hub's cache: the small files, then the weights of the same commit."""
+    folder, hashes = _listed(source.repo, revision, small_files(source))
+    files = chosen(list(hashes), source, _place(source.repo, revision), "choose another repository or step")
+    _listed(source.repo, folder.name, files)
+    return Snapshot(step, revision, folder.name, {folder / name: hashes[name] for name in files})
 
 
 def _refuse_shared_commits(repo: str, snapshots: Sequence[Snapshot]) -> None:
@@ -132,8 +135,22 @@ def _key(source: HubSource, snapshots: Sequence[Snapshot], documents: Sequence[M
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def _configuration(staging: Path, source: HubSource, snapshot: Snapshot) -> Path:
+    """A folder with what the sizes are read from, as the hub has it."""
+    folder = staging / "configuration"
+    for file, expected in snapshot.files.items():
+        if file.name == "config.json" or file.suffix == ".py":
+            _copy_checked(file, folder / file.name, expected, source.repo, snapshot.revision)
+    return folder
+
+
 def _stage(
-    staging: Path, source: HubSource, snapshot: Snapshot, documents: Sequence[Mapping[str, str]], last_step: int
+    staging: Path,
+    source: HubSource,
+    n_params: int,
+    snapshot: Snapshot,
+    documents: Sequence[Mapping[str, str]],
+    last_step: int,
 ) -> Checkpoint:
     """Copy a snapshot into the staged rung and measure its loss, unless an earlier run has and all is as it left it."""
     seed, is_final = source.seeds[0], snapshot.step == last_step
@@ -148,22 +165,21 @@ def _stage(
             return kept
     for file, expected in snapshot.files.items():
         _copy_checked(file, staged / file.name, expected, source.repo, snapshot.revision)
-    _refuse_endless_config(staged / "config.json", source.repo)
-    loss = heldout_loss(staged, documents)
-    n_tokens = snapshot.step * source.tokens_per_step
+    refuse_endless(read_json(staged / "config.json"), source.repo)
+    refuse_damaged(staged, f"choose another step of {source.repo}")
+    n_tokens = source.tokens_at(snapshot.step)
     checkpoint = Checkpoint(
         path=path,
         seed=seed,
         step=snapshot.step,
         is_final=is_final,
         n_tokens=n_tokens,
-        train_flops=train_flops(source.n_params, n_tokens),
-        loss_nats=round(loss.loss_nats, 6),
-        bits_per_byte=round(loss.bits_per_byte, 6),
+        train_flops=train_flops(n_params, n_tokens),
+        **measured(staged, source, documents),
         files=hash_files(staged),
         commit=snapshot.commit,
     )
-    write_json(done, asdict(checkpoint))
+    write_json(done, {name: value for name, value in asdict(checkpoint).items() if value is not None})
     seal(done)
     return checkpoint
 
@@ -186,36 +202,3 @@ def _copy_checked(source: Path, target: Path, expected: str, repo: str, revision
                 f"{source.name} of {repo} at {revision} came damaged"
                 f" (hash {hasher.hexdigest()}, the hub says {expected}): it is dropped, run it again"
             )
-
-
-def _refuse_endless_config(path: Path, repo: str) -> None:
-    """Raise TasklawsError where a model of this configuration would have more layers than any has."""
-    pending = [read_json(path)]
-    while pending:
-        config = pending.pop()
-        for name, value in config.items() if isinstance(config, dict) else ():
-            pending += [value] if isinstance(value, dict) else []
-            if isinstance(value, int) and value > MOST_IN_CONFIG and _COUNTED.search(name):
-                raise TasklawsError(
-                    f"config.json of {repo} says {name} {value}, more than {MOST_IN_CONFIG}: choose another repository"
-                )
-
-
-def _warn_of_other_shape(staged: Path, source: HubSource, found: Card) -> None:
-    """Say on stderr where the fetched model is not of the shape that the ladder states."""
-    config = read_json(staged / "config.json")
-    names = {"width": "hidden_size", "layers": "num_hidden_layers", "heads": "num_attention_heads"}
-    loaded = {ours: config.get(theirs) for ours, theirs in names.items()} | {"n_params": found.n_params_loaded}
-    stated = {name: getattr(source, name) for name in loaded}
-    other = [f"{name} {value}, not {stated[name]}" for name, value in loaded.items() if value != stated[name]]
-    if other:
-        print(f"warning: {found.repo} has {'; '.join(other)}: the card keeps the ladder's sizes", file=sys.stderr)
-
-
-def _move(staged: Path, out: Path, aside: Path) -> None:
-    """Put the finished rung in its place, with whatever stood there out of sight before."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.exists():
-        shutil.rmtree(aside, ignore_errors=True)
-        out.rename(aside)
-    staged.rename(out)

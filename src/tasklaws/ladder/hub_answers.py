@@ -22,10 +22,10 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils._http import default_client_factory
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.git import COMMIT
 
 MOST_PAGES = 100  # of a repository's list of files, of a thousand each
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # git's SHA-1 of a small file, SHA-256 of a large one
+_HASH = re.compile(rf"{COMMIT.pattern}|[0-9a-f]{{64}}")  # git's SHA-1 of a small file, SHA-256 of a large one
 _USER = re.compile(r"//\S*@")
 _REMEDY = "that is not a hub to be trusted: correct HF_ENDPOINT"
 
@@ -93,7 +93,7 @@ def _hide_user(record: logging.LogRecord) -> bool:
 
 def _check_headers(response: httpx2.Response) -> None:
     commit = response.headers.get("X-Repo-Commit")
-    if commit is not None and not _COMMIT.fullmatch(commit):
+    if commit is not None and not COMMIT.fullmatch(commit):
         raise TasklawsError(f"the hub names the commit {commit[:80]!r}, which is not 40 hex digits: {_REMEDY}")
     # Of a step on the way to another place of the same host the ETag is not used.
     elsewhere = urlsplit(response.headers.get("Location", "//")).netloc
@@ -116,7 +116,7 @@ def _json(response: httpx2.Response) -> object:
 
 def _check_commit(answer: object) -> None:
     commit = answer.get("sha") if isinstance(answer, dict) else None
-    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+    if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
         raise TasklawsError(f"the hub names the commit {str(commit)[:80]!r}, which is not 40 hex digits: {_REMEDY}")
 
 

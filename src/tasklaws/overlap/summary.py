@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Item
+from tasklaws.core.schema import AnyItem, Item
 from tasklaws.overlap.design import correlation, designed_number, needs, pairwise_overlap
 from tasklaws.overlap.discontinuity import expected_index, observed_index
 from tasklaws.overlap.effective_number import FEWEST_RUNGS, Estimate, Overlap, against_design, observed_number
@@ -22,7 +22,7 @@ OBSERVED_LEVEL = 0.9
 
 
 def structure_table(
-    scores: pd.DataFrame, sizes: pd.DataFrame, items: Mapping[str, Item], weights: Mapping[str, Mapping[str, float]]
+    scores: pd.DataFrame, sizes: pd.DataFrame, items: Mapping[str, AnyItem], weights: Mapping[str, Mapping[str, float]]
 ) -> pd.DataFrame:
     """One row a family and elicitation of the fit rungs' `scores`, without its ladder (tables.EFFECTIVE_NUMBERS).
 
@@ -40,22 +40,22 @@ def structure_table(
     by_size = scores.assign(rung=scores["rung"].map(place)).sort_values(SCORES.keys)
     sizes = sizes.assign(rung=sizes["rung"].map(place))
     found = []
-    for (family, elicitation), own in by_size.groupby(["family", "elicitation"], sort=True):
+    for (family, elicitation), own in by_size.dropna(subset=_METRIC).groupby(["family", "elicitation"], sort=True):
         row = {"family": family, "elicitation": elicitation}
-        found.append(row | _of_family(own.dropna(subset=_METRIC), sizes, items, weights.get(str(family))))
+        found.append(row | _of_family(own, sizes, items, weights.get(str(family))))
     return pd.DataFrame(found).reindex(columns=EFFECTIVE_NUMBERS.columns)
 
 
 def _of_family(
-    scores: pd.DataFrame, sizes: pd.DataFrame, items: Mapping[str, Item], weight: Mapping[str, float] | None
+    scores: pd.DataFrame, sizes: pd.DataFrame, items: Mapping[str, AnyItem], weight: Mapping[str, float] | None
 ) -> dict[str, object]:
     """The row of one family under one elicitation; its rungs are named in order of size."""
     names = sorted(scores["item"].unique())
     n_items = len(names)
     if n_items < 2:
         return {"n_items": n_items, "n_eff": n_items, "design_effect": 1.0, "taken_from": "independent items"}
-    own = [items[name] for name in names]
-    skills = _or_none(needs, own, weight)
+    own = [item for name in names if isinstance(item := items[name], Item)]  # others do not say what they need
+    skills = _or_none(needs, own, weight) if own else None
     design = None if skills is None else correlation(pairwise_overlap(*skills))
     designed = n_items if design is None else designed_number(design)
     row: dict[str, object] = {"n_items": n_items, "designed": None if design is None else designed}
@@ -105,7 +105,7 @@ def observe(scores: pd.DataFrame, sizes: pd.DataFrame) -> tuple[str, Residuals |
 def _sharpness(
     scores: pd.DataFrame,
     sizes: pd.DataFrame,
-    items: Mapping[str, Item],
+    items: Mapping[str, AnyItem],
     weight: Mapping[str, float] | None,
     n_eff: float,
 ) -> dict[str, float]:
@@ -122,7 +122,7 @@ def _sharpness(
     return (_limits("index", seen) if seen else {}) | (_limits("expected_index", due) if due else {})
 
 
-def _skill_groups(items: Sequence[Item], weight: Mapping[str, float] | None) -> list[str]:
+def _skill_groups(items: Sequence[AnyItem], weight: Mapping[str, float] | None) -> list[str]:
     """The skill that each item hangs on: the heaviest, of equals the one that fewest items name, then by name."""
     count = Counter(skill for item in items for skill in item.skills)
     heavy = weight or {}

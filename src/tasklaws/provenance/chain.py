@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_text
 from tasklaws.core.lock import LOCK
 
 _CHUNK = 2**20
@@ -29,6 +30,7 @@ class Entry:
     md5: str
     size: int
     n_files: int | None = None
+    is_executable: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,27 @@ _AsDvc.add_implicit_resolver(
 )
 
 
+class _Lock(_AsDvc):
+    """Of dvc.lock DVC refuses a key that stands twice in one place."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        found = super().construct_mapping(node, deep)
+        if len(found) < len(node.value):
+            raise yaml.constructor.ConstructorError(None, None, "a key stands there twice", node.start_mark)
+        return found
+
+
 def load_yaml(text: str) -> Any:
     """What DVC reads in the text of dvc.lock or params.yaml; malformed text raises yaml.YAMLError."""
     return yaml.load(text, Loader=_AsDvc)
+
+
+def read_yaml(path: Path) -> Any:
+    """What DVC reads in a file; a missing or malformed one raises TasklawsError."""
+    try:
+        return load_yaml(read_text(path))
+    except yaml.YAMLError as error:
+        raise TasklawsError(f"{path}: {' '.join(str(error).split())}: correct it") from error
 
 
 class Chain:
@@ -123,7 +143,7 @@ def read_chain(root: Path = Path()) -> Chain:
 def parse_chain(text: str, name: str) -> Chain:
     """The chain in the text of a dvc.lock; one that is no whole lock raises TasklawsError, which calls it `name`."""
     try:
-        found = load_yaml(text)
+        found = yaml.load(text, Loader=_Lock)
         return Chain({str(stage): _stage(str(stage), entry) for stage, entry in found["stages"].items()})
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise TasklawsError(f"{name} is damaged: run `tasklaws repair-lock`") from error
@@ -136,7 +156,8 @@ def _stage(name: str, entry: Mapping[str, Any]) -> Stage:
 
 
 def _entry(entry: Mapping[str, Any]) -> Entry:
-    return Entry(str(entry["path"]), str(entry["md5"]), int(entry["size"]), entry.get("nfiles"))
+    executable = bool(entry.get("isexec", False))
+    return Entry(str(entry["path"]), str(entry["md5"]), int(entry["size"]), entry.get("nfiles"), executable)
 
 
 def md5(path: Path) -> str:
@@ -153,10 +174,15 @@ def md5(path: Path) -> str:
     return digest.hexdigest()
 
 
+def md5_of(content: bytes) -> str:
+    """The MD5 of what a file holds."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
 def folder_md5(hashes: Mapping[str, str]) -> str:
     """The MD5 of a folder whose files, by their paths inside it, have these hashes."""
     text = json.dumps([{"md5": hashes[name], "relpath": name} for name in sorted(hashes)], sort_keys=True)
-    return f"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}.dir"
+    return f"{md5_of(text.encode())}.dir"
 
 
 def files_in(folder: Path) -> list[Path]:

@@ -1,18 +1,21 @@
 """What git has committed, read from its objects and not from its index, which can be told to overlook a change."""
 
 import hashlib
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from tasklaws.core.git import git
 
 
 @dataclass(frozen=True)
 class Commit:
-    """HEAD of the repository at `root`: its short name, and each file's object by its path below the root."""
+    """HEAD of the repository at `root`: its short name, each file's object by its path below the root, and which of
+    them may be executed."""
 
     root: Path
     name: str
     files: dict[str, str]
+    executable: frozenset[str]
 
     @classmethod
     def of(cls, root: Path) -> "Commit | None":
@@ -22,8 +25,10 @@ class Commit:
         if listed is None or name is None:
             return None
         entries = [entry.partition(b"\t") for entry in listed.split(b"\0") if entry]
-        files = {path.decode("utf-8", "surrogateescape"): about.split()[2].decode() for about, _, path in entries}
-        return cls(root, name.decode().strip(), files)
+        about = {path.decode("utf-8", "surrogateescape"): about.split() for about, _, path in entries}
+        files = {path: each[2].decode() for path, each in about.items()}
+        executable = frozenset(path for path, each in about.items() if each[0] == b"100755")
+        return cls(root, name.decode().strip(), files, executable)
 
     def holds(self, path: str) -> bool:
         """Whether the commit has such a file, or files in such a folder."""
@@ -41,12 +46,3 @@ class Commit:
         content = file.read_bytes()
         kind = hashlib.sha256 if len(self.files[path]) == 64 else hashlib.sha1
         return kind(b"blob %d\0" % len(content) + content).hexdigest() == self.files[path]
-
-
-def git(root: Path, *words: str) -> bytes | None:
-    """What git says in `root`; None where it fails, as without such a file or repository, or where there is no git."""
-    try:
-        ran = subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=False)
-    except FileNotFoundError:
-        return None
-    return ran.stdout if ran.returncode == 0 else None

@@ -11,9 +11,9 @@ from filelock import FileLock, Timeout
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_text
+from tasklaws.core.git import git
 from tasklaws.core.lock import COPIES, LOCK, copies_of_lock
 from tasklaws.provenance.chain import parse_chain
-from tasklaws.provenance.git import git
 
 DVC_TMP = Path(".dvc/tmp")
 _FIRST_LINES = "schema: '2.0'\nstages:\n"

@@ -106,9 +106,11 @@ class Records:
         self._parts[name] = {**part, "digest": digest(self._shared | part)}
         return str(self._parts[name]["digest"])
 
-    def write(self, path: Path) -> None:
-        """Write all parts, whole or not at all."""
-        write_json(path, {"shared": self._shared, "parts": self._parts})
+    def write(self, path: Path, pages: Path) -> None:
+        """Write all parts, whole or not at all, and the MD5 of each page in the folder `pages`, which nothing else
+        keeps: DVC has the folder's alone."""
+        hashes = {page.name: md5(page) for page in sorted(pages.glob("*.html"))}
+        write_json(path, {"shared": self._shared, "parts": self._parts, "pages": hashes})
 
 
 def read_records(path: Path) -> dict[str, Record]:

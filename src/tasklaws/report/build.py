@@ -103,7 +103,7 @@ def build_report(root: Path, settings: Settings) -> None:
     )
     for name, text in {"index": index, "surprises": render_surprises(results, surprises, svgs, traced)}.items():
         write_text(results.paths.pages / f"{name}.html", text)
-    records.write(results.paths.records)
+    records.write(results.paths.records, results.paths.pages)
 
 
 def curve_figures(results: Results, sources: Sources) -> Drawn:

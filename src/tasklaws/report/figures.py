@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from itertools import groupby, pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from tasklaws.frames.shown import drawn as as_drawn
-from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, scale_colour, share_y
+from tasklaws.plotting import LIGHT, beside, key_below, key_room, log_x, panel, scale_colour, share_y, short
 from tasklaws.report.load import CORPUS, Results, Task, of_task, program_outcomes
-from tasklaws.report.template import METRIC_LABELS, SHARE_METRICS, counted
+from tasklaws.report.template import counted, is_share, metric_label
 
 N_PARAMS = "non-embedding parameters"
 OUTCOME_COLOURS = {
@@ -59,15 +60,40 @@ def size_curve(results: Results, task: Task, metric: str) -> Figure:
     axes.margins(x=0.07)
     log_x(axes, N_PARAMS)
     _metric_y(axes, metric)
+    _draw_real(figure, axes, results, task, metric)
     axes.legend(loc="best")
     return figure
 
 
+def _draw_real(figure: Figure, axes: Axes, results: Results, task: Task, metric: str) -> None:
+    """A real model as a point of its own, beyond a break of the axis, with its 90% interval; under exact match a hollow
+    one too, where its answers are worth more read as people would."""
+    real = of_task(results.real[results.real["drawn"]], task)
+    rows = real[real["metric"] == metric]
+    if rows.empty:
+        return
+    row = rows.iloc[0]
+    style: dict[str, Any] = {"marker": "*", "markersize": 13, "color": LIGHT["other"], "linestyle": "none"}
+    far = beside(figure, axes)
+    far.set_xlim(-1, 1)
+    far.set_xticks([0], [short(row["n_params"])])
+    name, shots = row["model"].partition("-")[0], counted(int(row["num_fewshot"]), "shot")
+    far.set_xlabel(f"{name}\n{shots}", fontsize=7, color=LIGHT["other"])
+    read = real[(real["metric"] == f"{metric}_flexible") & (real["value"] != row["value"])]
+    for one in read.itertuples():
+        far.vlines(0.4, one.lower, one.upper, color=LIGHT["other"], linewidth=1.0, zorder=3)
+        far.plot([0.4], [one.value], markerfacecolor=LIGHT["paper"], zorder=4, **style)
+        axes.plot([], [], markerfacecolor=LIGHT["paper"], label=f"{name}, read as people would", **style)
+    x = -0.4 if len(read) else 0
+    far.vlines(x, row["lower"], row["upper"], color=LIGHT["other"], linewidth=1.6, zorder=3)
+    far.plot([x], [row["value"]], markeredgecolor=LIGHT["paper"], markeredgewidth=0.7, zorder=4, **style)
+
+
 def _metric_y(axes: Axes, metric: str) -> None:
-    if metric in SHARE_METRICS:
-        share_y(axes, METRIC_LABELS[metric])
+    if is_share(metric):
+        share_y(axes, metric_label(metric))
     else:
-        axes.set_ylabel(METRIC_LABELS[metric])
+        axes.set_ylabel(metric_label(metric))
         axes.set_ylim(bottom=min(axes.get_ylim()[0], 0.0) if metric != "loss_nats" else None)
 
 
@@ -133,7 +159,7 @@ def group_curves(results: Results, task: Task, group: str, unit: str, title: str
         colour = scale_colour(index + 1, len(groups) + 1)
         axes.plot(sizes, shares, marker="o", markersize=4.5, color=colour, label=counted(int(str(count)), unit))
     log_x(axes, N_PARAMS)
-    share_y(axes, METRIC_LABELS["exact_match"])
+    share_y(axes, metric_label("exact_match"))
     axes.legend(loc="best")
     return figure
 
@@ -150,7 +176,7 @@ def item_size_curves(results: Results, task: Task, limit: float | None) -> Figur
         )
     _mark_limit(axes, limit)
     log_x(axes, "n, in bins of one decade")
-    share_y(axes, METRIC_LABELS["exact_match"])
+    share_y(axes, metric_label("exact_match"))
     key_below(figure, *axes.get_legend_handles_labels())
     return figure
 

@@ -1,7 +1,7 @@
 """What the report is made from: the pipeline's outputs for one ladder, read and checked once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Item, read_items
+from tasklaws.core.files import sha256_file
+from tasklaws.core.schema import BENCHMARK, AnyItem, Item, read_asked_items
 from tasklaws.core.settings import Settings, TrainSource
 from tasklaws.families.prompts import split_task
 from tasklaws.forecast.fits_file import load_fits
@@ -21,6 +22,7 @@ from tasklaws.tables import (
     METHOD_FORECASTS,
     MIRAGE,
     PLANNED,
+    REAL,
     VALIDATION,
     CurveKey,
     read_checkpoints,
@@ -32,7 +34,8 @@ from tasklaws.tables import (
 Task = tuple[str, str]
 """A family and an elicitation."""
 CORPUS: Task = ("corpus", "likelihood")
-METRICS_IN_ORDER = ["exact_match", "partial_credit", "brier", "target_bits_per_byte", "loss_nats", "bits_per_byte"]
+METRICS_IN_ORDER = ["exact_match", "exact_match_flexible", "partial_credit", "brier", "target_bits_per_byte"]
+METRICS_IN_ORDER += ["loss_nats", "bits_per_byte"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +43,12 @@ class Results:
     """One ladder's results; an empty cell is NaN.
 
     `rungs` maps each rung to its role, in order of size; `tasks` are those that were asked, families in the order of
-    the settings, and `families` their settings; `unlearned` are those of which the corpus has no document, where rungs
-    were trained on it. All tables but `bands` and `methods` are in these orders. `observations` are
-    those of all checkpoints; `scores` the exact matches of final ones, with the item's `size`, `n_digits` of it, and
-    `human_seconds`; `items` is indexed by item. `laws` has a row a curve and law, whose `params` and `interval` map
-    a parameter to its value and limits.
+    the settings, benchmarks last, and `families` the settings of the first; `unlearned` are those of which the corpus
+    has no document, where rungs were trained on it. All tables but `bands` and `methods` are in these orders.
+    `observations` are those of all checkpoints; `scores` the exact matches of final ones, with the item's `size`,
+    `n_digits` of it, and `human_seconds`; `items` is indexed by item. `laws` has a row a curve and law, whose `params`
+    and `interval` map a parameter to its value and limits. `real` has what a real model scored (tables.REAL) of which
+    these are the items, `drawn` where it was asked in the ladder's prompts; nothing where no rung was trained here.
     """
 
     paths: Paths
@@ -63,6 +67,7 @@ class Results:
     mirage: pd.DataFrame
     effective_numbers: pd.DataFrame
     planned: pd.DataFrame
+    real: pd.DataFrame
 
     @property
     def holdouts(self) -> list[str]:
@@ -74,9 +79,9 @@ class Results:
         return {str(rung): float(size) for rung, size in _sizes(self.observations).items()}
 
     def metrics(self, task: Task) -> list[str]:
-        """The metrics that the task was scored by: exact match, then the continuous ones."""
+        """The metrics that the task was scored by: exact match, then the continuous ones, then a benchmark's own."""
         found = set(of_task(self.observations, task)["metric"])
-        return [metric for metric in METRICS_IN_ORDER if metric in found]
+        return [*(metric for metric in METRICS_IN_ORDER if metric in found), *sorted(found - set(METRICS_IN_ORDER))]
 
     def observed(self, task: Task, metric: str, final: bool = True) -> pd.DataFrame:
         """The observations of a curve, of final checkpoints or of all."""
@@ -87,6 +92,11 @@ class Results:
         """The forecast of the (last) holdout rung, if one was made."""
         rows = of_task(self.forecasts, task, metric)
         return None if rows.empty else rows.iloc[-1]
+
+    @property
+    def asked(self) -> list[str]:
+        """The families of the settings, and the benchmarks."""
+        return [*self.families, *dict.fromkeys(family for family, way in self.tasks if way == BENCHMARK)]
 
     def made_by(self, generator: str) -> list[str]:
         """The families that one generator made."""
@@ -107,7 +117,8 @@ def load_results(root: Path, settings: Settings) -> Results:
     sizes = _sizes(observations).reindex(list(entries)).dropna().sort_values(kind="stable")
     rungs: dict[str, str] = {rung: entries[rung].role for rung in sizes.index}
     observations = _in_order(observations, ["rung"], list(rungs), ["seed", "step"])
-    items = _item_table([item for name in families for item in read_items(paths.items / f"{name}.jsonl")])
+    benchmarks = sorted(set(observations.loc[observations["elicitation"] == BENCHMARK, "family"]))
+    items = _item_table(read_asked_items([*families, *benchmarks], root))
     scores = pd.concat([read_scores(paths.scores(entry.role), [rung]) for rung, entry in entries.items()])
     scores = _final_scores(scores, observations, items)
     asked = set(zip(observations["family"], observations["elicitation"], strict=True)) - {CORPUS}
@@ -135,7 +146,14 @@ def load_results(root: Path, settings: Settings) -> Results:
         mirage=_in_order(MIRAGE.read(paths.mirage), by_task, tasks),
         effective_numbers=_in_order(read_effective_numbers(paths.effective_numbers, ladder), by_task, tasks),
         planned=_in_order(PLANNED.read(paths.planned), by_task, tasks, ["rung", "metric"]),
+        real=_in_order(_real_of(paths, families, settings.models.prompts, trained), by_task, tasks),
     )
+
+
+def _real_of(paths: Paths, families: Iterable[str], prompts: str, trained: bool) -> pd.DataFrame:
+    table = REAL.read(paths.real)
+    asked = {sha256_file(paths.items / f"{family}.jsonl") for family in families if trained}
+    return table[table["items_sha256"].isin(asked)].assign(drawn=table["prompts"] == prompts)
 
 
 def _refuse_gaps(forecasts: pd.DataFrame, validation: pd.DataFrame, path: Path) -> None:
@@ -165,17 +183,20 @@ def _in_order(table: pd.DataFrame, columns: list[str], order: list[Any], then: l
     return ranked.iloc[np.argsort(ranks, kind="stable")]
 
 
-def _item_table(items: list[Item]) -> pd.DataFrame:
+def _item_table(items: list[AnyItem]) -> pd.DataFrame:
     columns = ["item", "family", "question", "answer", "choices", "human_seconds", "size"]
     rows = [vars(item) | {"item": item.id, "size": _item_size(item)} for item in items]
     return pd.DataFrame(rows, columns=columns).set_index("item")
 
 
-def _item_size(item: Item) -> int:
+def _item_size(item: AnyItem) -> int:
     """How long an item is by its family's own measure.
 
-    The power of a hash, the last number in the question (n of a sum), or else the number of steps.
+    The power of a hash, the last number in the question (n of a sum), or else the number of steps; of a benchmark the
+    length of the question.
     """
+    if not isinstance(item, Item):
+        return len(item.question)
     if item.question.startswith("sha256^"):
         return item.n_required
     numbers = re.findall(r"\d+$", item.question)

@@ -73,8 +73,9 @@ def rise_of(observations: pd.DataFrame, metric: str) -> Rise | None:
 
 def _makes_step(found: pd.DataFrame, metric: str, chance: float) -> bool:
     """Whether these levels make a step: the verdict's rule."""
-    value, n_items, flops = (found[name].to_numpy(dtype=float) for name in ("value", "n_items", "train_flops"))
-    return step(seen_curve(np.log(np.maximum(flops, 1.0)), value, n_items, chance, is_loss(metric))) is not None
+    size = "n_params" if found["train_flops"].isna().any() else "train_flops"
+    value, n_items, sizes = (found[name].to_numpy(dtype=float) for name in ("value", "n_items", size))
+    return step(seen_curve(np.log(np.maximum(sizes, 1.0)), value, n_items, chance, is_loss(metric))) is not None
 
 
 def measure_rise(found: pd.DataFrame, metric: str, chance: float = 0.0) -> Rise:

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from tasklaws.core.files import sha256_file
 from tasklaws.core.marks import SHOWN
+from tasklaws.core.schema import items_file
 from tasklaws.core.settings import Settings
 from tasklaws.ladder.card import Card, read_made_by
 from tasklaws.provenance.record import Record, Records
@@ -19,13 +20,13 @@ class Sources:
     def __init__(self, results: Results) -> None:
         self._results, paths = results, results.paths
         self.seen = [paths.observations(role) for role in ("fit", "holdout")]
-        self.curve = [*self.seen, paths.forecasts, paths.bands]
+        self.curve = [*self.seen, paths.forecasts, paths.bands, *([paths.real] if len(results.real) else [])]
         self.surprises = [paths.surprises]
         self.sharded = [paths.sharded]
         self.overlap = [paths.overlap / name for name in ("forecasts.csv", "summary.csv", "summary.json")]
         self.zipf = [paths.overlap / name for name in ("zipf.csv", "zipf_runs.csv")]
         said = [paths.responses(rung) for rung in results.holdouts]
-        all_scores = self.scored(*results.families)
+        all_scores = self.scored(*results.asked)
         self.tables = {
             "ladder": self.seen,
             "forecasts": [paths.validation],
@@ -42,10 +43,11 @@ class Sources:
             "overlap-sets": self.overlap,
             "overlap-zipf": self.zipf,
             "workers": self.sharded,
-            "surprises-top": [*self.surprises, *self._items(*results.families)],
+            "real": [paths.real],
+            "surprises-top": [*self.surprises, *self._items(*results.asked)],
             "surprising-families": [paths.validation],
-            "surprising-skills": [paths.surprising_skills, *self.surprises, *self._items(*results.families)],
-            "surprises": [*self.surprises, *self._items(*results.families), *said],
+            "surprising-skills": [paths.surprising_skills, *self.surprises, *self._items(*results.asked)],
+            "surprises": [*self.surprises, *self._items(*results.asked), *said],
         }
 
     def scored(self, *families: str) -> list[Path]:
@@ -59,14 +61,14 @@ class Sources:
         return [*self.scored(family), self._results.paths.human_estimates]
 
     def _items(self, *families: str) -> list[Path]:
-        return [self._results.paths.items / f"{family}.jsonl" for family in families]
+        return [items_file(family, self._results.paths.root) for family in families]
 
 
 def new_records(results: Results, settings: Settings) -> Records:
     """No records yet, of the report that shows these results."""
     paths = results.paths
     made_by = [read_made_by(paths.scores(role), rung) for rung, role in results.rungs.items()]
-    items = {family: sha256_file(paths.items / f"{family}.jsonl") for family in results.families}
+    items = {family: sha256_file(items_file(family, paths.root)) for family in results.asked}
     behind = {
         "models": {one.card.rung: _models(one.card) for one in made_by},
         "items": items,
@@ -78,9 +80,9 @@ def new_records(results: Results, settings: Settings) -> Records:
 def _models(card: Card) -> Record:
     """What a card says of content: the weights and commit of each checkpoint, the tokenizer, and the corpus or hub."""
     told = card.to_dict()
-    kept = ("repo", "revision", "corpus_sha256", "tokenizer_sha256")
+    kept = ("repo", "revision", "corpus_sha256", "tokenizer_sha256", "path", "gguf_sha256", "model", "identity")
     checkpoints = {
-        one.path: {"weights_sha256": one.weights_sha256} | ({"commit": one.commit} if one.commit else {})
+        one.path: {name: value for name in ("weights_sha256", "commit") if (value := getattr(one, name)) is not None}
         for one in card.checkpoints
     }
     return {key: told[key] for key in kept if key in told} | {"checkpoints": checkpoints}

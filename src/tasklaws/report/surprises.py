@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from scipy.stats import beta, norm
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Response, read_responses
+from tasklaws.core.schema import read_responses
 from tasklaws.forecast.surprises import EXPECTED, FAILED, SOLVED
+from tasklaws.harness.said import text_of
 from tasklaws.plotting import LIGHT, inline, letters, panel, share_y
 from tasklaws.report.load import Results
 from tasklaws.report.template import template
@@ -72,20 +73,10 @@ def _final_texts(rung: str, results: Results) -> dict[tuple[str, str, str], "Cou
     found: dict[tuple[str, str, str], Counter[str]] = {}
     for response in sorted(read_responses(results.paths.responses(rung), rung), key=lambda one: one.seed):
         if (response.seed, response.step) in final and response.item in choices:
-            text = _text_of(response, choices[response.item])
+            text = text_of(response, choices[response.item]).strip()
+            text = text if len(text) <= LONGEST else text[:LONGEST] + "…"
             found.setdefault((rung, response.elicitation, response.item), Counter())[text] += 1
     return found
-
-
-def _text_of(response: Response, choices: tuple[str, ...]) -> str:
-    """What was said, or the likeliest choice; cut where it grows long."""
-    if response.log_likelihoods is not None:
-        given = len(response.log_likelihoods)
-        if given != len(choices):
-            raise TasklawsError(f"{response.item} has {len(choices)} choices, not {given}: run `dvc repro respond`")
-        return choices[response.log_likelihoods.index(max(response.log_likelihoods))]
-    text = (response.response or "").strip()
-    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
 
 def render_surprises(

@@ -6,7 +6,11 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.report.load import CORPUS, Results, Task, of_task
+from tasklaws.report.template import counted, percent
 from tasklaws.tables import BASELINE_NAMES, CURVES, is_loss
+
+WAY = ["prompts", "num_fewshot", "shots", "chat_template"]
+_READINGS = ["exact_match", "exact_match_flexible"]
 
 
 def ladder_table(results: Results) -> pd.DataFrame:
@@ -48,6 +52,25 @@ def effective_number_table(results: Results) -> pd.DataFrame:
     task = ["family", "elicitation"]
     forecasts = results.forecasts[results.forecasts["metric"] == "exact_match"].drop_duplicates(task, keep="last")
     return results.effective_numbers.merge(forecasts[[*task, "widening"]], "left", task)
+
+
+def real_table(results: Results) -> pd.DataFrame:
+    """What a real model scored, a row a task and a column a way of asking, first the one that the figures show.
+
+    `72% (35%)` is the share solved where answers are read as people would, and by exact match where that is another.
+    """
+    real = results.real.assign(task=results.real[["family", "elicitation"]].agg(" · ".join, axis=1))
+    real["way"] = [_way(*row) for row in zip(*(real[name] for name in WAY), strict=True)]
+    cells = real.pivot(index=["way", "task"], columns="metric", values="value").reindex(columns=_READINGS)
+    exact, read = (cells[name] for name in _READINGS)
+    shown = read.fillna(exact).map(percent) + exact.map(lambda share: f" ({percent(share)})").where(read != exact, "")
+    by_way = shown.mask(read.isna(), exact.map(percent)).unstack("way")
+    return by_way.loc[real["task"].unique(), real.sort_values("drawn", ascending=False, kind="stable")["way"].unique()]
+
+
+def _way(prompts: str, num_fewshot: float, shots: str, chat_template: bool) -> str:
+    examples = f"{counted(int(num_fewshot), 'shot')} ({shots})" if num_fewshot else "no shots"
+    return f"{prompts}, {examples}" + (", chat template" if chat_template else "")
 
 
 class MethodRow(NamedTuple):

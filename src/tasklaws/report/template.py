@@ -7,12 +7,13 @@ from markupsafe import Markup
 from tasklaws.core.errors import printable
 from tasklaws.overlap.effective_number import worth
 from tasklaws.plotting import css_variables, short
-from tasklaws.tables import BASELINE_NAMES, VERDICT_NAMES
+from tasklaws.tables import BASELINE_NAMES, VERDICT_NAMES, is_loss
 
 _DASH = "–"
-SHARE_METRICS = ("exact_match", "partial_credit")
+SHARE_METRICS = ("exact_match", "exact_match_flexible", "partial_credit")
 METRIC_LABELS = {
     "exact_match": "solved (exact match)",
+    "exact_match_flexible": "solved (read as people would)",
     "partial_credit": "partial credit",
     "brier": "Brier score (less is better)",
     "target_bits_per_byte": "target bits per byte (less is better)",
@@ -21,12 +22,28 @@ METRIC_LABELS = {
 }
 METRIC_WORDS = {
     "exact_match": "exact match",
+    "exact_match_flexible": "flexible match",
     "partial_credit": "partial credit",
     "brier": "Brier",
     "target_bits_per_byte": "bits/byte",
     "loss_nats": "nats/token",
     "bits_per_byte": "bits/byte",
 }
+
+
+def metric_label(metric: str) -> str:
+    """A metric with its unit, as figures and headings have it; of a benchmark's own lm-eval's name."""
+    return METRIC_LABELS.get(metric, f"{metric} (less is better)" if is_loss(metric) else metric)
+
+
+def metric_word(metric: str) -> str:
+    """The same where there is little room."""
+    return METRIC_WORDS.get(metric, metric)
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is written in per cent: a benchmark's own is unless less is better."""
+    return metric in SHARE_METRICS if metric in METRIC_LABELS else not is_loss(metric)
 
 
 def percent(share: float | None) -> str:
@@ -62,19 +79,19 @@ def estimate(value: float, low: float, high: float, form: str) -> str:
 
 def metric_value(value: float, metric: str) -> str:
     """A score as its metric is written: a share in per cent, anything else with three digits."""
-    return percent(value) if metric in SHARE_METRICS else number(value, ".3g")
+    return percent(value) if is_share(metric) else number(value, ".3g")
 
 
 def metric_interval(lower: float, upper: float, metric: str) -> str:
     """`32–81%`, `0.44–0.59`."""
-    if metric in SHARE_METRICS:
+    if is_share(metric):
         return f"{100 * lower:.0f}–{100 * upper:.0f}%"
     return f"{lower:.2g}–{upper:.2g}"
 
 
 def metric_error(value: float, metric: str) -> str:
     """The size of an error: of a share in percentage points, of anything else to three decimals."""
-    if metric in SHARE_METRICS:
+    if is_share(metric):
         return percent(value)
     return "<0.001" if value < 0.0005 else number(value, ".3f")
 
@@ -107,8 +124,9 @@ def template(name: str) -> Template:
         lstrip_blocks=True,
     )
     light, dark = css_variables()
-    environment.globals |= {"light": Markup(light), "dark": Markup(dark), "share_metrics": SHARE_METRICS}
-    environment.globals |= {"metric_words": METRIC_WORDS, "metric_labels": METRIC_LABELS, "baselines": BASELINE_NAMES}
+    environment.globals |= {"light": Markup(light), "dark": Markup(dark), "metric_word": metric_word}
+    environment.globals |= {"metric_label": metric_label, "baselines": BASELINE_NAMES}
     environment.globals |= {"verdicts": VERDICT_NAMES}
+    environment.tests["share"] = is_share
     environment.filters |= {one.__name__: one for one in (*_FILTERS, counted, short, worth)}
     return environment.get_template(name)

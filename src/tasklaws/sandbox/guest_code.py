@@ -1,4 +1,4 @@
-"""The guest file, and its machine code, compiled once per machine and kept where only the user can write."""
+"""The guest file, and its machine code, compiled once and kept where only the user can write."""
 
 import contextlib
 import hashlib
@@ -16,7 +16,7 @@ from wasmtime.component import Component
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import replacing
-from tasklaws.core.sealed import is_private, is_sealed, private_directory, seal
+from tasklaws.core.sealed import is_private, is_sealed, private_directory, seal, state_directory
 
 WASMTIME = version("wasmtime")
 GUEST = Path(__file__).parent / "guest.wasm.xz"
@@ -107,7 +107,8 @@ def precompiled(
             with contextlib.suppress(WasmtimeError):
                 return Component.deserialize_file(engine, str(path))
         path.unlink(missing_ok=True)
-        print(f"compiling the sandbox guest into {directory} (once per machine, 10 to 20 s)", file=sys.stderr)
+        once = f"10 to 20 s, once for each key in {state_directory()}"
+        print(f"compiling the sandbox guest into {directory} ({once})", file=sys.stderr)
         compiled = Component(engine, unpack(source))
         with replacing(path) as file:
             file.write(compiled.serialize())

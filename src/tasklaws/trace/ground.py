@@ -1,21 +1,21 @@
 """What the disk, git and the notes of runs say of an output, beside what dvc.lock says."""
 
 import re
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
 from tasklaws.core.files import sha256_file
+from tasklaws.core.git import COMMIT, git
 from tasklaws.core.lock import LOCK
 from tasklaws.core.marks import SHOWN
-from tasklaws.core.runs import PACKAGES, read_notes, source_state
-from tasklaws.provenance.chain import Chain, Entry, Stage, files_in, md5
-from tasklaws.provenance.git import git
+from tasklaws.core.runs import PACKAGES, source_state
+from tasklaws.provenance.chain import Chain, Entry, files_in, md5
+from tasklaws.provenance.notes import Notes
 from tasklaws.provenance.record import digests
 from tasklaws.provenance.requirements import pinned
 
 AS_RECORDED, DIFFERS, GONE = "as dvc.lock has it", "DIFFERS from dvc.lock", "not on this disk"
-_LOGGED = re.compile(r"commit ([0-9a-f]{40})")
+_LOGGED = re.compile(rf"commit ({COMMIT.pattern})")
 _ADDED = re.compile(r"\+.*\bmd5: ([0-9a-f]{32}(?:\.dir)?)$")
 
 
@@ -78,26 +78,10 @@ class Ground:
                 found.setdefault(added[1], commit)
         return found
 
-    def note(self, stage: Stage) -> Mapping[str, object] | None:
-        """The note of the latest run that wrote these outputs of a stage, if one is kept here.
-
-        It must have written every output that is a file. Of a folder one file is enough: weights are written by other
-        libraries, and the card that has their hash by ours.
-        """
-        wanted = [{entry.md5} if entry.n_files is None else self._inside(entry.path) for entry in stage.outputs]
-        for note in self._notes:
-            wrote = note["wrote_md5"]
-            if note["stage"] == stage.name and isinstance(wrote, list) and all(each & set(wrote) for each in wanted):
-                return note
-        return None
-
-    def _inside(self, path: str) -> set[str]:
-        folder = self.root / path
-        return {md5(file) for file in files_in(folder) if file.suffix not in (".safetensors", ".bin")}
-
     @cached_property
-    def _notes(self) -> list[Mapping[str, object]]:
-        return read_notes(self.root)
+    def notes(self) -> Notes:
+        """What is known of the runs that made the outputs."""
+        return Notes(self.root)
 
 
 def brief(hexadecimal: str | None) -> str:

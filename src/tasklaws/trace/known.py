@@ -1,17 +1,21 @@
 """What of a repository can be named: ladders, rungs, tasks, figures, tables, metrics."""
 
+import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json
+from tasklaws.core.schema import read_asked_items
+from tasklaws.forecast.headline import HEADLINE
 from tasklaws.paths import Paths
 from tasklaws.provenance.dotted import Leaves, flatten
 from tasklaws.provenance.record import Record, digest, read_records
 from tasklaws.trace.ground import Ground
-from tasklaws.trace.points import Place
+from tasklaws.trace.points import CORPUS, Place
 
+_ALIKE = 0.5  # of difflib's ratio
 _SCORES_FILE = re.compile(r"scores/([^/]+)/(fit|holdout)/([^/]+)\.csv")
 _OF_LADDER = re.compile(r"(?:results|scores|responses|reports)/([^/]+)/")
 
@@ -82,14 +86,31 @@ class Known:
         return [("corpus", "likelihood"), *pairs.itertuples(index=False, name=None)]
 
     def metrics(self) -> Iterator[tuple[str, Leaves]]:
-        """Each ladder's metrics.json, by its path, its keys joined by dots."""
-        for ladder in self.ladders:
-            path = Paths(ladder, self.root).metrics
+        """The headline and each ladder's metrics.json, by its path, its keys joined by dots."""
+        for path in (self.root / HEADLINE, *(Paths(ladder, self.root).metrics for ladder in self.ladders)):
             if path.is_file():
                 yield path.relative_to(self.root).as_posix(), flatten(read_json(path))
 
-    def names(self) -> Iterator[str]:
-        """What could have been meant."""
+    def nearest(self, target: str) -> list[str]:
+        """What could have been meant: of a task or an item at a rung that is not there, the same at others."""
+        what, at, rung = target.rpartition("@")
+        places = self.places[-1:] if at else []
+        if any(self.family_of(place, what) or what in self.task_names(place) for place in places):
+            rungs = [each.rung for each in self.places]
+            return [f"{what}@{each}" for each in nearest(rung.partition(":")[0], rungs) or rungs[:3]]
+        return nearest(target, list(self._names()))
+
+    def task_names(self, place: Place) -> list[str]:
+        return [f"{family}_{way}" for family, way in self.tasks(place)]
+
+    def family_of(self, place: Place, item: str) -> str | None:
+        """The family of an item, by its id."""
+        for family in dict.fromkeys(family for family, _ in self.tasks(place) if family != CORPUS[0]):
+            if any(each.id == item for each in read_asked_items([family], place.paths.root)):
+                return family
+        return None
+
+    def _names(self) -> Iterator[str]:
         yield from self.chain.stages
         yield from (place.rung for place in self.places)
         yield from (record["name"].partition(" ")[2] for _, record in self.records.values())
@@ -98,4 +119,21 @@ class Known:
             yield from keys
         for place in self.places[:1]:
             if (self.root / place.scores_file).is_file():
-                yield from (f"{family}_{way}@{place.rung}" for family, way in self.tasks(place))
+                yield from (f"{task}@{place.rung}" for task in self.task_names(place))
+
+
+def nearest(name: str, names: Iterable[str]) -> list[str]:
+    """The three of the names that are most like one: those that it begins, then by letters, then by their numbers."""
+    scored = []
+    for each in set(names):
+        alike = difflib.SequenceMatcher(None, each, name).ratio()
+        if (begins := bool(name) and each.startswith(name)) or alike >= _ALIKE:
+            scored.append((begins, alike, -_apart(each, name), each))
+    return [each for *_, each in sorted(scored, reverse=True)[:3]]
+
+
+def _apart(one: str, other: str) -> float:
+    """How far the last numbers of two names lie apart, as a share of both; 0 where they are equal, 1 without any."""
+    first, second = ([int(each) for each in re.findall("[0-9]{1,15}", name)][-1:] for name in (one, other))
+    both = sum(first) + sum(second)
+    return abs(sum(first) - sum(second)) / both if both else 1.0

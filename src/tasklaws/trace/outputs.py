@@ -115,7 +115,7 @@ def stage_line(name: str, command: str, commit: str | None) -> str:
 
 def noted_run(ground: Ground, stage: Stage, facts: Facts) -> str:
     """What the note of a stage's run says, for a line; it is put among the facts."""
-    if (note := ground.note(stage)) is None:
+    if (note := ground.notes.of(stage)) is None:
         return ""
     facts["run"] = {key: value for key, value in note.items() if key not in ("wrote_md5", "stage")}
     sources = (
@@ -133,6 +133,9 @@ def models_node(ground: Ground, path: str, card: Card, only: frozenset[tuple[int
         where = f"{path}/{each.path}" if each.path != "." else path
         here = _weights(ground, where, each)
         state = GONE if here is None else "as the card says" if here == each.weights_sha256 else "DIFFERS from the card"
+        if each.weights_sha256 is None:
+            children.append(Node(f"{where}  reached by lm-eval, no weights here", {"path": where, "seed": each.seed}))
+            continue
         facts = {"path": where, "seed": each.seed, "step": each.step, "weights_sha256": each.weights_sha256}
         facts |= {"weights_sha256_here": here, "commit": each.commit}
         of_hub = f"  {card.repo} at commit {each.commit}" if each.commit else ""
@@ -141,11 +144,11 @@ def models_node(ground: Ground, path: str, card: Card, only: frozenset[tuple[int
         weights = brief(here or each.weights_sha256)
         line = f"{where}  seed {each.seed} step {each.step}  weights sha256 {weights}  {state}{of_hub}"
         children.append(Node(line, facts))
-    kept = ("repo", "revision", "commit", "corpus_sha256", "tokenizer_sha256")
+    kept = ["repo", "revision", "commit", "corpus_sha256", "tokenizer_sha256", "path", "gguf_sha256"]
+    kept += ["model", "model_args", "identity"]
     told = {key: value for key, value in card.to_dict().items() if key in kept}
-    origin = (
-        f"{card.repo} {card.revision}, commit {card.commit}" if card.repo else f"corpus {brief(card.corpus_sha256)}"
-    )
+    origin = f"{card.repo} {card.revision}, commit {card.commit}" if card.repo else card.origin
+    origin = f"corpus {brief(card.corpus_sha256)}" if card.corpus_sha256 else origin
     return Node(f"models of {card.rung}: {origin}", {"rung": card.rung, **told}, children)
 
 

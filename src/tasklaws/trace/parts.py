@@ -11,7 +11,7 @@ from tasklaws.trace.ground import GONE, Ground, brief
 from tasklaws.trace.node import Facts, Node
 from tasklaws.trace.outputs import Walk, noted_run, stage_line
 
-_IN_FIGURE_NAMES = ("exact_match", "partial_credit", "brier", "target_bits_per_byte")
+_IN_FIGURE_NAMES = ("exact_match", "exact_match_flexible", "partial_credit", "brier", "target_bits_per_byte")
 
 
 def part_node(ground: Ground, ladder: str, record: Record, rung: str | None, file: Path | None = None) -> Node:

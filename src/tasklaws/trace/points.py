@@ -6,12 +6,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_text
-from tasklaws.core.schema import Item, Response, read_items, read_responses
-from tasklaws.families.prompts import prompt
+from tasklaws.core.schema import (
+    BENCHMARK,
+    AnyItem,
+    Elicitation,
+    Item,
+    Response,
+    items_file,
+    read_asked_items,
+    read_family_items,
+    read_responses,
+)
+from tasklaws.families.prompts import Prompts, prompt
 from tasklaws.ladder.card import MadeBy, read_made_by
 from tasklaws.paths import Paths
 from tasklaws.trace.ground import Ground, brief
@@ -44,6 +54,7 @@ class Place:
         self.paths = Paths(ladder, ground.root)
         self.scores_file = self._name(self.paths.scores(role) / f"{rung}.csv")
         self.responses_file = self._name(self.paths.responses(rung))
+        self._plain: dict[str, dict[str, str]] = {}  # family -> item -> its question in plain language
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.ground.root).as_posix()
@@ -62,16 +73,32 @@ class Place:
             raise TasklawsError(f"{self.rung} has no checkpoint of step {min(self.at)}: its steps are {known}")
         return found
 
+    def asked(self, setting: str) -> Any:
+        """How it was asked, by one setting of core.settings.Asking; None where no record tells."""
+        written = self.ground.chain.written(self.responses_file)
+        params = written[0].params if written else {}
+        own = params.get(f"models.rungs.{self.rung}", {}).get("asking", {})
+        return own.get(setting, params.get(f"models.{setting}"))
+
     @cached_property
     def n_shots(self) -> int | None:
         """How many solved examples stood before each prompt."""
-        written = self.ground.chain.written(self.responses_file)
-        if not written:
-            return None
-        params = written[0].params
-        own = params.get(f"models.rungs.{self.rung}", {}).get("asking", {})
-        shots: int | None = own.get("num_fewshot", params.get("models.num_fewshot"))
+        shots: int | None = self.asked("num_fewshot")
         return shots
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        return "plain" if self.asked("prompts") == "plain" else "terse"
+
+    def prompt(self, item: AnyItem, elicitation: Elicitation) -> str:
+        """What was read before the answer, examples aside."""
+        question = item.question
+        if self.prompts == "plain":
+            if item.family not in self._plain:
+                rows = read_family_items([f"{item.family}.plain"], self.paths.items)
+                self._plain[item.family] = {one.id: one.question for one in rows}
+            question = self._plain[item.family][item.id]
+        return prompt(question, elicitation, self.prompts)
 
     @cached_property
     def scores(self) -> "pd.DataFrame":
@@ -89,9 +116,15 @@ class Place:
         rows = zip(read_responses(path, self.rung), _lines(path), strict=True)
         return [(one, line) for one, line in rows if (one.seed, one.step) in self.shown]
 
-    def items(self, family: str) -> dict[str, tuple[Item, Line]]:
-        path = self.paths.items / f"{family}.jsonl"
-        return {item.id: (item, line) for item, line in zip(read_items(path), _lines(path), strict=True)}
+    def items(self, family: str) -> dict[str, tuple[AnyItem, Line]]:
+        rows = zip(
+            read_asked_items([family], self.paths.root), _lines(items_file(family, self.paths.root)), strict=True
+        )
+        return {item.id: (item, line) for item, line in rows}
+
+    def items_name(self, family: str) -> str:
+        """The file of a family's items, as outputs are named."""
+        return self._name(items_file(family, self.paths.root))
 
 
 def _lines(path: Path) -> Iterator[Line]:
@@ -194,19 +227,21 @@ def answers_node(
         for one, line in place.said
         if one.family == family and one.elicitation in ways and only in (None, one.item)
     ]
-    ran = _run_anew([(one, items[one.item][0]) for one, _ in said if one.elicitation == "python"])
+    programs = [(one, items[one.item][0]) for one, _ in said if one.elicitation == "python"]
+    ran = _run_anew([(one, item.fuel) for one, item in programs if isinstance(item, Item)])
     scores = {(row["item"], row["elicitation"], row["seed"]): row for row in _rows(place, family)}
     by_item: dict[str, list[Node]] = {}
     for one, line in said:
         row = scores.get((one.item, one.elicitation, one.seed))
         if row is None:
             raise TasklawsError(f"{place.scores_file} has no score of {one.item}: run `dvc repro score@{place.rung}`")
-        outcome = ran.get((one.response or "", items[one.item][0].fuel))
-        by_item.setdefault(one.item, []).append(_answer(place, one, line, row, items[one.item][0], outcome, bool(only)))
+        item = items[one.item][0]
+        outcome = ran.get((one.response or "", item.fuel)) if isinstance(item, Item) else None
+        by_item.setdefault(one.item, []).append(_answer(place, one, line, row, item, outcome, bool(only)))
     nodes = [_item(place, family, *items[name], by_item[name], metric) for name in sorted(by_item)]
     if only is not None:
         return nodes[0]
-    file = f"data/items/{family}.jsonl"
+    file = place.items_name(family)
     sha, sha_said = place.ground.sha256(file), place.ground.sha256(place.responses_file)
     responses = {"path": place.responses_file, "sha256": sha_said}
     told = f"{len(nodes)} items of {file} ({brief(sha)}), said in {place.responses_file} ({brief(sha_said)})"
@@ -221,8 +256,8 @@ def _rows(place: Place, family: str) -> list[Facts]:
     return [{str(key): value for key, value in row.items() if pd.notna(value)} for row in own.to_dict("records")]
 
 
-def _item(place: Place, family: str, item: Item, line: Line, found: list[Node], metric: str) -> Node:
-    path = f"data/items/{family}.jsonl"
+def _item(place: Place, family: str, item: AnyItem, line: Line, found: list[Node], metric: str) -> Node:
+    path = place.items_name(family)
     facts = {"item": item.id, "file": path, "line": line.number, "sha256": line.sha256}
     facts |= {"question": item.question, "answer": item.answer}
     values = [each.facts["score"][metric] for each in found if metric in each.facts["score"]]
@@ -232,18 +267,22 @@ def _item(place: Place, family: str, item: Item, line: Line, found: list[Node], 
 
 
 def _answer(
-    place: Place, one: Response, line: Line, row: Facts, item: Item, outcome: "Outcome | None", whole: bool
+    place: Place, one: Response, line: Line, row: Facts, item: AnyItem, outcome: "Outcome | None", whole: bool
 ) -> Node:
     told = {"seed": one.seed, "step": one.step, "elicitation": one.elicitation, "shots_before_prompt": place.n_shots}
     facts: Facts = {**told, "file": place.responses_file, "line": line.number, "sha256": line.sha256}
-    facts |= {"prompt": prompt(item.question, one.elicitation)}
+    if one.elicitation == BENCHMARK:  # lm-eval adds a description, examples and a template to it
+        facts |= {"question": item.question}
+    else:
+        facts |= {"prompt": place.prompt(item, one.elicitation)}
     facts |= {name: value for name in _SAID if (value := getattr(one, name)) is not None}
-    names = ("exact_match", "partial_credit", "target_bits_per_byte", "brier", "status", "fuel")
+    names = [*_SCORED, *(name for name in row if name not in _SCORED and name not in _ABOUT)]
     facts["score"] = {name: row[name] for name in names if name in row} | {
         "file": place.scores_file,
         "line": row["line"],
     }
-    text = json.dumps(one.response if one.response is not None else facts["log_likelihoods"], ensure_ascii=False)
+    said = one.response if one.response is not None else one.answers or one.log_likelihoods
+    text = json.dumps(said, ensure_ascii=False)
     text = text if whole else _shortened(text)
     scored = ", ".join(f"{name} {facts['score'][name]}" for name in names if name in facts["score"])
     text = f"seed {one.seed} {one.elicitation} ({place.responses_file}:{line.number}) said {text}: {scored}"
@@ -262,10 +301,12 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _SHOWN_TEXT else f"{text[:_SHOWN_TEXT]}…"
 
 
-_SAID = ("response", "log_likelihood", "log_likelihoods")
+_SAID = ("response", "log_likelihood", "log_likelihoods", "answers")
+_SCORED = ("exact_match", "partial_credit", "target_bits_per_byte", "brier", "status", "fuel")
+_ABOUT = ("rung", "seed", "step", "family", "elicitation", "item", "chance", "response", "line")
 
 
-def _run_anew(programs: list[tuple[Response, Item]]) -> "dict[tuple[str, int], Outcome]":
+def _run_anew(programs: list[tuple[Response, int]]) -> "dict[tuple[str, int], Outcome]":
     """The outcome of every program that was said, by (response, fuel), each run once."""
     if not programs:
         return {}
@@ -274,7 +315,7 @@ def _run_anew(programs: list[tuple[Response, Item]]) -> "dict[tuple[str, int], O
     from tasklaws.harness.metrics import program_of
     from tasklaws.sandbox import run
 
-    asked = sorted({(one.response or "", item.fuel) for one, item in programs})
+    asked = sorted({(one.response or "", fuel) for one, fuel in programs})
     with ThreadPoolExecutor() as pool:
         outcomes = pool.map(lambda each: run(program_of(each[0]), each[1]), asked)
         return dict(zip(asked, outcomes, strict=True))

@@ -1,37 +1,39 @@
 """What a person may name to have it traced, and the trace of it."""
 
-import difflib
 import re
 from pathlib import Path
+from typing import Any
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.marks import marked
-from tasklaws.core.schema import read_items
+from tasklaws.forecast.headline import FOUND_AT
+from tasklaws.paths import Paths
 from tasklaws.provenance.chain import files_in, md5, read_chain
 from tasklaws.provenance.record import Record
 from tasklaws.trace.ground import Ground, brief
-from tasklaws.trace.known import Known
+from tasklaws.trace.known import Known, nearest
 from tasklaws.trace.node import Node
+from tasklaws.trace.opened import json_row, mark_in, table_row
 from tasklaws.trace.outputs import Walk
 from tasklaws.trace.parts import part_node
 from tasklaws.trace.points import one_item, point
 from tasklaws.tracking.made import RECORD
 from tasklaws.tracking.store import read_run
 
-_MLFLOW_RUN = re.compile(r"(?:.*runs/)?([0-9a-f]{32})(?::(.+)|[/?#].*)?")
+_MLFLOW_RUN = re.compile(r"(?:.*runs:?/)?([0-9a-f]{32})(?::(.+)|[/?#].*)?")
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 _OF_A_POINT = ("score", "forecast", "error", "predicted", "lower", "upper")
 """What MLflow calls the numbers of a point."""
-_METADATA_BYTES = 2**16
-_TABLE_LINE = re.compile(r"(.+\.csv):([0-9]+)")
+_TABLE_LINE = re.compile(r"(.+\.(?:csv|jsonl)):([0-9]+)")
+_JSON_KEY = re.compile(r"(.+\.json):(.+)")
 
 
 def trace(target: str, root: Path = Path(), ladder: str | None = None) -> Node:
     """The chain behind what `target` names, in the repository under `root`.
 
-    It may be a file that the pipeline wrote (wherever it was copied to), a row of a table (`FILE.csv:LINE`), a digest
-    as figures show it, a figure's name, a stage, a rung, `[METRIC:]TASK@RUNG[:STEP]`, `ITEM@RUNG[:STEP]`, a key of
-    metrics.json, or an MLflow run (its id or address, `:METRIC` after it). `ladder` chooses among several. Anything
+    It may be a file that the pipeline wrote (wherever it was copied to), a line of a table, items or responses
+    (`FILE:LINE`), a digest as figures show it, a figure's name, a stage, a rung, `[METRIC:]TASK@RUNG[:STEP]`,
+    `ITEM@RUNG[:STEP]`, a key of headline.json or metrics.json (`FILE:KEY`), or an MLflow run (its id or address,
+    `:METRIC` after it). `ladder` chooses among several. Anything
     else raises TasklawsError with the nearest names.
     """
     return _Targets(Known(Ground(root, read_chain(root)), ladder)).trace(target)
@@ -44,11 +46,22 @@ class _Targets:
     def trace(self, target: str) -> Node:
         for found in (self._file, self._row, self._stage, self._digest, self._run, self._at, self._named, self._metric):
             if (node := found(target)) is not None:
+                node.mark()
                 node.children += self._here()
                 return node
-        near = difflib.get_close_matches(target, list(self.known.names()), 3, 0.5)
-        hint = f"the nearest names are {', '.join(near)}" if near else "give a file, TASK@RUNG or ITEM@RUNG"
-        raise TasklawsError(f"nothing to trace is called {target!r}: {hint}")
+        raise TasklawsError(f"nothing to trace is called {target!r}: {self._hint(target)}")
+
+    def _hint(self, target: str) -> str:
+        if self.known.places:
+            place = self.known.places[-1]
+            if self.known.family_of(place, target) is not None:
+                return f"it is an item, and {target}@{place.rung} is what {place.rung} said to it"
+            if target in self.known.task_names(place):
+                return f"it is a task, and {target}@{place.rung} is how {place.rung} did on it"
+        if _MLFLOW_RUN.fullmatch(target):
+            return "there is no such run in MLflow's store: `tasklaws track` makes all runs"
+        near = self.known.nearest(target)
+        return f"the nearest names are {', '.join(near)}" if near else "give a file, TASK@RUNG or ITEM@RUNG"
 
     def _here(self) -> list[Node]:
         """What is checked out, and the package versions that it pins."""
@@ -71,7 +84,7 @@ class _Targets:
                 return self._output(name)
         if not path.is_file():
             return None
-        held = _mark_in(path)
+        held = mark_in(path)
         if held is not None and held in self.known.records:
             return self._part(*self.known.records[held], path)
         if (original := self._original(path)) is not None:
@@ -96,31 +109,26 @@ class _Targets:
     def _output(self, name: str) -> Node:
         if self.chain.written(name) is None:
             return self._several(name, [entry.path for _, entry in self.chain.below(name)])
-        if (self.root / name).is_file() and (held := _mark_in(self.root / name)) in self.known.records:
+        if (self.root / name).is_file() and (held := mark_in(self.root / name)) in self.known.records:
             return self._part(*self.known.records[held or ""], self.root / name)
         return Walk(self.ground).output(name)
 
     def _row(self, target: str) -> Node | None:
-        """A row of a table of results: the point or item that it is of."""
+        """A row of a table of results, or a line of items or responses: the point or item that it is of."""
         match = _TABLE_LINE.fullmatch(target)
         if match is None or not (self.root / match[1]).is_file():
             return None
-        import pandas as pd
-
-        table = pd.read_csv(self.root / match[1], dtype=str, keep_default_na=False)
-        number = int(match[2])
-        if not 2 <= number < len(table) + 2:
-            raise TasklawsError(f"{match[1]} has no row in line {number}: its rows are in lines 2 to {len(table) + 1}")
-        row = {str(key): str(value) for key, value in table.iloc[number - 2].items()}
+        number, path = int(match[2]), self.root / match[1]
+        row: dict[str, Any] = json_row(path, number) if path.suffix == ".jsonl" else {**table_row(path, number)}
         node = self._file(match[1])
         assert node is not None  # it is a file
-        if {"rung", "family", "elicitation"} <= row.keys():
+        rung = row.get("rung") or (path.stem if path.parent.parent.name == "responses" else "")
+        if rung and {"family", "elicitation"} <= row.keys():
             what = f"{row['family']}_{row['elicitation']}"
             name = row["item"] if "item" in row else f"{row.get('metric', 'exact_match')}:{what}"
-            node = self._at(f"{name}@{row['rung']}" + (f":{row['step']}" if row.get("step") else "")) or node
-        return Node(
-            f"{target}: {', '.join(f'{key} {value}' for key, value in row.items() if value)}", {"row": row}, [node]
-        )
+            node = self._at(f"{name}@{rung}" + (f":{row['step']}" if row.get("step", "") != "" else "")) or node
+        told = ", ".join(f"{key} {value}" for key, value in row.items() if value)
+        return Node(f"{target}: {told}", {"row": row}, [node])
 
     def _stage(self, target: str) -> Node | None:
         stage = self.chain.stages.get(target)
@@ -155,13 +163,15 @@ class _Targets:
         node = self._digest(run.tags.get(RECORD, ""))
         if (metric := match[2]) is not None:
             if metric not in run.latest:
-                near = ", ".join(difflib.get_close_matches(metric, run.latest, 3, 0.0)) or "none"
+                near = ", ".join(nearest(metric, run.latest) or sorted(run.latest)[:3]) or "none"
                 raise TasklawsError(f"MLflow run {run.name} has no metric {metric!r}: the nearest are {near}")
             line += f": {metric} = {run.latest[metric]:.6g}"
             # A run of a seed is called after its rung, and that of a ladder names the rung that it shows.
             rungs = (run.name.partition(" seed ")[0], run.params.get("holdout", ""))
             points = (self._point(metric, rung) for rung in rungs)
-            node = next(filter(None, points), None) or self._metric(metric) or node
+            # What the ladder's run shows under a headline's name stands in that ladder's metrics.json.
+            key, ladder = ".".join(FOUND_AT.get(metric, (metric,))), run.tags.get("ladder")
+            node = next(filter(None, points), None) or self._metric(key, ladder) or node
         if node is None:
             raise TasklawsError(f"MLflow run {match[1]} is of no output in dvc.lock: run `tasklaws track`")
         return Node(line, facts, [node])
@@ -175,13 +185,11 @@ class _Targets:
             return None
         if (found := self._point(what, rung, step)) is not None:
             return found
-        families = dict.fromkeys(family for family, _ in self.known.tasks(place) if family != "corpus")
-        for family in families:
-            if any(item.id == what for item in read_items(place.paths.items / f"{family}.jsonl")):
-                return one_item(place, what, family)
-        tasks = [f"{family}_{way}" for family, way in self.known.tasks(place)]
+        if (family := self.known.family_of(place, what)) is not None:
+            return one_item(place, what, family)
+        tasks = self.known.task_names(place)
         names = [*tasks, *map(str, place.scores["item"].unique())]
-        near = difflib.get_close_matches(what.rpartition(":")[2], names, 3, 0.5) or tasks[:3]
+        near = nearest(what.rpartition(":")[2], names) or tasks[:3]
         raise TasklawsError(f"{rung} was asked no task and no item {what!r}: the nearest are {', '.join(near)}")
 
     def _point(self, what: str, rung: str, step: str = "") -> Node | None:
@@ -205,22 +213,21 @@ class _Targets:
             return self._output(written[1].path)
         return None
 
-    def _metric(self, target: str) -> Node | None:
-        """A key of metrics.json, parts joined by dots or, as MLflow has them, by slashes."""
-        wanted = target.removeprefix("validation/").replace("/", ".")
+    def _metric(self, target: str, ladder: str | None = None) -> Node | None:
+        """A key of headline.json or metrics.json, parts joined by dots or, as MLflow has them, by slashes; `FILE:KEY`
+        says of which file, `ladder` that it is that ladder's metrics.json."""
+        of_file = _JSON_KEY.fullmatch(target)
+        wanted = (of_file[2] if of_file else target).removeprefix("validation/").replace("/", ".")
         for name, keys in self.known.metrics():
-            if wanted in keys:
+            if ladder is not None and Path(name) != Paths(ladder).metrics:
+                continue
+            if wanted in keys and (of_file is None or Path(of_file[1]) == Path(name)):
                 nodes = [self._output(name)]
                 if found := re.search(r"families\.(.+@.+)\.", wanted):
                     nodes.insert(0, self._at(found[1]) or nodes[0])
                 facts = {"metric": wanted, "value": keys[wanted], "file": name}
                 return Node(f"{wanted} = {keys[wanted]} in {name}", facts, nodes)
+            if of_file is not None and Path(of_file[1]) == Path(name):
+                near = ", ".join(nearest(wanted, keys) or sorted(keys)[:3])
+                raise TasklawsError(f"{name} has no key {wanted!r}: the nearest are {near}")
         return None
-
-
-def _mark_in(path: Path) -> str | None:
-    """The digest in a figure's metadata, which stand at its beginning; a page holds figures, and is none."""
-    if path.suffix == ".html":
-        return None
-    with path.open("rb") as file:
-        return marked(file.read(_METADATA_BYTES))

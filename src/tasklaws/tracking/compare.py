@@ -8,7 +8,7 @@ from pathlib import Path
 from tasklaws.core.files import sha256_file
 from tasklaws.core.schema import ITEMS
 from tasklaws.paths import Paths
-from tasklaws.provenance.chain import Chain, md5, read_chain
+from tasklaws.provenance.chain import Chain, md5
 from tasklaws.tracking import notes, store
 from tasklaws.tracking.made import RECORD
 from tasklaws.tracking.run import KIND_TAG, Key, Metric, Run
@@ -18,14 +18,13 @@ from tasklaws.tracking.store import Points, StoredModel, StoredRun
 PARENT_TAG = "mlflow.parentRunId"
 
 
-def differences(root: Path) -> list[str]:
+def differences(root: Path, chain: Chain) -> list[str]:
     """A line for every run in the store that is not what the outputs under `root` say; it changes nothing.
 
     Of the ladders that can be computed here and that the store has: none where there is no store. A missing or damaged
     output and a broken store raise TasklawsError.
     """
-    root = root.resolve()
-    chain, lines = read_chain(root), []
+    root, lines = root.resolve(), []
     for ladder in ladders(root, chain):
         found = store.read_experiment(root, ladder)
         if found is None or why_left_out(root, chain, ladder) is not None:

@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tasklaws.core.runs import read_notes
 from tasklaws.paths import Paths
 from tasklaws.provenance.chain import Chain
+from tasklaws.provenance.notes import Notes
 from tasklaws.provenance.record import digests
 
 _DATA = ("data/corpus", "data/items")
@@ -63,26 +63,26 @@ class Made:
     def aside(self, path: Path) -> Aside | None:
         """What is known of the process that wrote a file, if anything."""
         written = self.chain.written(path.relative_to(self.root).as_posix())
-        return None if written is None else self._aside(written[0].name, written[1].md5)
+        return None if written is None else _aside(self._notes.of(written[0]))
 
     def trained(self, rung: str) -> Aside | None:
         """The same of the process that trained or fetched a rung, which wrote its card."""
         score = self.chain.stages.get(f"score@{rung}")
-        cards = [entry.md5 for entry in score.inputs if entry.path == f"models/{rung}/card.json"] if score else []
-        return self._aside(f"model@{rung}", cards[0]) if cards else None
-
-    def _aside(self, stage: str, md5: str) -> Aside | None:
-        for note in self._notes:
-            if note["stage"] == stage and md5 in note["wrote_md5"]:
-                start = calendar.timegm(time.strptime(note["started"], "%Y-%m-%dT%H:%M:%SZ")) * 1000
-                tags = {key: str(note[key]).lower() for key in ("commit", "dirty") if key in note}
-                return Aside(start, start + round(note["seconds"] * 1000), tags)
-        return None
+        cards = {entry.md5 for entry in score.inputs if entry.path == f"models/{rung}/card.json"} if score else set()
+        return _aside(self._notes.that_wrote(f"model@{rung}", cards))
 
     @cached_property
-    def _notes(self) -> list[Mapping[str, Any]]:
-        return read_notes(self.root)
+    def _notes(self) -> Notes:
+        return Notes(self.root)
 
     @cached_property
     def _digests(self) -> dict[str, str]:
         return digests(self.chain)
+
+
+def _aside(note: Mapping[str, Any] | None) -> Aside | None:
+    if note is None:
+        return None
+    start = calendar.timegm(time.strptime(note["started"], "%Y-%m-%dT%H:%M:%SZ")) * 1000
+    tags = {key: str(note[key]).lower() for key in ("commit", "dirty") if key in note}
+    return Aside(start, start + round(note["seconds"] * 1000), tags)

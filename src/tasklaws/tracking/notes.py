@@ -38,8 +38,8 @@ def of_ladder(
 def of_rung(rung: str, made_by: MadeBy, rows: Sequence[Mapping[str, Any]], figures: Sequence[Path]) -> str:
     """A rung's page: what it is, of a holdout what was forecast of it, and where it lies in every task's figure."""
     card = made_by.card
-    made = "trained here" if card.repo is None else f"{card.repo} at {card.commit}"
-    size = f"{rung}: {card.n_params:,} non-embedding parameters, {card.final.n_tokens:,} tokens, {made}."
+    tokens = "tokens unknown" if card.final.n_tokens is None else f"{card.final.n_tokens:,} tokens"
+    size = f"{rung}: {card.n_params:,} non-embedding parameters, {tokens}, {card.origin}."
     parts = (f"**{size}**", _table(rows), _trace(rung, rows), _pictures(figures))
     return "\n\n".join(part for part in parts if part)
 

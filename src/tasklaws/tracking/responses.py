@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Item, Response, read_items, read_responses
+from tasklaws.core.schema import AnyItem, read_asked_items, read_responses
+from tasklaws.harness.said import text_of
 from tasklaws.paths import Paths
 from tasklaws.tables import SCORES
 
@@ -28,7 +29,7 @@ def tables(paths: Paths, rung: str, scores: Path, finals: Mapping[int, int]) -> 
     In the JSON that MLflow's log_table writes (pandas' `split`). An item that data/items lacks raises TasklawsError.
     """
     said = [one for one in read_responses(paths.responses(rung), rung) if finals.get(one.seed) == one.step]
-    items = {item.id: item for family in {one.family for one in said} for item in _items(paths, family)}
+    items: dict[str, AnyItem] = {item.id: item for item in read_asked_items({one.family for one in said}, paths.root)}
     known = SCORES.read(scores / f"{rung}.csv")
     keys = ["seed", "step", "elicitation", "item"]
     worth = dict(zip(map(tuple, known[keys].itertuples(index=False)), known["exact_match"], strict=True))
@@ -38,19 +39,5 @@ def tables(paths: Paths, rung: str, scores: Path, finals: Mapping[int, int]) -> 
             raise TasklawsError(f"{paths.items} lacks item {one.item} of {paths.responses(rung)}: run `dvc repro`")
         item, score = items[one.item], worth.get((one.seed, one.step, one.elicitation, one.item))
         task = f"{one.family}_{one.elicitation}"
-        rows[one.seed].append(Said(task, one.item, item.question, item.answer, _text(one, item), score))
+        rows[one.seed].append(Said(task, one.item, item.question, item.answer, text_of(one, item.choices), score))
     return {seed: json.dumps({"columns": Said._fields, "data": data}).encode() for seed, data in rows.items()}
-
-
-def _items(paths: Paths, family: str) -> list[Item]:
-    return read_items(paths.items / f"{family}.jsonl")
-
-
-def _text(one: Response, item: Item) -> str:
-    """What was said, or the likeliest choice."""
-    if one.log_likelihoods is None:
-        return one.response or ""
-    given, due = len(one.log_likelihoods), len(item.choices)
-    if given != due:
-        raise TasklawsError(f"{one.item} has {due} choices, not {given}: run `dvc repro respond`")
-    return item.choices[one.log_likelihoods.index(max(one.log_likelihoods))]

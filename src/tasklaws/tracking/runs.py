@@ -10,6 +10,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json
+from tasklaws.forecast.headline import headline
 from tasklaws.ladder.card import Checkpoint, MadeBy, read_made_by
 from tasklaws.paths import Paths
 from tasklaws.provenance.chain import Chain
@@ -22,7 +23,6 @@ from tasklaws.tracking.run import Metric, Model, Run, allowed, hash_json, metric
 
 KEY_METRIC = "exact_match"
 KEY_METRIC_NAME = "score"  # the key metric's name in MLflow, beside the forecast and its error
-_OF_THE_WHOLE = ("mae_forecast", "mae_repeat_last", "coverage")
 Rows = list[dict[str, Any]]
 
 
@@ -52,8 +52,9 @@ def collect(root: Path, chain: Chain, ladder: str) -> list[Run]:
     largest = max(checked, key=lambda rung: headlines[rung][0]["n_params"])
     figures = [paths.figures / notes.figure(row, KEY_METRIC) for row in headlines[largest]]
     figures = [path for path in figures if path.is_file()]
-    checks = flatten(read_json(paths.metrics), "validation")
-    runs = [ladder_run(made, rungs, largest, headlines[largest], figures, checks)]
+    measured = read_json(paths.metrics)
+    checks = flatten(measured, "validation")
+    runs = [ladder_run(made, rungs, largest, headlines[largest], figures, headline(measured))]
     for rung, entry in rungs.items():
         rows = observations[observations["rung"] == rung]
         runs += rung_runs(made, rung, entry, rows, headlines[rung], figures)
@@ -80,21 +81,23 @@ def _parted(metrics: Sequence[Metric]) -> tuple[list[Metric], list[Metric]]:
     return scores, [each for each in metrics if not each.name.startswith(f"{KEY_METRIC_NAME}/")]
 
 
-def headline(rows: Rows, **columns: str) -> dict[str, object]:
+def by_task(rows: Rows, **columns: str) -> dict[str, object]:
     """The numbers of tasks as `name/task`, by the columns that they stand in."""
     return {f"{name}/{row['task']}": row[column] for name, column in columns.items() for row in rows}
 
 
 def ladder_run(
-    made: Made, rungs: Mapping[str, Any], largest: str, rows: Rows, figures: list[Path], checks: Leaves
+    made: Made,
+    rungs: Mapping[str, Any],
+    largest: str,
+    rows: Rows,
+    figures: list[Path],
+    first: Mapping[str, float],
 ) -> Run:
-    """The few numbers to see first: each task's score of the largest holdout, its forecast, error and verdict."""
+    """The few numbers to see first: the headline's, and each task's score of the largest holdout with its forecast."""
     paths = made.paths
-    found = {name: checks.get(f"validation.{KEY_METRIC}.{name}") for name in _OF_THE_WHOLE}
-    found["n_forecasts"] = checks.get(f"validation.{KEY_METRIC}.n")
-    metrics = {name: value for name, value in found.items() if value is not None}
-    metrics |= headline(rows, score="observed", forecast="predicted", error="error")
-    params = {"holdout": largest, "n_rungs": len(rungs), **headline(rows, verdict="verdict")}
+    metrics = {**first, **by_task(rows, score="observed", forecast="predicted", error="error")}
+    params = {"holdout": largest, "n_rungs": len(rungs), **by_task(rows, verdict="verdict")}
     tags = {**made.tags(paths.validation), notes.NOTE: notes.of_ladder(largest, rungs, rows, figures)}
     return Run("ladder", paths.ladder, None, texts(params), metrics_of(metrics), tags, by_name(figures, "figures/"))
 
@@ -109,7 +112,7 @@ def rung_runs(
     card = made_by.card
     if observations.empty:
         raise TasklawsError(f"{paths.observations(role)}: rung {rung} has no observations: run `dvc repro observe`")
-    sizes = {"n_params": card.n_params, "n_params_total": card.n_params_total}
+    sizes = known({"n_params": card.n_params, "n_params_total": card.n_params_total})
     inputs = made.data_sets(rung)
     tags = {"role": role, **made.tags(scores / f"{rung}.csv"), **identifying(made_by)}
     tags |= {f"{name.partition('/')[2]}_md5": digest for name, digest in inputs.items()}
@@ -124,8 +127,8 @@ def rung_runs(
         "rung",
         rung,
         ("ladder", paths.ladder),
-        texts({**flatten(entry["source"], "source"), "role": role, **sizes, **headline(rows, verdict="verdict")}),
-        [*first, *metrics_of({**headline(rows, forecast="predicted", error="error"), **sizes}), *rest],
+        texts({**flatten(entry["source"], "source"), "role": role, **sizes, **by_task(rows, verdict="verdict")}),
+        [*first, *metrics_of({**by_task(rows, forecast="predicted", error="error"), **sizes}), *rest],
         {**tags, notes.NOTE: notes.of_rung(rung, made_by, rows, figures)},
         by_name([scores / f"{rung}.json"]),
         inputs,
@@ -155,7 +158,9 @@ def seed_metrics(observations: pd.DataFrame, model: str) -> list[Metric]:
         name = f"{KEY_METRIC_NAME if row['metric'] == KEY_METRIC else row['metric']}/{task}"
         step = int(row["step"])
         for each, column in ((name, "value"), ("n_tokens", "n_tokens"), ("train_flops", "train_flops")):
-            found[each, step] = Metric(allowed(each), float(row[column]), step, f"{model}-step{step}")
+            number = float(row[column])
+            if not math.isnan(number):  # unknown
+                found[each, step] = Metric(allowed(each), number, step, f"{model}-step{step}")
     return list(found.values())
 
 
@@ -164,21 +169,26 @@ def checkpoint(rung: str, one: Checkpoint, n_params: int) -> Model:
     shown = {"n_params": n_params, "seed": one.seed, "step": one.step, "n_tokens": one.n_tokens}
     loss = {"loss_nats": one.loss_nats, "bits_per_byte": one.bits_per_byte}
     tags = {"rung": rung, "path": f"models/{rung}/{one.path}", "weights_sha256": one.weights_sha256}
-    if one.commit is not None:
-        tags["commit"] = one.commit
-    return Model(f"{rung}-seed{one.seed}-step{one.step}", texts({**shown, **loss}), texts(tags))
+    tags |= {"commit": one.commit}
+    return Model(f"{rung}-seed{one.seed}-step{one.step}", texts(known({**shown, **loss})), texts(known(tags)))
+
+
+def known(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def identifying(made_by: MadeBy) -> dict[str, str]:
     """What identifies a rung's models, its corpus and the sandbox that scored it."""
     card = made_by.card
-    hashes = {
+    hashes: dict[str, str | None] = {
         "card_sha256": hash_json(card.to_dict()),
         "model_sha256": card.final.weights_sha256,
         "tokenizer_sha256": card.tokenizer_sha256,
         "sandbox_sha256": hash_json(made_by.sandbox),
+        "corpus_sha256": card.corpus_sha256,
     }
-    return hashes if card.corpus_sha256 is None else {**hashes, "corpus_sha256": card.corpus_sha256}
+    return known(hashes)
 
 
 def fit_run(made: Made, laws: object, forecasts: pd.DataFrame) -> Run:

@@ -7,12 +7,12 @@ from contextlib import chdir, redirect_stderr
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tasklaws.core.files import sha256_file
+from tasklaws.core.files import read_json, sha256_file
 from tasklaws.core.lock import LOCK
 from tasklaws.core.progress import progress
 from tasklaws.core.schema import ITEMS, Response, read_family_items, read_responses
 from tasklaws.core.settings import Settings
-from tasklaws.harness.ask import OFFLINE
+from tasklaws.harness.ask import OFFLINE, Means, means_of, opened
 from tasklaws.ladder.card import Checkpoint, read_card
 from tasklaws.paths import Paths
 from tasklaws.verify.tree import Difference, Finding, Tree, Unchecked
@@ -44,14 +44,16 @@ def check_asked(tree: Tree, settings: Settings, log: Path) -> Iterator[Finding]:
                 yield Difference(rung, "has no model or no responses here to ask again: run `dvc pull` or `dvc repro`")
                 continue
             checkpoints = _draw(random_, read_card(model).checkpoints, CHECKPOINTS_A_RUNG)
+            means, asked_by = means_of(rung, settings), read_json(responses.with_suffix(".json"))
+            if means.is_elsewhere or asked_by["device"] != means.record["device"]:
+                yield Unchecked(f"{rung} was asked on another device ({asked_by['device']}), and not again")
+                continue
             said = read_responses(responses, rung)
             with log.open("a") as lines, redirect_stderr(lines):
-                answers = _answers(tree.root, model, checkpoints, settings, asked)
+                answers = _answers(tree.root, model, means, checkpoints, settings, asked)
             for one, rows in zip(checkpoints, answers, strict=True):
                 kept = {_key(vars(each)): each for each in said if (each.seed, each.step) == (one.seed, one.step)}
-                other = [
-                    row for row in rows if not _is_same(row, kept.get(_key(row)), settings.models.asking(rung).dtype)
-                ]
+                other = [row for row in rows if not _is_same(row, kept.get(_key(row)), means.asking.dtype)]
                 if other:
                     first = " ".join(_key(other[0]))
                     what = f"seed {one.seed} step {one.step} says otherwise to {len(other)} of {len(rows)}: {first}"
@@ -64,7 +66,7 @@ def _draw(random_: random.Random, values: Sequence[Drawn], count: int) -> list[D
 
 
 def _answers(
-    root: Path, model: Path, checkpoints: Sequence[Checkpoint], settings: Settings, asked: set[str]
+    root: Path, model: Path, means: Means, checkpoints: Sequence[Checkpoint], settings: Settings, asked: set[str]
 ) -> list[list[dict[str, object]]]:
     os.environ.update(OFFLINE)
     import torch  # seconds, and it reads the environment
@@ -73,9 +75,9 @@ def _answers(
 
     torch.set_num_threads(1)
     with chdir(root):  # where lm-eval finds custom_tasks/
-        directories = [model.absolute() / one.path for one in checkpoints]
-        asking = settings.models.asking(model.name)
-        return list(respond(directories, asking, settings.execution.batch_size, settings.elicitation.ask, ITEMS, asked))
+        models = opened([model.absolute() / one.path for one in checkpoints], means)
+        ask, likelihoods = settings.elicitation.ask, means.likelihoods
+        return list(respond(models, means.asking, means.batch_size, ask, ITEMS, asked, likelihoods))
 
 
 def _key(row: Row) -> tuple[str, str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from tasklaws.core.git import git
 from tasklaws.provenance.git import Commit
 from tasklaws.provenance.requirements import REQUIREMENTS, pinned
 from tasklaws.verify.tree import Difference, Finding, Unchecked
@@ -15,7 +16,7 @@ from tasklaws.verify.tree import Difference, Finding, Unchecked
 FOLDERS = ("src", "stages", "custom_tasks", "conf", ".dvc/plots")
 STUDIES = re.compile(r"studies/.+(\.py|/dvc\.yaml|/published/[^/]+)")  # what they find is the stages' to vouch for
 FILES = ("dvc.yaml", ".dvc/config", ".dvcignore", "pyproject.toml", "requirements.lock")
-_MADE = (".egg-info", "__pycache__")  # folders that Python's tools make beside the code
+_MADE = ("tasklaws.egg-info", "__pycache__")  # folders that Python's tools make beside the code
 
 
 def check_code(root: Path, commit: Commit | None) -> Iterator[Finding]:
@@ -32,6 +33,7 @@ def check_code(root: Path, commit: Commit | None) -> Iterator[Finding]:
 
 
 def _against(root: Path, commit: Commit) -> Iterator[Difference]:
+    has_modes = git(root, "config", "--type=bool", "core.fileMode") != b"false\n"
     folders = tuple(f"{each}/" for each in FOLDERS)
     ours = [path for path in commit.files if path in FILES or path.startswith(folders) or STUDIES.fullmatch(path)]
     for path in ours:
@@ -39,6 +41,8 @@ def _against(root: Path, commit: Commit) -> Iterator[Difference]:
             yield Difference(path, f"missing; commit {commit.name} has it")
         elif not commit.has(path):
             yield Difference(path, f"is not the file of commit {commit.name}")
+        elif has_modes and bool((root / path).stat().st_mode & 0o111) != (path in commit.executable):
+            yield Difference(path, f"has another mode than in commit {commit.name}: one of them may be executed")
     for folder in FOLDERS:
         for file in _all(root / folder):
             name = file.relative_to(root).as_posix()
@@ -49,12 +53,12 @@ def _against(root: Path, commit: Commit) -> Iterator[Difference]:
 def _all(folder: Path) -> Iterator[Path]:
     """Everything below a folder, links and hidden files too, but what Python's tools make."""
     for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.endswith(_MADE))
+        folders[:] = sorted(name for name in folders if name not in _MADE)
         yield from (Path(place) / name for name in [*folders, *sorted(files)])
 
 
 def _bytecode(root: Path) -> Iterator[Difference]:
-    """Compiled files that Python would load in the place of a source which says something else."""
+    """What Python would load in the place of a source that says something else, and what it does not leave there."""
     for folder in ("src", "stages", "custom_tasks"):
         for source in sorted((root / folder).rglob("*.py")):
             for level in range(3):  # as python, python -O and python -OO name it
@@ -62,14 +66,19 @@ def _bytecode(root: Path) -> Iterator[Difference]:
                 if compiled.is_file() and source.is_file() and not _is_of(compiled.read_bytes(), source, level):
                     name = compiled.relative_to(root).as_posix()
                     yield Difference(name, f"is not what {source.name} compiles to: remove it")
+        for path in sorted((root / folder).rglob("__pycache__/*")):
+            if path.is_symlink() or path.suffix != ".pyc" or not path.is_file():
+                yield Difference(path.relative_to(root).as_posix(), "is no bytecode: remove it")
 
 
 def _is_of(compiled: bytes, source: Path, optimize: int) -> bool:
-    """Whether bytecode is that of a source, or Python would not load it."""
+    """Whether bytecode is that of a source, or of an earlier one, which Python would not load."""
+    if compiled[:4] != importlib.util.MAGIC_NUMBER:
+        return False
     flags, changed, size = (int.from_bytes(compiled[start : start + 4], "little") for start in (4, 8, 12))
     status = source.stat()
     stale = not flags and (changed, size) != (int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF)
-    if compiled[:4] != importlib.util.MAGIC_NUMBER or stale:
+    if stale:
         return True
     try:
         code = compile(source.read_bytes(), str(source), "exec", dont_inherit=True, optimize=optimize)

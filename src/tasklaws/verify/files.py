@@ -2,11 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from tasklaws.provenance.chain import Entry, files_in
+from tasklaws.core.lock import LOCK
+from tasklaws.provenance.chain import Entry, Stage, files_in
+from tasklaws.provenance.dotted import flatten
 from tasklaws.report.entry import ENTRY, list_of_pages
 from tasklaws.verify.tree import Difference, Finding, Tree, Unchecked
+
+_FOLDERS = ("data", "models", "responses", "scores", "results", "reports")  # where stages alone write
 
 
 def check_hashes(tree: Tree, named: set[str]) -> Iterator[Finding]:
@@ -18,12 +22,12 @@ def check_hashes(tree: Tree, named: set[str]) -> Iterator[Finding]:
     are here, and their inputs, which another ladder may have written anew, are not.
     """
     yield from _links(tree)
-    for problem in _outputs(tree):
+    for problem in (*_outputs(tree), *_strays(tree)):
         if isinstance(problem, Difference):
             named = named | {problem.where}
         yield problem
     yield from _inputs(tree, named)
-    yield from _strays(tree)
+    yield from _modes(tree)
     yield from _list_of_pages(tree)
 
 
@@ -43,10 +47,13 @@ def _outputs(tree: Tree) -> Iterator[Finding]:
                 away["outputs of the present ladder that git does not hold and nobody pulled"] += 1
             continue
         found = tree.md5(path)
-        if found not in {entry.md5 for _, entry in own or writers}:
-            name, entry = (own or writers)[-1]
+        same = [(name, entry) for name, entry in own or writers if entry.md5 == found]
+        name, entry = (same or own or writers)[-1]
+        if not same:
             for file in tree.differing(entry):
                 yield Difference(file, f"is not what {name} wrote")
+        elif misstated := tree.misstated(entry):
+            yield Difference(str(LOCK), f"{name} has {misstated}")
     for what, count in away.items():
         yield Unchecked(f"{count} {what} are not here")
 
@@ -63,14 +70,15 @@ def _inputs(tree: Tree, named: set[str]) -> Iterator[Difference]:
                     readers.setdefault(entry.path, []).append(name)
             elif tree.md5(entry.path) != entry.md5:
                 readers.setdefault(entry.path, []).append(name)
+            elif misstated := tree.misstated(entry):
+                yield Difference(str(LOCK), f"{name} has {misstated}")
     for path, names in readers.items():
-        if any(_inside(other, path) or _inside(path, other) for other in named):
-            continue
-        own = [file.relative_to(tree.root).as_posix() for file in files_in(tree.root / path)]
-        strays = [file for file in own if tree.chain.below(path) and tree.chain.written(file) is None]
-        for each in strays or [path]:
-            what = "written by no stage; it would be read by" if strays else "is not what was read by"
-            yield Difference(each, f"{what} {names[0]}" + (f" and {len(names) - 1} more stages" if names[1:] else ""))
+        if not any(_inside(other, path) or _inside(path, other) for other in named):
+            yield Difference(path, f"is not what was read by {_first(names)}")
+
+
+def _first(names: list[str]) -> str:
+    return names[0] + (f" and {len(names) - 1} more stages" if names[1:] else "")
 
 
 def _inside(path: str, folder: str) -> bool:
@@ -79,11 +87,11 @@ def _inside(path: str, folder: str) -> bool:
 
 def _links(tree: Tree) -> Iterator[Difference]:
     """Outputs that are links, or hold some, but to DVC's own cache: their content is somebody else's to change."""
-    objects = tree.objects.resolve()
+    objects = tree.pipeline.objects.resolve()
     seen = set[str]()
     for stage, entry in tree.chain.outputs():
         place = tree.root / entry.path
-        below = place.rglob("*") if place.is_dir() and not place.is_symlink() else ()
+        below = place.rglob("*") if place.is_dir() and not place.is_symlink() and not _links_weights(stage) else ()
         above = [tree.root / parent for parent in PurePosixPath(entry.path).parents if parent.name]
         for path in (place, *above, *below):
             name = path.relative_to(tree.root).as_posix()
@@ -92,14 +100,52 @@ def _links(tree: Tree) -> Iterator[Difference]:
             seen.add(name)
 
 
+def _links_weights(stage: Stage) -> bool:
+    """Whether a stage was told to leave weights where they lie, and to link to them; their content is compared."""
+    return any(key.endswith(".weights") and each == "link" for key, each in flatten(stage.params).items())
+
+
 def _strays(tree: Tree) -> Iterator[Difference]:
-    """Files among a ladder's results or pages that no stage of dvc.lock wrote."""
-    for top in ("results", "reports"):
-        for folder in sorted((tree.root / top).glob("*/")):
-            for file in files_in(folder):
-                name = file.relative_to(tree.root).as_posix()
-                if tree.chain.written(name) is None:
-                    yield Difference(name, "no stage of dvc.lock wrote it")
+    """What lies where stages alone write, and none of dvc.lock's wrote or read; and pipes among their files."""
+    read = {entry.path for stage in tree.chain.stages.values() for entry in stage.inputs}
+    read = {path for path in read if not tree.chain.below(path)}
+    for top in _FOLDERS:
+        counted = set(files_in(tree.root / top))
+        for path in sorted((tree.root / top).rglob("*")):
+            name = path.relative_to(tree.root).as_posix()
+            if path.is_symlink():
+                if tree.chain.written(name) is None and not tree.chain.below(name):
+                    yield Difference(name, f"is a link to {path.readlink()}; no stage of {LOCK} wrote it")
+                continue
+            if path.is_dir() or (path.is_file() and path not in counted):
+                continue
+            above = {name, *map(PurePosixPath.as_posix, PurePosixPath(name).parents)}
+            if tree.chain.written(name) is not None:
+                if not path.is_file():
+                    yield Difference(name, "is neither a file nor a folder")
+            elif name != ENTRY and not above & read:
+                names = [each for stage, each in tree.present() if above & stage.inputs]
+                readers = f"; it would be read by {_first(names)}" if names else ""
+                yield Difference(name, f"no stage of {LOCK} wrote it{readers}")
+
+
+def _modes(tree: Tree) -> Iterator[Finding]:
+    """Outputs that may be executed, which no stage's may unless dvc.lock says so."""
+    if not tree.has_modes:
+        yield Unchecked("whether files may be executed, as git's core.fileMode is false here")
+        return
+    for stage, entry in tree.chain.outputs():
+        place = tree.root / entry.path
+        found = {file for file in (files_in(place) if place.is_dir() else [place]) if _may_be_executed(file)}
+        if entry.is_executable and place.exists() and not found:
+            yield Difference(str(LOCK), f"{stage.name} has it that {entry.path} may be executed, and it may not")
+        for file in () if entry.is_executable else sorted(found):
+            name = file.relative_to(tree.root).as_posix()
+            yield Difference(name, f"may be executed; {stage.name} wrote none that may")
+
+
+def _may_be_executed(file: Path) -> bool:
+    return file.is_file() and bool(file.stat().st_mode & 0o111)
 
 
 def _list_of_pages(tree: Tree) -> Iterator[Difference]:

@@ -1,7 +1,6 @@
 """dvc.lock itself: stages that it lost, and what it says of a stage against dvc.yaml, params.yaml and git."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from tasklaws.core.errors import TasklawsError
@@ -9,13 +8,12 @@ from tasklaws.core.lock import LOCK
 from tasklaws.provenance.chain import Chain, parse_chain
 from tasklaws.provenance.dotted import value_at
 from tasklaws.provenance.git import Commit
-from tasklaws.provenance.lock import mend
 from tasklaws.verify.tree import Difference, Finding, PlannedStage, Tree, Unchecked
 
 
 def check_lock(tree: Tree, params: Mapping[str, Any]) -> Iterator[Finding]:
     """Name what dvc.lock lost, and each stage whose command, inputs, parameters or outputs are not those of now."""
-    yield from _lost(tree.root)
+    yield from _lost(tree)
     for name, stage in tree.planned.items():
         if name not in tree.chain.stages:
             yield Difference(name, f"{LOCK} has no such stage: it never ran, or the record of it was lost")
@@ -33,11 +31,15 @@ def _committed(commit: Commit) -> Chain | None:
         return None  # nothing differs from what is no lock
 
 
-def _lost(root: Path) -> Iterator[Difference]:
-    """The stages that a copy of the lock, git's index or the commit has and the lock has not, or not whole."""
-    mended = mend(root)
-    for name in [*mended.put_back, *mended.left_out]:
+def _lost(tree: Tree) -> Iterator[Difference]:
+    """The stages that a copy of the lock, git's index or the commit has and the lock has not, or not whole; where it
+    has all, why DVC cannot read it, if so."""
+    lost = [*tree.mended.put_back, *tree.mended.left_out] if tree.mended else []
+    for name in lost:
         yield Difference(str(LOCK), f"lost the stage {name}: run `tasklaws repair-lock`")
+    if tree.pipeline.lock_problem and not lost:
+        what = f"DVC cannot read it ({tree.pipeline.lock_problem})"
+        yield Difference(str(LOCK), f"{what}: run `tasklaws repair-lock`, or `git checkout {LOCK}`")
 
 
 def _edited(chain: Chain, stage: PlannedStage, params: Mapping[str, Any]) -> Iterator[Difference]:

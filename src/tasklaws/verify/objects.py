@@ -4,12 +4,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tasklaws.provenance.chain import md5
-from tasklaws.verify.tree import Difference, Tree
+from tasklaws.verify.tree import Difference, Finding, Tree, Unchecked
 
 
-def check_objects(tree: Tree, every: bool) -> Iterator[Difference]:
+def check_objects(tree: Tree, every: bool) -> Iterator[Finding]:
     """Name each object of the cache that dvc.lock refers to, or `every` one, whose content is not that of its name."""
-    paths: Iterable[Path] = tree.objects.glob("??/*") if every else _referred(tree)
+    if tree.pipeline.own_settings:
+        yield Unchecked(f"DVC's settings of this machine: {', '.join(tree.pipeline.own_settings)}")
+    paths: Iterable[Path] = tree.pipeline.objects.glob("??/*") if every else _referred(tree)
     for path in sorted(paths):
         found = path.parent.name + path.name.removesuffix(".dir")
         if path.is_file() and not path.name.endswith(".unpacked") and md5(path) != found:

@@ -6,19 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.settings import PARAMS, load
-from tasklaws.provenance.chain import load_yaml
 from tasklaws.provenance.git import Commit
-from tasklaws.tracking.compare import differences
-from tasklaws.tracking.store import DATABASE
-from tasklaws.verify.again import check_again
-from tasklaws.verify.asked import check_asked
 from tasklaws.verify.code import check_code
-from tasklaws.verify.files import check_hashes
-from tasklaws.verify.lock import check_lock
-from tasklaws.verify.objects import check_objects
-from tasklaws.verify.params import check_params
-from tasklaws.verify.tree import Difference, Finding, Tree, Unchecked
+from tasklaws.verify.tree import Difference, Finding, Tree, Unchecked, problem
 
 
 @dataclass(frozen=True)
@@ -52,31 +42,23 @@ def verify(root: Path = Path(), deep: bool = False) -> Verified:
     """Check the repository at `root` without changing it: the chain from every result to its data, models and code.
 
     With `deep`, whatever neither trains nor asks is made again, and a sample is asked again. Where dvc.lock, dvc.yaml
-    or params.yaml cannot be read, that is what is told, and what git says of the code.
+    or params.yaml cannot be read, that is told, and what can be checked without it.
     """
     root = root.resolve()
-    found = list(check_code(root, Commit.of(root)))
+    found = list(_told(lambda: check_code(root, Commit.of(root)), root, False))
+    changed = {each.where for each in found if isinstance(each, Difference)}
     try:
+        from tasklaws.verify.checks import checks  # with libraries, in whose place a changed tree may have others
+
         tree = Tree(root)
-        settings = load(root / PARAMS)
-        params = load_yaml((root / PARAMS).read_text(encoding="utf-8"))
-    except TasklawsError as error:
-        return _verified([_problem(error, root), *found], 0, 0)
-    checks: list[Callable[[], Iterable[Finding]]] = [
-        lambda: check_lock(tree, params),
-        lambda: check_params(tree, settings, params),
-        lambda: check_hashes(tree, {each.where for each in found if isinstance(each, Difference)}),
-        lambda: check_objects(tree, every=deep),
-        lambda: check_runs(tree),
-    ]
-    with tempfile.TemporaryDirectory(prefix="tasklaws.") as name:
-        if deep:
-            scratch = Path(name) / "tree"
-            scratch.mkdir()
-            checks += [lambda: check_again(tree, scratch), lambda: check_asked(tree, settings, Path(name) / "log")]
-        for check in checks:
-            found += _told(check, root)
-    return _verified(found, len(tree.chain.stages), tree.n_read)
+        with tempfile.TemporaryDirectory(prefix="tasklaws.") as name:
+            for check in checks(tree, changed, Path(name) if deep else None):
+                found += _told(check, root, bool(changed))
+        return _verified(found, len(tree.chain.stages), tree.n_read)
+    except Exception as error:
+        if not changed:
+            raise
+        return _verified([*found, _failed(error)], 0, 0)
 
 
 def _verified(found: Iterable[Finding], n_stages: int, n_files: int) -> Verified:
@@ -84,30 +66,24 @@ def _verified(found: Iterable[Finding], n_stages: int, n_files: int) -> Verified
     return Verified(problems, [each for each in found if isinstance(each, Unchecked)], n_stages, n_files)
 
 
-def _problem(error: TasklawsError, root: Path) -> Difference:
-    """What an error names, and what it says of it."""
-    where, _, what = str(error).replace(f"{root}/", "").partition(": ")
-    return Difference(where, what)
+def _told(check: Callable[[], Iterable[Finding]], root: Path, has_other_code: bool) -> Iterator[Finding]:
+    """What a check finds; one that cannot go on, as a file is damaged, says so as a problem.
 
-
-def check_runs(tree: Tree) -> Iterator[Finding]:
-    """Name each of MLflow's runs that is not what the outputs say; none where an output is no file that can be read."""
-    if not (tree.root / DATABASE).exists():
-        yield Unchecked(f"there is no {DATABASE}, which `tasklaws track` makes")
-        return
-    if any(tree.exists(entry.path) and not tree.is_file_or_folder(entry.path) for _, entry in tree.chain.outputs()):
-        yield Unchecked("MLflow's runs were not compared, as an output is no file")
-        return
-    for line in differences(tree.root):
-        yield Difference(*line.split(": ", 1))
-
-
-def _told(check: Callable[[], Iterable[Finding]], root: Path) -> Iterator[Finding]:
-    """What a check finds; one that cannot go on, as a file is damaged, says so as a problem."""
+    So does one that fails in any way where the code is not the commit's.
+    """
     try:
         yield from check()
     except TasklawsError as error:
-        yield _problem(error, root)
+        yield problem(error, root)
     except OSError as error:
         where = str(error.filename).replace(f"{root}/", "")
         yield Difference(where, f"{error.strerror}: what else rests on it was not looked at")
+    except Exception as error:
+        if not has_other_code:
+            raise
+        yield _failed(error)
+
+
+def _failed(error: Exception) -> Difference:
+    what = f"a check ended with {type(error).__name__} ({str(error)[:200]}): put back what is named above first"
+    return Difference("tasklaws verify", what)

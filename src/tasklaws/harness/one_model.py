@@ -1,0 +1,257 @@
+"""One model asked some tasks, without the pipeline: what it said, its scores, and points that other commands take."""
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import lm_eval.models  # noqa: F401 - which registers the model types
+import pandas as pd
+from lm_eval.api.model import LM
+from lm_eval.api.registry import model_registry
+
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import sha256_file, write_json, write_jsonl
+from tasklaws.core.schema import BENCHMARK, Elicitation, Item, Response, read_family_items, response_digest
+from tasklaws.core.settings import (
+    PARAMS,
+    Asking,
+    BatchSize,
+    Benchmark,
+    Device,
+    LmEvalSource,
+    Settings,
+    load,
+)
+from tasklaws.families import build
+from tasklaws.families.draws import item_files
+from tasklaws.families.prompts import TASKS
+from tasklaws.harness.ask import Means, opened
+from tasklaws.harness.benchmarks.ask import ask_benchmarks
+from tasklaws.harness.benchmarks.items import items_of
+from tasklaws.harness.benchmarks.scores import Scored
+from tasklaws.harness.benchmarks.tasks import load_benchmarks
+from tasklaws.harness.devices import device_of, refuse_too_large
+from tasklaws.harness.respond import respond
+from tasklaws.harness.score import score
+from tasklaws.harness.scored_points import points_of, scores_by_item, shown
+from tasklaws.ladder.gguf import convert
+from tasklaws.points import write_points
+from tasklaws.sandbox import OutcomeCache
+
+LADDER = "asked"
+_OUTCOMES = Path(".work/outcomes")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a model said and is worth: `responses` a row an item, `scores` the same in numbers, `points` a row a task
+    and metric (tables.POINTS) with the limits `low` and `high` of a 90% interval; `record` says how it was asked."""
+
+    name: str
+    record: Mapping[str, object]
+    responses: Sequence[Mapping[str, object]]
+    scores: pd.DataFrame
+    points: pd.DataFrame
+    notes: Sequence[str]
+
+    def to_dict(self) -> dict[str, object]:
+        columns = ["task", "metric", "value", "low", "high", "n_items", "chance"]
+        rows = self.points[columns].astype(object).where(self.points[columns].notna(), None).to_dict("records")
+        return {"model": self.name, "asked": self.record, "results": rows, "notes": list(self.notes)}
+
+    def summary(self) -> str:
+        """A line a task and metric."""
+        return shown(self.points)
+
+    def write(self, directory: Path) -> None:
+        """responses.jsonl, scores.csv, points.csv, items.csv (a score an item, for `compare`) and summary.json."""
+        write_jsonl(directory / "responses.jsonl", self.responses)
+        self.scores.drop(columns=["rung", "seed", "step"]).to_csv(directory / "scores.csv", index=False)
+        write_points(directory / "points.csv", self.points.drop(columns=["low", "high"]))
+        scores_by_item(self.name, self.scores).to_csv(directory / "items.csv", index=False)
+        write_json(directory / "summary.json", self.to_dict())
+
+
+def ask_model(
+    model: str,
+    tasks: Sequence[str],
+    asking: Asking,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    device: Device = "auto",
+    batch_size: BatchSize = "auto",
+    limit: int | None = None,
+    own_shots: bool = True,
+    folder: Path = TASKS,
+    name: str | None = None,
+    sizes: Mapping[str, int] | None = None,
+    kept: Path | None = None,
+) -> Asked:
+    """Ask one model some tasks: families of ours, or one way of asking them, and any task or group of lm-eval.
+
+    `model` is a directory, a .gguf file, one of lm-eval's model types with its `arguments`, or a repository of a hub.
+    Of a family `limit` items are asked, evenly spread, of lm-eval's tasks the first ones; these have as many examples
+    as they say themselves (`own_shots`), or as `asking` says. Tasks in `folder` come before lm-eval's own. `sizes` are
+    its n_params and n_tokens, where they are known; of a model that runs here n_params is counted. Answers are kept in
+    the directory `kept` until all are there. The families need the repository, whose params.yaml has their settings.
+    """
+    with tempfile.TemporaryDirectory(prefix="tasklaws.") as work:
+        means = _means(model, dict(arguments or {}), asking, device, batch_size, Path(work))
+        settings = load() if PARAMS.is_file() and TASKS.is_dir() else None
+        ways, others, notes = _sorted_out(tasks, settings, means)
+        items, asked_items = Path(work) / "items", dict[str, Item]()
+        only = set[str]()
+        if settings is not None and ways:
+            asked_items, only = _write_items(settings, ways, items, asking, limit)
+        shots = None if own_shots else asking.num_fewshot
+        wanted = {task: Benchmark(limit=limit, num_fewshot=shots) for task in others}
+        name = name or _name(model, means.arguments)
+        with _quiet():
+            benchmarks = load_benchmarks(wanted, folder)[0] if wanted else []
+            parts = None if kept is None else kept / _key(means, ways, wanted, items, model)
+            (loaded,) = opened([Path(model)], means)
+            rows: list[dict[str, object]] = []
+            if ways:
+                folders = [] if parts is None else [parts]
+                rows += next(respond([loaded], asking, batch_size, ways, items, only, means.likelihoods, folders))
+            own = parts and parts / BENCHMARK
+            rows += ask_benchmarks(loaded, benchmarks, asking, batch_size, means.likelihoods, own)
+    said = [Response(seed=0, step=0, **row) for row in rows]  # type: ignore[arg-type]
+    tables = []
+    if ways and settings is not None:
+        outcomes = OutcomeCache(_OUTCOMES, settings.execution.workers)
+        families = [one for one in said if one.elicitation != BENCHMARK]
+        tables.append(score(name, families, asked_items, outcomes, asking.prompts))
+    whole: list[dict[str, object]] = []
+    for one in benchmarks:
+        answers = {each.item: each for each in said if each.family == one.family}
+        found = Scored(one, list(items_of(one)), answers)
+        where = {"rung": name, "seed": 0, "step": 0, "family": one.family, "elicitation": BENCHMARK}
+        tables.append(
+            pd.DataFrame(
+                where | {"item": item.id, "chance": item.chance, "response": response_digest(answers[item.id])} | scores
+                for item, scores in found.rows()
+            )
+        )
+        whole += [
+            {"task": one.family, "metric": metric.name, "value": value, "n_items": n_items}
+            for metric, value, n_items in found.whole()
+        ]
+    scores = pd.concat(tables, ignore_index=True)
+    known = {"ladder": LADDER, "model": name, "n_params": _n_params(loaded)} | dict(sizes or {})
+    if known["n_params"] is None:
+        notes.append(f"n_params of {name} is unknown: state --n-params where points.csv is to be forecast from")
+    record = means.record | {"model": model, "model_args": dict(arguments or {}), "tasks": list(tasks), "limit": limit}
+    return Asked(name, record, rows, scores, points_of(scores, whole, known), notes)
+
+
+def _means(
+    model: str, arguments: dict[str, Any], asking: Asking, device: Device, batch_size: BatchSize, work: Path
+) -> Means:
+    path, kind = Path(model), "hf"
+    if path.suffix == ".gguf" and path.is_file():
+        convert(path, work / "model")
+        path = work / "model"
+    if path.is_dir():
+        arguments = {"pretrained": str(path)} | arguments
+    elif model in model_registry:
+        kind = model
+    elif "/" in model and path.suffix != ".gguf":
+        arguments = {"pretrained": model} | arguments
+    else:
+        raise TasklawsError(
+            f"{model} is no directory, no .gguf file, no model type of lm-eval (local-completions, vllm ...) and no "
+            "repository of a hub (OWNER/NAME)"
+        )
+    # n_params is not looked at: the settings' class refuses keys and passwords among the arguments.
+    source = LmEvalSource(kind="lm_eval", model=kind, model_args=arguments, n_params=1)
+    place = device_of(device, asking.dtype) if kind == "hf" else "its own"
+    if path.is_dir():
+        refuse_too_large(path, asking.dtype, place)
+    return Means(asking, kind, arguments, place, batch_size, source.likelihoods)
+
+
+def _sorted_out(
+    tasks: Sequence[str], settings: Settings | None, means: Means
+) -> tuple[dict[str, tuple[Elicitation, ...]], list[str], list[str]]:
+    """The families that are asked and in which ways, lm-eval's tasks, and a line on what is left out."""
+    ways: dict[str, tuple[Elicitation, ...]] = {}
+    others, notes = list[str](), list[str]()
+    known = {} if settings is None else {one.name: one.elicitations for one in build(settings.families.sets)}
+    by_task = {f"{family}_{way}": (family, way) for family, all_ in known.items() for way in all_}
+    for task in dict.fromkeys(tasks):
+        if task not in known and task not in by_task:
+            others.append(task)
+            continue
+        for family, way in [by_task[task]] if task in by_task else [(task, way) for way in known[task]]:
+            if way == "choice" and not means.likelihoods:
+                notes.append(f"{family}_choice is left out: {means.kind} gives no likelihoods of the choices")
+            elif way not in ways.get(family, ()):
+                ways[family] = (*ways.get(family, ()), way)
+    if not ways and not others:
+        raise TasklawsError("no task is left to ask: " + "; ".join(notes or ["give some by --tasks"]))
+    return ways, others, notes
+
+
+def _write_items(
+    settings: Settings, ways: Mapping[str, Sequence[str]], out: Path, asking: Asking, limit: int | None
+) -> tuple[dict[str, Item], set[str]]:
+    """Write the families' items as the stage items does; all of them by their ids, and the ids that are asked."""
+    families = build(settings.families.sets)
+    n_shots = max(settings.elicitation.n_shots_kept, asking.num_fewshot)
+    for family in (one for one in families if one.name in ways):
+        if asking.prompts == "plain" and not family.is_plain:
+            raise TasklawsError(f"{family.name} has no plain prompts: ask it with --prompts terse")
+        files = item_files(family, families, settings.seed, settings.families.split, n_shots)
+        for name, own in files.items():
+            write_jsonl(out / f"{name}.jsonl", [item.to_dict() for item in own])
+    found, only = dict[str, Item](), set[str]()
+    for asked in ways:
+        items = read_family_items([f"{asked}.plain" if asking.prompts == "plain" else asked], out)
+        found |= {item.id: item for item in items}
+        count = min(limit or len(items), len(items))
+        only |= {items[(2 * place + 1) * len(items) // (2 * count)].id for place in range(count)}
+    return found, only
+
+
+def _name(model: str, arguments: Mapping[str, Any]) -> str:
+    if model in model_registry:
+        model = str(arguments.get("model") or arguments.get("pretrained") or model)
+    return (
+        Path(model).stem if model.endswith(".gguf") else Path(model).resolve().name if Path(model).is_dir() else model
+    )
+
+
+def _n_params(model: LM) -> int | None:
+    """The non-embedding parameters of a model that runs here."""
+    config = getattr(getattr(model, "model", None), "config", None)
+    if config is None:
+        return None
+    from tasklaws.ladder.heldout import count_config
+
+    return count_config(config, False)[0]
+
+
+def _key(means: Means, ways: Any, wanted: Any, items: Path, model: str) -> str:
+    """What determines the answers, as far as it is known."""
+    places = [place for root in (items, Path(model)) for place in (root, *sorted(root.rglob("*")))]
+    files = [path for path in places if path.is_file()]
+    parts = [json.dumps([means.record, ways, wanted], sort_keys=True, default=vars), *map(sha256_file, files)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the bars and warnings of lm-eval and transformers."""
+    os.environ.update({"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1"})
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    with redirect_stderr(StringIO()):
+        yield

@@ -1,0 +1,163 @@
+"""`tasklaws ask`: one model, any tasks, without the pipeline."""
+
+import json
+import sys
+from pathlib import Path
+from unittest import mock
+
+import pandas as pd
+import pytest
+from tenacity import wait_none
+
+import tiny
+from local_tasks import write_tasks
+from openai_server import KEY, OpenAIServer
+from tasklaws import cli
+from tasklaws.core.files import read_jsonl
+
+pytestmark = pytest.mark.slow
+OURS = "addition_direct,largest_of_four"
+
+
+@pytest.fixture(autouse=True)
+def place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the repository, whose params.yaml has the families' settings."""
+    monkeypatch.chdir(tiny.ROOT)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setattr("lm_eval.models.api_models.wait_exponential", lambda **_: wait_none())
+
+
+def ask(model: object, tasks: str, *words: object) -> int:
+    given = ["tasklaws", "ask", str(model), "--tasks", tasks, "--limit", "6", "--dtype", "float64", *map(str, words)]
+    with mock.patch.object(sys, "argv", given):
+        try:
+            cli.main()
+        except SystemExit as end:
+            return int(end.code or 0)
+    return 0
+
+
+def server_args(server: OpenAIServer, directory: Path, path: str = "completions") -> tuple[str, str]:
+    tokenizer = "" if "chat" in path else f",tokenizer={directory}"
+    return "--model-args", f"model=tiny,base_url={server.base}/{path},timeout=1{tokenizer}"
+
+
+def test_a_directory_is_asked_and_other_commands_take_what_it_said(model_dir, tmp_path, capsys):
+    corpus = model_dir.parent / "corpus"
+    for seed, name in enumerate(("one", "two")):
+        tiny.write_model(tmp_path / name, corpus, seed)
+        assert ask(tmp_path / name, OURS, "--out", tmp_path / f"out-{name}", "--json") == 0
+        answer = json.loads(capsys.readouterr().out)
+        assert {row["task"] for row in answer["results"]} == {"addition_direct", "largest_of_four_choice"}
+    found = pd.read_csv(tmp_path / "out-one/points.csv")
+    assert (found["n_items"] == 6).all()
+    assert found["n_params"].nunique() == 1
+    said = read_jsonl(tmp_path / "out-one/responses.jsonl")
+    assert len(said) == 12
+    right = found.query("task == 'largest_of_four_choice' and metric == 'exact_match'")
+    assert right["chance"].item() == 0.25
+    both = pd.concat(pd.read_csv(tmp_path / f"out-{name}/items.csv") for name in ("one", "two"))
+    both.to_csv(tmp_path / "items.csv", index=False)
+    with mock.patch.object(sys, "argv", ["tasklaws", "compare", str(tmp_path / "items.csv"), "--models", "one,two"]):
+        cli.main()
+    from tasklaws.points import read_points
+
+    assert len(read_points(tmp_path / "out-one/points.csv")) == len(found)
+    assert not list(tmp_path.glob("*.unfinished"))
+
+
+@pytest.mark.network
+def test_a_server_is_asked_as_a_directory_is(model_dir, tmp_path):
+    assert ask(model_dir, OURS, "--out", tmp_path / "here") == 0
+    with OpenAIServer(model_dir, key=KEY) as server:
+        args = server_args(server, model_dir)
+        assert ask("local-completions", OURS, *args, "--n-params", 1000, "--out", tmp_path / "there") == 0
+    here, there = (read_jsonl(tmp_path / name / "responses.jsonl") for name in ("here", "there"))
+    assert list(here) == list(there)
+    assert all(KEY not in path.read_text() for path in (tmp_path / "there").iterdir())
+
+
+@pytest.mark.network
+def test_a_chat_server_writes_alone(model_dir, tmp_path, capsys):
+    with OpenAIServer(model_dir) as server:
+        args = server_args(server, model_dir, "chat/completions")
+        assert ask("local-chat-completions", OURS, *args, "--chat-template", "--out", tmp_path / "out") == 0
+        assert ask("local-chat-completions", "largest_of_four", *args, "--chat-template") == 1
+        assert ask("local-chat-completions", OURS, *args) == 1
+    told = capsys.readouterr().err
+    assert "note: largest_of_four_choice is left out: local-chat-completions gives no likelihoods" in told
+    assert "error: no task is left to ask" in told
+    assert "is a chat server, which takes messages alone" in told
+    metrics = set(pd.read_csv(tmp_path / "out/points.csv")["metric"])
+    assert "exact_match" in metrics
+    assert "target_bits_per_byte" not in metrics
+
+
+@pytest.mark.network
+def test_a_server_that_dies_is_asked_the_rest(model_dir, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("tasklaws.harness.respond.PART", 4)
+    out = tmp_path / "out"
+    with OpenAIServer(model_dir, {6: "die"}) as server:
+        port = server.base
+        assert ask("local-completions", OURS, *server_args(server, model_dir), "--out", out) == 1
+    assert "what it has said is kept: run the same command again" in capsys.readouterr().err
+    assert not out.exists()
+    with mock.patch("openai_server.ThreadingHTTPServer.allow_reuse_address", True):
+        again = OpenAIServer(model_dir)
+    again.base = port
+    with again:
+        monkeypatch.setattr("requests.post", _to(again))
+        assert ask("local-completions", OURS, *server_args(again, model_dir), "--out", out) == 0
+    assert len(again.requests) == 36 - 4, "what one part of four requests held is not asked again"
+    assert not list(tmp_path.glob("*.unfinished"))
+
+
+def _to(server: OpenAIServer):
+    """`requests.post` that finds the server at its new port, as one that was started again at its old one would be."""
+    import requests
+
+    real, address = requests.post, f"http://127.0.0.1:{server._server.server_port}/v1/completions"
+    return lambda _, **more: real(address, **more)
+
+
+def test_tasks_of_lm_eval_stand_beside_ours(model_dir, tmp_path, capsys):
+    folder = write_tasks(tmp_path / "tasks")
+    out = tmp_path / "out"
+    assert ask(model_dir, "choices,addition_direct,text", "--folder", folder, "--out", out, "--json") == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert {row["task"] for row in results} == {"choices", "addition_direct", "text"}
+    from lm_eval.evaluator import simple_evaluate
+    from lm_eval.tasks import TaskManager
+
+    manager = TaskManager(include_path=str(folder), include_defaults=False)
+    args = {"pretrained": str(model_dir), "dtype": "float64", "device": "cpu"}
+    plain = simple_evaluate("hf", args, ["choices", "text"], limit=6, task_manager=manager, bootstrap_iters=0)
+    for row in results:
+        if row["task"] in ("choices", "text") and f"{row['metric']},none" in plain["results"][row["task"]]:
+            assert row["value"] == pytest.approx(plain["results"][row["task"]][f"{row['metric']},none"], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("model", "tasks", "words", "line"),
+    [
+        ("no-such-model", OURS, (), "no-such-model is no directory, no .gguf file, no model type of lm-eval"),
+        ("DIR", "no_such_task", (), "has a task or group 'no_such_task'"),
+        ("DIR", "addition_direct", ("--batch-size", "0"), "--batch-size 0: give 1 or more, or auto"),
+        ("DIR", "addition_direct", ("--chat-template",), "has no chat template"),
+        ("DIR", "addition_direct", ("--model-args", "auth_token=abc"), "model_args has auth_token"),
+        ("local-completions", OURS, ("--model-args", "base_url=http://127.0.0.1:1/v1,tokenizer=/no"), "127.0.0.1:1/v1"),
+    ],
+)
+def test_what_cannot_be_is_one_line(model_dir, tmp_path, capsys, model, tasks, words, line):
+    assert ask(model_dir if model == "DIR" else model, tasks, *words, "--out", tmp_path / "out") == 1
+    told = capsys.readouterr().err.strip().splitlines()
+    assert told[-1].startswith("error: ")
+    assert line in told[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_outside_the_repository_lm_evals_tasks_alone_are_asked(model_dir, tmp_path, monkeypatch, capsys):
+    folder = write_tasks(tmp_path / "tasks")
+    monkeypatch.chdir(tmp_path)
+    assert ask(model_dir, "choices", "--folder", folder, "--out", "out") == 0
+    assert (tmp_path / "out/points.csv").is_file()
