@@ -45,6 +45,20 @@ FAULTS = (
         ("tests/forecast/test_no_leak.py",),
     ),
     Fault(
+        "a claim is believed whatever bytes it is written in",
+        "src/tasklaws/claims/file.py",
+        'same = digest(content) == content["sha256"] and rendered(content) == data',
+        'same = digest(content) == content["sha256"]',
+        ("tests/claims/test_claims.py",),
+    ),
+    Fault(
+        "a claim is made of a table that holds its outcome",
+        "src/tasklaws/claims/verb.py",
+        '    refuse_known(made.table, table[table["value"].notna()])\n',
+        "",
+        ("tests/claims/test_claims.py",),
+    ),
+    Fault(
         "a stage lacks a dependency, so that a change of it does not rerun the stage",
         "dvc.yaml",
         "    - src/tasklaws/humans/population.py\n",

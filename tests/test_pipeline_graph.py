@@ -101,7 +101,9 @@ def test_every_fit_rung_comes_before_the_forecast(graph):
 def test_a_holdout_is_scored_only_after_its_forecast(graph):
     results = f"results/{graph.params['models']['name']}"
     gate = f"{results}/gate/holdout.json"
-    assert {gate, f"{results}/forecasts.csv"} <= {str(out) for out in graph.stages["forecast"].outs}
+    assert {gate, f"{results}/forecasts.csv", f"{results}/claims"} <= {
+        str(out) for out in graph.stages["forecast"].outs
+    }
     for rung in graph.rungs("holdout"):
         assert "forecast" in graph.above(f"score@{rung}")
         assert gate in graph.inputs(f"score@{rung}")
