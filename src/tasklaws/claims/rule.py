@@ -10,7 +10,7 @@ from tasklaws.stats.scores import LEVEL
 FALSE_ALARM = 0.05  # how often, at most, intervals that hold with LEVEL may hold too few
 TOGETHER = 0.5  # correlation of one model's errors in the second of the chances
 _DRAWS = 4000
-UNIT = "points of 100 (of a loss: per cent of the last known value)"
+UNIT = "points of 100, of a loss per cent of the last known value"
 
 
 def least_held(n: int) -> tuple[int, float]:
