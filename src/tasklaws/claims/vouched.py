@@ -8,8 +8,8 @@ from typing import Literal
 from tasklaws.claims.code import PACKAGE, code_digests
 from tasklaws.claims.file import Claim
 from tasklaws.core.files import sha256_file
+from tasklaws.core.git import git
 from tasklaws.core.lock import LOCK
-from tasklaws.provenance.git import git
 
 State = Literal["as recorded", "changed", "not checked"]
 
