@@ -9,8 +9,10 @@ from tasklaws.paths import Paths
 def main() -> None:
     settings = load()
     paths = Paths(settings.models.name)
-    count = validate_ladder(paths, settings.models.rungs_of("fit"), settings.models.rungs_of("holdout"))
-    print(f"{paths.validation}: {count} forecasts checked")
+    checked = validate_ladder(paths, settings.models.rungs_of("fit"), settings.models.rungs_of("holdout"))
+    print(f"{paths.validation}: {checked.n_forecasts} forecasts checked")
+    for task in checked.unforecast:
+        print(f"{task}: no forecast, as no rung to fit was asked it")
 
 
 if __name__ == "__main__":

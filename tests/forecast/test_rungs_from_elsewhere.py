@@ -90,3 +90,28 @@ def test_a_card_of_another_size_than_the_ladders_is_refused(ladder):
         TasklawsError, match=r"says that n4600 has 4600 parameters, its card 4601: its model has changed"
     ):
         refuse_other_sizes(sizes, cards | {"n4600": 4601}, RESULTS / "ladder.csv")
+
+
+@pytest.mark.parametrize("n_chat", [1, None])
+def test_fit_rungs_that_tell_no_likelihoods_leave_the_holdouts_own_without_a_forecast(ladder, capsys, n_chat):
+    """`n_chat` of the rungs to fit, or all, are chat servers; the holdout is none."""
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    rungs = params["models"]["rungs"]
+    to_fit = [name for name, rung in rungs.items() if rung["role"] == "fit"]
+    chat = to_fit[:n_chat]
+    for name in chat:
+        rungs[name]["source"] = {"kind": "lm_eval", "model": "local-chat-completions", "n_params": int(name[1:])}
+        path = Path(f"scores/made_up/fit/{name}.csv")
+        table = pd.read_csv(path)
+        table = table[table["elicitation"] != "choice"].assign(target_bits_per_byte=np.nan, brier=np.nan)
+        table.to_csv(path, index=False)
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    change("observations_fit.csv", lambda table: table[~(likelihoods(table) & table["rung"].isin(chat))])
+    run("fit", "structure", "forecast", "validate")
+    found = pd.read_csv(RESULTS / "validation.csv")
+    choice = set(found.loc[found["elicitation"] == "choice", "metric"])
+    said = "guessing_choice: no forecast, as no rung to fit was asked it"
+    assert (said in capsys.readouterr().out) == (n_chat is None)
+    assert choice == (set() if n_chat is None else {"exact_match", "partial_credit", "target_bits_per_byte", "brier"})
+    assert found[["lower", "predicted", "upper", "observed"]].notna().all(axis=None)
+    assert "guessing" in set(pd.read_csv(RESULTS / "points.csv")["task"].str.rsplit("_", n=1).str[0])

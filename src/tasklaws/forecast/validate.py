@@ -1,6 +1,7 @@
 """The forecast against what the holdout did: one row a forecast, and the figures that sum it up."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -40,15 +41,26 @@ _OF_CURVE = FORECASTS.keys[1:]
 _CERTAIN = 1e-6  # a probability this close to 0 or 1 counts as this close
 
 
-def validate_ladder(paths: Paths, fit: Sequence[str], holdout: Sequence[str]) -> int:
-    """Write points, validation, surprises and metrics of a ladder with these rungs; how many forecasts were compared.
+class Checked(NamedTuple):
+    """How many forecasts were compared, and which tasks of the holdout had none, as no rung to fit was asked them."""
 
-    An input that is missing or malformed, a forecast without its observation, an answer that was never forecast, and
-    two rungs of identical responses raise TasklawsError before anything is written.
+    n_forecasts: int
+    unforecast: list[str]
+
+
+def validate_ladder(paths: Paths, fit: Sequence[str], holdout: Sequence[str]) -> Checked:
+    """Write points, validation, surprises and metrics of a ladder with these rungs.
+
+    An input that is missing or malformed, a forecast without its observation, an answer that was never forecast though
+    the rungs to fit were asked alike, and two rungs of identical responses raise TasklawsError before anything is
+    written.
     """
     forecasts = FORECASTS.read(paths.forecasts)
     observations = read_observations(paths.observations("holdout"), holdout)
+    fitted = read_checkpoints(paths.observations("fit"))
     scores = read_final_scores(paths.scores("holdout"), holdout, observations)
+    is_new = ~_tasks(scores).isin(_tasks(fitted))
+    unforecast, scores = sorted(set(_tasks(scores[is_new]))), scores[~is_new]
     roles = (("fit", fit), ("holdout", holdout))
     for _ in refuse_identical(table for role, rungs in roles for table in each_scores(paths.scores(role), rungs)):
         pass
@@ -58,14 +70,18 @@ def validate_ladder(paths: Paths, fit: Sequence[str], holdout: Sequence[str]) ->
     known = read_all_items(paths.root, sorted(set(items["family"])))
     answers = conditional_answers(items, known)
     surprising = surprises(answers, forecasts, known)
-    points = to_points(pd.concat([read_checkpoints(paths.observations(role)) for role in ("fit", "holdout")]))
+    points = to_points(pd.concat([fitted, read_checkpoints(paths.observations("holdout"))]))
     write_points(paths.points, points)
     FORECASTS.write(paths.validation, validation)
     SURPRISES.write(paths.surprises, surprising)
     SURPRISE_COUNTS.write(paths.surprise_counts, count_surprises(answers, surprising))
     SURPRISING_SKILLS.write(paths.surprising_skills, surprising_skills(answers, known))
     write_json(paths.metrics, metrics(validation, methods, items))
-    return len(validation)
+    return Checked(len(validation), unforecast)
+
+
+def _tasks(table: pd.DataFrame) -> pd.Series:
+    return table["family"] + "_" + table["elicitation"]
 
 
 def compare_forecasts(forecasts: pd.DataFrame, observations: pd.DataFrame) -> pd.DataFrame:
