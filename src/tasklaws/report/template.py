@@ -1,5 +1,8 @@
 """How the pages write numbers and names, and their templates, all over one base."""
 
+import math
+import re
+
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -86,7 +89,30 @@ def metric_interval(lower: float, upper: float, metric: str) -> str:
     """`32–81%`, `0.44–0.59`."""
     if is_share(metric):
         return f"{100 * lower:.0f}–{100 * upper:.0f}%"
-    return f"{lower:.2g}–{upper:.2g}"
+    return f"{_fixed(lower)}–{_fixed(upper)}"
+
+
+def _fixed(value: float) -> str:
+    """Two digits without an exponent; what is less than a thousandth says so."""
+    return "<0.001" if 0 < value < 0.0005 else f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
+def p_value(value: float) -> str:
+    """`0.012`, `<0.001`."""
+    return _DASH if pd.isna(value) else "<0.001" if value < 0.001 else f"{value:.2g}"
+
+
+def plain(evidence: str) -> str:
+    """Why a verdict was given, for people: no exponents, growth as a factor, plus or minus as a sign."""
+    said = re.sub(r"p = ([\d.]+e-\d+)", lambda found: f"p {_smaller(float(found[1]))}", evidence)
+    said = re.sub(r"over ([\d.]+) e-folds", lambda found: f"over {math.exp(float(found[1])):.3g} times the size", said)
+    said = said.replace("Kendall's tau with size", "in the order of size, Kendall's tau")
+    return said.replace("+-", "±")
+
+
+def _smaller(value: float) -> str:
+    written = p_value(value)
+    return written if written.startswith("<") else f"= {written}"
 
 
 def metric_error(value: float, metric: str) -> str:
@@ -128,5 +154,5 @@ def template(name: str) -> Template:
     environment.globals |= {"metric_label": metric_label, "baselines": BASELINE_NAMES}
     environment.globals |= {"verdicts": VERDICT_NAMES}
     environment.tests["share"] = is_share
-    environment.filters |= {one.__name__: one for one in (*_FILTERS, counted, short, worth)}
+    environment.filters |= {one.__name__: one for one in (*_FILTERS, counted, short, worth, p_value, plain)}
     return environment.get_template(name)
