@@ -131,8 +131,8 @@ class Surprise:
 
 
 def real_surprises(results: Results, surprises: Surprises) -> tuple[dict[Task, Surprise], dict[str, int]]:
-    """Of each task the surprise of the smallest q, where one is at most FALSE_DISCOVERIES; and how many there were of
-    each kind in all, as `share`, `skill` and `item`.
+    """Of each task the surprise with q at most FALSE_DISCOVERIES, if there is one: its share before its skills before
+    its items, of a kind that of the smallest q. And how many there were of each kind in all.
 
     q is Benjamini and Hochberg's, over all of a kind on a rung: of shares by the forecast's normal on the arcsine
     scale; of skills as surprising_skills.csv has it; of items p is twice the less likely tail, 2^(1 - bits).
@@ -147,8 +147,9 @@ def real_surprises(results: Results, surprises: Surprises) -> tuple[dict[Task, S
             for row in rows[rows["q"] <= FALSE_DISCOVERIES].to_dict("records"):
                 told: dict[str, Any] = {name: row[name] for name in ("name", "seen", "expected", "n_answers", "q")}
                 found.append(((row["family"], row["elicitation"]), Surprise(kind, rung, **told)))
-    found.sort(key=lambda one: one[1].q)
-    counts = {kind: sum(one.kind == kind for _, one in found) for kind in ("share", "skill", "item")}
+    kinds = ("share", "skill", "item")
+    found.sort(key=lambda one: (kinds.index(one[1].kind), one[1].q))
+    counts = {kind: sum(one.kind == kind for _, one in found) for kind in kinds}
     return {task: one for task, one in reversed(found)}, counts
 
 
