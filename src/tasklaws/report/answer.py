@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control, norm
 
+from tasklaws.core.arrays import Array
 from tasklaws.report.load import Results, Task, of_task
 from tasklaws.report.surprises import FALSE_DISCOVERIES, Surprises
 from tasklaws.stats.links import ARCSINE
@@ -59,27 +60,16 @@ class RungAnswer:
     def unforecast(self) -> dict[str, list[Task]]:
         """The tasks that are not forecastable by their verdict, in the verdicts' order."""
         rows = self.rows[self.rows["headline"] == UNFORECAST]
-        found = {
-            verdict: [*zip(own["family"], own["elicitation"], strict=True)]
+        return {
+            str(verdict): [*zip(own["family"], own["elicitation"], strict=True)]
             for verdict in VERDICT_NAMES
             if len(own := rows[rows["verdict"] == verdict])
         }
-        return found
 
     @property
     def against_repeating(self) -> str:
         """Whether the gain can be told from none: `better`, `worse` or `no better`."""
         return "better" if self.gain_low > 0 else "worse" if self.gain_high < 0 else "no better"
-
-    @property
-    def word(self) -> str:
-        """The answer in a word or two."""
-        total, out = len(self.rows), self.headlines[UNFORECAST]
-        if not total or out == total:
-            return "No"
-        if self.gain_low > 0:
-            return "Yes" if not out else "In part"
-        return "Not usefully"
 
 
 def rung_answers(results: Results) -> list[RungAnswer]:
@@ -150,15 +140,15 @@ def real_surprises(results: Results, surprises: Surprises) -> tuple[dict[Task, S
     kinds = ("share", "skill", "item")
     found.sort(key=lambda one: (kinds.index(one[1].kind), one[1].q))
     counts = {kind: sum(one.kind == kind for _, one in found) for kind in kinds}
-    return {task: one for task, one in reversed(found)}, counts
+    return dict(reversed(found)), counts
 
 
 def _share_rows(results: Results, rung: str) -> pd.DataFrame:
     rows = results.validation[(results.validation["rung"] == rung) & (results.validation["metric"] == "exact_match")]
     apart = np.abs(ARCSINE.of(rows["observed"].to_numpy(dtype=float), np.inf) - rows["link_mean"])
     p_values = (2 * norm.sf(apart / np.maximum(rows["link_sd"], 1e-6))).clip(0, 1)
-    seen = {"name": "", "seen": rows["observed"], "expected": rows["predicted"], "n_answers": np.nan}
-    return rows.assign(q=_corrected(p_values), **seen)
+    known = rows.assign(seen=rows["observed"], expected=rows["predicted"], n_answers=np.nan)
+    return known.assign(name="", q=_corrected(p_values))
 
 
 def _skill_rows(surprises: Surprises, rung: str) -> pd.DataFrame:
@@ -170,11 +160,11 @@ def _item_rows(surprises: Surprises, rung: str) -> pd.DataFrame:
     rows = surprises.items[surprises.items["rung"] == rung]
     p_values = np.minimum(1.0, 2.0 ** (1 - rows["evidence_bits"].to_numpy(dtype=float)))
     expected = rows["expected"] * rows["n_seeds"]
-    seen = {"name": rows["question"], "seen": rows["n_solved"], "expected": expected, "n_answers": rows["n_seeds"]}
-    return rows.assign(q=_corrected(p_values), **seen)
+    known = rows.assign(seen=rows["n_solved"], expected=expected, n_answers=rows["n_seeds"])
+    return known.assign(name=rows["question"], q=_corrected(p_values))
 
 
-def _corrected(p_values: "np.ndarray[Any, np.dtype[np.float64]]") -> "np.ndarray[Any, np.dtype[np.float64]]":
+def _corrected(p_values: Array) -> Array:
     return false_discovery_control(p_values, method="bh") if len(p_values) else p_values
 
 

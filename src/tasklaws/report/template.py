@@ -154,5 +154,7 @@ def template(name: str) -> Template:
     environment.globals |= {"metric_label": metric_label, "baselines": BASELINE_NAMES}
     environment.globals |= {"verdicts": VERDICT_NAMES}
     environment.tests["share"] = is_share
-    environment.filters |= {one.__name__: one for one in (*_FILTERS, counted, short, worth, p_value, plain, metric_word)}
+    environment.filters |= {
+        one.__name__: one for one in (*_FILTERS, counted, short, worth, p_value, plain, metric_word)
+    }
     return environment.get_template(name)
