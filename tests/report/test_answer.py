@@ -16,7 +16,7 @@ from tasklaws.report.answer import REMEDIES, RungAnswer, real_surprises, rung_an
 from tasklaws.report.build import build_report
 from tasklaws.report.load import Results, load_results
 from tasklaws.report.surprises import load_surprises
-from tasklaws.report.template import in_points, metric_interval, p_value, percent, plain
+from tasklaws.report.template import in_points, metric_interval, metric_value, p_value, percent, plain, tidy
 from tasklaws.tables import HEADLINES, VERDICT_NAMES
 
 
@@ -133,4 +133,5 @@ def test_a_surprise_is_one_by_its_false_discovery_rate(mini: tuple[Path, Results
 def test_evidence_and_small_numbers_are_plain() -> None:
     assert plain("forecast +-0.2, p = 3e-05; over 0.693 e-folds") == "forecast ±0.2, p <0.001; over 2 times the size"
     assert (p_value(3e-5), p_value(0.023)) == ("<0.001", "0.023")
-    assert metric_interval(3e-5, 0.00043, "brier") == "<0.001–<0.001"
+    assert metric_interval(3e-5, 0.00043, "brier") == "<0.001"
+    assert (tidy(6.3e-6), tidy(1.2e12), metric_value(6.3e-6, "brier")) == ("<0.001", "1.2T", "<0.001")

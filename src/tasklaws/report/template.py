@@ -82,19 +82,25 @@ def estimate(value: float, low: float, high: float, form: str) -> str:
 
 def metric_value(value: float, metric: str) -> str:
     """A score as its metric is written: a share in per cent, anything else with three digits."""
-    return percent(value) if is_share(metric) else number(value, ".3g")
+    return percent(value) if is_share(metric) else tidy(value)
 
 
 def metric_interval(lower: float, upper: float, metric: str) -> str:
     """`32–81%`, `0.44–0.59`."""
     if is_share(metric):
         return f"{100 * lower:.0f}–{100 * upper:.0f}%"
-    return f"{_fixed(lower)}–{_fixed(upper)}"
+    ends = dict.fromkeys((_fixed(lower), _fixed(upper)))
+    return "–".join(ends)
 
 
 def _fixed(value: float) -> str:
     """Two digits without an exponent; what is less than a thousandth says so."""
     return "<0.001" if 0 < value < 0.0005 else f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
+def tidy(value: float) -> str:
+    """Three digits without an exponent: `2.63k`, `0.44`, `<0.001`."""
+    return "<0.001" if 0 < abs(value) < 0.0005 else short(value)
 
 
 def p_value(value: float) -> str:
@@ -155,6 +161,6 @@ def template(name: str) -> Template:
     environment.globals |= {"verdicts": VERDICT_NAMES}
     environment.tests["share"] = is_share
     environment.filters |= {
-        one.__name__: one for one in (*_FILTERS, counted, short, worth, p_value, plain, metric_word)
+        one.__name__: one for one in (*_FILTERS, counted, short, tidy, worth, p_value, plain, metric_word)
     }
     return environment.get_template(name)
