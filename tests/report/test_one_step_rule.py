@@ -72,10 +72,10 @@ def test_report_mirage_check_and_verdict_agree_on_every_step() -> None:
     whole = [measure_rise(found, "exact_match", 0.25) for found in levels]
     steps = [verdict == "discontinuous" for verdict in verdicts]
     assert 10 < sum(steps) < N_CURVES - 30
-    assert [rise.shape == "step" for rise in known] == steps
+    assert [rise.shape == "jump" for rise in known] == steps
     assert checked["step"].tolist() == steps
     assert checked["evidence"].str.contains("a step").tolist() == steps
     rising = checked["step"] & np.array([values[N_FIT - 1] > values[0] for values in curves])
     assert not checked.loc[rising, "evidence"].str.startswith("no jump").any()
-    assert [rise.shape == "step" and not rise.unseen for rise in whole] == steps
+    assert [rise.shape == "jump" and not rise.unseen for rise in whole] == steps
     assert sum(rise.unseen for rise in whole) > 0

@@ -19,17 +19,17 @@ def ladder(values: list[float], decades: float = 0.5, stderr: float = 0.001) -> 
 @pytest.mark.parametrize(
     ("values", "shape"),
     [
-        ([0, 0, 0, 1, 1, 1], "step"),
+        ([0, 0, 0, 1, 1, 1], "jump"),
         ([0, 0, 0.5, 0.5, 0.5, 0.92, 1], "pieces"),
-        ([0.5, 0.5, 0.5, 0.9, 0.9, 0.9], "step"),
-        ([0.9, 0.9, 0.9, 0.5, 0.5, 0.5], "step"),
+        ([0.5, 0.5, 0.5, 0.9, 0.9, 0.9], "jump"),
+        ([0.9, 0.9, 0.9, 0.5, 0.5, 0.5], "jump"),
         ([0, 0.02, 0.12, 0.5, 0.88, 0.98, 1], "smooth"),
         ([0, 0.2, 0.4, 0.41, 0.42, 0.7, 1], "pieces"),
         ([0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9], "smooth"),
         ([0, 0.3, 0.6, 0.3, 0.6, 0.9, 1], "uneven"),
         ([0.3, 0.31, 0.29, 0.3], "no rise"),
         ([0.985, 0.99, 0.99, 0.995], "no rise"),
-        ([0.98, 1, 1, 1], "step"),
+        ([0.98, 1, 1, 1], "jump"),
         ([0, 1, 1], "too few rungs"),
     ],
 )
@@ -60,7 +60,7 @@ def test_the_floor_is_chance() -> None:
 
 def test_a_loss_is_turned_over() -> None:
     rise = measure_rise(ladder([4.0, 3.9, 1.0, 0.9]), "target_bits_per_byte")
-    assert rise.shape == "step"
+    assert rise.shape == "jump"
     assert rise.gain == pytest.approx(3.1)
 
 

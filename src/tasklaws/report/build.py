@@ -10,10 +10,10 @@ from tasklaws.core.files import write_text
 from tasklaws.core.marks import SHOWN
 from tasklaws.core.settings import Settings
 from tasklaws.experiments.sharded import sharded_trends
-from tasklaws.forecast.surprises import FAILED, SOLVED
 from tasklaws.paths import Paths
 from tasklaws.plotting import house_style, inline, letters, repeated, save
 from tasklaws.report import shapes, tables
+from tasklaws.report.answer import REMEDIES, real_surprises, rows_of, rung_answers
 from tasklaws.report.claims import claims, loop_limit, rise_of_curve
 from tasklaws.report.figures import (
     group_curves,
@@ -29,7 +29,7 @@ from tasklaws.report.load import CORPUS, Results, load_results
 from tasklaws.report.orders import drawn_tasks, load_orders, order_figures, order_section
 from tasklaws.report.overlap import experiment_figures, load_experiment
 from tasklaws.report.sources import Sources, new_records, table_marks
-from tasklaws.report.surprises import calibration_figures, load_surprises, render_surprises
+from tasklaws.report.surprises import FALSE_DISCOVERIES, calibration_figures, load_surprises, render_surprises
 from tasklaws.report.template import template
 from tasklaws.tables import CURVES, SHARDED
 
@@ -82,6 +82,7 @@ def build_report(root: Path, settings: Settings) -> None:
         task: {metric: rise for metric in results.metrics(task) if (rise := rise_of_curve(results, task, metric))}
         for task in results.tasks
     }
+    surprised, surprise_counts = real_surprises(results, surprises)
     index = template("page.html.jinja").render(
         ladder=results.paths.ladder,
         results=results,
@@ -89,12 +90,17 @@ def build_report(root: Path, settings: Settings) -> None:
         shapes=shapes,
         figure=figure,
         letters=Markup(letters(list(svgs.values()))),
-        chains=sorted(results.made_by("step_chain"), key=lambda family: results.families[family]["overlap"]),
+        answers=rung_answers(results),
+        last_fit=[rung for rung, role in results.rungs.items() if role == "fit"][-1],
+        remedies=REMEDIES,
+        rows_of=rows_of,
+        surprised=surprised,
+        surprise_counts=surprise_counts,
+        rate=FALSE_DISCOVERIES,
         rises=rises,
         claims=claims(results),
         orders=order_section(results, orders),
         surprises=surprises,
-        kinds=(SOLVED, FAILED),
         experiment=experiment,
         sharded=sharded_trends(sharded),
         traced=traced,

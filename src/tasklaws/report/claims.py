@@ -71,8 +71,8 @@ def _one_step(results: Results, task: Task) -> Claim | None:
     shares = shares.rename(columns=lambda n_digits: f"solved, {counted(n_digits, 'digit')}")
     failed = scores[scores["exact_match"] != 1]
     ran = (program_outcomes(failed) == "wrong answer").groupby(failed["rung"]).mean()
-    judgement: Judgement = "partly shown" if rise.shape == "step" or partway <= 1 else "not shown"
-    if rise.shape == "step" and not partway:
+    judgement: Judgement = "partly shown" if rise.shape == "jump" or partway <= 1 else "not shown"
+    if rise.shape == "jump" and not partway:
         judgement = "shown"
     if rise.shape == "too few rungs" or rise.width is None:
         judgement = "cannot be told"

@@ -12,7 +12,7 @@ from tasklaws.forecast.verdict import seen_curve, step
 from tasklaws.stats.proportions import known_items
 from tasklaws.tables import is_loss
 
-Shape = Literal["no rise", "step", "pieces", "smooth", "uneven", "too few rungs"]
+Shape = Literal["no rise", "jump", "pieces", "smooth", "uneven", "too few rungs"]
 # What each word is taken to mean. They are conventions, printed in the report beside the numbers they rest on.
 LEAST_RISE = 0.1  # a smaller gain over the ladder is no rise
 PIECE_SHARE = 0.2  # a piece: a run of rising rungs that makes up this share of the rise
@@ -111,7 +111,7 @@ def measure_rise(found: pd.DataFrame, metric: str, chance: float = 0.0) -> Rise:
         after=names[ends[largest + 1]],
         drop=max(0.0, -float(steps.min())),
         plateaus=plateaus,
-        shape="step" if any_step else _shape(len(found), rises, steps, noise, plateaus),
+        shape="jump" if any_step else _shape(len(found), rises, steps, noise, plateaus),
         unseen=any_step and not known,
     )
 
@@ -137,7 +137,7 @@ def _count_plateaus(steps: Array, noise: Array) -> int:
 
 
 def _shape(n_rungs: int, rises: bool, steps: Array, noise: Array, plateaus: int) -> Shape:
-    """The one word for a rise that is no step, by the conventions above."""
+    """The one word for a rise that is no jump, by the conventions above."""
     if n_rungs < MIN_RUNGS:
         return "too few rungs"
     if not rises:

@@ -29,6 +29,7 @@ class Sources:
         all_scores = self.scored(*results.asked)
         self.tables = {
             "ladder": self.seen,
+            "answer": [paths.validation, paths.planned],
             "forecasts": [paths.validation],
             "verdicts": [paths.forecasts],
             "planned": [paths.planned],
@@ -44,7 +45,6 @@ class Sources:
             "overlap-zipf": self.zipf,
             "workers": self.sharded,
             "real": [paths.real],
-            "surprises-top": [*self.surprises, *self._items(*results.asked)],
             "surprising-families": [paths.validation],
             "surprising-skills": [paths.surprising_skills, *self.surprises, *self._items(*results.asked)],
             "surprises": [*self.surprises, *self._items(*results.asked), *said],

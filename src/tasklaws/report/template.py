@@ -1,5 +1,8 @@
 """How the pages write numbers and names, and their templates, all over one base."""
 
+import math
+import re
+
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -79,14 +82,43 @@ def estimate(value: float, low: float, high: float, form: str) -> str:
 
 def metric_value(value: float, metric: str) -> str:
     """A score as its metric is written: a share in per cent, anything else with three digits."""
-    return percent(value) if is_share(metric) else number(value, ".3g")
+    return percent(value) if is_share(metric) else tidy(value)
 
 
 def metric_interval(lower: float, upper: float, metric: str) -> str:
     """`32–81%`, `0.44–0.59`."""
     if is_share(metric):
         return f"{100 * lower:.0f}–{100 * upper:.0f}%"
-    return f"{lower:.2g}–{upper:.2g}"
+    ends = dict.fromkeys((_fixed(lower), _fixed(upper)))
+    return "–".join(ends)
+
+
+def _fixed(value: float) -> str:
+    """Two digits without an exponent; what is less than a thousandth says so."""
+    return "<0.001" if 0 < value < 0.0005 else f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
+def tidy(value: float) -> str:
+    """Three digits without an exponent: `2.63k`, `0.44`, `<0.001`."""
+    return "<0.001" if 0 < abs(value) < 0.0005 else short(value)
+
+
+def p_value(value: float) -> str:
+    """`0.012`, `<0.001`."""
+    return _DASH if pd.isna(value) else "<0.001" if value < 0.001 else f"{value:.2g}"
+
+
+def plain(evidence: str) -> str:
+    """Why a verdict was given, for people: no exponents, growth as a factor, plus or minus as a sign."""
+    said = re.sub(r"p = ([\d.]+e-\d+)", lambda found: f"p {_smaller(float(found[1]))}", evidence)
+    said = re.sub(r"over ([\d.]+) e-folds", lambda found: f"over {math.exp(float(found[1])):.3g} times the size", said)
+    said = said.replace("Kendall's tau with size", "in the order of size, Kendall's tau")
+    return said.replace("+-", "±")
+
+
+def _smaller(value: float) -> str:
+    written = p_value(value)
+    return written if written.startswith("<") else f"= {written}"
 
 
 def metric_error(value: float, metric: str) -> str:
@@ -128,5 +160,7 @@ def template(name: str) -> Template:
     environment.globals |= {"metric_label": metric_label, "baselines": BASELINE_NAMES}
     environment.globals |= {"verdicts": VERDICT_NAMES}
     environment.tests["share"] = is_share
-    environment.filters |= {one.__name__: one for one in (*_FILTERS, counted, short, worth)}
+    environment.filters |= {
+        one.__name__: one for one in (*_FILTERS, counted, short, tidy, worth, p_value, plain, metric_word)
+    }
     return environment.get_template(name)
