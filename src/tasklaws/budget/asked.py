@@ -15,7 +15,7 @@ from tasklaws.core.settings import Asking, Settings
 from tasklaws.families import build
 from tasklaws.families.draws import item_files
 
-_WRITTEN = 256  # lm-eval's own, of a task that does not say
+_MOST_WRITTEN = 256  # lm-eval's own, of a task that does not say
 CHARACTERS = 3.0  # of a token, where no tokenizer is at hand: between prose, some 4, and digits or code, some 2
 
 
@@ -29,7 +29,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedTokens:
     """What one checkpoint reads and at most writes, in tokens; `longest` of a row, with what is written or judged.
 
     `n_rows` answers are stored.
@@ -55,7 +55,7 @@ class Requests:
     n_rows: int
     texts: tuple[Text, ...]
 
-    def in_tokens(self, count: Callable[[Sequence[str]], list[int]]) -> Asked:
+    def in_tokens(self, count: Callable[[Sequence[str]], list[int]]) -> AskedTokens:
         """The same in the tokens of a tokenizer, which `count` gives of each of some texts.
 
         A text is read once, whatever is asked about it, as `harness.answers` does.
@@ -68,7 +68,9 @@ class Requests:
             read, written = read + own + sum(judged), written + sum(text.writes)
             longest = max(longest, own + max([*text.writes, *judged], default=0))
             longest_judged = max([longest_judged, *judged])
-        return Asked(self.n_tasks, self.n_items, self.n_requests, self.n_rows, read, written, longest, longest_judged)
+        return AskedTokens(
+            self.n_tasks, self.n_items, self.n_requests, self.n_rows, read, written, longest, longest_judged
+        )
 
 
 def requests_of(
@@ -84,7 +86,7 @@ def requests_of(
     for _, _, _, one in made:
         judged, writes = found.setdefault(one.args[0], ([], []))
         if one.request_type == "generate_until":
-            writes += [int(one.args[1].get("max_gen_toks", _WRITTEN))] * (one.repeats or 1)
+            writes += [int(one.args[1].get("max_gen_toks", _MOST_WRITTEN))] * (one.repeats or 1)
         elif one.request_type == "loglikelihood":
             judged.append(one.args[1])
     texts = tuple(Text(read, tuple(judged), tuple(writes)) for read, (judged, writes) in found.items())

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tasklaws.budget.asked import Asked
+from tasklaws.budget.asked import AskedTokens
 from tasklaws.budget.rates import DEVICES, Rate
 from tasklaws.core.settings import Dtype
 from tasklaws.ladder.memory import Memory, shown
 
-_HEAD = ("rung", "role", "parameters", "checkpoints", "read", "written", "fetch", "memory", "train")
-_UNITS = ((86400 * 365, "years"), (86400, "days"), (3600, "h"), (60, "min"), (1, "s"))
+_HEADINGS = ("rung", "role", "parameters", "checkpoints", "read", "written", "fetch", "memory", "train")
+_TIME_UNITS = ((86400 * 365, "years"), (86400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class RungPlan:
     n_params: int | None
     n_params_total: int | None
     n_checkpoints: int
-    asked: Asked
+    asked: AskedTokens
     device: str
     dtype: Dtype
     processes: int
@@ -102,7 +102,10 @@ class RunPlan:
 
     def summary(self) -> str:
         """A row a rung, then totals, rates and notes."""
-        rows = [[*_HEAD, *(f"ask on {device}" for device in DEVICES), "there"], *(rung.cells() for rung in self.rungs)]
+        rows = [
+            [*_HEADINGS, *(f"ask on {device}" for device in DEVICES), "there"],
+            *(rung.cells() for rung in self.rungs),
+        ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         total = self.totals()
@@ -145,7 +148,7 @@ def _bytes(number: int | None) -> str:
 def _time(seconds: float | None) -> str:
     if seconds is None:
         return "unknown"
-    size, unit = next((each for each in _UNITS if seconds >= 1.5 * each[0]), _UNITS[-1])
+    size, unit = next((each for each in _TIME_UNITS if seconds >= 1.5 * each[0]), _TIME_UNITS[-1])
     return f"{seconds / size:.2g} {unit}" if 0 < seconds < 99.5 * size else f"{seconds / size:.0f} {unit}"
 
 

@@ -41,17 +41,16 @@ from tasklaws.harness.benchmarks.tasks import load_benchmarks
 from tasklaws.harness.devices import device_of, refuse_too_large
 from tasklaws.harness.respond import respond
 from tasklaws.harness.score import score
-from tasklaws.harness.scored_points import points_of, scores_by_item, shown
+from tasklaws.harness.scored_points import points_of, scores_by_item, table_text
 from tasklaws.ladder.gguf import convert
 from tasklaws.points import write_points
 from tasklaws.sandbox import OutcomeCache
 
-LADDER = "asked"
 _OUTCOMES = Path(".work/outcomes")
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedModel:
     """What a model said and is worth: `responses` a row an item, `scores` the same in numbers, `points` a row a task
     and metric (tables.POINTS) with the limits `low` and `high` of a 90% interval; `record` says how it was asked."""
 
@@ -69,7 +68,7 @@ class Asked:
 
     def summary(self) -> str:
         """A line a task and metric."""
-        return shown(self.points)
+        return table_text(self.points)
 
     def write(self, directory: Path) -> None:
         """responses.jsonl, scores.csv, points.csv, items.csv (a score an item, for `compare`) and summary.json."""
@@ -94,7 +93,7 @@ def ask_model(
     name: str | None = None,
     sizes: Mapping[str, int] | None = None,
     kept: Path | None = None,
-) -> Asked:
+) -> AskedModel:
     """Ask one model some tasks: families of ours, or one way of asking them, and any task or group of lm-eval.
 
     `model` is a directory, a .gguf file, one of lm-eval's model types with its `arguments`, or a repository of a hub.
@@ -146,11 +145,11 @@ def ask_model(
             for metric, value, n_items in found.whole()
         ]
     scores = pd.concat(tables, ignore_index=True)
-    known = {"ladder": LADDER, "model": name, "n_params": _n_params(loaded)} | dict(sizes or {})
+    known = {"ladder": "asked", "model": name, "n_params": _n_params(loaded)} | dict(sizes or {})
     if known["n_params"] is None:
         notes.append(f"n_params of {name} is unknown: state --n-params where points.csv is to be forecast from")
     record = means.record | {"model": model, "model_args": dict(arguments or {}), "tasks": list(tasks), "limit": limit}
-    return Asked(name, record, rows, scores, points_of(scores, whole, known), notes)
+    return AskedModel(name, record, rows, scores, points_of(scores, whole, known), notes)
 
 
 def _means(

@@ -54,7 +54,7 @@ def scores_by_item(model: str, scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns | {"family": found["family"]})
 
 
-def shown(points: pd.DataFrame) -> str:
+def table_text(points: pd.DataFrame) -> str:
     """A line a task and metric: value, interval, items."""
     lines = [("task", "metric", "value", "90% interval", "n")]
     for row in points.to_dict("records"):

@@ -13,11 +13,11 @@ from tasklaws.tables import SCORES, direction
 Key = tuple[str, str]
 """A metric and a filter, as lm-eval names them."""
 RIGHT_OR_WRONG = frozenset(("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match", "em"))
-_PERCENT = frozenset(("bleu", "chrf", "chrf++", "ter"))  # of 100
+_OF_HUNDRED = frozenset(("bleu", "chrf", "chrf++", "ter"))  # of 100
 
 
 @dataclass(frozen=True)
-class Metric:
+class BenchmarkMetric:
     """A metric of a benchmark: our `name`, lm-eval's metric and filter. With `by_item` its score is the mean of items'
     scores; others lm-eval makes of all answers together."""
 
@@ -32,12 +32,12 @@ class Metric:
         return self.metric, self.filter
 
 
-def metrics_of(asked: Asked) -> list[Metric]:
+def kept_metrics(asked: Asked) -> list[BenchmarkMetric]:
     """Those that are kept: scores in [0, 1] of which more is better, and losses, as their names say too."""
     return [one for one in _all(asked) if _reason(one) is None]
 
 
-def left_out(asked: Asked) -> dict[str, str]:
+def dropped_metrics(asked: Asked) -> dict[str, str]:
     """Why a metric is not kept, by its name."""
     return {one.name: reason for one in _all(asked) if (reason := _reason(one)) is not None}
 
@@ -54,21 +54,21 @@ def solved_by(asked: Asked) -> Key | None:
     return next((one.key for one in _all(asked) if one.metric in RIGHT_OR_WRONG), None)
 
 
-def _reason(one: Metric) -> str | None:
-    if one.metric in _PERCENT:
+def _reason(one: BenchmarkMetric) -> str | None:
+    if one.metric in _OF_HUNDRED:
         return "it is no share of 1"
     if one.higher_is_better == (direction(one.name) == "down"):
         return f"lm-eval says that {'more' if one.higher_is_better else 'less'} is better, its name does not"
     return None
 
 
-def _all(asked: Asked) -> list[Metric]:
+def _all(asked: Asked) -> list[BenchmarkMetric]:
     found = []
     for metric, kind in _pairs(asked):
         own = [task for task in asked.tasks.values() if metric in task._metric_fn_list]
         by_item = all(task.aggregation().get(metric, mean) is mean for task in own) and _is_pooled(asked, metric)
         higher = bool(own[0].higher_is_better().get(metric, True))
-        found.append(Metric(_name(metric, kind), metric, kind, higher, by_item))
+        found.append(BenchmarkMetric(_name(metric, kind), metric, kind, higher, by_item))
     wanted = asked.how.metrics
     if wanted is None:
         return found

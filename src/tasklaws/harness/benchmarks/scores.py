@@ -15,7 +15,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import BENCHMARK, BenchmarkItem, RawAnswer, Response, read_responses, response_digest
 from tasklaws.core.settings import Settings
 from tasklaws.harness.benchmarks.items import item_id, read_benchmarks
-from tasklaws.harness.benchmarks.metrics import Key, Metric, metrics_of, solved_by
+from tasklaws.harness.benchmarks.metrics import BenchmarkMetric, Key, kept_metrics, solved_by
 from tasklaws.harness.benchmarks.tasks import Asked
 from tasklaws.ladder.card import read_card
 
@@ -59,7 +59,7 @@ class Scored:
     def __init__(self, asked: Asked, items: Sequence[BenchmarkItem], said: Mapping[str, Response]) -> None:
         """`said` has the response to each item; one that is missing, and too few answers, raise Unanswered."""
         self.asked, self.items = asked, items
-        self.n_repeats, self._metrics, self._solved_by = asked.repeats, metrics_of(asked), solved_by(asked)
+        self.n_repeats, self._metrics, self._solved_by = asked.repeats, kept_metrics(asked), solved_by(asked)
         answers = {item.id: _answers(item, said, self.n_repeats) for item in items}
         docs = {name: list(task.doc_iterator(limit=asked.how.limit)) for name, task in asked.tasks.items()}
         self._values = self._judge(docs, answers)
@@ -83,7 +83,7 @@ class Scored:
                     found[f"{one.name},mean@{self.n_repeats}"] = math.fsum(each) / len(each)
             yield item, found | self._solved(item)
 
-    def whole(self) -> Iterator[tuple[Metric, float, int]]:
+    def whole(self) -> Iterator[tuple[BenchmarkMetric, float, int]]:
         """The metrics that lm-eval makes of all answers together, their values, and of how many items."""
         tasks = self.by_task()
         for one in (one for one in self._metrics if not one.by_item):
@@ -136,7 +136,9 @@ class Scored:
                         found[metric, one.name][item_id(name, number)] = value
         return found
 
-    def _score(self, values: Mapping[Key, Mapping[str, Any]], one: Metric, item: BenchmarkItem) -> float | None:
+    def _score(
+        self, values: Mapping[Key, Mapping[str, Any]], one: BenchmarkMetric, item: BenchmarkItem
+    ) -> float | None:
         value = values.get(one.key, {}).get(item.id)
         if value is None:
             return None
