@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import write_jsonl
 from tasklaws.core.settings import Asking, Settings
 from tasklaws.families import build
-from tasklaws.families.draws import item_files
+from tasklaws.families.draws import write_items
 
 _MOST_WRITTEN = 256  # lm-eval's own, of a task that does not say
 CHARACTERS = 3.0  # of a token, where no tokenizer is at hand: between prose, some 4, and digits or code, some 2
@@ -115,7 +114,9 @@ def _of_families(settings: Settings, asking: Asking, likelihoods: bool) -> list[
     from tasklaws.harness import respond
 
     with tempfile.TemporaryDirectory() as folder, _quiet():
-        _write_items(settings, Path(folder))
+        families, kept = build(settings.families.sets), settings.elicitation.n_shots_kept
+        for family in families:
+            write_items(family, families, settings.seed, settings.families.split, kept, Path(folder))
         tasks = respond.tasks_of(settings.elicitation.ask, asking.prompts, likelihoods)
         # Without a template no model is needed to make them.
         made = respond._requests(replace(asking, chat_template=False), tasks, Path(folder), LM)
@@ -143,14 +144,6 @@ def by_tokenizer(path: Path) -> Callable[[Sequence[str]], list[int]]:
 
     tokenizer = Tokenizer.from_file(str(path))
     return lambda texts: [len(one.ids) for one in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
-
-
-def _write_items(settings: Settings, folder: Path) -> None:
-    families = build(settings.families.sets)
-    for family in families:
-        kept = settings.elicitation.n_shots_kept
-        for name, items in item_files(family, families, settings.seed, settings.families.split, kept).items():
-            write_jsonl(folder / f"{name}.jsonl", (item.to_dict() for item in items))
 
 
 @contextmanager

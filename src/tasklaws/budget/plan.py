@@ -66,6 +66,21 @@ class RungPlan:
 
 
 @dataclass(frozen=True)
+class Totals:
+    """Of all rungs; None where it is unknown of one. What is asked already is not counted in tokens."""
+
+    rungs: int
+    cells: int
+    items: int
+    tokens_read: int
+    tokens_written: int
+    fetch: int | None
+    disk: int | None
+    train_seconds: float
+    ask_seconds: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
 class RunPlan:
     """What a ladder will cost, rung by rung.
 
@@ -81,24 +96,23 @@ class RunPlan:
     refused: tuple[str, ...]
     notes: Mapping[str, tuple[str, ...]]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """All numbers and their totals."""
-        return asdict(self) | {"totals": self.totals()}
+        return asdict(self) | {"totals": asdict(self.totals())}
 
-    def totals(self) -> dict[str, Any]:
-        """Of all rungs; None where it is unknown of one. What is asked already is not counted in tokens."""
+    def totals(self) -> Totals:
         left = [rung for rung in self.rungs if "asked" not in rung.there]
-        return {
-            "rungs": len(self.rungs),
-            "cells": sum(rung.n_cells for rung in self.rungs),
-            "items": max(rung.asked.n_items for rung in self.rungs),
-            "tokens_read": sum(rung.n_read for rung in left),
-            "tokens_written": sum(rung.n_written for rung in left),
-            "fetch": _sum(rung.fetch for rung in self.rungs),
-            "disk": _sum(rung.disk for rung in self.rungs),
-            "train_seconds": self.beside_seconds + sum(rung.train_seconds for rung in self.rungs),
-            "ask_seconds": {device: _sum(rung.seconds[device] for rung in self.rungs) for device in DEVICES},
-        }
+        return Totals(
+            rungs=len(self.rungs),
+            cells=sum(rung.n_cells for rung in self.rungs),
+            items=max(rung.asked.n_items for rung in self.rungs),
+            tokens_read=sum(rung.n_read for rung in left),
+            tokens_written=sum(rung.n_written for rung in left),
+            fetch=_sum(rung.fetch for rung in self.rungs),
+            disk=_sum(rung.disk for rung in self.rungs),
+            train_seconds=self.beside_seconds + sum(rung.train_seconds for rung in self.rungs),
+            ask_seconds={device: _sum(rung.seconds[device] for rung in self.rungs) for device in DEVICES},
+        )
 
     def summary(self) -> str:
         """A row a rung, then totals, rates and notes."""
@@ -109,14 +123,14 @@ class RunPlan:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         total = self.totals()
-        ask = ", ".join(f"{_time(seconds)} on {device}" for device, seconds in total["ask_seconds"].items())
-        n_read, n_written = _count(total["tokens_read"]), _count(total["tokens_written"])
+        ask = ", ".join(f"{_time(seconds)} on {device}" for device, seconds in total.ask_seconds.items())
+        n_read, n_written = _count(total.tokens_read), _count(total.tokens_written)
         lines += [
             "",
-            f"{total['rungs']} rungs, {total['cells']} cells (rung x checkpoint x task), {total['items']} items",
+            f"{total.rungs} rungs, {total.cells} cells (rung x checkpoint x task), {total.items} items",
             f"tokens still to be read {n_read}, to be written at most {n_written}",
-            f"fetch {_bytes(total['fetch'])}; disk at most {_bytes(total['disk'])}, {shown(self.free_disk)} are free",
-            f"train {_time(total['train_seconds'])} on cpu; ask {ask}",
+            f"fetch {_bytes(total.fetch)}; disk at most {_bytes(total.disk)}, {shown(self.free_disk)} are free",
+            f"train {_time(total.train_seconds)} on cpu; ask {ask}",
         ]
         for dtype, by in self.rates.items():
             each = (f"{device} {_flops(rate)}" for device, rate in by.items())

@@ -3,10 +3,12 @@
 import itertools
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Item
+from tasklaws.core.files import write_jsonl
+from tasklaws.core.schema import ITEMS, Item
 from tasklaws.families.base import Family, Split, generator
 from tasklaws.families.related import related_shots
 
@@ -39,6 +41,16 @@ def shots(family: Family, families: list[Family], seed: int, count: int) -> list
         item = draw_unreserved(family, rng, reserved)
         found[item.question] = item
     raise TasklawsError(f"{family.name}: only {len(found)} of {count} few-shot examples exist: lower n_shots_kept")
+
+
+def write_items(
+    family: Family, families: list[Family], seed: int, split: Split, n_shots: int, folder: Path = ITEMS
+) -> int:
+    """Write all that is kept of a family in data/items; how many items it has."""
+    files = item_files(family, families, seed, split, n_shots)
+    for name, items in files.items():
+        write_jsonl(folder / f"{name}.jsonl", [item.to_dict() for item in items])
+    return len(files[family.name])
 
 
 def item_files(family: Family, families: list[Family], seed: int, split: Split, n_shots: int) -> dict[str, list[Item]]:

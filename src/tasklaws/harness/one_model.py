@@ -19,7 +19,7 @@ from lm_eval.api.registry import model_registry
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import sha256_file, write_json, write_jsonl
-from tasklaws.core.schema import BENCHMARK, Elicitation, Item, Response, read_family_items, response_digest
+from tasklaws.core.schema import BENCHMARK, Elicitation, Item, Response, read_family_items
 from tasklaws.core.settings import (
     PARAMS,
     Asking,
@@ -31,7 +31,7 @@ from tasklaws.core.settings import (
     load,
 )
 from tasklaws.families import build
-from tasklaws.families.draws import item_files
+from tasklaws.families.draws import write_items
 from tasklaws.families.prompts import TASKS
 from tasklaws.harness.ask import Means, opened
 from tasklaws.harness.benchmarks.ask import ask_benchmarks
@@ -43,6 +43,7 @@ from tasklaws.harness.respond import respond
 from tasklaws.harness.score import score
 from tasklaws.harness.scored_points import points_of, scores_by_item, table_text
 from tasklaws.ladder.gguf import convert
+from tasklaws.ladder.heldout import count_config
 from tasklaws.points import write_points
 from tasklaws.sandbox import OutcomeCache
 
@@ -133,13 +134,7 @@ def ask_model(
     for one in benchmarks:
         answers = {each.item: each for each in said if each.family == one.family}
         found = Scored(one, list(items_of(one)), answers)
-        where = {"rung": name, "seed": 0, "step": 0, "family": one.family, "elicitation": BENCHMARK}
-        tables.append(
-            pd.DataFrame(
-                where | {"item": item.id, "chance": item.chance, "response": response_digest(answers[item.id])} | scores
-                for item, scores in found.rows()
-            )
-        )
+        tables.append(pd.DataFrame(found.rows(name, 0, 0)))
         whole += [
             {"task": one.family, "metric": metric.name, "value": value, "n_items": n_items}
             for metric, value, n_items in found.whole()
@@ -153,7 +148,7 @@ def ask_model(
 
 
 def _means(
-    model: str, arguments: dict[str, Any], asking: Asking, device: Device, batch_size: BatchSize, work: Path
+    model: str, arguments: dict[str, object], asking: Asking, device: Device, batch_size: BatchSize, work: Path
 ) -> Means:
     path, kind = Path(model), "hf"
     if path.suffix == ".gguf" and path.is_file():
@@ -209,9 +204,7 @@ def _write_items(
     for family in (one for one in families if one.name in ways):
         if asking.prompts == "plain" and not family.is_plain:
             raise TasklawsError(f"{family.name} has no plain prompts: ask it with --prompts terse")
-        files = item_files(family, families, settings.seed, settings.families.split, n_shots)
-        for name, own in files.items():
-            write_jsonl(out / f"{name}.jsonl", [item.to_dict() for item in own])
+        write_items(family, families, settings.seed, settings.families.split, n_shots, out)
     found, only = dict[str, Item](), set[str]()
     for asked in ways:
         items = read_family_items([f"{asked}.plain" if asking.prompts == "plain" else asked], out)
@@ -234,8 +227,6 @@ def _n_params(model: LM) -> int | None:
     config = getattr(getattr(model, "model", None), "config", None)
     if config is None:
         return None
-    from tasklaws.ladder.heldout import count_config
-
     return count_config(config, False)[0]
 
 
