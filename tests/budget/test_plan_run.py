@@ -87,7 +87,7 @@ def test_tokens_are_those_that_a_model_is_given(model: Path, tmp_path: Path) -> 
         for name, items in item_files(family, families, own.seed, "test", own.elicitation.n_shots_kept).items():
             write_jsonl(tmp_path / f"{name}.jsonl", [item.to_dict() for item in items])
     lm = load_model(model, asking)
-    requests = respond._requests(asking, respond.tasks_of(own.elicitation.ask), tmp_path, lm)
+    requests = respond.lm_eval_requests(asking, respond.tasks_of(own.elicitation.ask), tmp_path, lm)
     questions = [one for one in questions_of(lm, requests) if one is not None]
     assert len(questions) == len(requests) == asked.n_requests
     read = sum(map(len, {one.text for one in questions})) + sum(len(one.following) for one in questions)

@@ -119,8 +119,8 @@ def _of_families(settings: Settings, asking: Asking, likelihoods: bool) -> list[
             write_items(family, families, settings.seed, settings.families.split, kept, Path(folder))
         tasks = respond.tasks_of(settings.elicitation.ask, asking.prompts, likelihoods)
         # Without a template no model is needed to make them.
-        made = respond._requests(replace(asking, chat_template=False), tasks, Path(folder), LM)
-    return [(one.task_name.removesuffix("_likelihood"), one.doc["family"], one.doc["id"], one) for one in made]
+        made = respond.lm_eval_requests(replace(asking, chat_template=False), tasks, Path(folder), LM)
+    return [(one.task_name.removesuffix(respond.LIKELIHOOD), one.doc["family"], one.doc["id"], one) for one in made]
 
 
 def _of_benchmark(asked: Any) -> list[tuple[str, str, str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 from tasklaws.budget.asked import AskedTokens
 from tasklaws.budget.rates import DEVICES, Rate
 from tasklaws.core.settings import Dtype
-from tasklaws.ladder.memory import Memory, shown
+from tasklaws.ladder.memory import Memory, bytes_text
 
 _HEADINGS = ("rung", "role", "parameters", "checkpoints", "read", "written", "fetch", "memory", "train")
 _TIME_UNITS = ((86400 * 365, "years"), (86400, "days"), (3600, "h"), (60, "min"), (1, "s"))
@@ -57,7 +57,8 @@ class RungPlan:
         """The rung's row of the table."""
         own = self.memory.get(self.dtype)
         held = f"{self.processes} x " if self.processes > 1 else ""
-        memory = f"{held}{shown(own.total)} {self.dtype}, batch {self.batch_size}" if own else f"unknown {self.dtype}"
+        size = f"{held}{bytes_text(own.total)}" if own else "unknown"
+        memory = f"{size} {self.dtype}" + (f", batch {self.batch_size}" if own else "")
         counts = (_count(each) for each in (self.n_params_total, self.n_checkpoints, self.n_read, self.n_written))
         times = (_time(self.seconds[device]) for device in DEVICES)
         there = ", ".join(self.there) or "nothing"
@@ -129,7 +130,7 @@ class RunPlan:
             "",
             f"{total.rungs} rungs, {total.cells} cells (rung x checkpoint x task), {total.items} items",
             f"tokens still to be read {n_read}, to be written at most {n_written}",
-            f"fetch {_bytes(total.fetch)}; disk at most {_bytes(total.disk)}, {shown(self.free_disk)} are free",
+            f"fetch {_bytes(total.fetch)}; disk at most {_bytes(total.disk)}, {bytes_text(self.free_disk)} are free",
             f"train {_time(total.train_seconds)} on cpu; ask {ask}",
         ]
         for dtype, by in self.rates.items():
@@ -156,7 +157,7 @@ def _count(number: int | None) -> str:
 
 
 def _bytes(number: int | None) -> str:
-    return "unknown" if number is None else shown(number) if number else "-"
+    return "unknown" if number is None else bytes_text(number) if number else "-"
 
 
 def _time(seconds: float | None) -> str:

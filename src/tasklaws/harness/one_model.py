@@ -33,12 +33,12 @@ from tasklaws.core.settings import (
 from tasklaws.families import build
 from tasklaws.families.draws import write_items
 from tasklaws.families.prompts import TASKS
-from tasklaws.harness.ask import Means, opened
+from tasklaws.harness.ask import Means, loaded_models
 from tasklaws.harness.benchmarks.ask import ask_benchmarks
 from tasklaws.harness.benchmarks.items import items_of
 from tasklaws.harness.benchmarks.scores import Scored
 from tasklaws.harness.benchmarks.tasks import load_benchmarks
-from tasklaws.harness.devices import device_of, refuse_too_large
+from tasklaws.harness.devices import device_of, refuse_no_room
 from tasklaws.harness.respond import respond
 from tasklaws.harness.score import score
 from tasklaws.harness.scored_points import points_of, scores_by_item, table_text
@@ -117,7 +117,7 @@ def ask_model(
         with _quiet():
             benchmarks = load_benchmarks(wanted, folder)[0] if wanted else []
             parts = None if kept is None else kept / _key(means, ways, wanted, items, model)
-            (loaded,) = opened([Path(model)], means)
+            (loaded,) = loaded_models([Path(model)], means)
             rows: list[dict[str, object]] = []
             if ways:
                 folders = [] if parts is None else [parts]
@@ -169,7 +169,7 @@ def _means(
     source = LmEvalSource(kind="lm_eval", model=kind, model_args=arguments, n_params=1)
     place = device_of(device, asking.dtype) if kind == "hf" else "its own"
     if path.is_dir():
-        refuse_too_large(path, asking.dtype, place)
+        refuse_no_room(path, asking.dtype, place)
     return Means(asking, kind, arguments, place, batch_size, source.likelihoods)
 
 

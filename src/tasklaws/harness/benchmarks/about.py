@@ -14,7 +14,7 @@ from tasklaws.core.schema import BENCHMARKS, BenchmarkItem
 from tasklaws.core.settings import Settings
 from tasklaws.harness.benchmarks.items import ABOUT, items_of
 from tasklaws.harness.benchmarks.metrics import dropped_metrics, kept_metrics, solved_by
-from tasklaws.harness.benchmarks.tasks import LM_EVAL_TASKS, Asked, load_benchmarks
+from tasklaws.harness.benchmarks.tasks import LM_EVAL_TASKS, AskedBenchmark, load_benchmarks
 
 _CACHED_COMMIT = re.compile(r"/([0-9a-f]{40})/")
 
@@ -32,7 +32,7 @@ def write_benchmarks(settings: Settings, out: Path = BENCHMARKS) -> dict[str, in
     return {family: len(own) for family, own in items.items()}
 
 
-def _own_files(asked: Sequence[Asked], folder: Path) -> dict[str, object]:
+def _own_files(asked: Sequence[AskedBenchmark], folder: Path) -> dict[str, object]:
     """The hashes of all files in the user's folder, where a task lies there, so that a change of it is seen."""
     sources = [
         Path(str((task.config.metadata or {}).get("config_source"))) for one in asked for task in one.tasks.values()
@@ -43,7 +43,7 @@ def _own_files(asked: Sequence[Asked], folder: Path) -> dict[str, object]:
     return {"own_files": {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}}
 
 
-def _about(asked: Asked, items: list[BenchmarkItem]) -> dict[str, object]:
+def _about(asked: AskedBenchmark, items: list[BenchmarkItem]) -> dict[str, object]:
     """What is known of a benchmark, as JSON has it; what is unknown is left out."""
     metrics = [
         {"name": one.name, "metric": one.metric, "filter": one.filter, "higher_is_better": one.higher_is_better}

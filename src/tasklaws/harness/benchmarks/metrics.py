@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lm_eval.api.metrics import mean
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.harness.benchmarks.tasks import Asked
+from tasklaws.harness.benchmarks.tasks import AskedBenchmark
 from tasklaws.tables import SCORES, direction
 
 Key = tuple[str, str]
@@ -32,17 +32,17 @@ class BenchmarkMetric:
         return self.metric, self.filter
 
 
-def kept_metrics(asked: Asked) -> list[BenchmarkMetric]:
+def kept_metrics(asked: AskedBenchmark) -> list[BenchmarkMetric]:
     """Those that are kept: scores in [0, 1] of which more is better, and losses, as their names say too."""
     return [one for one in _all(asked) if _reason(one) is None]
 
 
-def dropped_metrics(asked: Asked) -> dict[str, str]:
+def dropped_metrics(asked: AskedBenchmark) -> dict[str, str]:
     """Why a metric is not kept, by its name."""
     return {one.name: reason for one in _all(asked) if (reason := _reason(one)) is not None}
 
 
-def solved_by(asked: Asked) -> Key | None:
+def solved_by(asked: AskedBenchmark) -> Key | None:
     """The metric and filter that say whether an answer is right: as stated, or the first that is kept and known to be 0
     or 1; None where there is none."""
     pairs, stated = list(_pairs(asked)), asked.how.solved
@@ -62,7 +62,7 @@ def _reason(one: BenchmarkMetric) -> str | None:
     return None
 
 
-def _all(asked: Asked) -> list[BenchmarkMetric]:
+def _all(asked: AskedBenchmark) -> list[BenchmarkMetric]:
     found = []
     for metric, kind in _pairs(asked):
         own = [task for task in asked.tasks.values() if metric in task._metric_fn_list]
@@ -79,7 +79,7 @@ def _all(asked: Asked) -> list[BenchmarkMetric]:
     return [by_name[name] for name in wanted]
 
 
-def _pairs(asked: Asked) -> Iterator[Key]:
+def _pairs(asked: AskedBenchmark) -> Iterator[Key]:
     """The metrics and filters of the benchmark, in lm-eval's order."""
     found: dict[Key, None] = {}
     for task in asked.tasks.values():
@@ -93,7 +93,7 @@ def _pairs(asked: Asked) -> Iterator[Key]:
         yield from (pair for pair in found if pair[0] == config.metric and (kinds is None or pair[1] in kinds))
 
 
-def _is_pooled(asked: Asked, metric: str) -> bool:
+def _is_pooled(asked: AskedBenchmark, metric: str) -> bool:
     """Whether each document of a group counts alike."""
     configs = [] if asked.group is None else asked.group.aggregate_metric_list or []
     return all(one.weight_by_size and one.aggregation == "mean" for one in configs if one.metric == metric)

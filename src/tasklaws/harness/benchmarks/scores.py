@@ -16,7 +16,7 @@ from tasklaws.core.schema import BENCHMARK, BenchmarkItem, RawAnswer, Response, 
 from tasklaws.core.settings import Settings
 from tasklaws.harness.benchmarks.items import item_id, read_benchmarks
 from tasklaws.harness.benchmarks.metrics import BenchmarkMetric, Key, kept_metrics, solved_by
-from tasklaws.harness.benchmarks.tasks import Asked
+from tasklaws.harness.benchmarks.tasks import AskedBenchmark
 from tasklaws.ladder.card import read_card
 
 Values = dict[Key, dict[str, Any]]
@@ -57,7 +57,7 @@ class Scored:
 
     lm-eval's own filters and metrics are applied to the answers of all its tasks."""
 
-    def __init__(self, asked: Asked, items: Sequence[BenchmarkItem], said: Mapping[str, Response]) -> None:
+    def __init__(self, asked: AskedBenchmark, items: Sequence[BenchmarkItem], said: Mapping[str, Response]) -> None:
         """`said` has the response to each item; one that is missing, and too few answers, raise Unanswered."""
         self.asked, self.items, self._said = asked, items, said
         self.n_repeats, self._metrics, self._solved_by = asked.repeats, kept_metrics(asked), solved_by(asked)
