@@ -9,7 +9,7 @@ from tasklaws.budget.rates import DEVICES, Rate
 from tasklaws.core.settings import Dtype
 from tasklaws.ladder.memory import Memory, bytes_text
 
-_HEADINGS = ("rung", "role", "parameters", "checkpoints", "read", "written", "fetch", "memory", "train")
+_TITLES = ("rung", "role", "parameters", "checkpoints", "read", "written", "fetch", "memory", "train")
 _TIME_UNITS = ((86400 * 365, "years"), (86400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -118,7 +118,7 @@ class RunPlan:
     def summary(self) -> str:
         """A row a rung, then totals, rates and notes."""
         rows = [
-            [*_HEADINGS, *(f"ask on {device}" for device in DEVICES), "there"],
+            [*_TITLES, *(f"ask on {device}" for device in DEVICES), "there"],
             *(rung.cells() for rung in self.rungs),
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

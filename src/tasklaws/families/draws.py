@@ -10,9 +10,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_jsonl
 from tasklaws.core.schema import ITEMS, Item
 from tasklaws.families.base import Family, Split, generator
-from tasklaws.families.related import related_shots
-
-_MOST_DRAWS = 1000
+from tasklaws.families.related import MOST_DRAWS, related_shots
 
 
 def reserved_questions(families: list[Family], seed: int) -> frozenset[str]:
@@ -24,10 +22,10 @@ def reserved_questions(families: list[Family], seed: int) -> frozenset[str]:
 
 def draw_unreserved(family: Family, rng: random.Random, reserved: frozenset[str]) -> Item:
     """One instance of a family whose question is not reserved; TasklawsError where a thousand draws find none."""
-    for item in itertools.islice(iter(lambda: family.draw(rng), None), _MOST_DRAWS):
+    for item in itertools.islice(iter(lambda: family.draw(rng), None), MOST_DRAWS):
         if item.question not in reserved:
             return item
-    raise TasklawsError(f"{family.name}: {_MOST_DRAWS} draws were all eval questions: widen its settings")
+    raise TasklawsError(f"{family.name}: {MOST_DRAWS} draws were all eval questions: widen its settings")
 
 
 def shots(family: Family, families: list[Family], seed: int, count: int) -> list[Item]:
@@ -35,7 +33,7 @@ def shots(family: Family, families: list[Family], seed: int, count: int) -> list
     reserved = reserved_questions(families, seed)
     rng = generator(seed, family.name, "shots")
     found: dict[str, Item] = {}
-    for _ in range(_MOST_DRAWS):
+    for _ in range(MOST_DRAWS):
         if len(found) == count:
             return list(found.values())
         item = draw_unreserved(family, rng, reserved)

@@ -48,8 +48,8 @@ def heldout_loss(
     sum over target tokens of -ln p(token | everything before), divided by the number of target tokens (nats), and by
     ln 2 and the targets' UTF-8 bytes (bits). `batch_size` changes speed and memory only: rows are padded on the right
     of a causal model, and documents are summed exactly. Code of the model's own runs only where it is `trusted`. No
-    document, an empty target, a document longer than the
-    model's context, weights that are missing or do not load, and a loss that is not finite raise TasklawsError.
+    document, an empty target, a document longer than the model's context, weights that are missing or do not load, and
+    a loss that is not finite raise TasklawsError.
     """
     if not documents:
         raise TasklawsError(f"no held-out documents for {model_dir}: give at least one")

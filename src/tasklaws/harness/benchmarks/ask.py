@@ -33,8 +33,7 @@ def ask_benchmarks(
 
     The requests are lm-eval's own, those of one kind together, each as often as it repeats. Examples are the task's, a
     chat template is as `asking` says. `folder` keeps answers as `kept_answers` does, but for those that are drawn by
-    chance. A model without a chat template, or without `likelihoods`, where they are asked for
-    raises TasklawsError.
+    chance. A model without a chat template, or without `likelihoods`, where they are asked for raises TasklawsError.
     """
     places: list[tuple[str, Instance]] = []
     for one in asked:
