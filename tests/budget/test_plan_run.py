@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -57,10 +58,10 @@ def test_cells_and_items_are_those_of_the_ladder() -> None:
     assert [rung.n_checkpoints for rung in found.rungs] == [3, 3, 3]
     assert {rung.asked.n_items for rung in found.rungs} == {n_items}
     totals = found.totals()
-    assert (totals["rungs"], totals["cells"], totals["items"], totals["fetch"]) == (3, 9, n_items, 0)
-    assert totals["train_seconds"] > 0
+    assert (totals.rungs, totals.cells, totals.items, totals.fetch) == (3, 9, n_items, 0)
+    assert totals.train_seconds > 0
     assert [rung.n_params_total for rung in found.rungs] == sorted(rung.n_params_total or 0 for rung in found.rungs)
-    assert json.loads(json.dumps(found.to_dict()))["totals"] == totals
+    assert json.loads(json.dumps(found.to_dict()))["totals"] == asdict(totals)
     assert "mini-21k" in found.summary()
 
 
@@ -86,7 +87,7 @@ def test_tokens_are_those_that_a_model_is_given(model: Path, tmp_path: Path) -> 
         for name, items in item_files(family, families, own.seed, "test", own.elicitation.n_shots_kept).items():
             write_jsonl(tmp_path / f"{name}.jsonl", [item.to_dict() for item in items])
     lm = load_model(model, asking)
-    requests = respond._requests(asking, respond.tasks_of(own.elicitation.ask), tmp_path, lm)
+    requests = respond.lm_eval_requests(asking, respond.tasks_of(own.elicitation.ask), tmp_path, lm)
     questions = [one for one in questions_of(lm, requests) if one is not None]
     assert len(questions) == len(requests) == asked.n_requests
     read = sum(map(len, {one.text for one in questions})) + sum(len(one.following) for one in questions)
@@ -134,7 +135,7 @@ def test_sizes_that_conf_does_not_state_come_from_the_hub_or_are_unknown(
     found = planned(*words)
     unknown = found.rungs[1]
     assert (unknown.n_params, unknown.fetch, unknown.disk, unknown.seconds["cpu"]) == (None, None, None, None)
-    assert found.totals()["fetch"] is None
+    assert found.totals().fetch is None
     assert ("pythia-410m",) in [names for note, names in found.notes.items() if note.startswith("size unknown until")]
     assert "unknown" in found.summary()
 

@@ -74,7 +74,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             yield [{"item": "add-1", "response": (model / "model.safetensors").read_text()}]
 
     monkeypatch.setattr(respond, "respond", said)
-    monkeypatch.setattr("tasklaws.harness.ask.opened", lambda directories, *_: directories)
+    monkeypatch.setattr("tasklaws.harness.ask.loaded_models", lambda directories, *_: directories)
     return names
 
 

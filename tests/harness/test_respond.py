@@ -101,9 +101,9 @@ def test_a_log_likelihood_is_that_of_the_right_text(rows, model_dir, items_dir):
     import torch
 
     from tasklaws.families.prompts import prompt, target
-    from tasklaws.ladder.heldout import load_model
+    from tasklaws.ladder.heldout import load_directory
 
-    tokenizer, model = load_model(model_dir, torch.float64)
+    tokenizer, model = load_directory(model_dir, torch.float64)
     items = {item.id: item for item in read_items(items_dir / "gauss_sum.jsonl")}
     checked = [row for row in rows if row["family"] == "gauss_sum"]
     assert len(checked) > 5

@@ -6,7 +6,7 @@ import pytest
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.ladder import memory
-from tasklaws.ladder.memory import Shape, fitting_batch, needed, refuse_too_large, shown, too_large
+from tasklaws.ladder.memory import Shape, bytes_text, fitting_batch, needed, refuse_too_large, too_large
 
 # Llama's names, with fewer heads for keys and values; GPT-2's.
 LLAMA = {
@@ -62,4 +62,5 @@ def test_the_bound_of_a_control_group_holds(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_sizes_are_shown_as_people_read_them():
-    assert [shown(size) for size in (512, 3 << 20, 3 << 29, 1010 << 30)] == ["0.5 KiB", "3 MiB", "1.5 GiB", "1010 GiB"]
+    said = [bytes_text(size) for size in (512, 3 << 20, 3 << 29, 1010 << 30)]
+    assert said == ["0.5 KiB", "3 MiB", "1.5 GiB", "1010 GiB"]

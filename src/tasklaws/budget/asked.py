@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import write_jsonl
 from tasklaws.core.settings import Asking, Settings
 from tasklaws.families import build
-from tasklaws.families.draws import item_files
+from tasklaws.families.draws import write_items
 
-_WRITTEN = 256  # lm-eval's own, of a task that does not say
+_MOST_WRITTEN = 256  # lm-eval's own, of a task that does not say
 CHARACTERS = 3.0  # of a token, where no tokenizer is at hand: between prose, some 4, and digits or code, some 2
 
 
@@ -29,7 +28,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedTokens:
     """What one checkpoint reads and at most writes, in tokens; `longest` of a row, with what is written or judged.
 
     `n_rows` answers are stored.
@@ -55,7 +54,7 @@ class Requests:
     n_rows: int
     texts: tuple[Text, ...]
 
-    def in_tokens(self, count: Callable[[Sequence[str]], list[int]]) -> Asked:
+    def in_tokens(self, count: Callable[[Sequence[str]], list[int]]) -> AskedTokens:
         """The same in the tokens of a tokenizer, which `count` gives of each of some texts.
 
         A text is read once, whatever is asked about it, as `harness.answers` does.
@@ -68,7 +67,9 @@ class Requests:
             read, written = read + own + sum(judged), written + sum(text.writes)
             longest = max(longest, own + max([*text.writes, *judged], default=0))
             longest_judged = max([longest_judged, *judged])
-        return Asked(self.n_tasks, self.n_items, self.n_requests, self.n_rows, read, written, longest, longest_judged)
+        return AskedTokens(
+            self.n_tasks, self.n_items, self.n_requests, self.n_rows, read, written, longest, longest_judged
+        )
 
 
 def requests_of(
@@ -84,7 +85,7 @@ def requests_of(
     for _, _, _, one in made:
         judged, writes = found.setdefault(one.args[0], ([], []))
         if one.request_type == "generate_until":
-            writes += [int(one.args[1].get("max_gen_toks", _WRITTEN))] * (one.repeats or 1)
+            writes += [int(one.args[1].get("max_gen_toks", _MOST_WRITTEN))] * (one.repeats or 1)
         elif one.request_type == "loglikelihood":
             judged.append(one.args[1])
     texts = tuple(Text(read, tuple(judged), tuple(writes)) for read, (judged, writes) in found.items())
@@ -113,11 +114,13 @@ def _of_families(settings: Settings, asking: Asking, likelihoods: bool) -> list[
     from tasklaws.harness import respond
 
     with tempfile.TemporaryDirectory() as folder, _quiet():
-        _write_items(settings, Path(folder))
+        families, kept = build(settings.families.sets), settings.elicitation.n_shots_kept
+        for family in families:
+            write_items(family, families, settings.seed, settings.families.split, kept, Path(folder))
         tasks = respond.tasks_of(settings.elicitation.ask, asking.prompts, likelihoods)
         # Without a template no model is needed to make them.
-        made = respond._requests(replace(asking, chat_template=False), tasks, Path(folder), LM)
-    return [(one.task_name.removesuffix("_likelihood"), one.doc["family"], one.doc["id"], one) for one in made]
+        made = respond.lm_eval_requests(replace(asking, chat_template=False), tasks, Path(folder), LM)
+    return [(one.task_name.removesuffix(respond.LIKELIHOOD), one.doc["family"], one.doc["id"], one) for one in made]
 
 
 def _of_benchmark(asked: Any) -> list[tuple[str, str, str, Any]]:
@@ -141,14 +144,6 @@ def by_tokenizer(path: Path) -> Callable[[Sequence[str]], list[int]]:
 
     tokenizer = Tokenizer.from_file(str(path))
     return lambda texts: [len(one.ids) for one in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
-
-
-def _write_items(settings: Settings, folder: Path) -> None:
-    families = build(settings.families.sets)
-    for family in families:
-        kept = settings.elicitation.n_shots_kept
-        for name, items in item_files(family, families, settings.seed, settings.families.split, kept).items():
-            write_jsonl(folder / f"{name}.jsonl", (item.to_dict() for item in items))
 
 
 @contextmanager

@@ -6,10 +6,10 @@ from functools import cache
 from pathlib import Path
 
 from tasklaws.budget import made
-from tasklaws.budget.asked import Asked, benchmarks_of, by_characters, by_tokenizer, requests_of
+from tasklaws.budget.asked import AskedTokens, benchmarks_of, by_characters, by_tokenizer, requests_of
 from tasklaws.budget.plan import RungPlan, RunPlan
 from tasklaws.budget.rates import CPU_SECONDS_A_TOKEN, DEVICES, TRAINED, Rate, rates
-from tasklaws.budget.rungs import Known, look
+from tasklaws.budget.rungs import RungFacts, look
 from tasklaws.core.schema import train_flops
 from tasklaws.core.settings import Asking, Dtype, HubSource, LmEvalSource, Settings, Source, TrainSource
 from tasklaws.harness.devices import device_of
@@ -40,7 +40,7 @@ def plan_run(settings: Settings, given: Mapping[str, float]) -> RunPlan:
     requests = cache(lambda asking, likelihoods: requests_of(settings, asking, likelihoods, benchmarks))
 
     @cache
-    def counted(asking: Asking, likelihoods: bool, tokenizer: Path | None) -> Asked:
+    def counted(asking: Asking, likelihoods: bool, tokenizer: Path | None) -> AskedTokens:
         counter: Callable[[Sequence[str]], list[int]] = by_tokenizer(tokenizer) if tokenizer else by_characters
         return requests(asking, likelihoods).in_tokens(counter)
 
@@ -72,8 +72,8 @@ def plan_run(settings: Settings, given: Mapping[str, float]) -> RunPlan:
 def _plan(
     name: str,
     settings: Settings,
-    known: Known,
-    asked: Asked,
+    known: RungFacts,
+    asked: AskedTokens,
     speed: Mapping[str, Rate],
     stages: Chain,
     trained_at: Callable[[], Rate],
@@ -145,7 +145,7 @@ def _train_seconds(source: Source, workers: int, rate: Rate) -> float:
 
 
 def _ask_seconds(
-    known: Known, asked: Asked, n_checkpoints: int, rate: Rate, device: str, processes: int
+    known: RungFacts, asked: AskedTokens, n_checkpoints: int, rate: Rate, device: str, processes: int
 ) -> float | None:
     if rate.flops is None or known.n_params_total is None:
         return None

@@ -15,11 +15,11 @@ from tasklaws.ladder.memory import BYTES, Shape
 from tasklaws.ladder.sizes import sizes_of
 
 _UNKNOWN_BYTES = 4  # of a published parameter: no more
-_CORPUS = Path("data/corpus/tokenizer/tokenizer.json")
+_CORPUS_TOKENIZER = Path("data/corpus/tokenizer/tokenizer.json")
 
 
 @dataclass(frozen=True)
-class Known:
+class RungFacts:
     """What is known of a rung, None being unknown; as fetched a parameter has `published` bytes."""
 
     n_params: int | None
@@ -30,14 +30,16 @@ class Known:
     notes: tuple[str, ...]
 
 
-def look(rung: str, source: Source, vocab_size: int) -> Known:
+def look(rung: str, source: Source, vocab_size: int) -> RungFacts:
     """What conf/, the files that are here and, of a size that neither has, the hub say of a rung."""
     if isinstance(source, TrainSource):
         own = source.n_params + 2 * vocab_size * source.width
         trained = Shape(own, 2 * source.layers * source.width, vocab_size)
-        return Known(source.n_params, own, trained, 4, _here(Path("models", rung, "tokenizer.json"), _CORPUS), ())
+        return RungFacts(
+            source.n_params, own, trained, 4, _here(Path("models", rung, "tokenizer.json"), _CORPUS_TOKENIZER), ()
+        )
     if isinstance(source, LmEvalSource):
-        return Known(source.n_params, source.n_params_total, None, 0, None, ("memory and speed are its server's",))
+        return RungFacts(source.n_params, source.n_params_total, None, 0, None, ("memory and speed are its server's",))
     n_params, total, notes = source.n_params, source.n_params_total, list[str]()
     if n_params is None or total is None:
         try:
@@ -56,7 +58,7 @@ def look(rung: str, source: Source, vocab_size: int) -> Known:
     if name not in BYTES and total is not None:
         notes.append(f"weights taken as {_UNKNOWN_BYTES} bytes a parameter, at most, as no config.json is here")
     published = next((size for dtype, size in BYTES.items() if dtype == name), _UNKNOWN_BYTES)
-    return Known(n_params, total, shape, published, _file(rung, source, "tokenizer.json"), tuple(notes))
+    return RungFacts(n_params, total, shape, published, _file(rung, source, "tokenizer.json"), tuple(notes))
 
 
 def _shape(

@@ -335,7 +335,7 @@ class LmEvalSource(StatedSource):
     kind: Literal["lm_eval"]
     model: Annotated[str, NOT_EMPTY]
     n_params: Count = field()  # nothing else could tell it
-    model_args: dict[str, Any] = field(default_factory=dict)
+    model_args: dict[str, object] = field(default_factory=dict)
     heldout: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

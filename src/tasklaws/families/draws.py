@@ -3,14 +3,14 @@
 import itertools
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import Item
+from tasklaws.core.files import write_jsonl
+from tasklaws.core.schema import ITEMS, Item
 from tasklaws.families.base import Family, Split, generator
-from tasklaws.families.related import related_shots
-
-_MOST_DRAWS = 1000
+from tasklaws.families.related import MOST_DRAWS, related_shots
 
 
 def reserved_questions(families: list[Family], seed: int) -> frozenset[str]:
@@ -22,10 +22,10 @@ def reserved_questions(families: list[Family], seed: int) -> frozenset[str]:
 
 def draw_unreserved(family: Family, rng: random.Random, reserved: frozenset[str]) -> Item:
     """One instance of a family whose question is not reserved; TasklawsError where a thousand draws find none."""
-    for item in itertools.islice(iter(lambda: family.draw(rng), None), _MOST_DRAWS):
+    for item in itertools.islice(iter(lambda: family.draw(rng), None), MOST_DRAWS):
         if item.question not in reserved:
             return item
-    raise TasklawsError(f"{family.name}: {_MOST_DRAWS} draws were all eval questions: widen its settings")
+    raise TasklawsError(f"{family.name}: {MOST_DRAWS} draws were all eval questions: widen its settings")
 
 
 def shots(family: Family, families: list[Family], seed: int, count: int) -> list[Item]:
@@ -33,12 +33,22 @@ def shots(family: Family, families: list[Family], seed: int, count: int) -> list
     reserved = reserved_questions(families, seed)
     rng = generator(seed, family.name, "shots")
     found: dict[str, Item] = {}
-    for _ in range(_MOST_DRAWS):
+    for _ in range(MOST_DRAWS):
         if len(found) == count:
             return list(found.values())
         item = draw_unreserved(family, rng, reserved)
         found[item.question] = item
     raise TasklawsError(f"{family.name}: only {len(found)} of {count} few-shot examples exist: lower n_shots_kept")
+
+
+def write_items(
+    family: Family, families: list[Family], seed: int, split: Split, n_shots: int, folder: Path = ITEMS
+) -> int:
+    """Write all that is kept of a family in data/items; how many items it has."""
+    files = item_files(family, families, seed, split, n_shots)
+    for name, items in files.items():
+        write_jsonl(folder / f"{name}.jsonl", [item.to_dict() for item in items])
+    return len(files[family.name])
 
 
 def item_files(family: Family, families: list[Family], seed: int, split: Split, n_shots: int) -> dict[str, list[Item]]:

@@ -13,7 +13,7 @@ from tasklaws.core.schema import Elicitation, Item
 from tasklaws.families.base import generator, ordinal
 
 _Drawn = tuple[str, str, str, tuple[str, ...]]
-_MOST_DRAWS = 1000
+MOST_DRAWS = 1000
 
 
 def related_shots(
@@ -28,7 +28,7 @@ def related_shots(
     rng = generator(seed, family, way, "related")
     found: dict[str, Item] = {}
     pool = [_PROGRAMS[name] for name in kinds or _PROGRAMS] if way == "python" else _KINDS[way]
-    for kind in itertools.islice(itertools.cycle(pool), _MOST_DRAWS):
+    for kind in itertools.islice(itertools.cycle(pool), MOST_DRAWS):
         if len(found) == count:
             break
         question, answer, program, choices = kind(rng)

@@ -29,7 +29,7 @@ PROGRAMS = {
 }
 
 
-_PLAIN = {
+_IN_PLAIN = {
     "copy": "Write the string '{}' unchanged.",
     "double": "Write the string '{}' with each letter twice in a row.",
     "first": "What is the first letter of the string '{}'?",
@@ -87,7 +87,7 @@ class StringEdit(Family):
 
     def plain(self, item: Item) -> str:
         name, text = item.question.split()
-        return _PLAIN[name].format(text)
+        return _IN_PLAIN[name].format(text)
 
     def _item(self, name: str, text: str) -> Item:
         return Item(

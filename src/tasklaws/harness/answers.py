@@ -1,6 +1,6 @@
 """What a causal language model answers to lm-eval's requests: each text is read once, whatever is asked about it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -50,7 +50,7 @@ def question(model: HFLM, request: Instance) -> Question:
     return Question(tuple(text[-room:]), tuple(following), n_tokens, tuple(until))
 
 
-def more_wishes(model: HFLM, request: Instance) -> dict[str, Any]:
+def more_wishes(model: HFLM, request: Instance) -> Mapping[str, Any]:
     """What a request to write wants besides the likeliest text: sampling, beams."""
     wishes = normalize_gen_kwargs(request.args[1], model.max_gen_toks)
     return {name: value for name, value in wishes.items() if name not in ("until", "max_gen_toks") and value}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lm_eval.api.model import LM
 
 _ASKING_WORK = Path(".work/respond")
-_KEPT = 4  # finished ways of asking a rung, of which the others are the older
+_KEPT_WAYS = 4  # finished ways of asking a rung, of which the others are the older
 # A model lies in a directory: nothing is fetched, and nothing waits for a network that is not there.
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
@@ -131,7 +131,7 @@ def ask_rung(
     write_json(out.with_suffix(".json"), means.record)
     if means.is_elsewhere:
         shutil.rmtree(work)
-    for old in sorted(work.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-_KEPT]:
+    for old in sorted(work.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-_KEPT_WAYS]:
         shutil.rmtree(old)
 
 
@@ -155,7 +155,7 @@ def _ask_checkpoints(
 
     torch.set_num_threads(threads)
     folders = [] if means.is_trained else [out.with_suffix("") for _, out in share]
-    models = opened([rung_dir / checkpoint.path for checkpoint, _ in share], means, processes)
+    models = loaded_models([rung_dir / checkpoint.path for checkpoint, _ in share], means, processes)
     last: list[LM] = []
     said = respond(_noted(models, last), means.asking, means.batch_size, ask, items, None, means.likelihoods, folders)
     for checkpoint, out in share:
@@ -197,16 +197,16 @@ def _refuse_likelihoods(rung: str, benchmarks: Path) -> None:
             )
 
 
-def opened(directories: Sequence[Path], means: Means, copies: int = 1) -> "Iterator[LM]":
+def loaded_models(directories: Sequence[Path], means: Means, copies: int = 1) -> "Iterator[LM]":
     """The models of directories, or the one that is elsewhere, loaded one after the other; as many `copies` are loaded
     at once as there are processes. One for which there is no room, and what `load_model` refuses, raise TasklawsError.
     """
-    from tasklaws.harness.devices import refuse_too_large
+    from tasklaws.harness.devices import refuse_no_room
     from tasklaws.harness.models import load_model
 
     for directory in directories:
         if not means.is_elsewhere:
-            refuse_too_large(directory, means.asking.dtype, means.device, copies)
+            refuse_no_room(directory, means.asking.dtype, means.device, copies)
         yield load_model(directory, means.asking, means.device, means.batch_size, means.kind, means.arguments)
 
 

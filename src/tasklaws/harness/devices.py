@@ -43,7 +43,7 @@ def n_weights(directory: Path) -> int:
     return count
 
 
-def refuse_too_large(directory: Path, dtype: Dtype, device: str, copies: int = 1) -> None:
+def refuse_no_room(directory: Path, dtype: Dtype, device: str, copies: int = 1) -> None:
     """Raise TasklawsError where the weights in `directory`, `copies` times in `dtype`, exceed what is free on a device;
     what a batch takes comes on top."""
     memory.refuse_too_large(str(directory), memory.Memory(n_weights(directory) * memory.BYTES[dtype]), device, copies)

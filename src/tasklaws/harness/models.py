@@ -18,9 +18,9 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import opening
 from tasklaws.core.schema import RawAnswer
 from tasklaws.core.settings import Asking
-from tasklaws.harness import servers
 from tasklaws.harness.answers import Question, answers, more_wishes, question
 from tasklaws.harness.devices import free_bytes
+from tasklaws.harness.servers import failures_named, model_type, watched
 
 HF = ("hf", "hf-auto", "huggingface")  # the names of lm-eval's model type for directories
 _MOST_ROWS = 256  # read together with batch_size auto
@@ -51,11 +51,11 @@ def load_model(
     given = dict(arguments or {})
     if kind not in HF:
         own = 1 if batch_size == "auto" and kind != "vllm" else batch_size
-        with servers.named(kind, given):
-            return servers.watched(servers.model_type(kind)(**given, batch_size=own))
+        with failures_named(kind, given):
+            return watched(model_type(kind)(**given, batch_size=own))
     given = {"pretrained": str(directory), "dtype": asking.dtype, "device": device} | given
     own = _OWN_ROWS if batch_size == "auto" and device == "cpu" else batch_size
-    elsewhere = servers.named(kind, given) if "pretrained" in (arguments or {}) else None
+    elsewhere = failures_named(kind, given) if "pretrained" in (arguments or {}) else None
     with elsewhere or opening(directory, "remove it and run `dvc repro`"), _out_of_memory(device, batch_size):
         return HFLM(**given, batch_size=own)
 
@@ -88,7 +88,7 @@ def answers_of(
     for kind in dict.fromkeys(request.request_type for request in requests):
         rest = [n for n, request in enumerate(requests) if n not in read and request.request_type == kind]
         if rest:
-            naming = nullcontext() if isinstance(model, HFLM) else servers.named(type(model).__name__, vars(model))
+            naming = nullcontext() if isinstance(model, HFLM) else failures_named(type(model).__name__, vars(model))
             with naming, _out_of_memory(str(getattr(model, "device", "cpu")), batch_size):
                 said = getattr(model, kind)([requests[number] for number in rest])
             found |= zip(rest, said, strict=True)

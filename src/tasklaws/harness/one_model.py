@@ -19,7 +19,7 @@ from lm_eval.api.registry import model_registry
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import sha256_file, write_json, write_jsonl
-from tasklaws.core.schema import BENCHMARK, Elicitation, Item, Response, read_family_items, response_digest
+from tasklaws.core.schema import BENCHMARK, Elicitation, Item, Response, read_family_items
 from tasklaws.core.settings import (
     PARAMS,
     Asking,
@@ -31,27 +31,27 @@ from tasklaws.core.settings import (
     load,
 )
 from tasklaws.families import build
-from tasklaws.families.draws import item_files
+from tasklaws.families.draws import write_items
 from tasklaws.families.prompts import TASKS
-from tasklaws.harness.ask import Means, opened
+from tasklaws.harness.ask import Means, loaded_models
 from tasklaws.harness.benchmarks.ask import ask_benchmarks
 from tasklaws.harness.benchmarks.items import items_of
 from tasklaws.harness.benchmarks.scores import Scored
 from tasklaws.harness.benchmarks.tasks import load_benchmarks
-from tasklaws.harness.devices import device_of, refuse_too_large
+from tasklaws.harness.devices import device_of, refuse_no_room
 from tasklaws.harness.respond import respond
 from tasklaws.harness.score import score
-from tasklaws.harness.scored_points import points_of, scores_by_item, shown
+from tasklaws.harness.scored_points import points_of, scores_by_item, table_text
 from tasklaws.ladder.gguf import convert
+from tasklaws.ladder.heldout import count_config
 from tasklaws.points import write_points
 from tasklaws.sandbox import OutcomeCache
 
-LADDER = "asked"
 _OUTCOMES = Path(".work/outcomes")
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedModel:
     """What a model said and is worth: `responses` a row an item, `scores` the same in numbers, `points` a row a task
     and metric (tables.POINTS) with the limits `low` and `high` of a 90% interval; `record` says how it was asked."""
 
@@ -69,7 +69,7 @@ class Asked:
 
     def summary(self) -> str:
         """A line a task and metric."""
-        return shown(self.points)
+        return table_text(self.points)
 
     def write(self, directory: Path) -> None:
         """responses.jsonl, scores.csv, points.csv, items.csv (a score an item, for `compare`) and summary.json."""
@@ -94,7 +94,7 @@ def ask_model(
     name: str | None = None,
     sizes: Mapping[str, int] | None = None,
     kept: Path | None = None,
-) -> Asked:
+) -> AskedModel:
     """Ask one model some tasks: families of ours, or one way of asking them, and any task or group of lm-eval.
 
     `model` is a directory, a .gguf file, one of lm-eval's model types with its `arguments`, or a repository of a hub.
@@ -117,7 +117,7 @@ def ask_model(
         with _quiet():
             benchmarks = load_benchmarks(wanted, folder)[0] if wanted else []
             parts = None if kept is None else kept / _key(means, ways, wanted, items, model)
-            (loaded,) = opened([Path(model)], means)
+            (loaded,) = loaded_models([Path(model)], means)
             rows: list[dict[str, object]] = []
             if ways:
                 folders = [] if parts is None else [parts]
@@ -134,27 +134,21 @@ def ask_model(
     for one in benchmarks:
         answers = {each.item: each for each in said if each.family == one.family}
         found = Scored(one, list(items_of(one)), answers)
-        where = {"rung": name, "seed": 0, "step": 0, "family": one.family, "elicitation": BENCHMARK}
-        tables.append(
-            pd.DataFrame(
-                where | {"item": item.id, "chance": item.chance, "response": response_digest(answers[item.id])} | scores
-                for item, scores in found.rows()
-            )
-        )
+        tables.append(pd.DataFrame(found.rows(name, 0, 0)))
         whole += [
             {"task": one.family, "metric": metric.name, "value": value, "n_items": n_items}
             for metric, value, n_items in found.whole()
         ]
     scores = pd.concat(tables, ignore_index=True)
-    known = {"ladder": LADDER, "model": name, "n_params": _n_params(loaded)} | dict(sizes or {})
+    known = {"ladder": "asked", "model": name, "n_params": _n_params(loaded)} | dict(sizes or {})
     if known["n_params"] is None:
         notes.append(f"n_params of {name} is unknown: state --n-params where points.csv is to be forecast from")
     record = means.record | {"model": model, "model_args": dict(arguments or {}), "tasks": list(tasks), "limit": limit}
-    return Asked(name, record, rows, scores, points_of(scores, whole, known), notes)
+    return AskedModel(name, record, rows, scores, points_of(scores, whole, known), notes)
 
 
 def _means(
-    model: str, arguments: dict[str, Any], asking: Asking, device: Device, batch_size: BatchSize, work: Path
+    model: str, arguments: dict[str, object], asking: Asking, device: Device, batch_size: BatchSize, work: Path
 ) -> Means:
     path, kind = Path(model), "hf"
     if path.suffix == ".gguf" and path.is_file():
@@ -175,7 +169,7 @@ def _means(
     source = LmEvalSource(kind="lm_eval", model=kind, model_args=arguments, n_params=1)
     place = device_of(device, asking.dtype) if kind == "hf" else "its own"
     if path.is_dir():
-        refuse_too_large(path, asking.dtype, place)
+        refuse_no_room(path, asking.dtype, place)
     return Means(asking, kind, arguments, place, batch_size, source.likelihoods)
 
 
@@ -210,9 +204,7 @@ def _write_items(
     for family in (one for one in families if one.name in ways):
         if asking.prompts == "plain" and not family.is_plain:
             raise TasklawsError(f"{family.name} has no plain prompts: ask it with --prompts terse")
-        files = item_files(family, families, settings.seed, settings.families.split, n_shots)
-        for name, own in files.items():
-            write_jsonl(out / f"{name}.jsonl", [item.to_dict() for item in own])
+        write_items(family, families, settings.seed, settings.families.split, n_shots, out)
     found, only = dict[str, Item](), set[str]()
     for asked in ways:
         items = read_family_items([f"{asked}.plain" if asking.prompts == "plain" else asked], out)
@@ -235,8 +227,6 @@ def _n_params(model: LM) -> int | None:
     config = getattr(getattr(model, "model", None), "config", None)
     if config is None:
         return None
-    from tasklaws.ladder.heldout import count_config
-
     return count_config(config, False)[0]
 
 

@@ -16,12 +16,12 @@ from tasklaws.harness.read_program import said
 VERSION = 1.0
 """Of the rules here and in read_program.py: another wherever a response may be read otherwise."""
 
-_DELIMITERS = re.compile(r"\\[()\[\]]|\$\$?")
+_MATH_DELIMITERS = re.compile(r"\\[()\[\]]|\$\$?")
 _LATEX = (
     (re.compile(r"\{,\}|\\,"), ","),
     (re.compile(r"\\(?:text|textbf|mathrm|mathbf|texttt|mathtt)\{([^{}]*)\}"), r"\1"),
     (re.compile(r"\\(?:times|cdot)\b"), "×"),
-    (_DELIMITERS, " "),
+    (_MATH_DELIMITERS, " "),
 )
 _EMPHASIS = re.compile(
     r"(?<![\w)*])\*{1,3}(?=\S)([^*\n]*?\S)\*{1,3}(?![\w(*])|(?<!\w)_{1,2}(?=[^\s_])([^_\n]*?[^\s_])_{1,2}(?!\w)"
@@ -39,7 +39,7 @@ _TERM_AFTER = re.compile(r"\s*(?:[+*/^×·÷−]\s*[\w(]|-\s*[\d(])")
 _NUMBERED = re.compile(r"\b(?:step|line|part|case|example|option|method|equation)\s+$", re.IGNORECASE)
 _JOINED = re.compile(r",?\s+(?:or|and|to|through)\s+|\s*[–~]\s*")
 _AROUND = " \t\r\"'`“”‘’«»*_#.,:;!=()[]{}"
-_NUMBER = (
+_NUMERAL = (
     r"(?<!\w)(?<!\d[.,])(?:(?<![\w)\]])[-+−])?"
     r"(?:\d{1,3}(?:[,_'\u2009\u202f\u00a0]\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}|\d+(?:\.\d+)?(?:e[-+]?\d{1,2})?)"
     r"(?!\w|[.,]\d)"
@@ -97,7 +97,7 @@ class _Reader:
     def of(cls, answer: str, question: str) -> Self:
         value: Callable[[str], object] = str
         if re.fullmatch(r"-?(?:0|[1-9]\d*)(?:\.\d+)?", answer):
-            form, value = _NUMBER, _number
+            form, value = _NUMERAL, _number
         elif re.fullmatch(r"[0-9a-f]{16,}", answer):
             form, value = rf"(?<![0-9A-Za-z])(?:0x)?[0-9a-fA-F]{{{len(answer)}}}(?![0-9A-Za-z])", _digest
         elif re.fullmatch(r"\d+", answer):

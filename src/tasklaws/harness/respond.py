@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ from tasklaws.ladder.card import CARD
 PART = 100  # requests whose answers are kept together
 SHOTS_SEED = 1234  # lm-eval's own: `lm_eval --num_fewshot` shows the same examples
 _DIGITS = 6
-_LIKELIHOOD = "_likelihood"
-_WEIGHTS = (".safetensors", ".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack", ".onnx")
+LIKELIHOOD = "_likelihood"  # ends the name of the task that asks how likely what is right is, beside what is written
+_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack", ".onnx")
 
 
 def tasks_of(ask: Ask, prompts: Prompts = "terse", likelihoods: bool = True) -> list[str]:
@@ -36,7 +36,7 @@ def tasks_of(ask: Ask, prompts: Prompts = "terse", likelihoods: bool = True) -> 
     written = [task_name(family, way, prompts) for family, way in pairs if way != "choice"]
     if not likelihoods:
         return written
-    return [task_name(*pair, prompts) for pair in pairs] + [f"{name}{_LIKELIHOOD}" for name in written]
+    return [task_name(*pair, prompts) for pair in pairs] + [f"{name}{LIKELIHOOD}" for name in written]
 
 
 def respond(
@@ -66,7 +66,7 @@ def respond(
         told = _tokenizing(model)
         if told is None or told != tokenizing:
             tokenizing = told
-            found = _requests(asking, tasks_of(ask, asking.prompts, likelihoods), items, model)
+            found = lm_eval_requests(asking, tasks_of(ask, asking.prompts, likelihoods), items, model)
             requests = [one for one in found if only is None or one.doc["id"] in only]
             questions = questions_of(model, requests)
         folder = folders[number] if folders else None
@@ -98,7 +98,8 @@ def kept_answers(
 
 
 def _rows(requests: Sequence[Instance], said: Sequence[RawAnswer]) -> list[dict[str, object]]:
-    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    rows: dict[tuple[str, str, str], dict[str, object]] = {}
+    likely: dict[tuple[str, str, str], list[float]] = {}
     for request, answer in zip(requests, said, strict=True):
         way = request.doc["elicitation"]
         key = (request.doc["family"], way, request.doc["id"])
@@ -108,7 +109,8 @@ def _rows(requests: Sequence[Instance], said: Sequence[RawAnswer]) -> list[dict[
             continue
         nats = round(answer[0] if isinstance(answer, tuple) else answer, _DIGITS)
         if way == "choice":
-            row.setdefault("log_likelihoods", []).append(nats)
+            row["log_likelihoods"] = likely.setdefault(key, [])
+            likely[key].append(nats)
         else:
             row["log_likelihood"] = nats
     return [rows[key] for key in sorted(rows)]
@@ -120,11 +122,11 @@ def _tokenizing(model: LM) -> dict[str, bytes] | None:
     directory = Path(str(getattr(model, "pretrained", "")))
     if not (directory / "config.json").is_file():
         return None
-    files = [path for path in directory.iterdir() if path.is_file() and path.suffix not in _WEIGHTS]
+    files = [path for path in directory.iterdir() if path.is_file() and path.suffix not in _WEIGHT_SUFFIXES]
     return {path.name: path.read_bytes() for path in files if path.name != CARD}
 
 
-def _requests(asking: Asking, names: list[str], items: Path, model: LM) -> list[Instance]:
+def lm_eval_requests(asking: Asking, names: list[str], items: Path, model: LM) -> list[Instance]:
     """What lm-eval asks a model, in the order of the items: what is asked about one text stands together."""
     own: Any = {"items": str(items), "shots": asking.shots}  # lm-eval hands it to lm_eval_task.item_splits
     manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=own)
@@ -137,10 +139,10 @@ def _requests(asking: Asking, names: list[str], items: Path, model: LM) -> list[
         task.set_fewshot_seed(SHOTS_SEED)
         task.build_all_requests(**chatting(model, asking))
         requests += task.instances
-    return sorted(requests, key=lambda one: (one.task_name.removesuffix(_LIKELIHOOD), one.doc_id))
+    return sorted(requests, key=lambda one: (one.task_name.removesuffix(LIKELIHOOD), one.doc_id))
 
 
-def chatting(model: LM, asking: Asking) -> dict[str, Any]:
+def chatting(model: LM, asking: Asking) -> Mapping[str, Any]:
     """What lm-eval's `build_all_requests` is told, so that a prompt is put in the model's chat template, if asked for.
 
     A model without one, and a chat server that would be asked without, raise TasklawsError.

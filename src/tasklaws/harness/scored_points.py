@@ -1,7 +1,6 @@
 """Scores of one model as points: a row a task and metric, with an interval."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,7 @@ def points_of(scores: pd.DataFrame, whole: Sequence[Mapping[str, object]], known
     Wilson's of a share of right and wrong, Student's t of all other means. `whole` are rows of metrics that are of all
     answers together, which have none; `known` are the columns that say whose they are.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[Mapping[str, object]] = []
     for (family, way), own in scores.groupby(["family", "elicitation"], sort=True):
         task = family if way == BENCHMARK else f"{family}_{way}"
         for metric in scored_metrics(scores):
@@ -31,8 +30,7 @@ def points_of(scores: pd.DataFrame, whole: Sequence[Mapping[str, object]], known
             chance = own["chance"].mean() if metric in GUESSED else np.nan
             limits = {"value": values.mean(), "stderr": stderr, "low": low, "high": high}
             rows.append({"task": task, "metric": metric, "n_items": len(values), "chance": chance} | limits)
-    rows += [dict(row) for row in whole]
-    table = pd.DataFrame([row | dict(known) | {"is_final": True} for row in rows])
+    table = pd.DataFrame([{**row, **known, "is_final": True} for row in [*rows, *whole]])
     return table.reindex(columns=[*POINTS.columns, "low", "high"])
 
 
@@ -54,7 +52,7 @@ def scores_by_item(model: str, scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns | {"family": found["family"]})
 
 
-def shown(points: pd.DataFrame) -> str:
+def table_text(points: pd.DataFrame) -> str:
     """A line a task and metric: value, interval, items."""
     lines = [("task", "metric", "value", "90% interval", "n")]
     for row in points.to_dict("records"):

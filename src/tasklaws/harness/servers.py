@@ -18,11 +18,11 @@ from lm_eval.models.api_models import TemplateAPI
 
 from tasklaws.core.errors import TasklawsError
 
-_KEPT = "what it has said is kept: run the same command again to resume"
+_TO_RESUME = "what it has said is kept: run the same command again to resume"
 _NO_JSON = "no JSON: give the path of an OpenAI-compatible server, as http://localhost:8000/v1/completions"
 _REFUSED = (401, 403)
-_LONGEST = 200  # characters of what a server said
-_SECRET = re.compile(r"\w*(API_KEY|TOKEN|SECRET)\w*")
+_LONGEST_SAID = 200  # characters of what a server said
+_SECRET_VARIABLE = re.compile(r"\w*(API_KEY|TOKEN|SECRET)\w*")
 
 
 class Nonsense(ValueError):
@@ -81,7 +81,7 @@ def watched(model: LM) -> LM:
     return model
 
 
-def _choices(out: Any, wanted: int | None) -> list[dict[str, Any]]:
+def _choices(out: Any, wanted: int | None) -> list[Mapping[str, Any]]:
     found = out.get("choices") if isinstance(out, dict) else None
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise Nonsense("no list of choices")
@@ -91,7 +91,7 @@ def _choices(out: Any, wanted: int | None) -> list[dict[str, Any]]:
     return [by_index[index] for index in range(len(found))]
 
 
-def _refuse_other_tokens(choice: dict[str, Any], n_tokens: int) -> None:
+def _refuse_other_tokens(choice: Mapping[str, Any], n_tokens: int) -> None:
     """Raise Nonsense unless there is a log-likelihood of each token of the prompt but the first, and of one more."""
     given = (choice.get("logprobs") or {}).get("token_logprobs")
     if not isinstance(given, list):
@@ -106,7 +106,7 @@ def _refuse_other_tokens(choice: dict[str, Any], n_tokens: int) -> None:
 
 
 @contextmanager
-def named(kind: str, arguments: Mapping[str, Any]) -> Iterator[None]:
+def failures_named(kind: str, arguments: Mapping[str, Any]) -> Iterator[None]:
     """Turn any failure of the block, which loads or asks a model of `kind`, into a TasklawsError without secrets."""
     url = urlsplit(str(arguments.get("base_url") or ""))
     where = f"{url.scheme}://{url.hostname}{f':{url.port}' if url.port else ''}{url.path}" if url.hostname else kind
@@ -127,23 +127,23 @@ def _why(error: Exception, arguments: Mapping[str, Any]) -> str:
     if isinstance(error, requests.exceptions.JSONDecodeError | json.JSONDecodeError):
         return f"answers nonsense: {_NO_JSON}"
     if status in _REFUSED:
-        return f"refuses the key ({status}): set OPENAI_API_KEY to one that it takes; {_KEPT}"
+        return f"refuses the key ({status}): set OPENAI_API_KEY to one that it takes; {_TO_RESUME}"
     if status is not None:
-        said = f": {response.text[:_LONGEST]}" if response is not None else ""
-        return f"answers {status} at each of {tries} tries{said}: see to it; {_KEPT}"
+        said = f": {response.text[:_LONGEST_SAID]}" if response is not None else ""
+        return f"answers {status} at each of {tries} tries{said}: see to it; {_TO_RESUME}"
     if isinstance(error, requests.Timeout | asyncio.TimeoutError):
-        return f"says nothing within {arguments.get('timeout', 300)} s: set a longer `timeout`; {_KEPT}"
+        return f"says nothing within {arguments.get('timeout', 300)} s: set a longer `timeout`; {_TO_RESUME}"
     if isinstance(error, requests.ConnectionError | aiohttp.ClientError | ConnectionError):
-        return f"is not reached, or ends the connection: start it; {_KEPT}"
+        return f"is not reached, or ends the connection: start it; {_TO_RESUME}"
     if isinstance(error, ModuleNotFoundError):
         return f"needs the package {error.name}: install it"
     reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-    return f"cannot be asked ({type(error).__name__}: {reason[:_LONGEST]}): correct its arguments"
+    return f"cannot be asked ({type(error).__name__}: {reason[:_LONGEST_SAID]}): correct its arguments"
 
 
 def _hidden(text: str, arguments: Mapping[str, Any]) -> str:
     """The text without keys: those of the environment, and of the arguments."""
-    known = [value for name, value in os.environ.items() if _SECRET.fullmatch(name.upper())]
+    known = [value for name, value in os.environ.items() if _SECRET_VARIABLE.fullmatch(name.upper())]
     known += [str(arguments[name]) for name in ("auth_token",) if arguments.get(name)]
     known += [str(value) for value in (arguments.get("header") or {}).values()]
     for secret in sorted(known, key=len, reverse=True):

@@ -15,8 +15,8 @@ from tasklaws.families.prompts import PLAIN_UNTIL, TASKS, UNTIL, Prompts, prompt
 from tasklaws.tables import FLEXIBLE, is_loss
 
 _WRITTEN = ("exact_match", FLEXIBLE, "partial_credit")
-_LIKELIHOOD = ("target_bits_per_byte",)
-_CHOSEN = ("exact_match", "partial_credit", "brier", *_LIKELIHOOD)
+_LIKELIHOOD_METRICS = ("target_bits_per_byte",)
+_CHOSEN = ("exact_match", "partial_credit", "brier", *_LIKELIHOOD_METRICS)
 # Paragraphs of a family's docstring that begin with these words stand under a heading of their own.
 _HEADINGS = {"Score": "What its score means", "Source": "Source"}
 TEMPLATES = Environment(
@@ -75,7 +75,7 @@ def _tasks(family: Family, style: Prompts) -> Iterator[tuple[str, str]]:
         tokens = family.program_tokens if is_program else family.answer_tokens
         if style == "plain":
             tokens += family.fenced_tokens if is_program else family.prose_tokens
-        asked = {name: ("generate_until", _WRITTEN), f"{name}_likelihood": ("loglikelihood", _LIKELIHOOD)}
+        asked = {name: ("generate_until", _WRITTEN), f"{name}_likelihood": ("loglikelihood", _LIKELIHOOD_METRICS)}
         if way == "choice":
             asked = {name: ("multiple_choice", _CHOSEN)}
         for task, (output, metrics) in asked.items():

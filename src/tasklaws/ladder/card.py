@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from tasklaws.core.checked import Count, Natural, NotNegative, Rule, read
 from tasklaws.core.errors import TasklawsError
@@ -111,7 +111,7 @@ class Card:
     path: Name | None = None
     gguf_sha256: Sha256 | None = None
     model: str | None = None
-    model_args: dict[str, Any] | None = None
+    model_args: dict[str, object] | None = None
     identity: dict[str, str] | None = None
     trust_remote_code: Literal[True] | None = None
 

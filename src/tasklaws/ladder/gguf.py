@@ -1,13 +1,12 @@
 """Models in GGUF files, the form of llama.cpp: their sizes, and the same model as a Hugging Face directory."""
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import written_together
+from tasklaws.core.files import opening, written_together
 
 # The token matrices, read and written; a model that has no second one uses the first for both.
 _EMBEDDINGS = ("token_embd.weight", "output.weight")
@@ -54,12 +53,11 @@ def convert(gguf: Path, out: Path) -> None:
     from tasklaws.ladder.train import export
 
     # By its absolute path: a folder's relative name is taken for that of a repository.
-    where: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
     folder = str(gguf.absolute().parent)
-    with _readable(gguf, "give one that transformers reads"), redirect_stderr(io.StringIO()):
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **where)
+    with opening(gguf, "give one that transformers reads"), redirect_stderr(io.StringIO()):
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, gguf_file=gguf.name, local_files_only=True)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, **where
+            folder, gguf_file=gguf.name, local_files_only=True, dtype=torch.float32, output_loading_info=True
         )
     model, report = loaded
     if report["missing_keys"]:
@@ -81,7 +79,7 @@ def _header(gguf: Path) -> Any:
     with gguf.open("rb") as file:
         if file.read(4) != b"GGUF":
             raise TasklawsError(f"{gguf} is no GGUF file: give one, or a Hugging Face directory")
-    with _readable(gguf, "it may be cut off: fetch it again"):
+    with opening(gguf, "it may be cut off: fetch it again"):
         return GGUFReader(gguf)
 
 
@@ -92,14 +90,3 @@ def _field(gguf: Path, reader: Any, name: str) -> Any:
     value = field.contents()
     # Of heads a layer's own number each: the largest, as transformers has it.
     return max(value) if isinstance(value, list) else value
-
-
-@contextmanager
-def _readable(gguf: Path, remedy: str) -> Iterator[None]:
-    """Turn any failure of the block, which reads `gguf` and does no more, into a TasklawsError."""
-    try:
-        yield
-    # All of them: cut off, a file ends in an IndexError or worse, and transformers raises as it likes.
-    except Exception as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise TasklawsError(f"{gguf} does not load ({reason}): {remedy}") from error

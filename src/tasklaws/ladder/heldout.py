@@ -28,7 +28,7 @@ class EncodedDocument(NamedTuple):
     n_given: int
 
 
-def measured(model_dir: Path, source: CopiedSource, documents: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+def measured(model_dir: Path, source: CopiedSource, documents: Sequence[Mapping[str, str]]) -> Mapping[str, Any]:
     """The loss of a model that was made elsewhere, as its card has it; nothing where its source says to do without."""
     if not source.heldout:
         return {}
@@ -48,12 +48,12 @@ def heldout_loss(
     sum over target tokens of -ln p(token | everything before), divided by the number of target tokens (nats), and by
     ln 2 and the targets' UTF-8 bytes (bits). `batch_size` changes speed and memory only: rows are padded on the right
     of a causal model, and documents are summed exactly. Code of the model's own runs only where it is `trusted`. No
-    document, an empty target, a document longer than the
-    model's context, weights that are missing or do not load, and a loss that is not finite raise TasklawsError.
+    document, an empty target, a document longer than the model's context, weights that are missing or do not load, and
+    a loss that is not finite raise TasklawsError.
     """
     if not documents:
         raise TasklawsError(f"no held-out documents for {model_dir}: give at least one")
-    tokenizer, model = load_model(model_dir, dtype, trusted)
+    tokenizer, model = load_directory(model_dir, dtype, trusted)
     context = getattr(model.config.get_text_config(), "max_position_embeddings", math.inf)
     encoded = [_encode(tokenizer, document, context, model_dir) for document in documents]
     # Alike lengths share a batch, which saves padding; the order of the sum does not matter to fsum.
@@ -69,7 +69,7 @@ def heldout_loss(
     return HeldoutLoss(total / n_tokens, total / math.log(2) / n_bytes)
 
 
-def load_model(model_dir: Path, dtype: torch.dtype, trusted: bool = False) -> tuple[Any, Any]:
+def load_directory(model_dir: Path, dtype: torch.dtype, trusted: bool = False) -> tuple[Any, Any]:
     """A directory's tokenizer and model, without touching the network; TasklawsError if it is not whole."""
     with opening(model_dir, REMAKE):
         tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True, trust_remote_code=trusted)

@@ -27,7 +27,7 @@ from tasklaws.core.git import COMMIT
 MOST_PAGES = 100  # of a repository's list of files, of a thousand each
 _HASH = re.compile(rf"{COMMIT.pattern}|[0-9a-f]{{64}}")  # git's SHA-1 of a small file, SHA-256 of a large one
 _USER = re.compile(r"//\S*@")
-_REMEDY = "that is not a hub to be trusted: correct HF_ENDPOINT"
+_NO_HUB = "that is not a hub to be trusted: correct HF_ENDPOINT"
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def checked_answers() -> Iterator[None]:
             _check_commit(_json(response))
         if found and "/api/models/" in path and "/tree/" in path:
             if str(response.url) in pages or len(pages) >= MOST_PAGES:
-                raise TasklawsError(f"the hub's list of files does not end ({len(pages)} pages): {_REMEDY}")
+                raise TasklawsError(f"the hub's list of files does not end ({len(pages)} pages): {_NO_HUB}")
             pages.add(str(response.url))
             _check_tree(_json(response))
 
@@ -94,7 +94,7 @@ def _hide_user(record: logging.LogRecord) -> bool:
 def _check_headers(response: httpx2.Response) -> None:
     commit = response.headers.get("X-Repo-Commit")
     if commit is not None and not COMMIT.fullmatch(commit):
-        raise TasklawsError(f"the hub names the commit {commit[:80]!r}, which is not 40 hex digits: {_REMEDY}")
+        raise TasklawsError(f"the hub names the commit {commit[:80]!r}, which is not 40 hex digits: {_NO_HUB}")
     # Of a step on the way to another place of the same host the ETag is not used.
     elsewhere = urlsplit(response.headers.get("Location", "//")).netloc
     linked = response.headers.get("X-Linked-Etag")
@@ -104,7 +104,7 @@ def _check_headers(response: httpx2.Response) -> None:
     if response.status_code < 400 and etag and not _HASH.fullmatch(etag.removeprefix("W/").strip('"')):
         raise TasklawsError(
             f"the hub's ETag of {response.url.path[-80:]} is {etag[:80]!r}, which is no hash of 40 or 64 hex digits: "
-            f"{_REMEDY}"
+            f"{_NO_HUB}"
         )
 
 
@@ -117,14 +117,14 @@ def _json(response: httpx2.Response) -> object:
 def _check_commit(answer: object) -> None:
     commit = answer.get("sha") if isinstance(answer, dict) else None
     if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
-        raise TasklawsError(f"the hub names the commit {str(commit)[:80]!r}, which is not 40 hex digits: {_REMEDY}")
+        raise TasklawsError(f"the hub names the commit {str(commit)[:80]!r}, which is not 40 hex digits: {_NO_HUB}")
 
 
 def _check_tree(answer: object) -> None:
     """Raise TasklawsError where a list of files has other than names, sizes and hashes."""
     for entry in answer if isinstance(answer, list) else [None]:
         if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
-            raise TasklawsError(f"the hub's list of files has an entry without a path: {_REMEDY}")
+            raise TasklawsError(f"the hub's list of files has an entry without a path: {_NO_HUB}")
         if entry.get("type") == "directory":
             continue
         large = entry.get("lfs")
@@ -132,10 +132,10 @@ def _check_tree(answer: object) -> None:
         sizes = [entry.get("size"), *([large.get("size")] if isinstance(large, dict) else [])]
         hashes = [entry.get("oid"), *([large_hash] if large is not None else [])]
         if not all(isinstance(size, int) and size >= 0 for size in sizes):
-            raise TasklawsError(f"the hub's list of files gives {entry['path'][:80]!r} no size: {_REMEDY}")
+            raise TasklawsError(f"the hub's list of files gives {entry['path'][:80]!r} no size: {_NO_HUB}")
         if not all(isinstance(each, str) and _HASH.fullmatch(each) for each in hashes):
             raise TasklawsError(
-                f"the hub's list of files gives {entry['path'][:80]!r} no hash of 40 or 64 hex digits: {_REMEDY}"
+                f"the hub's list of files gives {entry['path'][:80]!r} no hash of 40 or 64 hex digits: {_NO_HUB}"
             )
 
 

@@ -58,7 +58,7 @@ class Memory:
 
     def __str__(self) -> str:
         parts = (("weights", self.weights), ("cache", self.cache), ("logits", self.logits))
-        return f"{shown(self.total)} = " + " + ".join(f"{shown(part)} {name}" for name, part in parts if part)
+        return f"{bytes_text(self.total)} = " + " + ".join(f"{bytes_text(part)} {name}" for name, part in parts if part)
 
 
 def needed(shape: Shape, dtype: Dtype, batch_size: int, n_read: int, n_judged: int) -> Memory:
@@ -105,7 +105,7 @@ def too_large(rung: str, memory: Memory, device: str, available: int, copies: in
     times = f"{copies} processes, each " if copies > 1 else ""
     remedy = "fewer execution.workers, " if copies > 1 else ""
     return (
-        f"{rung} does not fit in the memory of {device}: {times}{memory}, and {shown(available)} are free: take "
+        f"{rung} does not fit in the memory of {device}: {times}{memory}, and {bytes_text(available)} are free: take "
         f"{remedy}a smaller batch_size or dtype, another device, or leave it out (~models.rungs.NAME)"
     )
 
@@ -118,7 +118,7 @@ def refuse_too_large(rung: str, memory: Memory, device: str, copies: int = 1) ->
         raise TasklawsError(reason)
 
 
-def shown(n_bytes: float) -> str:
+def bytes_text(n_bytes: float) -> str:
     """A number of bytes as people read it: 1.4 GiB, 12 MiB."""
     for unit, size in (("TiB", 1 << 40), ("GiB", GIB), ("MiB", 1 << 20)):
         if n_bytes >= size:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -51,7 +50,7 @@ def new_ladder(name: str, places: Sequence[str], holdout: Sequence[str], models:
     held = set(holdout) or {found[-1][0]}
     if len(held) == len(found):
         raise TasklawsError("--holdout names all models: leave one or more to fit")
-    rungs: dict[str, Any] = {}
+    rungs: dict[str, object] = {}
     for place, source, sizes in found:
         rung = re.sub(r"[^\w-]+", "_", Path(place).name.removesuffix(".gguf")).lower()
         if rung in rungs:
@@ -72,8 +71,8 @@ def _source(place: str) -> HubSource | LocalSource:
     return HubSource(kind="hub", repo=place)
 
 
-def _entry(source: HubSource | LocalSource, sizes: Sizes) -> dict[str, Any]:
+def _entry(source: HubSource | LocalSource, sizes: Sizes) -> dict[str, object]:
     stated = {"n_params": sizes.n_params, "n_params_total": sizes.n_params_total}
     if isinstance(source, LocalSource):
-        return {"kind": "local", "path": source.path} | stated
-    return {"kind": "hub", "repo": source.repo, "revision": source.revision} | stated
+        return {"kind": "local", "path": source.path, **stated}
+    return {"kind": "hub", "repo": source.repo, "revision": source.revision, **stated}

@@ -1,7 +1,6 @@
 """Pinning a ladder: the commits that a hub has for its revisions, written into its file."""
 
 import io
-import re
 from pathlib import Path
 
 from huggingface_hub import HfApi
@@ -9,10 +8,9 @@ from ruamel.yaml import YAML
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_text, write_text
+from tasklaws.core.git import COMMIT
 from tasklaws.core.settings import HubSource, Models
 from tasklaws.ladder.hub_answers import checked_answers, endpoint, one_line, refuse_odd_token
-
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def pin(path: Path, models: Models) -> dict[str, dict[str, str]]:
@@ -52,7 +50,7 @@ def pin(path: Path, models: Models) -> dict[str, dict[str, str]]:
 
 
 def _commit(repo: str, revision: str) -> str:
-    if _COMMIT.fullmatch(revision):
+    if COMMIT.fullmatch(revision):
         return revision
     with one_line(repo, revision, endpoint()), checked_answers():
         refuse_odd_token()

@@ -8,6 +8,7 @@ import shutil
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from difflib import get_close_matches
 from http.client import HTTPException
 from pathlib import Path
@@ -82,7 +83,7 @@ def _refuse_unknown(source: LmEvalSource) -> None:
             raise TasklawsError(f"model_args has {name!r}, which {source.model} does not take: {near[0]}?")
 
 
-def _identity(arguments: dict[str, Any]) -> dict[str, str]:
+def _identity(arguments: Mapping[str, object]) -> dict[str, str]:
     base_url = arguments.get("base_url")
     name = arguments.get("model") or arguments.get("pretrained")
     if base_url:
@@ -116,7 +117,7 @@ def _told(base_url: str, name: str) -> dict[str, str]:
     return told
 
 
-def _listed(url: str) -> list[dict[str, Any]]:
+def _listed(url: str) -> list[Mapping[str, Any]]:
     key = os.environ.get("OPENAI_API_KEY")
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
     if not url.startswith(("http://", "https://")):

@@ -1,6 +1,7 @@
 """How large a ladder's rungs are, before any is made: by the configuration, or by what their config.json says."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from tasklaws.core.settings import CopiedSource, HubSource, LocalSource, Models,
 # What a config may say of layers, experts and labels, each of which is a module or a name that is made.
 MOST_IN_CONFIG = 1000
 _COUNTED = re.compile("layer|expert|label|block")
-_REMEDY = "choose another model"
+_OTHER_MODEL = "choose another model"
 
 
 class Sizes(NamedTuple):
@@ -72,7 +73,7 @@ def read_sizes(directory: Path, place: str, trusted: bool) -> Sizes:
             f"config.json of {place} names code of the model's own, which can do anything: if you trust it, say "
             "`trust_remote_code: true` in its source"
         )
-    with opening(f"config.json of {place}", _REMEDY):
+    with opening(f"config.json of {place}", _OTHER_MODEL):
         config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=trusted)
         return _of_config(config, trusted)
 
@@ -94,7 +95,7 @@ def other_than_stated(source: CopiedSource, read: Sizes) -> str:
     return "; ".join(f"{name} {there}, not {value}" for name, there, value in pairs if there != value)
 
 
-def _is_known(config: dict[str, Any]) -> bool:
+def _is_known(config: Mapping[str, Any]) -> bool:
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     return config.get("model_type") in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
@@ -109,5 +110,5 @@ def refuse_endless(config: Any, place: str) -> None:
             pending += [value] if isinstance(value, dict) else []
             if isinstance(value, int) and value > MOST_IN_CONFIG and _COUNTED.search(name):
                 raise TasklawsError(
-                    f"config.json of {place} says {name} {value}, more than {MOST_IN_CONFIG}: {_REMEDY}"
+                    f"config.json of {place} says {name} {value}, more than {MOST_IN_CONFIG}: {_OTHER_MODEL}"
                 )

@@ -15,7 +15,7 @@ from tasklaws.provenance.record import Record, digest, read_records
 from tasklaws.trace.ground import Ground
 from tasklaws.trace.points import CORPUS, Place
 
-_ALIKE = 0.5  # of difflib's ratio
+_NEAR_ENOUGH = 0.5  # of difflib's ratio
 _SCORES_FILE = re.compile(r"scores/([^/]+)/(fit|holdout)/([^/]+)\.csv")
 _OF_LADDER = re.compile(r"(?:results|scores|responses|reports)/([^/]+)/")
 
@@ -127,7 +127,7 @@ def nearest(name: str, names: Iterable[str]) -> list[str]:
     scored = []
     for each in set(names):
         alike = difflib.SequenceMatcher(None, each, name).ratio()
-        if (begins := bool(name) and each.startswith(name)) or alike >= _ALIKE:
+        if (begins := bool(name) and each.startswith(name)) or alike >= _NEAR_ENOUGH:
             scored.append((begins, alike, -_apart(each, name), each))
     return [each for *_, each in sorted(scored, reverse=True)[:3]]
 

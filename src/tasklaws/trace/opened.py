@@ -1,11 +1,11 @@
 """What stands in a file that a person names: a row of a table, a line of JSON, the digest in a figure."""
 
 from pathlib import Path
-from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_jsonl
 from tasklaws.core.marks import marked
+from tasklaws.trace.node import Facts
 
 _METADATA_BYTES = 2**16
 
@@ -20,7 +20,7 @@ def table_row(path: Path, number: int) -> dict[str, str]:
     return {str(key): str(value) for key, value in table.iloc[number - 2].items()}
 
 
-def json_row(path: Path, number: int) -> dict[str, Any]:
+def json_row(path: Path, number: int) -> Facts:
     """The fields in a line of a file of JSON lines."""
     rows = read_jsonl(path)
     if not 1 <= number <= len(rows):

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.headline import FOUND_AT
@@ -11,7 +10,7 @@ from tasklaws.provenance.chain import files_in, md5, read_chain
 from tasklaws.provenance.record import Record
 from tasklaws.trace.ground import Ground, brief
 from tasklaws.trace.known import Known, nearest
-from tasklaws.trace.node import Node
+from tasklaws.trace.node import Facts, Node
 from tasklaws.trace.opened import json_row, mark_in, table_row
 from tasklaws.trace.outputs import Walk
 from tasklaws.trace.parts import part_node
@@ -119,7 +118,7 @@ class _Targets:
         if match is None or not (self.root / match[1]).is_file():
             return None
         number, path = int(match[2]), self.root / match[1]
-        row: dict[str, Any] = json_row(path, number) if path.suffix == ".jsonl" else {**table_row(path, number)}
+        row: Facts = json_row(path, number) if path.suffix == ".jsonl" else {**table_row(path, number)}
         node = self._file(match[1])
         assert node is not None  # it is a file
         rung = row.get("rung") or (path.stem if path.parent.parent.name == "responses" else "")

@@ -12,7 +12,7 @@ from tasklaws.core.lock import LOCK
 from tasklaws.core.progress import progress
 from tasklaws.core.schema import ITEMS, Response, read_family_items, read_responses
 from tasklaws.core.settings import Settings
-from tasklaws.harness.ask import OFFLINE, Means, means_of, opened
+from tasklaws.harness.ask import OFFLINE, Means, loaded_models, means_of
 from tasklaws.ladder.card import Checkpoint, read_card
 from tasklaws.paths import Paths
 from tasklaws.verify.tree import Difference, Finding, Tree, Unchecked
@@ -75,7 +75,7 @@ def _answers(
 
     torch.set_num_threads(1)
     with chdir(root):  # where lm-eval finds custom_tasks/
-        models = opened([model.absolute() / one.path for one in checkpoints], means)
+        models = loaded_models([model.absolute() / one.path for one in checkpoints], means)
         ask, likelihoods = settings.elicitation.ask, means.likelihoods
         return list(respond(models, means.asking, means.batch_size, ask, ITEMS, asked, likelihoods))
 

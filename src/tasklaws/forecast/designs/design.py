@@ -21,7 +21,7 @@ from tasklaws.forecast.designs.actions import (
     possible_actions,
     priced,
 )
-from tasklaws.forecast.designs.pilot import pilot, pilot_standing, sizes_of
+from tasklaws.forecast.designs.pilot import pilot, pilot_standing, target_sizes
 from tasklaws.forecast.panel import Panel
 from tasklaws.frames.csv_files import records
 from tasklaws.frames.natural import in_order, natural
@@ -167,7 +167,7 @@ def design(
         raise TasklawsError(f"tokens-per-item is {tokens_per_item}: give a positive number")
     if budget is not None and not (np.isfinite(budget) and budget > 0):
         raise TasklawsError(f"budget is {budget}: give a positive number of FLOPs")
-    size = sizes_of(target)
+    size = target_sizes(target)
     refuse_bare(table, "design")
     table, left_out = without_planned(table)
     known = pilot(table, metric, tasks, ladder, size)

@@ -36,7 +36,7 @@ def parse_sizes(text: str) -> dict[str, float]:
     return found
 
 
-def sizes_of(target: Mapping[str, float | str]) -> dict[str, float]:
+def target_sizes(target: Mapping[str, float | str]) -> dict[str, float]:
     """`n_params`, `n_tokens` and `train_flops` of a target; one that lacks the first two, or has others, raises
     TasklawsError."""
     strangers = [name for name in target if name not in _OF_TARGET]

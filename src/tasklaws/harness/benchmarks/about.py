@@ -13,10 +13,10 @@ from tasklaws.core.files import sha256_file, write_json, write_jsonl
 from tasklaws.core.schema import BENCHMARKS, BenchmarkItem
 from tasklaws.core.settings import Settings
 from tasklaws.harness.benchmarks.items import ABOUT, items_of
-from tasklaws.harness.benchmarks.metrics import left_out, metrics_of, solved_by
-from tasklaws.harness.benchmarks.tasks import LM_EVAL_TASKS, Asked, load_benchmarks
+from tasklaws.harness.benchmarks.metrics import dropped_metrics, kept_metrics, solved_by
+from tasklaws.harness.benchmarks.tasks import LM_EVAL_TASKS, AskedBenchmark, load_benchmarks
 
-_COMMIT = re.compile(r"/([0-9a-f]{40})/")
+_CACHED_COMMIT = re.compile(r"/([0-9a-f]{40})/")
 
 
 def write_benchmarks(settings: Settings, out: Path = BENCHMARKS) -> dict[str, int]:
@@ -32,7 +32,7 @@ def write_benchmarks(settings: Settings, out: Path = BENCHMARKS) -> dict[str, in
     return {family: len(own) for family, own in items.items()}
 
 
-def _own_files(asked: Sequence[Asked], folder: Path) -> dict[str, object]:
+def _own_files(asked: Sequence[AskedBenchmark], folder: Path) -> dict[str, object]:
     """The hashes of all files in the user's folder, where a task lies there, so that a change of it is seen."""
     sources = [
         Path(str((task.config.metadata or {}).get("config_source"))) for one in asked for task in one.tasks.values()
@@ -43,12 +43,12 @@ def _own_files(asked: Sequence[Asked], folder: Path) -> dict[str, object]:
     return {"own_files": {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}}
 
 
-def _about(asked: Asked, items: list[BenchmarkItem]) -> dict[str, object]:
+def _about(asked: AskedBenchmark, items: list[BenchmarkItem]) -> dict[str, object]:
     """What is known of a benchmark, as JSON has it; what is unknown is left out."""
     metrics = [
         {"name": one.name, "metric": one.metric, "filter": one.filter, "higher_is_better": one.higher_is_better}
         | {"of": "items" if one.by_item else "all answers"}
-        for one in metrics_of(asked)
+        for one in kept_metrics(asked)
     ]
     tasks = {}
     for name, task in asked.tasks.items():
@@ -65,7 +65,7 @@ def _about(asked: Asked, items: list[BenchmarkItem]) -> dict[str, object]:
         }
     found: dict[str, object] = {
         "metrics": metrics,
-        "left_out": left_out(asked),
+        "left_out": dropped_metrics(asked),
         "repeats": asked.repeats,
         "tasks": tasks,
     }
@@ -79,7 +79,7 @@ def _data_set(task: ConfigurableTask) -> dict[str, object]:
     splits = task.dataset.values() if isinstance(task.dataset, dict) else [task.dataset]
     # The folder of the cache that holds a data set of the hub is called after its commit.
     kept = [file["filename"] for split in splits for file in getattr(split, "cache_files", [])]
-    commits = sorted({match[1] for path in kept if (match := _COMMIT.search(path))})
+    commits = sorted({match[1] for path in kept if (match := _CACHED_COMMIT.search(path))})
     found["commit"] = commits[0] if commits else None
     files = _paths((task.config.dataset_kwargs or {}).get("data_files"))
     found["files"] = {path.name: sha256_file(path) for path in files if path.is_file()}

@@ -15,14 +15,14 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import BENCHMARK, RawAnswer
 from tasklaws.core.settings import Asking
 from tasklaws.harness.benchmarks.items import item_id
-from tasklaws.harness.benchmarks.tasks import SEED, Asked
+from tasklaws.harness.benchmarks.tasks import SEED, AskedBenchmark
 from tasklaws.harness.models import questions_of
 from tasklaws.harness.respond import chatting, kept_answers
 
 
 def ask_benchmarks(
     model: LM,
-    asked: Sequence[Asked],
+    asked: Sequence[AskedBenchmark],
     asking: Asking,
     batch_size: int | str = "auto",
     likelihoods: bool = True,
@@ -33,8 +33,7 @@ def ask_benchmarks(
 
     The requests are lm-eval's own, those of one kind together, each as often as it repeats. Examples are the task's, a
     chat template is as `asking` says. `folder` keeps answers as `kept_answers` does, but for those that are drawn by
-    chance. A model without a chat template, or without `likelihoods`, where they are asked for
-    raises TasklawsError.
+    chance. A model without a chat template, or without `likelihoods`, where they are asked for raises TasklawsError.
     """
     places: list[tuple[str, Instance]] = []
     for one in asked:
@@ -56,15 +55,16 @@ def ask_benchmarks(
             )
         kept = None if folder is None or any(_is_drawn(one) for one in own) else folder / kind
         given[kind] = iter(kept_answers(model, own, batch_size, questions_of(model, own), kept))
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    rows: dict[tuple[str, str], list[tuple[int, list[object]]]] = defaultdict(list)
     for family, request in places:
         item = item_id(str(request.task_name), int(request.doc_id or 0))
-        row = rows.setdefault((family, item), {"family": family, "elicitation": BENCHMARK, "item": item, "answers": []})
         answers = [_plain(next(given[request.request_type])) for _ in range(request.repeats or 1)]
-        row["answers"].append((request.idx, answers))
-    for row in rows.values():
-        row["answers"] = [answers for _, answers in sorted(row["answers"], key=lambda pair: pair[0])]
-    return [rows[key] for key in sorted(rows)]
+        rows[family, item].append((request.idx, answers))
+    found: list[dict[str, object]] = []
+    for (family, item), said in sorted(rows.items()):
+        answers = [own for _, own in sorted(said, key=lambda pair: pair[0])]
+        found.append({"family": family, "elicitation": BENCHMARK, "item": item, "answers": answers})
+    return found
 
 
 def _is_drawn(request: Instance) -> bool:

@@ -14,20 +14,20 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json
 from tasklaws.core.schema import BENCHMARKS, BenchmarkItem, read_benchmark_items
 from tasklaws.core.settings import Settings
-from tasklaws.harness.benchmarks.tasks import Asked, family_name, load_benchmarks
+from tasklaws.harness.benchmarks.tasks import AskedBenchmark, family_name, load_benchmarks
 
 ABOUT = "benchmarks.json"
 _SUBJECTS = ("subject", "category", "topic", "domain", "skill", "level")
 
 
-def read_benchmarks(settings: Settings, folder: Path = BENCHMARKS) -> list[tuple[Asked, list[BenchmarkItem]]]:
+def read_benchmarks(settings: Settings, folder: Path = BENCHMARKS) -> list[tuple[AskedBenchmark, list[BenchmarkItem]]]:
     """The benchmarks that `write_benchmarks` wrote, loaded again, with their items. One whose documents are no longer
     the same raises TasklawsError."""
     folders = read_json(folder / ABOUT).get("folders", [])
     found = []
     for one in load_benchmarks(settings.benchmarks, Path(settings.benchmark_folder), folders)[0]:
         items = read_benchmark_items(folder / f"{one.family}.jsonl")
-        now = {item_id(task, number): document_sha256(doc) for task, number, doc in documents(one)}
+        now = {item_id(task, number): document_sha256(doc) for task, number, doc in asked_documents(one)}
         for item in items:
             if now.pop(item.id, None) != item.sha256:
                 raise TasklawsError(
@@ -39,7 +39,7 @@ def read_benchmarks(settings: Settings, folder: Path = BENCHMARKS) -> list[tuple
     return found
 
 
-def documents(asked: Asked) -> Iterator[tuple[str, int, Any]]:
+def asked_documents(asked: AskedBenchmark) -> Iterator[tuple[str, int, Any]]:
     """Every document that is asked: its task, its place in it, and what lm-eval has of it."""
     for name, task in asked.tasks.items():
         for number, doc in task.doc_iterator(limit=asked.how.limit):
@@ -56,9 +56,9 @@ def document_sha256(doc: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def items_of(asked: Asked) -> Iterator[BenchmarkItem]:
+def items_of(asked: AskedBenchmark) -> Iterator[BenchmarkItem]:
     """Its documents as items, `<task>-<NNNNN>` by their place from 0."""
-    for name, number, doc in documents(asked):
+    for name, number, doc in asked_documents(asked):
         task = asked.tasks[name]
         choices = _choices(task, doc)
         right, answer = _right(task, doc, choices)
@@ -90,7 +90,7 @@ def _right(task: ConfigurableTask, doc: Any, choices: list[str]) -> tuple[int, s
     return max(len(named), 1), next(iter(named), "").strip()
 
 
-def _chance(asked: Asked, name: str, choices: list[str], n_right: int) -> float:
+def _chance(asked: AskedBenchmark, name: str, choices: list[str], n_right: int) -> float:
     """What a guess scores: one of the choices at random; of an answer that is written, nothing."""
     if asked.how.chance is not None:
         return asked.how.chance
@@ -105,7 +105,7 @@ def _chance(asked: Asked, name: str, choices: list[str], n_right: int) -> float:
     )
 
 
-def _skills(asked: Asked, name: str, doc: Any) -> Iterator[str]:
+def _skills(asked: AskedBenchmark, name: str, doc: Any) -> Iterator[str]:
     for field in _SUBJECTS:
         if isinstance(doc, dict) and isinstance(value := doc.get(field), str) and value.strip():
             yield f"{field}:{_word(value)}"

@@ -15,9 +15,12 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import BENCHMARK, BenchmarkItem, RawAnswer, Response, read_responses, response_digest
 from tasklaws.core.settings import Settings
 from tasklaws.harness.benchmarks.items import item_id, read_benchmarks
-from tasklaws.harness.benchmarks.metrics import Key, Metric, metrics_of, solved_by
-from tasklaws.harness.benchmarks.tasks import Asked
+from tasklaws.harness.benchmarks.metrics import BenchmarkMetric, Key, kept_metrics, solved_by
+from tasklaws.harness.benchmarks.tasks import AskedBenchmark
 from tasklaws.ladder.card import read_card
+
+Values = dict[Key, dict[str, Any]]
+"""What lm-eval's metrics say of each item, by its id: numbers, or what their aggregation takes."""
 
 
 def score_benchmarks(
@@ -39,9 +42,7 @@ def score_benchmarks(
                 scored = Scored(asked, items, own)
             except Unanswered as error:
                 raise TasklawsError(f"{rung}: {error}: run `dvc repro --force respond@{rung}`") from error
-            for item, scores in scored.rows():
-                given = {"item": item.id, "chance": item.chance, "response": response_digest(own[item.id])}
-                rows.append({"rung": rung, **place, "elicitation": BENCHMARK, **given, **scores})
+            rows += scored.rows(rung, seed, step)
             for metric, value, n_items in scored.whole():
                 whole.append(place | {"metric": metric.name, "value": value, "n_items": n_items})
     return rows, whole
@@ -56,14 +57,14 @@ class Scored:
 
     lm-eval's own filters and metrics are applied to the answers of all its tasks."""
 
-    def __init__(self, asked: Asked, items: Sequence[BenchmarkItem], said: Mapping[str, Response]) -> None:
+    def __init__(self, asked: AskedBenchmark, items: Sequence[BenchmarkItem], said: Mapping[str, Response]) -> None:
         """`said` has the response to each item; one that is missing, and too few answers, raise Unanswered."""
-        self.asked, self.items = asked, items
-        self.n_repeats, self._metrics, self._solved_by = asked.repeats, metrics_of(asked), solved_by(asked)
+        self.asked, self.items, self._said = asked, items, said
+        self.n_repeats, self._metrics, self._solved_by = asked.repeats, kept_metrics(asked), solved_by(asked)
         answers = {item.id: _answers(item, said, self.n_repeats) for item in items}
         docs = {name: list(task.doc_iterator(limit=asked.how.limit)) for name, task in asked.tasks.items()}
         self._values = self._judge(docs, answers)
-        self._alone: list[dict[Key, dict[str, Any]]] = []
+        self._alone: list[Values] = []
         if self.n_repeats > 1:
             each = (
                 {key: [own[place : place + 1] for own in all_] for key, all_ in answers.items()}
@@ -71,19 +72,21 @@ class Scored:
             )
             self._alone = [self._judge(docs, one, alone=True) for one in each]
 
-    def rows(self) -> Iterator[tuple[BenchmarkItem, dict[str, float]]]:
-        """Each item with its scores: lm-eval's of all metrics that are means of items', `exact_match` of the one that
-        says whether an answer is right, and with repeats what they say together."""
+    def rows(self, rung: str, seed: int, step: int) -> Iterator[dict[str, object]]:
+        """A row an item (tables.SCORES) with its scores: lm-eval's of all metrics that are means of items',
+        `exact_match` of the one that says whether an answer is right, and with repeats what they say together."""
         by_item = [one for one in self._metrics if one.by_item]
+        where = {"rung": rung, "seed": seed, "step": step, "family": self.asked.family, "elicitation": BENCHMARK}
         for item in self.items:
+            about = {"item": item.id, "chance": item.chance, "response": response_digest(self._said[item.id])}
             found = {one.name: value for one in by_item if (value := self._score(self._values, one, item)) is not None}
             for one in by_item if self._alone else []:
                 each = [value for repeat in self._alone if (value := self._score(repeat, one, item)) is not None]
                 if len(each) == self.n_repeats:
                     found[f"{one.name},mean@{self.n_repeats}"] = math.fsum(each) / len(each)
-            yield item, found | self._solved(item)
+            yield {**where, **about, **found, **self._solved(item)}
 
-    def whole(self) -> Iterator[tuple[Metric, float, int]]:
+    def whole(self) -> Iterator[tuple[BenchmarkMetric, float, int]]:
         """The metrics that lm-eval makes of all answers together, their values, and of how many items."""
         tasks = self.by_task()
         for one in (one for one in self._metrics if not one.by_item):
@@ -97,9 +100,9 @@ class Scored:
                 )
             yield one, float(value), len(self.items)
 
-    def by_task(self) -> dict[str, Any]:
+    def by_task(self) -> dict[str, dict[str, float]]:
         """Of each task lm-eval's own results, `metric,filter` -> value."""
-        found: dict[str, Any] = {}
+        found: dict[str, dict[str, float]] = {}
         for name, task in self.asked.tasks.items():
             own = [item.id for item in self.items if item.task == name]
             found[name] = {"sample_len": len(own)}
@@ -109,11 +112,9 @@ class Scored:
                     found[name][f"{metric},{kind}"] = task.aggregation().get(metric, mean)(listed)
         return found
 
-    def _judge(
-        self, docs: Mapping[str, list[Any]], answers: Mapping[str, Any], alone: bool = False
-    ) -> dict[Key, dict[str, Any]]:
+    def _judge(self, docs: Mapping[str, list[Any]], answers: Mapping[str, Any], alone: bool = False) -> Values:
         """What lm-eval's metrics say of each item; `alone` leaves filters out that need more than one repeat."""
-        found: dict[Key, dict[str, Any]] = defaultdict(dict)
+        found: Values = defaultdict(dict)
         for name, task in self.asked.tasks.items():
             requests = {
                 number: _instances(task, name, number, doc, answers[item_id(name, number)])
@@ -136,7 +137,7 @@ class Scored:
                         found[metric, one.name][item_id(name, number)] = value
         return found
 
-    def _score(self, values: Mapping[Key, Mapping[str, Any]], one: Metric, item: BenchmarkItem) -> float | None:
+    def _score(self, values: Values, one: BenchmarkMetric, item: BenchmarkItem) -> float | None:
         value = values.get(one.key, {}).get(item.id)
         if value is None:
             return None

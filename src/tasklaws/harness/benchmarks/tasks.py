@@ -23,7 +23,7 @@ SEED = 1234  # lm-eval's own, of examples and of what is drawn
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class AskedBenchmark:
     """A benchmark that is asked: lm-eval's tasks in it, and the group that makes one of them, where there is one.
 
     `inside` are the groups below that one in which a task lies."""
@@ -41,7 +41,7 @@ class Asked:
 
 def load_benchmarks(
     benchmarks: Mapping[str, Benchmark], folder: Path, folders: Sequence[str] | None = None
-) -> tuple[list[Asked], list[str]]:
+) -> tuple[list[AskedBenchmark], list[str]]:
     """The benchmarks of the settings, and the folders of lm-eval in which their tasks lie, which make the next time
     quick: all of lm-eval's take half a minute to read.
 
@@ -101,17 +101,17 @@ def _load(manager: TaskManager, name: str) -> Any:
         ) from error
 
 
-def _asked(name: str, how: Benchmark, loaded: Any) -> Iterator[Asked]:
+def _asked(name: str, how: Benchmark, loaded: Any) -> Iterator[AskedBenchmark]:
     """One for a group that lm-eval makes one score of, else one for each task."""
     tasks, group = loaded["tasks"], loaded.get("groups", {}).get(name)
     for task_name, task in tasks.items():
         _refuse(task_name, task)
         _configure(task_name, task, how)
     if group is not None and group.has_aggregation:
-        yield Asked(family_name(name), how, tasks, group, dict(_inside(group)))
+        yield AskedBenchmark(family_name(name), how, tasks, group, dict(_inside(group)))
         return
     for task_name, task in tasks.items():
-        yield Asked(family_name(task_name), how, {task_name: task}, None, {})
+        yield AskedBenchmark(family_name(task_name), how, {task_name: task}, None, {})
 
 
 def family_name(name: str) -> str:
@@ -169,7 +169,7 @@ def _configure(name: str, task: ConfigurableTask, how: Benchmark) -> None:
         task.set_config("generation_kwargs", dict(how.generation_kwargs), update=True)
 
 
-def _folders(manager: TaskManager, asked: Sequence[Asked], names: Sequence[str]) -> set[str]:
+def _folders(manager: TaskManager, asked: Sequence[AskedBenchmark], names: Sequence[str]) -> set[str]:
     """Where the files of these tasks and groups lie, below lm-eval's own."""
     known = {
         *names,
