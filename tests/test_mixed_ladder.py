@@ -1,6 +1,7 @@
 """One ladder of rungs from everywhere: trained here, from a folder and a GGUF file, from a hub, two servers, a task."""
 
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ def test_from_everywhere_to_the_report(hub: "Hub", tmp_path: Path) -> None:
         (folder / name).write_bytes(content)
     write_gguf(tmp_path / "my-model.gguf")
     ask_few(clone)
-    (clone.path / "studies/pythia/dvc.lock").unlink()  # of the commit's code, not of what is tested
+    shutil.rmtree(clone.path / "studies")  # whose record is of the commit's code, not of what is tested
     local_tasks.write_tasks(clone.path / "my_tasks", named="my_tasks")
     mine = {"benchmarks": {"written": {"repeats": 2}}, "benchmark_folder": "my_tasks"}
     (clone.path / "conf/benchmarks/mine.yaml").write_text("# @package _global_\n" + yaml.safe_dump(mine))

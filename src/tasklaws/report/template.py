@@ -98,8 +98,10 @@ def _fixed(value: float) -> str:
     return "<0.001" if 0 < value < 0.0005 else f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
-def tidy(value: float) -> str:
+def tidy(value: float | None) -> str:
     """Three digits without an exponent: `2.63k`, `0.44`, `<0.001`."""
+    if value is None or pd.isna(value):
+        return _DASH
     return "<0.001" if 0 < abs(value) < 0.0005 else short(value)
 
 
