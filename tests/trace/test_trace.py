@@ -277,6 +277,10 @@ def test_the_first_commit_of_a_hash_counts(copy: Path) -> None:
     ("target", "nearest"),
     [
         ("gaus_sum_python@RUNG", "gauss_sum_python"),
+        ("gauss@RUNG", "the nearest are gauss_sum_"),
+        ("gauss_sum@RUNG", "the nearest are gauss_sum_"),
+        ("gauss_sum-000000000x@RUNG", "gauss_sum-0000000"),
+        ("gauss_sum-9999999999@RUNG", "the nearest are gauss_sum-"),
         ("lader", "ladder"),
         ("gauss_sum_python@RUN", "gauss_sum_python@RUNG"),
         ("fits@nano_mini", "fit@nano_mini"),

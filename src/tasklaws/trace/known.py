@@ -100,6 +100,18 @@ class Known:
             return [f"{what}@{each}" for each in nearest(rung.partition(":")[0], rungs) or rungs[:3]]
         return nearest(target, list(self._names()))
 
+    def nearest_asked(self, place: Place, name: str) -> list[str]:
+        """The three tasks and items of a rung that are most like a name: of a name without a number tasks come first,
+        those of a family that is like it too."""
+        tasks = self.task_names(place)
+        items = nearest(name, map(str, place.scores["item"].unique()))
+        if name[-1:].isdecimal():
+            found = nearest(name, [*tasks, *items])
+        else:
+            families = {family: f"{family}_{way}" for family, way in self.tasks(place)}
+            found = [*nearest(name, tasks), *(families[family] for family in nearest(name, families)), *items]
+        return list(dict.fromkeys(found))[:3] or tasks[:3]
+
     def task_names(self, place: Place) -> list[str]:
         return [f"{family}_{way}" for family, way in self.tasks(place)]
 

@@ -186,9 +186,7 @@ class _Targets:
             return found
         if (family := self.known.family_of(place, what)) is not None:
             return one_item(place, what, family)
-        tasks = self.known.task_names(place)
-        names = [*tasks, *map(str, place.scores["item"].unique())]
-        near = nearest(what.rpartition(":")[2], names) or tasks[:3]
+        near = self.known.nearest_asked(place, what.rpartition(":")[2])
         raise TasklawsError(f"{rung} was asked no task and no item {what!r}: the nearest are {', '.join(near)}")
 
     def _point(self, what: str, rung: str, step: str = "") -> Node | None:
