@@ -60,7 +60,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def source(kind: str = "local-completions", /, **model_args: Any) -> LmEvalSource:
-    given = {"kind": "lm_eval", "model": kind, "n_params": 1000, "model_args": model_args}
+    own = {"tokenizer_backend": "remote"} if kind == "local-completions" else {}
+    given = {"kind": "lm_eval", "model": kind, "n_params": 1000, "model_args": own | model_args}
     return read(LmEvalSource, given, "source", "correct it")
 
 
@@ -79,7 +80,7 @@ def test_the_card_alone_says_who_it_is(server: Server, tmp_path: Path, monkeypat
     assert found == card.read_card(out)
     assert [path.name for path in out.iterdir()] == ["card.json"]
     assert found.identity == {"id": "m", "owned_by": "me", "created": "7"}
-    assert (found.model, found.model_args) == ("local-completions", arguments)
+    assert (found.model, found.model_args) == ("local-completions", {"tokenizer_backend": "remote"} | arguments)
     assert (found.n_params, found.n_params_total, found.final.n_tokens, found.final.files) == (1000, None, None, {})
     assert server.keys == ["Bearer sesame"]
     assert "sesame" not in (out / "card.json").read_text()
@@ -128,6 +129,8 @@ def test_a_server_that_refuses_or_answers_nonsense_is_one_line(
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        (source(tokenizer_backend="auto"), "local-completions has no tokenizer: give tokenizer=DIR"),
+        (source(tokenizer="../no"), "tokenizer ../no of local-completions does not exist"),
         (source("local-completion"), "no model type 'local-completion': local-completions?"),
         (source(base_url="http://127.0.0.1:9/v1/completions", max_lenght=5), "has 'max_lenght'.*: max_length"),
         (source(base_url="http://127.0.0.1:9/v1/completions"), "127.0.0.1:9/v1/models is not reached"),

@@ -3,6 +3,7 @@
 import inspect
 import logging
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -21,6 +22,7 @@ from tasklaws.core.settings import Asking
 from tasklaws.harness.answers import Question, answers, more_wishes, question
 from tasklaws.harness.devices import free_bytes
 from tasklaws.harness.servers import failures_named, model_type, watched
+from tasklaws.ladder.loadable import has_own_files, refuse_no_tokenizer, refuse_unloadable
 
 HF = ("hf", "hf-auto", "huggingface")  # the names of lm-eval's model type for directories
 _MOST_ROWS = 256  # read together with batch_size auto
@@ -43,19 +45,27 @@ def load_model(
 
     lm-eval's `hf` computes in `asking.dtype` on `device`, where `arguments` do not say otherwise; other kinds have such
     wishes in their arguments. A kind that lm-eval does not know or that is not installed, arguments that it does not
-    take, a directory that is no model and a device without room raise TasklawsError.
+    take, a directory that is no model, pickled weights and code of a model's own that they do not allow, a server of
+    completions without a tokenizer and a device without room raise TasklawsError.
     """
     # Errors of requests show their headers, and so the key.
     for name in ("lm_eval", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     given = dict(arguments or {})
+    refuse_no_tokenizer(kind, given)
     if kind not in HF:
         own = 1 if batch_size == "auto" and kind != "vllm" else batch_size
         with failures_named(kind, given):
             return watched(model_type(kind)(**given, batch_size=own))
+    elsewhere = None
+    if "pretrained" in given:
+        refuse_unloadable(given)
+        if has_own_files(given):
+            given = {"use_safetensors": True} | given
+        os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"  # by which transformers asks the hub for others' weights
+        elsewhere = failures_named(kind, given)
     given = {"pretrained": str(directory), "dtype": asking.dtype, "device": device} | given
     own = _OWN_ROWS if batch_size == "auto" and device == "cpu" else batch_size
-    elsewhere = failures_named(kind, given) if "pretrained" in (arguments or {}) else None
     with elsewhere or opening(directory, "remove it and run `dvc repro`"), _out_of_memory(device, batch_size):
         return HFLM(**given, batch_size=own)
 

@@ -28,21 +28,28 @@ def small_files(source: CopiedSource) -> list[str]:
 def chosen(names: Sequence[str], source: CopiedSource, place: str, remedy: str) -> list[str]:
     """The files to take of those that `place` has; without a configuration, a tokenizer and weights that may be taken
     TasklawsError is raised."""
-    weights = next((found for form in _SAFE if (found := _matching(names, form))), [])
-    pickled = next((found for form in _PICKLED if (found := _matching(names, form))), [])
-    if not weights and pickled and not source.pickled_weights:
-        raise TasklawsError(
-            f"{place} holds its weights as pickle files alone ({pickled[0]}), which can run any code when they are "
-            "read: if you trust them, say `pickled_weights: true` in its source"
-        )
+    weights = weights_of(names, source.pickled_weights, place, remedy, "say `pickled_weights: true` in its source")
     small = _matching(names, small_files(source))
-    if not (weights or pickled):
-        raise TasklawsError(f"{place} holds no weights (model.safetensors): {remedy}")
     if "config.json" not in small:
         raise TasklawsError(f"{place} holds no config.json: {remedy}")
     if not set(TOKENIZERS) & set(small):
         raise TasklawsError(f"{place} holds no {TOKENIZERS[0]}, nor {', '.join(TOKENIZERS[1:])}: {remedy}")
-    return sorted({*small, *(weights or pickled)})
+    return sorted({*small, *weights})
+
+
+def weights_of(names: Sequence[str], pickled_weights: bool, place: str, remedy: str, allow: str) -> list[str]:
+    """The files of weights among those that `place` has; without any, and where there are pickled ones alone and
+    these may not be taken (`allow` says how they may), TasklawsError is raised."""
+    weights = next((found for form in _SAFE if (found := _matching(names, form))), [])
+    pickled = next((found for form in _PICKLED if (found := _matching(names, form))), [])
+    if not weights and pickled and not pickled_weights:
+        raise TasklawsError(
+            f"{place} holds its weights as pickle files alone ({pickled[0]}), which can run any code when they are "
+            f"read: if you trust them, {allow}"
+        )
+    if not (weights or pickled):
+        raise TasklawsError(f"{place} holds no weights (model.safetensors): {remedy}")
+    return weights or pickled
 
 
 def _matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:

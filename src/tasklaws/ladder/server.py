@@ -18,6 +18,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import train_flops
 from tasklaws.core.settings import LmEvalSource
 from tasklaws.ladder.card import Card, Checkpoint, hash_files, sha256_of, write_card
+from tasklaws.ladder.loadable import refuse_no_tokenizer
 
 _TIMEOUT = 30  # seconds
 _LONGEST_ANSWER = 1 << 22  # bytes; public servers list some hundred models
@@ -71,6 +72,7 @@ def _refuse_unknown(source: LmEvalSource) -> None:
     if source.model not in MODEL_MAPPING:
         near = get_close_matches(source.model, MODEL_MAPPING, 1) or ["hf, vllm, local-completions ..."]
         raise TasklawsError(f"lm-eval has no model type {source.model!r}: {near[0]}?")
+    refuse_no_tokenizer(source.model, source.model_args)
     if "base_url" not in source.model_args:
         return
     from lm_eval.api.registry import get_model

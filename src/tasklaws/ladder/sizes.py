@@ -1,7 +1,6 @@
 """How large a ladder's rungs are, before any is made: by the configuration, or by what their config.json says."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,7 +67,7 @@ def read_sizes(directory: Path, place: str, trusted: bool) -> Sizes:
 
     config = read_json(directory / "config.json")
     refuse_endless(config, place)
-    if isinstance(config, dict) and "auto_map" in config and not trusted and not _is_known(config):
+    if not trusted and needs_own_code(config):
         raise TasklawsError(
             f"config.json of {place} names code of the model's own, which can do anything: if you trust it, say "
             "`trust_remote_code: true` in its source"
@@ -95,10 +94,13 @@ def other_than_stated(source: CopiedSource, read: Sizes) -> str:
     return "; ".join(f"{name} {there}, not {value}" for name, there, value in pairs if there != value)
 
 
-def _is_known(config: Mapping[str, Any]) -> bool:
+def needs_own_code(config: Any) -> bool:
+    """Whether a config.json names Python code of the model's own, and transformers has no such model."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    return config.get("model_type") in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    if not isinstance(config, dict) or "auto_map" not in config:
+        return False
+    return config.get("model_type") not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 
 def refuse_endless(config: Any, place: str) -> None:
