@@ -136,7 +136,16 @@ def test_what_a_server_said_before_it_died_is_not_asked_again(rows, model_dir, i
     ("kind", "arguments", "named"),
     [
         ("local-completion", {}, "lm-eval has no model type 'local-completion'"),
-        ("local-completions", {"base_url": "http://127.0.0.1:1/v1", "tokenizer": "/no"}, "http://127.0.0.1:1/v1 .*"),
+        (
+            "local-completions",
+            {"base_url": "http://127.0.0.1:1/v1", "tokenizer": "/no"},
+            "tokenizer /no of .* not exist",
+        ),
+        (
+            "local-completions",
+            {"base_url": "http://127.0.0.1:1/v1", "model": "me/m"},
+            "no tokenizer: give tokenizer=DIR",
+        ),
         ("vllm", {"pretrained": "x"}, "vllm"),
         ("hf", {"pretrained": "/no/such/place"}, "/no/such/place"),
     ],

@@ -152,6 +152,7 @@ def _ask_checkpoints(
     import torch
 
     from tasklaws.harness.respond import respond
+    from tasklaws.harness.servers import resumed_from
 
     torch.set_num_threads(threads)
     folders = [] if means.is_trained else [out.with_suffix("") for _, out in share]
@@ -163,7 +164,8 @@ def _ask_checkpoints(
         with out.with_suffix(".log").open("w") as log, redirect_stderr(log):
             rows = next(said)
             if benchmarks is not None:
-                rows += _benchmark_rows(last[0], means, settings, benchmarks, None if means.is_trained else out)
+                with resumed_from(out.with_suffix("")):
+                    rows += _benchmark_rows(last[0], means, settings, benchmarks, None if means.is_trained else out)
         where = {"seed": checkpoint.seed, "step": checkpoint.step}
         write_jsonl(out, [where | row for row in rows])
         seal(out)

@@ -18,6 +18,7 @@ from tasklaws.core.settings import Ask, Asking
 from tasklaws.families.prompts import TASKS, Prompts, task_name
 from tasklaws.harness.answers import Question
 from tasklaws.harness.models import answers_of, questions_of
+from tasklaws.harness.servers import resumed_from
 from tasklaws.ladder.card import CARD
 
 PART = 100  # requests whose answers are kept together
@@ -91,7 +92,8 @@ def kept_answers(
         part, path = slice(start, start + PART), folder / f"{start}.json"
         kept = read_sealed(path)
         if kept is None:
-            kept = json.dumps(answers_of(model, requests[part], batch_size, questions[part])).encode()
+            with resumed_from(folder):
+                kept = json.dumps(answers_of(model, requests[part], batch_size, questions[part])).encode()
             write_sealed(path, kept)
         said += [(one[0], one[1]) if isinstance(one, list) else one for one in json.loads(kept)]
     return said

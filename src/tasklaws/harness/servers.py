@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,9 +18,11 @@ from lm_eval.api.registry import get_model
 from lm_eval.models.api_models import TemplateAPI
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.ladder.loadable import PICKLED, TRUSTED
 
 _TO_RESUME = "what it has said is kept: run the same command again to resume"
 _NO_JSON = "no JSON: give the path of an OpenAI-compatible server, as http://localhost:8000/v1/completions"
+_NO_MODEL = "give a model's directory, or OWNER/NAME of a hub that is reached or cached (a private one needs HF_TOKEN)"
 _REFUSED = (401, 403)
 _LONGEST_SAID = 200  # characters of what a server said
 _SECRET_VARIABLE = re.compile(r"\w*(API_KEY|TOKEN|SECRET)\w*")
@@ -27,6 +30,10 @@ _SECRET_VARIABLE = re.compile(r"\w*(API_KEY|TOKEN|SECRET)\w*")
 
 class Nonsense(ValueError):
     """An answer that is none."""
+
+
+class Unanswered(TasklawsError):
+    """A model that was not loaded, or that did not answer."""
 
 
 class Refused(Exception):
@@ -109,13 +116,26 @@ def _refuse_other_tokens(choice: Mapping[str, Any], n_tokens: int) -> None:
 def failures_named(kind: str, arguments: Mapping[str, Any]) -> Iterator[None]:
     """Turn any failure of the block, which loads or asks a model of `kind`, into a TasklawsError without secrets."""
     url = urlsplit(str(arguments.get("base_url") or ""))
-    where = f"{url.scheme}://{url.hostname}{f':{url.port}' if url.port else ''}{url.path}" if url.hostname else kind
+    where = str(arguments.get("pretrained") or kind)
+    if url.hostname:
+        where = f"{url.scheme}://{url.hostname}{f':{url.port}' if url.port else ''}{url.path}"
     try:
         yield
     except TasklawsError:
         raise
     except Exception as error:  # lm-eval, its servers' clients and vLLM raise all kinds
-        raise TasklawsError(f"{where} {_hidden(_why(error, arguments), arguments)}") from None
+        raise Unanswered(f"{where} {_hidden(_why(error, arguments), arguments)}") from None
+
+
+@contextmanager
+def resumed_from(folder: Path | None) -> Iterator[None]:
+    """Say of a model that fails in the block that what it has said is kept, where `folder` has any of it."""
+    try:
+        yield
+    except Unanswered as error:
+        if folder is None or not any(folder.rglob("*.json")):
+            raise
+        raise TasklawsError(f"{error}; {_TO_RESUME}") from None
 
 
 def _why(error: Exception, arguments: Mapping[str, Any]) -> str:
@@ -127,17 +147,25 @@ def _why(error: Exception, arguments: Mapping[str, Any]) -> str:
     if isinstance(error, requests.exceptions.JSONDecodeError | json.JSONDecodeError):
         return f"answers nonsense: {_NO_JSON}"
     if status in _REFUSED:
-        return f"refuses the key ({status}): set OPENAI_API_KEY to one that it takes; {_TO_RESUME}"
+        return f"refuses the key ({status}): set OPENAI_API_KEY to one that it takes"
     if status is not None:
         said = f": {response.text[:_LONGEST_SAID]}" if response is not None else ""
-        return f"answers {status} at each of {tries} tries{said}: see to it; {_TO_RESUME}"
+        return f"answers {status} at each of {tries} tries{said}: see to it"
     if isinstance(error, requests.Timeout | asyncio.TimeoutError):
-        return f"says nothing within {arguments.get('timeout', 300)} s: set a longer `timeout`; {_TO_RESUME}"
+        return f"says nothing within {arguments.get('timeout', 300)} s: set a longer `timeout`"
     if isinstance(error, requests.ConnectionError | aiohttp.ClientError | ConnectionError):
-        return f"is not reached, or ends the connection: start it; {_TO_RESUME}"
+        return "is not reached, or ends the connection: start it"
     if isinstance(error, ModuleNotFoundError):
         return f"needs the package {error.name}: install it"
+    if "trust_remote_code" in str(error):
+        return f"needs code of the model's own, which can do anything: {TRUSTED}"
+    if "use_safetensors" in str(error):
+        return (
+            f"holds no safetensors; pickled weights can run any code when they are read: if you trust them, {PICKLED}"
+        )
     reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+    if isinstance(error, OSError) and "pretrained" in arguments:
+        return f"does not load ({reason[:_LONGEST_SAID]}): {_NO_MODEL}"
     return f"cannot be asked ({type(error).__name__}: {reason[:_LONGEST_SAID]}): correct its arguments"
 
 
