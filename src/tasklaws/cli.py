@@ -1035,8 +1035,8 @@ def ask_one_model(
         name=name,
         sizes={key: int(value) for key, value in sizes.items() if value is not None},
         kept=kept,
+        tell=tell,
     )
-    tell(found.notes)
     with writing(out) as directory:
         if directory is not None:
             found.write(directory)

@@ -1,6 +1,9 @@
 """`tasklaws ask`: one model, any tasks, without the pipeline."""
 
 import json
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from unittest import mock
@@ -10,6 +13,7 @@ import pytest
 from tenacity import wait_none
 
 import tiny
+from hub_server import Hub, Revision
 from local_tasks import write_tasks
 from openai_server import KEY, OpenAIServer
 from tasklaws import cli
@@ -17,6 +21,16 @@ from tasklaws.core.files import read_jsonl
 
 pytestmark = pytest.mark.slow
 OURS = "addition_direct,largest_of_four"
+ASK_EACH = """
+import sys
+from contextlib import suppress
+from tasklaws import cli
+
+for model in sys.argv[1:]:
+    sys.argv = ["tasklaws", "ask", model, "--tasks", "addition_direct"]
+    with suppress(SystemExit):
+        cli.main()
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -112,6 +126,33 @@ def test_a_server_that_dies_is_asked_the_rest(model_dir, tmp_path, monkeypatch, 
     assert not list(tmp_path.glob("*.unfinished"))
 
 
+@pytest.mark.network
+@pytest.mark.parametrize(
+    ("faults", "line"),
+    [({-1: 500}, "answers 500 at each of"), ({-1: 401}, "refuses the key (401)"), ({-1: "die"}, "is not reached")],
+)
+def test_of_a_server_that_said_nothing_nothing_is_kept(model_dir, tmp_path, capsys, faults, line):
+    with OpenAIServer(model_dir, faults) as server:
+        args = server_args(server, model_dir)
+        capsys.readouterr()
+        assert ask("local-completions", "addition_direct", *args, "--out", tmp_path / "out") == 1
+    first, *other, last = capsys.readouterr().err.strip().splitlines()
+    assert first == "note: n_params of tiny is unknown: state --n-params where points.csv is to be forecast from"
+    assert line in last
+    assert not other
+    assert "kept" not in last
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.network
+def test_what_families_said_is_kept_where_a_benchmark_fails(model_dir, tmp_path, capsys):
+    folder = write_tasks(tmp_path / "tasks")
+    with OpenAIServer(model_dir, dict.fromkeys(range(12, 1000), 500)) as server:
+        args = (*server_args(server, model_dir), "--folder", folder, "--out", tmp_path / "out")
+        assert ask("local-completions", "addition_direct,text", *args) == 1
+    assert "what it has said is kept: run the same command again" in capsys.readouterr().err
+
+
 def _to(server: OpenAIServer):
     """`requests.post` that finds the server at its new port, as one that was started again at its old one would be."""
     import requests
@@ -141,11 +182,15 @@ def test_tasks_of_lm_eval_stand_beside_ours(model_dir, tmp_path, capsys):
     ("model", "tasks", "words", "line"),
     [
         ("no-such-model", OURS, (), "no-such-model is no directory, no .gguf file, no model type of lm-eval"),
-        ("DIR", "no_such_task", (), "has a task or group 'no_such_task'"),
+        ("DIR", "no_such_task", (), "has a task or group 'no_such_task': near names are none: correct --tasks"),
         ("DIR", "addition_direct", ("--batch-size", "0"), "--batch-size 0: give 1 or more, or auto"),
         ("DIR", "addition_direct", ("--chat-template",), "has no chat template"),
         ("DIR", "addition_direct", ("--model-args", "auth_token=abc"), "model_args has auth_token"),
-        ("local-completions", OURS, ("--model-args", "base_url=http://127.0.0.1:1/v1,tokenizer=/no"), "127.0.0.1:1/v1"),
+        ("DIR", "addition_direct", ("--num-fewshot", "200000"), "few-shot examples exist: lower --num-fewshot"),
+        ("DIR", "addition_direct", ("--num-fewshot", "5000", "--shots", "related"), "exist: lower --num-fewshot"),
+        ("DIR", "addition_direct", ("--folder", "/no"), "--folder /no is no folder"),
+        ("local-completions", OURS, ("--model-args", "model=m,base_url=http://127.0.0.1:1/v1"), "give tokenizer=DIR"),
+        ("local-completions", OURS, ("--model-args", "base_url=http://127.0.0.1:1/v1,tokenizer=/no"), "tokenizer /no"),
     ],
 )
 def test_what_cannot_be_is_one_line(model_dir, tmp_path, capsys, model, tasks, words, line):
@@ -154,6 +199,92 @@ def test_what_cannot_be_is_one_line(model_dir, tmp_path, capsys, model, tasks, w
     assert told[-1].startswith("error: ")
     assert line in told[-1]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def broken(model_dir, tmp_path) -> Path:
+    """A directory with others in it that are no whole model, or may not be loaded unasked."""
+    import torch
+    from safetensors.torch import load_file
+
+    def copy(name: str) -> Path:
+        return Path(shutil.copytree(model_dir, tmp_path / "models" / name))
+
+    pickled = copy("pickled")
+    torch.save(load_file(pickled / "model.safetensors"), pickled / "pytorch_model.bin")
+    (pickled / "model.safetensors").unlink()
+    cut = copy("cut") / "model.safetensors"
+    cut.write_bytes(cut.read_bytes()[:-100])
+    cut = copy("cut head") / "model.safetensors"
+    cut.write_bytes(cut.read_bytes()[:4])
+    (copy("no config") / "config.json").unlink()
+    (copy("bad config") / "config.json").write_text("{")
+    (copy("no weights") / "model.safetensors").unlink()
+    own = copy("own code") / "config.json"
+    mapped = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
+    own.write_text(json.dumps(json.loads(own.read_text()) | {"model_type": "own", "auto_map": mapped}))
+    (own.parent / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    return tmp_path / "models"
+
+
+@pytest.mark.parametrize("by_argument", [False, True])
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("nix", "PLACE does not exist: give a model's directory"),
+        ("no such", "PLACE does not exist: give a model's directory"),
+        ("pickled", "PLACE holds its weights as pickle files alone (pytorch_model.bin), which can run any code"),
+        ("pickled", "if you trust them, give use_safetensors=False among its arguments"),
+        ("cut", "PLACE/model.safetensors does not load"),
+        ("cut head", "PLACE/model.safetensors does not load"),
+        ("no config", "PLACE holds no config.json: give a model's directory"),
+        ("bad config", "PLACE/config.json"),
+        ("no weights", "PLACE holds no weights (model.safetensors): give a model's directory"),
+        (
+            "own code",
+            "names code of the model's own, which can do anything: if you trust it, give trust_remote_code=True",
+        ),
+        ("own code/own.py", "give a model's directory"),
+    ],
+)
+def test_a_directory_that_may_not_or_cannot_be_loaded_is_named(broken, tmp_path, capsys, name, line, by_argument):
+    place = broken / name
+    given = (
+        ("hf", "addition_direct", "--model-args", f"pretrained={place}") if by_argument else (place, "addition_direct")
+    )
+    assert ask(*given, "--out", tmp_path / "out") == 1
+    (told,) = capsys.readouterr().err.strip().splitlines()
+    assert told.startswith("error: ")
+    assert line.replace("PLACE", str(place)) in told
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_pickled_weights_are_loaded_where_they_are_allowed(broken, model_dir, tmp_path):
+    allowed = ("--model-args", "use_safetensors=False")
+    assert ask(broken / "pickled", "addition_direct", *allowed, "--out", tmp_path / "out") == 0
+    assert ask(model_dir, "addition_direct", "--out", tmp_path / "safe") == 0
+    here, there = (read_jsonl(tmp_path / name / "responses.jsonl") for name in ("out", "safe"))
+    assert list(here) == list(there)
+
+
+@pytest.mark.network
+def test_a_repository_is_refused_as_a_directory_is(broken, tmp_path):
+    repos = {}
+    for number, (repo, folder) in enumerate({"me/pickled": "pickled", "me/own": "own code"}.items()):
+        files = {path.name: path.read_bytes() for path in (broken / folder).iterdir()}
+        repos[repo] = {"main": Revision(str(number) * 40, files)}
+    # A process of its own, as the hub's client reads its address once.
+    with Hub(repos) as hub:
+        there = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "cache"), "NO_PROXY": "127.0.0.1"}
+        command = [sys.executable, "-c", ASK_EACH, *repos, "me/none"]
+        done = subprocess.run(command, env=os.environ | there, capture_output=True, text=True, check=True)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert lines[0].startswith("error: me/pickled holds no safetensors; pickled weights can run any code")
+    assert lines[0].endswith("give use_safetensors=False among its arguments")
+    assert lines[1].startswith("error: me/own needs code of the model's own, which can do anything")
+    assert lines[2].startswith("error: me/none does not load")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_outside_the_repository_lm_evals_tasks_alone_are_asked(model_dir, tmp_path, monkeypatch, capsys):

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from io import StringIO
@@ -39,15 +39,19 @@ from tasklaws.harness.benchmarks.items import items_of
 from tasklaws.harness.benchmarks.scores import Scored
 from tasklaws.harness.benchmarks.tasks import load_benchmarks
 from tasklaws.harness.devices import device_of, refuse_no_room
+from tasklaws.harness.models import HF
 from tasklaws.harness.respond import respond
 from tasklaws.harness.score import score
 from tasklaws.harness.scored_points import points_of, scores_by_item, table_text
+from tasklaws.harness.servers import resumed_from
 from tasklaws.ladder.gguf import convert
 from tasklaws.ladder.heldout import count_config
+from tasklaws.ladder.loadable import is_repository, refuse_no_tokenizer, refuse_unloadable
 from tasklaws.points import write_points
 from tasklaws.sandbox import OutcomeCache
 
 _OUTCOMES = Path(".work/outcomes")
+_UNKNOWN = "n_params of {} is unknown: state --n-params where points.csv is to be forecast from"
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ def ask_model(
     name: str | None = None,
     sizes: Mapping[str, int] | None = None,
     kept: Path | None = None,
+    tell: Callable[[Sequence[str]], None] = lambda notes: None,
 ) -> AskedModel:
     """Ask one model some tasks: families of ours, or one way of asking them, and any task or group of lm-eval.
 
@@ -101,8 +106,11 @@ def ask_model(
     Of a family `limit` items are asked, evenly spread, of lm-eval's tasks the first ones; these have as many examples
     as they say themselves (`own_shots`), or as `asking` says. Tasks in `folder` come before lm-eval's own. `sizes` are
     its n_params and n_tokens, where they are known; of a model that runs here n_params is counted. Answers are kept in
-    the directory `kept` until all are there. The families need the repository, whose params.yaml has their settings.
+    the directory `kept` until all are there. `tell` is given the notes as they come up, before anything is asked where
+    that can be. The families need the repository, whose params.yaml has their settings.
     """
+    if not folder.is_dir():
+        raise TasklawsError(f"--folder {folder} is no folder: give one, with lm-eval tasks of your own or empty")
     with tempfile.TemporaryDirectory(prefix="tasklaws.") as work:
         means = _means(model, dict(arguments or {}), asking, device, batch_size, Path(work))
         settings = load() if PARAMS.is_file() and TASKS.is_dir() else None
@@ -114,16 +122,20 @@ def ask_model(
         shots = None if own_shots else asking.num_fewshot
         wanted = {task: Benchmark(limit=limit, num_fewshot=shots) for task in others}
         name = name or _name(model, means.arguments)
+        if "n_params" not in (sizes or {}) and means.kind not in HF:
+            notes.append(_UNKNOWN.format(name))
+        tell(notes)
         with _quiet():
-            benchmarks = load_benchmarks(wanted, folder)[0] if wanted else []
+            benchmarks = load_benchmarks(wanted, folder, where="--tasks")[0] if wanted else []
             parts = None if kept is None else kept / _key(means, ways, wanted, items, model)
             (loaded,) = loaded_models([Path(model)], means)
             rows: list[dict[str, object]] = []
-            if ways:
-                folders = [] if parts is None else [parts]
-                rows += next(respond([loaded], asking, batch_size, ways, items, only, means.likelihoods, folders))
-            own = parts and parts / BENCHMARK
-            rows += ask_benchmarks(loaded, benchmarks, asking, batch_size, means.likelihoods, own)
+            with resumed_from(parts):
+                if ways:
+                    folders = [] if parts is None else [parts]
+                    rows += next(respond([loaded], asking, batch_size, ways, items, only, means.likelihoods, folders))
+                own = parts and parts / BENCHMARK
+                rows += ask_benchmarks(loaded, benchmarks, asking, batch_size, means.likelihoods, own)
     said = [Response(seed=0, step=0, **row) for row in rows]  # type: ignore[arg-type]
     tables = []
     if ways and settings is not None:
@@ -141,8 +153,9 @@ def ask_model(
         ]
     scores = pd.concat(tables, ignore_index=True)
     known = {"ladder": "asked", "model": name, "n_params": _n_params(loaded)} | dict(sizes or {})
-    if known["n_params"] is None:
-        notes.append(f"n_params of {name} is unknown: state --n-params where points.csv is to be forecast from")
+    if known["n_params"] is None and means.kind in HF:
+        tell([_UNKNOWN.format(name)])
+        notes.append(_UNKNOWN.format(name))
     record = means.record | {"model": model, "model_args": dict(arguments or {}), "tasks": list(tasks), "limit": limit}
     return AskedModel(name, record, rows, scores, points_of(scores, whole, known), notes)
 
@@ -158,8 +171,12 @@ def _means(
         arguments = {"pretrained": str(path)} | arguments
     elif model in model_registry:
         kind = model
-    elif "/" in model and path.suffix != ".gguf":
+    elif is_repository(model) and path.suffix != ".gguf":
         arguments = {"pretrained": model} | arguments
+    elif path.exists():
+        raise TasklawsError(f"{model} is a file, and no .gguf file: give a model's directory, or a .gguf file")
+    elif "/" in model or path.suffix == ".gguf":
+        raise TasklawsError(f"{model} does not exist: give a model's directory, or a .gguf file")
     else:
         raise TasklawsError(
             f"{model} is no directory, no .gguf file, no model type of lm-eval (local-completions, vllm ...) and no "
@@ -168,6 +185,9 @@ def _means(
     # n_params is not looked at: the settings' class refuses keys and passwords among the arguments.
     source = LmEvalSource(kind="lm_eval", model=kind, model_args=arguments, n_params=1)
     place = device_of(device, asking.dtype) if kind == "hf" else "its own"
+    refuse_no_tokenizer(kind, arguments)
+    if kind in HF:
+        refuse_unloadable(arguments)
     if path.is_dir():
         refuse_no_room(path, asking.dtype, place)
     return Means(asking, kind, arguments, place, batch_size, source.likelihoods)
@@ -204,7 +224,10 @@ def _write_items(
     for family in (one for one in families if one.name in ways):
         if asking.prompts == "plain" and not family.is_plain:
             raise TasklawsError(f"{family.name} has no plain prompts: ask it with --prompts terse")
-        write_items(family, families, settings.seed, settings.families.split, n_shots, out)
+        try:
+            write_items(family, families, settings.seed, settings.families.split, n_shots, out)
+        except TasklawsError as error:
+            raise TasklawsError(str(error).replace("n_shots_kept", "--num-fewshot")) from error
     found, only = dict[str, Item](), set[str]()
     for asked in ways:
         items = read_family_items([f"{asked}.plain" if asking.prompts == "plain" else asked], out)

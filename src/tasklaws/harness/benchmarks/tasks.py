@@ -40,10 +40,13 @@ class AskedBenchmark:
 
 
 def load_benchmarks(
-    benchmarks: Mapping[str, Benchmark], folder: Path, folders: Sequence[str] | None = None
+    benchmarks: Mapping[str, Benchmark],
+    folder: Path,
+    folders: Sequence[str] | None = None,
+    where: str = "conf/benchmarks",
 ) -> tuple[list[AskedBenchmark], list[str]]:
     """The benchmarks of the settings, and the folders of lm-eval in which their tasks lie, which make the next time
-    quick: all of lm-eval's take half a minute to read.
+    quick: all of lm-eval's take half a minute to read. `where` they were named is what errors have to be corrected.
 
     Tasks in `folder` come before lm-eval's. A name that neither has, a data set that cannot be had, tasks that run what
     a model writes or show pictures, and shots or repeats that a task forbids raise TasklawsError.
@@ -58,8 +61,7 @@ def load_benchmarks(
     if unknown:
         near = ", ".join(difflib.get_close_matches(unknown[0], manager.all_tasks, 3, 0.5)) or "none"
         raise TasklawsError(
-            f"neither lm-eval nor {folder} has a task or group {unknown[0]!r}: near names are {near}: correct "
-            "conf/benchmarks"
+            f"neither lm-eval nor {folder} has a task or group {unknown[0]!r}: near names are {near}: correct {where}"
         )
     asked = [one for name, how in benchmarks.items() for one in _asked(name, how, _load(manager, name))]
     every = [name for one in asked for name in one.tasks]
@@ -144,7 +146,7 @@ def _configure(name: str, task: ConfigurableTask, how: Benchmark) -> None:
     if shots is not None and shots != own:
         if own == 0:
             raise TasklawsError(
-                f"task {name} forbids examples (num_fewshot: 0), benchmarks asks for {shots}: leave it out"
+                f"task {name} forbids examples (num_fewshot: 0), {shots} are asked for: leave num_fewshot out"
             )
         if task.fewshot_cfg.split is None and not (task.has_training_docs() or task.has_validation_docs()):
             raise TasklawsError(f"task {name} has no examples but the documents that are asked: leave num_fewshot out")
