@@ -182,7 +182,7 @@ def test_tasks_of_lm_eval_stand_beside_ours(model_dir, tmp_path, capsys):
     ("model", "tasks", "words", "line"),
     [
         ("no-such-model", OURS, (), "no-such-model is no directory, no .gguf file, no model type of lm-eval"),
-        ("DIR", "no_such_task", (), "has a task or group 'no_such_task': near names are none: correct --tasks"),
+        ("DIR", "no_such_task", (), "has a task or group 'no_such_task': near names are noor_stem_tasks"),
         ("DIR", "addition_direct", ("--batch-size", "0"), "--batch-size 0: give 1 or more, or auto"),
         ("DIR", "addition_direct", ("--chat-template",), "has no chat template"),
         ("DIR", "addition_direct", ("--model-args", "auth_token=abc"), "model_args has auth_token"),
@@ -198,6 +198,7 @@ def test_what_cannot_be_is_one_line(model_dir, tmp_path, capsys, model, tasks, w
     told = capsys.readouterr().err.strip().splitlines()
     assert told[-1].startswith("error: ")
     assert line in told[-1]
+    assert "conf/" not in told[-1]
     assert not (tmp_path / "out").exists()
 
 

@@ -12,10 +12,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import lm_eval.models  # noqa: F401 - which registers the model types
 import pandas as pd
 from lm_eval.api.model import LM
-from lm_eval.api.registry import model_registry
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import sha256_file, write_json, write_jsonl
@@ -26,7 +24,6 @@ from tasklaws.core.settings import (
     BatchSize,
     Benchmark,
     Device,
-    LmEvalSource,
     Settings,
     load,
 )
@@ -38,15 +35,13 @@ from tasklaws.harness.benchmarks.ask import ask_benchmarks
 from tasklaws.harness.benchmarks.items import items_of
 from tasklaws.harness.benchmarks.scores import Scored
 from tasklaws.harness.benchmarks.tasks import load_benchmarks
-from tasklaws.harness.devices import device_of, refuse_no_room
 from tasklaws.harness.models import HF
+from tasklaws.harness.named_model import means_by_name, short_name
 from tasklaws.harness.respond import respond
 from tasklaws.harness.score import score
 from tasklaws.harness.scored_points import points_of, scores_by_item, table_text
 from tasklaws.harness.servers import resumed_from
-from tasklaws.ladder.gguf import convert
 from tasklaws.ladder.heldout import count_config
-from tasklaws.ladder.loadable import is_repository, refuse_no_tokenizer, refuse_unloadable
 from tasklaws.points import write_points
 from tasklaws.sandbox import OutcomeCache
 
@@ -112,7 +107,7 @@ def ask_model(
     if not folder.is_dir():
         raise TasklawsError(f"--folder {folder} is no folder: give one, with lm-eval tasks of your own or empty")
     with tempfile.TemporaryDirectory(prefix="tasklaws.") as work:
-        means = _means(model, dict(arguments or {}), asking, device, batch_size, Path(work))
+        means = means_by_name(model, dict(arguments or {}), asking, device, batch_size, Path(work))
         settings = load() if PARAMS.is_file() and TASKS.is_dir() else None
         ways, others, notes = _sorted_out(tasks, settings, means)
         items, asked_items = Path(work) / "items", dict[str, Item]()
@@ -121,7 +116,7 @@ def ask_model(
             asked_items, only = _write_items(settings, ways, items, asking, limit)
         shots = None if own_shots else asking.num_fewshot
         wanted = {task: Benchmark(limit=limit, num_fewshot=shots) for task in others}
-        name = name or _name(model, means.arguments)
+        name = name or short_name(model, means.arguments)
         if "n_params" not in (sizes or {}) and means.kind not in HF:
             notes.append(_UNKNOWN.format(name))
         tell(notes)
@@ -158,39 +153,6 @@ def ask_model(
         notes.append(_UNKNOWN.format(name))
     record = means.record | {"model": model, "model_args": dict(arguments or {}), "tasks": list(tasks), "limit": limit}
     return AskedModel(name, record, rows, scores, points_of(scores, whole, known), notes)
-
-
-def _means(
-    model: str, arguments: dict[str, object], asking: Asking, device: Device, batch_size: BatchSize, work: Path
-) -> Means:
-    path, kind = Path(model), "hf"
-    if path.suffix == ".gguf" and path.is_file():
-        convert(path, work / "model")
-        path = work / "model"
-    if path.is_dir():
-        arguments = {"pretrained": str(path)} | arguments
-    elif model in model_registry:
-        kind = model
-    elif is_repository(model) and path.suffix != ".gguf":
-        arguments = {"pretrained": model} | arguments
-    elif path.exists():
-        raise TasklawsError(f"{model} is a file, and no .gguf file: give a model's directory, or a .gguf file")
-    elif "/" in model or path.suffix == ".gguf":
-        raise TasklawsError(f"{model} does not exist: give a model's directory, or a .gguf file")
-    else:
-        raise TasklawsError(
-            f"{model} is no directory, no .gguf file, no model type of lm-eval (local-completions, vllm ...) and no "
-            "repository of a hub (OWNER/NAME)"
-        )
-    # n_params is not looked at: the settings' class refuses keys and passwords among the arguments.
-    source = LmEvalSource(kind="lm_eval", model=kind, model_args=arguments, n_params=1)
-    place = device_of(device, asking.dtype) if kind == "hf" else "its own"
-    refuse_no_tokenizer(kind, arguments)
-    if kind in HF:
-        refuse_unloadable(arguments)
-    if path.is_dir():
-        refuse_no_room(path, asking.dtype, place)
-    return Means(asking, kind, arguments, place, batch_size, source.likelihoods)
 
 
 def _sorted_out(
@@ -235,14 +197,6 @@ def _write_items(
         count = min(limit or len(items), len(items))
         only |= {items[(2 * place + 1) * len(items) // (2 * count)].id for place in range(count)}
     return found, only
-
-
-def _name(model: str, arguments: Mapping[str, Any]) -> str:
-    if model in model_registry:
-        model = str(arguments.get("model") or arguments.get("pretrained") or model)
-    return (
-        Path(model).stem if model.endswith(".gguf") else Path(model).resolve().name if Path(model).is_dir() else model
-    )
 
 
 def _n_params(model: LM) -> int | None:

@@ -7,8 +7,7 @@ from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import opening, read_json
-from tasklaws.ladder.model_files import refuse_damaged, weights_of
-from tasklaws.ladder.sizes import needs_own_code
+from tasklaws.ladder.model_files import needs_own_code, refuse_damaged, weights_of
 
 PICKLED = "give use_safetensors=False among its arguments"
 TRUSTED = "if you trust it, give trust_remote_code=True among its arguments"

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open
 
@@ -54,6 +55,15 @@ def weights_of(names: Sequence[str], pickled_weights: bool, place: str, remedy: 
 
 def _matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
     return [name for name in names if "/" not in name and any(Path(name).match(pattern) for pattern in patterns)]
+
+
+def needs_own_code(config: Any) -> bool:
+    """Whether a config.json names Python code of the model's own, and transformers has no such model."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    if not isinstance(config, dict) or "auto_map" not in config:
+        return False
+    return config.get("model_type") not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 
 def refuse_damaged(directory: Path, remedy: str) -> None:

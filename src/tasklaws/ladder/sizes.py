@@ -8,6 +8,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import opening, read_json
 from tasklaws.core.schema import train_flops
 from tasklaws.core.settings import CopiedSource, HubSource, LocalSource, Models, Source
+from tasklaws.ladder.model_files import needs_own_code
 
 # What a config may say of layers, experts and labels, each of which is a module or a name that is made.
 MOST_IN_CONFIG = 1000
@@ -92,15 +93,6 @@ def other_than_stated(source: CopiedSource, read: Sizes) -> str:
     stated = {name: getattr(source, name) for name in Sizes._fields}
     pairs = [(name, getattr(read, name), value) for name, value in stated.items() if value is not None]
     return "; ".join(f"{name} {there}, not {value}" for name, there, value in pairs if there != value)
-
-
-def needs_own_code(config: Any) -> bool:
-    """Whether a config.json names Python code of the model's own, and transformers has no such model."""
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-
-    if not isinstance(config, dict) or "auto_map" not in config:
-        return False
-    return config.get("model_type") not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 
 def refuse_endless(config: Any, place: str) -> None:
