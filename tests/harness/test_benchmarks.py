@@ -192,7 +192,7 @@ def test_answers_that_are_missing_are_named(model, folder, tmp_path):
     [
         ({"letters": {"repeats": 2}}, r"task letters writes nothing \(multiple_choice\): leave repeats"),
         ({"letters": {"generation_kwargs": {"do_sample": True}}}, "writes nothing"),
-        ({"zero": {"num_fewshot": 2}}, r"task zero forbids examples \(num_fewshot: 0\), benchmarks asks for 2"),
+        ({"zero": {"num_fewshot": 2}}, r"task zero forbids examples \(num_fewshot: 0\), 2 are asked for"),
         ({"letters": {"num_fewshot": 1}}, "task letters has no examples but the documents that are asked"),
         ({"shown": {"num_fewshot": 5}}, r"task shown has 3 examples to show, 5 are asked for: lower num_fewshot"),
         ({"letters": {"metrics": ["f1"]}}, r"benchmarks.letters.metrics has 'f1': its metrics are acc, acc_norm"),
