@@ -183,6 +183,7 @@ def test_tasks_of_lm_eval_stand_beside_ours(model_dir, tmp_path, capsys):
     [
         ("no-such-model", OURS, (), "no-such-model is no directory, no .gguf file, no model type of lm-eval"),
         ("DIR", "no_such_task", (), "has a task or group 'no_such_task': near names are noor_stem_tasks"),
+        ("hf", OURS, (), "give pretrained=DIR, or OWNER/NAME of a hub"),
         ("DIR", "addition_direct", ("--batch-size", "0"), "--batch-size 0: give 1 or more, or auto"),
         ("DIR", "addition_direct", ("--chat-template",), "has no chat template"),
         ("DIR", "addition_direct", ("--model-args", "auth_token=abc"), "model_args has auth_token"),

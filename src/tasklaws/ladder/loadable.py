@@ -29,7 +29,9 @@ def has_own_files(arguments: Mapping[str, Any]) -> bool:
 def refuse_unloadable(arguments: Mapping[str, Any]) -> None:
     """Raise TasklawsError where the directory `pretrained` of lm-eval's `hf` is not there or not whole, and where it
     needs what can run any code and `arguments` do not allow: pickled weights, and code of its own."""
-    place = str(arguments.get("pretrained", ""))
+    place = str(arguments.get("pretrained") or "")
+    if not place:
+        raise TasklawsError("no `pretrained` is among the arguments of hf: give pretrained=DIR, or OWNER/NAME of a hub")
     directory = Path(place)
     if not directory.is_dir():
         if directory.exists():
