@@ -838,7 +838,7 @@ def pin_ladder(
     answer(found, "\n".join([*lines, f"wrote {path}" if found else f"{path} is pinned already"]), json_)
 
 
-@command("new-ladder", "tasklaws new-ladder mine me/small me/middle models/big --holdout models/big")
+@command("new-ladder", "tasklaws new-ladder mine me/small me/middle ../big --holdout ../big")
 def write_new_ladder(
     name: Annotated[str, _positional("NAME", "Of letters, digits, - and _.")],
     places: Annotated[list[str], _positional("MODEL...", "Repositories (OWNER/NAME), folders or .gguf files.")],
