@@ -267,8 +267,8 @@ class HubSource(CopiedSource):
     """
 
     kind: Literal["hub"]
-    repo: str
-    revision: str = "main"
+    repo: Annotated[str, Rule("OWNER/NAME, as a hub has it", re.compile(r"[\w.-]+(/[\w.-]+)?").fullmatch)]
+    revision: Annotated[str, Rule("a branch, a tag or a commit", re.compile(r"\S+").fullmatch)] = "main"
     steps: Annotated[tuple[Natural, ...], NOT_EMPTY, DISTINCT] = ()
     branches: dict[Natural, str] = field(default_factory=dict)
     tokens_per_step: Count | None = None
