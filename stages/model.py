@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from tasklaws.core import errors
+from tasklaws.core.outputs import refuse_foreign
 from tasklaws.core.schema import read_documents
 from tasklaws.core.settings import HubSource, LmEvalSource, TrainSource, load
 
@@ -16,6 +17,7 @@ def main() -> None:
     rung = errors.argument(sys.argv)
     source = settings.rung(rung).source
     corpus, out = Path("data/corpus"), Path("models", rung)
+    refuse_foreign(out)
     if isinstance(source, TrainSource):
         from tasklaws.ladder.rung import train_rung
 

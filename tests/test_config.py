@@ -317,3 +317,47 @@ def test_an_experiment_that_cannot_be_is_refused_when_it_is_composed(overrides, 
 )
 def test_answers_are_read_as_people_would_where_a_rung_learned_elsewhere_or_is_asked_plainly(overrides, elsewhere):
     assert Settings.of(yaml.safe_load(compose(overrides)), "x").models.learned_elsewhere == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
+        ("name: nano_mini\n", r"conf/models/nano_mini.yaml:\d+: name stands twice: rename one"),
+        ("  mini-1k: {}\n", r"conf/models/nano_mini.yaml:\d+: mini-1k stands twice: rename one"),
+        ("x: [a, {b\n", r"conf/models/nano_mini.yaml:\d+: malformed YAML \(expected"),
+        ("x:\n\t- 1\n", r"conf/models/nano_mini.yaml:\d+: malformed YAML"),
+        ("x: '\x01'\n", "conf is no YAML"),
+    ],
+)
+def test_a_broken_file_is_named_with_its_line(conf, added, said):
+    path = conf / "models/nano_mini.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("planned:\n", f"{added}planned:\n") if added.startswith(" ") else text + added)
+    with pytest.raises(TasklawsError, match=said) as error:
+        compose(["models=nano_mini"], conf)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("group", sorted(path.name for path in CONF.iterdir() if path.is_dir()))
+def test_an_unknown_option_names_those_of_its_group(group):
+    with pytest.raises(TasklawsError, match=f"conf/{group} has no nix: give one of ") as error:
+        compose([f"{group}=nix"], CONF)
+    assert all(path.stem in str(error.value).split("one of")[1] for path in (CONF / group).glob("*.yaml"))
+
+
+def test_an_unknown_key_names_the_groups():
+    with pytest.raises(TasklawsError, match=r"Could not override 'foo': .* the groups are asking, benchmarks, corpus"):
+        compose(["foo=3"], CONF)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("{kind: hub, repo: not a repo}", "repo is 'not a repo', not OWNER/NAME"),
+        ("{kind: hub, repo: hub/me/m}", "not OWNER/NAME"),
+        ("{kind: hub, repo: me/m, revision: the main one}", "revision is 'the main one', not a branch"),
+    ],
+)
+def test_what_no_hub_has_is_refused(source, said):
+    with pytest.raises(TasklawsError, match=said):
+        compose([f"+models.rungs.other={{role: fit, source: {source}}}"], CONF)

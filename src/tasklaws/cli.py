@@ -828,17 +828,20 @@ def pin_ladder(
     import yaml
 
     from tasklaws.compose import CONF, compose
-    from tasklaws.core.settings import Settings
+    from tasklaws.core.settings import HubSource, Settings
     from tasklaws.ladder.pin import pin
 
     models = Settings.of(yaml.safe_load(compose([f"models={name}"]))).models
     path = CONF / "models" / f"{name}.yaml"
+    if not any(isinstance(rung.source, HubSource) for rung in models.rungs.values()):
+        answer({}, f"{path} has nothing to pin: no rung of it comes from a hub", json_)
+        return
     found = pin(path, models)
     lines = [f"{rung}: {revision} is {commit}" for rung, by in found.items() for revision, commit in by.items()]
     answer(found, "\n".join([*lines, f"wrote {path}" if found else f"{path} is pinned already"]), json_)
 
 
-@command("new-ladder", "tasklaws new-ladder mine me/small me/middle models/big --holdout models/big")
+@command("new-ladder", "tasklaws new-ladder mine me/small me/middle ../big --holdout ../big")
 def write_new_ladder(
     name: Annotated[str, _positional("NAME", "Of letters, digits, - and _.")],
     places: Annotated[list[str], _positional("MODEL...", "Repositories (OWNER/NAME), folders or .gguf files.")],
@@ -850,8 +853,10 @@ def write_new_ladder(
     from tasklaws.ladder.new_ladder import new_ladder
 
     path = new_ladder(name, places, holdout or [], CONF / "models")
-    print(f"wrote {path}")
-    print(f"then: tasklaws pin {name} && tasklaws plan-run models={name} && dvc exp run -S models={name}")
+    print(f"wrote {path}: asked in plain language, with 3 examples of related tasks, in bfloat16")
+    print(f"note: to ask otherwise, write prompts, num_fewshot, shots or dtype into {path} (docs/asking.md)")
+    pin = "" if all(Path(place).exists() for place in places) else f"tasklaws pin {name} && "
+    print(f"then: {pin}tasklaws plan-run models={name} && dvc exp run -S models={name}")
 
 
 @command("new-family", "tasklaws new-family multiplication")

@@ -1,5 +1,6 @@
 """params.yaml from conf/, refused here where any stage would refuse it later."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
     """
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
-    from hydra.errors import HydraException
+    from hydra.errors import HydraException, MissingConfigException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
@@ -28,13 +29,18 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
             config = hydra_compose("config", overrides)
         OmegaConf.resolve(config)
         params: Any = OmegaConf.to_container(config)
+    except yaml.YAMLError as error:
+        raise TasklawsError(_malformed(error, conf)) from error
+    except MissingConfigException as error:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        there = ", ".join(error.options or ())
+        raise TasklawsError(f"cannot compose {overrides}: {conf}/{group} has no {name}: give one of {there}") from error
     except (HydraException, OmegaConfBaseException) as error:
-        reason = str(error).splitlines()[0]
-        ladders, experiments = (
-            ", ".join(sorted(path.stem for path in (conf / group).glob("*.yaml"))) for group in ("models", "experiment")
-        )
+        reason = str(error).splitlines()[0].rstrip(".:")
+        groups = ", ".join(sorted(path.name for path in conf.iterdir() if path.is_dir()))
         raise TasklawsError(
-            f"cannot compose {overrides}: {reason}: the ladders are {ladders}; the experiments {experiments}"
+            f"cannot compose {overrides}: {reason}: give GROUP=NAME or GROUP.KEY=VALUE, as in "
+            f"the files of {conf}; the groups are {groups}"
         ) from error
     _refuse(params)
     return OmegaConf.to_yaml(config)
@@ -43,6 +49,18 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
 def family_sets() -> Any:
     """families.sets of the default experiment: each family's settings by its name."""
     return yaml.safe_load(compose([]))["families"]["sets"]
+
+
+def _malformed(error: yaml.YAMLError, conf: Path) -> str:
+    """Where a file of `conf` is no YAML, and what to do: FILE:LINE."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None or problem is None or conf.resolve() not in Path(mark.name).parents:
+        return f"a file of {conf} is no YAML ({' '.join(str(error).split())}): correct it"
+    where = f"{conf / Path(mark.name).relative_to(conf.resolve())}:{mark.line + 1}"
+    twice = re.fullmatch(r"found duplicate key (.*)", problem)
+    return (
+        f"{where}: {twice[1]} stands twice: rename one" if twice else f"{where}: malformed YAML ({problem}): correct it"
+    )
 
 
 def _refuse(params: Any) -> None:

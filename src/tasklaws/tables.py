@@ -253,7 +253,8 @@ ORDER_AGREEMENT = _table(
     "how far two orders of difficulty agree (Kendall's tau-b)", f"items* order* other* n_items# {_limits('tau', '#?')}"
 )
 CURVES = _table(
-    "every final score, forecast and interval, for `dvc plots show`", "curve* metric* role* n_params*# seed*#? value#"
+    "every final score, forecast and interval, for `dvc plots show`",
+    "curve* metric* rung* role* n_params# seed*#? value#",
 )
 # Any number of columns group_<name> may follow, and `order` where a person may attempt an item again.
 ATTEMPTS = _table("a person's attempt at an item", "person* item* seconds# timeout#? solved score#")

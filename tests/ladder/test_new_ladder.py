@@ -1,6 +1,9 @@
 """`tasklaws new-ladder` writes a ladder that composes, from repositories and folders."""
 
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,3 +86,15 @@ def test_rungs_of_one_name_are_refused(conf: Path, folder: Path, tmp_path: Path,
 def test_elsewhere_it_says_where(tmp_path: Path):
     with pytest.raises(TasklawsError, match="run this in the repository's root"):
         new_ladder("mine", REPOS, [], tmp_path / "conf/models")
+
+
+def test_a_ladder_of_folders_has_nothing_to_pin_and_says_how_it_is_asked(conf: Path, folder: Path):
+    other = Path(shutil.copytree(folder, conf.parent / "second"))
+    command = [str(Path(sys.executable).with_name("tasklaws"))]
+    for words, said in (
+        (["new-ladder", "mine", str(folder), str(other)], r"in plain language.*\nthen: tasklaws plan-run models=mine"),
+        (["pin", "mine"], "has nothing to pin: no rung of it comes from a hub"),
+    ):
+        done = subprocess.run([*command, *words], cwd=conf.parent, capture_output=True, text=True, check=True)
+        assert re.search(said, done.stdout, re.DOTALL)
+        assert "tasklaws pin" not in done.stdout

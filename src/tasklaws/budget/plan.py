@@ -9,7 +9,7 @@ from tasklaws.budget.rates import DEVICES, Rate
 from tasklaws.core.settings import Dtype
 from tasklaws.ladder.memory import Memory, bytes_text
 
-_TITLES = ("rung", "role", "parameters", "checkpoints", "read", "written", "fetch", "memory", "train")
+_TITLES = ("rung", "role", "all parameters", "checkpoints", "read", "written", "fetch", "memory", "train")
 _TIME_UNITS = ((86400 * 365, "years"), (86400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 
 

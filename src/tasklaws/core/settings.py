@@ -27,6 +27,7 @@ from tasklaws.core.checked import (
 )
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_text
+from tasklaws.core.outputs import refuse_outputs
 from tasklaws.core.schema import Chance, Elicitation, Role
 
 PARAMS = Path("params.yaml")
@@ -266,8 +267,8 @@ class HubSource(CopiedSource):
     """
 
     kind: Literal["hub"]
-    repo: str
-    revision: str = "main"
+    repo: Annotated[str, Rule("OWNER/NAME, as a hub has it", re.compile(r"[\w.-]+(/[\w.-]+)?").fullmatch)]
+    revision: Annotated[str, Rule("a branch, a tag or a commit", re.compile(r"\S+").fullmatch)] = "main"
     steps: Annotated[tuple[Natural, ...], NOT_EMPTY, DISTINCT] = ()
     branches: dict[Natural, str] = field(default_factory=dict)
     tokens_per_step: Count | None = None
@@ -430,6 +431,19 @@ class Models:
             if name in self.rungs:
                 raise TasklawsError(f"planned has {name!r}, which is a rung of ladder {self.name}: name it otherwise")
 
+    @property
+    def read_here(self) -> dict[str, str]:
+        """The places on this machine that sources name, by rung and key: what lm-eval is to load may be one too."""
+        found = {}
+        for name, rung in self.rungs.items():
+            if isinstance(rung.source, LocalSource):
+                found[f"path of {name}"] = rung.source.path
+            elif isinstance(rung.source, LmEvalSource):
+                for key, value in rung.source.model_args.items():
+                    if isinstance(value, str) and Path(value).expanduser().exists():
+                        found[f"model_args.{key} of {name}"] = value
+        return found
+
     def rungs_of(self, role: Role) -> list[str]:
         """The rungs of one role, from small to large."""
         return [name for name, rung in self.rungs.items() if rung.role == role]
@@ -558,6 +572,7 @@ class Settings:
             for family in named:
                 if family not in self.families.sets:
                     raise TasklawsError(f"{key} has {family!r}, which families.sets lacks")
+        refuse_outputs(self.models.read_here | {"benchmark_folder": self.benchmark_folder}, self.models.rungs)
         for name in self.benchmarks:
             if name in self.families.sets:
                 raise TasklawsError(f"benchmarks has {name!r}, which is a family: ask it by elicitation.ask")

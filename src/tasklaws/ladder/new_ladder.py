@@ -8,6 +8,7 @@ import yaml
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_text
+from tasklaws.core.outputs import refuse_outputs
 from tasklaws.core.settings import HubSource, LocalSource
 from tasklaws.ladder.sizes import Sizes, sizes_of
 
@@ -51,13 +52,17 @@ def new_ladder(name: str, places: Sequence[str], holdout: Sequence[str], models:
     if len(held) == len(found):
         raise TasklawsError("--holdout names all models: leave one or more to fit")
     rungs: dict[str, object] = {}
+    folders = {}
     for place, source, sizes in found:
         rung = re.sub(r"[^\w-]+", "_", Path(place).name.removesuffix(".gguf")).lower()
         if rung in rungs:
             raise TasklawsError(
                 f"{place} would be rung {rung}, as another model is: write the file by hand (docs/ladders.md)"
             )
+        if isinstance(source, LocalSource):
+            folders[f"rung {rung} from"] = place
         rungs[rung] = {"role": "holdout" if place in held else "fit", "source": _entry(source, sizes)}
+    refuse_outputs(folders, rungs)
     text = _HEAD.format(count=len(rungs))
     write_text(path, text + yaml.safe_dump({"name": name, "rungs": rungs}, sort_keys=False))
     return path

@@ -42,7 +42,7 @@ def plot_table(results: Results) -> pd.DataFrame:
             parts.append(results.observed(task, metric).assign(curve=curve)[CURVES.columns])
             forecasts = of_task(results.forecasts, task, metric)
             if len(forecasts):
-                long = forecasts.melt(["n_params"], [*ends], "role").replace({"role": ends})
+                long = forecasts.melt(["rung", "n_params"], [*ends], "role").replace({"role": ends})
                 parts.append(long.assign(curve=curve, metric=metric).reindex(columns=CURVES.columns))
     return pd.concat([part.astype({"seed": "Int64", "n_params": float}) for part in parts])
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.lock import LOCK
-from tasklaws.provenance.chain import Chain, parse_chain
+from tasklaws.provenance.chain import Chain, Stage, parse_chain
 from tasklaws.provenance.dotted import value_at
 from tasklaws.provenance.git import Commit
 from tasklaws.verify.tree import Difference, Finding, PlannedStage, Tree, Unchecked
@@ -18,7 +18,7 @@ def check_lock(tree: Tree, params: Mapping[str, Any]) -> Iterator[Finding]:
         if name not in tree.chain.stages:
             yield Difference(name, f"{LOCK} has no such stage: it never ran, or the record of it was lost")
             continue
-        yield from _edited(tree.chain, stage, params)
+        yield from check_stage(tree.chain.stages[name], stage, params)
     yield from _torn(tree)
     if tree.commit is not None and (committed := _committed(tree.commit)) is not None:
         yield from _other_results(tree.chain, committed)
@@ -42,9 +42,8 @@ def _lost(tree: Tree) -> Iterator[Difference]:
         yield Difference(str(LOCK), f"{what}: run `tasklaws repair-lock`, or `git checkout {LOCK}`")
 
 
-def _edited(chain: Chain, stage: PlannedStage, params: Mapping[str, Any]) -> Iterator[Difference]:
-    """Where dvc.lock's entry of a stage is not what dvc.yaml and params.yaml make of it."""
-    ran = chain.stages[stage.name]
+def check_stage(ran: Stage, stage: PlannedStage, params: Mapping[str, Any]) -> Iterator[Difference]:
+    """Name where dvc.lock's entry of a stage is not what dvc.yaml and params.yaml make of it."""
     if ran.command != stage.command:
         yield Difference(stage.name, f"{LOCK} has the command {ran.command!r}, dvc.yaml {stage.command!r}")
     sides = (
@@ -53,13 +52,19 @@ def _edited(chain: Chain, stage: PlannedStage, params: Mapping[str, Any]) -> Ite
         ("output", {entry.path for entry in ran.outputs}, stage.outputs),
     )
     for what, locked, due in sides:
-        for path in sorted(due - locked):
-            yield Difference(stage.name, f"{LOCK} has no {what} {path}, which dvc.yaml lists")
-        for path in sorted(locked - due):
-            yield Difference(stage.name, f"{LOCK} has the {what} {path}, which dvc.yaml does not list")
+        if due - locked:
+            yield Difference(stage.name, f"{LOCK} has no {_listed(what, due - locked)}, which dvc.yaml lists")
+        if locked - due:
+            yield Difference(stage.name, f"{LOCK} has the {_listed(what, locked - due)}, which dvc.yaml does not list")
     for key in sorted(stage.params & set(ran.params)):
         if (now := value_at(params, key)) != ran.params[key]:
             yield Difference("params.yaml", _difference(key, ran.params[key], now))
+
+
+def _listed(what: str, paths: set[str] | frozenset[str]) -> str:
+    """`input a`, or `input a and 31 more`: a stage that is older than its code lacks many."""
+    first, *others = sorted(paths)
+    return f"{what} {first}" + (f" and {len(others)} more" if others else "")
 
 
 def _difference(key: str, had: Any, has: Any) -> str:
