@@ -59,7 +59,7 @@ def real_table(results: Results) -> pd.DataFrame:
 
     `72% (35%)` is the share solved where answers are read as people would, and by exact match where that is another.
     """
-    real = results.real.assign(task=results.real[["family", "elicitation"]].agg(" · ".join, axis=1))
+    real = results.real.assign(task=results.real["family"] + " · " + results.real["elicitation"])
     real["way"] = [_way(*row) for row in zip(*(real[name] for name in WAY), strict=True)]
     cells = real.pivot(index=["way", "task"], columns="metric", values="value").reindex(columns=_READINGS)
     exact, read = (cells[name] for name in _READINGS)
