@@ -78,7 +78,7 @@ def _draw_real(figure: Figure, axes: Axes, results: Results, task: Task, metric:
     far.set_xlim(-1, 1)
     far.set_xticks([0], [short(row["n_params"])])
     name, shots = row["model"].partition("-")[0], counted(int(row["num_fewshot"]), "shot")
-    far.set_xlabel(f"{name}\n{shots}", fontsize=7, color=LIGHT["other"])
+    far.set_xlabel(f"{name}, {shots}", fontsize=6.5, color=LIGHT["other"])
     read = real[(real["metric"] == f"{metric}_flexible") & (real["value"] != row["value"])]
     for one in read.itertuples():
         far.vlines(0.4, one.lower, one.upper, color=LIGHT["other"], linewidth=1.0, zorder=3)
