@@ -11,7 +11,7 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 from hub_server import stand_in
 from tasklaws.core.errors import TasklawsError
-from tasklaws.ladder.heldout import count_config_params, count_params, heldout_loss, load_model
+from tasklaws.ladder.heldout import count_config_params, count_params, heldout_loss, load_directory
 
 DOCUMENTS = [
     {"prompt": "Q: 17+4\nA:", "target": " 21"},
@@ -33,7 +33,7 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @torch.inference_mode()
 def by_hand(model_dir: Path, document: dict[str, str]) -> float:
     """-ln p(target | prompt), one token at a time and one document at a time."""
-    tokenizer, model = load_model(model_dir, torch.float64)
+    tokenizer, model = load_directory(model_dir, torch.float64)
     given = tokenizer(document["prompt"])["input_ids"] or [tokenizer.bos_token_id]
     nats = 0.0
     for token in tokenizer(document["target"])["input_ids"]:
@@ -119,5 +119,5 @@ def test_counts_parameters_with_and_without_embeddings(tied: bool) -> None:
 
 
 def test_counts_a_directory_without_its_weights(model_dir: Path) -> None:
-    _, model = load_model(model_dir, torch.float32)
+    _, model = load_directory(model_dir, torch.float32)
     assert count_config_params(model_dir) == count_params(model)

@@ -153,7 +153,7 @@ def load_results(root: Path, settings: Settings) -> Results:
 def _real_of(paths: Paths, families: Iterable[str], prompts: str, trained: bool) -> pd.DataFrame:
     table = REAL.read(paths.real)
     asked = {sha256_file(paths.items / f"{family}.jsonl") for family in families if trained}
-    return table[table["items_sha256"].isin(asked)].assign(drawn=table["prompts"] == prompts)
+    return table[table["items_sha256"].isin(asked)].assign(drawn=lambda kept: kept["prompts"] == prompts)
 
 
 def _refuse_gaps(forecasts: pd.DataFrame, validation: pd.DataFrame, path: Path) -> None:
