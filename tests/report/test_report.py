@@ -137,7 +137,7 @@ def test_a_real_model_is_a_point_of_its_own(mini: tuple[Path, Settings], tmp_pat
     results = load_results(root, settings)
     figure = size_curve(results, ("sha256_power", "python"), "exact_match")
     near, far = figure.axes
-    assert far.get_xlabel() == "Real\n3 shots"
+    assert far.get_xlabel() == "Real, 3 shots"
     assert [list(line.get_ydata()) for line in far.lines[1:]] == [[0.9], [0.35]]
     assert near.get_position().x1 < far.get_position().x0
     assert len(size_curve(results, ("largest_of_four", "choice"), "exact_match").axes) == 1
