@@ -193,7 +193,9 @@ def test_a_finished_rung_leaves_the_work_of_other_rungs_and_no_other(corpus_dir,
 def test_a_checkpoint_is_loaded_once(corpus_dir, tmp_path, monkeypatch):
     loaded = []
     load = heldout.load_directory
-    monkeypatch.setattr(heldout, "load_directory", lambda folder, *how: loaded.append(folder.name) or load(folder, *how))
+    monkeypatch.setattr(
+        heldout, "load_directory", lambda folder, *how: loaded.append(folder.name) or load(folder, *how)
+    )
     make_rung(tmp_path, corpus_dir)
     assert sorted(loaded) == sorted(f"seed{seed}-step{step}" for seed in (0, 1) for step in (30, 60, 120))
 

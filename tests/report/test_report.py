@@ -239,7 +239,7 @@ def test_the_mirage_claim_follows_the_check(
 
 def test_the_plots_table_is_tidy(full: tuple[Path, Settings]) -> None:
     table = pd.read_csv(full[0] / "results" / "nano_ladder" / "plots" / "curves.csv")
-    assert list(table) == ["curve", "metric", "role", "n_params", "seed", "value"]
+    assert list(table) == ["curve", "metric", "rung", "role", "n_params", "seed", "value"]
     assert set(table["role"]) == {"fit", "holdout", "forecast", "forecast lower", "forecast upper"}
     assert table["value"].notna().all()
     assert {"loss_nats", "bits_per_byte"} <= set(table.loc[table["curve"] == "corpus likelihood", "metric"])

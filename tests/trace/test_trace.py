@@ -34,9 +34,10 @@ def tree(not_quick: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def copy(tree: Path, tmp_path: Path) -> Path:
-    """A copy of the tree, to be changed."""
+def copy(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the tree, to be changed; tests of it run there, as this repository may have files of the same names."""
     shutil.copytree(tree, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
     return tmp_path / "copy"
 
 
