@@ -84,7 +84,8 @@ def test_one_rungs_budget_reruns_that_rung_and_what_follows_only(clone: Clone) -
     follow = clone.run("dvc", "status")  # they run in the test from nothing to the report
     assert all(f"{stage}@nano_mini:" in follow for stage in ("validate", "report", "track"))
     clone.run("git", "checkout", ".")
-    assert clone.ran("dvc", "repro") == []
+    # DVC keeps no run of an output that it leaves in place, as it does models, which might be a person's.
+    assert clone.ran("dvc", "repro") == ["model@mini-5k"]
     clone.run("git", "diff", "--exit-code")
 
 
@@ -94,7 +95,7 @@ MIDDLE = {
     "items": "data/items/*",
     "corpus": "data/corpus/*",
     "model": ".work/train/*/*/seed0.state",
-    "respond": ".work/respond/*/seed0-*.jsonl",
+    "respond": ".work/respond/*/*/seed0-*.jsonl",
     "score": ".work/outcomes/*",
     "fit": "dvc.yaml",
     "report": "results/nano_mini/figures/*",
