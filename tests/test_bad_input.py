@@ -56,7 +56,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny.write_items(root / "data/items", every=30)
     tiny.write_corpus(root / "data/corpus")
     with chdir(root):
-        for stage in ("model one", "respond one", "score one", "observe fit"):
+        for stage in ("ladder", "model one", "respond one", "score one", "observe fit"):
             run(stage)
     return root
 
