@@ -1,8 +1,6 @@
 """`make quick` leaves out what needs a slow library; what `make faults` changes is still there to be changed; the tests
 of a file run on one worker, which makes their fixtures once."""
 
-import os
-
 import pytest
 
 from faults import FAULTS, ROOT
@@ -30,8 +28,9 @@ def test_a_test_is_quick_whose_import_imports_no_slow_library(tmp_path, text, qu
     assert is_quick(tmp_path / "test_it.py") == quick
 
 
-@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="one process runs all tests")
 def test_the_tests_of_a_file_run_on_one_worker(request):
+    if not request.config.getoption("loadgroup", default=False):
+        pytest.skip("no workers that keep tests together: --dist loadgroup, as make test has it")
     assert request.node.nodeid.endswith("@test_quick")
 
 
