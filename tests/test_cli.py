@@ -11,6 +11,7 @@ from unittest import mock
 import pytest
 import typer
 
+from command import run
 from shared_data import ROOT
 from small_inputs import POINTS as POINTS_CSV
 from small_inputs import write_small_inputs
@@ -26,15 +27,6 @@ ANSWERING = [
 ]
 POINTS = str(POINTS_CSV)
 MAIN = [sys.executable, "-c", "from tasklaws.cli import main; main()"]
-
-
-def run(*words: str) -> int:
-    with mock.patch.object(sys, "argv", ["tasklaws", *words]):
-        try:
-            cli.main()
-        except SystemExit as end:
-            return int(end.code or 0)
-    return 0
 
 
 @pytest.mark.parametrize("name", COMMANDS)

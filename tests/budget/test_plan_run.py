@@ -1,7 +1,6 @@
 """`tasklaws plan-run`: what a ladder will cost, said before anything is spent."""
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ import yaml
 
 import local_tasks
 import tiny
-from tasklaws import cli
+from command import run
 from tasklaws.budget import estimate, made, rates
 from tasklaws.budget.asked import by_tokenizer, requests_of
 from tasklaws.budget.estimate import plan_run
@@ -41,15 +40,6 @@ def settings(*words: str) -> Settings:
 
 def planned(*words: str, **given: float) -> RunPlan:
     return plan_run(settings(*words), given)
-
-
-def run(*words: str) -> int:
-    with mock.patch.object(sys, "argv", ["tasklaws", *words]):
-        try:
-            cli.main()
-        except SystemExit as end:
-            return int(end.code or 0)
-    return 0
 
 
 def test_cells_and_items_are_those_of_the_ladder() -> None:

@@ -4,7 +4,6 @@ import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ import yaml
 from claimed import NEXT, known, made_claim, outcomes
 
 import tasklaws as tl
-from tasklaws import cli
+from command import run
 from tasklaws.claims import vouched
 from tasklaws.claims.check import STATUS
 from tasklaws.core.errors import TasklawsError
@@ -48,15 +47,6 @@ def here(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
         (tmp_path / path.name).write_bytes(path.read_bytes())
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def run(*words: str) -> int:
-    with mock.patch("sys.argv", ["tasklaws", *words]):
-        try:
-            cli.main()
-        except SystemExit as end:
-            return int(end.code or 0)
-    return 0
 
 
 def checked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, object]]:
