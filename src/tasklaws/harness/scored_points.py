@@ -20,7 +20,7 @@ def points_of(scores: pd.DataFrame, whole: Sequence[Mapping[str, object]], known
     """
     rows: list[Mapping[str, object]] = []
     for (family, way), own in scores.groupby(["family", "elicitation"], sort=True):
-        task = family if way == BENCHMARK else f"{family}_{way}"
+        task = _task(str(family), str(way))
         for metric in scored_metrics(scores):
             values = own[metric].dropna().to_numpy(float) if metric in own else np.zeros(0)
             if not len(values):
@@ -32,6 +32,11 @@ def points_of(scores: pd.DataFrame, whole: Sequence[Mapping[str, object]], known
             rows.append({"task": task, "metric": metric, "n_items": len(values), "chance": chance} | limits)
     table = pd.DataFrame([{**row, **known, "is_final": True} for row in [*rows, *whole]])
     return table.reindex(columns=[*POINTS.columns, "low", "high"])
+
+
+def _task(family: str, way: str) -> str:
+    """A benchmark goes by lm-eval's own name, a family by its name and the way in which it is asked."""
+    return family if way == BENCHMARK else f"{family}_{way}"
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:
@@ -47,7 +52,7 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
 def scores_by_item(model: str, scores: pd.DataFrame) -> pd.DataFrame:
     """A row an item that has a right answer: model, task, item, score, family."""
     found = scores.dropna(subset="exact_match") if "exact_match" in scores else scores.iloc[:0].assign(exact_match=0.0)
-    task = found["family"].where(found["elicitation"] == BENCHMARK, found["family"] + "_" + found["elicitation"])
+    task = [_task(*pair) for pair in zip(found["family"], found["elicitation"], strict=True)]
     columns = {"model": model, "task": task, "item": found["item"], "score": found["exact_match"]}
     return pd.DataFrame(columns | {"family": found["family"]})
 
