@@ -16,7 +16,7 @@ from clone import ROOT
 from small_inputs import POINTS, write_small_inputs
 
 pytestmark = pytest.mark.slow
-CORE = {"numpy", "scipy", "pandas", "pydantic", "typer", "matplotlib", "jinja2"}
+CORE = {"numpy", "scipy", "pandas", "pydantic", "typer", "matplotlib", "jinja2", "filelock"}
 
 
 class Environment:
