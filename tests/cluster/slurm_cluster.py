@@ -25,7 +25,7 @@ NEEDED = ("setpriv", "munged", CONTROLLER, "slurmd", "sbatch", "srun", "squeue",
 PATIENCE_S = 60.0
 
 # Times are short so that tests are. `cred_expire` is also how long a requeued job waits before it may start again.
-# A job is forgotten 5 s after its end, as clusters do after minutes. `urgent` preempts `main` and sends the signal first.
+# A job is forgotten 5 s after its end, as clusters do after minutes. `urgent` preempts `main`, with a signal first.
 CONF = """\
 ClusterName=tasklaws
 SlurmctldHost={host}(127.0.0.1)
@@ -180,8 +180,8 @@ class Slurm:
         return found
 
     def wait_idle(self, patience_s: float = 300) -> None:
-        """Wait until no job runs or waits, as one who looks after a cluster does: nodes that fell out are taken back, and
-        jobs that Slurm holds since they could not be launched are released."""
+        """Wait until no job runs or waits. As one who looks after a cluster does: nodes that fell out are taken back,
+        and jobs that Slurm holds because they could not be launched are released."""
 
         def is_idle() -> bool:
             for node in self.nodes:
