@@ -6,7 +6,7 @@ What only a family, a law or a corpus's tasks can tell is checked where these ar
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
@@ -156,15 +156,52 @@ class Laws:
 
 
 @dataclass(frozen=True)
+class Resources:
+    """What a cell is given; conf/execution/default.yaml explains each setting. `rungs` has what is other for some."""
+
+    cpus: Count
+    gpus: Natural
+    memory_gb: NotNegative
+    minutes: Count
+    partition: str
+    sbatch: dict[str, str | int]
+    setup: tuple[str, ...]
+    server: str
+    rungs: dict[Name, dict[str, object]]
+
+    def __post_init__(self) -> None:
+        for rung in self.rungs:
+            self.of(rung)
+
+    def of(self, rung: str) -> "Resources":
+        """Those of one rung; what cannot be raises TasklawsError."""
+        own = {**asdict(self), "rungs": {}, **self.rungs.get(rung, {})}
+        return read(Resources, own, f"resources of {rung}", "correct it in conf/execution")
+
+
+@dataclass(frozen=True)
+class StageResources:
+    """The resources of the cells that train or fetch, and of those that ask."""
+
+    model: Resources
+    respond: Resources
+
+
+@dataclass(frozen=True)
 class Execution:
     """How it is run: on the CPU no result depends on it.
 
-    `auto` takes for `device` the best that is there, and for `batch_size` what fits its memory.
+    `auto` takes for `device` the best that is there, and for `batch_size` what fits its memory. Cells of `store`, where
+    there is one, are filled by `engine`, `at_once` together, with the `resources` of their stage.
     """
 
     workers: Count
     device: Device
     batch_size: BatchSize
+    store: str
+    engine: Literal["debug", "local", "slurm"]
+    at_once: Count
+    resources: StageResources
 
 
 def gpt_neox_n_params(layers: int, width: int) -> int:
@@ -572,7 +609,9 @@ class Settings:
             for family in named:
                 if family not in self.families.sets:
                     raise TasklawsError(f"{key} has {family!r}, which families.sets lacks")
-        refuse_outputs(self.models.read_here | {"benchmark_folder": self.benchmark_folder}, self.models.rungs)
+        read = self.models.read_here | {"benchmark_folder": self.benchmark_folder}
+        store = {"execution.store": self.execution.store} if self.execution.store else {}
+        refuse_outputs(read | store, self.models.rungs)
         for name in self.benchmarks:
             if name in self.families.sets:
                 raise TasklawsError(f"benchmarks has {name!r}, which is a family: ask it by elicitation.ask")
