@@ -471,15 +471,17 @@ class Models:
     @property
     def read_here(self) -> dict[str, str]:
         """The places on this machine that sources name, by rung and key: what lm-eval is to load may be one too."""
-        found = {}
-        for name, rung in self.rungs.items():
-            if isinstance(rung.source, LocalSource):
-                found[f"path of {name}"] = rung.source.path
-            elif isinstance(rung.source, LmEvalSource):
-                for key, value in rung.source.model_args.items():
-                    if isinstance(value, str) and Path(value).expanduser().exists():
-                        found[f"model_args.{key} of {name}"] = value
-        return found
+        return {f"{key} of {name}": place for name in self.rungs for key, place in self.read_here_by(name).items()}
+
+    def read_here_by(self, name: str) -> dict[str, str]:
+        """The places on this machine that one rung's source names, by key."""
+        source = self.rungs[name].source
+        if isinstance(source, LocalSource):
+            return {"path": source.path}
+        if not isinstance(source, LmEvalSource):
+            return {}
+        found = {key: value for key, value in source.model_args.items() if isinstance(value, str)}
+        return {f"model_args.{key}": value for key, value in found.items() if Path(value).expanduser().exists()}
 
     def rungs_of(self, role: Role) -> list[str]:
         """The rungs of one role, from small to large."""
