@@ -130,10 +130,9 @@ class Survey:
         queue = read_queue(records) if any(one["engine"] == "slurm" for one in records.values()) else {}
         busy = not submitting and self.store.is_held(SUBMITTING)
         latest = next(reversed(records), "")
-        sent = {each for jobs in records.get(latest, {"jobs": {}})["jobs"].values() for ids in jobs for each in ids}
-        found = [
-            self._state(cell, queue.get(cell.id), latest if busy and cell.id in sent else "") for cell in self.cells
-        ]
+        jobs = records[latest]["jobs"].values() if busy and latest else ()
+        sent = {each for array in jobs for ids in array for each in ids}
+        found = [self._state(cell, queue.get(cell.id), latest if cell.id in sent else "") for cell in self.cells]
         damaged = tuple(dict.fromkeys(self.store.damaged))
         return States(self.settings.models.name, str(self.store.root), tuple(found), damaged)
 
@@ -172,7 +171,7 @@ def job_name(store: Store, submission: str, number: int) -> str:
 
 
 def read_records(store: Store) -> dict[str, Any]:
-    """What was submitted, the latest last: the engine, and the ids of the cells of each job by the name of its array."""
+    """What was submitted, the latest last: the engine, and the ids of each job's cells by the name of its array."""
     paths = sorted((store.root / "submissions").glob("*/record.json"), key=lambda path: int(path.parent.name))
     return {path.parent.name: read_json(path) for path in paths}
 
@@ -189,7 +188,7 @@ def read_queue(records: Mapping[str, Any]) -> dict[str, Queued]:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         raise TasklawsError(f"Slurm does not answer ({done.stderr.strip()[:300]}): try again")
-    found = {}
+    found = dict[str, Queued]()
     for line in done.stdout.splitlines():
         name, index, job, state, why = line.strip().split("|", 4)
         if name in arrays:

@@ -39,7 +39,7 @@ class Store:
         self.damaged: list[str] = []
 
     def find(self, key: str) -> Entry | None:
-        """The entry under a key if it is whole: every file has the hash of its manifest, and none is missing or more."""
+        """The entry under a key if it is whole: each file has the hash of its manifest, none is missing, none more."""
         folder = self.root / "entries" / key
         if not folder.is_dir():
             return None
@@ -83,7 +83,7 @@ class Store:
 
     @contextmanager
     def alone(self, name: str, wait: bool = True) -> Iterator[None]:
-        """Hold the lock `name`, which ends with this process however it ends; where another does, wait or raise Timeout."""
+        """Hold the lock `name`, which ends with this process in any case; where another does, wait or raise Timeout."""
         path = self.root / "locks" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path, timeout=-1 if wait else 0):

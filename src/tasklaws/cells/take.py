@@ -32,10 +32,10 @@ def main() -> None:
     shutil.rmtree(_WORK, ignore_errors=True)
     for output in cell.outputs:
         copy(entry.folder / output, _WORK / output)
-    for output in map(Path, cell.outputs):
-        shutil.rmtree(output, ignore_errors=True)
-        output.parent.mkdir(parents=True, exist_ok=True)
-        (_WORK / output).replace(output)
+    for place in map(Path, cell.outputs):
+        shutil.rmtree(place, ignore_errors=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (_WORK / place).replace(place)
     shutil.rmtree(_WORK)
     print(f"{name}: taken from the store {store.root}")
 

@@ -77,9 +77,9 @@ class Job:
             return
         try:
             tree = self._tree(store, cell, model.folder / cell.model if model else None)
-            with (store.root / "logs" / log_name(cell)).open("a", encoding="utf-8") as log:
-                with serving(self.server, self._address(cell), log, self.root):
-                    _stage(cell, tree, log)
+            log_file = (store.root / "logs" / log_name(cell)).open("a", encoding="utf-8")
+            with log_file as log, serving(self.server, self._address(cell), log, self.root):
+                _stage(cell, tree, log)
             store.put(cell, key, tree)
         except (TasklawsError, OSError) as error:
             with suppress(OSError):  # a full store has no room for it
