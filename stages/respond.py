@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from tasklaws.cells.collect import collected
 from tasklaws.core import errors
 from tasklaws.core.schema import BENCHMARKS, ITEMS
 from tasklaws.core.settings import load
@@ -13,6 +14,8 @@ def main() -> None:
     settings = load()
     rung = errors.argument(sys.argv)
     settings.rung(rung)  # or refuse it
+    if collected(settings.execution.store):
+        return
     out = Path("responses", settings.models.name, f"{rung}.jsonl")
     benchmarks = BENCHMARKS if settings.benchmarks else None
     ask_rung(Path("models", rung), settings, settings.elicitation.ask, ITEMS, out, benchmarks=benchmarks)

@@ -88,6 +88,10 @@ Axis = Annotated[
 ]
 Metric = Annotated[str | None, _option("One metric (default: all scores, or all losses if there is no score).")]
 Tasks = Annotated[str, _option("Names, separated by commas (default: all).")]
+CellOverrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Hydra overrides, as of compose; without any, params.yaml."),
+]
 Groups = Literal["subtasks", "groups", "all"]
 Topic = Literal["families", "laws", "ladders", "methods", "metrics", "tables"]
 PICTURES = (".svg", ".png", ".pdf")
@@ -819,6 +823,53 @@ def plan_the_run(
         raise TasklawsError("; ".join(found.refused))
 
 
+@command("submit", "tasklaws submit models=nano_mini --dry-run")
+def submit_cells(
+    overrides: CellOverrides = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and what it costs.")] = False,
+    json_: Json = False,
+) -> None:
+    """Train and ask a ladder's rungs on a cluster, or in processes here.
+
+    Each rung is trained, then asked, by a job of its own; what comes of it goes into the store of execution.store, from
+    which `dvc repro` takes it (docs/cluster.md). What is there already is not sent.
+    """
+    from tasklaws.cells.submit import submit, to_send
+
+    survey = survey_of(overrides)
+    if not dry_run:
+        found = submit(survey)
+        answer(found.to_dict(), found.summary(), json_)
+        if failed := [one.name for one in found.cells if one.state == "failed"]:
+            raise TasklawsError(f"{', '.join(failed)} failed: see the reasons above")
+        return
+    from tasklaws.budget.estimate import plan_run
+
+    states, plan = survey.states(), plan_run(survey.settings, {})
+    sent = to_send(states)
+    execution = survey.settings.execution
+    text = f"{len(sent)} cells would be sent, by {execution.engine}, to {states.store}"
+    lines = [states.summary(), "", plan.summary(), "", ": ".join([text, ", ".join(sent)] if sent else [text])]
+    answer({"cells": states.to_dict(), "sent": sent, "plan": plan.to_dict()}, "\n".join(lines), json_)
+
+
+@command("cells", "tasklaws cells --resubmit")
+def list_cells(
+    overrides: CellOverrides = None,
+    resubmit: Annotated[bool, typer.Option("--resubmit", help="Send what is missing or failed.")] = False,
+    json_: Json = False,
+) -> None:
+    """List what became of a ladder's cells: done, running, waiting, failed or missing, and why.
+
+    One that failed three times is not sent again until that is mended.
+    """
+    from tasklaws.cells.submit import submit
+
+    survey = survey_of(overrides)
+    found = submit(survey) if resubmit else survey.states()
+    answer(found.to_dict(), found.summary(), json_)
+
+
 @command("pin", "tasklaws pin pythia_ladder")
 def pin_ladder(
     name: Annotated[str, _positional("NAME", "A ladder of conf/models.")],
@@ -1061,6 +1112,19 @@ def list_topic(
     found = counts() if topic is None else TOPICS[topic]()
     width = max(map(len, found), default=0)
     answer(found, "\n".join(f"{name:{width}}  {line}" for name, line in found.items()), json_)
+
+
+def survey_of(overrides: list[str] | None) -> Any:
+    """The cells of the ladder that the overrides compose, or that of params.yaml."""
+    import yaml
+
+    from tasklaws.cells.states import Survey
+    from tasklaws.compose import compose
+    from tasklaws.core.files import read_text
+    from tasklaws.core.settings import PARAMS, Settings
+
+    text = compose(overrides) if overrides else read_text(PARAMS, "run `tasklaws compose`")
+    return Survey(Settings.of(yaml.safe_load(text)), text, Path())
 
 
 def item_scores(path: Path) -> Any:

@@ -1,0 +1,44 @@
+"""Take the outputs of one stage from the store: `python -m tasklaws.cells.take STAGE`, which `collected` runs.
+
+It ends with status 0 if they were taken, and else with 1, having said why; then the stage makes them itself.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from tasklaws.cells.cell import Reader
+from tasklaws.cells.store import Store, copy
+from tasklaws.core import errors
+from tasklaws.core.settings import PARAMS, load
+from tasklaws.provenance.planned import planned_with
+
+_WORK = Path(".work/collect")
+
+
+def main() -> None:
+    name = errors.argument(sys.argv)
+    settings = load()
+    store = Store(Path(settings.execution.store))
+    if not store.root.is_dir():
+        errors.fail(f"{name}: the store {store.root} is not here: made here")
+    stages = planned_with(Path("dvc.yaml"), PARAMS.read_text(encoding="utf-8"))
+    reader = Reader(stages, settings, Path())
+    cell = reader.cell(name)
+    entry = store.find(cell.key(reader.digest(cell.model) if cell.model else ""))
+    if entry is None:
+        print(*store.damaged, f"{name}: not in the store {store.root}: made here", sep="\n", file=sys.stderr)
+        raise SystemExit(1)
+    shutil.rmtree(_WORK, ignore_errors=True)
+    for output in cell.outputs:
+        copy(entry.folder / output, _WORK / output)
+    for place in map(Path, cell.outputs):
+        shutil.rmtree(place, ignore_errors=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (_WORK / place).replace(place)
+    shutil.rmtree(_WORK)
+    print(f"{name}: taken from the store {store.root}")
+
+
+if __name__ == "__main__":
+    errors.run(main)
