@@ -1,7 +1,7 @@
 """A repository whose stages take no time: two rungs that are made and asked as in dvc.yaml, by scripts of a few lines.
 
 What cells do with stages does not depend on what the stages do. A rung's script does what the file `faults/RUNG` beside
-the store says: `sleep 5`, `fail`.
+the store says: `sleep 5`, `fail`, or `hold` until that file is removed.
 """
 
 from pathlib import Path
@@ -56,6 +56,8 @@ def main():
         file.write("begun\\n")
     if words[0] == "sleep":
         time.sleep(float(words[1]))
+    while words[0] == "hold" and fault.exists():
+        time.sleep(0.05)
     if words[0] == "fail":
         raise errors.TasklawsError("it was told to fail")
     make(settings, rung)
@@ -119,7 +121,7 @@ class Toy:
         self.write("params.yaml", yaml.safe_dump(self.params, sort_keys=False))
 
     def fault(self, cell: str, what: str) -> None:
-        """Let a cell do what a fault says, `sleep SECONDS` or `fail`; nothing, where that is empty."""
+        """Let a cell do what a fault says, `sleep SECONDS`, `fail` or `hold`; nothing, where that is empty."""
         path = self.faults / cell.replace("@", "-")
         path.write_text(what) if what else path.unlink()
 
