@@ -853,9 +853,7 @@ def submit_cells(
         answer({"plan": plan.to_dict(), "note": str(error)}, f"{plan.summary()}\n\nnote: {error}", json_)
         return
     sent, engine = to_send(states), settings.execution.engine
-    last = ": ".join(
-        [f"{len(sent)} cells would be sent, by {engine}, to {states.store}", *[", ".join(sent)][: len(sent)]]
-    )
+    last = f"{len(sent)} cells would be sent, by {engine}, to {states.store}: {', '.join(sent) or 'none is missing'}"
     value = {"plan": plan.to_dict(), "cells": states.to_dict(), "sent": sent}
     answer(value, f"{states.summary()}\n\n{plan.summary()}\n\n{last}", json_)
 
@@ -873,7 +871,8 @@ def list_cells(
     from tasklaws.cells.states import Survey
     from tasklaws.cells.submit import submit
 
-    survey = Survey(*composed_or_present(overrides), Path())
+    settings, text = composed_or_present(overrides)
+    survey = Survey(settings, text, Path())
     found = submit(survey) if resubmit else survey.states()
     answer(found.to_dict(), found.summary(), json_)
 
