@@ -834,23 +834,28 @@ def submit_cells(
     Each rung is trained, then asked, by a job of its own; what comes of it goes into the store of execution.store, from
     which `dvc repro` takes it (docs/cluster.md). What is there already is not sent.
     """
+    from tasklaws.cells.states import Survey
     from tasklaws.cells.submit import submit, to_send
 
-    survey = survey_of(overrides)
+    settings, text = composed_or_present(overrides)
     if not dry_run:
-        found = submit(survey)
+        found = submit(Survey(settings, text, Path()))
         answer(found.to_dict(), found.summary(), json_)
         if failed := [one.name for one in found.cells if one.state == "failed"]:
             raise TasklawsError(f"{', '.join(failed)} failed: see the reasons above")
         return
     from tasklaws.budget.estimate import plan_run
 
-    states, plan = survey.states(), plan_run(survey.settings, {})
-    sent = to_send(states)
-    execution = survey.settings.execution
-    text = f"{len(sent)} cells would be sent, by {execution.engine}, to {states.store}"
-    lines = [states.summary(), "", plan.summary(), "", ": ".join([text, ", ".join(sent)] if sent else [text])]
-    answer({"cells": states.to_dict(), "sent": sent, "plan": plan.to_dict()}, "\n".join(lines), json_)
+    plan = plan_run(settings, {})
+    try:
+        states = Survey(settings, text, Path()).states()
+    except TasklawsError as error:  # what it costs is known before there is any data
+        answer({"plan": plan.to_dict(), "note": str(error)}, f"{plan.summary()}\n\nnote: {error}", json_)
+        return
+    sent, engine = to_send(states), settings.execution.engine
+    last = f"{len(sent)} cells would be sent, by {engine}, to {states.store}: {', '.join(sent) or 'none is missing'}"
+    value = {"plan": plan.to_dict(), "cells": states.to_dict(), "sent": sent}
+    answer(value, f"{states.summary()}\n\n{plan.summary()}\n\n{last}", json_)
 
 
 @command("cells", "tasklaws cells --resubmit")
@@ -863,9 +868,11 @@ def list_cells(
 
     One that failed three times is not sent again until that is mended.
     """
+    from tasklaws.cells.states import Survey
     from tasklaws.cells.submit import submit
 
-    survey = survey_of(overrides)
+    settings, text = composed_or_present(overrides)
+    survey = Survey(settings, text, Path())
     found = submit(survey) if resubmit else survey.states()
     answer(found.to_dict(), found.summary(), json_)
 
@@ -1114,17 +1121,16 @@ def list_topic(
     answer(found, "\n".join(f"{name:{width}}  {line}" for name, line in found.items()), json_)
 
 
-def survey_of(overrides: list[str] | None) -> Any:
-    """The cells of the ladder that the overrides compose, or that of params.yaml."""
+def composed_or_present(overrides: list[str] | None) -> Any:
+    """The settings that overrides compose, or without any those of params.yaml, and their text."""
     import yaml
 
-    from tasklaws.cells.states import Survey
     from tasklaws.compose import compose
     from tasklaws.core.files import read_text
     from tasklaws.core.settings import PARAMS, Settings
 
     text = compose(overrides) if overrides else read_text(PARAMS, "run `tasklaws compose`")
-    return Survey(Settings.of(yaml.safe_load(text)), text, Path())
+    return Settings.of(yaml.safe_load(text)), text
 
 
 def item_scores(path: Path) -> Any:

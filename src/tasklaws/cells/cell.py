@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -41,11 +41,21 @@ class Cell:
 
     @property
     def rung(self) -> str:
-        return self.name.partition("@")[2]
+        return self.of.partition("@")[2]
 
     @property
     def stage(self) -> str:
         return self.name.partition("@")[0]
+
+    @property
+    def of(self) -> str:
+        """The stage of dvc.yaml whose outputs it makes, or a shard of them."""
+        return self.name.partition(":")[0]
+
+    @property
+    def whole(self) -> "Cell":
+        """The cell that asks all items; of one that does, itself."""
+        return replace(self, name=self.of, command=self.command.partition(":")[0])
 
     @cached_property
     def id(self) -> str:
@@ -87,7 +97,14 @@ class Reader:
     def cells(self) -> list[Cell]:
         """The cells that make the ladder's models, from small to large, then those that ask them."""
         models = {rung: self.cell(f"{TRAIN}@{rung}") for rung in self.settings.models.rungs}
-        return [*models.values(), *(self.cell(f"{ASK}@{rung}", made) for rung, made in models.items())]
+        return [*models.values(), *(shard for made in models.values() for shard in self.asking(made.rung, made))]
+
+    def asking(self, rung: str, made_by: Cell | None = None) -> list[Cell]:
+        """The cells that ask a rung: one, or as many as the settings have shards of it."""
+        whole = self.cell(f"{ASK}@{rung}", made_by)
+        count = self.settings.execution.resources.respond.of(rung).shards
+        parts = [f":{number}of{count}" for number in range(1, count + 1)] if count > 1 else [""]
+        return [replace(whole, name=whole.name + part, command=whole.command + part) for part in parts]
 
     def cell(self, name: str, made_by: Cell | None = None) -> Cell:
         """The cell of a stage; an input that is not there raises TasklawsError."""

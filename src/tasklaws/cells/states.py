@@ -121,8 +121,8 @@ class Survey:
         """Whether the outputs of a cell are in the store, or were made here."""
         if cell.stage == TRAIN:
             return cell.id in self.entries or self.here.is_current(cell.name)
-        key = self.key(cell)
-        return (key is not None and self.store.find(key) is not None) or self.here.is_current(cell.name)
+        keys = {self.key(each) for each in (cell, cell.whole)} - {None}
+        return any(self.store.find(key or "") for key in keys) or self.here.is_current(cell.of)
 
     def states(self, submitting: bool = False) -> States:
         """Where every cell stands; `submitting`: this process holds the lock, and nobody else runs cells here."""

@@ -139,21 +139,18 @@ def _tasks(survey: Survey, states: States, wanted: Sequence[str], inputs: Path, 
 def _arrays(tasks: Sequence[Task]) -> list[list[Task]]:
     """Jobs of equal resources as arrays. Those that ask what another array trains stand in its order, right behind it,
     so that each can wait for its own."""
-    makers = {task.job.cells[0].id: task for task in tasks}
-    askers = {task.after: task for task in tasks if task.after in makers}
-    groups: dict[str, list[Task]] = {}
+    makers = {task.job.cells[0].id for task in tasks}
+    askers: dict[str, list[Task]] = {}
     for task in tasks:
-        if task.after in makers:
-            continue
-        asker = askers.get(task.job.cells[0].id)
-        # Of one whose model is in the queue already, each waits by itself.
-        groups.setdefault(f"{task.resources} {asker and asker.resources} {task.after}", []).append(task)
-    arrays = []
-    for group in groups.values():
-        arrays.append(group)
-        behind = [askers[task.job.cells[0].id] for task in group if task.job.cells[0].id in askers]
-        arrays += [behind] if behind else []
-    return arrays
+        askers.setdefault(task.after, []).append(task)
+    groups: dict[str, list[list[Task]]] = {}
+    for task in tasks:
+        if task.after not in makers:
+            behind = askers.get(task.job.cells[0].id, [])
+            # Of those whose model is in the queue already, those of each model wait by themselves.
+            alike = [each.resources for each in (task, *behind)]
+            groups.setdefault(f"{alike} {task.after}", []).append([task, *behind])
+    return [list(array) for group in groups.values() for array in zip(*group, strict=True)]
 
 
 def _send(folder: Path, arrays: Mapping[str, Sequence[Task]], states: States, survey: Survey) -> None:
@@ -165,7 +162,7 @@ def _send(folder: Path, arrays: Mapping[str, Sequence[Task]], states: States, su
     for name, tasks in arrays.items():
         own, first = tasks[0].resources, tasks[0].after
         more: dict[str, Any] = {"kill-on-invalid-dep": "yes", "requeue": True, **own.sbatch}
-        if first in sent:
+        if first in sent:  # each job of the array after its own
             more["dependency"] = f"{'aftercorr' if len(tasks) > 1 else 'afterok'}:{sent[first]}"
         elif first in queued:
             more["dependency"] = f"afterok:{queued[first]}"

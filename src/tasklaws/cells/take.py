@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tasklaws.cells.cell import Reader
+from tasklaws.cells.shards import join
 from tasklaws.cells.store import Store, copy
 from tasklaws.core import errors
 from tasklaws.core.settings import PARAMS, load
@@ -25,13 +26,19 @@ def main() -> None:
     stages = planned_with(Path("dvc.yaml"), PARAMS.read_text(encoding="utf-8"))
     reader = Reader(stages, settings, Path())
     cell = reader.cell(name)
-    entry = store.find(cell.key(reader.digest(cell.model) if cell.model else ""))
-    if entry is None:
+    model = reader.digest(cell.model) if cell.model else ""
+    entry = store.find(cell.key(model))
+    shards = [] if entry or not model else [store.find(shard.key(model)) for shard in reader.asking(cell.rung)]
+    if entry is None and (None in shards or len(shards) < 2):
         print(*store.damaged, f"{name}: not in the store {store.root}: made here", sep="\n", file=sys.stderr)
         raise SystemExit(1)
     shutil.rmtree(_WORK, ignore_errors=True)
-    for output in cell.outputs:
-        copy(entry.folder / output, _WORK / output)
+    if entry is not None:
+        for output in cell.outputs:
+            copy(entry.folder / output, _WORK / output)
+    else:
+        said = next(output for output in cell.outputs if output.endswith(".jsonl"))
+        join([shard.folder / said for shard in shards if shard], _WORK / said)
     for place in map(Path, cell.outputs):
         shutil.rmtree(place, ignore_errors=True)
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -167,9 +167,12 @@ class Resources:
     sbatch: dict[str, str | int]
     setup: tuple[str, ...]
     server: str
+    shards: Count
     rungs: dict[Name, dict[str, object]]
 
     def __post_init__(self) -> None:
+        if self.server and self.shards > 1:
+            raise TasklawsError(f"shards is {self.shards}, and each would start the server: leave it at 1")
         for rung in self.rungs:
             self.of(rung)
 
