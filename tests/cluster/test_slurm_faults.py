@@ -15,7 +15,6 @@ import pytest
 from slurm_cluster import CONTROLLER, NODES, Slurm, slurm, wait_until
 from trial import Trial, by_slurm, made
 
-sys.path.append(str(Path(__file__).parents[1] / "cells"))
 from toy import Toy
 
 pytestmark = [pytest.mark.slow, pytest.mark.pipeline, pytest.mark.heavy]

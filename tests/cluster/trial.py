@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,7 @@ class Trial:
     def command(self, *words: str, **environment: str) -> "subprocess.Popen[str]":
         """The command `tasklaws` under way."""
         return subprocess.Popen(
-            [sys.executable, "-m", "tasklaws", *words],
+            [BIN / "tasklaws", *words],
             cwd=self.root,
             env=self.env | environment,
             stdin=subprocess.DEVNULL,
