@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -243,3 +244,11 @@ def slurm(root: Path, cpus: int = 1, nodes: tuple[str, ...] = NODES) -> Iterator
         yield cluster
     finally:
         cluster.stop()
+
+
+if __name__ == "__main__":  # FOLDER [CPUS [NODE ...]]: one to try things by, until it is interrupted
+    n_cpus, names = int((*sys.argv, "1")[2]), tuple(sys.argv[3:]) or NODES
+    with slurm(Path(sys.argv[1]).absolute(), n_cpus, names) as started:
+        print(f"export SLURM_CONF={started.env['SLURM_CONF']}", flush=True)
+        with suppress(KeyboardInterrupt):
+            signal.pause()

@@ -71,7 +71,7 @@ class Trial:
         """Wait until `tasklaws cells` says so."""
         wait_until(lambda: self.states()[cell] == state, f"{cell} is {state}")
 
-    def at_work(self, cell: str) -> list[psutil.Process]:
+    def at_work(self, cell: str, patience_s: float = 60) -> list[psutil.Process]:
         """The processes of a cell that has begun its work, the stage's first, then those that ran it; waits for it."""
         stage, _, rung = cell.partition("@")
 
@@ -82,7 +82,7 @@ class Trial:
                         return [process, *process.parents()]
             return []
 
-        wait_until(begun, f"{cell} is at work")
+        wait_until(begun, f"{cell} is at work", patience_s)
         return begun()
 
     def job(self, cell: str) -> str:
