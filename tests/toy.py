@@ -1,9 +1,11 @@
 """A repository whose stages take no time: two rungs that are made and asked as in dvc.yaml, by scripts of a few lines.
 
-What cells do with stages does not depend on what the stages do. A rung's script does what the file `faults/RUNG` beside
-the store says: `sleep 5`, `fail`, or `hold` until that file is removed.
+What cells do with stages does not depend on what the stages do. A script does what `Toy.fault` told it: `fail`, `hold`
+until that is taken back, or `sleep 5` when it begins for the first time; what it keeps of its work in `.work` says how
+often it began.
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import yaml
 
 from clone import ROOT
 from tasklaws.cells.states import Survey
+from tasklaws.cells.submit import submit
 from tasklaws.core.settings import Settings
 
 CODE = ["src/tasklaws/__init__.py", "src/tasklaws/cells", "src/tasklaws/core"]
@@ -53,8 +56,10 @@ def main():
     kept = Path(".work/begun")
     kept.parent.mkdir(exist_ok=True)
     with kept.open("a") as file:
-        file.write("begun\\n")
-    if words[0] == "sleep":
+        file.write("x")
+    times = kept.stat().st_size
+    print(f"begun {times} times", flush=True)
+    if words[0] == "sleep" and times == 1:
         time.sleep(float(words[1]))
     while words[0] == "hold" and fault.exists():
         time.sleep(0.05)
@@ -92,7 +97,7 @@ class Toy:
 
     def __init__(self, root: Path, **execution: Any) -> None:
         self.root, self.store, self.faults = root, root.with_name("store"), root.with_name("faults")
-        self.faults.mkdir(parents=True)
+        self.faults.mkdir(parents=True, exist_ok=True)
         head = f"FAULTS = {str(self.faults)!r}\n{SCRIPT}"
         self.write("stages/model.py", head + MODEL + END)
         self.write("stages/respond.py", head + RESPOND + END)
@@ -133,3 +138,16 @@ class Toy:
     def states(self) -> dict[str, str]:
         """Where each cell stands."""
         return {one.name: one.state for one in self.survey().states().cells}
+
+    def submit(self) -> dict[str, str]:
+        """Send what is missing, and say where each cell then stands."""
+        return {one.name: one.state for one in submit(self.survey()).cells}
+
+    def command(self) -> list[str]:
+        """`tasklaws submit`, for a process of its own."""
+        return [sys.executable, "-m", "tasklaws.cli", "submit"]
+
+    def entries(self) -> dict[str, bytes]:
+        """Every file in the store's entries."""
+        folder = self.store / "entries"
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

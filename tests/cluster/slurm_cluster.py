@@ -170,6 +170,11 @@ class Slurm:
             self.run("sinfo", "--noheader", "--Node", f"--nodes={node}", "--format=%T").split("\n")[0].rstrip("*~#$@")
         )
 
+    def wait_saved(self) -> None:
+        """Wait until the controller has saved all that it knows now, which it does every few seconds."""
+        saved, now = self.root / "state/job_state", time.time()
+        wait_until(lambda: saved.exists() and saved.stat().st_mtime > now, "the controller saves", 30)
+
     def processes(self) -> list[psutil.Process]:
         """All processes of this cluster's jobs: those in whose environment its SLURM_CONF stands, less the daemons."""
         daemons = {daemon.pid for daemon in self.daemons.values()} | {os.getpid()}

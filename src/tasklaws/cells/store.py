@@ -35,7 +35,7 @@ class Store:
     """A store in the folder `root`, which is made by the first entry; `damaged` says what was found so, a line each."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root.expanduser().absolute()
+        self.root = Path(os.path.normpath(root.expanduser().absolute()))
         self.damaged: list[str] = []
 
     def find(self, key: str) -> Entry | None:
