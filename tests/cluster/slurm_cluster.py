@@ -171,8 +171,9 @@ class Slurm:
         )
 
     def wait_saved(self) -> None:
-        """Wait until the controller has saved all that it knows now, which it does every few seconds."""
+        """Wait until the controller has saved all that it knows now, as it does within seconds of a change."""
         saved, now = self.root / "state/job_state", time.time()
+        self.run("scontrol", "update", f"jobid={self.queue()[0]}", "comment=trial")
         wait_until(lambda: saved.exists() and saved.stat().st_mtime > now, "the controller saves", 30)
 
     def processes(self) -> list[psutil.Process]:
