@@ -1,7 +1,8 @@
 """A repository whose stages take no time: two rungs that are made and asked as in dvc.yaml, by scripts of a few lines.
 
-What cells do with stages does not depend on what the stages do. A script does what `Toy.fault` told it: `fail`, or
-`sleep 5` when it begins for the first time; what it keeps of its work in `.work` says how often it began.
+What cells do with stages does not depend on what the stages do. A script does what `Toy.fault` told it: `fail`, `sleep
+5` when it begins for the first time, or `hold` until it is told otherwise; what it keeps in `.work` counts how often it
+began.
 """
 
 import sys
@@ -60,6 +61,8 @@ def main():
     print(f"begun {times} times", flush=True)
     if words[0] == "sleep" and times == 1:
         time.sleep(float(words[1]))
+    while words[0] == "hold" and fault.exists():
+        time.sleep(0.05)
     if words[0] == "fail":
         raise errors.TasklawsError("it was told to fail")
     make(settings, rung)
