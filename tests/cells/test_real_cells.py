@@ -15,6 +15,7 @@ LADDER = [f"{stage}@mini-{size}" for stage in ("model", "respond") for size in (
 @pytest.mark.parametrize(
     "words",
     [["engine=debug"], ["engine=local", "at_once=1"], ["engine=local", "at_once=2", "resources.respond.shards=2"]],
+    ids=["debug", "local", "two_local_with_shards"],
 )
 def test_it_gives_the_bytes_of_the_pipeline_alone(
     finished_clone: Clone, clone: Clone, tmp_path: Path, words: list[str]
