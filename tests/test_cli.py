@@ -172,6 +172,7 @@ READING = {
 }
 OF_THE_PIPELINE = {
     "ask",
+    "cells",
     "compose",
     "custom-tasks",
     "index",
@@ -181,6 +182,7 @@ OF_THE_PIPELINE = {
     "pin",
     "plan-run",
     "repair-lock",
+    "submit",
     "trace",
     "track",
     "ui",

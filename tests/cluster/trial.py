@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from slurm_cluster import Slurm, wait_until
+from slurm_cluster import PATIENCE_S, Slurm, wait_until
 
 from clone import BIN
 from tasklaws.core.files import sha256_file
@@ -71,7 +71,7 @@ class Trial:
         """Wait until `tasklaws cells` says so."""
         wait_until(lambda: self.states()[cell] == state, f"{cell} is {state}")
 
-    def at_work(self, cell: str, patience_s: float = 60) -> list[psutil.Process]:
+    def at_work(self, cell: str, patience_s: float = PATIENCE_S) -> list[psutil.Process]:
         """The processes of a cell that has begun its work, the stage's first, then those that ran it; waits for it."""
         stage, _, rung = cell.partition("@")
 
