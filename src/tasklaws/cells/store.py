@@ -1,5 +1,6 @@
 """The store: a folder on a shared path that holds the outputs of cells, each entry whole or not at all."""
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -8,13 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from tasklaws.cells.cell import Cell, digest_of
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, sha256_file, write_json
 
 _MANIFEST = "manifest.json"
+_PATIENCE_S = 2.0  # one that only asks whether a lock is held keeps it for a moment
 
 
 class Entry(NamedTuple):
@@ -86,18 +88,22 @@ class Store:
         """Hold the lock `name`, which ends with this process in any case; where another does, wait or raise Timeout."""
         path = self.root / "locks" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path, timeout=-1 if wait else 0):
+        with FileLock(path, timeout=-1 if wait else _PATIENCE_S):
             yield
 
     def is_held(self, name: str) -> bool:
-        """Whether a process holds the lock `name`."""
-        if not (self.root / "locks" / name).exists():
+        """Whether a process holds the lock `name`; so that one may ask of a store that is only to be read, too."""
+        try:
+            handle = os.open(self.root / "locks" / name, os.O_RDONLY)
+        except FileNotFoundError:
             return False
         try:
-            with self.alone(name, wait=False):
-                return False
-        except Timeout:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
             return True
+        finally:
+            os.close(handle)
+        return False
 
 
 def copy(path: Path, to: Path) -> None:
