@@ -99,7 +99,7 @@ class Store:
             return False
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError:  # held; on a file system without such locks, where filelock takes the file for one, too
             return True
         finally:
             os.close(handle)
