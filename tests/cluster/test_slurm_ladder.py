@@ -12,15 +12,16 @@ pytestmark = [pytest.mark.slow, pytest.mark.pipeline, pytest.mark.heavy]
 
 RUNGS = ("mini-1k", "mini-5k", "mini-21k")
 CELLS = tuple(f"{stage}@{rung}" for stage in ("model", "respond") for rung in RUNGS)
+SCORES = tuple(f"score@{rung}" for rung in RUNGS)
 LONGER = "mini-1k"
 
 
 def before_training(finished_clone: Clone, path: Path, store: Path) -> Clone:
-    """The finished clone without what cells make, and as if that had never run."""
+    """The finished clone without what cells make and its scores, and as if that had never run."""
     clone = finished_clone.copy(path)
-    for cell in CELLS:
-        clone.forget(cell)
-    clone.run("git", "clean", "-qfdX", "models", "responses", ".work")
+    for stage in (*CELLS, *SCORES):
+        clone.forget(stage)
+    clone.run("git", "clean", "-qfdX", "models", "responses", "scores", ".work")
     clone.set(lambda params: by_slurm(params["execution"], store))
     return clone
 
@@ -38,7 +39,8 @@ def test_so_many_workers_give_the_bytes_of_a_plain_local_run(
         trial.is_whole()
     if (nodes, cpus) != (NODES, 1):
         return
-    said = clone.run("dvc", "repro")
+    said = clone.run("dvc", "repro", "--no-run-cache")
+    assert all(f"Running stage '{stage}'" in said for stage in (*CELLS, *SCORES))
     assert [cell for cell in CELLS if f"{cell}: taken from the store" not in said] == []
     assert clone.locked() == finished_clone.locked()
     assert clone.ran("dvc", "repro") == []
