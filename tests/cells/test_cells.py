@@ -2,26 +2,35 @@
 
 import json
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
 
 import psutil
 import pytest
 import yaml
-from toy import Toy
 
+import tiny
 from clone import ROOT
 from command import run
 from tasklaws.budget import rates
 from tasklaws.cells import cell as cell_module
 from tasklaws.cells.shards import join
+from tasklaws.cells.work import serving
+from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, write_json, write_jsonl
+from tasklaws.core.settings import Resources, StageResources
+from toy import Toy
 
 pytestmark = pytest.mark.slow  # they import DVC
 ALL = ("model@one", "model@two", "respond@one", "respond@two")
@@ -295,3 +304,65 @@ def test_shards_are_joined_in_the_order_of_items_benchmarks_last(tmp_path: Path)
     write_json(tmp_path / "2.json", {"device": "cuda"})
     with pytest.raises(TasklawsError, match=r"2\.jsonl was asked otherwise"):
         join(shards, tmp_path / "out.jsonl")
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.mark.network
+def test_a_server_is_started_waited_for_and_ended(port: int, tmp_path: Path) -> None:
+    log, root = (tmp_path / "log").open("w"), f"http://127.0.0.1:{port}"
+    command = f"sleep 1; {sys.executable} -m http.server {port} --bind 127.0.0.1"
+    with log, serving(command, f"{root}/v1/completions", log, tmp_path):
+        with pytest.raises(HTTPError, match="404"):
+            urlopen(f"{root}/v1/completions")
+        with pytest.raises(TasklawsError, match="a port of its own"), serving(command, root, log, tmp_path):
+            pass
+    with pytest.raises(URLError):
+        urlopen(root)
+    for wrong, address, line in (("exit 3", root, "the server ended with status 3"), ("exit 3", "", "base_url is ''")):
+        with (
+            (tmp_path / "log").open("a") as log,
+            pytest.raises(TasklawsError, match=line),
+            serving(wrong, address, log, tmp_path),
+        ):
+            pass
+
+
+def test_what_a_cell_is_given_is_checked() -> None:
+    resources = {**asdict(tiny.SETTINGS.execution.resources.model), "rungs": {"big": {"gpus": 2, "minutes": 5}}}
+
+    def read_(**change: object) -> Resources:
+        return read(Resources, resources | change, "resources", "correct it")
+
+    assert (read_().of("big").gpus, read_().of("big").cpus, read_().of("small").gpus) == (2, 2, 0)
+    for change in ({"rungs": {"big": {"gpu": 1}}}, {"rungs": {"big": {"gpus": -1}}}, {"server": "x", "shards": 2}):
+        with pytest.raises(TasklawsError):
+            read_(**change)
+    with pytest.raises(TasklawsError, match=r"give them to resources\.respond"):
+        read(StageResources, {"model": resources | {"shards": 2}, "respond": resources}, "resources", "correct it")
+
+
+PAGE = ROOT / "docs/cluster.md"
+# Where each command of the page is run; the first block needs Slurm, and is run where there is one.
+RUN_BY = {
+    "tasklaws compose models=nano_mini execution=slurm execution.store=/shared/me/cells": "test_slurm_ladder.py",
+    "tasklaws compose models=nano_mini execution.store=../cells": "test_real_cells.py",
+    "dvc repro items corpus benchmarks": "test_real_cells.py",
+    "tasklaws submit --dry-run": "test_real_cells.py",
+    "tasklaws submit": "test_real_cells.py",
+    "tasklaws cells": "test_real_cells.py",
+    "tasklaws cells --resubmit": "test_real_cells.py",
+    "dvc repro": "test_real_cells.py",
+    "dvc push": "test_pipeline.py",
+    "dvc pull": "test_pipeline.py",
+}
+
+
+def test_every_command_of_the_page_is_run_somewhere() -> None:
+    blocks = re.findall(r"```bash\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert {line.split("  #")[0].strip() for block in blocks for line in block.splitlines()} == RUN_BY.keys()

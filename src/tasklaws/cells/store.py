@@ -15,6 +15,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, sha256_file, write_json
 
 _MANIFEST = "manifest.json"
+_MOMENT = 0.2  # seconds, in which another that only asks who holds a lock has let it go
 
 
 class Entry(NamedTuple):
@@ -82,11 +83,12 @@ class Store:
             shutil.rmtree(made, ignore_errors=True)
 
     @contextmanager
-    def alone(self, name: str, wait: bool = True) -> Iterator[None]:
-        """Hold the lock `name`, which ends with this process in any case; where another does, wait or raise Timeout."""
+    def alone(self, name: str, seconds: float = -1) -> Iterator[None]:
+        """Hold the lock `name`, which ends with this process in any case; where another does, wait, for so many seconds
+        if a number is given, and then raise Timeout."""
         path = self.root / "locks" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path, timeout=-1 if wait else 0):
+        with FileLock(path, timeout=seconds):
             yield
 
     def is_held(self, name: str) -> bool:
@@ -94,7 +96,7 @@ class Store:
         if not (self.root / "locks" / name).exists():
             return False
         try:
-            with self.alone(name, wait=False):
+            with self.alone(name, _MOMENT):
                 return False
         except Timeout:
             return True

@@ -55,7 +55,7 @@ def submit(survey: Survey) -> States:
         raise TasklawsError("submitit is not installed: pip install 'tasklaws[cluster]'") from error
     engine, store = survey.settings.execution.engine, survey.store
     try:
-        with store.alone(SUBMITTING, wait=False):
+        with store.alone(SUBMITTING, 1.0):
             _put_models(survey)
             states = survey.states(submitting=True)
             wanted = to_send(states)
@@ -71,7 +71,8 @@ def submit(survey: Survey) -> States:
             if engine == "slurm":
                 _send(folder / "jobs", dict(zip(names, arrays, strict=True)), states, survey)
             else:
-                _run_here(submitit.AutoExecutor(folder / "jobs", cluster=engine), tasks, survey)
+                timeouts = {"local_max_num_timeout": _MOST_TIMEOUTS} if engine == "local" else {}
+                _run_here(submitit.AutoExecutor(folder / "jobs", cluster=engine, **timeouts), tasks, survey)
     except Timeout as error:
         raise TasklawsError(f"another process submits to {store.root}, or runs cells of it: wait for it") from error
     survey.refresh()
@@ -79,9 +80,10 @@ def submit(survey: Survey) -> States:
 
 
 def _put_models(survey: Survey) -> None:
-    """Put the models that DVC made here into the store, for the cells that ask them."""
+    """Put the models that DVC made here into the store, for the cells that are to ask them."""
+    asking = {cell.made_by for cell in survey.cells if cell.model and not survey.is_done(cell)}
     for cell in survey.cells:
-        if cell.stage == TRAIN and cell.id not in survey.entries and survey.here.is_current(cell.name):
+        if cell.id in asking - survey.entries.keys() and survey.here.is_current(cell.name):
             survey.store.put(cell, cell.key(), survey.root)
             print(f"{cell.name}: made here, put into the store", file=sys.stderr)
     survey.refresh()

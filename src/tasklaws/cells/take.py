@@ -22,7 +22,8 @@ def main() -> None:
     settings = load()
     store = Store(Path(settings.execution.store))
     if not store.root.is_dir():
-        errors.fail(f"{name}: the store {store.root} is not here: made here")
+        print(f"{name}: the store {store.root} is not here: made here", file=sys.stderr)
+        raise SystemExit(1)
     stages = planned_with(Path("dvc.yaml"), PARAMS.read_text(encoding="utf-8"))
     reader = Reader(stages, settings, Path())
     cell = reader.cell(name)

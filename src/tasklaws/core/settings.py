@@ -189,6 +189,12 @@ class StageResources:
     model: Resources
     respond: Resources
 
+    def __post_init__(self) -> None:
+        for rung in ("a rung", *self.model.rungs):
+            own = self.model.of(rung)
+            if own.server or own.shards > 1:
+                raise TasklawsError("resources.model has a server, or shards: give them to resources.respond")
+
 
 @dataclass(frozen=True)
 class Execution:
