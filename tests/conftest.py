@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
 
 import hypothesis
 import pytest
-from filelock import FileLock
 
+from once import built_once
 from quick import is_quick, skip_slow_imports
 
 if TYPE_CHECKING:  # seconds of importing torch, which most tests do not need
@@ -132,18 +132,3 @@ def finished_clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 def clone(finished_clone: Clone, tmp_path: Path) -> Clone:
     """A copy of the finished clone for one test."""
     return finished_clone.copy(tmp_path / "clone")
-
-
-def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
-    """A folder that `build` fills, once for all workers of a run; whoever comes second waits for the first."""
-    root = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        root = root.parent  # of the workers' own folders
-    folder, done = root / name, root / f"{name}.done"
-    with FileLock(root / f"{name}.lock"):
-        if not done.exists():
-            assert not folder.exists(), f"{name} could not be made: another test's error says why"
-            folder.mkdir()
-            build(folder)
-            done.touch()
-    return folder

@@ -1,8 +1,14 @@
 """A repository whose stages take no time: two rungs that are made and asked as in dvc.yaml, by scripts of a few lines.
 
+<<<<<<< HEAD
+What cells do with stages does not depend on what the stages do. A script does what `Toy.fault` told it: `fail`, `hold`
+until that is taken back, or `sleep 5` when it begins for the first time; what it keeps of its work in `.work` says how
+often it began.
+=======
 What cells do with stages does not depend on what the stages do. A script does what `Toy.fault` told it: `fail`, `sleep
 5` when it begins for the first time, or `hold` until it is told otherwise; what it keeps in `.work` counts how often it
 began.
+>>>>>>> cells
 """
 
 import sys
@@ -126,7 +132,7 @@ class Toy:
         self.write("params.yaml", yaml.safe_dump(self.params, sort_keys=False))
 
     def fault(self, cell: str, what: str) -> None:
-        """Let a cell do what a fault says, `sleep SECONDS` or `fail`; nothing, where that is empty."""
+        """Let a cell do what a fault says, `sleep SECONDS`, `fail` or `hold`; nothing, where that is empty."""
         path = self.faults / cell.replace("@", "-")
         path.write_text(what) if what else path.unlink()
 

@@ -112,7 +112,12 @@ def copy(path: Path, to: Path) -> None:
 
 
 def _copy_file(path: str | Path, to: str | Path, *, follow_symlinks: bool = True) -> None:
-    shutil.copyfile(path, to, follow_symlinks=follow_symlinks)
+    try:
+        shutil.copyfile(path, to, follow_symlinks=follow_symlinks)
+    except OSError as error:
+        if error.filename2 is None:
+            raise
+        raise OSError(error.errno, error.strerror, error.filename2) from error  # a disk is full where it is written
     if not Path(to).is_symlink():
         _sync(Path(to))
 

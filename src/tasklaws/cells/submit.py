@@ -37,8 +37,11 @@ class Task:
 
 
 def to_send(states: States) -> list[str]:
-    """The names of the cells that a submission would send: those that are missing, or failed less than three times."""
-    return [one.name for one in states.cells if one.state in ("missing", "failed") and one.failed < MOST_FAILURES]
+    """The names of the cells that a submission would send: those that are missing, or failed less than three times, but
+    none that asks a model which is not sent again."""
+    over = {one.name for one in states.cells if one.state == "failed" and one.failed >= MOST_FAILURES}
+    lost = [one.name for one in states.cells if one.state in ("missing", "failed") and one.name not in over]
+    return [name for name in lost if f"{TRAIN}@{name.partition('@')[2].partition(':')[0]}" not in over]
 
 
 def submit(survey: Survey) -> States:
