@@ -18,6 +18,8 @@ from local_tasks import write_tasks
 from openai_server import KEY, OpenAIServer
 from tasklaws import cli
 from tasklaws.core.files import read_jsonl
+from tasklaws.core.settings import HF
+from tasklaws.harness.named_model import means_by_name
 
 pytestmark = pytest.mark.slow
 OURS = "addition_direct,largest_of_four"
@@ -268,6 +270,13 @@ def test_pickled_weights_are_loaded_where_they_are_allowed(broken, model_dir, tm
     assert ask(model_dir, "addition_direct", "--out", tmp_path / "safe") == 0
     here, there = (read_jsonl(tmp_path / name / "responses.jsonl") for name in ("out", "safe"))
     assert list(here) == list(there)
+
+
+def test_every_name_of_lm_evals_own_type_means_the_same(model_dir, tmp_path):
+    asking = tiny.SETTINGS.models.asking(next(iter(tiny.SETTINGS.models.rungs)))
+    for kind in HF:
+        means = means_by_name(kind, {"pretrained": str(model_dir)}, asking, "cpu", 1, tmp_path)
+        assert means.device == "cpu"
 
 
 @pytest.mark.network

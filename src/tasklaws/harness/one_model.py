@@ -19,6 +19,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import sha256_file, write_json, write_jsonl
 from tasklaws.core.schema import BENCHMARK, Elicitation, Item, Response, read_family_items
 from tasklaws.core.settings import (
+    HF,
     PARAMS,
     Asking,
     BatchSize,
@@ -35,7 +36,6 @@ from tasklaws.harness.benchmarks.ask import ask_benchmarks
 from tasklaws.harness.benchmarks.items import items_of
 from tasklaws.harness.benchmarks.scores import Scored
 from tasklaws.harness.benchmarks.tasks import load_benchmarks
-from tasklaws.harness.models import HF
 from tasklaws.harness.named_model import means_by_name, short_name
 from tasklaws.harness.respond import respond
 from tasklaws.harness.score import score
