@@ -1,14 +1,8 @@
 """A repository whose stages take no time: two rungs that are made and asked as in dvc.yaml, by scripts of a few lines.
 
-<<<<<<< HEAD
 What cells do with stages does not depend on what the stages do. A script does what `Toy.fault` told it: `fail`, `hold`
 until that is taken back, or `sleep 5` when it begins for the first time; what it keeps of its work in `.work` says how
 often it began.
-=======
-What cells do with stages does not depend on what the stages do. A script does what `Toy.fault` told it: `fail`, `sleep
-5` when it begins for the first time, or `hold` until it is told otherwise; what it keeps in `.work` counts how often it
-began.
->>>>>>> cells
 """
 
 import sys
