@@ -148,8 +148,8 @@ def the_controller_forgets_all_it_knew(trial: Faults) -> set[str]:
     trial.held("model@one")
     trial.wait_for("respond@two", "done")
     trial.slurm.kill(CONTROLLER)
-    for path in (trial.slurm.root / "state").iterdir():
-        path.unlink()
+    shutil.rmtree(trial.slurm.root / "state")
+    (trial.slurm.root / "state").mkdir()
     trial.slurm.start(CONTROLLER)
     wait_until(lambda: not trial.slurm.processes(), "what it does not know is ended")
     trial.let_go("model@one")
