@@ -77,7 +77,7 @@ KIND = "model"
 def make(settings, rung):
     source = settings.rung(rung).source
     write(f"models/{rung}/card.json", "{}")
-    write(f"models/{rung}/weights", f"{source.width} of {Path('data/corpus/train').read_text()}")
+    write(f"models/{rung}/weights", f"{source.n_params} of {Path('data/corpus/train').read_text()}")
 """
 RESPOND = """
 KIND = "respond"

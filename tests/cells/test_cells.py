@@ -336,6 +336,24 @@ def test_a_server_is_started_waited_for_and_ended(port: int, tmp_path: Path) -> 
             pass
 
 
+@pytest.mark.network
+def test_a_rungs_server_starts_once_for_card_and_answers(toy: Toy, port: int) -> None:
+    served = {"kind": "lm_eval", "model": "local-completions", "n_params": 5}
+    served |= {"model_args": {"base_url": f"http://127.0.0.1:{port}/v1/completions"}}
+    toy.params["models"]["rungs"]["two"]["source"] = served
+    starts = toy.root / "starts"
+    server = f"echo start >> {starts}; {sys.executable} -m http.server {port} --bind 127.0.0.1"
+    toy.params["execution"]["resources"]["respond"]["rungs"] = {"two": {"server": server}}
+    toy.save()
+    assert toy.submit() == DONE
+    assert starts.read_text() == "start\n"
+    toy.params["models"]["dtype"] = "float32"
+    toy.params["execution"]["resources"]["respond"]["rungs"] = {"two": {"server": "echo broken; exit 2"}}
+    toy.save()
+    assert toy.submit() == {**DONE, "respond@two": "failed"}
+    assert "the server ended with status 2 (broken)" in toy.survey().states().summary()
+
+
 def test_what_a_cell_is_given_is_checked() -> None:
     resources = {**asdict(tiny.SETTINGS.execution.resources.model), "rungs": {"big": {"gpus": 2, "minutes": 5}}}
 

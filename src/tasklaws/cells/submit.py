@@ -49,8 +49,7 @@ def submit(survey: Survey) -> States:
 
     What was made here by DVC is put into the store first. Each job is recorded before it is sent, under a name by which
     the queue has it, so that whatever happens to this process no cell is sent twice. Without submitit, with another
-    process that submits to the same store, and where Slurm refuses, TasklawsError is raised; so it is where cells fail
-    on this machine, all others having been run.
+    process that submits to the same store, and where Slurm refuses, TasklawsError is raised.
     """
     try:
         import submitit
