@@ -77,7 +77,8 @@ KIND = "model"
 def make(settings, rung):
     source = settings.rung(rung).source
     write(f"models/{rung}/card.json", "{}")
-    write(f"models/{rung}/weights", f"{source.n_params} of {Path('data/corpus/train').read_text()}")
+    own = Path(source.path, "weights").read_text() if source.kind == "local" else f"{source.n_params} weights"
+    write(f"models/{rung}/weights", f"{own} of {Path('data/corpus/train').read_text()}")
 """
 RESPOND = """
 KIND = "respond"

@@ -309,6 +309,24 @@ def test_shards_are_joined_in_the_order_of_items_benchmarks_last(tmp_path: Path)
         join(shards, tmp_path / "out.jsonl")
 
 
+def test_a_model_of_this_machine_is_found_by_its_path_and_belongs_to_the_key(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(toy.root)
+    mine = toy.root / "../elsewhere/mine"
+    mine.mkdir(parents=True)
+    (mine / "weights").write_text("my own")
+    toy.params["models"]["rungs"]["one"]["source"] = {"kind": "local", "path": "../elsewhere/mine"}
+    toy.save()
+    before = ids(toy)
+    assert toy.submit() == DONE
+    assert b"my own of a corpus" in toy.entries().values()
+    (mine / "weights").write_text("another")
+    assert {name for name in ALL if before[name] != ids(toy)[name]} == {"model@one", "respond@one"}
+    assert toy.submit() == DONE
+    assert b"another of a corpus" in toy.entries().values()
+
+
 @pytest.fixture
 def port() -> int:
     with socket.socket() as found:
