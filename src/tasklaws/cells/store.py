@@ -1,5 +1,6 @@
 """The store: a folder on a shared path that holds the outputs of cells, each entry whole or not at all."""
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -8,14 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from tasklaws.cells.cell import Cell, digest_of
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, sha256_file, write_json
 
 _MANIFEST = "manifest.json"
-_MOMENT = 0.2  # seconds, in which another that only asks who holds a lock has let it go
 
 
 class Entry(NamedTuple):
@@ -92,14 +92,18 @@ class Store:
             yield
 
     def is_held(self, name: str) -> bool:
-        """Whether a process holds the lock `name`."""
-        if not (self.root / "locks" / name).exists():
+        """Whether a process holds the lock `name`; so that one may ask of a store that is only to be read, too."""
+        try:
+            handle = os.open(self.root / "locks" / name, os.O_RDONLY)
+        except FileNotFoundError:
             return False
         try:
-            with self.alone(name, _MOMENT):
-                return False
-        except Timeout:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:  # held; on a file system without such locks, where filelock takes the file for one, too
             return True
+        finally:
+            os.close(handle)
+        return False
 
 
 def copy(path: Path, to: Path) -> None:
