@@ -27,10 +27,11 @@ from tasklaws.cells import cell as cell_module
 from tasklaws.cells.shards import join
 from tasklaws.cells.store import Store
 from tasklaws.cells.work import serving
+from tasklaws.compose import compose
 from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, write_json, write_jsonl
-from tasklaws.core.settings import Resources, StageResources
+from tasklaws.core.settings import Resources, Settings, StageResources
 from toy import Toy
 
 pytestmark = pytest.mark.slow  # they import DVC
@@ -387,9 +388,9 @@ def test_what_a_cell_is_given_is_checked() -> None:
 
 
 PAGE = ROOT / "docs/cluster.md"
-# Where each command of the page is run; the first block needs Slurm, and is run where there is one.
+# Where each command of the page is run.
 RUN_BY = {
-    "tasklaws compose models=nano_mini execution=slurm execution.store=/shared/me/cells": "test_slurm_ladder.py",
+    "tasklaws compose models=nano_mini execution=slurm execution.store=/shared/me/cells": "above, and on a Slurm in test_slurm_ladder.py",
     "tasklaws compose models=nano_mini execution.store=../cells": "test_real_cells.py",
     "dvc repro items corpus benchmarks": "test_real_cells.py",
     "tasklaws submit --dry-run": "test_real_cells.py",
@@ -400,6 +401,19 @@ RUN_BY = {
     "dvc push": "test_pipeline.py",
     "dvc pull": "test_pipeline.py",
 }
+
+
+def test_the_settings_of_the_page_are_settings(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    text = re.search(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert text
+    (tmp_path / "conf/execution/mine.yaml").write_text(text[1])
+    of_page = Settings.of(yaml.safe_load(compose(["models=pythia_ladder", "execution=mine"], tmp_path / "conf")))
+    found = of_page.execution
+    assert (found.engine, found.batch_size, found.resources.model.gpus) == ("slurm", "auto", 0)
+    assert found.resources.respond.of("pythia-12b").shards == 4
+    words = ["models=nano_mini", "execution=slurm", "execution.store=/shared/me/cells"]
+    assert Settings.of(yaml.safe_load(compose(words, ROOT / "conf"))).execution.store == words[-1].partition("=")[2]
 
 
 def test_every_command_of_the_page_is_run_somewhere() -> None:
