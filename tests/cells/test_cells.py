@@ -390,7 +390,7 @@ def test_what_a_cell_is_given_is_checked() -> None:
 PAGE = ROOT / "docs/cluster.md"
 # Where each command of the page is run.
 RUN_BY = {
-    "tasklaws compose models=nano_mini execution=slurm execution.store=/shared/me/cells": "above, and on a Slurm in test_slurm_ladder.py",
+    "tasklaws compose models=nano_mini execution=slurm execution.store=/shared/me/cells": "test_slurm_ladder.py",
     "tasklaws compose models=nano_mini execution.store=../cells": "test_real_cells.py",
     "dvc repro items corpus benchmarks": "test_real_cells.py",
     "tasklaws submit --dry-run": "test_real_cells.py",
