@@ -65,7 +65,7 @@ def read_points(
     bare = unplaced(table)
     names = f": known names are {named(['n_params', 'train_flops', 'date'])}" if bare.all() else ""
     refuse(table["n_params"], bare, f"a row needs n_params, or train_flops (or a date){names}")
-    check(table, RESULT, POINTS.keys)
+    refuse_impossible(table, RESULT, POINTS.keys)
     refuse_two_sizes(table)
     spread = table.groupby(["ladder", "task", "metric"])["chance"].agg(["min", "max"])
     several = spread[spread["max"] > spread["min"]]
@@ -98,7 +98,7 @@ def read_curves(
     table = parse(Path(path), ["value"], layout, units)
     notes: list[str] = table.attrs.pop("notes")
     table = fill_gaps(settle(complete(table, notes), directions, notes, any_value=True), notes, sizes=False)
-    check(table, ["value"], [*POINTS.keys, *SIZES], any_value=True)
+    refuse_impossible(table, ["value"], [*POINTS.keys, *SIZES], any_value=True)
     return _noted(table.dropna(axis="columns", how="all").reset_index(drop=True), notes)
 
 
@@ -122,7 +122,7 @@ def _planned_models(rows: pd.DataFrame) -> pd.DataFrame:
     """A row for each model of rows without values: what places it, on which its rows must agree."""
     kept = [column for column in ("ladder", "model", "is_final", *_OF_PLANNED) if column in rows]
     found = fill_gaps(rows, [])[kept].drop_duplicates().reindex(columns=rows.columns)
-    check(found, ["model"], ["ladder", "model"])
+    refuse_impossible(found, ["model"], ["ladder", "model"])
     return found
 
 
@@ -295,7 +295,7 @@ def refuse_two_sizes(table: pd.DataFrame) -> None:
         )
 
 
-def check(table: pd.DataFrame, needed: Sequence[str], keys: Sequence[str], any_value: bool = False) -> None:
+def refuse_impossible(table: pd.DataFrame, needed: Sequence[str], keys: Sequence[str], any_value: bool = False) -> None:
     """Raise TasklawsError at the first row that cannot be: one that lacks something `needed`, has a value out of range,
     or has all `keys` of another of a named model. Rows are labelled by where they come from. With `any_value` metrics
     that no list knows may have any."""

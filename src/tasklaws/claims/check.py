@@ -17,8 +17,7 @@ from tasklaws.core.result import Result, axes_or_new
 from tasklaws.frames.csv_files import records
 from tasklaws.frames.shown import shown
 from tasklaws.frames.user_tables import some
-from tasklaws.points import RESULT, complete, parse, settle
-from tasklaws.points import check as refuse_impossible
+from tasklaws.points import RESULT, complete, parse, refuse_impossible, settle
 from tasklaws.stats.scores import is_inside, rounded
 from tasklaws.tables import POINTS, losses
 from tasklaws.tabular.layouts import Layout
