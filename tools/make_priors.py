@@ -158,7 +158,7 @@ def main() -> None:
         "without": {name: {"kernels": averaged(shares[one] for one in whole if one != name)} for name in whole},
     }
     write_json(OUT, made)
-    priors.forget()
+    priors.reload()
     found: dict[str, list[Rows]] = {}
     for name in whole:
         with priors.leaving_out(name):
