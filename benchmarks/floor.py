@@ -19,7 +19,7 @@ import pandas as pd
 
 from backtest import ROLLING, say
 from tasklaws.forecast import priors
-from tasklaws.forecast.combine import LEAST_RUNGS, History, forecast
+from tasklaws.forecast.combine import LEAST_RUNGS, History, combined_forecast
 from tasklaws.forecast.engine import outlook
 from tasklaws.forecast.floor import LEAVES, floors
 from tasklaws.forecast.panel import build_panels, size_gap
@@ -50,7 +50,7 @@ def from_the_floor(source: str, history: History) -> Iterator[pd.DataFrame]:
             rows = np.isfinite(level) & np.isfinite(value)
             if not rows.any():
                 continue
-            found = forecast(history, origin, target)
+            found = combined_forecast(history, origin, target)
             said = outlook(known, size_gap(panel, origin, target), found)
             engine = found.predictive(panel.link)
             normal = Predictive.normal(panel.link, found.mean, found.width)

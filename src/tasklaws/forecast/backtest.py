@@ -74,7 +74,7 @@ class Backtest(Result):
                 f"the table lacks what these need (losses, tokens, chance ...): {', '.join(sorted(named - used))}"
             )
         lines += doubts(self.forecasts)
-        lines.append(rests_on(self.forecasts))
+        lines.append(intervals_rest_on(self.forecasts))
         count, found = len(self.forecasts), self.figures
         lines += backward_lines(self.forecasts, "forecasts")
         if found["n"]:
@@ -97,7 +97,7 @@ class Backtest(Result):
         return ax
 
 
-def rests_on(forecasts: pd.DataFrame) -> str:
+def intervals_rest_on(forecasts: pd.DataFrame) -> str:
     """How many forecasts of the same ladder the intervals rest on (`combine.interval_tests`)."""
     alone, most = int((forecasts["n_tests"] == 0).sum()), int(forecasts["n_tests"].max())
     if forecasts["n_fit"].max() < LEAST_RUNGS:

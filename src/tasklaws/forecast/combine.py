@@ -126,7 +126,7 @@ class History:
         return self._predict("crowd", origin, CROWD) | own
 
     def in_use(self, origin: int) -> dict[str, Prediction]:
-        """Predictions by the methods that `forecast` combines."""
+        """Predictions by the methods that `combined_forecast` combines."""
         return self.by_crowd_method(origin) if self.is_crowd(origin) else self.by_method(origin)
 
     def is_crowd(self, origin: int) -> bool:
@@ -160,7 +160,7 @@ class History:
         return self._settled[origin, target]
 
     def final(self, origin: int, target: int) -> Forecast:
-        """The combination as `forecast` gives it."""
+        """The combination as `combined_forecast` gives it."""
         if (origin, target) not in self._final:
             self._final[origin, target] = _calibrated(self, origin, target)
         return self._final[origin, target]
@@ -276,7 +276,7 @@ def _method_weights(history: History, origin: int, target: int, names: tuple[str
     return weights_by_error(total, count)
 
 
-def forecast(history: History, origin: int, target: int) -> Forecast:
+def combined_forecast(history: History, origin: int, target: int) -> Forecast:
     """The combination with its mean moved by the ladder's drift, and its interval scaled task by task and so that it
     would have held 90% of the earlier tests of all tasks (`calibration`), but no narrower than a task's items allow."""
     return history.final(origin, target)
@@ -341,7 +341,7 @@ def _crowd_forecast(history: History, origin: int, target: int) -> Forecast:
 def joint_forecast(history: History, origin: int, target: int) -> Joint:
     """The combination of all tasks of one model with what their errors have in common, for `Joint.given` and
     `Joint.ask_first`."""
-    found = forecast(history, origin, target)
+    found = combined_forecast(history, origin, target)
     by_method = history.by_crowd_method(origin)
     shared = shared_errors(by_method, target - origin)
     return joint(found.mean, found.width, shared, crowd_tests(history, origin, target, tuple(by_method)))

@@ -11,7 +11,7 @@ from tasklaws.forecast.combine import (
     LEAST_RUNGS,
     Forecast,
     History,
-    forecast,
+    combined_forecast,
     panel_design_effect,
     sampling,
 )
@@ -121,9 +121,9 @@ def outcome(
 ) -> tuple[Forecast, Predictive]:
     """The combined forecast of model number `target` from the first `origin`, and what it holds possible; `ends` are
     models at the first and last place where the target may be, if that is uncertain."""
-    found = forecast(history, origin, target)
+    found = combined_forecast(history, origin, target)
     if ends is not None:
-        found = _anywhere_between(found, *(forecast(history, origin, end) for end in ends))
+        found = _anywhere_between(found, *(combined_forecast(history, origin, end) for end in ends))
     return found, outlook(history.known(origin), size_gap(history.panel, origin, target), found)
 
 

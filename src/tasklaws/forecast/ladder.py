@@ -11,7 +11,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import train_flops
 from tasklaws.core.settings import Planned, Rung
 from tasklaws.forecast.baselines import RepeatLast
-from tasklaws.forecast.combine import Forecast, History, forecast
+from tasklaws.forecast.combine import Forecast, History, combined_forecast
 from tasklaws.forecast.engine import forecast_tables, outlook
 from tasklaws.forecast.fits_file import FittedCurve
 from tasklaws.forecast.panel import build_panels, size_gap
@@ -103,7 +103,7 @@ def forecast_bands(observations: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFr
     for history, known, targets in _histories(observations, wanted):
         panel, seen = history.panel, history.known(known)
         for target in targets:
-            found = forecast(history, known, target)
+            found = combined_forecast(history, known, target)
             if panel.size[target] < panel.size[:known].max():
                 found = without(RepeatLast().name, found, history, known, target)
             lower, predicted, upper = outlook(seen, size_gap(panel, known, target), found).interval
