@@ -10,7 +10,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.combine import LEAST_RUNGS, History, joint_forecast
 from tasklaws.forecast.panel import Panel
 from tasklaws.forecast.revealed import Joint
-from tasklaws.frames.user_tables import shown, some
+from tasklaws.frames.user_tables import quoted, some
 from tasklaws.stats.predictive import Predictive
 from tasklaws.tabular.reading import read_named
 
@@ -97,7 +97,7 @@ def given_scores_of(table: pd.DataFrame, planned: pd.DataFrame) -> pd.DataFrame:
     strangers = found.loc[~found["model"].isin(names), "model"]
     if len(strangers):
         raise TasklawsError(
-            f"given scores of {shown(str(strangers.iloc[0]))}, which is not planned: {some(names, 6, str)}"
+            f"given scores of {quoted(str(strangers.iloc[0]))}, which is not planned: {some(names, 6, str)}"
         )
     if found["value"].isna().any():
         raise TasklawsError(
@@ -118,7 +118,7 @@ def values_of(given: pd.DataFrame, panel: Panel, origin: int, target: int) -> Ar
         ]
         if not places:
             raise TasklawsError(
-                f"a score of {shown(str(row['task']))} is given, which no known model of {panel.ladder} has"
+                f"a score of {quoted(str(row['task']))} is given, which no known model of {panel.ladder} has"
             )
         if len(places) > 1:
             raise TasklawsError(
@@ -127,6 +127,6 @@ def values_of(given: pd.DataFrame, panel: Panel, origin: int, target: int) -> Ar
         if not 0 <= row["value"] <= (np.inf if panel.loss else 1):
             raise TasklawsError(f"the given score of {row['task']} is {row['value']:g}: scores lie in [0, 1]")
         if np.isfinite(found[places[0]]):
-            raise TasklawsError(f"the score of {shown(str(row['task']))} is given twice: keep one")
+            raise TasklawsError(f"the score of {quoted(str(row['task']))} is given twice: keep one")
         found[places[0]] = row["value"]
     return found

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import REMAKE, replacing
 from tasklaws.frames.natural import natural_places
-from tasklaws.frames.user_tables import LONGEST_SHOWN, ROWS_AT_ONCE, joined, shown
+from tasklaws.frames.user_tables import LONGEST_SHOWN, ROWS_AT_ONCE, joined, quoted
 
 FLOAT_FORMAT = "%.10g"
 _QUOTED = re.compile(r'[,"\n\r]')
@@ -158,7 +158,7 @@ def refuse(column: pd.Series, bad: pd.Series, remedy: str) -> None:
     """Raise TasklawsError with the first row where `bad` holds, and where it comes from."""
     if bad.any():
         value = column[bad].iloc[0]
-        cell = "empty" if pd.isna(value) else shown(value)
+        cell = "empty" if pd.isna(value) else quoted(value)
         where = place(column.index, column.index[bad][0])
         raise TasklawsError(f"{where}: {str(column.name)[:LONGEST_SHOWN]} is {cell}: {remedy}")
 

@@ -148,13 +148,13 @@ def table_name(path: Path) -> str:
     return next((name.removesuffix(end) for end in TABLE_SUFFIXES if name.endswith(end) and name != end), name)
 
 
-def shown(value: Any) -> str:
+def quoted(value: Any) -> str:
     """A cell as messages have it: on one line, and cut where it is long."""
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
 
 
-def some(names: Iterable[Any], most: int = 6, text: Callable[[Any], str] = shown) -> str:
+def some(names: Iterable[Any], most: int = 6, text: Callable[[Any], str] = quoted) -> str:
     """The first of many names, as `text` has them, on one line, and how many there are in all."""
     listed = list(names)
     return ", ".join(on_one_line(text(name)) for name in listed[:most]) + (
@@ -193,8 +193,8 @@ def _source(path: Path, data: bytes) -> Source:
     if len(head) > MOST_IN_A_ROW * 1000:
         raise TasklawsError(f"{path}: line 1 has {len(head)} characters: the first line names the columns")
     delimiter = _delimiter(path, head)
-    quoted = b'"' in data
-    if quoted:
+    has_quotes = b'"' in data
+    if has_quotes:
         header, lines, body = _quoted(path, data.decode(), delimiter)
     else:
         header, body = [name.strip() for name in head.decode().split(delimiter)], data[end + 1 :] if end >= 0 else b""
@@ -285,7 +285,7 @@ def _named(path: Path, names: list[str]) -> tuple[str, ...]:
     for place, name in enumerate(names):
         if name in places:
             what = f"columns {places[name] + 1} and {place + 1} have no name" if not name else ""
-            what = what or f"column {shown(name)} appears twice"
+            what = what or f"column {quoted(name)} appears twice"
             raise TasklawsError(f"{path}: {what}: give each column one name of its own")
         places[name] = place
     return tuple(names)
@@ -314,7 +314,7 @@ def _json_lines(path: Path, text: bytes) -> pd.DataFrame:
                 f"{path}:{line}: no JSON object ({reason[:LONGEST_SHOWN]}): give one on each line"
             ) from error
         if not isinstance(row, dict):
-            raise TasklawsError(f"{path}:{line}: {shown(row)} is no JSON object: give one on each line")
+            raise TasklawsError(f"{path}:{line}: {quoted(row)} is no JSON object: give one on each line")
         _check_width(path, len(names := names | row.keys()))
         cells = {name: json.dumps(cell) if isinstance(cell, dict | list) else cell for name, cell in row.items()}
         if any(isinstance(cell, str) and len(cell) > MAX_CELL for cell in cells.values()):

@@ -11,7 +11,7 @@ from tasklaws.forecast.combine import History
 from tasklaws.forecast.company import side_by_side
 from tasklaws.forecast.panel import Panel, size_column
 from tasklaws.forecast.skills import named_size
-from tasklaws.frames.user_tables import shown, some
+from tasklaws.frames.user_tables import quoted, some
 
 _CELLS = {"n_params": "n_params", "n_tokens": "n_tokens", "train_flops": "train_flops", "date": "days"}  # of a panel
 
@@ -36,7 +36,7 @@ def idle_lines(history: History, job: Job, planned: pd.DataFrame) -> Iterator[st
             idle.setdefault("maker", []).append(row["model"])
         elif row["maker"] not in known.makers:
             makers = some(sorted({maker for maker in known.makers if maker}), 6, str)
-            yield f"maker {shown(row['maker'])} of {shown(row['model'])} counts as a new one: known are {makers}"
+            yield f"maker {quoted(row['maker'])} of {quoted(row['model'])} counts as a new one: known are {makers}"
     for key, models in idle.items():
         yield f"{key} of {some(models, 3, str)} does not count: {_why(key, by, panel, known)}"
 

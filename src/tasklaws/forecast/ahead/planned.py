@@ -11,7 +11,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.axis_tables import checkpoint_name
 from tasklaws.forecast.panel import HIGHEST_LOSS, AxisName
 from tasklaws.frames.csv_files import place, refuse
-from tasklaws.frames.user_tables import shown, some
+from tasklaws.frames.user_tables import quoted, some
 from tasklaws.points import unplaced
 from tasklaws.tables import SIZES
 from tasklaws.tabular.names import known_as
@@ -33,7 +33,7 @@ def read_at(texts: Sequence[str]) -> pd.DataFrame:
     read raise TasklawsError."""
     for text in texts:
         if "=" not in text and not Path(text).exists():
-            raise TasklawsError(f"--at {shown(text)}: no such file: write KEY=VALUE,..., the keys {', '.join(KEYS)}")
+            raise TasklawsError(f"--at {quoted(text)}: no such file: write KEY=VALUE,..., the keys {', '.join(KEYS)}")
     return pd.concat([_from_text(text) if "=" in text else _from_file(Path(text)) for text in texts])
 
 
@@ -44,9 +44,9 @@ def _from_text(text: str) -> pd.DataFrame:
         key = known_as(name, KEYS)
         if key is None or not value:
             what = "has no value" if key else "is no key"
-            raise TasklawsError(f"--at {shown(part)}: {what}: write KEY=VALUE,..., the keys {', '.join(KEYS)}")
+            raise TasklawsError(f"--at {quoted(part)}: {what}: write KEY=VALUE,..., the keys {', '.join(KEYS)}")
         if key in found:
-            raise TasklawsError(f"--at {shown(text)}: {key} stands twice: give it once")
+            raise TasklawsError(f"--at {quoted(text)}: {key} stands twice: give it once")
         found[key] = value
     return planned_models(pd.DataFrame([found], index=[f"--at {text}"], dtype="str"))
 
@@ -73,7 +73,7 @@ def planned_models(at: At) -> pd.DataFrame:
     )
     strangers = [name for name in rows if name not in _COLUMNS]
     if strangers:
-        raise TasklawsError(f"a planned model has {shown(str(strangers[0]))}: give {', '.join(KEYS)}")
+        raise TasklawsError(f"a planned model has {quoted(str(strangers[0]))}: give {', '.join(KEYS)}")
     table = rows.reindex(columns=_COLUMNS)
     for column in PLACES:
         table[column] = numbers(table[column])
@@ -99,7 +99,7 @@ def planned_models(at: At) -> pd.DataFrame:
     twice = table.duplicated(["ladder", "model"])
     if twice.any():
         raise TasklawsError(
-            f"planned model {shown(table.loc[twice, 'model'].iloc[0])} stands twice: name each otherwise"
+            f"planned model {quoted(table.loc[twice, 'model'].iloc[0])} stands twice: name each otherwise"
         )
     return table
 
@@ -157,7 +157,7 @@ def axis_of_planned(planned: pd.DataFrame, known: pd.DataFrame) -> AxisName:
         return found
     if whole:
         raise TasklawsError(
-            f"no known model has a {whole[0]}, by which {shown(planned['model'].iloc[0])} is to be placed: "
+            f"no known model has a {whole[0]}, by which {quoted(planned['model'].iloc[0])} is to be placed: "
             f"the table has {some([axis for axis in order if has[axis]], text=str)}"
         )
     raise TasklawsError("planned models have nothing in common that places them: give a size of all, or a date")

@@ -11,7 +11,7 @@ from tasklaws.forecast.choices import chosen_curves
 from tasklaws.forecast.combine import LEAST_RUNGS
 from tasklaws.forecast.designs.actions import Action, Standing
 from tasklaws.forecast.panel import Panel, build_panels
-from tasklaws.frames.user_tables import shown, some
+from tasklaws.frames.user_tables import quoted, some
 from tasklaws.tabular.names import known_as
 
 _TARGET = "the target"
@@ -26,12 +26,12 @@ def parse_sizes(text: str) -> dict[str, float]:
         name, _, number = (word.strip() for word in part.partition("="))
         key = known_as(name, _OF_TARGET) or name
         if key in found:
-            raise TasklawsError(f"--target {shown(text)}: {key} stands twice: give it once")
+            raise TasklawsError(f"--target {quoted(text)}: {key} stands twice: give it once")
         try:
             [found[key]] = numbers(pd.Series([number or "nothing"], name=key if key in _OF_TARGET else _OF_TARGET[0]))
         except TasklawsError as error:
             raise TasklawsError(
-                f"--target {shown(part)}: give n_params=NUMBER,n_tokens=NUMBER, as 7e9 or 7B"
+                f"--target {quoted(part)}: give n_params=NUMBER,n_tokens=NUMBER, as 7e9 or 7B"
             ) from error
     return found
 
