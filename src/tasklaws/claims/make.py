@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from tasklaws.claims.code import code_digests
-from tasklaws.claims.file import FORMAT, Basis, Claim, Judge, Rule, Statement
+from tasklaws.claims.file import FORMAT, Claim, Digests, Judge, PassRule, Statement
 from tasklaws.claims.rule import UNIT, least_held, pass_chances
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import sha256_file
@@ -47,8 +47,8 @@ def claim_of(
         words += (
             "; of a model told by its days alone every one of these is an outcome, and the least is that of them all"
         )
-    rule = Rule(words, LEVEL, len(statements), least, round(fewer, 4), pass_chances(claimed))
-    basis = Basis({relative(path, folder): sha256_file(path) for path in files}, code_digests(), version("tasklaws"))
+    rule = PassRule(words, LEVEL, len(statements), least, round(fewer, 4), pass_chances(claimed))
+    basis = Digests({relative(path, folder): sha256_file(path) for path in files}, code_digests(), version("tasklaws"))
     return Claim(FORMAT, statements, rule, basis, Judge(outcomes, f"tasklaws check CLAIM {results}")).sealed()
 
 
