@@ -23,7 +23,8 @@ from tasklaws.ladder import card
 from tasklaws.ladder import hub as hub_rungs
 from tasklaws.ladder.card import Card
 from tasklaws.ladder.heldout import heldout_loss
-from tasklaws.ladder.sizes import Sizes, sizes_of
+from tasklaws.ladder.model_sizes import Sizes
+from tasklaws.ladder.sizes import sizes_of
 
 pytestmark = pytest.mark.network
 
