@@ -64,7 +64,7 @@ def collect(root: Path, chain: Chain, ladder: str) -> list[Run]:
     return [replace(run, is_whole=whole) for run in runs]
 
 
-def rows_of(table: pd.DataFrame) -> Rows:
+def table_rows(table: pd.DataFrame) -> Rows:
     """A table's rows by the names of its columns."""
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
@@ -72,7 +72,7 @@ def rows_of(table: pd.DataFrame) -> Rows:
 def key_rows(validation: pd.DataFrame, rung: str) -> Rows:
     """What was forecast of a holdout rung's scores and what it did, a row a task; none of a rung to fit."""
     rows = validation[(validation["rung"] == rung) & (validation["metric"] == KEY_METRIC)]
-    return [{**row, "task": f"{row['family']}_{row['elicitation']}"} for row in rows_of(rows)]
+    return [{**row, "task": f"{row['family']}_{row['elicitation']}"} for row in table_rows(rows)]
 
 
 def _parted(metrics: Sequence[Metric]) -> tuple[list[Metric], list[Metric]]:
@@ -153,7 +153,7 @@ def rung_runs(
 def seed_metrics(observations: pd.DataFrame, model: str) -> list[Metric]:
     """A seed's observations at each of its steps, and what it had been trained on by then, each of its checkpoint."""
     found = {}
-    for row in rows_of(observations):
+    for row in table_rows(observations):
         task = f"{row['family']}_{row['elicitation']}"
         name = f"{KEY_METRIC_NAME if row['metric'] == KEY_METRIC else row['metric']}/{task}"
         step = int(row["step"])
@@ -205,7 +205,7 @@ def forecast_run(made: Made, forecasts: pd.DataFrame, checks: Leaves) -> Run:
     paths = made.paths
     metrics = [
         metric
-        for row in rows_of(forecasts)
+        for row in table_rows(forecasts)
         for name in ("predicted", "lower", "upper")
         for metric in metrics_of({f"{_curve(row)}/{name}": row[name]}, int(row["n_params"]))
     ]
@@ -228,4 +228,4 @@ def _curve(row: Mapping[str, Any]) -> str:
 
 def per_curve(forecasts: pd.DataFrame, column: str) -> dict[str, object]:
     """A column's entries by `column/metric/task`; that of the last rung where a curve has several."""
-    return {f"{column}/{_curve(row)}": row[column] for row in rows_of(forecasts)}
+    return {f"{column}/{_curve(row)}": row[column] for row in table_rows(forecasts)}
