@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -13,7 +12,7 @@ from tasklaws.claims.file import FORMAT, Claim, Digests, Judge, PassRule, Statem
 from tasklaws.claims.rule import UNIT, least_held, pass_chances
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import sha256_file
-from tasklaws.frames.csv_files import FLOAT_FORMAT
+from tasklaws.frames.csv_files import FLOAT_FORMAT, records
 from tasklaws.frames.natural import in_order
 from tasklaws.stats.scores import LEVEL
 from tasklaws.tables import SIZES, is_loss
@@ -34,7 +33,7 @@ def claim_of(
     table = _in_words_of_claims(forecasts)
     if table.empty:
         raise TasklawsError("no forecast is left to claim: give a table with one, or other --tasks")
-    statements = tuple(Statement(**_known(row)) for row in table.to_dict("records"))
+    statements = tuple(Statement(**row) for row in records(table))
     claimed = pd.DataFrame([vars(one) for one in statements])
     least, fewer = least_held(len(statements))
     words = (
@@ -77,7 +76,3 @@ def _in_words_of_claims(forecasts: pd.DataFrame) -> pd.DataFrame:
     if len(bare):
         raise TasklawsError(f"{bare['task'].iloc[0]}: no last known value, with which a claim compares: leave it out")
     return table
-
-
-def _known(row: dict[Any, Any]) -> dict[str, Any]:
-    return {str(name): value for name, value in row.items() if not pd.isna(value)}

@@ -324,7 +324,7 @@ def _json_lines(path: Path, text: bytes) -> pd.DataFrame:
     return _typed(pd.DataFrame(rows, index=pd.Index(lines, name=str(path)), dtype=object))
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len({name for name, _ in pairs}) < len(pairs):
         raise ValueError("a name appears twice")
     return dict(pairs)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -24,6 +24,7 @@ from tasklaws.tracking.run import Metric, Model, Run, allowed, hash_json, metric
 KEY_METRIC = "exact_match"
 KEY_METRIC_NAME = "score"  # the key metric's name in MLflow, beside the forecast and its error
 Rows = list[dict[str, Any]]
+_Value = TypeVar("_Value")
 
 
 def ladders(root: Path, chain: Chain) -> list[str]:
@@ -173,7 +174,7 @@ def checkpoint(rung: str, one: Checkpoint, n_params: int) -> Model:
     return Model(f"{rung}-seed{one.seed}-step{one.step}", texts(known({**shown, **loss})), texts(known(tags)))
 
 
-def known(values: Mapping[str, Any]) -> dict[str, Any]:
+def known(values: Mapping[str, _Value | None]) -> dict[str, _Value]:
     """Those that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
