@@ -9,7 +9,7 @@ import pandas as pd
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import labelled, place, refuse, write_table
 from tasklaws.frames.user_tables import Source, open_table, quoted, some, table_name
-from tasklaws.tables import ACCURACIES, LOSSES, POINTS, SIZES, direction, losses, may_be_share
+from tasklaws.tables import ACCURACIES, LOSSES, PLACES, POINTS, SIZES, direction, losses, may_be_share
 from tasklaws.tabular.gaps import fill_gaps
 from tasklaws.tabular.layouts import SCORE, Layout, lacking, to_tidy
 from tasklaws.tabular.names import MAKERS, Columns, normal, resolve, split_unit, with_aliases
@@ -20,10 +20,9 @@ from tasklaws.tabular.units import in_units
 _TEXTS = ["ladder", "model", "task", "metric"]
 _WHOLE = ["n_params", "n_tokens", "step", "n_items"]
 _RARE = ["n_eff", "loss", "weight"]  # numbers that few tables have: absent, they stay so
-_READ_AS_NUMBERS = [*POINTS.numbers, *_RARE]
 _NAMED = [*POINTS.columns, "n_eff", "weight", "seed", "date", "higher_is_better", "n_params_total"]
 RESULT = ["model", "task", "metric", "value"]
-_OF_PLANNED = [*SIZES, "step", "loss", "date", "date_margin", *MAKERS]  # what places a model that nobody ran
+_OF_PLANNED = [*PLACES, "date", "date_margin", *MAKERS]  # what places a model that nobody ran
 _LARGEST = 1e100  # whose square is still a number
 _MOST_STDERR = 0.5 + 1e-9  # of two right-or-wrong items, one right
 Directions = Mapping[str, str]
@@ -168,7 +167,9 @@ def parse(
     source = open_table(path)
     columns = resolve(str(path), source.header, _NAMED, units)
     notes = list(source.notes)
-    table = read_known_cells(source, columns, [*_TEXTS, "is_final", "higher_is_better"], _READ_AS_NUMBERS, notes)
+    table = read_known_cells(
+        source, columns, [*_TEXTS, "is_final", "higher_is_better"], [*POINTS.numbers, *_RARE], notes
+    )
     found = to_tidy(table, source, columns, needed, layout, notes)
     if planned and {"model"} <= set(table) & set(found):
         bare = table[table["model"].notna() & ~table["model"].isin(found["model"])]

@@ -15,10 +15,9 @@ from tasklaws.core.files import sha256_file
 from tasklaws.frames.csv_files import FLOAT_FORMAT, records
 from tasklaws.frames.natural import in_order
 from tasklaws.stats.scores import LEVEL
-from tasklaws.tables import SIZES, is_loss
+from tasklaws.tables import AHEAD_FORECASTS, is_loss
 
 UNSTATED = "any measurement of these models on these tasks, made as those of the known models were"
-_NUMBERS = ("predicted", "lower", "upper", "last", *SIZES)
 
 
 def claim_of(
@@ -70,7 +69,7 @@ def _in_words_of_claims(forecasts: pd.DataFrame) -> pd.DataFrame:
     table["unit"] = table["unit"].mask(loss, "as measured")
     names = [name for name in Statement.__dataclass_fields__ if name in table]
     table = in_order(table[names], ["ladder", "model", "task", "metric"])
-    for name in set(_NUMBERS) & set(names):
+    for name in set(AHEAD_FORECASTS.numbers) & set(names):
         table[name] = [float(FLOAT_FORMAT % value) for value in table[name].astype(float)]
     bare = table[table["last"].isna()]
     if len(bare):

@@ -27,7 +27,8 @@ def side_by_side(first: Panel, *more: Panel) -> Panel:
     """The panel with the models of others behind its own, its tasks alone; without `others`."""
     panels = [of_pairs(panel, first.tasks) for panel in (first, *more)]
     joined: dict[str, Any] = {
-        name: np.concatenate([getattr(panel, name) for panel in panels], axis=-1) for name in (*SIZES, "days", *BY_MODEL)
+        name: np.concatenate([getattr(panel, name) for panel in panels], axis=-1)
+        for name in (*SIZES, "days", *BY_MODEL)
     }
     models = tuple(model for panel in panels for model in panel.models)
     makers = tuple(maker for panel in panels for maker in panel.makers or ("",) * len(panel.models))
