@@ -23,9 +23,9 @@ from tasklaws.forecast.combine import LEAST_RUNGS, History, combined_forecast
 from tasklaws.forecast.engine import outlook
 from tasklaws.forecast.floor import LEAVES, floors
 from tasklaws.forecast.panel import build_panels, size_gap
-from tasklaws.points import read_points
 from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.scores import concordance
+from tasklaws.tabular.points import read_points
 
 GAPS = [-9.0, 1e-9, 1.0, 2.0, 3.0, 9.0]
 NAMES = ["no more", "up to 1", "1 to 2", "2 to 3", "3 to 5"]

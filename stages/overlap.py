@@ -6,7 +6,7 @@ from tasklaws.core import errors
 from tasklaws.core.files import write_json
 from tasklaws.core.settings import load
 from tasklaws.experiments.overlap_forecasts import forecast_sets, observed_numbers, set_curves
-from tasklaws.experiments.overlap_summary import Facts, Theory, summary_table
+from tasklaws.overlap.set_summary import Facts, Theory, summary_table
 from tasklaws.paths import Paths
 from tasklaws.tables import SET_CURVES, SET_FORECASTS, SET_SUMMARY, read_ladder, read_scores, read_sets
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tasklaws.core import errors
 from tasklaws.core.settings import load
-from tasklaws.experiments.overlap_sets import ASK, SET_ITEMS
 from tasklaws.harness.ask import ask_rung
+from tasklaws.overlap.sets import ASK, SET_ITEMS
 
 
 def main() -> None:

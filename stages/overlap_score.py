@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tasklaws.core import errors
 from tasklaws.core.settings import load
-from tasklaws.experiments.overlap_sets import ASK, SET_ITEMS
 from tasklaws.harness.score import score_rung
+from tasklaws.overlap.sets import ASK, SET_ITEMS
 from tasklaws.paths import Paths
 from tasklaws.tables import SCORES
 

@@ -30,7 +30,7 @@ from tasklaws.core.files import write_json
 from tasklaws.forecast import floor, priors
 from tasklaws.forecast.combine import LEAST_RUNGS, History, combined_forecast
 from tasklaws.forecast.panel import Panel, build_panels, size_gap
-from tasklaws.points import read_points
+from tasklaws.tabular.points import read_points
 
 OUT = Path(__file__).parents[1] / "src/tasklaws/forecast/floor.json"
 METRICS = {"bigg": ["multiple_choice_grade"], "gadre": ["acc"], "pythia": ["acc", "acc_norm"]}

@@ -31,9 +31,9 @@ from tasklaws.forecast.calibration import features
 from tasklaws.forecast.combine import LEAST_RUNGS, History, interval_tests
 from tasklaws.forecast.methods import sampling_variance
 from tasklaws.forecast.panel import Panel, build_panels, size_gap
-from tasklaws.points import read_points
 from tasklaws.stats import gaussian_process
 from tasklaws.stats.links import ARCSINE, LOG_LOG, LOGIT
+from tasklaws.tabular.points import read_points
 
 OUT = Path(__file__).parents[1] / "src/tasklaws/forecast/priors.json"
 METRICS = {

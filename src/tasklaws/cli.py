@@ -140,7 +140,7 @@ def fit_one_law(
 
     The JSON is what `tasklaws plan --fit` takes.
     """
-    from tasklaws.points import read_curves
+    from tasklaws.tabular.points import read_curves
 
     read = reading(read_curves, table, layout, units, direction)
     found = tl.fit(
@@ -183,8 +183,8 @@ def compare_approaches(
     and isoflop.svg (docs/fitting.md).
     """
     from tasklaws.core.files import write_json
-    from tasklaws.points import read_curves
     from tasklaws.tables import ISOFLOP_BUDGETS, ISOFLOP_FRONTIERS
+    from tasklaws.tabular.points import read_curves
 
     read = reading(read_curves, table, layout, units, direction)
     found = tl.isoflop(
@@ -731,8 +731,8 @@ def import_results(
             write_samples(out, read.table)
         _answer_import(read.table, ("model", "task"), read.notes, read.left_out, json_, out)
         return
-    from tasklaws.points import write_points
     from tasklaws.readers.merge import merge_results
+    from tasklaws.tabular.points import write_points
 
     name = (out or paths[0].absolute()).name.removesuffix(".gz").rpartition(".")
     merged = merge_results(paths, name[0] or name[2], models, out, choices)

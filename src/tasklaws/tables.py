@@ -195,7 +195,7 @@ SHARDED_TRENDS = _table(
     "how a curve moves with every doubling of the workers",
     f"{_CURVE_KEYS} fewest# most# slope# low# high# seed_sd# q# verdict",
 )
-# `seed` is a key where the table has it. Only model, task, metric, value and a size need be known (points.py).
+# `seed` is a key where the table has it. Only model, task, metric, value and a size need be known (tabular/points.py).
 POINTS = _table(
     "anybody's results: a ladder, model, checkpoint, task and metric",
     f"ladder model {_KNOWN_SIZES} step#? is_final task metric value# stderr#? n_items#? chance#?",

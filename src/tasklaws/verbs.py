@@ -58,7 +58,7 @@ VERB_MODULES = {
     "isoflop": "laws.isoflop",
     "plan": "laws.planning",
     "predict_items": "items.predictions",
-    "read_points": "points",
+    "read_points": "tabular.points",
     "signal_to_noise": "decisions.recipes",
     "solve_rates": "humans.estimates",
 }

@@ -22,8 +22,8 @@ from tasklaws.forecast.designs.design import design
 from tasklaws.forecast.designs.pilot import parse_sizes
 from tasklaws.forecast.given import ask_first, given_scores
 from tasklaws.forecast.panel import build_panels
-from tasklaws.points import read_points
 from tasklaws.report.ahead import ahead_page
+from tasklaws.tabular.points import read_points
 
 NEXT = {"n_params": 7e9, "n_tokens": 1.4e11}
 NOTHING = dict.fromkeys(["n_params", "n_tokens", "train_flops"], np.nan)

@@ -14,8 +14,8 @@ from tasklaws.forecast.backtest import rolling_backtest
 from tasklaws.forecast.combine import History, combined_forecast
 from tasklaws.forecast.panel import build_panels
 from tasklaws.forecast.verdict import Width, panel_verdicts
-from tasklaws.points import read_points
 from tasklaws.tables import SIZES
+from tasklaws.tabular.points import read_points
 
 CONTROLS = ("logiqa", "logi_qa", "wsc")
 NARROW = Width(half=0.01, sd=0.012, sampling=0.006, gap=1.1)  # so sure that it never stands in the way of `lawful`

@@ -11,10 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tasklaws import cli
-from tasklaws.points import read_points
 from tasklaws.readers.chance import chance_of
 from tasklaws.readers.runs import implied_n_items
 from tasklaws.readers.scales import _either_unit
+from tasklaws.tabular.points import read_points
 
 
 def old(folder: Path, step: int, acc: float = 0.4, shots: int = 0, name: str = "pythia-70m") -> Path:

@@ -17,10 +17,10 @@ from tasklaws.core.result import Result, axes_or_new
 from tasklaws.frames.csv_files import records
 from tasklaws.frames.shown import shown
 from tasklaws.frames.user_tables import some
-from tasklaws.points import RESULT, complete, parse, refuse_impossible, settle
 from tasklaws.stats.scores import is_inside, rounded
 from tasklaws.tables import POINTS, losses
 from tasklaws.tabular.layouts import Layout
+from tasklaws.tabular.points import RESULT, complete, parse, refuse_impossible, settle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,9 +15,9 @@ from tasklaws.frames.natural import in_order, natural
 from tasklaws.frames.queries import matching
 from tasklaws.frames.shown import drawn, shown
 from tasklaws.frames.user_tables import some
-from tasklaws.points import without_planned
 from tasklaws.stats.proportions import Mean
 from tasklaws.tables import DECISION_ACCURACY, POOLED_DECISIONS, SIGNAL_TO_NOISE, SIZES
+from tasklaws.tabular.points import without_planned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

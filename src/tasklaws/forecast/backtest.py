@@ -29,10 +29,10 @@ from tasklaws.frames.natural import in_order, natural
 from tasklaws.frames.queries import matching
 from tasklaws.frames.shown import shown
 from tasklaws.frames.user_tables import some
-from tasklaws.points import without_planned
 from tasklaws.stats.scores import interval_figures, rounded
 from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
 from tasklaws.tabular.numbers import iso_days
+from tasklaws.tabular.points import without_planned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,7 +16,6 @@ from tasklaws.forecast.engine import forecast_tables, outlook
 from tasklaws.forecast.fits_file import FittedCurve
 from tasklaws.forecast.panel import build_panels, size_gap
 from tasklaws.forecast.weighing import mix
-from tasklaws.points import to_points
 from tasklaws.stats.rasch import forecast_items
 from tasklaws.tables import (
     BANDS,
@@ -29,6 +28,7 @@ from tasklaws.tables import (
     SIZES,
     curve_kind,
 )
+from tasklaws.tabular.points import to_points
 
 _BAND_POINTS = 60
 _BAND_REACH = 2.0  # a band ends at this many times the largest rung's size

@@ -17,7 +17,6 @@ from tasklaws.forecast.surprises import (
     surprising_skills,
 )
 from tasklaws.paths import Paths
-from tasklaws.points import to_points, write_points
 from tasklaws.stats.links import ARCSINE, LOG
 from tasklaws.stats.scores import interval_figures, is_inside, rounded
 from tasklaws.tables import (
@@ -36,6 +35,7 @@ from tasklaws.tables import (
     read_observations,
     refuse_identical,
 )
+from tasklaws.tabular.points import to_points, write_points
 
 _OF_CURVE = FORECASTS.keys[1:]
 _CERTAIN = 1e-6  # a probability this close to 0 or 1 counts as this close

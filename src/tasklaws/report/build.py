@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from tasklaws.core.files import write_text
 from tasklaws.core.marks import SHOWN
 from tasklaws.core.settings import Settings
-from tasklaws.experiments.sharded import sharded_trends
+from tasklaws.laws.sharded import sharded_trends
 from tasklaws.paths import Paths
 from tasklaws.plotting import house_style, inline, letters, repeated, save
 from tasklaws.report import shapes, tables

@@ -12,10 +12,10 @@ from tasklaws.forecast.axis_tables import checkpoint_name
 from tasklaws.forecast.panel import HIGHEST_LOSS, AxisName
 from tasklaws.frames.csv_files import place, refuse
 from tasklaws.frames.user_tables import quoted, some
-from tasklaws.points import unplaced
 from tasklaws.tables import PLACES, PLANNED_KEYS
 from tasklaws.tabular.names import known_as
 from tasklaws.tabular.numbers import day_margins, iso_days, suffixed, text_numbers, written
+from tasklaws.tabular.points import unplaced
 from tasklaws.tabular.reading import read_named
 
 At = Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame

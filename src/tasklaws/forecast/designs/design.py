@@ -27,9 +27,9 @@ from tasklaws.frames.csv_files import records
 from tasklaws.frames.natural import in_order, natural
 from tasklaws.frames.shown import shown
 from tasklaws.frames.user_tables import some
-from tasklaws.points import without_planned
 from tasklaws.stats.scores import rounded
 from tasklaws.tables import DESIGN, DESIGN_TASKS
+from tasklaws.tabular.points import without_planned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,10 @@ import pytest
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_json
 from tasklaws.experiments.overlap_forecasts import forecast_sets, set_curves, set_points
-from tasklaws.experiments.overlap_summary import (
+from tasklaws.experiments.zipf import exponents, predicted_exponent
+from tasklaws.forecast.combine import History, combined_forecast
+from tasklaws.forecast.panel import build_panels
+from tasklaws.overlap.set_summary import (
     Errors,
     Facts,
     Theory,
@@ -18,9 +21,6 @@ from tasklaws.experiments.overlap_summary import (
     slope,
     summary_table,
 )
-from tasklaws.experiments.zipf import exponents, predicted_exponent
-from tasklaws.forecast.combine import History, combined_forecast
-from tasklaws.forecast.panel import build_panels
 from tasklaws.tables import SET_CURVES, SET_SUMMARY, ZIPF_RUNS
 
 N_EFF = np.array([50.0, 16.0, 5.0, 1.0])
