@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.files import write_json
 from tasklaws.core.settings import load
 from tasklaws.experiments.overlap_forecasts import forecast_sets, observed_numbers, set_curves
@@ -28,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

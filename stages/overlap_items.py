@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.files import write_jsonl
 from tasklaws.core.schema import ITEMS, read_documents, read_items
 from tasklaws.core.settings import load
@@ -27,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

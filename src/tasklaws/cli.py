@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 import tasklaws as tl
-from tasklaws.core import errors
+from tasklaws.core import errors, script
 from tasklaws.core.errors import TasklawsError
 from tasklaws.laws.status import LossFunction
 
@@ -1145,7 +1145,7 @@ def expanded(words: list[str]) -> list[str]:
 
 def main() -> None:
     """Run the command of this process's arguments: a failure is one line on stderr, of usage with status 2."""
-    errors.run(_run)
+    script.run(_run)
 
 
 def _run() -> None:

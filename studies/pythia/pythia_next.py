@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasklaws.core.errors import run
+from tasklaws.core.script import run
 from tasklaws.forecast.ahead.verb import forecast
 from tasklaws.tables import AHEAD_FORECASTS
 from tasklaws.tabular.points import read_points

@@ -151,11 +151,11 @@ def test_matching_weights_give_no_warning(tmp_path: Path, hub: Hub, capsys: pyte
 SCRIPT = """
 import sys
 from pathlib import Path
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.settings import HubSource
 from tasklaws.ladder import hub
 source, documents, out, work = {source!r}, {documents!r}, Path({out!r}), Path({work!r})
-errors.run(lambda: print(hub.fetch("pythia-70m", source, documents, out, work).commit))
+script.run(lambda: print(hub.fetch("pythia-70m", source, documents, out, work).commit))
 """
 
 
