@@ -15,8 +15,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import sha256_file
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.frames.csv_files import records
-from tasklaws.frames.shown import shown
-from tasklaws.frames.user_tables import some
+from tasklaws.frames.shown import shown, some
 from tasklaws.stats.scores import is_inside, rounded
 from tasklaws.tables import POINTS, losses
 from tasklaws.tabular.layouts import Layout

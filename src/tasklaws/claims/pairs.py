@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.frames.user_tables import quoted
+from tasklaws.frames.shown import quoted
 from tasklaws.readers.names import match_models
 from tasklaws.tabular.names import normal
 

@@ -27,8 +27,7 @@ from tasklaws.forecast.revealed import draw_some
 from tasklaws.forecast.verdict import BELOW_CHANCE, UNKNOWN_ITEMS, UNKNOWN_STDERR
 from tasklaws.frames.natural import in_order, natural
 from tasklaws.frames.queries import matching
-from tasklaws.frames.shown import shown
-from tasklaws.frames.user_tables import some
+from tasklaws.frames.shown import shown, some
 from tasklaws.stats.scores import interval_figures, rounded
 from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
 from tasklaws.tabular.numbers import iso_days

@@ -10,7 +10,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.combine import LEAST_RUNGS, History, joint_forecast
 from tasklaws.forecast.panel import Panel
 from tasklaws.forecast.revealed import Joint
-from tasklaws.frames.user_tables import quoted, some
+from tasklaws.frames.shown import quoted, some
 from tasklaws.stats.predictive import Predictive
 from tasklaws.tabular.reading import read_named
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.frames.user_tables import LONGEST_SHOWN, quoted, some
+from tasklaws.frames.shown import LONGEST_SHOWN, quoted, some
 
 LONGEST_QUERY = 10_000  # characters
 _PIECES = re.compile(

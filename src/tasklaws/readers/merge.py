@@ -8,7 +8,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import labelled, refuse
-from tasklaws.frames.user_tables import some
+from tasklaws.frames.shown import some
 from tasklaws.readers.chance import guessable
 from tasklaws.readers.choose import Choices, once_a_file, one_run, one_variant, only_metrics, without_doubles
 from tasklaws.readers.files import REMEDY, Gathered, gather

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from tasklaws.frames.csv_files import read_csv
-from tasklaws.frames.user_tables import quoted, some
+from tasklaws.frames.shown import quoted, some
 from tasklaws.tables import losses
 
 _TEST_SETS = Path(__file__).with_name("test_sets.csv")

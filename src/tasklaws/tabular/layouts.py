@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.frames.user_tables import Source, quoted, some
+from tasklaws.frames.shown import quoted, some
+from tasklaws.frames.user_tables import Source
 from tasklaws.tables import ACCURACIES, LOSSES, SIZES, direction, may_be_share
 from tasklaws.tabular.names import COUNTS, Columns, known_as, normal, split_unit, with_aliases
 from tasklaws.tabular.numbers import as_numbers, is_numeric, iso_days, text_numbers, written

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.frames.user_tables import quoted
+from tasklaws.frames.shown import quoted
 
 # Of every column that a table may have: its other names.
 ALIASES = {

@@ -8,7 +8,8 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import labelled, place, refuse, write_table
-from tasklaws.frames.user_tables import Source, open_table, quoted, some, table_name
+from tasklaws.frames.shown import quoted, some
+from tasklaws.frames.user_tables import Source, open_table, table_name
 from tasklaws.tables import ACCURACIES, LOSSES, PLACES, POINTS, SIZES, direction, losses, may_be_share
 from tasklaws.tabular.gaps import fill_gaps
 from tasklaws.tabular.layouts import SCORE, Layout, lacking, to_tidy

@@ -8,7 +8,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import place, refuse
-from tasklaws.frames.user_tables import quoted
+from tasklaws.frames.shown import quoted
 from tasklaws.tabular.names import UNIT_FACTORS, Columns
 
 # Below these a column is in another unit: the smallest model, data set and run that a ladder has are far above.

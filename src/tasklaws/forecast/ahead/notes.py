@@ -11,7 +11,7 @@ from tasklaws.forecast.combine import History
 from tasklaws.forecast.company import side_by_side
 from tasklaws.forecast.panel import Panel, size_column
 from tasklaws.forecast.skills import named_size
-from tasklaws.frames.user_tables import quoted, some
+from tasklaws.frames.shown import quoted, some
 
 _CELLS = {"n_params": "n_params", "n_tokens": "n_tokens", "train_flops": "train_flops", "date": "days"}  # of a panel
 

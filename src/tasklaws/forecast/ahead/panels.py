@@ -14,7 +14,7 @@ from tasklaws.forecast.axis_tables import run_names
 from tasklaws.forecast.choices import panels_of
 from tasklaws.forecast.combine import History, histories
 from tasklaws.forecast.panel import AxisName, Panel, axis_of, maker_column, size_column
-from tasklaws.frames.user_tables import quoted, some
+from tasklaws.frames.shown import quoted, some
 from tasklaws.tables import SIZES
 
 

@@ -11,7 +11,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.axis_tables import checkpoint_name
 from tasklaws.forecast.panel import HIGHEST_LOSS, AxisName
 from tasklaws.frames.csv_files import place, refuse
-from tasklaws.frames.user_tables import quoted, some
+from tasklaws.frames.shown import quoted, some
 from tasklaws.tables import PLACES, PLANNED_KEYS
 from tasklaws.tabular.names import known_as
 from tasklaws.tabular.numbers import day_margins, iso_days, suffixed, text_numbers, written

@@ -25,8 +25,7 @@ from tasklaws.forecast.designs.pilot import pilot, pilot_standing, target_sizes
 from tasklaws.forecast.panel import Panel
 from tasklaws.frames.csv_files import records
 from tasklaws.frames.natural import in_order, natural
-from tasklaws.frames.shown import shown
-from tasklaws.frames.user_tables import some
+from tasklaws.frames.shown import shown, some
 from tasklaws.stats.scores import rounded
 from tasklaws.tables import DESIGN, DESIGN_TASKS
 from tasklaws.tabular.points import without_planned

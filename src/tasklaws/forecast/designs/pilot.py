@@ -11,7 +11,7 @@ from tasklaws.forecast.choices import chosen_curves
 from tasklaws.forecast.combine import LEAST_RUNGS
 from tasklaws.forecast.designs.actions import Action, Standing
 from tasklaws.forecast.panel import Panel, build_panels
-from tasklaws.frames.user_tables import quoted, some
+from tasklaws.frames.shown import quoted, some
 from tasklaws.tabular.names import known_as
 
 _TARGET = "the target"
