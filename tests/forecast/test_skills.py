@@ -9,10 +9,10 @@ from made_up import panel
 from scipy.special import expit
 
 from tasklaws.forecast.backtest import rolling_backtest, split_backtest
-from tasklaws.forecast.baselines import BestSoFar, MedianOfLastFive
 from tasklaws.forecast.combine import History, combined_forecast, histories
 from tasklaws.forecast.crowd import is_crowd
 from tasklaws.forecast.methods import predictions
+from tasklaws.forecast.naive import BestSoFar, MedianOfLastFive
 from tasklaws.forecast.panel import build_panels
 from tasklaws.forecast.skills import Skills, makers, named_size, words
 

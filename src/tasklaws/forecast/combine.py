@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tasklaws.core.arrays import Array
-from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES, RepeatLast
+from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
 from tasklaws.forecast.calibration import Test, drift, ladder_scale, least_width, predictive, task_scale
 from tasklaws.forecast.company import in_company
 from tasklaws.forecast.crowd import (
@@ -24,6 +24,7 @@ from tasklaws.forecast.crowd import (
     weigh,
 )
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS, noise_share, predictions
+from tasklaws.forecast.naive import RepeatLast
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction, axis_of, size_gap
 from tasklaws.forecast.revealed import Joint
 from tasklaws.forecast.weighing import mix, weights_by_error
@@ -345,3 +346,14 @@ def joint_forecast(history: History, origin: int, target: int) -> Joint:
     by_method = history.by_crowd_method(origin)
     shared = shared_errors(by_method, target - origin)
     return joint(found.mean, found.width, shared, crowd_tests(history, origin, target, tuple(by_method)))
+
+
+def without(method: str, found: Forecast, history: History, known: int, target: int) -> Forecast:
+    """The combination less one method, unless there is no other: the last rung says nothing of smaller models."""
+    kept = [place for place, name in enumerate(found.methods) if name != method]
+    if not kept:
+        return found
+    others = [history.in_use(known)[found.methods[place]] for place in kept]
+    mean, sd = (np.stack([getattr(one, name)[:, target - known] for one in others]) for name in ("mean", "sd"))
+    middle, spread = mix(found.weights[kept] / found.weights[kept].sum(axis=0), mean, sd)
+    return replace(found, mean=middle, sd=spread)
