@@ -19,10 +19,10 @@ import pandas as pd
 
 from backtest import ROLLING, say
 from tasklaws.forecast import priors
-from tasklaws.forecast.combine import LEAST_RUNGS, History, combined_forecast
+from tasklaws.forecast.combine import History, combined_forecast
 from tasklaws.forecast.engine import outlook
 from tasklaws.forecast.floor import LEAVES, floors
-from tasklaws.forecast.panel import build_panels, size_gap
+from tasklaws.forecast.panel import LEAST_RUNGS, build_panels, size_gap
 from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.scores import concordance
 from tasklaws.tabular.points import read_points

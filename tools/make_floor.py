@@ -28,8 +28,8 @@ from scipy.special import log_expit
 from tasklaws.core.arrays import Array
 from tasklaws.core.files import write_json
 from tasklaws.forecast import floor, priors
-from tasklaws.forecast.combine import LEAST_RUNGS, History, combined_forecast
-from tasklaws.forecast.panel import Panel, build_panels, size_gap
+from tasklaws.forecast.combine import History, combined_forecast
+from tasklaws.forecast.panel import LEAST_RUNGS, Panel, build_panels, size_gap
 from tasklaws.tabular.points import read_points
 
 OUT = Path(__file__).parents[1] / "src/tasklaws/forecast/floor.json"

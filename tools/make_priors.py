@@ -28,9 +28,9 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.files import write_json
 from tasklaws.forecast import axes, priors
 from tasklaws.forecast.calibration import features
-from tasklaws.forecast.combine import LEAST_RUNGS, History, interval_tests
+from tasklaws.forecast.combine import History, interval_tests
 from tasklaws.forecast.methods import sampling_variance
-from tasklaws.forecast.panel import Panel, build_panels, size_gap
+from tasklaws.forecast.panel import LEAST_RUNGS, Panel, build_panels, size_gap
 from tasklaws.stats import gaussian_process
 from tasklaws.stats.links import ARCSINE, LOG_LOG, LOGIT
 from tasklaws.tabular.points import read_points

@@ -25,14 +25,13 @@ from tasklaws.forecast.crowd import (
 )
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS, noise_share, predictions
 from tasklaws.forecast.naive import RepeatLast
-from tasklaws.forecast.panel import Forecaster, Panel, Prediction, axis_of, size_gap
+from tasklaws.forecast.panel import LEAST_RUNGS, Forecaster, Panel, Prediction, axis_of, size_gap
 from tasklaws.forecast.revealed import Joint
 from tasklaws.forecast.weighing import mix, weights_by_error
 from tasklaws.stats.links import NODE_WEIGHTS, NODES, Link
 from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.proportions import next_rung_variance
 
-LEAST_RUNGS = 3  # fewer: only the last rung can be repeated
 _ALIKE = 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
 _FADING = 0.92  # weight of a pair for each rung that it is older
 _AHEAD = 3  # rungs ahead of an origin that count as tests of intervals
@@ -165,6 +164,10 @@ class History:
         if (origin, target) not in self._final:
             self._final[origin, target] = _calibrated(self, origin, target)
         return self._final[origin, target]
+
+    def joint(self, origin: int, target: int) -> Joint:
+        """Of many families, what is said of all tasks of a model at once (`joint_forecast`)."""
+        return joint_forecast(self, origin, target)
 
     def residual(self, target: int, found: Forecast) -> Array:
         """How far the target's known values lie above a forecast of it, on the link scale."""

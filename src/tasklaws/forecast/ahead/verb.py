@@ -15,11 +15,11 @@ from tasklaws.forecast.ahead.panels import Job, jobs, parted, refuse_known_names
 from tasklaws.forecast.ahead.planned import At, axis_of_planned
 from tasklaws.forecast.ahead.text import NARROWED_BY, report
 from tasklaws.forecast.axis_tables import along
-from tasklaws.forecast.backtest import backward_lines, doubts, intervals_rest_on
 from tasklaws.forecast.choices import chosen_curves, refuse_bare, refuse_sizeless
 from tasklaws.forecast.combine import History, combined_forecast
 from tasklaws.forecast.engine import forecast_tables, outcome
 from tasklaws.forecast.given import ask_first, given_scores_of, values_of
+from tasklaws.forecast.notes import backward_lines, doubts, intervals_rest_on
 from tasklaws.forecast.panel import AXES, AxisName, Panel, size_column
 from tasklaws.frames.csv_files import records
 from tasklaws.frames.natural import in_order
