@@ -45,6 +45,7 @@ from tasklaws.ladder.heldout import count_config
 from tasklaws.sandbox import OutcomeCache
 from tasklaws.tabular.points import write_points
 
+KEY_DIGITS = 16
 _OUTCOMES = Path(".work/outcomes")
 _UNKNOWN = "n_params of {} is unknown: state --n-params where points.csv is to be forecast from"
 
@@ -101,8 +102,9 @@ def ask_model(
     Of a family `limit` items are asked, evenly spread, of lm-eval's tasks the first ones; these have as many examples
     as they say themselves (`own_shots`), or as `asking` says. Tasks in `folder` come before lm-eval's own. `sizes` are
     its n_params and n_tokens, where they are known; of a model that runs here n_params is counted. Answers are kept in
-    the directory `kept` until all are there. `tell` is given the notes as they come up, before anything is asked where
-    that can be. The families need the repository, whose params.yaml has their settings.
+    the directory `kept`, in one named by a key of KEY_DIGITS hex digits, until all are there. `tell` is given the notes
+    as they come up, before anything is asked where that can be. The families need the repository, whose params.yaml has
+    their settings.
     """
     if not folder.is_dir():
         raise TasklawsError(f"--folder {folder} is no folder: give one, with lm-eval tasks of your own or empty")
@@ -212,7 +214,7 @@ def _key(means: Means, ways: Any, wanted: Any, items: Path, model: str) -> str:
     places = [place for root in (items, Path(model)) for place in (root, *sorted(root.rglob("*")))]
     files = [path for path in places if path.is_file()]
     parts = [json.dumps([means.record, ways, wanted], sort_keys=True, default=vars), *map(sha256_file, files)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:KEY_DIGITS]
 
 
 @contextmanager
