@@ -21,6 +21,9 @@ _SMALL_FILES += ["special_tokens_map.json", "added_tokens.json", "merges.txt", "
 _SAFE = [["model.safetensors"], ["model.safetensors.index.json", "model-*.safetensors"]]
 _PICKLED = [["pytorch_model.bin"], ["pytorch_model.bin.index.json", "pytorch_model-*.bin"]]
 WEIGHTS_FIRST = [form[0] for form in (*_SAFE, *_PICKLED)]  # a directory that has one of these has weights
+# How lm-eval is told that pickled weights and code of the model's own may be taken.
+PICKLED = "give use_safetensors=False among its arguments"
+TRUSTED = "if you trust it, give trust_remote_code=True among its arguments"
 
 
 def small_files(source: "CopiedSource") -> list[str]:
