@@ -9,7 +9,7 @@ import pytest
 
 import tiny
 from tasklaws.experiments.sharded_runs import sharded_runs
-from tasklaws.laws.sharded import sharded_trends
+from tasklaws.report.sharded import sharded_trends
 from tasklaws.tables import SHARDED, SHARDED_TRENDS
 
 WORKERS = (1, 2, 4, 8)
