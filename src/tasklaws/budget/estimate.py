@@ -25,13 +25,18 @@ _ROUGH = (
     "three, and longer where few rows are written at a time"
 )
 _NO_TOKENIZER = "three characters are taken for a token, as no tokenizer is here"
+_NO_DOCUMENTS = (
+    "benchmarks are not counted until their documents are there: run `tasklaws compose` with these settings, then "
+    "`dvc repro benchmarks`"
+)
 _ITS_SERVERS = dict.fromkeys(DEVICES, Rate(None, "its server's"))
 
 
 def plan_run(settings: Settings, given: Mapping[str, float]) -> RunPlan:
     """What `dvc repro` with these settings would train, fetch and ask.
 
-    Nothing of it is done; but of a size that neither conf/ nor a file here has, the hub is asked for config.json.
+    Nothing of it is done; but of a size that neither conf/ nor a file here has, the hub is asked for config.json. A
+    benchmark that does not exist raises TasklawsError.
     `given` are operations a second by device, in place of measured ones.
     """
     stages, workers = made.chain(), settings.execution.workers
@@ -59,7 +64,7 @@ def plan_run(settings: Settings, given: Mapping[str, float]) -> RunPlan:
         each = settings.models.sharded.values()
         beside = sum(_train_seconds(source, workers, speed("float32")["cpu"]) for source in each)
     if settings.benchmarks and not benchmarks:
-        notes["benchmarks are not counted until their documents are there: run `dvc repro benchmarks`"] = []
+        notes[_NO_DOCUMENTS] = []
     if settings.experiment.ladders:
         notes["what the experiment trains and asks besides is not counted"] = []
     used = sorted({plan.dtype for plan in plans if plan.memory})
