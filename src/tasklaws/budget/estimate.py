@@ -22,7 +22,8 @@ _COPIES = {"hub": 3, "local": 2, "train": 2, "lm_eval": 0}  # the hub's cache, m
 _DTYPES: tuple[Dtype, ...] = ("bfloat16", "float16", "float32", "float64")
 _ROUGH = (
     "times are rough: 2 N operations a token that is read or written, 6 N a token that is learned; good to a factor of "
-    "three, and longer where few rows are written at a time"
+    "three, and longer where few rows are written at a time; starting each stage, items, scores, forecasts and the "
+    "report take some minutes more"
 )
 _NO_TOKENIZER = "three characters are taken for a token, as no tokenizer is here"
 _NO_DOCUMENTS = (
