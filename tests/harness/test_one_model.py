@@ -130,6 +130,20 @@ def test_a_server_that_dies_is_asked_the_rest(model_dir, tmp_path, monkeypatch, 
 
 
 @pytest.mark.network
+def test_a_model_that_a_server_does_not_list_is_named(model_dir, tmp_path, capsys):
+    with OpenAIServer(model_dir) as server:
+        kind, args = server_args(server, model_dir)
+        assert (
+            ask(
+                "local-completions", "addition_direct", kind, args.replace("=tiny", "=tinny"), "--out", tmp_path / "out"
+            )
+            == 1
+        )
+    assert "has no model 'tinny': it has tiny" in capsys.readouterr().err
+    assert not server.requests
+
+
+@pytest.mark.network
 @pytest.mark.parametrize(
     ("faults", "line"),
     [({-1: 500}, "answers 500 at each of"), ({-1: 401}, "refuses the key (401)"), ({-1: "die"}, "is not reached")],
