@@ -1,10 +1,11 @@
 """What a cell takes on a cluster beyond the same work here: `python benchmarks/cluster.py [N_TOKENS]`.
 
-Trains and asks the rungs of nano_mini, on N_TOKENS tokens (default: the ladder's), first by their stages' commands
-one after the other in a folder of its own, then by `tasklaws submit` on Slurm. Prints the seconds of each cell, on the
-cluster from the end of the one before (the first: from `submit`), so that waiting in the queue counts, and the overhead
-of cells that take a minute or more, and of smaller ones. It needs data (`dvc repro items corpus benchmarks`), and a
-cluster of one CPU, or cells run side by side: `python tests/cluster/slurm_cluster.py FOLDER 1 n1` starts one.
+Trains and asks the rungs of nano_mini, on N_TOKENS tokens (default: the ladder's) of the present corpus, first by
+their stages' commands one after the other in a folder of its own, then by `tasklaws submit` on Slurm. Prints the
+seconds of each cell, on the cluster from the end of the one before (the first: from `submit`), so that waiting in the
+queue counts, and the overhead of cells that take a minute or more, and of smaller ones. It needs data (`dvc repro
+items corpus benchmarks`), and a cluster of one CPU, or cells run side by side: `python tests/cluster/slurm_cluster.py
+FOLDER 1 n1` starts one.
 """
 
 import os
@@ -28,7 +29,7 @@ def repository(folder: Path, n_tokens: int | None) -> list[str]:
     for path in ROOT.iterdir():
         if path.name not in OWN:
             (folder / path.name).symlink_to(path)
-    params = yaml.safe_load(compose(["models=nano_mini", "execution.engine=slurm"], ROOT / "conf"))
+    params = yaml.safe_load(compose(["models=nano_mini", "corpus=default", "execution.engine=slurm"], ROOT / "conf"))
     for rung in params["models"]["rungs"].values():
         rung["source"]["n_tokens"] = n_tokens or rung["source"]["n_tokens"]
     params["execution"] |= {"store": str(folder / "store"), "workers": 1}
