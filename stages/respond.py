@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from tasklaws.cells.collect import collected
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.schema import BENCHMARKS, ITEMS
 from tasklaws.core.settings import load
 from tasklaws.harness.ask import Part, ask_rung
@@ -12,7 +12,7 @@ from tasklaws.harness.ask import Part, ask_rung
 
 def main() -> None:
     settings = load()
-    rung, _, part = errors.argument(sys.argv).partition(":")
+    rung, _, part = script.argument(sys.argv).partition(":")
     settings.rung(rung)  # or refuse it
     if collected(settings.execution.store):
         return
@@ -24,4 +24,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

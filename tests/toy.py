@@ -43,7 +43,8 @@ SCRIPT = """
 import os, sys, time
 from pathlib import Path
 from tasklaws.cells.collect import collected
-from tasklaws.core import errors
+from tasklaws.core import script
+from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import load
 
 
@@ -64,7 +65,7 @@ def main():
     while words[0] == "hold" and fault.exists():
         time.sleep(0.05)
     if words[0] == "fail":
-        raise errors.TasklawsError("it was told to fail")
+        raise TasklawsError("it was told to fail")
     make(settings, rung)
 
 
@@ -77,7 +78,8 @@ KIND = "model"
 def make(settings, rung):
     source = settings.rung(rung).source
     write(f"models/{rung}/card.json", "{}")
-    write(f"models/{rung}/weights", f"{source.width} of {Path('data/corpus/train').read_text()}")
+    own = Path(source.path, "weights").read_text() if source.kind == "local" else f"{source.n_params} weights"
+    write(f"models/{rung}/weights", f"{own} of {Path('data/corpus/train').read_text()}")
 """
 RESPOND = """
 KIND = "respond"
@@ -88,7 +90,7 @@ def make(settings, rung):
 """
 END = """
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)
 """
 
 

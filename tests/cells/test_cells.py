@@ -2,26 +2,37 @@
 
 import json
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
 
 import psutil
 import pytest
 import yaml
-from toy import Toy
 
+import tiny
 from clone import ROOT
 from command import run
 from tasklaws.budget import rates
 from tasklaws.cells import cell as cell_module
 from tasklaws.cells.shards import join
+from tasklaws.cells.store import Store
+from tasklaws.cells.work import serving
+from tasklaws.compose import compose
+from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, write_json, write_jsonl
+from tasklaws.core.settings import Resources, Settings, StageResources
+from toy import Toy
 
 pytestmark = pytest.mark.slow  # they import DVC
 ALL = ("model@one", "model@two", "respond@one", "respond@two")
@@ -48,27 +59,27 @@ CHANGES: dict[str, tuple[Callable[[Toy], object], set[str]]] = {
     "code": (lambda toy: toy.write("stages/respond.py", "pass"), {"respond@one", "respond@two"}),
     "a rung": (lambda toy: rung(toy, n_tokens=10**6), {"model@one", "respond@one"}),
     "dtype": (lambda toy: toy.params["models"].update(dtype="float32"), {"respond@one", "respond@two"}),
+    "the device that is meant": (lambda toy: toy.params["execution"].update(device="cpu"), set()),
     "device": (lambda toy: toy.params["execution"].update(device="cuda"), {"respond@one", "respond@two"}),
     "command": (
         lambda toy: toy.write("dvc.yaml", (toy.root / "dvc.yaml").read_text().replace("-P stages/m", "stages/m")),
         set(ALL),
     ),
     "workers": (lambda toy: toy.params["execution"].update(workers=7, engine="local", at_once=9), set()),
-    "the device that is meant": (lambda toy: toy.params["execution"].update(device="cpu"), set()),
     "resources": (lambda toy: toy.params["execution"]["resources"]["respond"].update(minutes=1), set()),
     "another setting": (lambda toy: toy.params["laws"].update(replicates=60), set()),
     "bytecode": (lambda toy: toy.write("data/corpus/__pycache__/a.pyc", "x"), set()),
 }
 
 
-@pytest.mark.parametrize("what", CHANGES)
-def test_a_key_changes_with_what_determines_the_outputs_and_with_nothing_else(toy: Toy, what: str) -> None:
+def test_a_key_changes_with_what_determines_the_outputs_and_with_nothing_else(toy: Toy) -> None:
     before = ids(toy)
-    change, wanted = CHANGES[what]
-    change(toy)
-    toy.save()
-    after = ids(toy)
-    assert {name for name in ALL if before[name] != after[name]} == wanted
+    for what, (change, wanted) in CHANGES.items():
+        change(toy)
+        toy.save()
+        after = ids(toy)
+        assert {name for name in ALL if before[name] != after[name]} == wanted, what
+        before = after
 
 
 def test_a_key_changes_with_the_packages_that_compute_and_with_the_model_that_is_asked(
@@ -98,6 +109,7 @@ def outputs(toy: Toy) -> dict[str, bytes]:
     return {path.relative_to(toy.root).as_posix(): path.read_bytes() for path in files}
 
 
+@pytest.mark.heavy
 def test_any_engine_stores_the_same_bytes_and_stages_take_those_that_they_would_make(tmp_path: Path) -> None:
     stored = []
     for engine, at_once in (("debug", 1), ("local", 1), ("local", 2)):
@@ -130,14 +142,13 @@ def test_what_is_damaged_is_named_not_used_and_made_again(toy: Toy) -> None:
     told = stage(toy, "respond@one")
     assert str(said) in told
     assert "made here" in told
-    (toy.root / "responses/toy/one.jsonl").unlink()
-    assert toy.submit() == DONE
-    assert toy.entries() == whole
+    cell = toy.survey().cells[2]
     manifest = said.parents[2] / "manifest.json"
     for damage in (said.unlink, said.with_name("more").touch, lambda: manifest.write_text("{")):
         damage()
-        assert toy.states()["respond@one"] == "missing"
-        assert toy.submit() == DONE
+        assert Store(toy.store).find(manifest.parent.name) is None
+        shutil.rmtree(manifest.parent)
+        Store(toy.store).put(cell, manifest.parent.name, toy.root)
         assert toy.entries() == whole
 
 
@@ -179,6 +190,7 @@ def sleeping(tmp_path: Path) -> Iterator[tuple[Toy, "subprocess.Popen[bytes]"]]:
         yield toy, submitter
 
 
+@pytest.mark.heavy
 def test_what_was_sent_goes_on_when_its_submitter_is_killed_and_is_not_sent_twice(
     sleeping: tuple[Toy, "subprocess.Popen[bytes]"],
 ) -> None:
@@ -202,6 +214,7 @@ def test_what_was_sent_goes_on_when_its_submitter_is_killed_and_is_not_sent_twic
     assert "begun 2 times" in Path(states["model@one"].log).read_text(), "it went on in the folder where it was"
 
 
+@pytest.mark.heavy
 def test_one_whose_time_is_over_is_queued_again_and_goes_on_where_it_was(
     sleeping: tuple[Toy, "subprocess.Popen[bytes]"],
 ) -> None:
@@ -295,3 +308,114 @@ def test_shards_are_joined_in_the_order_of_items_benchmarks_last(tmp_path: Path)
     write_json(tmp_path / "2.json", {"device": "cuda"})
     with pytest.raises(TasklawsError, match=r"2\.jsonl was asked otherwise"):
         join(shards, tmp_path / "out.jsonl")
+
+
+def test_a_model_of_this_machine_is_found_by_its_path_and_belongs_to_the_key(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(toy.root)
+    mine = toy.root / "../elsewhere/mine"
+    mine.mkdir(parents=True)
+    (mine / "weights").write_text("my own")
+    toy.params["models"]["rungs"]["one"]["source"] = {"kind": "local", "path": "../elsewhere/mine"}
+    toy.save()
+    before = ids(toy)
+    assert toy.submit() == DONE
+    assert b"my own of a corpus" in toy.entries().values()
+    (mine / "weights").write_text("another")
+    assert {name for name in ALL if before[name] != ids(toy)[name]} == {"model@one", "respond@one"}
+    assert toy.submit() == DONE
+    assert b"another of a corpus" in toy.entries().values()
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.mark.network
+def test_a_server_is_started_waited_for_and_ended(port: int, tmp_path: Path) -> None:
+    log, root = (tmp_path / "log").open("w"), f"http://127.0.0.1:{port}"
+    command = f"sleep 1; {sys.executable} -m http.server {port} --bind 127.0.0.1"
+    with log, serving(command, f"{root}/v1/completions", log, tmp_path):
+        with pytest.raises(HTTPError, match="404"):
+            urlopen(f"{root}/v1/completions")
+        with pytest.raises(TasklawsError, match="a port of its own"), serving(command, root, log, tmp_path):
+            pass
+    with pytest.raises(URLError):
+        urlopen(root)
+    for wrong, address, line in (("exit 3", root, "the server ended with status 3"), ("exit 3", "", "base_url is ''")):
+        with (
+            (tmp_path / "log").open("a") as log,
+            pytest.raises(TasklawsError, match=line),
+            serving(wrong, address, log, tmp_path),
+        ):
+            pass
+
+
+@pytest.mark.network
+def test_a_rungs_server_starts_once_for_card_and_answers(toy: Toy, port: int) -> None:
+    served = {"kind": "lm_eval", "model": "local-completions", "n_params": 5}
+    served |= {"model_args": {"base_url": f"http://127.0.0.1:{port}/v1/completions"}}
+    toy.params["models"]["rungs"]["two"]["source"] = served
+    starts = toy.root / "starts"
+    server = f"echo start >> {starts}; {sys.executable} -m http.server {port} --bind 127.0.0.1"
+    toy.params["execution"]["resources"]["respond"]["rungs"] = {"two": {"server": server}}
+    toy.save()
+    assert toy.submit() == DONE
+    assert starts.read_text() == "start\n"
+    toy.params["models"]["dtype"] = "float32"
+    toy.params["execution"]["resources"]["respond"]["rungs"] = {"two": {"server": "echo broken; exit 2"}}
+    toy.save()
+    assert toy.submit() == {**DONE, "respond@two": "failed"}
+    assert "the server ended with status 2 (broken)" in toy.survey().states().summary()
+
+
+def test_what_a_cell_is_given_is_checked() -> None:
+    resources = {**asdict(tiny.SETTINGS.execution.resources.model), "rungs": {"big": {"gpus": 2, "minutes": 5}}}
+
+    def read_(**change: object) -> Resources:
+        return read(Resources, resources | change, "resources", "correct it")
+
+    assert (read_().of("big").gpus, read_().of("big").cpus, read_().of("small").gpus) == (2, 2, 0)
+    for change in ({"rungs": {"big": {"gpu": 1}}}, {"rungs": {"big": {"gpus": -1}}}, {"server": "x", "shards": 2}):
+        with pytest.raises(TasklawsError):
+            read_(**change)
+    with pytest.raises(TasklawsError, match=r"give them to resources\.respond"):
+        read(StageResources, {"model": resources | {"shards": 2}, "respond": resources}, "resources", "correct it")
+
+
+PAGE = ROOT / "docs/cluster.md"
+# Where each command of the page is run.
+RUN_BY = {
+    "tasklaws compose models=nano_mini execution=slurm execution.store=/shared/me/cells": "test_slurm_ladder.py",
+    "tasklaws compose models=nano_mini execution.store=../cells": "test_real_cells.py",
+    "dvc repro items corpus benchmarks": "test_real_cells.py",
+    "tasklaws submit --dry-run": "test_real_cells.py",
+    "tasklaws submit": "test_real_cells.py",
+    "tasklaws cells": "test_real_cells.py",
+    "tasklaws cells --resubmit": "test_real_cells.py",
+    "dvc repro": "test_real_cells.py",
+    "dvc push": "test_pipeline.py",
+    "dvc pull": "test_pipeline.py",
+}
+
+
+def test_the_settings_of_the_page_are_settings(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    text = re.search(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert text
+    (tmp_path / "conf/execution/mine.yaml").write_text(text[1])
+    of_page = Settings.of(yaml.safe_load(compose(["models=pythia_ladder", "execution=mine"], tmp_path / "conf")))
+    found = of_page.execution
+    assert (found.engine, found.batch_size, found.resources.model.gpus) == ("slurm", "auto", 0)
+    assert found.resources.respond.of("pythia-12b").shards == 4
+    words = ["models=nano_mini", "execution=slurm", "execution.store=/shared/me/cells"]
+    assert Settings.of(yaml.safe_load(compose(words, ROOT / "conf"))).execution.store == words[-1].partition("=")[2]
+
+
+def test_every_command_of_the_page_is_run_somewhere() -> None:
+    blocks = re.findall(r"```bash\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert {line.split("  #")[0].strip() for block in blocks for line in block.splitlines()} == RUN_BY.keys()

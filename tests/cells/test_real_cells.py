@@ -27,13 +27,17 @@ def test_it_gives_the_bytes_of_the_pipeline_alone(
     for folder in ("models", "responses", ".work", ".dvc/cache/runs"):
         shutil.rmtree(clone.path / folder)
     clone.run("tasklaws", "compose", "models=nano_mini", *settings)
+    clone.run("dvc", "repro", "items", "corpus", "benchmarks")
     assert "would be sent" in clone.run("tasklaws", "submit", "--dry-run")
     assert not store.exists()
     said = clone.run("tasklaws", "submit")
-    assert f"{len(list(store.glob('entries/*')))} done" in said
+    done = f"cells, {len(list(store.glob('entries/*')))} done"
+    assert done in said
     assert "0 cells would be sent" in clone.run("tasklaws", "submit", "--dry-run")
     told = clone.run("dvc", "repro", *LADDER)
     assert all(f"{stage}: taken from the store" in told for stage in LADDER)
+    assert done in clone.run("tasklaws", "cells")
+    assert done in clone.run("tasklaws", "cells", "--resubmit")
     assert clone.outputs() == finished_clone.outputs()
     assert clone.ran("dvc", "repro") == []
 

@@ -16,7 +16,6 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, sha256_file, write_json
 
 _MANIFEST = "manifest.json"
-_PATIENCE_S = 2.0  # one that only asks whether a lock is held keeps it for a moment
 
 
 class Entry(NamedTuple):
@@ -84,11 +83,12 @@ class Store:
             shutil.rmtree(made, ignore_errors=True)
 
     @contextmanager
-    def alone(self, name: str, wait: bool = True) -> Iterator[None]:
-        """Hold the lock `name`, which ends with this process in any case; where another does, wait or raise Timeout."""
+    def alone(self, name: str, seconds: float = -1) -> Iterator[None]:
+        """Hold the lock `name`, which ends with this process in any case; where another does, wait, for so many seconds
+        if a number is given, and then raise Timeout."""
         path = self.root / "locks" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path, timeout=-1 if wait else _PATIENCE_S):
+        with FileLock(path, timeout=seconds):
             yield
 
     def is_held(self, name: str) -> bool:

@@ -49,8 +49,7 @@ def submit(survey: Survey) -> States:
 
     What was made here by DVC is put into the store first. Each job is recorded before it is sent, under a name by which
     the queue has it, so that whatever happens to this process no cell is sent twice. Without submitit, with another
-    process that submits to the same store, and where Slurm refuses, TasklawsError is raised; so it is where cells fail
-    on this machine, all others having been run.
+    process that submits to the same store, and where Slurm refuses, TasklawsError is raised.
     """
     try:
         import submitit
@@ -58,7 +57,7 @@ def submit(survey: Survey) -> States:
         raise TasklawsError("submitit is not installed: pip install 'tasklaws[cluster]'") from error
     engine, store = survey.settings.execution.engine, survey.store
     try:
-        with store.alone(SUBMITTING, wait=False):
+        with store.alone(SUBMITTING, 1.0):
             _put_models(survey)
             states = survey.states(submitting=True)
             wanted = to_send(states)
@@ -74,7 +73,8 @@ def submit(survey: Survey) -> States:
             if engine == "slurm":
                 _send(folder / "jobs", dict(zip(names, arrays, strict=True)), states, survey)
             else:
-                _run_here(submitit.AutoExecutor(folder / "jobs", cluster=engine), tasks, survey)
+                timeouts = {"local_max_num_timeout": _MOST_TIMEOUTS} if engine == "local" else {}
+                _run_here(submitit.AutoExecutor(folder / "jobs", cluster=engine, **timeouts), tasks, survey)
     except Timeout as error:
         raise TasklawsError(f"another process submits to {store.root}, or runs cells of it: wait for it") from error
     survey.refresh()
@@ -82,9 +82,10 @@ def submit(survey: Survey) -> States:
 
 
 def _put_models(survey: Survey) -> None:
-    """Put the models that DVC made here into the store, for the cells that ask them."""
+    """Put the models that DVC made here into the store, for the cells that are to ask them."""
+    asking = {cell.made_by for cell in survey.cells if cell.model and not survey.is_done(cell)}
     for cell in survey.cells:
-        if cell.stage == TRAIN and cell.id not in survey.entries and survey.here.is_current(cell.name):
+        if cell.id in asking - survey.entries.keys() and survey.here.is_current(cell.name):
             survey.store.put(cell, cell.key(), survey.root)
             print(f"{cell.name}: made here, put into the store", file=sys.stderr)
     survey.refresh()

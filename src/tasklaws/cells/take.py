@@ -10,7 +10,7 @@ from pathlib import Path
 from tasklaws.cells.cell import Reader
 from tasklaws.cells.shards import join
 from tasklaws.cells.store import Store, copy
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.settings import PARAMS, load
 from tasklaws.provenance.planned import planned_with
 
@@ -18,11 +18,12 @@ _WORK = Path(".work/collect")
 
 
 def main() -> None:
-    name = errors.argument(sys.argv)
+    name = script.argument(sys.argv)
     settings = load()
     store = Store(Path(settings.execution.store))
     if not store.root.is_dir():
-        errors.fail(f"{name}: the store {store.root} is not here: made here")
+        print(f"{name}: the store {store.root} is not here: made here", file=sys.stderr)
+        raise SystemExit(1)
     stages = planned_with(Path("dvc.yaml"), PARAMS.read_text(encoding="utf-8"))
     reader = Reader(stages, settings, Path())
     cell = reader.cell(name)
@@ -48,4 +49,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 import yaml
 
 from tasklaws.cells.cell import Cell, digest
-from tasklaws.cells.store import Store
+from tasklaws.cells.store import Entry, Store
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, write_json, write_text
 from tasklaws.core.lock import STAGE
 
+_BEGUN = "-- the cell begins"  # in its log
 _DEATH = 1  # PR_SET_PDEATHSIG of Linux's prctl
 _ENDED_FROM_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
 _SERVER_PAUSE = 0.5  # seconds between two tries to reach it
@@ -53,9 +54,21 @@ class Job:
 
     def __call__(self) -> None:
         store = Store(self.store)
-        for cell in self.cells:
-            with store.alone(cell.id):  # whoever waits finds it done
-                self._run(store, cell)
+        left = [cell for cell in self.cells if not self._is_done(store, cell)]
+        if not left:
+            return
+        if not self.server:
+            return self._run_all(store)
+        log_file = store.root / "logs" / f"server-{log_name(left[0])}"
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        address = self.params["models"]["rungs"][left[0].rung]["source"].get("model_args", {}).get("base_url", "")
+        try:
+            with log_file.open("a", encoding="utf-8") as log, serving(self.server, str(address), log, self.root):
+                self._run_all(store)
+        except CellFailed:
+            raise
+        except (TasklawsError, OSError) as error:
+            raise _failed(store, left[0], self.submission, error) from error
 
     def checkpoint(self) -> Any:
         """What submitit puts into the queue when the time is over or the node is wanted: the same again.
@@ -66,25 +79,35 @@ class Job:
 
         return DelayedSubmission(self)
 
+    def _run_all(self, store: Store) -> None:
+        for cell in self.cells:
+            with store.alone(cell.id):  # whoever waits finds it done
+                self._run(store, cell)
+
+    def _model(self, store: Store, cell: Cell) -> Entry | None:
+        return next((store.find(one.key()) for one in self.made_by if one.id == cell.made_by), None)
+
+    def _is_done(self, store: Store, cell: Cell) -> bool:
+        model = self._model(store, cell)
+        if cell.model and model is None:
+            return False
+        return store.find(cell.key(model.digest(cell.model) if model else "")) is not None
+
     def _run(self, store: Store, cell: Cell) -> None:
-        model = None
-        if cell.model:
-            model = next((store.find(one.key()) for one in self.made_by if one.id == cell.made_by), None)
-            if model is None:
-                raise TasklawsError(f"{cell.name}: its model is not in the store: `tasklaws cells` says why")
-        key = cell.key(model.digest(cell.model)) if model else cell.key()
-        if store.find(key) is not None:
+        if self._is_done(store, cell):
             return
+        model = self._model(store, cell)
+        if cell.model and model is None:
+            raise TasklawsError(f"{cell.name}: its model is not in the store: `tasklaws cells` says why")
+        key = cell.key(model.digest(cell.model) if model else "")
         try:
             tree = self._tree(store, cell, model.folder / cell.model if model else None)
-            log_file = (store.root / "logs" / log_name(cell)).open("a", encoding="utf-8")
-            with log_file as log, serving(self.server, self._address(cell), log, self.root):
+            with (store.root / "logs" / log_name(cell)).open("a", encoding="utf-8") as log:
+                print(_BEGUN, file=log, flush=True)
                 _stage(cell, tree, log)
             store.put(cell, key, tree)
         except (TasklawsError, OSError) as error:
-            with suppress(OSError):  # a full store has no room for it
-                note_failure(store, cell, self.submission, str(error))
-            raise CellFailed(f"{cell.name}: {error}") from error
+            raise _failed(store, cell, self.submission, error) from error
         shutil.rmtree(store.root / "work" / cell.id)
         shutil.rmtree(store.root / "failures" / cell.id, ignore_errors=True)
 
@@ -111,21 +134,19 @@ class Job:
         write_text(tree / "params.yaml", yaml.safe_dump(settings, sort_keys=False))
         return tree
 
-    def _address(self, cell: Cell) -> str:
-        source = self.params["models"]["rungs"][cell.rung]["source"]
-        return str(source.get("model_args", {}).get("base_url", ""))
-
 
 def log_name(cell: Cell) -> str:
     """The file below logs/ to which a cell's stage writes."""
     return f"{cell.name}-{cell.id[:12]}.log"
 
 
-def note_failure(store: Store, cell: Cell, submission: str, reason: str) -> None:
-    """Record that a cell failed once more."""
-    folder = store.root / "failures" / cell.id
+def _failed(store: Store, cell: Cell, submission: str, error: Exception) -> CellFailed:
+    """Record that a cell failed once more, and why; the error that says so."""
     count = len(failures(store, cell)) + 1
-    write_json(folder / f"{count}.json", {"reason": " ".join(reason.split()), "submission": submission})
+    note = {"reason": " ".join(str(error).split()), "submission": submission}
+    with suppress(OSError):  # a full store has no room for it
+        write_json(store.root / "failures" / cell.id / f"{count}.json", note)
+    return CellFailed(f"{cell.name}: {error}")
 
 
 def failures(store: Store, cell: Cell) -> list[Mapping[str, str]]:
@@ -158,10 +179,11 @@ def _stage(cell: Cell, tree: Path, log: Any) -> None:
 
 
 def last_line(log: Path) -> str:
-    """The last line of a log, or its last that begins with `error: `."""
+    """The last line that the latest run wrote to a log, or its last that begins with `error: `."""
     if not log.is_file():
         return ""
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    said = log.read_text(encoding="utf-8", errors="replace").rpartition(f"{_BEGUN}\n")[2]
+    lines = [line for line in said.splitlines() if line.strip()]
     found = [line for line in lines[-20:] if line.startswith("error: ")] or lines
     return found[-1].removeprefix("error: ")[:500] if found else ""
 

@@ -31,6 +31,7 @@ from tasklaws.core.outputs import refuse_outputs
 from tasklaws.core.schema import Chance, Elicitation, Role
 
 PARAMS = Path("params.yaml")
+HF = ("hf", "hf-auto", "huggingface")  # the names of lm-eval's model type for directories of transformers
 Ask = Mapping[str, tuple[Elicitation, ...]]
 # DVC looks for `models.rungs.nano-1.5k.source` below the rung `nano-1`; and names become files.
 Name = Annotated[str, Rule("of letters, digits, - and _", re.compile(r"[\w-]+").fullmatch)]
@@ -188,6 +189,12 @@ class StageResources:
 
     model: Resources
     respond: Resources
+
+    def __post_init__(self) -> None:
+        for rung in ("a rung", *self.model.rungs):
+            own = self.model.of(rung)
+            if own.server or own.shards > 1:
+                raise TasklawsError("resources.model has a server, or shards: give them to resources.respond")
 
 
 @dataclass(frozen=True)
