@@ -400,6 +400,7 @@ RUN_BY = {
     "dvc repro": "test_real_cells.py",
     "dvc push": "test_pipeline.py",
     "dvc pull": "test_pipeline.py",
+    "python tests/cluster/slurm_cluster.py ../slurm": "test_slurm_faults.py",
 }
 
 

@@ -89,25 +89,28 @@ def _free_ports(count: int) -> list[int]:
 class Slurm:
     """The cluster: its daemons by name (`munged`, `slurmctld`, `n1`, `n2`) and what a client of it needs."""
 
-    def __init__(self, root: Path, cpus: int = 1, nodes: tuple[str, ...] = NODES) -> None:
+    def __init__(self, root: Path, nodes: tuple[str, ...] = NODES) -> None:
         self.root, self.nodes = root, nodes
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
         self.env = os.environ | {"SLURM_CONF": str(root / "slurm.conf")}
-        root.mkdir(mode=0o700)
-        (root / "state").mkdir()
-        key = root / "munge.key"
+
+    def write(self, cpus: int) -> None:
+        """Make the folder, with a key and settings of its own."""
+        self.root.mkdir(mode=0o700)
+        (self.root / "state").mkdir()
+        key = self.root / "munge.key"
         key.touch(mode=0o600)
         key.write_bytes(secrets.token_bytes(128))
         ports = dict(zip(("controller_port", "n1_port", "n2_port"), _free_ports(3), strict=True))
         text = CONF.format(
             host=socket.gethostname(),
-            root=root,
+            root=self.root,
             user=getpass.getuser(),
             cpus=cpus,
-            nodes=",".join(nodes),
+            nodes=",".join(self.nodes),
             **ports,
         )
-        (root / "slurm.conf").write_text(text)
+        (self.root / "slurm.conf").write_text(text)
 
     def start(self, name: str) -> None:
         """Start a daemon in the foreground of a session of its own, and wait until it answers."""
@@ -240,7 +243,8 @@ def slurm(root: Path, cpus: int = 1, nodes: tuple[str, ...] = NODES) -> Iterator
     missing = [name for name in NEEDED if not shutil.which(name)]
     if missing:
         pytest.skip(f"needs a real Slurm, apt-get install slurm-wlm munge: no {', '.join(missing)} here")
-    cluster = Slurm(root, cpus, nodes)
+    cluster = Slurm(root, nodes)
+    cluster.write(cpus)
     try:
         try:
             for name in ("munged", CONTROLLER, *nodes):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import slurm_cluster
 from slurm_cluster import CONTROLLER, NODES, Slurm, slurm, wait_until
 from trial import Trial, by_slurm, made
 
@@ -348,6 +349,20 @@ def a_manifest_is_empty(trial: Faults) -> set[str]:
     after_all_is_done(trial)
     os.truncate(entry_with(trial, "responses/toy/one.jsonl").parents[2] / "manifest.json", 0)
     return {"respond@one"}
+
+
+def test_the_cluster_of_the_page_runs_beside_another_and_leaves_nothing(cluster: Slurm, tmp_path: Path) -> None:
+    words = [sys.executable, slurm_cluster.__file__, str(tmp_path / "slurm")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as page:
+        assert page.stdout
+        conf = page.stdout.readline().strip().removeprefix("export SLURM_CONF=")
+        other = Slurm(Path(conf).parent)
+        assert [other.node_state(node) for node in NODES] == ["idle", "idle"]
+        other.run("sbatch", "--output=/dev/null", "--wrap", "sleep 600")
+        wait_until(lambda: other.queue("RUNNING"), "a job runs there")
+        assert cluster.queue() == []
+        page.send_signal(signal.SIGINT)
+    assert other.processes() == []
 
 
 @pytest.mark.parametrize("strike", FAULTS, ids=lambda strike: strike.__name__)
