@@ -172,8 +172,10 @@ READING = {
 }
 OF_THE_PIPELINE = {
     "ask",
+    "compare-ladders",
     "compose",
     "custom-tasks",
+    "export",
     "index",
     "ls",
     "new-family",
