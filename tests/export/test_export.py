@@ -1,4 +1,4 @@
-"""`tasklaws export --ro-crate`: what the crate says is what dvc.lock and sha256sum say, and its profile finds no fault."""
+"""`tasklaws export --ro-crate`: it says what dvc.lock and sha256sum say, and its profile finds no fault."""
 
 import gzip
 import json
@@ -168,7 +168,7 @@ def test_one_tree_gives_the_same_bytes_and_a_changed_one_nothing(clone: Clone, t
 
 
 def test_with_data_all_files_are_in_it(clone: Clone, tmp_path: Path) -> None:
-    with mock.patch("tasklaws.export.write._verified", lambda root: ""):  # as in the test before
+    with mock.patch("tasklaws.export.write._verified", return_value=""):  # as in the test before
         made = export_crate(clone.path, tmp_path / "crate", with_data=True)
         assert made.n_named == 0
         assert (tmp_path / "crate/models/mini-1k/card.json").is_file()

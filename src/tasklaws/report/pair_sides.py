@@ -65,7 +65,7 @@ class Row(NamedTuple):
     other: str
 
 
-def readread_side(root: Path, ladder: str) -> Side:
+def read_side(root: Path, ladder: str) -> Side:
     paths = Paths(ladder, root)
     made = next(iter(read_records(paths.records).values()))
     observations = pd.concat([read_checkpoints(paths.observations(role)) for role in ("fit", "holdout")])
