@@ -43,7 +43,7 @@ _TYPES = {
 @dataclass(frozen=True)
 class About:
     """What a crate says of the whole: the date of publication (ISO 8601), licence (SPDX), commit, who ran it, what was
-    checked, and the versions of packages. `packages` has DVC's too."""
+    checked, and the versions of packages, DVC's among them."""
 
     ladder: str
     published: str
@@ -63,6 +63,7 @@ class Crate:
         self.crate = ROCrate(version="1.1")
         self.crate.metadata.extra_terms = dict(_TERMS)
         self.n_carried, self.n_named = 0, 0
+        self._version = {} if about.commit is None else {"version": about.commit}
         self._agent = {} if about.agent is None else {"agent": self._add("#agent", "Person", name=about.agent)}
         self._describe_root()
 
@@ -109,30 +110,25 @@ class Crate:
             control["instrument"], control["object"] = steps[name], action
             controls.append(control)
         whole = self._whole(workflow, stages, times)
-        engine = self._add("#dvc", "SoftwareApplication", name="DVC", url="https://dvc.org")
-        if "dvc" in self._about.packages:
-            engine["softwareVersion"] = self._about.packages["dvc"]
+        engine = self._package("dvc", self._about.packages["dvc"])
         organised = self._add(f"#organize/{self._about.ladder}", "OrganizeAction", name="dvc repro", **self._agent)
         organised["instrument"], organised["object"], organised["result"] = engine, controls, whole
         self.crate.root_dataset["mentions"] = [whole, *actions]
 
     def _tool(self, name: str) -> Entity:
         held = self._here.carried(f"stages/{name}.py")
-        return self.plain(held, ["File", "SoftwareSourceCode"], name=name, programmingLanguage="Python")
+        return self.plain(held, ["File", "SoftwareSourceCode"], programmingLanguage="Python", **self._version)
 
     def _workflow(self, tools: Mapping[str, Entity]) -> Entity:
         kinds = ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"]
-        workflow = self.plain(self._here.carried("dvc.yaml"), kinds, name="the pipeline of tasklaws")
+        workflow = self.plain(self._here.carried("dvc.yaml"), kinds, **self._version)
         language = ComputerLanguage(self.crate, "#dvc-yaml", {"name": "DVC pipeline", "alternateName": "DVC"})
         language["url"] = "https://dvc.org/doc/user-guide/project-structure/dvcyaml-files"
         workflow["programmingLanguage"] = self.crate.add(language)
         workflow["hasPart"] = list(tools.values())
         workflow["softwareRequirements"] = [
-            self._add(f"#package/{name}", "SoftwareApplication", name=name, softwareVersion=version)
-            for name, version in sorted(self._about.packages.items())
+            self._package(name, version) for name, version in sorted(self._about.packages.items())
         ]
-        if self._about.commit is not None:
-            workflow["version"] = self._about.commit
         self.crate.mainEntity = workflow
         self.crate.metadata["conformsTo"] = [
             {"@id": "https://w3id.org/ro/crate/1.1"},
@@ -140,12 +136,18 @@ class Crate:
         ]
         return workflow
 
+    def _package(self, name: str, version: str) -> Entity:
+        """A package by its package URL (purl)."""
+        kind = "generic" if name == "python" else "pypi"
+        address = f"pkg:{kind}/{name}@{version}"
+        return self._add(address, "SoftwareApplication", name=name, softwareVersion=version)
+
     def _stage(self, stage: Stage, tool: Entity, times: Times | None) -> Entity:
         action = self._add(f"#stage/{stage.name}", "CreateAction", name=stage.name, description=stage.command)
         action["instrument"] = tool
         params = [self._param(name, value) for name, value in sorted(stage.params.items())]
-        action["object"] = [*(self.entity(self._here.held(each)) for each in stage.data), *params]
-        action["result"] = [self.entity(self._here.held(each)) for each in stage.outputs]
+        action["object"] = _one([*(self.entity(self._here.held(each)) for each in stage.data), *params])
+        action["result"] = _one([self.entity(self._here.held(each)) for each in stage.outputs])
         return self._timed(action, times)
 
     def _whole(self, workflow: Entity, stages: Sequence[Stage], times: Mapping[str, Times]) -> Entity:
@@ -185,7 +187,7 @@ class Crate:
         """The entity of a file or folder with its hashes; a folder's has its files as parts."""
         if held.is_folder:
             parts = [self.entity(part) for part in held.parts]
-            more = {"hasPart": parts} if parts else {}
+            more = {"hasPart": _one(parts)} if parts else {}
             return self.plain(held, "Dataset", **more)
         return self.plain(held, "File")
 
@@ -229,6 +231,11 @@ class Crate:
         ):
             return found
         return self._records.get(held.path)
+
+
+def _one(values: list[Entity]) -> Entity | list[Entity]:
+    """A single value by itself, as RO-Crate 1.1 has it."""
+    return values[0] if len(values) == 1 else values
 
 
 def _encoding(path: str) -> str:

@@ -18,7 +18,7 @@ from tasklaws.provenance.chain import read_chain, read_yaml
 from tasklaws.provenance.git import Commit
 from tasklaws.provenance.notes import Notes
 from tasklaws.provenance.record import digests, read_records
-from tasklaws.provenance.requirements import pinned
+from tasklaws.provenance.requirements import REQUIREMENTS, pinned
 from tasklaws.verify.verify import Verified, verify
 
 _ZIP = ".zip"
@@ -129,8 +129,9 @@ def _verified(root: Path) -> str:
 def _packages(root: Path, ladder: str) -> dict[str, str]:
     """The versions by which the report was made, and DVC's that the repository pins."""
     made: dict[str, Any] = next(iter(read_records(Paths(ladder, root).records).values()))
-    dvc = pinned(root).get("dvc")
-    return {**made["packages"], **({} if dvc is None else {"dvc": dvc})}
+    if "dvc" not in (known := pinned(root)):
+        raise TasklawsError(f"{REQUIREMENTS} has no version of dvc, which ran the stages: pin it there")
+    return {**made["packages"], "dvc": known["dvc"]}
 
 
 def _write(crate: Crate, out: Path) -> None:
