@@ -48,6 +48,21 @@ class Difference:
         """Whether the difference can be told from none."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
+    def written(self, value: float) -> str:
+        """The figure of one ladder in its unit: `64.1%`, `8.6 points`, `-0.52 nats`."""
+        if self.unit == "nats":
+            return f"{value:.2f} nats"
+        return f"{100 * value:.1f}%" if self.unit == "share" else f"{100 * value:.1f} points"
+
+    @property
+    def apart(self) -> str:
+        """The difference with its interval: `+1.2 points (-0.4 to +2.9)`."""
+        scale, form, unit = (1, "+.2f", "nats") if self.unit == "nats" else (100, "+.1f", "points")
+        text = f"{scale * self.difference:{form}} {unit}"
+        if self.low is None or self.high is None:
+            return text
+        return f"{text} ({scale * self.low:{form}} to {scale * self.high:{form}})"
+
 
 @dataclass(frozen=True, eq=False)
 class LadderPair:
@@ -91,19 +106,13 @@ class LadderPair:
         names = f"{self.one.ladder} and {self.other.ladder}"
         lines = [f"{names}: {len(self.curves)} tasks can be compared, {len(self.left_out)} cannot"]
         lines += [
-            f"  not {row.name}: {self.one.ladder} {row.one}; {self.other.ladder} {row.other}" for row in self.left_out
+            f"  not {row.name}: {self.one.ladder}: {row.one}; {self.other.ladder}: {row.other}" for row in self.left_out
         ]
         if self.differences:
             lines.append(f"shares solved of held-out rungs, mean over {self.n_forecast} tasks that both forecast:")
         for each in self.differences:
-            scale, form = (1, "+.2f") if each.unit == "nats" else (100, "+.1f")
-            ends = (
-                ""
-                if each.low is None or each.high is None
-                else f" (90%: {scale * each.low:{form}} to {scale * each.high:{form}})"
-            )
-            both = f"{scale * each.one:{form[1:]}} and {scale * each.other:{form[1:]}}"
-            lines.append(f"  {each.name}: {both}, a difference of {scale * each.difference:{form}}{ends}")
+            both = f"{each.written(each.one)} and {each.written(each.other)}"
+            lines.append(f"  {each.name}: {both}, a difference of {each.apart}")
         return "\n".join([*lines, *(f"note: {each}" for each in self.cautions)])
 
 
@@ -159,7 +168,7 @@ def _not_comparable(one: Side, other: Side, task: Task) -> tuple[str, str] | Non
     of_what = "corpus" if task == CORPUS else "items"
     found = [corpora(side) if task == CORPUS else _items(side, task) for side in (one, other)]
     if None in found or found[0] != found[1]:
-        return f"its {of_what}: {found[0] or 'unknown'}", f"its {of_what}: {found[1] or 'unknown'}"
+        return f"{of_what} {found[0] or 'unknown'}", f"{of_what} {found[1] or 'unknown'}"
     if task == CORPUS:
         return None
     ways = [asked(side) for side in (one, other)]

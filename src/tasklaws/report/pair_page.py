@@ -13,7 +13,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.files import write_json, write_text
 from tasklaws.frames.shown import drawn as as_drawn
 from tasklaws.plotting import LIGHT, house_style, inline, key_below, key_room, letters, log_x, panel, save, share_y
-from tasklaws.report.ladder_pair import Difference, LadderPair
+from tasklaws.report.ladder_pair import LadderPair
 from tasklaws.report.load import CORPUS, Task, of_task
 from tasklaws.report.pair_sides import Side
 from tasklaws.report.shapes import levels
@@ -22,7 +22,7 @@ from tasklaws.stats.proportions import Mean
 from tasklaws.stats.scores import LEVEL
 
 # Told apart by colour, marker and line, so that neither colour-blind readers nor print lose one.
-_LOOKS = (("fit", "o", "-"), ("forecast", "s", "--"))
+_LOOKS = (("fit", "o", "-", 8), ("forecast", "s", "--", 4))
 _NORMAL_90 = 1.6449
 _N_PARAMS = "non-embedding parameters"
 
@@ -46,8 +46,6 @@ def write_pair(directory: Path, pair: LadderPair) -> None:
         letters=Markup(letters(list(svgs.values()))),
         forecasts=[rows for task, metric in pair.curves if (rows := _forecasts(pair, task, metric))],
         corpus=CORPUS,
-        written=_written,
-        apart=_apart,
     )
     write_text(directory / "index.html", page)
     write_json(directory / "summary.json", pair.to_dict())
@@ -75,8 +73,8 @@ def _curves(pair: LadderPair, task: Task, metric: str) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, side: Side, task: Task, metric: str, look: tuple[str, str, str]) -> None:
-    colour, marker, line = LIGHT[look[0]], look[1], look[2]
+def _draw(axes: Axes, side: Side, task: Task, metric: str, look: tuple[str, str, str, int]) -> None:
+    colour, (marker, line, width) = LIGHT[look[0]], look[1:]
     found = levels(of_task(side.observations, task, metric), metric).sort_values("n_params")
     x, y = (found[name].to_numpy(dtype=float) for name in ("n_params", "value"))
     lower, upper = intervals(found, metric)
@@ -87,7 +85,7 @@ def _draw(axes: Axes, side: Side, task: Task, metric: str, look: tuple[str, str,
     )
     forecast = of_task(side.validation, task, metric)
     axes.vlines(
-        forecast["n_params"], forecast["lower"], forecast["upper"], color=colour, linewidth=7, alpha=0.22, zorder=1
+        forecast["n_params"], forecast["lower"], forecast["upper"], color=colour, linewidth=width, alpha=0.3, zorder=1
     )
     axes.plot(
         forecast["n_params"],
@@ -107,21 +105,3 @@ def intervals(found: pd.DataFrame, metric: str) -> tuple[Array, Array]:
     if is_share(metric):
         return Mean.of(np.maximum(n_items, 1), value * n_items, value * n_items).interval(LEVEL)
     return value - _NORMAL_90 * stderr, value + _NORMAL_90 * stderr
-
-
-def _written(each: Difference, value: float) -> str:
-    """A figure in its unit: `64%`, `8.6 points`, `-0.52 nats`."""
-    if each.unit == "nats":
-        return f"{value:.2f} nats"
-    return f"{100 * value:.1f}%" if each.unit == "share" else f"{100 * value:.1f} points"
-
-
-def _apart(each: Difference) -> str:
-    """A difference with its interval: `+1.2 points (-0.4 to +2.9)`."""
-    scale, form, unit = (1, "+.2f", "nats") if each.unit == "nats" else (100, "+.1f", "points")
-    text = f"{scale * each.difference:{form}} {unit}"
-    return (
-        text
-        if each.low is None or each.high is None
-        else f"{text} ({scale * each.low:{form}} to {scale * each.high:{form}})"
-    )

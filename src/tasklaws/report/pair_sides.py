@@ -22,6 +22,7 @@ from tasklaws.tables import VALIDATION, read_checkpoints
 _ASKED = ("prompts", "num_fewshot", "shots", "chat_template")
 # Settings that stand among the rungs, or bear on nothing here.
 _APART = ("models.name", "models.rungs", "models.sharded", "models.planned", "experiment")
+_FEW = 4  # rungs that are named rather than counted
 DIGITS = 12
 """Hex digits of a digest that are shown."""
 
@@ -165,8 +166,11 @@ def cautions(one: Side, other: Side) -> Iterator[str]:
     seeds = [_listed(side.observations["seed"].unique()) for side in (one, other)]
     if seeds[0] != seeds[1]:
         yield f"the seeds are others: {one.ladder} has {seeds[0]}, {other.ladder} {seeds[1]}"
-    for rung in sorted(one.made["models"].keys() & other.made["models"].keys()):
-        same = one.made["models"][rung] == other.made["models"][rung]
-        yield f"both have a rung {rung}, {'of the same weights' if same else 'of other weights'} by their digests"
+    common = sorted(one.made["models"].keys() & other.made["models"].keys())
+    same = {rung: one.made["models"][rung] == other.made["models"][rung] for rung in common}
+    for is_same, what in ((True, "the same weights"), (False, "other weights")):
+        if rungs := [rung for rung in common if same[rung] == is_same]:
+            named = ", ".join(rungs) if len(rungs) <= _FEW else f"{len(rungs)}"
+            yield f"{named} of the rungs that both have {'is' if len(rungs) == 1 else 'are'} of {what}"
     if one.made["code"] != other.made["code"]:
         yield "the two reports were made by other code"
