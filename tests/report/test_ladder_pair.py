@@ -41,6 +41,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         entry["source"]["seeds"] = [1]
     items = []
     for each in (params, other):
+        each["execution"]["workers"] = 1
         write_results(root, each)
         build_report(root, Settings.of(each))
         items.append((root / "data/items/gauss_sum.jsonl").read_bytes())
