@@ -6,8 +6,10 @@ import hashlib
 import json
 import re
 import shutil
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -83,24 +85,46 @@ def test_what_was_asked_alike_is_compared_and_all_else_says_why(root: Path, pair
     )
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (lambda params: params["models"].update(prompts="plain"), "asked plain with 0 shots"),
-        (lambda params: params["models"].update(num_fewshot=2), "asked terse with 2 shots (same)"),
-    ],
-)
-def test_what_was_asked_otherwise_is_not_compared(root: Path, change: object, said: str, tmp_path: Path) -> None:
+def changed(root: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> LadderPair:
+    """The pair where what the second ladder's records share is other."""
     shutil.copytree(root / "results", tmp_path / "results")
     path = tmp_path / "results/twin/provenance.json"
     records = json.loads(path.read_text())
-    change(records["shared"]["params"])  # type: ignore[operator]
+    change(records["shared"])
     for part in records["parts"].values():
         part["digest"] = digest(records["shared"] | {"name": part["name"], "inputs": part["inputs"]})
     path.write_text(json.dumps(records))
-    found = pair_ladders(tmp_path, "nano_mini", "twin")
+    return pair_ladders(tmp_path, "nano_mini", "twin")
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [({"prompts": "plain"}, "asked plain with 0 shots"), ({"num_fewshot": 2}, "asked terse with 2 shots (same)")],
+)
+def test_what_was_asked_otherwise_is_not_compared(
+    root: Path, setting: dict[str, object], said: str, tmp_path: Path
+) -> None:
+    found = changed(root, tmp_path, lambda shared: shared["params"]["models"].update(setting))
     assert [task for task, _ in found.curves] == [("corpus", "likelihood")]
     assert said in {row.other for row in found.left_out}
+
+
+def test_a_page_of_nothing_in_common_says_so_and_names_are_text(root: Path, tmp_path: Path) -> None:
+    def other(shared: dict[str, Any]) -> None:
+        shared["items"] = dict.fromkeys(shared["items"], "0" * 64)
+        shared["packages"]["torch"] = "<i>9\u202e"
+        for model in shared["models"].values():
+            del model["corpus_sha256"]
+
+    found = changed(root, tmp_path, other)
+    assert (found.curves, found.differences) == ([], [])
+    write_pair(tmp_path / "page", found)
+    text = (tmp_path / "page/index.html").read_text()
+    read_page(text)
+    assert "no share solved was forecast of both" in text
+    assert "corpus unknown" in text
+    assert "&lt;i&gt;9\\u202e" in text
+    assert "<i>9" not in text
 
 
 def test_each_number_is_the_tables(root: Path, pair: LadderPair, page: Path) -> None:
