@@ -11,6 +11,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.paths import Paths
+from tasklaws.report.figures import task_title
 from tasklaws.report.inputs import refuse_other_inputs
 from tasklaws.report.load import CORPUS, METRICS_IN_ORDER, Task, of_task
 from tasklaws.report.pair_sides import DIGITS, Row, Side, asked, cautions, corpora, ladder_rows, read_side, setting_rows
@@ -135,16 +136,17 @@ def pair_ladders(root: Path, one: str, other: str) -> LadderPair:
     curves = [(task, _metric(first, second, task)) for task in everything if reasons[task] is None]
     table = [_figures(side, [task for task, _ in curves]) for side in (first, second)]
     shared = table[0].index.intersection(table[1].index, sort=False)
+    differences = list(_differences(table[0].loc[shared], table[1].loc[shared]))
     return LadderPair(
         one=first,
         other=second,
         curves=curves,
-        left_out=[Row(" · ".join(task), *why) for task, why in reasons.items() if why is not None],
-        differences=list(_differences(table[0].loc[shared], table[1].loc[shared])),
+        left_out=[Row(task_title(task), *why) for task, why in reasons.items() if why is not None],
+        differences=differences,
         n_forecast=len(shared),
         ladders=list(ladder_rows(first, second)),
         settings=list(setting_rows(first, second)),
-        cautions=list(cautions(first, second)),
+        cautions=[*_levels(differences), *cautions(first, second)],
         compared=compared[0],
     )
 
@@ -194,6 +196,14 @@ def _figures(side: Side, tasks: list[Task]) -> pd.DataFrame:
     rows = rows.assign(gain=rows["abs_error_repeat_last"] - rows["abs_error"], width=rows["upper"] - rows["lower"])
     means = rows.groupby(["family", "elicitation"], sort=False)[[*_FIGURES]].mean().astype(float)
     return means.loc[[task for task in tasks if task in means.index]]
+
+
+def _levels(differences: list[Difference]) -> Iterator[str]:
+    """That errors are hard to compare where the scores themselves lie far apart."""
+    for each in differences[:1]:
+        if each.is_told:
+            scores = f"{each.written(each.one)} and {each.written(each.other)} were solved"
+            yield f"{scores}: near none and near all errors are small by themselves, so look at the gain over repeating"
 
 
 def _differences(one: pd.DataFrame, other: pd.DataFrame) -> Iterator[Difference]:

@@ -13,6 +13,7 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.files import write_json, write_text
 from tasklaws.frames.shown import drawn as as_drawn
 from tasklaws.plotting import LIGHT, house_style, inline, key_below, key_room, letters, log_x, panel, save, share_y
+from tasklaws.report.figures import task_title
 from tasklaws.report.ladder_pair import LadderPair
 from tasklaws.report.load import CORPUS, Task, of_task
 from tasklaws.report.pair_sides import Side
@@ -61,7 +62,7 @@ def _forecasts(pair: LadderPair, task: Task, metric: str) -> list[tuple[str, pd.
 
 def _curves(pair: LadderPair, task: Task, metric: str) -> Figure:
     """Scores of both ladders against size with 90% intervals; what was forecast of the held-out rungs as broad bars."""
-    figure, axes = panel("held-out loss" if task == CORPUS else " · ".join(task), **key_room(2))
+    figure, axes = panel(task_title(task), **key_room(2))
     for side, look in zip((pair.one, pair.other), _LOOKS, strict=True):
         _draw(axes, side, task, metric, look)
     log_x(axes, _N_PARAMS)

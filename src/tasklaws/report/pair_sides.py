@@ -139,7 +139,11 @@ def _recipe(side: Side) -> dict[str, str]:
     for entry in side.made["params"]["models"]["rungs"].values():
         for name, value in flatten(entry["source"]).items():
             found.setdefault(name, {})[_listed(value)] = None
-    return {name: "; ".join(values) for name, values in found.items() if name != "seeds"}
+    return {
+        name: "; ".join(sorted(values, key=lambda each: (len(each), each)))
+        for name, values in found.items()
+        if name != "seeds"
+    }
 
 
 def setting_rows(one: Side, other: Side) -> Iterator[Row]:
