@@ -8,13 +8,14 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 import tasklaws as tl
-from tasklaws.core import errors
+from tasklaws.core import errors, script
 from tasklaws.core.errors import TasklawsError
 from tasklaws.laws.status import LossFunction
 
@@ -140,7 +141,7 @@ def fit_one_law(
 
     The JSON is what `tasklaws plan --fit` takes.
     """
-    from tasklaws.points import read_curves
+    from tasklaws.tabular.points import read_curves
 
     read = reading(read_curves, table, layout, units, direction)
     found = tl.fit(
@@ -183,8 +184,8 @@ def compare_approaches(
     and isoflop.svg (docs/fitting.md).
     """
     from tasklaws.core.files import write_json
-    from tasklaws.points import read_curves
     from tasklaws.tables import ISOFLOP_BUDGETS, ISOFLOP_FRONTIERS
+    from tasklaws.tabular.points import read_curves
 
     read = reading(read_curves, table, layout, units, direction)
     found = tl.isoflop(
@@ -731,8 +732,8 @@ def import_results(
             write_samples(out, read.table)
         _answer_import(read.table, ("model", "task"), read.notes, read.left_out, json_, out)
         return
-    from tasklaws.points import write_points
     from tasklaws.readers.merge import merge_results
+    from tasklaws.tabular.points import write_points
 
     name = (out or paths[0].absolute()).name.removesuffix(".gz").rpartition(".")
     merged = merge_results(paths, name[0] or name[2], models, out, choices)
@@ -1017,8 +1018,10 @@ def export_a_run(
     As a Provenance Run Crate (docs/export.md). A tree that `tasklaws verify` would fault is refused.
     """
     from tasklaws.export.write import export_crate
+    from tasklaws.verify.verify import vouch
 
-    found = export_crate(Path(), ro_crate, ladder, with_data=with_data, agent=agent, published=published)
+    checked = partial(vouch, Path())
+    found = export_crate(Path(), ro_crate, checked, ladder, with_data=with_data, agent=agent, published=published)
     answer(found.to_dict(), found.summary(), json_)
 
 
@@ -1191,7 +1194,7 @@ def expanded(words: list[str]) -> list[str]:
 
 def main() -> None:
     """Run the command of this process's arguments: a failure is one line on stderr, of usage with status 2."""
-    errors.run(_run)
+    script.run(_run)
 
 
 def _run() -> None:

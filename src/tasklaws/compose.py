@@ -77,12 +77,12 @@ def _refuse(params: Any) -> None:
     """Raise TasklawsError for what any stage would refuse."""
     # SciPy, pandas and pydantic take a second, which other commands need not.
     from tasklaws.core.settings import Settings
-    from tasklaws.experiments.overlap_sets import set_chains
     from tasklaws.families import build
     from tasklaws.families.base import refuse_terse_families
     from tasklaws.families.prompts import task_name
     from tasklaws.ladder.corpus import refuse_unknown_tasks
     from tasklaws.laws.forms import refuse_unfit
+    from tasklaws.overlap.sets import set_chains
 
     settings = Settings.of(params, "composed configuration")
     families = build(settings.families.sets)

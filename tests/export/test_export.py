@@ -6,10 +6,10 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Mapping
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from unittest import mock
 from urllib.parse import unquote
 
 import pytest
@@ -22,6 +22,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.export.write import export_crate
 from tasklaws.provenance.chain import read_chain, read_yaml
 from tasklaws.trace.targets import trace
+from tasklaws.verify.verify import vouch
 
 pytestmark = [pytest.mark.slow, pytest.mark.pipeline]
 
@@ -185,41 +186,40 @@ def test_one_tree_gives_the_same_bytes_wherever_it_lies_in_a_directory_or_a_file
     clone: Clone, crate: Path, graph: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     checked = graph["./"]["description"].partition("were scored. ")[2]
-    with mock.patch("tasklaws.export.write._verified", return_value=checked):
-        made = [export_crate(clone.path, tmp_path / name, agent="A Name <b>") for name in ("a.zip", "b.zip")]
+    names = (tmp_path / "a.zip", tmp_path / "b.zip")
+    made = [export_crate(clone.path, name, lambda: checked, agent="A Name <b>") for name in names]
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
-        names = sorted(archive.namelist())
-        assert names == sorted(path.relative_to(crate).as_posix() for path in crate.rglob("*") if path.is_file())
-        assert all(archive.read(name) == (crate / name).read_bytes() for name in names)
+        held = sorted(archive.namelist())
+        assert held == sorted(path.relative_to(crate).as_posix() for path in crate.rglob("*") if path.is_file())
+        assert all(archive.read(name) == (crate / name).read_bytes() for name in held)
     own = [name for name in read_chain(clone.path).stages if "pythia" not in name]
     assert made[0].n_timed == made[0].n_stages == len(own)
 
 
 def test_what_cannot_be_exported_is_refused_and_nothing_is_written(clone: Clone, tmp_path: Path) -> None:
-    out = tmp_path / "crate.zip"
+    out, checked = tmp_path / "crate.zip", partial(vouch, clone.path)
     with pytest.raises(TasklawsError, match="there already: give a new directory"):
-        export_crate(clone.path, clone.path / "results")
+        export_crate(clone.path, clone.path / "results", checked)
     with pytest.raises(TasklawsError, match="no report of ladder nano_ladder"):
-        export_crate(clone.path, out, "nano_ladder")
+        export_crate(clone.path, out, checked, "nano_ladder")
     with pytest.raises(TasklawsError, match="--published soon is no date"):
-        export_crate(clone.path, out, published="soon")
+        export_crate(clone.path, out, checked, published="soon")
     with (clone.path / "results/nano_mini/forecasts.csv").open("a") as file:
         file.write("\n")
     with pytest.raises(TasklawsError, match=r"^results/nano_mini/forecasts.csv: is not what forecast@nano_mini wrote"):
-        export_crate(clone.path, out)
+        export_crate(clone.path, out, checked)
     assert list(tmp_path.glob("*.zip")) == []
 
 
 def test_with_data_all_files_are_in_it(clone: Clone, tmp_path: Path) -> None:
-    with mock.patch("tasklaws.export.write._verified", return_value=""):  # as in the test before
-        made = export_crate(clone.path, tmp_path / "crate", with_data=True)
-        assert made.n_named == 0
-        assert (tmp_path / "crate/models/mini-1k/card.json").is_file()
-        (clone.path / "data/items/addition.jsonl").unlink()
-        with pytest.raises(TasklawsError, match="data/items is not here as a stage read or wrote it: run `dvc pull`"):
-            export_crate(clone.path, tmp_path / "other", with_data=True)
-        left = export_crate(clone.path, tmp_path / "other")
+    made = export_crate(clone.path, tmp_path / "crate", str, with_data=True)
+    assert made.n_named == 0
+    assert (tmp_path / "crate/models/mini-1k/card.json").is_file()
+    (clone.path / "data/items/addition.jsonl").unlink()
+    with pytest.raises(TasklawsError, match="data/items is not here as a stage read or wrote it: run `dvc pull`"):
+        export_crate(clone.path, tmp_path / "other", str, with_data=True)
+    left = export_crate(clone.path, tmp_path / "other", str)
     assert left.n_files < made.n_files
     entities = json.loads((tmp_path / "other" / METADATA).read_text())["@graph"]
     (items,) = [each for each in entities if each.get("name") == "data/items"]

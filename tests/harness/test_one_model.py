@@ -76,7 +76,7 @@ def test_a_directory_is_asked_and_other_commands_take_what_it_said(model_dir, tm
     both.to_csv(tmp_path / "items.csv", index=False)
     with mock.patch.object(sys, "argv", ["tasklaws", "compare", str(tmp_path / "items.csv"), "--models", "one,two"]):
         cli.main()
-    from tasklaws.points import read_points
+    from tasklaws.tabular.points import read_points
 
     assert len(read_points(tmp_path / "out-one/points.csv")) == len(found)
     assert not list(tmp_path.glob("*.unfinished"))

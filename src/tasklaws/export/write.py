@@ -2,6 +2,7 @@
 
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -19,7 +20,6 @@ from tasklaws.provenance.git import Commit
 from tasklaws.provenance.notes import Notes
 from tasklaws.provenance.record import digests, read_records
 from tasklaws.provenance.requirements import REQUIREMENTS, pinned
-from tasklaws.verify.verify import Verified, verify
 
 _ZIP = ".zip"
 _NO_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can hold
@@ -53,6 +53,7 @@ class Exported:
 def export_crate(
     root: Path,
     out: Path,
+    checked: Callable[[], str],
     ladder: str | None = None,
     *,
     with_data: bool = False,
@@ -61,9 +62,10 @@ def export_crate(
 ) -> Exported:
     """Write the run of a ladder (default: that of params.yaml) to `out`, a new directory or a file that ends in .zip.
 
-    `published` is a date in ISO 8601, by default that of the commit; `agent` who ran it, where that is to be said. What
-    `tasklaws verify` would fault, an `out` in which something is already, an unknown date or ladder, and with
-    `with_data` data that are not here raise TasklawsError before anything is written.
+    `checked` looks at the tree, raises TasklawsError where something differs (verify.vouch), and gives a sentence on it
+    for the crate. `published` is a date in ISO 8601, by default that of the commit; `agent` who ran it, if that is to
+    be said. An `out` in which something is already, an unknown date or ladder, and with `with_data` data that are not
+    here raise TasklawsError too, all before anything is written.
     """
     _refuse_out(out)
     present = load(root / PARAMS).models.name
@@ -71,7 +73,7 @@ def export_crate(
     chain = read_chain(root)
     stages = stages_of(chain, wanted)
     commit, day = Commit.of(root), _published(root, published)
-    checked = _verified(root)
+    said = checked()
     notes = Notes(root)
     times = {stage.name: found for stage in stages if (found := Times.of(notes.of(stage))) is not None}
     about = About(
@@ -80,7 +82,7 @@ def export_crate(
         license=str(read_yaml(root / "CITATION.cff")["license"]),
         commit=None if commit is None else commit.name,
         agent=agent,
-        checked=checked,
+        checked=said,
         packages=_packages(root, wanted),
     )
     crate = Crate(Here(root, with_data), about, digests(chain))
@@ -113,17 +115,6 @@ def _published(root: Path, given: str | None) -> str:
         return date.fromisoformat(given).isoformat()
     except ValueError as error:
         raise TasklawsError(f"--published {given} is no date: give one as 2026-11-29") from error
-
-
-def _verified(root: Path) -> str:
-    """What was checked, for the crate; a tree in which something differs raises TasklawsError."""
-    found: Verified = verify(root)
-    if found.problems:
-        others = f" ({len(found.problems)} differences in all)" if found.problems[1:] else ""
-        raise TasklawsError(f"{found.problems[0]}{others}: a crate would carry it: mend what `tasklaws verify` names")
-    unchecked = f"; not checked: {'; '.join(map(str, found.unchecked))}" if found.unchecked else ""
-    looked_at = f"{found.n_stages} stages and {found.n_files} files"
-    return f"`tasklaws verify` found nothing that differs in {looked_at}{unchecked}."
 
 
 def _packages(root: Path, ladder: str) -> dict[str, str]:

@@ -42,8 +42,8 @@ from tasklaws.harness.score import score
 from tasklaws.harness.scored_points import points_of, scores_by_item, table_text
 from tasklaws.harness.servers import resumed_from
 from tasklaws.ladder.heldout import count_config
-from tasklaws.points import write_points
 from tasklaws.sandbox import OutcomeCache
+from tasklaws.tabular.points import write_points
 
 KEY_DIGITS = 16
 _OUTCOMES = Path(".work/outcomes")

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from tasklaws.core.files import write_text
 from tasklaws.core.marks import SHOWN
 from tasklaws.core.settings import Settings
-from tasklaws.experiments.sharded import sharded_trends
 from tasklaws.paths import Paths
 from tasklaws.plotting import house_style, inline, letters, repeated, save
 from tasklaws.report import shapes, tables
@@ -28,6 +27,7 @@ from tasklaws.report.inputs import refuse_other_inputs
 from tasklaws.report.load import CORPUS, Results, load_results
 from tasklaws.report.orders import drawn_tasks, load_orders, order_figures, order_section
 from tasklaws.report.overlap import experiment_figures, load_experiment
+from tasklaws.report.sharded import sharded_trends
 from tasklaws.report.sources import Sources, new_records, table_marks
 from tasklaws.report.surprises import FALSE_DISCOVERIES, calibration_figures, load_surprises, render_surprises
 from tasklaws.report.template import template
