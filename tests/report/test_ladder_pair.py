@@ -22,7 +22,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json
 from tasklaws.core.settings import Settings
 from tasklaws.forecast.headline import headline
-from tasklaws.provenance.record import digest
+from tasklaws.provenance.record import record_sha256
 from tasklaws.report.build import build_report
 from tasklaws.report.ladder_pair import LadderPair, pair_ladders
 from tasklaws.report.pair_page import intervals, write_pair
@@ -92,7 +92,7 @@ def changed(root: Path, tmp_path: Path, change: Callable[[dict[str, Any]], objec
     records = json.loads(path.read_text())
     change(records["shared"])
     for part in records["parts"].values():
-        part["digest"] = digest(records["shared"] | {"name": part["name"], "inputs": part["inputs"]})
+        part["digest"] = record_sha256(records["shared"] | {"name": part["name"], "inputs": part["inputs"]})
     path.write_text(json.dumps(records))
     return pair_ladders(tmp_path, "nano_mini", "twin")
 
