@@ -173,8 +173,10 @@ READING = {
 OF_THE_PIPELINE = {
     "ask",
     "cells",
+    "compare-ladders",
     "compose",
     "custom-tasks",
+    "export",
     "index",
     "ls",
     "new-family",
