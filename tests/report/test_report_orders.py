@@ -6,18 +6,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from results_tree import params_of, write_results
 from tasklaws.core.settings import Settings
 from tasklaws.report.load import load_results
 from tasklaws.report.orders import OrderResults, load_orders, order_figures, order_section
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
-    root = tmp_path_factory.mktemp("orders")
-    params = params_of("nano_mini", ("gauss_sum", "sha256_power"))
-    write_results(root, params)
-    return root, Settings.of(params)
+@pytest.fixture
+def made(three_families: tuple[Path, Settings]) -> tuple[Path, Settings]:
+    return three_families
 
 
 def test_the_section_shows_the_tables(made: tuple[Path, Settings]) -> None:
@@ -30,7 +26,7 @@ def test_the_section_shows_the_tables(made: tuple[Path, Settings]) -> None:
     constant = shown["sets"]["all"][0]
     assert (constant.log_loss, constant.n_models) == (first["log_loss"], 1)
     assert not constant.better
-    assert [family for family, _ in shown["tasks"]] == ["sha256_power", "gauss_sum"]
+    assert [family for family, _ in shown["tasks"]] == ["sha256_power", "gauss_sum", "largest_of_four"]
     assert set(order_figures(results, orders)) == {
         f"orders-{family}-{elicitation}" for family, elicitation in shown["tasks"]
     }
@@ -59,4 +55,4 @@ def test_families_without_people_are_named_and_drawn_without_them(made: tuple[Pa
     orders = load_orders(results)
     assert order_section(results, orders)["without_people"] == ["gauss_sum"]
     figures = order_figures(results, orders)
-    assert sorted(len(figure.axes[0].lines) for figure in figures.values()) == [2, 4]
+    assert sorted(len(figure.axes[0].lines) for figure in figures.values()) == [2, 4, 4]
