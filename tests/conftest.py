@@ -21,8 +21,9 @@ if TYPE_CHECKING:  # seconds of importing torch, which most tests do not need
     from tasklaws.core.settings import Settings
 
 # One commit, one verdict: neither a busy machine nor other draws fail the next run of what passed. To search on, with
-# new draws: pytest --hypothesis-profile default.
-hypothesis.settings.register_profile("tasklaws", deadline=None, derandomize=True)
+# new draws: pytest --hypothesis-profile default. A property is tried often only where the heavy tests run too.
+for name, examples in (("tasklaws", 20), ("heavy", 100)):
+    hypothesis.settings.register_profile(name, deadline=None, derandomize=True, max_examples=examples)
 hypothesis.settings.load_profile("tasklaws")
 
 NOT_QUICK = {"slow", "pipeline", "heavy"}
@@ -45,6 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("quick"):
         skip_slow_imports()
+    elif not config.getoption("markexpr") and not config.getoption("hypothesis_profile"):
+        hypothesis.settings.load_profile("heavy")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -26,7 +26,7 @@ def test_the_section_shows_the_tables(made: tuple[Path, Settings]) -> None:
     constant = shown["sets"]["all"][0]
     assert (constant.log_loss, constant.n_models) == (first["log_loss"], 1)
     assert not constant.better
-    assert [family for family, _ in shown["tasks"]] == ["sha256_power", "gauss_sum", "largest_of_four"]
+    assert [family for family, _ in shown["tasks"]] == ["sha256_power", "gauss_sum"]
     assert set(order_figures(results, orders)) == {
         f"orders-{family}-{elicitation}" for family, elicitation in shown["tasks"]
     }
@@ -55,4 +55,4 @@ def test_families_without_people_are_named_and_drawn_without_them(made: tuple[Pa
     orders = load_orders(results)
     assert order_section(results, orders)["without_people"] == ["gauss_sum"]
     figures = order_figures(results, orders)
-    assert sorted(len(figure.axes[0].lines) for figure in figures.values()) == [2, 4, 4]
+    assert sorted(len(figure.axes[0].lines) for figure in figures.values()) == [2, 4]
