@@ -231,7 +231,9 @@ def test_the_answers_on_a_device_are_those_on_the_cpu_to_its_digits(directory, r
 
 
 @pytest.mark.parametrize(
-    "directory", ["gpt_neox", *(pytest.param(kind, marks=pytest.mark.heavy) for kind in ("gpt2", "llama"))], indirect=True
+    "directory",
+    ["gpt_neox", *(pytest.param(kind, marks=pytest.mark.heavy) for kind in ("gpt2", "llama"))],
+    indirect=True,
 )
 def test_a_batch_that_does_not_fit_is_halved_or_named(directory, requests, expected, monkeypatch):
     from tasklaws.core.settings import Asking

@@ -24,6 +24,7 @@ from tasklaws.report.load import Results, load_results, of_task
 from tasklaws.report.tables import combination_rows, mirage_rows, real_table
 from tasklaws.report.template import plain
 
+
 @pytest.fixture(scope="module")
 def full(not_quick: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
     """Five fit rungs of the default ladder and its holdouts with every family, reported."""
