@@ -1019,7 +1019,7 @@ def ask_one_model(
     from lm_eval.utils import simple_parse_args_string
 
     from tasklaws.core.settings import Asking
-    from tasklaws.harness.one_model import ask_model
+    from tasklaws.harness.one_model import KEY_DIGITS, ask_model
 
     if batch_size != "auto" and not (batch_size.isdigit() and int(batch_size)):
         raise TasklawsError(f"--batch-size {batch_size}: give 1 or more, or auto")
@@ -1046,7 +1046,10 @@ def ask_one_model(
         if directory is not None:
             found.write(directory)
     if kept is not None:
-        shutil.rmtree(kept, ignore_errors=True)
+        for made in kept.glob("[0-9a-f]" * KEY_DIGITS):
+            shutil.rmtree(made)
+        with suppress(OSError):  # something else lies there, or nothing
+            kept.rmdir()
     answer(found.to_dict(), found.summary(), json_, out, "responses.jsonl, scores.csv, points.csv, items.csv")
 
 

@@ -1,12 +1,14 @@
 """params.yaml from conf/, refused here where any stage would refuse it later."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_text
 
 CONF = Path("conf")
 
@@ -35,7 +37,8 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         there = ", ".join(error.options or ())
         raise TasklawsError(f"cannot compose {overrides}: {conf}/{group} has no {name}: give one of {there}") from error
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, OSError) as error:
+        _refuse_no_mappings(conf)
         reason = str(error).splitlines()[0].rstrip(".:")
         groups = ", ".join(sorted(path.name for path in conf.iterdir() if path.is_dir()))
         raise TasklawsError(
@@ -61,6 +64,13 @@ def _malformed(error: yaml.YAMLError, conf: Path) -> str:
     return (
         f"{where}: {twice[1]} stands twice: rename one" if twice else f"{where}: malformed YAML ({problem}): correct it"
     )
+
+
+def _refuse_no_mappings(conf: Path) -> None:
+    for path in sorted(conf.rglob("*.yaml")):
+        with suppress(yaml.YAMLError):  # which is refused with its line where the file is used
+            if not isinstance(yaml.safe_load(read_text(path)) or {}, dict):
+                raise TasklawsError(f"{path} holds no `KEY: VALUE` lines: write it so, as the files beside it")
 
 
 def _refuse(params: Any) -> None:

@@ -19,6 +19,7 @@ _SMALL_FILES += ["special_tokens_map.json", "added_tokens.json", "merges.txt", "
 # The first of these forms that is there is taken, and no other.
 _SAFE = [["model.safetensors"], ["model.safetensors.index.json", "model-*.safetensors"]]
 _PICKLED = [["pytorch_model.bin"], ["pytorch_model.bin.index.json", "pytorch_model-*.bin"]]
+WEIGHTS_FIRST = [form[0] for form in (*_SAFE, *_PICKLED)]  # a directory that has one of these has weights
 
 
 def small_files(source: CopiedSource) -> list[str]:
