@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -1035,6 +1036,51 @@ def verify_tree(
     answer(found.to_dict(), found.summary(), json_)
     if found.problems:
         raise typer.Exit(1)
+
+
+@command("compare-ladders", "tasklaws compare-ladders nano_ladder nano_mini --out compare")
+def set_ladders_side_by_side(
+    one: Annotated[str, _positional("A", "A ladder with a report here.")],
+    other: Annotated[str, _positional("B", "Another.")],
+    out: Out = None,
+    json_: Json = False,
+) -> None:
+    """Set two ladders side by side: what can be compared, what not and why, which was forecast better.
+
+    Writes index.html, a page that opens in any browser, and summary.json (docs/compare_ladders.md).
+    """
+    from tasklaws.report.ladder_pair import pair_ladders
+
+    found = pair_ladders(Path(), one, other)
+    with writing(out) as directory:
+        if directory is not None:
+            from tasklaws.report.pair_page import write_pair
+
+            write_pair(directory, found)
+    answer(found.to_dict(), found.summary(), json_, out, "index.html, summary.json")
+
+
+@command("export", "tasklaws export --ro-crate nano_ladder.zip")
+def export_a_run(
+    ro_crate: Annotated[Path, _option("Write an RO-Crate here: a new directory, or a name that ends in .zip.", "PATH")],
+    ladder: Annotated[str | None, _option("The ladder (default: that of params.yaml).", "NAME")] = None,
+    with_data: Annotated[
+        bool, typer.Option("--with-data", help="Also copy data, models, responses and scores into it.")
+    ] = False,
+    agent: Annotated[str | None, _option("Who ran it, if that is to be said.", "NAME")] = None,
+    published: Annotated[str | None, _option("Its date (default: that of the commit).", "DATE")] = None,
+    json_: Json = False,
+) -> None:
+    """Export a ladder's run for other tools: every stage with its inputs, outputs, hashes, parameters and software.
+
+    As a Provenance Run Crate (docs/export.md). A tree that `tasklaws verify` would fault is refused.
+    """
+    from tasklaws.export.write import export_crate
+    from tasklaws.verify.verify import vouch
+
+    checked = partial(vouch, Path())
+    found = export_crate(Path(), ro_crate, checked, ladder, with_data=with_data, agent=agent, published=published)
+    answer(found.to_dict(), found.summary(), json_)
 
 
 @command("ask", "tasklaws ask models/nano-234k --tasks addition_direct,gauss_sum --limit 20 --out asked")

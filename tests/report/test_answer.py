@@ -8,25 +8,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_report import FEW, page, read_page
+from test_report import page, read_page
 
-from results_tree import params_of, write_results
 from tasklaws.core.settings import Settings
 from tasklaws.report.answer import REMEDIES, RungAnswer, real_surprises, rung_answers
-from tasklaws.report.build import build_report
 from tasklaws.report.load import Results, load_results
 from tasklaws.report.surprises import load_surprises
 from tasklaws.report.template import in_points, metric_interval, metric_value, p_value, percent, plain, tidy
 from tasklaws.tables import HEADLINES, VERDICT_NAMES
 
 
-@pytest.fixture(scope="module")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
-    root = tmp_path_factory.mktemp("answered")
-    params = params_of("nano_mini", FEW)
-    write_results(root, params)
-    build_report(root, Settings.of(params))
-    return root, load_results(root, Settings.of(params))
+@pytest.fixture
+def mini(three_families_reported: tuple[Path, Settings]) -> tuple[Path, Results]:
+    return three_families_reported[0], load_results(*three_families_reported)
 
 
 def text_of(part: str) -> str:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_report import FEW, read_page
+from test_report import read_page
 
-from results_tree import params_of, write_results
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Settings
 from tasklaws.report.build import build_report
@@ -18,13 +17,9 @@ from tasklaws.tables import SURPRISES
 RESULTS = Path("results/nano_mini")
 
 
-@pytest.fixture(scope="module")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
-    root = tmp_path_factory.mktemp("surprising")
-    params = params_of("nano_mini", FEW)
-    write_results(root, params)
-    build_report(root, Settings.of(params))
-    return root, Settings.of(params)
+@pytest.fixture
+def mini(three_families_reported: tuple[Path, Settings]) -> tuple[Path, Settings]:
+    return three_families_reported
 
 
 def page(root: Path) -> str:
