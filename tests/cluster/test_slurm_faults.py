@@ -18,7 +18,7 @@ from trial import Trial, by_slurm, made
 
 from toy import Toy
 
-pytestmark = [pytest.mark.slow, pytest.mark.pipeline, pytest.mark.heavy]
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 CELLS = ("model@one", "model@two", "respond@one", "respond@two")
 ONE = {"model@one", "respond@one"}
