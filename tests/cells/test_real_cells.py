@@ -38,8 +38,8 @@ def test_it_gives_the_bytes_of_the_pipeline_alone(
     assert all(f"{stage}: taken from the store" in told for stage in LADDER)
     assert done in clone.run("tasklaws", "cells")
     assert done in clone.run("tasklaws", "cells", "--resubmit")
+    assert not set(LADDER) & set(clone.ran("dvc", "repro"))
     assert clone.outputs() == finished_clone.outputs()
-    assert clone.ran("dvc", "repro") == []
 
 
 def test_what_the_pipeline_made_is_not_trained_again_but_put_into_the_store(clone: Clone, tmp_path: Path) -> None:
