@@ -459,7 +459,8 @@ def test_a_full_disk_is_one_line(root: Path) -> None:
 
     ended = command(root, preexec_fn=small_files)
     assert ended.returncode == 1
-    (line,) = [line for line in ended.stderr.splitlines() if not line.startswith("track: ")]  # on a busy machine: how far
+    # A busy machine also says how far it is.
+    (line,) = [line for line in ended.stderr.splitlines() if not line.startswith("track: ")]
     assert line.startswith("error: ")
 
 
