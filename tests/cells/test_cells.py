@@ -26,7 +26,7 @@ from tasklaws.budget import rates
 from tasklaws.cells import cell as cell_module
 from tasklaws.cells.shards import join
 from tasklaws.cells.store import Store
-from tasklaws.cells.work import serving
+from tasklaws.cells.work import served
 from tasklaws.compose import compose
 from tasklaws.core.checked import read
 from tasklaws.core.errors import TasklawsError
@@ -339,10 +339,10 @@ def port() -> int:
 def test_a_server_is_started_waited_for_and_ended(port: int, tmp_path: Path) -> None:
     log, root = (tmp_path / "log").open("w"), f"http://127.0.0.1:{port}"
     command = f"sleep 1; {sys.executable} -m http.server {port} --bind 127.0.0.1"
-    with log, serving(command, f"{root}/v1/completions", log, tmp_path):
+    with log, served(command, f"{root}/v1/completions", log, tmp_path):
         with pytest.raises(HTTPError, match="404"):
             urlopen(f"{root}/v1/completions")
-        with pytest.raises(TasklawsError, match="a port of its own"), serving(command, root, log, tmp_path):
+        with pytest.raises(TasklawsError, match="a port of its own"), served(command, root, log, tmp_path):
             pass
     with pytest.raises(URLError):
         urlopen(root)
@@ -350,7 +350,7 @@ def test_a_server_is_started_waited_for_and_ended(port: int, tmp_path: Path) -> 
         with (
             (tmp_path / "log").open("a") as log,
             pytest.raises(TasklawsError, match=line),
-            serving(wrong, address, log, tmp_path),
+            served(wrong, address, log, tmp_path),
         ):
             pass
 

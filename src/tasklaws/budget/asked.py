@@ -102,14 +102,14 @@ def benchmarks_of(settings: Settings) -> list[Any]:
     if not settings.benchmarks:
         return []
     from tasklaws.harness.benchmarks.items import read_benchmarks
-    from tasklaws.harness.benchmarks.tasks import refuse_unknown
+    from tasklaws.harness.benchmarks.tasks import refuse_unknown_benchmarks
 
     try:
         with _quiet():
             return [asked for asked, _ in read_benchmarks(settings)]
     except TasklawsError:
         with _quiet():
-            refuse_unknown(list(settings.benchmarks), Path(settings.benchmark_folder))
+            refuse_unknown_benchmarks(list(settings.benchmarks), Path(settings.benchmark_folder))
         return []
 
 

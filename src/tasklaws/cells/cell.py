@@ -73,7 +73,7 @@ class Cell:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def digest(path: Path) -> str:
+def cell_sha256(path: Path) -> str:
     """The SHA-256 of a file, or of a folder's list of files that DVC counts; of what is not there TasklawsError."""
     if path.is_dir():
         return digest_of({file.relative_to(path).as_posix(): sha256_file(file) for file in files_in(path)})
@@ -129,5 +129,5 @@ class Reader:
     def digest(self, path: str) -> str:
         """The digest of a file or folder."""
         if path not in self._known:
-            self._known[path] = digest(self.root / Path(path).expanduser())
+            self._known[path] = cell_sha256(self.root / Path(path).expanduser())
         return self._known[path]

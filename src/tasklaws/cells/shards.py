@@ -1,6 +1,6 @@
 """What a rung said, asked in shards: joined to the very bytes that asking all its items at once gives."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ def join(shards: Sequence[Path], out: Path) -> None:
     other = next((shard for shard, way in zip(shards, ways, strict=True) if way != ways[0]), None)
     if other is not None:
         raise TasklawsError(f"{other} was asked otherwise than {shards[0]} (on another device?): remove one of them")
-    checkpoints: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    checkpoints: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
     for shard in shards:
         for row in read_jsonl(shard):
             checkpoints.setdefault((row["seed"], row["step"]), []).append(row)
@@ -24,6 +24,6 @@ def join(shards: Sequence[Path], out: Path) -> None:
     write_json(out.with_suffix(".json"), ways[0])
 
 
-def _place(row: dict[str, Any]) -> tuple[bool, str, str, str]:
+def _place(row: Mapping[str, Any]) -> tuple[bool, str, str, str]:
     """By family, elicitation and item, benchmarks last: as `ask_rung` writes them."""
     return row["elicitation"] == BENCHMARK, row["family"], row["elicitation"], row["item"]

@@ -54,7 +54,7 @@ class States:
     cells: tuple[CellState, ...]
     damaged: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """All of it, with the number of cells in each state."""
         return asdict(self) | {"counts": self.counts}
 
@@ -126,7 +126,7 @@ class Survey:
 
     def states(self, submitting: bool = False) -> States:
         """Where every cell stands; `submitting`: this process holds the lock, and nobody else runs cells here."""
-        records = read_records(self.store)
+        records = submissions_in(self.store)
         queue = read_queue(records) if any(one["engine"] == "slurm" for one in records.values()) else {}
         busy = not submitting and self.store.is_held(SUBMITTING)
         latest = next(reversed(records), "")
@@ -170,7 +170,7 @@ def job_name(store: Store, submission: str, number: int) -> str:
     return f"tasklaws-{hashlib.sha256(str(store.root).encode()).hexdigest()[:8]}-{submission}-{number}"
 
 
-def read_records(store: Store) -> dict[str, Any]:
+def submissions_in(store: Store) -> dict[str, Any]:
     """What was submitted, the latest last: the engine, and the ids of each job's cells by the name of its array."""
     paths = sorted((store.root / "submissions").glob("*/record.json"), key=lambda path: int(path.parent.name))
     return {path.parent.name: read_json(path) for path in paths}

@@ -11,9 +11,9 @@ from typing import Any
 from filelock import Timeout
 
 from tasklaws.cells.cell import ASK, TRAIN, Cell, digest_of
-from tasklaws.cells.states import MOST_FAILURES, SUBMITTING, States, Survey, job_name, read_records
+from tasklaws.cells.states import MOST_FAILURES, SUBMITTING, States, Survey, job_name, submissions_in
 from tasklaws.cells.store import copy
-from tasklaws.cells.work import Job
+from tasklaws.cells.work import Submission
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_json
 from tasklaws.core.settings import Resources
@@ -27,7 +27,7 @@ _PAUSE = 0.1  # seconds between two looks at the processes of this machine
 class Task:
     """A job to be sent with its resources; `after` is the cell that makes its model, where that is not done."""
 
-    job: Job
+    job: Submission
     resources: Resources
     after: str
 
@@ -63,7 +63,7 @@ def submit(survey: Survey) -> States:
             wanted = to_send(states)
             if not wanted:
                 return states
-            submission = str(max(map(int, read_records(store)), default=0) + 1)
+            submission = str(max(map(int, submissions_in(store)), default=0) + 1)
             folder = store.root / "submissions" / submission
             tasks = _tasks(survey, states, wanted, _inputs(survey), submission)
             arrays = _arrays(tasks) if engine == "slurm" else [[task] for task in tasks]
@@ -125,7 +125,7 @@ def _tasks(survey: Survey, states: States, wanted: Sequence[str], inputs: Path, 
         if asks.server and made and made.name in wanted:
             cells = (made, cell)
         after = made.id if made and len(cells) == 1 and not survey.is_done(made) else ""
-        job = Job(
+        job = Submission(
             store=survey.store.root,
             inputs=inputs,
             root=root,

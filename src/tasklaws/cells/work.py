@@ -18,11 +18,12 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from tasklaws.cells.cell import Cell, digest
-from tasklaws.cells.store import Entry, Store
+from tasklaws.cells.cell import Cell, cell_sha256
+from tasklaws.cells.store import Store, StoredFile
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, write_json, write_text
 from tasklaws.core.lock import STAGE
+from tasklaws.provenance.dotted import value_at
 
 _BEGUN = "-- the cell begins"  # in its log
 _DEATH = 1  # PR_SET_PDEATHSIG of Linux's prctl
@@ -35,7 +36,7 @@ class CellFailed(TasklawsError):
 
 
 @dataclass
-class Job:
+class Submission:
     """Cells that one process runs one after the other: of a model that is asked through a server it starts, both.
 
     `inputs` is the folder that holds what they read, `root` the repository from which they were submitted, `params` the
@@ -61,9 +62,9 @@ class Job:
             return self._run_all(store)
         log_file = store.root / "logs" / f"server-{log_name(left[0])}"
         log_file.parent.mkdir(parents=True, exist_ok=True)
-        address = self.params["models"]["rungs"][left[0].rung]["source"].get("model_args", {}).get("base_url", "")
+        address = value_at(self.params, f"models.rungs.{left[0].rung}.source.model_args.base_url")
         try:
-            with log_file.open("a", encoding="utf-8") as log, serving(self.server, str(address), log, self.root):
+            with log_file.open("a", encoding="utf-8") as log, served(self.server, str(address or ""), log, self.root):
                 self._run_all(store)
         except CellFailed:
             raise
@@ -84,7 +85,7 @@ class Job:
             with store.alone(cell.id):  # whoever waits finds it done
                 self._run(store, cell)
 
-    def _model(self, store: Store, cell: Cell) -> Entry | None:
+    def _model(self, store: Store, cell: Cell) -> StoredFile | None:
         return next((store.find(one.key()) for one in self.made_by if one.id == cell.made_by), None)
 
     def _is_done(self, store: Store, cell: Cell) -> bool:
@@ -114,7 +115,7 @@ class Job:
     def _tree(self, store: Store, cell: Cell, model: Path | None) -> Path:
         """The folder in which the stage runs: links to its inputs and its model, and the settings of this machine."""
         for path, wanted in cell.inputs.items():
-            if digest(self.inputs / path) != wanted:
+            if cell_sha256(self.inputs / path) != wanted:
                 raise TasklawsError(
                     f"{self.inputs / path} is not as it was submitted: remove {self.inputs}, submit anew"
                 )
@@ -220,7 +221,7 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def serving(command: str, address: str, log: Any, folder: Path) -> Iterator[None]:
+def served(command: str, address: str, log: Any, folder: Path) -> Iterator[None]:
     """Run the server's command while the block runs, which begins when the server answers at its address.
 
     Another that answers there already, and one that ends by itself, raise TasklawsError.

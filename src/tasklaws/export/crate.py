@@ -16,7 +16,7 @@ from rocrate.model import ComputerLanguage, ContextEntity, Entity
 from rocrate.rocrate import ROCrate
 
 from tasklaws.core.marks import marked
-from tasklaws.export.run import Held, Here, Times
+from tasklaws.export.run import Held, ThisMachine, Times
 from tasklaws.provenance.chain import Stage
 
 _PROFILES = {
@@ -57,7 +57,7 @@ class About:
 class Crate:
     """A crate that grows by files, stages and what they are of."""
 
-    def __init__(self, here: Here, about: About, records: Mapping[str, str]) -> None:
+    def __init__(self, here: ThisMachine, about: About, records: Mapping[str, str]) -> None:
         """`records`: the digest of the provenance record of each output, by its path."""
         self._here, self._about, self._records = here, about, records
         self.crate = ROCrate(version="1.1")

@@ -63,7 +63,7 @@ def stages_of(chain: Chain, ladder: str) -> list[Stage]:
     return list(found.values())
 
 
-class Here:
+class ThisMachine:
     """The files under `root`, each read once."""
 
     def __init__(self, root: Path, with_data: bool) -> None:

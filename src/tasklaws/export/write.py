@@ -2,7 +2,7 @@
 
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,7 @@ from tasklaws.core.files import refuse_file, replacing
 from tasklaws.core.git import git
 from tasklaws.core.settings import PARAMS, load
 from tasklaws.export.crate import About, Crate
-from tasklaws.export.run import Here, Times, stages_of
+from tasklaws.export.run import ThisMachine, Times, stages_of
 from tasklaws.paths import Paths
 from tasklaws.provenance.chain import read_chain, read_yaml
 from tasklaws.provenance.git import Commit
@@ -85,7 +85,7 @@ def export_crate(
         checked=said,
         packages=_packages(root, wanted),
     )
-    crate = Crate(Here(root, with_data), about, digests(chain))
+    crate = Crate(ThisMachine(root, with_data), about, digests(chain))
     crate.run(stages, times)
     for name in (*_BESIDE, *([str(PARAMS)] if wanted == present else [])):
         if (root / name).is_file():
@@ -119,7 +119,7 @@ def _published(root: Path, given: str | None) -> str:
 
 def _packages(root: Path, ladder: str) -> dict[str, str]:
     """The versions by which the report was made, and DVC's that the repository pins."""
-    made: dict[str, Any] = next(iter(read_records(Paths(ladder, root).records).values()))
+    made: Mapping[str, Any] = next(iter(read_records(Paths(ladder, root).records).values()))
     if "dvc" not in (known := pinned(root)):
         raise TasklawsError(f"{REQUIREMENTS} has no version of dvc, which ran the stages: pin it there")
     return {**made["packages"], "dvc": known["dvc"]}

@@ -14,10 +14,20 @@ from tasklaws.paths import Paths
 from tasklaws.report.figures import task_title
 from tasklaws.report.inputs import refuse_other_inputs
 from tasklaws.report.load import CORPUS, METRICS_IN_ORDER, Task, of_task
-from tasklaws.report.pair_sides import DIGITS, Row, Side, asked, cautions, corpora, ladder_rows, read_side, setting_rows
+from tasklaws.report.pair_sides import (
+    DIGEST_DIGITS,
+    Row,
+    Side,
+    asked,
+    cautions,
+    corpora,
+    ladder_rows,
+    read_side,
+    setting_rows,
+)
 from tasklaws.stats.resampling import Draws, interval
 
-_SHARE = "exact_match"
+_SOLVED = "exact_match"
 Unit = Literal["share", "points", "nats"]
 # The figures of the shares solved: in words, in which unit, and from which column of `_figures`.
 _FIGURES: dict[str, tuple[str, Unit]] = {
@@ -32,7 +42,7 @@ _FIGURES: dict[str, tuple[str, Unit]] = {
 
 
 @dataclass(frozen=True)
-class Difference:
+class Change:
     """A figure of both ladders, the mean over the tasks that both forecast, and one less the other with its 90%
     interval (bootstrap over tasks; None of one task)."""
 
@@ -78,14 +88,14 @@ class LadderPair:
     other: Side
     curves: list[tuple[Task, str]]
     left_out: list[Row]
-    differences: list[Difference]
+    differences: list[Change]
     n_forecast: int
     ladders: list[Row]
     settings: list[Row]
     cautions: list[str]
     compared: str
 
-    def of(self, name: str) -> Difference:
+    def of(self, name: str) -> Change:
         """A figure by its name."""
         return next(each for each in self.differences if each.name == name)
 
@@ -187,18 +197,18 @@ def _not_comparable(one: Side, other: Side, task: Task) -> tuple[str, str] | Non
 
 def _items(side: Side, task: Task) -> str | None:
     digest = side.made["items"].get(task[0])
-    return None if digest is None else str(digest)[:DIGITS]
+    return None if digest is None else str(digest)[:DIGEST_DIGITS]
 
 
 def _figures(side: Side, tasks: list[Task]) -> pd.DataFrame:
     """What `_FIGURES` names of every share solved that a ladder forecast, a row a task: means over held-out rungs."""
-    rows = side.validation[side.validation["metric"] == _SHARE]
+    rows = side.validation[side.validation["metric"] == _SOLVED]
     rows = rows.assign(gain=rows["abs_error_repeat_last"] - rows["abs_error"], width=rows["upper"] - rows["lower"])
     means = rows.groupby(["family", "elicitation"], sort=False)[[*_FIGURES]].mean().astype(float)
     return means.loc[[task for task in tasks if task in means.index]]
 
 
-def _levels(differences: list[Difference]) -> Iterator[str]:
+def _levels(differences: list[Change]) -> Iterator[str]:
     """That errors are hard to compare where the scores themselves lie far apart."""
     for each in differences[:1]:
         if each.is_told:
@@ -206,7 +216,7 @@ def _levels(differences: list[Difference]) -> Iterator[str]:
             yield f"{scores}: near none and near all errors are small by themselves, so look at the gain over repeating"
 
 
-def _differences(one: pd.DataFrame, other: pd.DataFrame) -> Iterator[Difference]:
+def _differences(one: pd.DataFrame, other: pd.DataFrame) -> Iterator[Change]:
     if one.empty:
         return
     draws = Draws.of(1, len(one))
@@ -214,4 +224,4 @@ def _differences(one: pd.DataFrame, other: pd.DataFrame) -> Iterator[Difference]
         apart = (one[column] - other[column]).to_numpy(dtype=float)
         found, low, high = interval(draws.mean(apart[None, :]))
         ends = (low, high) if len(one) > 1 and np.isfinite([low, high]).all() else (None, None)
-        yield Difference(name, unit, float(one[column].mean()), float(other[column].mean()), found, *ends)
+        yield Change(name, unit, float(one[column].mean()), float(other[column].mean()), found, *ends)

@@ -21,9 +21,9 @@ from tasklaws.tables import VALIDATION, read_checkpoints
 
 _ASKED = ("prompts", "num_fewshot", "shots", "chat_template")
 # Settings that stand among the rungs, or bear on nothing here.
-_APART = ("models.name", "models.rungs", "models.sharded", "models.planned", "experiment")
+_SAID_APART = ("models.name", "models.rungs", "models.sharded", "models.planned", "experiment")
 _FEW = 4  # rungs that are named rather than counted
-DIGITS = 12
+DIGEST_DIGITS = 12
 """Hex digits of a digest that are shown."""
 
 
@@ -97,7 +97,9 @@ def corpora(side: Side) -> str | None:
     models = [(each.get("corpus_sha256"), each.get("tokenizer_sha256")) for each in side.made["models"].values()]
     if any(None in pair for pair in models):
         return None
-    return ", ".join(sorted({f"{corpus[:DIGITS]} (tokenizer {tokens[:DIGITS]})" for corpus, tokens in models}))
+    return ", ".join(
+        sorted({f"{corpus[:DIGEST_DIGITS]} (tokenizer {tokens[:DIGEST_DIGITS]})" for corpus, tokens in models})
+    )
 
 
 def ladder_rows(one: Side, other: Side) -> Iterator[Row]:
@@ -150,7 +152,7 @@ def setting_rows(one: Side, other: Side) -> Iterator[Row]:
     """Every other setting, and version of a package, that differs."""
     has, had = one.params(), other.params()
     for key in sorted(has.keys() | had.keys()):
-        left_out = any(key == name or key.startswith(f"{name}.") for name in _APART)
+        left_out = any(key == name or key.startswith(f"{name}.") for name in _SAID_APART)
         if not left_out and has.get(key) != had.get(key):
             yield Row(key, *(_listed(values[key]) if key in values else "–" for values in (has, had)))
 

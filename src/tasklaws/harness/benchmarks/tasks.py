@@ -63,7 +63,7 @@ def load_benchmarks(
     return asked, sorted(_folders(manager, asked, list(benchmarks)))
 
 
-def refuse_unknown(names: Sequence[str], folder: Path) -> None:
+def refuse_unknown_benchmarks(names: Sequence[str], folder: Path) -> None:
     """Raise TasklawsError at a name that is no task or group of `folder` or lm-eval."""
     _manager(names, folder, None, "conf/benchmarks")
 
