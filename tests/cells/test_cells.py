@@ -340,8 +340,9 @@ def test_a_server_is_started_waited_for_and_ended(port: int, tmp_path: Path) -> 
     log, root = (tmp_path / "log").open("w"), f"http://127.0.0.1:{port}"
     command = f"sleep 1; {sys.executable} -m http.server {port} --bind 127.0.0.1"
     with log, served(command, f"{root}/v1/completions", log, tmp_path):
-        with pytest.raises(HTTPError, match="404"):
+        with pytest.raises(HTTPError, match="404") as refused:
             urlopen(f"{root}/v1/completions")
+        refused.value.close()
         with pytest.raises(TasklawsError, match="a port of its own"), served(command, root, log, tmp_path):
             pass
     with pytest.raises(URLError):

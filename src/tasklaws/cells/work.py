@@ -249,6 +249,7 @@ def _answers(root: str) -> bool:
         with urllib.request.urlopen(f"{root}/v1/models", timeout=5):
             return True
     except urllib.error.HTTPError as error:
-        return error.code < 500
+        with error:  # which holds the connection
+            return error.code < 500
     except OSError:
         return False
