@@ -258,7 +258,8 @@ def slurm(root: Path, cpus: int = 1, nodes: tuple[str, ...] = NODES) -> Iterator
 
 if __name__ == "__main__":  # FOLDER [CPUS [NODE ...]]: one to try things by, until it is interrupted
     n_cpus, names = int((*sys.argv, "1")[2]), tuple(sys.argv[3:]) or NODES
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, lambda *_: sys.exit())
     with slurm(Path(sys.argv[1]).absolute(), n_cpus, names) as started:
         print(f"export SLURM_CONF={started.env['SLURM_CONF']}", flush=True)
-        with suppress(KeyboardInterrupt):
-            signal.pause()
+        signal.pause()

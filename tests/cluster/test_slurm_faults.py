@@ -361,7 +361,7 @@ def test_the_cluster_of_the_page_runs_beside_another_and_leaves_nothing(cluster:
         other.run("sbatch", "--output=/dev/null", "--wrap", "sleep 600")
         wait_until(lambda: other.queue("RUNNING"), "a job runs there")
         assert cluster.queue() == []
-        page.send_signal(signal.SIGINT)
+        page.terminate()
     assert other.processes() == []
 
 
