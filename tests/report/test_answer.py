@@ -15,6 +15,7 @@ from tasklaws.core.settings import Settings
 from tasklaws.report.answer import REMEDIES, RungAnswer, real_surprises, rung_answers
 from tasklaws.report.build import build_report
 from tasklaws.report.load import Results, load_results
+from tasklaws.report.said import read_said
 from tasklaws.report.surprises import load_surprises
 from tasklaws.report.template import in_points, metric_interval, metric_value, p_value, percent, plain, tidy
 from tasklaws.tables import HEADLINES, VERDICT_NAMES
@@ -109,7 +110,7 @@ def test_without_forecasts_there_is_no_answer(mini: tuple[Path, Results]) -> Non
 
 def test_a_surprise_is_one_by_its_false_discovery_rate(mini: tuple[Path, Results]) -> None:
     results = mini[1]
-    surprises = load_surprises(results)
+    surprises = load_surprises(results, read_said(results))
     calm = surprises.items.assign(evidence_bits=0.5)
     told = results.validation.assign(link_mean=0.0, link_sd=100.0)
     quiet = replace(surprises, items=calm, skills=surprises.skills.assign(q_value=0.5))

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
@@ -53,6 +54,11 @@ def page(root: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def details(root: Path) -> str:
+    (path,) = root.glob("reports/*/details.html")
+    return path.read_text(encoding="utf-8")
+
+
 class Reader(HTMLParser):
     """Collects what a page would load, its ids and references, and checks that every tag is closed."""
 
@@ -95,23 +101,33 @@ def read_page(text: str) -> Reader:
     return reader
 
 
-def test_the_page_loads_nothing(full: tuple[Path, Settings]) -> None:
-    text = page(full[0])
+@pytest.mark.parametrize("shown", [page, details])
+def test_a_page_loads_nothing(full: tuple[Path, Settings], shown: Callable[[Path], str]) -> None:
+    text = shown(full[0])
     reader = read_page(text)
-    assert set(reader.loads) == {"data:,", "surprises.html"}
+    assert {name.partition("#")[0].partition("/")[0] for name in reader.loads} <= {
+        "data:,",
+        "index.html",
+        "surprises.html",
+        "details.html",
+        "items",
+    }
     assert "script" not in reader.tags
     assert not re.search(r"@import|url\((?!#)", text)
     assert str(full[0]) not in text
-
-
-def test_ids_are_unique_and_references_lead_somewhere(full: tuple[Path, Settings]) -> None:
-    reader = read_page(page(full[0]))
     assert len(reader.ids) == len(set(reader.ids))
     assert set(reader.references) <= set(reader.ids)
 
 
+def test_the_first_page_is_short(full: tuple[Path, Settings]) -> None:
+    text = page(full[0])
+    assert len(text.encode()) <= 3_000_000
+    words = re.sub(r"<style.*?</style>|<[^>]+>", " ", text, flags=re.S).split()
+    assert len(words) <= 4700
+
+
 def test_every_colour_of_a_figure_has_a_dark_one(full: tuple[Path, Settings]) -> None:
-    figures = "".join(re.findall(r"<svg.*?</svg>", page(full[0]), flags=re.S))
+    figures = "".join(re.findall(r"<svg.*?</svg>", page(full[0]) + details(full[0]), flags=re.S))
     assert set(re.findall(r"#[0-9a-f]{6}\b", figures)) == set()
 
 
@@ -125,11 +141,10 @@ def test_every_family_has_its_figures(full: tuple[Path, Settings]) -> None:
             assert f"{family}-{elicitation}-tokens" in figures
     assert {"ladder", "sha256_power-python-digits", "gauss_sum-python-map", "gauss_sum-python-fates"} <= figures
     assert {"step_chain-direct-steps", "step_chain_shared-direct-steps", "largest_of_four-choice-brier"} <= figures
-    surprising = (root / "reports" / "nano_ladder" / "surprises.html").read_text(encoding="utf-8")
+    pages = "".join(one.read_text(encoding="utf-8") for one in (root / "reports/nano_ladder").rglob("*.html"))
     for name in figures:
         ElementTree.parse(root / "results" / "nano_ladder" / "figures" / f"{name}.svg")
-        shown = surprising if name.endswith("-item-calibration") else page(root)
-        assert f'id="{name}-title"' in shown
+        assert pages.count(f'id="{name}-title"') == 1, name
 
 
 def test_a_real_model_is_a_point_of_its_own(mini: tuple[Path, Settings], tmp_path: Path) -> None:
@@ -145,7 +160,7 @@ def test_a_real_model_is_a_point_of_its_own(mini: tuple[Path, Settings], tmp_pat
     assert list(table) == ["terse, 3 shots (same)", "plain, no shots"]
     assert list(table.loc["sha256_power · python"]) == ["90% (35%)", "90% (35%)"]
     build_report(root, settings)
-    assert "Real-135M" in page(root)
+    assert "Real-135M" in details(root)
     # Other items: the scores are of other questions.
     real = root / "results/real/scores.csv"
     real.write_text(real.read_text().replace(sha256_file(root / "data/items/sha256_power.jsonl"), "0" * 64))
@@ -162,7 +177,7 @@ def test_verdicts_stand_on_the_page(full: tuple[Path, Settings]) -> None:
 
 def test_models_that_nobody_trained_stand_on_the_page(full: tuple[Path, Settings]) -> None:
     root, settings = full
-    text = page(root)
+    text = details(root)
     planned = pd.read_csv(root / "results" / "nano_ladder" / "planned.csv")
     assert set(planned["rung"]) == set(settings.models.planned)
     section = text[text.index('id="planned"') : text.index('id="methods"')]
@@ -173,7 +188,7 @@ def test_models_that_nobody_trained_stand_on_the_page(full: tuple[Path, Settings
 
 def test_methods_laws_and_mirage_check_stand_on_the_page(full: tuple[Path, Settings]) -> None:
     root, _ = full
-    text = page(root)
+    text = details(root)
     methods = pd.read_csv(root / "results" / "nano_ladder" / "methods.csv")
     for name in methods.loc[methods["weight"] > 0, "method"].unique():
         assert f">{name.replace('_', ' ')}</td>" in text
@@ -194,7 +209,7 @@ def test_methods_laws_and_mirage_check_stand_on_the_page(full: tuple[Path, Setti
 
 def test_what_families_are_worth_stands_on_the_page(full: tuple[Path, Settings]) -> None:
     root, _ = full
-    text = page(root)
+    text = details(root)
     table = pd.read_csv(root / "results" / "nano_ladder" / "structure.csv")
     seen = table.dropna(subset="observed")
     assert 0 < len(seen) < len(table)  # of what is never solved nothing is seen
@@ -254,13 +269,13 @@ def test_two_renders_give_the_same_bytes(mini: tuple[Path, Settings], tmp_path: 
         outputs = [
             *sorted(root.glob("results/*/figures/*")),
             *root.glob("results/*/plots/*"),
-            *sorted(root.glob("reports/*/*.html")),
+            *sorted(root.glob("reports/**/*.html")),
             *root.glob("results/*/provenance.json"),
         ]
         written.append({path.relative_to(root).as_posix(): path.read_bytes() for path in outputs})
     assert len(written[0]) > 10
     assert written[0] == written[1]
-    assert "solved (read as people would)" in page(root)
+    assert "solved (read as people would)" in (root / "reports/nano_mini/items/gauss_sum/index.html").read_text()
     assert "results/nano_mini/figures/gauss_sum-python-exact_match_flexible.svg" in written[0]
 
 
@@ -269,9 +284,9 @@ def test_three_rungs_are_not_enough(mini: tuple[Path, Settings], tmp_path: Path)
     build_report(tmp_path, mini[1])
     text = page(tmp_path)
     read_page(text)
+    read_page(details(tmp_path))
     assert ">not enough rungs</span>" in text
-    assert "too few rungs" in text
-    assert 'id="overlap"' not in text
+    assert "too few rungs" in details(tmp_path)
     assert "step_chain" not in text
 
 
