@@ -27,7 +27,7 @@ def main() -> None:
     print(f"{file}: {len(text.encode()):,} bytes, {len(words):,} words")
     painted, sheets = [], 0
     for _ in range(TRIES):
-        with tempfile.TemporaryDirectory() as profile, browsing(Path(profile)) as page:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, browsing(Path(profile)) as page:
             page.size(1400, 900)
             page.scripts(False)
             page.open(file.resolve().as_uri())

@@ -7,27 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
-from test_report import FEW, page, read_page
+from test_report import page, read_page
 
-from results_tree import params_of, write_results
 from tasklaws.core.settings import Settings
 from tasklaws.report.answer import REMEDIES, RungAnswer, real_surprises, rung_answers
-from tasklaws.report.build import build_report
-from tasklaws.report.load import Results, load_results
+from tasklaws.report.load import Results
 from tasklaws.report.said import read_said
 from tasklaws.report.surprises import load_surprises
 from tasklaws.report.template import in_points, metric_interval, metric_value, p_value, percent, plain, tidy
 from tasklaws.tables import HEADLINES, VERDICT_NAMES
-
-
-@pytest.fixture(scope="module")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
-    root = tmp_path_factory.mktemp("answered")
-    params = params_of("nano_mini", FEW)
-    write_results(root, params)
-    build_report(root, Settings.of(params))
-    return root, load_results(root, Settings.of(params))
 
 
 def text_of(part: str) -> str:
@@ -43,8 +31,8 @@ def section(text: str, start: str, end: str) -> str:
     return text[text.index(start) : text.index(end)]
 
 
-def test_each_number_of_the_answer_is_of_the_table(mini: tuple[Path, Results]) -> None:
-    root, results = mini
+def test_each_number_of_the_answer_is_of_the_table(reported: tuple[Path, Settings], results: Results) -> None:
+    root = reported[0]
     rows = shares(results)
     said = text_of(section(page(root), '<ol class="answers"', "</header>"))
     errors = rows["abs_error"].mean(), rows["abs_error_repeat_last"].mean()
@@ -59,8 +47,8 @@ def test_each_number_of_the_answer_is_of_the_table(mini: tuple[Path, Results]) -
             assert re.search(rf"{name} {(rows[column] == name).sum()} ?[,;.]", said), name
 
 
-def test_the_tables_of_tasks_are_the_validation(mini: tuple[Path, Results]) -> None:
-    root, results = mini
+def test_the_tables_of_tasks_are_the_validation(reported: tuple[Path, Settings], results: Results) -> None:
+    root = reported[0]
     part = section(page(root), 'id="tasks"', 'id="families"')
     for row in shares(results).itertuples():
         mark = "✓" if row.inside else "✗"
@@ -74,10 +62,10 @@ def test_the_tables_of_tasks_are_the_validation(mini: tuple[Path, Results]) -> N
         assert f"forecast {percent(row.predicted)} ({interval}), it solved {percent(row.observed)}" in screens
 
 
-def test_every_link_of_the_answer_leads_down(mini: tuple[Path, Results]) -> None:
-    reader = read_page(page(mini[0]))
+def test_every_link_of_the_answer_leads_down(reported: tuple[Path, Settings], results: Results) -> None:
+    reader = read_page(page(reported[0]))
     assert set(reader.references) <= set(reader.ids)
-    answer = section(page(mini[0]), '<ol class="answers"', "</ol>")
+    answer = section(page(reported[0]), '<ol class="answers"', "</ol>")
     assert all("href=" in one for one in answer.split("<li>")[1:] if "cannot be called" in one or "ask it" in one)
 
 
@@ -88,28 +76,27 @@ def answered(results: Results, error: float, repeat: float) -> RungAnswer:
     return rung_answers(replace(results, validation=changed))[0]
 
 
-def test_the_gain_may_be_negative(mini: tuple[Path, Results]) -> None:
-    better, worse = answered(mini[1], 0.02, 0.2), answered(mini[1], 0.2, 0.02)
+def test_the_gain_may_be_negative(reported: tuple[Path, Settings], results: Results) -> None:
+    better, worse = answered(results, 0.02, 0.2), answered(results, 0.2, 0.02)
     assert (better.against_repeating, worse.against_repeating) == ("better", "worse")
     assert better.gain_low <= better.gain <= better.gain_high
     assert worse.gain_high < 0
-    assert answered(mini[1], 0.1, 0.1).against_repeating == "no better"
+    assert answered(results, 0.1, 0.1).against_repeating == "no better"
 
 
-def test_all_words_are_counted_and_each_verdict_has_a_remedy(mini: tuple[Path, Results]) -> None:
-    one = rung_answers(mini[1])[0]
+def test_all_words_are_counted_and_each_verdict_has_a_remedy(reported: tuple[Path, Settings], results: Results) -> None:
+    one = rung_answers(results)[0]
     assert (list(one.headlines), list(one.verdicts)) == (list(HEADLINES), list(VERDICT_NAMES))
     assert sum(one.headlines.values()) == sum(one.verdicts.values()) == len(one.rows)
     assert sum(map(len, one.unforecast.values())) == one.headlines["not forecastable"]
     assert set(REMEDIES) == set(VERDICT_NAMES)
 
 
-def test_without_forecasts_there_is_no_answer(mini: tuple[Path, Results]) -> None:
-    assert rung_answers(replace(mini[1], validation=mini[1].validation[:0])) == []
+def test_without_forecasts_there_is_no_answer(reported: tuple[Path, Settings], results: Results) -> None:
+    assert rung_answers(replace(results, validation=results.validation[:0])) == []
 
 
-def test_a_surprise_is_one_by_its_false_discovery_rate(mini: tuple[Path, Results]) -> None:
-    results = mini[1]
+def test_a_surprise_is_one_by_its_false_discovery_rate(reported: tuple[Path, Settings], results: Results) -> None:
     surprises = load_surprises(results, read_said(results))
     calm = surprises.items.assign(evidence_bits=0.5)
     told = results.validation.assign(link_mean=0.0, link_sd=100.0)

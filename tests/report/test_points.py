@@ -14,19 +14,18 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_report import FEW, read_page
+from test_report import read_page
 
-from results_tree import params_of, write_results
 from tasklaws.core.errors import printable
 from tasklaws.core.files import sha256_file
-from tasklaws.core.schema import read_asked_items, read_responses
+from tasklaws.core.schema import read_asked_items, read_family_items, read_responses
 from tasklaws.core.settings import Settings
 from tasklaws.families.prompts import prompt
 from tasklaws.report import items as items_module
 from tasklaws.report.build import build_report
 from tasklaws.report.figures import size_curve
 from tasklaws.report.items import Row, Said
-from tasklaws.report.load import Results, load_results
+from tasklaws.report.load import Results
 from tasklaws.report.points import Cell, answer_digests, intervals, links, placed, points_of
 from tasklaws.report.template import percent, template
 
@@ -35,32 +34,12 @@ LARGEST = "mini-21k"
 HOSTILE = "</script><img src=x onerror=alert(1)><!-- ' \" & \u202e\u2066\u200b\0\x1b[2J\ud800 ]]> &lt;b&gt;"
 
 
-@pytest.fixture(scope="module")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
-    """Three rungs, reported; the largest is asked in plain language."""
-    root = tmp_path_factory.mktemp("pointed")
-    params = params_of("nano_mini", FEW)
-    params["models"]["rungs"][LARGEST]["asking"] = {"prompts": "plain"}
-    write_results(root, params)
-    for family in FEW:
-        path = root / f"data/items/{family}.jsonl"
-        rows = [json.loads(line) | {"question": f"plainly {number}"} for number, line in enumerate(path.open())]
-        path.with_name(f"{family}.plain.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    build_report(root, Settings.of(params))
-    return root, Settings.of(params)
-
-
-@pytest.fixture(scope="module")
-def results(mini: tuple[Path, Settings]) -> Results:
-    return load_results(*mini)
-
-
 def pages(root: Path) -> Path:
     return root / "reports/nano_mini"
 
 
-def test_a_point_tells_what_the_tables_have(mini: tuple[Path, Settings], results: Results) -> None:
-    root, _ = mini
+def test_a_point_tells_what_the_tables_have(reported: tuple[Path, Settings], results: Results) -> None:
+    root, _ = reported
     points = points_of(results, TASK, "exact_match", answer_digests(results))
     rows = results.observed(TASK, "exact_match")
     seen = [one for one in points if one.seed is not None]
@@ -87,15 +66,15 @@ def test_intervals_of_shares_are_jeffreys_and_nothing_known_is_none() -> None:
     rows = pd.DataFrame({"value": [0.0, 0.5, 0.5], "stderr": [0.0, 0.05025189, float("nan")], "n_items": [100, 100, 3]})
     low, high = intervals(rows, "exact_match")
     assert (low[0], round(float(high[0]), 4)) == (0, 0.0190)  # the upper 5% of Beta(1/2, 100 1/2)
-    assert (round(float(low[1]), 3), round(float(high[1]), 3)) == (0.418, 0.582)
+    assert (round(float(low[1]), 4), round(float(high[1]), 4)) == (0.4185, 0.5815)
     assert pd.isna([low[2], high[2]]).all()
     low, high = intervals(rows.assign(stderr=0.1), "target_bits_per_byte")
     assert round(float(high[1] - low[1]), 4) == 0.3290
 
 
-def test_links_lie_on_their_marks(mini: tuple[Path, Settings], results: Results) -> None:
+def test_links_lie_on_their_marks(reported: tuple[Path, Settings], results: Results) -> None:
     figure = size_curve(results, TASK, "exact_match")
-    svg = (mini[0] / "results/nano_mini/figures/sha256_power-python-exact_match.svg").read_text()
+    svg = (reported[0] / "results/nano_mini/figures/sha256_power-python-exact_match.svg").read_text()
     found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
     assert found
     width, height = map(float, found.groups())
@@ -115,21 +94,23 @@ def test_marks_on_one_another_are_set_side_by_side(results: Results) -> None:
     assert links("curve", places, TASK, "").count('class="p') == 3
 
 
-def test_a_click_leads_to_the_items_with_what_was_said(mini: tuple[Path, Settings], results: Results) -> None:
-    root, _ = mini
+def test_a_click_leads_to_the_items_with_what_was_said(reported: tuple[Path, Settings], results: Results) -> None:
+    root, _ = reported
     text = (pages(root) / "index.html").read_text()
     for address in set(re.findall(r'<a class="p[^>]*href="([^"]*)"', text)):
         file, _, anchor = address.partition("#")
         assert not anchor or f'id="{anchor}"' in (pages(root) / unquote(file)).read_text()
     scores = results.scores.set_index(["rung", "elicitation", "item"])["exact_match"]
     for rung in results.rungs:
-        said = {one.item: one for one in read_responses(root / f"responses/nano_mini/{rung}.jsonl", rung)
-                if (one.family, one.elicitation) == TASK and one.step == results.observations.query(
-                    "rung == @rung and is_final")["step"].max()}  # fmt: skip
+        own = results.observed(TASK, "exact_match")
+        last = own.loc[own["rung"] == rung, "step"].item()
+        answers = read_responses(root / f"responses/nano_mini/{rung}.jsonl", rung)
+        said = {one.item: one for one in answers if (one.family, one.elicitation, one.step) == (*TASK, last)}
         page = (pages(root) / unquote(Cell(TASK, rung).page())).read_text()
         assert f"<code>tasklaws trace sha256_power_python@{rung}</code>" in page
-        for number, item in enumerate(read_asked_items(["sha256_power"], root)):
-            question = f"plainly {number}" if rung == LARGEST else item.question
+        plain = {one.id: one.question for one in read_family_items(["sha256_power.plain"], root / "data/items")}
+        for item in read_asked_items(["sha256_power"], root):
+            question = plain[item.id] if rung == LARGEST else item.question
             asked = prompt(question, "python", "plain" if rung == LARGEST else "terse")
             row = re.search(rf'<tr[^>]*><td class="small">{re.escape(item.id)}</td>.*?</tr>', page, re.S)
             assert row
@@ -140,8 +121,8 @@ def test_a_click_leads_to_the_items_with_what_was_said(mini: tuple[Path, Setting
             assert ("✓ seed 0: solved" in row[0], "✗ seed 0: " in row[0]) == (solved, not solved)
 
 
-def test_the_family_has_every_point_in_a_table_and_its_command(mini: tuple[Path, Settings], results: Results) -> None:
-    page = (pages(mini[0]) / "items/sha256_power/index.html").read_text()
+def test_a_family_has_every_point_in_a_table(reported: tuple[Path, Settings], results: Results) -> None:
+    page = (pages(reported[0]) / "items/sha256_power/index.html").read_text()
     reader = read_page(page)
     assert len(reader.ids) == len(set(reader.ids))
     assert set(reader.references) <= set(reader.ids)
@@ -155,11 +136,11 @@ def test_the_family_has_every_point_in_a_table_and_its_command(mini: tuple[Path,
 
 
 def test_items_are_paged_each_once_and_pages_of_before_go(
-    mini: tuple[Path, Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reported: tuple[Path, Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
+    shutil.copytree(reported[0], tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(items_module, "PAGE", 7)
-    build_report(tmp_path, mini[1])
+    build_report(tmp_path, reported[1])
     cell = pages(tmp_path) / "items/sha256_power/python" / LARGEST
     texts = [(cell / f"{number}.html").read_text() for number in range(1, len(list(cell.iterdir())) + 1)]
     found = [name for text in texts for name in re.findall(r'<td class="small">([^<]*)</td>', text)]
@@ -167,13 +148,13 @@ def test_items_are_paged_each_once_and_pages_of_before_go(
     assert found == [item.id for item in read_asked_items(["sha256_power"], tmp_path)]
     assert f'href="../../../../{Cell(TASK, LARGEST).page(2)}">2</a>' in texts[0]
     monkeypatch.undo()
-    build_report(tmp_path, mini[1])
+    build_report(tmp_path, reported[1])
     assert [page.name for page in cell.iterdir()] == ["1.html"]
 
 
-def test_all_links_of_all_pages_lead_somewhere(mini: tuple[Path, Settings]) -> None:
+def test_all_links_of_all_pages_lead_somewhere(reported: tuple[Path, Settings]) -> None:
     ids: dict[Path, set[str]] = {}
-    readers = {page: read_page(page.read_text()) for page in sorted(pages(mini[0]).rglob("*.html"))}
+    readers = {page: read_page(page.read_text()) for page in sorted(pages(reported[0]).rglob("*.html"))}
     ids = {page: set(reader.ids) for page, reader in readers.items()}
     assert len(readers) > 10
     for page, reader in readers.items():
@@ -210,11 +191,14 @@ def read_texts(page: str) -> Texts:
     return reader
 
 
+ITEMS_PAGE = template("items.html.jinja")
+
+
 def items_page(text: str) -> str:
-    return template("items.html.jinja").render(
-        ladder=text, home="../", cell=Cell((text, text), text), number=1, count=2, n_items=101, first=0, points=[],
+    return ITEMS_PAGE.render(
+        ladder=text, home="../", cell=Cell(TASK, LARGEST), number=1, count=2, n_items=101, first=0, points=[],
         rows=[Row(text, text, text, [Said(text, text, False, text)])], asking=text, digest=text, trace=text,
-        rungs=[text], smaller=text, larger=text, letters="",
+        rungs=[LARGEST], smaller=LARGEST, larger=LARGEST, letters="",
     )  # fmt: skip
 
 
@@ -232,25 +216,25 @@ def test_whatever_a_model_says_is_text(text: str) -> None:
     assert printable(text) in reader.shown
 
 
-def test_hostile_files_make_tame_pages(mini: tuple[Path, Settings], tmp_path: Path) -> None:
-    shutil.copytree(mini[0], tmp_path, dirs_exist_ok=True)
+def test_hostile_files_make_tame_pages(reported: tuple[Path, Settings], tmp_path: Path) -> None:
+    shutil.copytree(reported[0], tmp_path, dirs_exist_ok=True)
     (tmp_path / "dvc.lock").unlink()  # by which the files are refused before they are read
     for path in (tmp_path / "data/items").glob("*.jsonl"):
-        rows = [json.loads(line) for line in path.open()]
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
         for row in rows:
             row["question"] = HOSTILE + row["question"] if "sha256" not in row["question"] else row["question"]
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     for path in (tmp_path / "responses/nano_mini").glob("*.jsonl"):
-        rows = [json.loads(line) for line in path.open()]
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
         for row in rows:
             row |= {"response": HOSTILE} if "response" in row else {}
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    build_report(tmp_path, mini[1])
+    build_report(tmp_path, reported[1])
     written = sorted(pages(tmp_path).rglob("*.html"))
     assert len(written) > 10
     for page in written:
         text = page.read_text()
-        before = read_texts((pages(mini[0]) / page.relative_to(pages(tmp_path))).read_text())
+        before = read_texts((pages(reported[0]) / page.relative_to(pages(tmp_path))).read_text())
         reader = read_texts(text)
         assert reader.tags <= before.tags | {"br"}, page
         assert reader.names <= before.names, page

@@ -25,8 +25,6 @@ from tasklaws.report.load import Results, load_results, of_task
 from tasklaws.report.tables import combination_rows, mirage_rows, real_table
 from tasklaws.report.template import plain
 
-FEW = ("gauss_sum", "largest_of_four", "sha256_power")
-
 
 @pytest.fixture(scope="module")
 def full(not_quick: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
@@ -35,17 +33,6 @@ def full(not_quick: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     params = params_of("nano_ladder")
     write_results(root, params)
     build_report(root, Settings.of(params))
-    return root, Settings.of(params)
-
-
-@pytest.fixture(scope="module")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
-    """Three rungs, one seed, a few families, not yet reported; the largest is asked in plain language."""
-    root = tmp_path_factory.mktemp("mini")
-    params = params_of("nano_mini", FEW)
-    *_, largest = params["models"]["rungs"].values()
-    largest["asking"] = {"prompts": "plain"}
-    write_results(root, params)
     return root, Settings.of(params)
 
 

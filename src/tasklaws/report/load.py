@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasklaws.core.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError, printable
 from tasklaws.core.files import sha256_file
 from tasklaws.core.schema import BENCHMARK, AnyItem, Item, read_asked_items
 from tasklaws.core.settings import Settings, TrainSource
@@ -188,7 +188,11 @@ def _in_order(table: pd.DataFrame, columns: list[str], order: list[Any], then: l
 
 def _item_table(items: list[AnyItem]) -> pd.DataFrame:
     columns = ["item", "family", "question", "answer", "choices", "human_seconds", "size"]
-    rows = [vars(item) | {"item": item.id, "size": _item_size(item)} for item in items]
+    # As pages show them: a lone surrogate, which JSON can hold, is no text to pandas.
+    texts = [{"question": printable(item.question), "answer": printable(item.answer)} for item in items]
+    rows = [
+        vars(item) | text | {"item": item.id, "size": _item_size(item)} for item, text in zip(items, texts, strict=True)
+    ]
     return pd.DataFrame(rows, columns=columns).set_index("item")
 
 
