@@ -51,10 +51,10 @@ def shown(page: Page, folder: Path, name: str, width: int) -> None:
     page.wait("document.readyState == 'complete'")
 
 
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("width", "dark"), [(1400, False), (1400, True), (390, False)])
 @pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing_serious(page: Page, folder: Path, name: str, dark: bool) -> None:
-    shown(page, folder, name, 1400)
+def test_axe_finds_nothing_serious(page: Page, folder: Path, name: str, width: int, dark: bool) -> None:
+    shown(page, folder, name, width)
     page.dark(dark)
     page.value("document.querySelectorAll('details').forEach(each => each.open = true)")
     page.value((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))

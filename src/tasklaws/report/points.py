@@ -13,6 +13,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from scipy.stats import norm
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.files import sha256_file
@@ -28,9 +29,8 @@ from tasklaws.report.template import (
     readable,
 )
 from tasklaws.stats.proportions import Mean
+from tasklaws.stats.scores import LEVEL
 
-LEVEL = 0.9
-_Z = 1.6448536269514722  # of a normal 90% interval
 APART = 2.2
 """Of a figure's width or height, in per cent: marks of a rung that lie nearer to each other are set side by side."""
 
@@ -124,7 +124,8 @@ def intervals(rows: pd.DataFrame, metric: str) -> tuple[Array, Array]:
         count, mean, error = np.where(known, n, 1.0), np.where(known, value, 0.0), np.where(known, stderr, 0.0)
         low, high = Mean.of(count, count * mean, count * (mean**2 + (count - 1) * error**2)).interval(LEVEL)
         return np.where(known, low, np.nan), np.where(known, high, np.nan)
-    low, high = value - _Z * stderr, value + _Z * stderr
+    reach = norm.ppf((1 + LEVEL) / 2) * stderr
+    low, high = value - reach, value + reach
     return (np.clip(low, 0, 1), np.clip(high, 0, 1)) if is_share(metric) else (low, high)
 
 
