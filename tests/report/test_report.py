@@ -157,7 +157,7 @@ def test_a_real_model_is_a_point_of_its_own(mini: tuple[Path, Settings], tmp_pat
 def test_verdicts_stand_on_the_page(full: tuple[Path, Settings]) -> None:
     root, _ = full
     forecasts = pd.read_csv(root / "results" / "nano_ladder" / "forecasts.csv")
-    text = page(root)
+    text = page(root) + details(root)
     for verdict in forecasts["verdict"].unique():
         assert f">{verdict}</span>" in text
 
