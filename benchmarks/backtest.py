@@ -20,8 +20,8 @@ from tasklaws.forecast.backtest import half, rolling_backtest, split_backtest
 from tasklaws.forecast.baselines import BASELINES
 from tasklaws.forecast.methods import METHODS
 from tasklaws.forecast.priors import leaving_out
-from tasklaws.points import read_points
 from tasklaws.tables import BACKTEST_FORECASTS
+from tasklaws.tabular.points import read_points
 
 NAMES = {True: [one.name for one in BASELINES], False: [one.name for one in METHODS]}
 CONTROLS = ("logiqa", "logi_qa", "wsc")

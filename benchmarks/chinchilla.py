@@ -23,7 +23,7 @@ from tasklaws.laws.data import points_to_fit
 from tasklaws.laws.fitting import basins, fit, refit, resample
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.optimise import search
-from tasklaws.points import read_curves
+from tasklaws.tabular.points import read_curves
 
 # ln A, ln B, ln E, alpha, beta: Hoffmann et al. 2022, appendix D.3
 GRID = np.array(

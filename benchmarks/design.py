@@ -23,7 +23,7 @@ from backtest import ROLLING, say
 from tasklaws.core.arrays import Array
 from tasklaws.forecast.designs.actions import Action, Standing, after
 from tasklaws.forecast.panel import Panel, build_panels
-from tasklaws.points import read_points
+from tasklaws.tabular.points import read_points
 
 DRAWS = 8
 MOST_MODELS = 12

@@ -23,8 +23,8 @@ from tasklaws.forecast.combine import History, joint_forecast
 from tasklaws.forecast.engine import forecast_tables
 from tasklaws.forecast.panel import Panel, build_panels
 from tasklaws.forecast.revealed import draw_given
-from tasklaws.points import read_points
 from tasklaws.tables import BACKTEST_FORECASTS
+from tasklaws.tabular.points import read_points
 
 SPLIT = 1e23
 SINCE = "2025-01-01"

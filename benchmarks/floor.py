@@ -19,13 +19,13 @@ import pandas as pd
 
 from backtest import ROLLING, say
 from tasklaws.forecast import priors
-from tasklaws.forecast.combine import LEAST_RUNGS, History, forecast
+from tasklaws.forecast.combine import History, combined_forecast
 from tasklaws.forecast.engine import outlook
 from tasklaws.forecast.floor import LEAVES, floors
-from tasklaws.forecast.panel import build_panels, size_gap
-from tasklaws.points import read_points
+from tasklaws.forecast.panel import LEAST_RUNGS, build_panels, size_gap
 from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.scores import concordance
+from tasklaws.tabular.points import read_points
 
 GAPS = [-9.0, 1e-9, 1.0, 2.0, 3.0, 9.0]
 NAMES = ["no more", "up to 1", "1 to 2", "2 to 3", "3 to 5"]
@@ -50,7 +50,7 @@ def from_the_floor(source: str, history: History) -> Iterator[pd.DataFrame]:
             rows = np.isfinite(level) & np.isfinite(value)
             if not rows.any():
                 continue
-            found = forecast(history, origin, target)
+            found = combined_forecast(history, origin, target)
             said = outlook(known, size_gap(panel, origin, target), found)
             engine = found.predictive(panel.link)
             normal = Predictive.normal(panel.link, found.mean, found.width)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasklaws.points import read_points, write_points
+from tasklaws.tabular.points import read_points, write_points
 
 MOST = 1.5  # times pandas' own
 

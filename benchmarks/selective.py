@@ -20,9 +20,9 @@ from scipy.stats import binomtest
 from backtest import ROLLING, rivals, say, with_errors
 from tasklaws.forecast import priors
 from tasklaws.forecast.backtest import rolling_backtest
-from tasklaws.points import read_points
 from tasklaws.stats.scores import LEVEL
 from tasklaws.tables import HEADLINES, POINTS_OF_HEADLINE, VERDICT_NAMES
+from tasklaws.tabular.points import read_points
 
 SOURCES = {**ROLLING, "olmo_ladder": ["rc_acc"]}
 FEWEST, AHEAD = 3, 3

@@ -19,8 +19,8 @@ from tasklaws.families.step_chain import StepChain
 from tasklaws.forecast.backtest import error_figures, rolling_backtest
 from tasklaws.overlap.design import chain_weights
 from tasklaws.overlap.summary import structure_table
-from tasklaws.points import to_points
 from tasklaws.tables import read_checkpoints, read_scores
+from tasklaws.tabular.points import to_points
 
 METRICS = ["exact_match", "partial_credit"]
 LEAST = 3  # rungs at the first origin: fewer are never forecast by more than repetition

@@ -1,6 +1,6 @@
 """Write the documents of lm-eval's tasks that are asked beside the families, as items, and what is known of them."""
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.files import write_json
 from tasklaws.core.schema import BENCHMARKS
 from tasklaws.core.settings import load
@@ -18,4 +18,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.settings import load
 from tasklaws.forecast.curve_fits import fit_ladder
 from tasklaws.forecast.fits_file import save_fits
@@ -28,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from tasklaws.claims.make import claim_of
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.files import write_json
 from tasklaws.core.settings import load
 from tasklaws.forecast.fits_file import load_fits
@@ -61,4 +61,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

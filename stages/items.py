@@ -1,6 +1,6 @@
 """Write the items of every family, tersely and in plain language, and examples of it and of related tasks."""
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.schema import ITEMS
 from tasklaws.core.settings import load
 from tasklaws.families import build
@@ -17,4 +17,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

@@ -2,7 +2,7 @@
 
 import os
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.settings import load
 from tasklaws.gate import open_gate
 from tasklaws.ladder.sizes import rung_budgets
@@ -21,4 +21,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.outputs import refuse_foreign
 from tasklaws.core.schema import read_documents
 from tasklaws.core.settings import HubSource, LmEvalSource, TrainSource, load
@@ -14,7 +14,7 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 def main() -> None:
     settings = load()
-    rung = errors.argument(sys.argv)
+    rung = script.argument(sys.argv)
     source = settings.rung(rung).source
     corpus, out = Path("data/corpus"), Path("models", rung)
     refuse_foreign(out)
@@ -40,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

@@ -2,7 +2,7 @@
 
 import sys
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.schema import Role
 from tasklaws.core.settings import load
 from tasklaws.harness.observe import observations
@@ -13,7 +13,7 @@ from tasklaws.tables import OBSERVATIONS, each_scores, read_ladder, refuse_ident
 
 def main() -> None:
     settings = load()
-    role: Role = "holdout" if errors.argument(sys.argv) == "holdout" else "fit"
+    role: Role = "holdout" if script.argument(sys.argv) == "holdout" else "fit"
     paths, rungs = Paths(settings.models.name), settings.models.rungs_of(role)
     scores = refuse_identical(each_scores(paths.scores(role), rungs))
     made = {rung: read_made_by(paths.scores(role), rung) for rung in rungs}
@@ -25,4 +25,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

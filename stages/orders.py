@@ -1,6 +1,6 @@
 """Compare orders of difficulty (people's time and solve rate, steps, item response) on the ladder's items."""
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.schema import Role, benchmark_families, read_asked_items
 from tasklaws.core.settings import load
 from tasklaws.items.ladder_items import families_without_people, read_ladder_items
@@ -31,4 +31,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

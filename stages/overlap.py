@@ -2,11 +2,11 @@
 
 from dataclasses import asdict
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.files import write_json
 from tasklaws.core.settings import load
 from tasklaws.experiments.overlap_forecasts import forecast_sets, observed_numbers, set_curves
-from tasklaws.experiments.overlap_summary import Facts, Theory, summary_table
+from tasklaws.overlap.set_summary import Facts, Theory, summary_table
 from tasklaws.paths import Paths
 from tasklaws.tables import SET_CURVES, SET_FORECASTS, SET_SUMMARY, read_ladder, read_scores, read_sets
 
@@ -28,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.files import write_jsonl
 from tasklaws.core.schema import ITEMS, read_documents, read_items
 from tasklaws.core.settings import load
-from tasklaws.experiments.overlap_sets import FAMILY, SET_ITEMS, draw_sets, set_chains
 from tasklaws.families.draws import in_plain
 from tasklaws.families.prompts import question_of
+from tasklaws.overlap.sets import FAMILY, SET_ITEMS, draw_sets, set_chains
 from tasklaws.tables import SETS
 
 
@@ -27,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

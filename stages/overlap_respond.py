@@ -3,15 +3,15 @@
 import sys
 from pathlib import Path
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.settings import load
-from tasklaws.experiments.overlap_sets import ASK, SET_ITEMS
 from tasklaws.harness.ask import ask_rung
+from tasklaws.overlap.sets import ASK, SET_ITEMS
 
 
 def main() -> None:
     settings = load()
-    rung = errors.argument(sys.argv)
+    rung = script.argument(sys.argv)
     settings.rung(rung)  # or refuse it
     out = Path("responses", "overlap", settings.models.name, f"{rung}.jsonl")
     ask_rung(Path("models", rung), settings, ASK, SET_ITEMS, out, final_only=True)
@@ -19,4 +19,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

@@ -3,17 +3,17 @@
 import sys
 from pathlib import Path
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.settings import load
-from tasklaws.experiments.overlap_sets import ASK, SET_ITEMS
 from tasklaws.harness.score import score_rung
+from tasklaws.overlap.sets import ASK, SET_ITEMS
 from tasklaws.paths import Paths
 from tasklaws.tables import SCORES
 
 
 def main() -> None:
     settings = load()
-    rung = errors.argument(sys.argv)
+    rung = script.argument(sys.argv)
     settings.rung(rung)  # or refuse it
     paths = Paths(settings.models.name)
     table = score_rung(Path("models", rung), settings, ASK, SET_ITEMS, paths.set_responses(rung), final_only=True)
@@ -23,4 +23,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

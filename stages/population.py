@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.schema import read_family_items
 from tasklaws.core.settings import load
 from tasklaws.humans.population import simulate_attempts
@@ -17,4 +17,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

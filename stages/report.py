@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tasklaws.core.errors import run
+from tasklaws.core.script import run
 from tasklaws.core.settings import load
 from tasklaws.report.build import build_report
 from tasklaws.report.entry import write_entry

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.schema import BENCHMARKS, ITEMS
 from tasklaws.core.settings import load
 from tasklaws.harness.ask import ask_rung
@@ -11,7 +11,7 @@ from tasklaws.harness.ask import ask_rung
 
 def main() -> None:
     settings = load()
-    rung = errors.argument(sys.argv)
+    rung = script.argument(sys.argv)
     settings.rung(rung)  # or refuse it
     out = Path("responses", settings.models.name, f"{rung}.jsonl")
     benchmarks = BENCHMARKS if settings.benchmarks else None
@@ -20,4 +20,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.files import write_json
 from tasklaws.core.schema import ITEMS
 from tasklaws.core.settings import load
@@ -18,7 +18,7 @@ from tasklaws.tables import SCORES
 
 def main() -> None:
     settings = load()
-    rung = errors.argument(sys.argv)
+    rung = script.argument(sys.argv)
     model, paths = Path("models", rung), Paths(settings.models.name)
     out = paths.scores(settings.rung(rung).role) / f"{rung}.csv"
     table = score_rung(model, settings, settings.elicitation.ask, ITEMS, paths.responses(rung))
@@ -34,4 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

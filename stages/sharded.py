@@ -1,6 +1,6 @@
 """Train one small rung by several numbers of workers, ask and score it: an axis that should show no law."""
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.settings import load
 from tasklaws.experiments.sharded_runs import sharded_runs
 from tasklaws.paths import Paths
@@ -16,4 +16,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

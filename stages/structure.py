@@ -1,6 +1,6 @@
 """How many independent tasks each family is worth, and how sharp its curve is; from the fit rungs alone."""
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.schema import read_asked_items
 from tasklaws.core.settings import load
 from tasklaws.families import build
@@ -27,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.files import write_json
 from tasklaws.core.settings import load
 from tasklaws.paths import Paths
@@ -17,4 +17,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

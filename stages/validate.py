@@ -1,6 +1,6 @@
 """Compare the forecasts with what the holdout did, curve by curve and item by item; gather all results as points."""
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.settings import load
 from tasklaws.forecast.validate import validate_ladder
 from tasklaws.paths import Paths
@@ -16,4 +16,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

@@ -1,6 +1,6 @@
 """Set the loss exponents of the corpora beside those that their Zipf exponents predict."""
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.settings import load
 from tasklaws.experiments.zipf import exponents, read_runs
 from tasklaws.paths import Paths
@@ -18,4 +18,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

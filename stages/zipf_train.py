@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.settings import load
 from tasklaws.experiments.zipf_runs import train_runs
 from tasklaws.tables import ZIPF_RUNS
@@ -11,7 +11,7 @@ from tasklaws.tables import ZIPF_RUNS
 
 def main() -> None:
     settings = load()
-    exponent = float(errors.argument(sys.argv))
+    exponent = float(script.argument(sys.argv))
     out = Path("data/zipf", f"{exponent:g}.csv")
     runs = train_runs(exponent, settings.experiment.zipf_runs, settings.seed, settings.execution.workers)
     ZIPF_RUNS.write(out, runs)
@@ -19,4 +19,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.points import write_points
+from tasklaws.tabular.points import write_points
 
 LONGEST = 500  # characters of an error's line
 NEEDED = ("model", "task", "metric", "value")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from fuzz import Changed, Valid
-from tasklaws.points import read_curves, read_points
+from tasklaws.tabular.points import read_curves, read_points
 
 Grid = list[list[str]]
 TEXTS = {"model", "task", "metric", "date", "benchmark", "corpus", "ladder"}

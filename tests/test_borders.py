@@ -14,7 +14,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, read_jsonl, read_text
 from tasklaws.core.settings import load
 from tasklaws.frames.user_tables import MAX_CELL, MOST_IN_A_ROW
-from tasklaws.points import read_points
+from tasklaws.tabular.points import read_points
 
 Row = dict[str, Any]
 Run = Callable[..., str]

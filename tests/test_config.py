@@ -241,6 +241,13 @@ def test_a_rung_whose_name_dvc_cannot_track_is_refused(conf):
         compose(["models=nano_mini"], conf)
 
 
+@pytest.mark.parametrize("text", ["- one\n- two\n", "3\n"])
+def test_a_file_that_is_no_mapping_is_named(conf, text):
+    (conf / "models/mine.yaml").write_text(text)
+    with pytest.raises(TasklawsError, match=r"conf/models/mine\.yaml holds no `KEY: VALUE` lines"):
+        compose(["models=mine"], conf)
+
+
 def test_without_conf_the_remedy_is_named(tmp_path):
     with pytest.raises(TasklawsError, match="repository's root"):
         compose([], tmp_path)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import tasklaws
-from tasklaws.core.errors import TasklawsError, run
+from tasklaws.core.errors import TasklawsError
+from tasklaws.core.script import run
 
 
 def raising(error):
@@ -83,7 +84,7 @@ def test_what_stands_in_the_place_of_a_module_is_named(name, tmp_path):
     shutil.copytree(package / "core", tmp_path / "src/tasklaws/core", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "src/tasklaws/__init__.py").touch()
     (tmp_path / "src" / name).write_text("x = 1\n")
-    code = "from tasklaws.core.errors import run; run(lambda: __import__('yaml').safe_load('a'))"
+    code = "from tasklaws.core.script import run; run(lambda: __import__('yaml').safe_load('a'))"
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "src")}
     environment.pop("TASKLAWS_TRACEBACK", None)
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
@@ -101,7 +102,7 @@ def test_a_message_of_any_length_is_one_line_that_ends(capsys):
 
 @pytest.mark.parametrize("variables", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
 def test_a_stdout_of_ascii_gets_codes_for_other_letters(variables):
-    code = "from tasklaws.core.errors import run; run(lambda: print('\\xb5 \\u2013 \\udcff'))"
+    code = "from tasklaws.core.script import run; run(lambda: print('\\xb5 \\u2013 \\udcff'))"
     environment = {**os.environ, "PYTHONCOERCECLOCALE": "0", **variables}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
     assert done.stdout == b"\\xb5 \\u2013 \\udcff\n"

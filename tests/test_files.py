@@ -100,9 +100,9 @@ def test_a_write_that_the_system_cuts_short_leaves_the_old_file(tmp_path):
     path = tmp_path / "table.csv"
     write_text(path, "old\n")
     program = (
-        "import resource, sys; from pathlib import Path; from tasklaws.core import errors, files\n"
+        "import resource, sys; from pathlib import Path; from tasklaws.core import files, script\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
-        "errors.run(lambda: files.write_text(Path(sys.argv[1]), 'new' * 10000))"
+        "script.run(lambda: files.write_text(Path(sys.argv[1]), 'new' * 10000))"
     )
     done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -23,7 +23,7 @@ STAGES = ("one", "two", "three")
 SCRIPT = """
 import sys
 from pathlib import Path
-from tasklaws.core.errors import run
+from tasklaws.core.script import run
 
 def main():
     source, target = map(Path, sys.argv[1:])

@@ -14,7 +14,7 @@ from tasklaws.core.workers import run_each
 PROGRAM = """
 import os, signal, sys, time
 from pathlib import Path
-from tasklaws.core import errors
+from tasklaws.core import errors, script
 from tasklaws.core.workers import run_each
 
 def work(number):
@@ -36,7 +36,7 @@ def main():
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs behind it deaf to that
-    errors.run(main)
+    script.run(main)
 """
 
 

@@ -19,7 +19,7 @@ import pytest
 import tasklaws as tl
 from shared_data import ROOT
 from tasklaws.core.result import Result
-from tasklaws.verbs import MODULES
+from tasklaws.verbs import VERB_MODULES
 
 VERBS = [
     "backtest",
@@ -47,7 +47,7 @@ def test_every_name_is_there_and_typed() -> None:
     typed = {
         alias.name: str(node.module) for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
-    assert typed == {name: f"tasklaws.{module}" for name, module in MODULES.items()}
+    assert typed == {name: f"tasklaws.{module}" for name, module in VERB_MODULES.items()}
     assert set(VERBS) < set(dir(tl))
     for name in tl.__all__:
         assert getattr(tl, name).__module__.startswith("tasklaws.")
@@ -58,7 +58,7 @@ def test_every_name_is_there_and_typed() -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_says_what_it_takes_and_its_example_runs(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    module: ModuleType = importlib.import_module(f"tasklaws.{MODULES[verb]}")
+    module: ModuleType = importlib.import_module(f"tasklaws.{VERB_MODULES[verb]}")
     function = getattr(module, verb)  # tl.forecast itself is the package of that name, which can be called
     assert callable(getattr(tl, verb))
     assert "TasklawsError" in function.__doc__

@@ -8,7 +8,7 @@ import yaml
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.provenance.chain import Chain, parse_chain, read_chain
-from tasklaws.provenance.record import digest, digests, record_of
+from tasklaws.provenance.record import digests, record_of, record_sha256
 
 ROOT = Path(__file__).parents[1]
 FITS = "results/nano_ladder/fits.json"
@@ -24,7 +24,7 @@ def chain_of(stages: dict[str, Any]) -> Chain:
 
 
 def of_lock(stages: dict[str, Any], path: str = FITS) -> str:
-    return digest(record_of(chain_of(stages), path))
+    return record_sha256(record_of(chain_of(stages), path))
 
 
 def test_a_digest_covers_the_whole_chain() -> None:
@@ -63,10 +63,10 @@ def test_every_output_has_a_digest_of_its_own() -> None:
     chain = read_chain(ROOT)
     paths = [entry.path for stage in chain.stages.values() for entry in stage.outputs]
     assert len(set(digests(chain).values())) == len(paths)
-    assert all(digests(chain)[path] == digest(record_of(chain, path)) for path in paths[::20])
+    assert all(digests(chain)[path] == record_sha256(record_of(chain, path)) for path in paths[::20])
     with pytest.raises(TasklawsError, match=r"no stage in dvc\.lock wrote src: give one of its outputs"):
         record_of(chain, "src")
 
 
 def test_numbers_as_keys_are_keys_as_text() -> None:
-    assert digest({"a": {1: 0, 10: 0, 2: 0}}) == digest({"a": {"10": 0, "1": 0, "2": 0}})
+    assert record_sha256({"a": {1: 0, 10: 0, 2: 0}}) == record_sha256({"a": {"10": 0, "1": 0, "2": 0}})

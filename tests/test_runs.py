@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tasklaws.core import errors, files, runs
+from tasklaws.core import files, runs, script
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_text
 
@@ -19,7 +19,7 @@ def in_a_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_stage_that_ended_well_leaves_a_note() -> None:
-    errors.run(lambda: write_text(Path("out.csv"), "a\n"))
+    script.run(lambda: write_text(Path("out.csv"), "a\n"))
     ((note,), others) = runs.read_notes()
     assert others == []
     assert note["stage"] == "fit@a/b"
@@ -30,9 +30,9 @@ def test_a_stage_that_ended_well_leaves_a_note() -> None:
 
 def test_equal_bytes_take_the_place_of_the_earlier_note() -> None:
     for _ in range(2):
-        errors.run(lambda: write_text(Path("out.csv"), "a\n"))
+        script.run(lambda: write_text(Path("out.csv"), "a\n"))
     assert len(runs.read_notes()[0]) == 1
-    errors.run(lambda: write_text(Path("out.csv"), "b\n"))
+    script.run(lambda: write_text(Path("out.csv"), "b\n"))
     assert len(runs.read_notes()[0]) == 2
 
 
@@ -42,19 +42,19 @@ def test_a_stage_that_failed_leaves_none() -> None:
         raise TasklawsError("no")
 
     with pytest.raises(SystemExit):
-        errors.run(fails)
+        script.run(fails)
     assert runs.read_notes() == ([], [])
 
 
 def test_what_no_stage_runs_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DVC_STAGE")
-    errors.run(lambda: write_text(Path("out.csv"), "a\n"))
+    script.run(lambda: write_text(Path("out.csv"), "a\n"))
     assert not Path(".work").exists()
 
 
 def test_no_stage_fails_of_its_note() -> None:
     Path(".work").write_text("a file in its place")
-    errors.run(lambda: write_text(Path("out.csv"), "a\n"))
+    script.run(lambda: write_text(Path("out.csv"), "a\n"))
     assert Path("out.csv").read_text() == "a\n"
 
 
@@ -65,7 +65,7 @@ def test_a_note_without_a_seal_is_not_believed(text: str) -> None:
 
 
 def test_a_note_that_was_changed_or_moved_or_is_another_user_s_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    errors.run(lambda: write_text(Path("out.csv"), "a\n"))
+    script.run(lambda: write_text(Path("out.csv"), "a\n"))
     (path,) = runs.RUNS.glob("*")
     text = path.read_text()
     path.write_text(text.replace('"started": "2', '"started": "1'))

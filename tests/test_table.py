@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from shared_data import shared
 from tasklaws.core.errors import TasklawsError
-from tasklaws.points import complete, read_curves, read_points, write_points
 from tasklaws.tables import LOSSES, METRIC_RANGES, POINTS, is_loss
+from tasklaws.tabular.points import complete, read_curves, read_points, write_points
 
 HEADER = "model,task,metric,value,n_params"
 ROW = "m,t,acc,0.5,1000"

@@ -28,9 +28,9 @@ from scipy.special import log_expit
 from tasklaws.core.arrays import Array
 from tasklaws.core.files import write_json
 from tasklaws.forecast import floor, priors
-from tasklaws.forecast.combine import LEAST_RUNGS, History, forecast
-from tasklaws.forecast.panel import Panel, build_panels, size_gap
-from tasklaws.points import read_points
+from tasklaws.forecast.combine import History, combined_forecast
+from tasklaws.forecast.panel import LEAST_RUNGS, Panel, build_panels, size_gap
+from tasklaws.tabular.points import read_points
 
 OUT = Path(__file__).parents[1] / "src/tasklaws/forecast/floor.json"
 METRICS = {"bigg": ["multiple_choice_grade"], "gadre": ["acc"], "pythia": ["acc", "acc_norm"]}
@@ -85,7 +85,7 @@ def rows(history: History, n_ladders: int) -> Rows:
     for origin, target, gap in learned(list(pairs(history.panel))):
         known = history.known(origin)
         level = floor.floors(known)
-        said = forecast(history, origin, target).predictive(history.panel.link)
+        said = combined_forecast(history, origin, target).predictive(history.panel.link)
         value = history.panel.value[:, target]
         stays, leaves = (
             floor.from_floor(known, level, gap, said, np.array([sign * CERTAIN, 0.0, 0.0])).log_density(value)

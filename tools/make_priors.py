@@ -28,12 +28,12 @@ from tasklaws.core.arrays import Array
 from tasklaws.core.files import write_json
 from tasklaws.forecast import axes, priors
 from tasklaws.forecast.calibration import features
-from tasklaws.forecast.combine import LEAST_RUNGS, History, interval_tests
+from tasklaws.forecast.combine import History, interval_tests
 from tasklaws.forecast.methods import sampling_variance
-from tasklaws.forecast.panel import Panel, build_panels, size_gap
-from tasklaws.points import read_points
+from tasklaws.forecast.panel import LEAST_RUNGS, Panel, build_panels, size_gap
 from tasklaws.stats import gaussian_process
 from tasklaws.stats.links import ARCSINE, LOG_LOG, LOGIT
+from tasklaws.tabular.points import read_points
 
 OUT = Path(__file__).parents[1] / "src/tasklaws/forecast/priors.json"
 METRICS = {
@@ -158,7 +158,7 @@ def main() -> None:
         "without": {name: {"kernels": averaged(shares[one] for one in whole if one != name)} for name in whole},
     }
     write_json(OUT, made)
-    priors.forget()
+    priors.reload()
     found: dict[str, list[Rows]] = {}
     for name in whole:
         with priors.leaving_out(name):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_jsonl, sha256_file, write_json, write_jsonl
 from tasklaws.core.schema import ITEMS
@@ -119,4 +119,4 @@ def worth(scores: pd.DataFrame, made: Card) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    script.run(main)

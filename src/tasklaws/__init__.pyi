@@ -30,6 +30,6 @@ from tasklaws.laws.planning import plan as plan
 from tasklaws.laws.result import Fit as Fit
 from tasklaws.overlap.observed import EffectiveNumber as EffectiveNumber
 from tasklaws.overlap.observed import effective_number as effective_number
-from tasklaws.points import read_points as read_points
+from tasklaws.tabular.points import read_points as read_points
 
 __version__: str

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 import tasklaws as tl
-from tasklaws.core import errors
+from tasklaws.core import errors, script
 from tasklaws.core.errors import TasklawsError
 from tasklaws.laws.status import LossFunction
 
@@ -140,7 +140,7 @@ def fit_one_law(
 
     The JSON is what `tasklaws plan --fit` takes.
     """
-    from tasklaws.points import read_curves
+    from tasklaws.tabular.points import read_curves
 
     read = reading(read_curves, table, layout, units, direction)
     found = tl.fit(
@@ -183,8 +183,8 @@ def compare_approaches(
     and isoflop.svg (docs/fitting.md).
     """
     from tasklaws.core.files import write_json
-    from tasklaws.points import read_curves
     from tasklaws.tables import ISOFLOP_BUDGETS, ISOFLOP_FRONTIERS
+    from tasklaws.tabular.points import read_curves
 
     read = reading(read_curves, table, layout, units, direction)
     found = tl.isoflop(
@@ -731,8 +731,8 @@ def import_results(
             write_samples(out, read.table)
         _answer_import(read.table, ("model", "task"), read.notes, read.left_out, json_, out)
         return
-    from tasklaws.points import write_points
     from tasklaws.readers.merge import merge_results
+    from tasklaws.tabular.points import write_points
 
     name = (out or paths[0].absolute()).name.removesuffix(".gz").rpartition(".")
     merged = merge_results(paths, name[0] or name[2], models, out, choices)
@@ -1019,7 +1019,7 @@ def ask_one_model(
     from lm_eval.utils import simple_parse_args_string
 
     from tasklaws.core.settings import Asking
-    from tasklaws.harness.one_model import ask_model
+    from tasklaws.harness.one_model import KEY_DIGITS, ask_model
 
     if batch_size != "auto" and not (batch_size.isdigit() and int(batch_size)):
         raise TasklawsError(f"--batch-size {batch_size}: give 1 or more, or auto")
@@ -1046,7 +1046,10 @@ def ask_one_model(
         if directory is not None:
             found.write(directory)
     if kept is not None:
-        shutil.rmtree(kept, ignore_errors=True)
+        for made in kept.glob("[0-9a-f]" * KEY_DIGITS):
+            shutil.rmtree(made)
+        with suppress(OSError):  # something else lies there, or nothing
+            kept.rmdir()
     answer(found.to_dict(), found.summary(), json_, out, "responses.jsonl, scores.csv, points.csv, items.csv")
 
 
@@ -1145,7 +1148,7 @@ def expanded(words: list[str]) -> list[str]:
 
 def main() -> None:
     """Run the command of this process's arguments: a failure is one line on stderr, of usage with status 2."""
-    errors.run(_run)
+    script.run(_run)
 
 
 def _run() -> None:

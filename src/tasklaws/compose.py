@@ -1,12 +1,14 @@
 """params.yaml from conf/, refused here where any stage would refuse it later."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import read_text
 
 CONF = Path("conf")
 
@@ -35,7 +37,8 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         there = ", ".join(error.options or ())
         raise TasklawsError(f"cannot compose {overrides}: {conf}/{group} has no {name}: give one of {there}") from error
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, OSError) as error:
+        _refuse_no_mappings(conf)
         reason = str(error).splitlines()[0].rstrip(".:")
         groups = ", ".join(sorted(path.name for path in conf.iterdir() if path.is_dir()))
         raise TasklawsError(
@@ -63,16 +66,23 @@ def _malformed(error: yaml.YAMLError, conf: Path) -> str:
     )
 
 
+def _refuse_no_mappings(conf: Path) -> None:
+    for path in sorted(conf.rglob("*.yaml")):
+        with suppress(yaml.YAMLError):  # which is refused with its line where the file is used
+            if not isinstance(yaml.safe_load(read_text(path)) or {}, dict):
+                raise TasklawsError(f"{path} holds no `KEY: VALUE` lines: write it so, as the files beside it")
+
+
 def _refuse(params: Any) -> None:
     """Raise TasklawsError for what any stage would refuse."""
     # SciPy, pandas and pydantic take a second, which other commands need not.
     from tasklaws.core.settings import Settings
-    from tasklaws.experiments.overlap_sets import set_chains
     from tasklaws.families import build
     from tasklaws.families.base import refuse_terse_families
     from tasklaws.families.prompts import task_name
     from tasklaws.ladder.corpus import refuse_unknown_tasks
     from tasklaws.laws.forms import refuse_unfit
+    from tasklaws.overlap.sets import set_chains
 
     settings = Settings.of(params, "composed configuration")
     families = build(settings.families.sets)

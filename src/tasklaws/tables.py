@@ -51,6 +51,8 @@ POINTS_OF_HEADLINE = (2, 5, 10)
 HEADLINES = (*(f"within {points} points" for points in POINTS_OF_HEADLINE), "not forecastable")
 BASELINE_NAMES = ("repeat_last", "chance", "logistic", "two_step", "power")
 SIZES = ("n_params", "n_tokens", "train_flops")
+PLACES = (*SIZES, "step", "loss")  # what says where a model that nobody ran lies, besides its date
+PLANNED_KEYS = ("model", "ladder", *PLACES, "date", "maker")  # by which a person names one
 _AGREEMENT = 1e-6  # how far an observation may lie from the mean of its items' scores
 
 
@@ -193,7 +195,7 @@ SHARDED_TRENDS = _table(
     "how a curve moves with every doubling of the workers",
     f"{_CURVE_KEYS} fewest# most# slope# low# high# seed_sd# q# verdict",
 )
-# `seed` is a key where the table has it. Only model, task, metric, value and a size need be known (points.py).
+# `seed` is a key where the table has it. Only model, task, metric, value and a size need be known (tabular/points.py).
 POINTS = _table(
     "anybody's results: a ladder, model, checkpoint, task and metric",
     f"ladder model {_KNOWN_SIZES} step#? is_final task metric value# stderr#? n_items#? chance#?",

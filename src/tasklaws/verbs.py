@@ -27,7 +27,7 @@ from typing import Any
 
 # What is named here is typed in __init__.pyi: an import statement, even for type checkers alone, would count as one
 # to whatever reads this file's imports, and every stage of the pipeline would depend on every verb.
-MODULES = {
+VERB_MODULES = {
     "Backtest": "forecast.backtest",
     "Claim": "claims.file",
     "ClaimCheck": "claims.check",
@@ -58,7 +58,7 @@ MODULES = {
     "isoflop": "laws.isoflop",
     "plan": "laws.planning",
     "predict_items": "items.predictions",
-    "read_points": "points",
+    "read_points": "tabular.points",
     "signal_to_noise": "decisions.recipes",
     "solve_rates": "humans.estimates",
 }
@@ -71,7 +71,7 @@ def named(name: str) -> Any:
 
         return version("tasklaws")
     if name == "__all__":
-        return sorted(MODULES)
-    if name not in MODULES:
+        return sorted(VERB_MODULES)
+    if name not in VERB_MODULES:
         raise AttributeError(f"module 'tasklaws' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"tasklaws.{MODULES[name]}"), name)
+    return getattr(importlib.import_module(f"tasklaws.{VERB_MODULES[name]}"), name)

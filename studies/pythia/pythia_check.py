@@ -5,12 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from tasklaws.core.errors import run
 from tasklaws.core.files import sha256_file, write_json
+from tasklaws.core.script import run
 from tasklaws.frames.csv_files import write_table
-from tasklaws.points import read_points
 from tasklaws.stats.scores import is_inside
 from tasklaws.tables import AHEAD_FORECASTS, AHEAD_METHODS
+from tasklaws.tabular.points import read_points
 
 STUDY = Path("studies/pythia")
 CURVE = ["model", "task", "metric"]

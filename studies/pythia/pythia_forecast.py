@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasklaws.core.errors import run
+from tasklaws.core.script import run
 from tasklaws.forecast.ahead.verb import forecast
-from tasklaws.points import read_points
 from tasklaws.tables import AHEAD_FORECASTS, AHEAD_METHODS
+from tasklaws.tabular.points import read_points
 
 STUDY = Path("studies/pythia")
 SIZE = {"n_params": 6_444_163_072, "n_tokens": 299_892_736_000}

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasklaws.core.errors import run
+from tasklaws.core.script import run
 from tasklaws.forecast.ahead.verb import forecast
-from tasklaws.points import read_points
 from tasklaws.tables import AHEAD_FORECASTS
+from tasklaws.tabular.points import read_points
 
 STUDY = Path("studies/pythia")
 KNOWN = ("known.csv", "checkpoints_6.9b.csv", "outcomes_6.9b.csv")

@@ -8,11 +8,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tasklaws.core.errors import run
 from tasklaws.core.files import read_json, write_text
+from tasklaws.core.script import run
 from tasklaws.plotting import LIGHT, house_style, key_below, log_x, panel, save
-from tasklaws.points import read_points
 from tasklaws.tables import AHEAD_FORECASTS
+from tasklaws.tabular.points import read_points
 
 STUDY = Path("studies/pythia")
 RESULTS = STUDY / "results"

@@ -17,10 +17,11 @@ import pandas as pd
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from tasklaws.core.errors import TasklawsError, run
+from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json
-from tasklaws.points import read_points
+from tasklaws.core.script import run
 from tasklaws.readers.lm_eval import read_results
+from tasklaws.tabular.points import read_points
 
 STUDY = Path("studies/pythia")
 FETCHED = STUDY / "fetched"

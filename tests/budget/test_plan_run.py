@@ -19,6 +19,7 @@ from tasklaws.budget.plan import RunPlan
 from tasklaws.compose import compose
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Settings
+from tasklaws.harness.ask import means_of
 from tasklaws.ladder import memory
 from tasklaws.provenance.chain import parse_chain
 
@@ -164,6 +165,20 @@ def test_a_server_has_its_own_memory_and_speed() -> None:
         mock.ANY,
     )
     assert rung.asked.n_requests == len(tiny.items("addition")), "chat servers are not asked for likelihoods"
+
+
+@pytest.mark.parametrize(("wanted", "trained"), [("auto", "cpu"), ("cpu", "cpu"), ("cuda", "cuda")])
+def test_the_device_is_that_which_asking_takes(wanted: str, trained: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr(estimate, "available_memory", lambda device: 1 << 40)
+    source = "{kind: lm_eval, model: hf-auto, model_args: {pretrained: some/model}, n_params: 1000}"
+    other = f"+models.rungs.other={{role: fit, source: {source}}}"
+    own = settings("models=nano_mini", f"execution.device={wanted}", other)
+    planned_on = {rung.name: (rung.device, rung.processes) for rung in plan_run(own, {"cuda": 1e13}).rungs}
+    assert planned_on["mini-1k"] == (trained, 2 if trained == "cpu" else 1)
+    assert planned_on["other"] == ("cpu" if wanted == "cpu" else "cuda", 1)
+    for name in own.models.rungs:
+        assert means_of(name, own).device == planned_on[name][0]
 
 
 def test_benchmarks_are_counted_once_their_documents_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

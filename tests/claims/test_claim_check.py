@@ -17,8 +17,8 @@ from tasklaws.claims import vouched
 from tasklaws.claims.check import STATUS
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_text
-from tasklaws.points import write_points
 from tasklaws.provenance.chain import md5
+from tasklaws.tabular.points import write_points
 
 AT = "model=next,n_params=1.28e10,n_tokens=2.56e11"
 

@@ -22,8 +22,8 @@ from tasklaws.claims.make import claim_of
 from tasklaws.claims.pairs import pairs
 from tasklaws.claims.rule import least_held, pass_chances
 from tasklaws.core.errors import TasklawsError
-from tasklaws.points import write_points
 from tasklaws.tables import AHEAD_FORECASTS
+from tasklaws.tabular.points import write_points
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.ahead.planned import read_at
 from tasklaws.forecast.ahead.verb import NARROWED_BY, forecast
 from tasklaws.forecast.backtest import backtest
-from tasklaws.forecast.engine import BACKWARD
-from tasklaws.points import read_points
+from tasklaws.forecast.verdict import BACKWARD
 from tasklaws.tables import AHEAD_FORECASTS, AHEAD_METHODS
+from tasklaws.tabular.points import read_points
 
 NEXT = {"n_params": 7e9, "n_tokens": 1.4e11}
 AT = "n_params=7e9,n_tokens=140B"

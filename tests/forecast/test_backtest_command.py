@@ -9,7 +9,7 @@ from made_up import SIZES, draw, rises, table
 
 from tasklaws import cli
 from tasklaws.core.files import read_json
-from tasklaws.forecast.engine import BACKWARD
+from tasklaws.forecast.verdict import BACKWARD
 from tasklaws.tables import BACKTEST_FORECASTS
 
 SPLIT = ["--fit", "n_params < 2e9", "--holdout", "n_params > 2e9"]

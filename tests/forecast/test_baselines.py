@@ -5,8 +5,9 @@ import pytest
 from made_up import panel
 from scipy.special import expit
 
-from tasklaws.forecast.baselines import BASELINES, Chance, Curve, RepeatLast, TwoStep
+from tasklaws.forecast.baselines import BASELINES, Curve, TwoStep
 from tasklaws.forecast.methods import METHODS, predictions
+from tasklaws.forecast.naive import Chance, RepeatLast
 
 PLACES = np.arange(8)
 

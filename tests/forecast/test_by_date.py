@@ -19,8 +19,8 @@ from tasklaws.forecast.axis_tables import MOST_CHECKPOINTS, checkpoint_name, spa
 from tasklaws.forecast.backtest import backtest
 from tasklaws.forecast.panel import build_panels
 from tasklaws.forecast.verdict import panel_verdicts
-from tasklaws.points import read_points
 from tasklaws.tabular.numbers import day_margins, iso_days
+from tasklaws.tabular.points import read_points
 
 N_MODELS, N_TASKS = 8, 6
 

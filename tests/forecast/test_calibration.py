@@ -11,7 +11,7 @@ from tasklaws.forecast import priors
 from tasklaws.forecast.backtest import backtest, rolling_backtest
 from tasklaws.forecast.calibration import Test as EarlierTest
 from tasklaws.forecast.calibration import drift, features, ladder_scale, least_width, predictive, task_scale
-from tasklaws.forecast.combine import History, forecast
+from tasklaws.forecast.combine import History, combined_forecast
 from tasklaws.stats.gaussian_process import KERNELS, pool
 from tasklaws.stats.links import ARCSINE, LOG, LOGIT
 
@@ -75,7 +75,7 @@ def test_no_width_is_asked_of_tasks_that_are_not_at_the_ceiling():
 @pytest.mark.parametrize("n_models", [2, 5])
 def test_the_forecast_of_a_task_that_all_solved_has_that_width(n_models):
     known = panel(np.ones((1, n_models + 1)), SIZES[: n_models + 1], n_items=6)
-    found = forecast(History(known), n_models, n_models)
+    found = combined_forecast(History(known), n_models, n_models)
     least = least_width(known.select(np.arange(n_models)))[0]
     assert found.width[0] > 0.999 * least > 0
 
@@ -134,7 +134,7 @@ def test_a_summary_says_what_intervals_rest_on():
 
 def test_a_known_value_that_is_perturbed_later_changes_no_width(known):
     other = panel(np.hstack([known.value[:, :5], 1 - known.value[:, 5:]]), SIZES)
-    here, there = (forecast(History(one), 5, 5) for one in (known, other))
+    here, there = (combined_forecast(History(one), 5, 5) for one in (known, other))
     assert (here.width == there.width).all()
     assert (here.mean == there.mean).all()
 

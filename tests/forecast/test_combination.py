@@ -3,7 +3,7 @@ import pytest
 from made_up import SIZES, draw, panel, rises
 
 from tasklaws.forecast import combine as combination
-from tasklaws.forecast.combine import History, combine, forecast
+from tasklaws.forecast.combine import History, combine, combined_forecast
 from tasklaws.forecast.panel import Prediction
 
 
@@ -15,7 +15,7 @@ def ladder():
 
 
 def test_weights_sum_to_one(ladder):
-    found = forecast(History(ladder), 7, 7)
+    found = combined_forecast(History(ladder), 7, 7)
     assert found.weights.sum(axis=0) == pytest.approx(1)
     assert (found.weights >= 0).all()
     assert (np.ptp(found.weights, axis=0) > 0).all()
@@ -40,7 +40,7 @@ def test_a_method_that_is_always_right_gets_nearly_all_the_weight(ladder, monkey
 
 
 def test_few_rungs_repeat_the_last(ladder):
-    found = forecast(History(ladder), 2, 7)
+    found = combined_forecast(History(ladder), 2, 7)
     assert found.methods == ("repeat_last",)
 
 
@@ -48,7 +48,7 @@ def test_forecasts_do_not_depend_on_the_order_of_tasks(ladder):
     backwards = ladder.of_tasks(np.ones(5, dtype=bool)).of_tasks(np.arange(5) >= 0)
     order = np.arange(5)[::-1]
     turned = panel(ladder.value[order], ladder.n_params)
-    there, here = forecast(History(turned), 6, 6), forecast(History(backwards), 6, 6)
+    there, here = combined_forecast(History(turned), 6, 6), combined_forecast(History(backwards), 6, 6)
     assert there.mean[order] == pytest.approx(here.mean, abs=1e-7)
     assert there.width[order] == pytest.approx(here.width, rel=1e-6)
 
@@ -65,7 +65,7 @@ def test_intervals_cover_what_they_say():
         ladder = panel(value, sizes, losses=False)
         history = History(ladder)
         for origin in (5, 6):
-            found = forecast(history, origin, origin)
+            found = combined_forecast(history, origin, origin)
             off = np.abs(ladder.link.of(ladder.value[:, origin], np.inf) - found.mean)
             inside += list(off <= 1.6449 * found.width)
     assert 0.87 <= np.mean(inside) <= 0.98

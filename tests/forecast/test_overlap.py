@@ -6,7 +6,7 @@ import pytest
 from made_up import SIZES, draw, panel, rises, table
 
 from tasklaws.forecast.backtest import rolling_backtest
-from tasklaws.forecast.combine import History, forecast, overlap_sd, panel_design_effect
+from tasklaws.forecast.combine import History, combined_forecast, overlap_sd, panel_design_effect
 from tasklaws.forecast.engine import forecast_tables
 
 LONG = np.geomspace(1e7, 3e9, 8)
@@ -50,12 +50,12 @@ def test_nothing_changes_without_or_between_known_models() -> None:
     plain = History(panel([RISE, RISE**2]))
     overlapping = History(panel([RISE, RISE**2], n_eff=2))
     independent = History(panel([RISE, RISE**2], n_eff=500))
-    before, after, same = (forecast(history, 5, 5) for history in (plain, overlapping, independent))
+    before, after, same = (combined_forecast(history, 5, 5) for history in (plain, overlapping, independent))
     assert np.array_equal(before.width, same.width)
     assert np.array_equal(before.mean, after.mean)
     assert (after.widening > 1).all()
     order = np.array([0, 1, 2, 4, 5, 3])  # forecast a model among the known ones
-    inside = forecast(History(panel([RISE, RISE**2], n_eff=2).select(order)), 5, 5)
+    inside = combined_forecast(History(panel([RISE, RISE**2], n_eff=2).select(order)), 5, 5)
     assert (inside.widening == 1).all()
     found, _ = forecast_tables(overlapping, 5, [5])
     assert found["design_effect"].tolist() == [250, 250]

@@ -22,8 +22,8 @@ from tasklaws.forecast.designs.design import design
 from tasklaws.forecast.designs.pilot import parse_sizes
 from tasklaws.forecast.given import ask_first, given_scores
 from tasklaws.forecast.panel import build_panels
-from tasklaws.points import read_points
 from tasklaws.report.ahead import ahead_page
+from tasklaws.tabular.points import read_points
 
 NEXT = {"n_params": 7e9, "n_tokens": 1.4e11}
 NOTHING = dict.fromkeys(["n_params", "n_tokens", "train_flops"], np.nan)
@@ -285,7 +285,7 @@ def test_the_tasks_to_ask_first_are_named(points, releases, kind, command):
 def test_what_is_left_of_the_width_is_what_given_scores_leave(points):
     """Of the blind forecast and of that in which the first named task has its own mean as score."""
     history = History(build_panels(pd.concat([points, *_planned_tasks(points)]), ["acc"])[0])
-    said = combine.forecast(history, 6, 6).predictive(history.panel.link)
+    said = combine.combined_forecast(history, 6, 6).predictive(history.panel.link)
     none = np.full(3, np.nan)
     first = ask_first(history, 6, 6, said, none).iloc[0]
     row = [task for task, _ in history.panel.tasks].index(first["task"])

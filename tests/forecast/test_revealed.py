@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from test_skills import family_table
 
-from tasklaws.forecast.combine import History, forecast, joint_forecast
+from tasklaws.forecast.combine import History, combined_forecast, joint_forecast
 from tasklaws.forecast.engine import forecast_tables
 from tasklaws.forecast.panel import build_panels
 from tasklaws.forecast.revealed import Joint, draw_given
@@ -95,12 +95,14 @@ def test_scores_that_are_not_revealed_change_nothing(crowd):
     value = crowd.value.copy()
     value[hidden, 26] = 1 - value[hidden, 26]
     value[:, 27:] = 0.5
-    found, other = (forecast(History(one, given=given), 26, 26) for one in (crowd, replace(crowd, value=value)))
+    found, other = (
+        combined_forecast(History(one, given=given), 26, 26) for one in (crowd, replace(crowd, value=value))
+    )
     assert np.array_equal(found.mean, other.mean, equal_nan=True)
     assert np.array_equal(found.width, other.width, equal_nan=True)
 
 
 def test_a_joint_forecast_has_the_width_of_the_forecast(crowd):
-    found, joint = forecast(History(crowd), 26, 28), joint_forecast(History(crowd), 26, 28)
+    found, joint = combined_forecast(History(crowd), 26, 28), joint_forecast(History(crowd), 26, 28)
     assert joint.sd == pytest.approx(found.width, rel=1e-6)
     assert (joint.shared != 0).any()

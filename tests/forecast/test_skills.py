@@ -9,10 +9,10 @@ from made_up import panel
 from scipy.special import expit
 
 from tasklaws.forecast.backtest import rolling_backtest, split_backtest
-from tasklaws.forecast.baselines import BestSoFar, MedianOfLastFive
-from tasklaws.forecast.combine import History, forecast, histories
+from tasklaws.forecast.combine import History, combined_forecast, histories
 from tasklaws.forecast.crowd import is_crowd
 from tasklaws.forecast.methods import predictions
+from tasklaws.forecast.naive import BestSoFar, MedianOfLastFive
 from tasklaws.forecast.panel import build_panels
 from tasklaws.forecast.skills import Skills, makers, named_size, words
 
@@ -159,7 +159,7 @@ def test_by_date_the_best_and_the_last_five():
 
 def test_intervals_rest_on_earlier_tests():
     (one,) = build_panels(family_table(0), ["acc"])
-    found = forecast(History(one), 25, 27)
+    found = combined_forecast(History(one), 25, 27)
     assert set(found.methods) == {"skills", "best_so_far"}
     assert found.weights.sum(axis=0) == pytest.approx(np.ones(len(one.tasks)))
     assert np.isfinite(found.width).all()

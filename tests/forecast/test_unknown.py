@@ -12,9 +12,8 @@ from scipy.special import expit
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.backtest import backtest, rolling_backtest, split_backtest
-from tasklaws.forecast.engine import BACKWARD
 from tasklaws.forecast.panel import build_panels
-from tasklaws.forecast.verdict import BELOW_CHANCE, UNKNOWN_ITEMS, UNKNOWN_STDERR, Width, panel_verdicts
+from tasklaws.forecast.verdict import BACKWARD, BELOW_CHANCE, UNKNOWN_ITEMS, UNKNOWN_STDERR, Width, panel_verdicts
 from tasklaws.report.shapes import rise_of
 
 SURE = Width(half=0.01, sd=0.012, sampling=0.006, gap=1.1)  # a forecast that never stands in the way of `lawful`

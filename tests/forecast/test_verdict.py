@@ -11,11 +11,11 @@ from scipy.stats import kendalltau
 
 from shared_data import shared
 from tasklaws.forecast.backtest import rolling_backtest
-from tasklaws.forecast.combine import History, forecast
+from tasklaws.forecast.combine import History, combined_forecast
 from tasklaws.forecast.panel import build_panels
 from tasklaws.forecast.verdict import Width, panel_verdicts
-from tasklaws.points import read_points
 from tasklaws.tables import SIZES
+from tasklaws.tabular.points import read_points
 
 CONTROLS = ("logiqa", "logi_qa", "wsc")
 NARROW = Width(half=0.01, sd=0.012, sampling=0.006, gap=1.1)  # so sure that it never stands in the way of `lawful`
@@ -148,7 +148,7 @@ def test_a_shuffled_axis_is_never_lawful_with_the_forecasts_made_on_it():
         ladder = panel(draw(rng, rises(rng, 2, sizes, 0.1), 1000), sizes, losses=False)
         for known in shuffles(ladder.select(np.arange(6)), rng, 8):
             mixed = panel(np.hstack([known.value, ladder.value[:, 6:]]), sizes, losses=False)
-            told = forecast(History(mixed), 6, 6)
+            told = combined_forecast(History(mixed), 6, 6)
             lower, _, upper = told.predictive(mixed.link).interval
             rows = zip((upper - lower) / 2, told.width, told.sampling, strict=True)
             found += sum(one.verdict == "lawful" for one in panel_verdicts(known, [Width(*row, 1.15) for row in rows]))

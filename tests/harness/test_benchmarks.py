@@ -18,7 +18,7 @@ from tasklaws.core.settings import Asking, Benchmark
 from tasklaws.harness.benchmarks.about import write_benchmarks
 from tasklaws.harness.benchmarks.ask import ask_benchmarks
 from tasklaws.harness.benchmarks.items import read_benchmarks
-from tasklaws.harness.benchmarks.scores import Scored, Unanswered
+from tasklaws.harness.benchmarks.scores import NotAllAnswered, Scored
 from tasklaws.harness.benchmarks.tasks import load_benchmarks
 from tasklaws.harness.models import load_model
 
@@ -183,7 +183,7 @@ def test_answers_that_are_missing_are_named(model, folder, tmp_path):
     conf = settings(folder, letters={})
     write_benchmarks(conf, tmp_path)
     ((asked, items),) = read_benchmarks(conf, tmp_path)
-    with pytest.raises(Unanswered, match=r"no 1 answers to each request of letters-00000"):
+    with pytest.raises(NotAllAnswered, match=r"no 1 answers to each request of letters-00000"):
         Scored(asked, items, {})
 
 

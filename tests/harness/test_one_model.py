@@ -18,6 +18,8 @@ from local_tasks import write_tasks
 from openai_server import KEY, OpenAIServer
 from tasklaws import cli
 from tasklaws.core.files import read_jsonl
+from tasklaws.core.settings import HF
+from tasklaws.harness.named_model import means_by_name
 
 pytestmark = pytest.mark.slow
 OURS = "addition_direct,largest_of_four"
@@ -74,7 +76,7 @@ def test_a_directory_is_asked_and_other_commands_take_what_it_said(model_dir, tm
     both.to_csv(tmp_path / "items.csv", index=False)
     with mock.patch.object(sys, "argv", ["tasklaws", "compare", str(tmp_path / "items.csv"), "--models", "one,two"]):
         cli.main()
-    from tasklaws.points import read_points
+    from tasklaws.tabular.points import read_points
 
     assert len(read_points(tmp_path / "out-one/points.csv")) == len(found)
     assert not list(tmp_path.glob("*.unfinished"))
@@ -110,7 +112,8 @@ def test_a_chat_server_writes_alone(model_dir, tmp_path, capsys):
 @pytest.mark.network
 def test_a_server_that_dies_is_asked_the_rest(model_dir, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("tasklaws.harness.respond.PART", 4)
-    out = tmp_path / "out"
+    out, own = tmp_path / "out", tmp_path / "out.unfinished/a person's own"
+    own.mkdir(parents=True)
     with OpenAIServer(model_dir, {6: "die"}) as server:
         port = server.base
         assert ask("local-completions", OURS, *server_args(server, model_dir), "--out", out) == 1
@@ -123,7 +126,7 @@ def test_a_server_that_dies_is_asked_the_rest(model_dir, tmp_path, monkeypatch, 
         monkeypatch.setattr("requests.post", _to(again))
         assert ask("local-completions", OURS, *server_args(again, model_dir), "--out", out) == 0
     assert len(again.requests) == 36 - 4, "what one part of four requests held is not asked again"
-    assert not list(tmp_path.glob("*.unfinished"))
+    assert list(own.parent.iterdir()) == [own]
 
 
 @pytest.mark.network
@@ -268,6 +271,13 @@ def test_pickled_weights_are_loaded_where_they_are_allowed(broken, model_dir, tm
     assert ask(model_dir, "addition_direct", "--out", tmp_path / "safe") == 0
     here, there = (read_jsonl(tmp_path / name / "responses.jsonl") for name in ("out", "safe"))
     assert list(here) == list(there)
+
+
+def test_every_name_of_lm_evals_own_type_means_the_same(model_dir, tmp_path):
+    asking = tiny.SETTINGS.models.asking(next(iter(tiny.SETTINGS.models.rungs)))
+    for kind in HF:
+        means = means_by_name(kind, {"pretrained": str(model_dir)}, asking, "cpu", 1, tmp_path)
+        assert means.device == "cpu"
 
 
 @pytest.mark.network

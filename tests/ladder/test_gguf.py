@@ -10,8 +10,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 from gguf_file import write_gguf
 from tasklaws.core.errors import TasklawsError
 from tasklaws.ladder.card import hash_files
-from tasklaws.ladder.gguf import Sizes, convert, sizes
+from tasklaws.ladder.gguf import convert, sizes
 from tasklaws.ladder.heldout import count_config_params
+from tasklaws.ladder.model_sizes import Sizes
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,8 @@ from tasklaws.ladder import card
 from tasklaws.ladder import hub as hub_rungs
 from tasklaws.ladder.card import Card
 from tasklaws.ladder.heldout import heldout_loss
-from tasklaws.ladder.sizes import Sizes, sizes_of
+from tasklaws.ladder.model_sizes import Sizes
+from tasklaws.ladder.sizes import sizes_of
 
 pytestmark = pytest.mark.network
 
@@ -150,11 +151,11 @@ def test_matching_weights_give_no_warning(tmp_path: Path, hub: Hub, capsys: pyte
 SCRIPT = """
 import sys
 from pathlib import Path
-from tasklaws.core import errors
+from tasklaws.core import script
 from tasklaws.core.settings import HubSource
 from tasklaws.ladder import hub
 source, documents, out, work = {source!r}, {documents!r}, Path({out!r}), Path({work!r})
-errors.run(lambda: print(hub.fetch("pythia-70m", source, documents, out, work).commit))
+script.run(lambda: print(hub.fetch("pythia-70m", source, documents, out, work).commit))
 """
 
 

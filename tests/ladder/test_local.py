@@ -18,7 +18,8 @@ from tasklaws.core.files import sha256_file
 from tasklaws.core.settings import LocalSource, gpt_neox_n_params
 from tasklaws.ladder import card, local, model_files
 from tasklaws.ladder.heldout import heldout_loss
-from tasklaws.ladder.sizes import Sizes, sizes_of
+from tasklaws.ladder.model_sizes import Sizes
+from tasklaws.ladder.sizes import sizes_of
 
 DOCUMENTS = [{"prompt": "Q: 17+4\nA:", "target": " 21"}, {"prompt": "Q: 1+1\nA:", "target": " 2\n"}]
 N_PARAMS = gpt_neox_n_params(2, 16)

@@ -326,14 +326,14 @@ def test_a_write_cut_short_is_one_line_and_leaves_nothing(corpus_dir, tmp_path):
     """The state is written by torch, the weights by safetensors: each hides a full disk behind an error of its own."""
     program = (
         "import resource, sys; from pathlib import Path; import tiny\n"
-        "from tasklaws.core import errors; from tasklaws.ladder.tokenizer import encode, load_tokenizer\n"
+        "from tasklaws.core import script; from tasklaws.ladder.tokenizer import encode, load_tokenizer\n"
         "from tasklaws.ladder.train import Training, build_model, export\n"
         "tokenizer = load_tokenizer(Path(sys.argv[1]))\n"
         "training = Training(tiny.SOURCE, build_model(tiny.SOURCE, tokenizer, 0))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))\n"
         "model = training.model\n"
         "for write in (lambda: training.save(Path('seed0.state')), lambda: export(model, tokenizer, Path('seed0'))):\n"
-        "    try: errors.run(write)\n"
+        "    try: script.run(write)\n"
         "    except SystemExit as exit: assert exit.code == 1\n"
     )
     done = subprocess.run(

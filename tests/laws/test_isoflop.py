@@ -17,8 +17,8 @@ from tasklaws import cli
 from tasklaws.core.errors import TasklawsError
 from tasklaws.laws.isoflop import budgets_of, isoflop
 from tasklaws.laws.polynomials import lowest_points
-from tasklaws.points import read_curves
 from tasklaws.tables import ISOFLOP_BUDGETS, ISOFLOP_FRONTIERS
+from tasklaws.tabular.points import read_curves
 
 BUDGETS = (1e18, 1e19, 1e20, 1e21)
 

@@ -14,7 +14,7 @@ from tasklaws.laws.fitting import fit, fit_many
 from tasklaws.laws.forms import LAWS
 from tasklaws.laws.law import Law, Parameter
 from tasklaws.laws.result import Fit
-from tasklaws.points import read_curves
+from tasklaws.tabular.points import read_curves
 
 CURVES = {  # law, its parameters
     "power": (1.5, 60.0, 0.25),

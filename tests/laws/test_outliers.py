@@ -17,7 +17,7 @@ from tasklaws.laws.batch import UNDERTUNED
 from tasklaws.laws.fitting import fit
 from tasklaws.laws.outliers import outliers
 from tasklaws.laws.result import Fit
-from tasklaws.points import read_curves
+from tasklaws.tabular.points import read_curves
 
 SURFACE = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
 HOFFMANN = {"floor": 1.69, "size": 406.4, "data": 410.7, "alpha": 0.34, "beta": 0.28}

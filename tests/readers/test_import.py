@@ -11,10 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tasklaws import cli
-from tasklaws.points import read_points
-from tasklaws.readers.chance import chance
+from tasklaws.readers.chance import chance_of
 from tasklaws.readers.runs import implied_n_items
 from tasklaws.readers.scales import _either_unit
+from tasklaws.tabular.points import read_points
 
 
 def old(folder: Path, step: int, acc: float = 0.4, shots: int = 0, name: str = "pythia-70m") -> Path:
@@ -264,19 +264,19 @@ def test_what_a_table_of_models_cannot_say_is_refused(tmp_path, monkeypatch, cap
 
 
 def test_chance_is_known_only_where_something_tells_it():
-    assert chance("hendrycksTest-virology", "acc_norm", None) == 0.25
-    assert chance("mine", "acc", ["a", "b", "c"]) == pytest.approx(1 / 3)
-    assert chance("mine", "acc", "{{choices}}") is None
-    assert chance("arc_easy", "ppl", None) is None
-    assert chance("arc_easy", "exact_match", None) is None  # a letter that is written, or is not
+    assert chance_of("hendrycksTest-virology", "acc_norm", None) == 0.25
+    assert chance_of("mine", "acc", ["a", "b", "c"]) == pytest.approx(1 / 3)
+    assert chance_of("mine", "acc", "{{choices}}") is None
+    assert chance_of("arc_easy", "ppl", None) is None
+    assert chance_of("arc_easy", "exact_match", None) is None  # a letter that is written, or is not
 
 
 def test_a_name_that_begins_as_another_has_not_its_chance():
-    assert chance("mmlu_pro", "exact_match", None) == 0.1
-    assert chance("mmlu_pro_math", "exact_match", None) == 0.1
-    assert chance("mmlu_prox_de_math", "exact_match", None) is None
-    assert chance("mmlu_virology_x", "acc", None) is None
-    assert chance("mmlu_virology", "acc", None) == 0.25
+    assert chance_of("mmlu_pro", "exact_match", None) == 0.1
+    assert chance_of("mmlu_pro_math", "exact_match", None) == 0.1
+    assert chance_of("mmlu_prox_de_math", "exact_match", None) is None
+    assert chance_of("mmlu_virology_x", "acc", None) is None
+    assert chance_of("mmlu_virology", "acc", None) == 0.25
 
 
 @given(st.integers(2, 50_000), st.data())

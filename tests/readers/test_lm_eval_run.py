@@ -10,8 +10,8 @@ from lm_eval.loggers import EvaluationTracker
 from lm_eval.tasks import TaskManager
 
 import tiny
-from tasklaws.points import read_points, write_points
 from tasklaws.readers.merge import merge_results
+from tasklaws.tabular.points import read_points, write_points
 
 MODELS = "model,ladder,n_params,tokens_per_step\nme/longest,mine,1000,50\n"
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from shared_data import shared
 from tasklaws import cli
 from tasklaws.core.errors import TasklawsError
-from tasklaws.points import read_points, write_points
 from tasklaws.readers.choose import Choices
 from tasklaws.readers.every_eval_ever import write_records
 from tasklaws.readers.merge import Merged, merge_results
 from tasklaws.readers.samples import read_samples
+from tasklaws.tabular.points import read_points, write_points
 
 SCHEMAS = Path(__file__).parents[1] / "data/every_eval_ever"
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.points import read_curves, read_points
 from tasklaws.tables import direction, may_be_share
 from tasklaws.tabular.names import parse_units
+from tasklaws.tabular.points import read_curves, read_points
 
 SIZES = [1e7, 3e7, 7e7, 3e8]
 SCORES = [0.26, 0.37, 0.57, 0.68]

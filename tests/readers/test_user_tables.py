@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.user_tables import MOST_IN_A_ROW, open_table, table_name
-from tasklaws.points import read_curves, read_points
 from tasklaws.tables import ITEM_SCORES, MODELS, POINTS
 from tasklaws.tabular.gaps import test_sets as known_test_sets
 from tasklaws.tabular.names import (
@@ -25,6 +24,7 @@ from tasklaws.tabular.names import (
     split_unit,
 )
 from tasklaws.tabular.numbers import iso_days, letters_as_scores
+from tasklaws.tabular.points import read_curves, read_points
 from tasklaws.tabular.reading import read_named
 
 SIZES = {"a-10m": 1e7, "b-30m": 3e7, "c-100m": 1e8, "d-300m": 3e8, "e-1b": 1e9, "f-3b": 3e9}

@@ -13,7 +13,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_json
 from tasklaws.core.settings import Settings
 from tasklaws.experiments.overlap_forecasts import forecast_sets
-from tasklaws.experiments.overlap_summary import Theory, summary_table
+from tasklaws.overlap.set_summary import Theory, summary_table
 from tasklaws.report import overlap
 from tasklaws.report.template import template
 from tasklaws.tables import SET_CURVES, SET_FORECASTS, SET_SUMMARY, ZIPF_EXPONENTS, ZIPF_RUNS

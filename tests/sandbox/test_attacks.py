@@ -232,7 +232,7 @@ def test_a_byte_order_mark_is_no_part_of_a_program() -> None:
 
 
 def test_a_limit_on_addresses_is_one_line() -> None:
-    program = "from tasklaws.core import errors; from tasklaws.sandbox import run; errors.run(lambda: run('', 10**9))"
+    program = "from tasklaws.core import script; from tasklaws.sandbox import run; script.run(lambda: run('', 10**9))"
     command = f"ulimit -v 2000000; exec {sys.executable} -c {shlex.quote(program)}"
     limited = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert limited.returncode == 1

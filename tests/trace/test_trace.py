@@ -18,7 +18,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_json
 from tasklaws.core.marks import marked
 from tasklaws.provenance.chain import read_chain
-from tasklaws.provenance.record import digest, read_records, record_of
+from tasklaws.provenance.record import read_records, record_of, record_sha256
 from tasklaws.sandbox import run
 from tasklaws.trace.targets import trace
 
@@ -137,7 +137,7 @@ def test_every_name_of_a_thing_leads_to_it(tree: Path) -> None:
     assert read(tree, rung)["path"] == f"models/{rung}"
     assert read(tree, "validation/all/coverage")["metric"] == "all.coverage"
     chain = read_chain(tree)
-    record = digest(record_of(chain, f"{RESULTS}/fits.json"))
+    record = record_sha256(record_of(chain, f"{RESULTS}/fits.json"))
     assert read(tree, record[:12])["record"] == record
 
 
@@ -194,7 +194,7 @@ def test_a_copied_file_is_found_again(tree: Path, tmp_path: Path) -> None:
 
 def test_an_mlflow_run_is_traced_by_its_tag(copy: Path) -> None:
     identity, chain = "0123456789abcdef" * 2, read_chain(copy)
-    tag = digest(record_of(chain, f"{RESULTS}/forecasts.csv"))
+    tag = record_sha256(record_of(chain, f"{RESULTS}/forecasts.csv"))
     with closing(sqlite3.connect(copy / "mlflow.db")) as store, store:
         store.execute("CREATE TABLE runs (run_uuid, name)")
         store.execute("CREATE TABLE tags (run_uuid, key, value)")
@@ -327,12 +327,12 @@ def test_records_hold_content_alone_and_have_their_digests(tree: Path) -> None:
     records = read_records(tree / RESULTS / "provenance.json")
     for path in (tree / RESULTS / "figures").glob("*.svg"):
         record = records[f"figure {path.stem}"]
-        assert marked(path.read_bytes()) == digest(record)
+        assert marked(path.read_bytes()) == record_sha256(record)
         said = subprocess.run(["sha256sum", *record["inputs"]], cwd=tree, capture_output=True, text=True).stdout
         assert {line[66:]: line[:64] for line in said.splitlines()} == record["inputs"]
         assert {"params", "seeds", "models", "items", "guests", "packages", "code"} <= set(record)
     page = next((tree / "reports").rglob("index.html")).read_text()
-    shown = {digest(record)[:12] for name, record in records.items() if name.startswith("table ")}
+    shown = {record_sha256(record)[:12] for name, record in records.items() if name.startswith("table ")}
     assert sum(f'data-provenance="{each}"' in page for each in shown) >= 8
     host = subprocess.run(["hostname"], capture_output=True, text=True, check=True).stdout.strip()
     assert host not in (tree / RESULTS / "provenance.json").read_text()

@@ -9,7 +9,7 @@ from clone import Clone
 from tasklaws.core.marks import marked
 from tasklaws.core.runs import read_notes
 from tasklaws.provenance.chain import read_chain
-from tasklaws.provenance.record import digest, read_records
+from tasklaws.provenance.record import read_records, record_sha256
 
 pytestmark = [pytest.mark.slow, pytest.mark.pipeline]
 
@@ -24,7 +24,7 @@ def test_a_finished_ladder_is_traced(finished_clone: Clone) -> None:
         assert record["code"] == {entry.path: entry.md5 for entry in report.code}
         assert record["params"] == json.loads(json.dumps(dict(report.params))), name
     for figure in (root / "results/nano_mini/figures").glob("*.svg"):
-        assert marked(figure.read_bytes()) == digest(records[f"figure {figure.stem}"])
+        assert marked(figure.read_bytes()) == record_sha256(records[f"figure {figure.stem}"])
     noted = {note["stage"] for note in read_notes(root)[0]}
     assert noted == set(chain.stages)
     item = json.loads((root / "data/items/gauss_sum.jsonl").read_text().splitlines()[-1])["id"]

@@ -12,7 +12,7 @@ from tasklaws.budget.rates import CPU_SECONDS_A_TOKEN, DEVICES, TRAINED, Rate, r
 from tasklaws.budget.rungs import RungFacts, look
 from tasklaws.core.schema import train_flops
 from tasklaws.core.settings import Asking, Dtype, HubSource, LmEvalSource, Settings, Source, TrainSource
-from tasklaws.harness.devices import device_of
+from tasklaws.harness.ask import Means, means_of
 from tasklaws.ladder.memory import BYTES, GIB, available_memory, fitting_batch, needed, too_large
 from tasklaws.provenance.chain import Chain
 
@@ -47,9 +47,9 @@ def plan_run(settings: Settings, given: Mapping[str, float]) -> RunPlan:
     plans, refused, notes = list[RungPlan](), list[str](), {_ROUGH: list[str]()}
     for name, rung in settings.models.rungs.items():
         asking, known = settings.models.asking(name), look(name, rung.source, settings.corpus.vocab_size)
-        asked = counted(asking, rung.source.likelihoods, known.tokenizer)
-        by_device = _ITS_SERVERS if isinstance(rung.source, LmEvalSource) else speed(asking.dtype)
-        plan, reason = _plan(name, settings, known, asked, by_device, stages, lambda: speed("float32")["cpu"])
+        asked, means = counted(asking, rung.source.likelihoods, known.tokenizer), means_of(name, settings)
+        by_device = speed(asking.dtype) if means.device in DEVICES else _ITS_SERVERS
+        plan, reason = _plan(name, settings, known, means, asked, by_device, stages, lambda: speed("float32")["cpu"])
         plans.append(plan)
         refused += [reason] if reason else []
         for note in (*known.notes, *([] if known.tokenizer else [_NO_TOKENIZER])):
@@ -73,16 +73,16 @@ def _plan(
     name: str,
     settings: Settings,
     known: RungFacts,
+    means: Means,
     asked: AskedTokens,
     speed: Mapping[str, Rate],
     stages: Chain,
     trained_at: Callable[[], Rate],
 ) -> tuple[RungPlan, str | None]:
     """A rung's plan, and why it does not fit in memory, where it does not."""
-    rung, dtype, workers = settings.models.rungs[name], settings.models.asking(name).dtype, settings.execution.workers
-    source = rung.source
+    rung, dtype, workers = settings.models.rungs[name], means.asking.dtype, settings.execution.workers
+    source, device = rung.source, means.device
     n_checkpoints = _n_checkpoints(source)
-    device = "cpu" if isinstance(source, TrainSource) else device_of(settings.execution.device, dtype)
     processes = min(workers, n_checkpoints) if device == "cpu" else 1
     is_model, is_asked = (made.is_made(f"{stage}@{name}", stages, settings.raw) for stage in ("model", "respond"))
     there = [("trained" if isinstance(source, TrainSource) else "fetched")] if is_model else []
@@ -94,7 +94,7 @@ def _plan(
     if isinstance(source, LmEvalSource):
         weights = 0
     answers = n_checkpoints * (asked.n_rows * _ROW_BYTES + asked.n_written * _TOKEN_BYTES)
-    size, memory, reason = rung.asking.batch_size or settings.execution.batch_size, {}, None
+    size, memory, reason = means.batch_size, {}, None
     if known.shape is not None:
         free = available_memory(device) or 0
         if not isinstance(size, int):

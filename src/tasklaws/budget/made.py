@@ -8,16 +8,11 @@ from huggingface_hub import try_to_load_from_cache
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import HubSource
+from tasklaws.ladder.model_files import WEIGHTS_FIRST
 from tasklaws.provenance.chain import Chain, Entry, read_chain
 from tasklaws.provenance.dotted import value_at
 
 _CACHE = Path(".dvc/cache/files/md5")
-_WEIGHTS_OR_INDEX = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
 
 
 def chain() -> Chain:
@@ -41,9 +36,7 @@ def is_made(stage: str, known: Chain, params: Mapping[str, Any]) -> bool:
 
 def is_cached(source: HubSource, revision: str) -> bool:
     """Whether the hub's cache holds a revision's weights, or at least the list of their parts."""
-    return any(
-        isinstance(try_to_load_from_cache(source.repo, name, revision=revision), str) for name in _WEIGHTS_OR_INDEX
-    )
+    return any(isinstance(try_to_load_from_cache(source.repo, name, revision=revision), str) for name in WEIGHTS_FIRST)
 
 
 def _is_here(entry: Entry) -> bool:

@@ -9,19 +9,17 @@ import pandas as pd
 
 from tasklaws.claims import vouched
 from tasklaws.claims.file import Claim, TamperedError, draw, read_claim, statement_lines
-from tasklaws.claims.pairs import named, pairs
+from tasklaws.claims.pairs import model_list, pairs
 from tasklaws.claims.rule import UNIT, errors, least_held
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import sha256_file
 from tasklaws.core.result import Result, axes_or_new
 from tasklaws.frames.csv_files import records
-from tasklaws.frames.shown import shown
-from tasklaws.frames.user_tables import some
-from tasklaws.points import RESULT, complete, parse, settle
-from tasklaws.points import check as refuse_impossible
+from tasklaws.frames.shown import shown, some
 from tasklaws.stats.scores import is_inside, rounded
 from tasklaws.tables import POINTS, losses
 from tasklaws.tabular.layouts import Layout
+from tasklaws.tabular.points import RESULT, complete, parse, refuse_impossible, settle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -183,7 +181,7 @@ def _outcomes(
         notes.append(f"{several} outcome(s) more are of the same model: their mean counts")
     placed = rows.loc[~rows["by_name"], "result"]
     if len(placed):
-        notes.append(f"by size or date, as no model has the name: {named(placed)}")
+        notes.append(f"by size or date, as no model has the name: {model_list(placed)}")
     observed = rows.groupby(["statement", "result"])["observed"].mean().reset_index()
     table = said.merge(observed, left_index=True, right_on="statement").drop(columns="statement")
     missing = said[~said.index.isin(rows["statement"])]
@@ -215,7 +213,7 @@ def _one_ladder(rows: pd.DataFrame) -> pd.DataFrame:
     lost = rows[~rows["statement"].isin(kept["statement"])]
     if len(lost):
         raise TasklawsError(
-            f"{lost['task'].iloc[0]} of {lost['model'].iloc[0]} stands in several ladders ({named(lost['at'])}), "
+            f"{lost['task'].iloc[0]} of {lost['model'].iloc[0]} stands in several ladders ({model_list(lost['at'])}), "
             "none of which is the claim's: leave one"
         )
     return kept
@@ -227,7 +225,7 @@ def _refuse_choice(rows: pd.DataFrame) -> None:
     several = rows[(rows.groupby("statement")["result"].transform("nunique") > 1) & ~by_date]
     if len(several):
         names = several.loc[several["statement"] == several["statement"].iloc[0], "result"]
-        raise TasklawsError(f"model {several['model'].iloc[0]} may be {named(names)}: name the one by --model")
+        raise TasklawsError(f"model {several['model'].iloc[0]} may be {model_list(names)}: name the one by --model")
 
 
 def _judged(claim: Claim, table: pd.DataFrame, n_missing: int) -> tuple[Verdict, str, dict[str, float]]:

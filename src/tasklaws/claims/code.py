@@ -15,7 +15,6 @@ CODE = (
     "frames/shown.py",
     "frames/user_tables.py",
     "laws",
-    "points.py",
     "stats/factors.py",
     "stats/gaussian_process.py",
     "stats/jumps.py",

@@ -51,7 +51,7 @@ class Statement:
 
 
 @dataclass(frozen=True)
-class Rule:
+class PassRule:
     """When the claim passes, in words and numbers; `pass_chance` is what `rule.pass_chances` gives."""
 
     words: str
@@ -63,7 +63,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Basis:
+class Digests:
     """What the claim rests on: the SHA-256 of files, by their paths from the claim's folder, and of tasklaws' code."""
 
     files: dict[str, str]
@@ -85,8 +85,8 @@ class Claim(Result):
 
     format: str
     statements: tuple[Statement, ...]
-    rule: Rule
-    rests_on: Basis
+    rule: PassRule
+    rests_on: Digests
     judged_by: Judge
     sha256: str = ""
 
@@ -193,7 +193,7 @@ def statement_lines(table: pd.DataFrame) -> list[str]:
     return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
 
 
-def _chances(rule: Rule) -> list[str]:
+def _chances(rule: PassRule) -> list[str]:
     chances = [f"{100 * value:.0f}% if {name.replace('_', ' ')}" for name, value in rule.pass_chance.items()]
     return [f"chance of passing: {', '.join(chances)}"]
 

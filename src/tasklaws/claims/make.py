@@ -4,22 +4,20 @@ import os
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from tasklaws.claims.code import code_digests
-from tasklaws.claims.file import FORMAT, Basis, Claim, Judge, Rule, Statement
+from tasklaws.claims.file import FORMAT, Claim, Digests, Judge, PassRule, Statement
 from tasklaws.claims.rule import UNIT, least_held, pass_chances
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import sha256_file
-from tasklaws.frames.csv_files import FLOAT_FORMAT
+from tasklaws.frames.csv_files import FLOAT_FORMAT, records
 from tasklaws.frames.natural import in_order
 from tasklaws.stats.scores import LEVEL
-from tasklaws.tables import SIZES, is_loss
+from tasklaws.tables import AHEAD_FORECASTS, is_loss
 
 UNSTATED = "any measurement of these models on these tasks, made as those of the known models were"
-_NUMBERS = ("predicted", "lower", "upper", "last", *SIZES)
 
 
 def claim_of(
@@ -34,7 +32,7 @@ def claim_of(
     table = _in_words_of_claims(forecasts)
     if table.empty:
         raise TasklawsError("no forecast is left to claim: give a table with one, or other --tasks")
-    statements = tuple(Statement(**_known(row)) for row in table.to_dict("records"))
+    statements = tuple(Statement(**row) for row in records(table))
     claimed = pd.DataFrame([vars(one) for one in statements])
     least, fewer = least_held(len(statements))
     words = (
@@ -47,8 +45,8 @@ def claim_of(
         words += (
             "; of a model told by its days alone every one of these is an outcome, and the least is that of them all"
         )
-    rule = Rule(words, LEVEL, len(statements), least, round(fewer, 4), pass_chances(claimed))
-    basis = Basis({relative(path, folder): sha256_file(path) for path in files}, code_digests(), version("tasklaws"))
+    rule = PassRule(words, LEVEL, len(statements), least, round(fewer, 4), pass_chances(claimed))
+    basis = Digests({relative(path, folder): sha256_file(path) for path in files}, code_digests(), version("tasklaws"))
     return Claim(FORMAT, statements, rule, basis, Judge(outcomes, f"tasklaws check CLAIM {results}")).sealed()
 
 
@@ -71,13 +69,9 @@ def _in_words_of_claims(forecasts: pd.DataFrame) -> pd.DataFrame:
     table["unit"] = table["unit"].mask(loss, "as measured")
     names = [name for name in Statement.__dataclass_fields__ if name in table]
     table = in_order(table[names], ["ladder", "model", "task", "metric"])
-    for name in set(_NUMBERS) & set(names):
+    for name in set(AHEAD_FORECASTS.numbers) & set(names):
         table[name] = [float(FLOAT_FORMAT % value) for value in table[name].astype(float)]
     bare = table[table["last"].isna()]
     if len(bare):
         raise TasklawsError(f"{bare['task'].iloc[0]}: no last known value, with which a claim compares: leave it out")
     return table
-
-
-def _known(row: dict[Any, Any]) -> dict[str, Any]:
-    return {str(name): value for name, value in row.items() if not pd.isna(value)}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.frames.user_tables import shown
+from tasklaws.frames.shown import quoted
 from tasklaws.readers.names import match_models
 from tasklaws.tabular.names import normal
 
@@ -54,7 +54,7 @@ def refuse_known(statements: pd.DataFrame, known: pd.DataFrame) -> None:
         how = "that is its model" if one["by_name"] else "a model of its size or date in the same ladder"
         raise TasklawsError(
             f"the outcome of {said['task']} {said['metric']} of "
-            f"{shown(said['model'])} is in the table already: {shown(row['model'])} has {row['value']:.6g}, {how}: a "
+            f"{quoted(said['model'])} is in the table already: {quoted(row['model'])} has {row['value']:.6g}, {how}: a "
             "claim comes before the outcome (forecast what is known by `tasklaws backtest`)"
         )
 
@@ -82,5 +82,5 @@ def _within(both: pd.DataFrame) -> pd.Series:
     return (day - margin >= first) & (day + margin <= last)
 
 
-def named(models: Iterable[str]) -> str:
-    return ", ".join(shown(name) for name in sorted(set(models)))
+def model_list(models: Iterable[str]) -> str:
+    return ", ".join(quoted(name) for name in sorted(set(models)))

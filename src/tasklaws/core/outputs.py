@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tasklaws.core.errors import TasklawsError
 
-# Not `models`: folders of a person's own may stand beside the rungs there.
-_FOLDERS = ("data", "responses", "scores", "results", "reports", ".work")
+# Where stages alone write. Not `models`: folders of a person's own may stand beside the rungs there.
+OUTPUT_FOLDERS = ("data", "responses", "scores", "results", "reports")
 
 
 def refuse_outputs(read: Mapping[str, str], rungs: Iterable[str]) -> None:
@@ -15,7 +15,7 @@ def refuse_outputs(read: Mapping[str, str], rungs: Iterable[str]) -> None:
 
     `read` has the path by what names it in the message. Links are followed: a rung's folder may be one.
     """
-    outputs = [Path("models", rung) for rung in rungs] + [Path(name) for name in _FOLDERS]
+    outputs = [Path("models", rung) for rung in rungs] + [Path(name) for name in (*OUTPUT_FOLDERS, ".work")]
     for what, path in read.items():
         here = Path(os.path.realpath(Path(path).expanduser()))
         for output in outputs:

@@ -31,6 +31,7 @@ from tasklaws.core.outputs import refuse_outputs
 from tasklaws.core.schema import Chance, Elicitation, Role
 
 PARAMS = Path("params.yaml")
+HF = ("hf", "hf-auto", "huggingface")  # the names of lm-eval's model type for directories of transformers
 Ask = Mapping[str, tuple[Elicitation, ...]]
 # DVC looks for `models.rungs.nano-1.5k.source` below the rung `nano-1`; and names become files.
 Name = Annotated[str, Rule("of letters, digits, - and _", re.compile(r"[\w-]+").fullmatch)]

@@ -5,7 +5,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.workers import run_each
-from tasklaws.forecast.combine import History, forecast
+from tasklaws.forecast.combine import History, combined_forecast
 from tasklaws.forecast.engine import forecast_tables
 from tasklaws.forecast.panel import build_panels
 from tasklaws.overlap.effective_number import observed_number
@@ -76,7 +76,7 @@ def _forecast_set(curve: pd.DataFrame, min_rungs: int) -> pd.DataFrame:
     found = []
     for origin in range(min_rungs, len(history.panel.models)):
         table, methods = forecast_tables(history, origin, [origin])
-        known = forecast(sharing, origin, origin)
+        known = combined_forecast(sharing, origin, origin)
         wide_lower, _, wide_upper = known.predictive(history.panel.link).interval
         by_method = methods.set_index("method")["predicted"]
         row = table.rename(columns={"model": "rung"}).assign(n_fit=origin, last=history.panel.value[0, origin - 1])

@@ -8,7 +8,7 @@ import pandas as pd
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.panel import HIGHEST_LOSS, AxisName
-from tasklaws.frames.user_tables import some
+from tasklaws.frames.shown import some
 from tasklaws.tabular.numbers import suffixed
 
 MOST_CHECKPOINTS = 24  # of a run: more, as close to each other, say little more and cost their fourth power

@@ -2,7 +2,7 @@
 
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,30 +18,24 @@ from tasklaws.core.result import Result, axes_or_new
 from tasklaws.forecast.axis_tables import along
 from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
 from tasklaws.forecast.choices import chosen_curves, panels_of, refuse_bare, refuse_sizeless
-from tasklaws.forecast.combine import LEAST_RUNGS, History, histories
+from tasklaws.forecast.combine import History, histories
 from tasklaws.forecast.crowd import CROWD
-from tasklaws.forecast.engine import BACKWARD, BEHIND, forecast_tables
+from tasklaws.forecast.engine import forecast_tables
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS
+from tasklaws.forecast.notes import backward_lines, doubts, intervals_rest_on
 from tasklaws.forecast.panel import AXES, AxisName, Panel, compact
 from tasklaws.forecast.revealed import draw_some
-from tasklaws.forecast.verdict import BELOW_CHANCE, UNKNOWN_ITEMS, UNKNOWN_STDERR
 from tasklaws.frames.natural import in_order, natural
 from tasklaws.frames.queries import matching
-from tasklaws.frames.shown import shown
-from tasklaws.frames.user_tables import some
-from tasklaws.points import without_planned
+from tasklaws.frames.shown import some
 from tasklaws.stats.scores import interval_figures, rounded
 from tasklaws.tables import BACKTEST_FORECASTS, BACKTEST_METHODS
 from tasklaws.tabular.numbers import iso_days
+from tasklaws.tabular.points import without_planned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_DOUBTS = {
-    UNKNOWN_ITEMS: "n_items is unknown, so intervals are wider and no step or turn is called",
-    UNKNOWN_STDERR: "the stderr of a loss is unknown, so no step or turn is called",
-    BELOW_CHANCE: "scores are far below the chance stated for them: is it right?",
-}
 _OF_LOSSES = {method.name for method in (*LOSS_METHODS, *LOSS_BASELINES)}
 _OF_CROWDS = {method.name for method in CROWD}  # where these are combined, others are left out by choice
 Tables = tuple[pd.DataFrame, pd.DataFrame]
@@ -74,7 +68,7 @@ class Backtest(Result):
                 f"the table lacks what these need (losses, tokens, chance ...): {', '.join(sorted(named - used))}"
             )
         lines += doubts(self.forecasts)
-        lines.append(rests_on(self.forecasts))
+        lines.append(intervals_rest_on(self.forecasts))
         count, found = len(self.forecasts), self.figures
         lines += backward_lines(self.forecasts, "forecasts")
         if found["n"]:
@@ -95,34 +89,6 @@ class Backtest(Result):
         ax = axes_or_new(ax)
         draw_predicted(ax, self.forecasts.dropna(subset="observed"))
         return ax
-
-
-def rests_on(forecasts: pd.DataFrame) -> str:
-    """How many forecasts of the same ladder the intervals rest on (`combine.interval_tests`)."""
-    alone, most = int((forecasts["n_tests"] == 0).sum()), int(forecasts["n_tests"].max())
-    if forecasts["n_fit"].max() < LEAST_RUNGS:
-        return "intervals rest on how far the known models lie apart: from three of them on, on other ladders too"
-    if not most:
-        return "intervals rest on other ladders alone: from four known models on, on earlier forecasts too"
-    own = f"intervals rest on other ladders and on up to {most} earlier forecasts of each task's ladder"
-    return f"{own}; {alone} rest on other ladders alone" if alone else own
-
-
-def backward_lines(forecasts: pd.DataFrame, what: str) -> Iterator[str]:
-    """How many forecasts are of models no later than the known ones, by the words in which `evidence` says so."""
-    for behind in dict.fromkeys(BEHIND.values()):
-        count = int(forecasts["evidence"].str.endswith(f"{behind}: {BACKWARD}").sum())
-        if count:
-            yield f"{count} of {len(forecasts)} {what} are of models {behind.replace('model', 'one')}: see `evidence`"
-
-
-def doubts(forecasts: pd.DataFrame) -> Iterator[str]:
-    """What the evidence says of the table's own columns, a line each, with the tasks that it concerns."""
-    for said, meaning in _DOUBTS.items():
-        tasks = forecasts.loc[forecasts["evidence"].str.contains(said, regex=False), "task"].unique()
-        if len(tasks):
-            first = ", ".join(map(shown, sorted(tasks, key=natural)[:3])) + (" ..." if len(tasks) > 3 else "")
-            yield f"{meaning} ({len(tasks)} {'tasks' if len(tasks) > 1 else 'task'}: {first})"
 
 
 def backtest(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tasklaws.core.arrays import Array
-from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES, RepeatLast
+from tasklaws.forecast.baselines import BASELINES, LOSS_BASELINES
 from tasklaws.forecast.calibration import Test, drift, ladder_scale, least_width, predictive, task_scale
 from tasklaws.forecast.company import in_company
 from tasklaws.forecast.crowd import (
@@ -24,14 +24,14 @@ from tasklaws.forecast.crowd import (
     weigh,
 )
 from tasklaws.forecast.methods import LOSS_METHODS, METHODS, noise_share, predictions
-from tasklaws.forecast.panel import Forecaster, Panel, Prediction, axis_of, size_gap
+from tasklaws.forecast.naive import RepeatLast
+from tasklaws.forecast.panel import LEAST_RUNGS, Forecaster, Panel, Prediction, axis_of, size_gap
 from tasklaws.forecast.revealed import Joint
 from tasklaws.forecast.weighing import mix, weights_by_error
 from tasklaws.stats.links import NODE_WEIGHTS, NODES, Link
 from tasklaws.stats.predictive import Predictive
 from tasklaws.stats.proportions import next_rung_variance
 
-LEAST_RUNGS = 3  # fewer: only the last rung can be repeated
 _ALIKE = 0.5  # standard deviation of ln (1 + gap) within which gaps are alike
 _FADING = 0.92  # weight of a pair for each rung that it is older
 _AHEAD = 3  # rungs ahead of an origin that count as tests of intervals
@@ -126,7 +126,7 @@ class History:
         return self._predict("crowd", origin, CROWD) | own
 
     def in_use(self, origin: int) -> dict[str, Prediction]:
-        """Predictions by the methods that `forecast` combines."""
+        """Predictions by the methods that `combined_forecast` combines."""
         return self.by_crowd_method(origin) if self.is_crowd(origin) else self.by_method(origin)
 
     def is_crowd(self, origin: int) -> bool:
@@ -160,10 +160,14 @@ class History:
         return self._settled[origin, target]
 
     def final(self, origin: int, target: int) -> Forecast:
-        """The combination as `forecast` gives it."""
+        """The combination as `combined_forecast` gives it."""
         if (origin, target) not in self._final:
             self._final[origin, target] = _calibrated(self, origin, target)
         return self._final[origin, target]
+
+    def joint(self, origin: int, target: int) -> Joint:
+        """Of many families, what is said of all tasks of a model at once (`joint_forecast`)."""
+        return joint_forecast(self, origin, target)
 
     def residual(self, target: int, found: Forecast) -> Array:
         """How far the target's known values lie above a forecast of it, on the link scale."""
@@ -276,7 +280,7 @@ def _method_weights(history: History, origin: int, target: int, names: tuple[str
     return weights_by_error(total, count)
 
 
-def forecast(history: History, origin: int, target: int) -> Forecast:
+def combined_forecast(history: History, origin: int, target: int) -> Forecast:
     """The combination with its mean moved by the ladder's drift, and its interval scaled task by task and so that it
     would have held 90% of the earlier tests of all tasks (`calibration`), but no narrower than a task's items allow."""
     return history.final(origin, target)
@@ -341,7 +345,18 @@ def _crowd_forecast(history: History, origin: int, target: int) -> Forecast:
 def joint_forecast(history: History, origin: int, target: int) -> Joint:
     """The combination of all tasks of one model with what their errors have in common, for `Joint.given` and
     `Joint.ask_first`."""
-    found = forecast(history, origin, target)
+    found = combined_forecast(history, origin, target)
     by_method = history.by_crowd_method(origin)
     shared = shared_errors(by_method, target - origin)
     return joint(found.mean, found.width, shared, crowd_tests(history, origin, target, tuple(by_method)))
+
+
+def without(method: str, found: Forecast, history: History, known: int, target: int) -> Forecast:
+    """The combination less one method, unless there is no other: the last rung says nothing of smaller models."""
+    kept = [place for place, name in enumerate(found.methods) if name != method]
+    if not kept:
+        return found
+    others = [history.in_use(known)[found.methods[place]] for place in kept]
+    mean, sd = (np.stack([getattr(one, name)[:, target - known] for one in others]) for name in ("mean", "sd"))
+    middle, spread = mix(found.weights[kept] / found.weights[kept].sum(axis=0), mean, sd)
+    return replace(found, mean=middle, sd=spread)

@@ -26,15 +26,13 @@ def of_pairs(panel: Panel, tasks: tuple[tuple[str, str], ...]) -> Panel:
 def side_by_side(first: Panel, *more: Panel) -> Panel:
     """The panel with the models of others behind its own, its tasks alone; without `others`."""
     panels = [of_pairs(panel, first.tasks) for panel in (first, *more)]
-    of_model: dict[str, Any] = {
-        name: np.concatenate([getattr(panel, name) for panel in panels]) for name in (*SIZES, "days")
-    }
-    of_cell: dict[str, Any] = {
-        name: np.concatenate([getattr(panel, name) for panel in panels], axis=1) for name in BY_MODEL
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(panel, name) for panel in panels], axis=-1)
+        for name in (*SIZES, "days", *BY_MODEL)
     }
     models = tuple(model for panel in panels for model in panel.models)
     makers = tuple(maker for panel in panels for maker in panel.makers or ("",) * len(panel.models))
-    return replace(panels[0], models=models, makers=makers, **of_model, **of_cell)
+    return replace(panels[0], models=models, makers=makers, **joined)
 
 
 def in_company(panels: Sequence[tuple[Panel, int]]) -> list[Panel]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from tasklaws.core.arrays import Array
-from tasklaws.forecast.baselines import BestSoFar, Chance, MedianOfLastFive, RepeatLast
+from tasklaws.forecast.naive import BestSoFar, Chance, MedianOfLastFive, RepeatLast
 from tasklaws.forecast.panel import Forecaster, Panel, Prediction, size_column, size_gap
 from tasklaws.forecast.revealed import Joint
 from tasklaws.forecast.skills import Skills, makers

@@ -7,30 +7,15 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.arrays import Array
-from tasklaws.forecast.combine import (
-    LEAST_RUNGS,
-    Forecast,
-    History,
-    forecast,
-    panel_design_effect,
-    sampling,
-)
+from tasklaws.forecast.combine import Forecast, History, combined_forecast, panel_design_effect, sampling
 from tasklaws.forecast.floor import LEAVES, after_jump, decades, floors, from_floor, in_words
 from tasklaws.forecast.given import given_scores
-from tasklaws.forecast.panel import AxisName, Panel, axis_of, size_gap
-from tasklaws.forecast.verdict import Width, panel_verdicts
+from tasklaws.forecast.panel import LEAST_RUNGS, Panel, axis_of, size_gap
+from tasklaws.forecast.verdict import BACKWARD, BEHIND, Width, panel_verdicts
 from tasklaws.stats.predictive import Predictive
 from tasklaws.tables import HEADLINES, POINTS_OF_HEADLINE, SIZES
 
 _HEADED = 0.8
-BACKWARD = "weights and interval rest on tests that look ahead"
-BEHIND: dict[AxisName, str] = {  # where a wanted model lies that is no later than the known ones
-    "size": "smaller than the largest known model",
-    "date": "no later than the latest known model",
-    "n_tokens": "no later than the latest known checkpoint",
-    "step": "no later than the latest known checkpoint",
-    "loss": "of a loss above the lowest known one",
-}
 
 
 def forecast_tables(
@@ -121,9 +106,9 @@ def outcome(
 ) -> tuple[Forecast, Predictive]:
     """The combined forecast of model number `target` from the first `origin`, and what it holds possible; `ends` are
     models at the first and last place where the target may be, if that is uncertain."""
-    found = forecast(history, origin, target)
+    found = combined_forecast(history, origin, target)
     if ends is not None:
-        found = _anywhere_between(found, *(forecast(history, origin, end) for end in ends))
+        found = _anywhere_between(found, *(combined_forecast(history, origin, end) for end in ends))
     return found, outlook(history.known(origin), size_gap(history.panel, origin, target), found)
 
 

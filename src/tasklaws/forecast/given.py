@@ -1,25 +1,28 @@
 """What some scores of a wanted model, already known, say of its others."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
-from tasklaws.forecast.combine import LEAST_RUNGS, History, joint_forecast
-from tasklaws.forecast.panel import Panel
+from tasklaws.forecast.panel import LEAST_RUNGS, Panel
 from tasklaws.forecast.revealed import Joint
-from tasklaws.frames.user_tables import shown, some
+from tasklaws.frames.shown import quoted, some
 from tasklaws.stats.predictive import Predictive
 from tasklaws.tabular.reading import read_named
+
+if TYPE_CHECKING:
+    from tasklaws.forecast.combine import History
 
 MOST_ASKED = 3  # tasks that are named as those to ask first
 _USUAL_SHARE = 0.5  # correlation of two tasks' errors that is believed before any is seen
 _SHARE_BELIEF = 10.0  # and how many earlier targets that belief is worth
 
 
-def given_scores(history: History, origin: int, target: int, said: Predictive, shown: Array) -> Predictive:
+def given_scores(history: "History", origin: int, target: int, said: Predictive, shown: Array) -> Predictive:
     """The forecasts of all tasks once some scores of the model are known: `shown` (tasks,), NaN where not.
 
     Errors of a model's tasks have one factor in common (`Joint`), whose share of each error's variance, rho, is that of
@@ -30,13 +33,13 @@ def given_scores(history: History, origin: int, target: int, said: Predictive, s
     return Predictive(said.link, said.weight, told.mean[:, None] + ratio * (said.mean - mean[:, None]), ratio * said.sd)
 
 
-def _tied(history: History, origin: int, said: Predictive) -> Joint:
+def _tied(history: "History", origin: int, said: Predictive) -> Joint:
     mean, sd = said.moments
     rho = common_error(history, origin)
     return Joint(mean, np.sqrt(1 - rho) * sd, np.sqrt(rho) * sd[:, None])
 
 
-def ask_first(history: History, origin: int, target: int, said: Predictive, given: Array) -> pd.DataFrame:
+def ask_first(history: "History", origin: int, target: int, said: Predictive, given: Array) -> pd.DataFrame:
     """Which tasks of a planned model to ask first, that their scores narrow the forecasts of the others most: up to
     MOST_ASKED rows of rank, task, metric and `width_left`, what is left of the width of those not asked yet, on average
     and on the link scale, once all up to this one are known.
@@ -45,7 +48,7 @@ def ask_first(history: History, origin: int, target: int, said: Predictive, give
     where fewer than two tasks are open, or one model is known. Errors of tasks are tied as earlier forecasts' were
     (`Joint.ask_first`)."""
     panel = history.panel
-    joint = joint_forecast(history, origin, target) if history.is_crowd(origin) else _tied(history, origin, said)
+    joint = history.joint(origin, target) if history.is_crowd(origin) else _tied(history, origin, said)
     joint = joint.given(panel.link.of(given, np.inf))
     open_ = np.isfinite(joint.mean) & ~np.isfinite(given)
     chosen = joint.ask_first(MOST_ASKED, open_) if origin > 1 and open_.sum() > 1 else []
@@ -58,7 +61,7 @@ def ask_first(history: History, origin: int, target: int, said: Predictive, give
     return pd.DataFrame(rows, columns=["rank", "task", "metric", "width_left"])
 
 
-def common_error(history: History, origin: int) -> float:
+def common_error(history: "History", origin: int) -> float:
     """The correlation of two tasks' errors on one model: the mean product of their errors, in standard deviations, over
     all pairs of tasks and the next rung of every earlier origin, and _USUAL_SHARE as if seen _SHARE_BELIEF times."""
     panel = history.panel
@@ -97,7 +100,7 @@ def given_scores_of(table: pd.DataFrame, planned: pd.DataFrame) -> pd.DataFrame:
     strangers = found.loc[~found["model"].isin(names), "model"]
     if len(strangers):
         raise TasklawsError(
-            f"given scores of {shown(str(strangers.iloc[0]))}, which is not planned: {some(names, 6, str)}"
+            f"given scores of {quoted(str(strangers.iloc[0]))}, which is not planned: {some(names, 6, str)}"
         )
     if found["value"].isna().any():
         raise TasklawsError(
@@ -118,7 +121,7 @@ def values_of(given: pd.DataFrame, panel: Panel, origin: int, target: int) -> Ar
         ]
         if not places:
             raise TasklawsError(
-                f"a score of {shown(str(row['task']))} is given, which no known model of {panel.ladder} has"
+                f"a score of {quoted(str(row['task']))} is given, which no known model of {panel.ladder} has"
             )
         if len(places) > 1:
             raise TasklawsError(
@@ -127,6 +130,6 @@ def values_of(given: pd.DataFrame, panel: Panel, origin: int, target: int) -> Ar
         if not 0 <= row["value"] <= (np.inf if panel.loss else 1):
             raise TasklawsError(f"the given score of {row['task']} is {row['value']:g}: scores lie in [0, 1]")
         if np.isfinite(found[places[0]]):
-            raise TasklawsError(f"the score of {shown(str(row['task']))} is given twice: keep one")
+            raise TasklawsError(f"the score of {quoted(str(row['task']))} is given twice: keep one")
         found[places[0]] = row["value"]
     return found

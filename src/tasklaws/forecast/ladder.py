@@ -1,7 +1,6 @@
 """The engine asked for the held-out rungs of the pipeline's ladder: nothing is read but fit observations and sizes."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,13 +9,11 @@ import pandas as pd
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.schema import train_flops
 from tasklaws.core.settings import Planned, Rung
-from tasklaws.forecast.baselines import RepeatLast
-from tasklaws.forecast.combine import Forecast, History, forecast
+from tasklaws.forecast.combine import History, combined_forecast, without
 from tasklaws.forecast.engine import forecast_tables, outlook
 from tasklaws.forecast.fits_file import FittedCurve
+from tasklaws.forecast.naive import RepeatLast
 from tasklaws.forecast.panel import build_panels, size_gap
-from tasklaws.forecast.weighing import mix
-from tasklaws.points import to_points
 from tasklaws.stats.rasch import forecast_items
 from tasklaws.tables import (
     BANDS,
@@ -29,6 +26,7 @@ from tasklaws.tables import (
     SIZES,
     curve_kind,
 )
+from tasklaws.tabular.points import to_points
 
 _BAND_POINTS = 60
 _BAND_REACH = 2.0  # a band ends at this many times the largest rung's size
@@ -103,7 +101,7 @@ def forecast_bands(observations: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFr
     for history, known, targets in _histories(observations, wanted):
         panel, seen = history.panel, history.known(known)
         for target in targets:
-            found = forecast(history, known, target)
+            found = combined_forecast(history, known, target)
             if panel.size[target] < panel.size[:known].max():
                 found = without(RepeatLast().name, found, history, known, target)
             lower, predicted, upper = outlook(seen, size_gap(panel, known, target), found).interval
@@ -111,17 +109,6 @@ def forecast_bands(observations: pd.DataFrame, sizes: pd.DataFrame) -> pd.DataFr
             part = part.assign(ladder=panel.ladder, n_params=panel.n_params[target])
             parts.append(part.assign(predicted=predicted, lower=lower, upper=upper))
     return BANDS.pick(_in_pipeline_words(pd.concat(parts).assign(model="")))
-
-
-def without(method: str, found: Forecast, history: History, known: int, target: int) -> Forecast:
-    """The combination less one method, unless there is no other: the last rung says nothing of smaller models."""
-    kept = [place for place, name in enumerate(found.methods) if name != method]
-    if not kept:
-        return found
-    others = [history.in_use(known)[found.methods[place]] for place in kept]
-    mean, sd = (np.stack([getattr(one, name)[:, target - known] for one in others]) for name in ("mean", "sd"))
-    middle, spread = mix(found.weights[kept] / found.weights[kept].sum(axis=0), mean, sd)
-    return replace(found, mean=middle, sd=spread)
 
 
 def _in_pipeline_words(table: pd.DataFrame) -> pd.DataFrame:

@@ -101,7 +101,7 @@ def _compare(
         p_value, lower, upper = _test_remainder(x, exact, continuous, jump)
         survives = remains > _KEPT if p_value <= SIGNIFICANCE else None
         verdict = {True: "the jump survives", False: "a mirage", None: "undecided"}[survives]
-        share = float(jumps.shares(continuous.value)[jump.place])
+        share = float(jumps.gap_shares(continuous.value)[jump.place])
         evidence = (
             f"{verdict}: {exact_evidence}; {metric} makes {share:.0%} of its own there (excess {excess:.2f}): "
             f"{remains:.0%} of the jump remains ({lower:.0%} to {upper:.0%}; p = {p_value:.2g} that half does)"

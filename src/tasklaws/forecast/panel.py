@@ -28,6 +28,7 @@ _GROWTH = 1.5 / 365.25  # e-folds of compute a day: 4.5 times a year, as frontie
 _SAME = 1e-3  # sizes of one model that differ by a smaller share are one size, rounded
 _LATE = 2 / 3  # checkpoints from this share of a model's training on count as late
 _LOSS_EXPONENT = 0.05  # of the loss in compute (Kaplan et al. 2020, alpha_C,min): how many e-folds a loss is worth
+LEAST_RUNGS = 3  # fewer: only the last rung can be repeated
 HIGHEST_LOSS = 100.0  # stands for no compute at all
 AxisName = Literal["size", "n_tokens", "step", "date", "loss"]
 AXES: tuple[AxisName, ...] = ("size", "n_tokens", "step", "date", "loss")

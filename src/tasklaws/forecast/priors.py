@@ -59,7 +59,7 @@ def _constants() -> Mapping[str, Any]:
     return found
 
 
-def forget() -> None:
+def reload() -> None:
     """Read the constants anew: they were made."""
     _read.cache_clear()
 

@@ -17,7 +17,6 @@ from tasklaws.forecast.surprises import (
     surprising_skills,
 )
 from tasklaws.paths import Paths
-from tasklaws.points import to_points, write_points
 from tasklaws.stats.links import ARCSINE, LOG
 from tasklaws.stats.scores import interval_figures, is_inside, rounded
 from tasklaws.tables import (
@@ -36,19 +35,20 @@ from tasklaws.tables import (
     read_observations,
     refuse_identical,
 )
+from tasklaws.tabular.points import to_points, write_points
 
 _OF_CURVE = FORECASTS.keys[1:]
 _CERTAIN = 1e-6  # a probability this close to 0 or 1 counts as this close
 
 
-class Checked(NamedTuple):
+class Compared(NamedTuple):
     """How many forecasts were compared, and which tasks of the holdout had none, as no rung to fit was asked them."""
 
     n_forecasts: int
     unforecast: list[str]
 
 
-def validate_ladder(paths: Paths, fit: Sequence[str], holdout: Sequence[str]) -> Checked:
+def validate_ladder(paths: Paths, fit: Sequence[str], holdout: Sequence[str]) -> Compared:
     """Write points, validation, surprises and metrics of a ladder with these rungs.
 
     An input that is missing or malformed, a forecast without its observation, an answer that was never forecast though
@@ -77,7 +77,7 @@ def validate_ladder(paths: Paths, fit: Sequence[str], holdout: Sequence[str]) ->
     SURPRISE_COUNTS.write(paths.surprise_counts, count_surprises(answers, surprising))
     SURPRISING_SKILLS.write(paths.surprising_skills, surprising_skills(answers, known))
     write_json(paths.metrics, metrics(validation, methods, items))
-    return Checked(len(validation), unforecast)
+    return Compared(len(validation), unforecast)
 
 
 def _tasks(table: pd.DataFrame) -> pd.Series:

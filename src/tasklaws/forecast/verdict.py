@@ -23,6 +23,14 @@ _STRIDE = 1.5  # a target so many of the ladder's usual gaps ahead is no longer 
 UNKNOWN_ITEMS = "n_items is unknown"
 UNKNOWN_STDERR = "its stderr is unknown"
 BELOW_CHANCE = "far below its stated chance"
+BACKWARD = "weights and interval rest on tests that look ahead"
+BEHIND: dict[AxisName, str] = {  # where a wanted model lies that is no later than the known ones
+    "size": "smaller than the largest known model",
+    "date": "no later than the latest known model",
+    "n_tokens": "no later than the latest known checkpoint",
+    "step": "no later than the latest known checkpoint",
+    "loss": "of a loss above the lowest known one",
+}
 _MANY_ITEMS = 10_000  # behind a curve of unknown items, to see what it might be called
 
 

@@ -5,7 +5,7 @@ import gzip
 import math
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import REMAKE, replacing
 from tasklaws.frames.natural import natural_places
-from tasklaws.frames.user_tables import LONGEST_SHOWN, ROWS_AT_ONCE, joined, shown
+from tasklaws.frames.shown import LONGEST_SHOWN, quoted
 
 FLOAT_FORMAT = "%.10g"
+ROWS_AT_ONCE = 100_000  # rows that are held as more than their cells at a time
 _QUOTED = re.compile(r'[,"\n\r]')
 
 
@@ -96,6 +97,26 @@ def read_csv(path: Path, remedy: str, **options: Any) -> pd.DataFrame:
     return table
 
 
+def joined(parts: list[pd.DataFrame], again: Callable[[str], pd.Series]) -> pd.DataFrame:
+    """The parts of a table as one, with the types that pandas gives to whole columns; the parts are emptied.
+
+    `again` reads one column at once: of parts of several types it cannot be told what the cells were.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    columns: dict[str, pd.Series] = {}
+    text = pd.StringDtype(na_value=np.nan)
+    for name in map(str, list(parts[0])):
+        cells = [part.pop(name) for part in parts]
+        types = {cell.dtype for cell in cells if cell.notna().any()}
+        if types == {text}:
+            cells = [cell.astype(text) for cell in cells]
+        elif len(types) > 1 and not types <= {np.dtype("int64"), np.dtype("float64")}:
+            cells = [again(name)]
+        columns[name] = pd.concat(cells, ignore_index=True)
+    return pd.DataFrame(columns, copy=False)
+
+
 def _opened(path: Path) -> IO[str]:
     """The text of a CSV (or CSV.gz)."""
     if path.suffix == ".gz":
@@ -158,7 +179,7 @@ def refuse(column: pd.Series, bad: pd.Series, remedy: str) -> None:
     """Raise TasklawsError with the first row where `bad` holds, and where it comes from."""
     if bad.any():
         value = column[bad].iloc[0]
-        cell = "empty" if pd.isna(value) else shown(value)
+        cell = "empty" if pd.isna(value) else quoted(value)
         where = place(column.index, column.index[bad][0])
         raise TasklawsError(f"{where}: {str(column.name)[:LONGEST_SHOWN]} is {cell}: {remedy}")
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.frames.user_tables import LONGEST_SHOWN, shown, some
+from tasklaws.frames.shown import LONGEST_SHOWN, quoted, some
 
 LONGEST_QUERY = 10_000  # characters
 _PIECES = re.compile(
@@ -65,7 +65,7 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 
 def matching(table: pd.DataFrame, query: str, name: str) -> pd.Series:
     """The rows that a query over the columns matches; one that is no query, or matches none, raises TasklawsError."""
-    asked = f"{name} {shown(query)}"
+    asked = f"{name} {quoted(query)}"
     try:
         with np.errstate(all="ignore"):
             found = _Reader(table, query).read()
@@ -211,7 +211,7 @@ class _Reader:
         if name not in self.table:  # Python's parser has names in one of their normal forms
             alike = [each for each in self.table if unicodedata.normalize("NFKC", str(each)) == name]
             if len(alike) != 1:
-                raise self._wrong(node, f"there is no column {shown(name)}: text stands in quotes")
+                raise self._wrong(node, f"there is no column {quoted(name)}: text stands in quotes")
             name = str(alike[0])
         return _column(self.table[name])
 

@@ -1,6 +1,11 @@
 """Names that others chose (of models, tasks, rungs) and what models said, as people may see them."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 from tasklaws.core.errors import printable
+
+LONGEST_SHOWN = 80  # characters of a cell in a message
 
 
 def shown(text: str) -> str:
@@ -18,3 +23,17 @@ def drawn(text: str) -> str:
     """
     escaped = shown(text).replace("$", "\\$")
     return f"\u200b{escaped}" if escaped.startswith("_") else escaped
+
+
+def quoted(value: Any) -> str:
+    """A cell as messages have it: on one line, and cut where it is long."""
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
+
+
+def some(names: Iterable[Any], most: int = 6, text: Callable[[Any], str] = quoted) -> str:
+    """The first of many names, as `text` has them, on one line, and how many there are in all."""
+    listed = list(names)
+    return ", ".join(shown(text(name)) for name in listed[:most]) + (
+        f" ... {len(listed)} in all" if len(listed) > most else ""
+    )

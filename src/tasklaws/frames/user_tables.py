@@ -9,7 +9,7 @@ import io
 import json
 import math
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +19,15 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.frames.shown import shown as on_one_line
+from tasklaws.frames.csv_files import ROWS_AT_ONCE, joined
+from tasklaws.frames.shown import LONGEST_SHOWN, quoted
 
 MOST_IN_A_ROW = 10_000
 MAX_CELL = 100_000  # characters
-LONGEST_SHOWN = 80  # characters of a cell in a message
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _JSON_LINES = (".jsonl", ".ndjson")
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", *_JSON_LINES, ".parquet")
 _BLOCK = 1 << 24  # bytes of text that are looked through at a time
-ROWS_AT_ONCE = 100_000  # rows that are held as more than their cells at a time
 _REMEDY = "give a whole table: CSV, TSV, semicolons, JSON lines (each may be gzipped) or Parquet"
 
 
@@ -95,26 +94,6 @@ class Source:
         return self.frame([column], [column])[column].str.strip()
 
 
-def joined(parts: list[pd.DataFrame], again: Callable[[str], pd.Series]) -> pd.DataFrame:
-    """The parts of a table as one, with the types that pandas gives to whole columns; the parts are emptied.
-
-    `again` reads one column at once: of parts of several types it cannot be told what the cells were.
-    """
-    if len(parts) == 1:
-        return parts[0]
-    columns: dict[str, pd.Series] = {}
-    text = pd.StringDtype(na_value=np.nan)
-    for name in map(str, list(parts[0])):
-        cells = [part.pop(name) for part in parts]
-        types = {cell.dtype for cell in cells if cell.notna().any()}
-        if types == {text}:
-            cells = [cell.astype(text) for cell in cells]
-        elif len(types) > 1 and not types <= {np.dtype("int64"), np.dtype("float64")}:
-            cells = [again(name)]
-        columns[name] = pd.concat(cells, ignore_index=True)
-    return pd.DataFrame(columns, copy=False)
-
-
 def open_table(path: Path) -> Source:
     """A person's table; one that cannot be read, has rows of too few or too many cells, a name twice, or no row raises
     TasklawsError with the line and a remedy.
@@ -148,20 +127,6 @@ def table_name(path: Path) -> str:
     return next((name.removesuffix(end) for end in TABLE_SUFFIXES if name.endswith(end) and name != end), name)
 
 
-def shown(value: Any) -> str:
-    """A cell as messages have it: on one line, and cut where it is long."""
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
-
-
-def some(names: Iterable[Any], most: int = 6, text: Callable[[Any], str] = shown) -> str:
-    """The first of many names, as `text` has them, on one line, and how many there are in all."""
-    listed = list(names)
-    return ", ".join(on_one_line(text(name)) for name in listed[:most]) + (
-        f" ... {len(listed)} in all" if len(listed) > most else ""
-    )
-
-
 def _text(path: Path) -> bytes:
     """A file's text as UTF-8 without a byte order mark, its lines ended by \\n."""
     data = path.read_bytes()
@@ -193,8 +158,8 @@ def _source(path: Path, data: bytes) -> Source:
     if len(head) > MOST_IN_A_ROW * 1000:
         raise TasklawsError(f"{path}: line 1 has {len(head)} characters: the first line names the columns")
     delimiter = _delimiter(path, head)
-    quoted = b'"' in data
-    if quoted:
+    has_quotes = b'"' in data
+    if has_quotes:
         header, lines, body = _quoted(path, data.decode(), delimiter)
     else:
         header, body = [name.strip() for name in head.decode().split(delimiter)], data[end + 1 :] if end >= 0 else b""
@@ -285,7 +250,7 @@ def _named(path: Path, names: list[str]) -> tuple[str, ...]:
     for place, name in enumerate(names):
         if name in places:
             what = f"columns {places[name] + 1} and {place + 1} have no name" if not name else ""
-            what = what or f"column {shown(name)} appears twice"
+            what = what or f"column {quoted(name)} appears twice"
             raise TasklawsError(f"{path}: {what}: give each column one name of its own")
         places[name] = place
     return tuple(names)
@@ -314,7 +279,7 @@ def _json_lines(path: Path, text: bytes) -> pd.DataFrame:
                 f"{path}:{line}: no JSON object ({reason[:LONGEST_SHOWN]}): give one on each line"
             ) from error
         if not isinstance(row, dict):
-            raise TasklawsError(f"{path}:{line}: {shown(row)} is no JSON object: give one on each line")
+            raise TasklawsError(f"{path}:{line}: {quoted(row)} is no JSON object: give one on each line")
         _check_width(path, len(names := names | row.keys()))
         cells = {name: json.dumps(cell) if isinstance(cell, dict | list) else cell for name, cell in row.items()}
         if any(isinstance(cell, str) and len(cell) > MAX_CELL for cell in cells.values()):
@@ -324,7 +289,7 @@ def _json_lines(path: Path, text: bytes) -> pd.DataFrame:
     return _typed(pd.DataFrame(rows, index=pd.Index(lines, name=str(path)), dtype=object))
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len({name for name, _ in pairs}) < len(pairs):
         raise ValueError("a name appears twice")
     return dict(pairs)

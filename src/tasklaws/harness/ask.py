@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl
 from tasklaws.core.sealed import is_sealed, seal
-from tasklaws.core.settings import Ask, Asking, BatchSize, LmEvalSource, Settings, TrainSource
+from tasklaws.core.settings import HF, Ask, Asking, BatchSize, LmEvalSource, Settings, TrainSource
 from tasklaws.core.workers import run_each
 from tasklaws.families.prompts import TASKS
 from tasklaws.ladder import card
@@ -72,7 +72,7 @@ def means_of(rung: str, settings: Settings) -> Means:
         kind, arguments = source.model, source.model_args
     else:
         kind, arguments = "hf", {"trust_remote_code": True} if getattr(source, "trust_remote_code", False) else {}
-    if kind != "hf":
+    if kind not in HF:
         device = "its own"
     elif isinstance(source, TrainSource) and execution.device in ("auto", "cpu"):
         device = "cpu"

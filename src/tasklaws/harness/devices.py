@@ -4,15 +4,18 @@ import json
 import math
 import struct
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.settings import Device, Dtype
 from tasklaws.ladder import memory
 
+if TYPE_CHECKING:
+    from tasklaws.core.settings import Device, Dtype
 
-def device_of(wanted: Device, dtype: Dtype) -> str:
+
+def device_of(wanted: "Device", dtype: "Dtype") -> str:
     """The device that is meant: `auto` is the best that is here, of cuda, mps and cpu.
 
     One that is not here, and a `dtype` that it does not have, raise TasklawsError.
@@ -43,7 +46,7 @@ def n_weights(directory: Path) -> int:
     return count
 
 
-def refuse_no_room(directory: Path, dtype: Dtype, device: str, copies: int = 1) -> None:
+def refuse_no_room(directory: Path, dtype: "Dtype", device: str, copies: int = 1) -> None:
     """Raise TasklawsError where the weights in `directory`, `copies` times in `dtype`, exceed what is free on a device;
     what a batch takes comes on top."""
     memory.refuse_too_large(str(directory), memory.Memory(n_weights(directory) * memory.BYTES[dtype]), device, copies)

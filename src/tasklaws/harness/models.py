@@ -18,13 +18,12 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import opening
 from tasklaws.core.schema import RawAnswer
-from tasklaws.core.settings import Asking
+from tasklaws.core.settings import HF, Asking
 from tasklaws.harness.answers import Question, answers, more_wishes, question
 from tasklaws.harness.devices import free_bytes
 from tasklaws.harness.servers import failures_named, model_type, watched
 from tasklaws.ladder.loadable import has_own_files, refuse_no_tokenizer, refuse_unloadable
 
-HF = ("hf", "hf-auto", "huggingface")  # the names of lm-eval's model type for directories
 _MOST_ROWS = 256  # read together with batch_size auto
 _CPU_BYTES = 2**30  # for what is read together on the CPU: the same everywhere, so that the bytes stay
 _OWN_ROWS = 8  # the same, for lm-eval's own methods

@@ -8,10 +8,9 @@ import lm_eval.models  # noqa: F401 - which registers the model types
 from lm_eval.api.registry import model_registry
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.settings import Asking, BatchSize, Device, LmEvalSource
+from tasklaws.core.settings import HF, Asking, BatchSize, Device, LmEvalSource
 from tasklaws.harness.ask import Means
 from tasklaws.harness.devices import device_of, refuse_no_room
-from tasklaws.harness.models import HF
 from tasklaws.ladder.gguf import convert
 from tasklaws.ladder.loadable import is_repository, refuse_no_tokenizer, refuse_unloadable
 
@@ -46,7 +45,7 @@ def means_by_name(
         )
     # n_params is not looked at: the settings' class refuses keys and passwords among the arguments.
     source = LmEvalSource(kind="lm_eval", model=kind, model_args=arguments, n_params=1)
-    place = device_of(device, asking.dtype) if kind == "hf" else "its own"
+    place = device_of(device, asking.dtype) if kind in HF else "its own"
     refuse_no_tokenizer(kind, arguments)
     if kind in HF:
         refuse_unloadable(arguments)

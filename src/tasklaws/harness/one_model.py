@@ -19,6 +19,7 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import sha256_file, write_json, write_jsonl
 from tasklaws.core.schema import BENCHMARK, Elicitation, Item, Response, read_family_items
 from tasklaws.core.settings import (
+    HF,
     PARAMS,
     Asking,
     BatchSize,
@@ -35,16 +36,16 @@ from tasklaws.harness.benchmarks.ask import ask_benchmarks
 from tasklaws.harness.benchmarks.items import items_of
 from tasklaws.harness.benchmarks.scores import Scored
 from tasklaws.harness.benchmarks.tasks import load_benchmarks
-from tasklaws.harness.models import HF
 from tasklaws.harness.named_model import means_by_name, short_name
 from tasklaws.harness.respond import respond
 from tasklaws.harness.score import score
 from tasklaws.harness.scored_points import points_of, scores_by_item, table_text
 from tasklaws.harness.servers import resumed_from
 from tasklaws.ladder.heldout import count_config
-from tasklaws.points import write_points
 from tasklaws.sandbox import OutcomeCache
+from tasklaws.tabular.points import write_points
 
+KEY_DIGITS = 16
 _OUTCOMES = Path(".work/outcomes")
 _UNKNOWN = "n_params of {} is unknown: state --n-params where points.csv is to be forecast from"
 
@@ -101,8 +102,9 @@ def ask_model(
     Of a family `limit` items are asked, evenly spread, of lm-eval's tasks the first ones; these have as many examples
     as they say themselves (`own_shots`), or as `asking` says. Tasks in `folder` come before lm-eval's own. `sizes` are
     its n_params and n_tokens, where they are known; of a model that runs here n_params is counted. Answers are kept in
-    the directory `kept` until all are there. `tell` is given the notes as they come up, before anything is asked where
-    that can be. The families need the repository, whose params.yaml has their settings.
+    the directory `kept`, in one named by a key of KEY_DIGITS hex digits, until all are there. `tell` is given the notes
+    as they come up, before anything is asked where that can be. The families need the repository, whose params.yaml has
+    their settings.
     """
     if not folder.is_dir():
         raise TasklawsError(f"--folder {folder} is no folder: give one, with lm-eval tasks of your own or empty")
@@ -212,7 +214,7 @@ def _key(means: Means, ways: Any, wanted: Any, items: Path, model: str) -> str:
     places = [place for root in (items, Path(model)) for place in (root, *sorted(root.rglob("*")))]
     files = [path for path in places if path.is_file()]
     parts = [json.dumps([means.record, ways, wanted], sort_keys=True, default=vars), *map(sha256_file, files)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:KEY_DIGITS]
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from lm_eval.api.registry import get_model
 from lm_eval.models.api_models import TemplateAPI
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.ladder.loadable import PICKLED, TRUSTED
+from tasklaws.ladder.model_files import PICKLED, TRUSTED
 
 _TO_RESUME = "what it has said is kept: run the same command again to resume"
 _NO_JSON = "no JSON: give the path of an OpenAI-compatible server, as http://localhost:8000/v1/completions"

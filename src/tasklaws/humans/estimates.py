@@ -208,7 +208,7 @@ def read_families(paths: Sequence[Path]) -> dict[str, str]:
 _ITEMS_REMEDY = "give JSON lines or a CSV with the items' names in `item` or `id`, or leave out --items"
 
 
-def _item_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _item_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The rows of a file of items, each with where it stands."""
     if path.suffix == ".json":
         for number, row in enumerate(read_jsonl(path, _ITEMS_REMEDY), 1):

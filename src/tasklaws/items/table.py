@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from tasklaws.core.arrays import Array
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import refuse
-from tasklaws.frames.user_tables import open_table, some
+from tasklaws.frames.shown import some
+from tasklaws.frames.user_tables import open_table
 from tasklaws.tables import ITEM_SCORES
 from tasklaws.tabular.names import ITEM_ALIASES, refuse_readings, resolve
 from tasklaws.tabular.numbers import iso_days, letters_as_scores, text_numbers, written

@@ -3,17 +3,15 @@
 A checkpoint in the directory "." is the final one of the first seed; the others lie in seed<S>-step<T>/.
 """
 
-import hashlib
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from tasklaws.core.checked import Count, Natural, NotNegative, Rule, read
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import read_json, sha256_file, write_json
+from tasklaws.core.files import read_json, sha256_file, sha256_of, write_json
 from tasklaws.core.git import COMMIT
 from tasklaws.core.schema import train_flops
 
@@ -40,13 +38,6 @@ def hash_files(directory: Path) -> dict[str, str]:
     """The SHA-256 of every file in a checkpoint's directory, by name; the card, and folders in it, are left out."""
     files = sorted(path for path in directory.iterdir() if path.is_file() and path.name != CARD)
     return {path.name: sha256_file(path) for path in files}
-
-
-def sha256_of(hashes: Sequence[str]) -> str | None:
-    """The SHA-256 of a file, or of the list of several's; None without any."""
-    if len(hashes) < 2:
-        return next(iter(hashes), None)
-    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

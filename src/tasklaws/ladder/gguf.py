@@ -3,28 +3,19 @@
 import io
 from contextlib import redirect_stderr
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import opening, written_together
+from tasklaws.ladder.model_sizes import Sizes
 
 # The token matrices, read and written; a model that has no second one uses the first for both.
 _EMBEDDINGS = ("token_embd.weight", "output.weight")
 _NO_PARAMETERS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
 
 
-class Sizes(NamedTuple):
-    """What the header of a GGUF file says; `n_params` leaves out the token matrices, `n_params_total` does not."""
-
-    layers: int
-    width: int
-    heads: int
-    n_params: int
-    n_params_total: int
-
-
 def sizes(gguf: Path) -> Sizes:
-    """The sizes of a GGUF file's model, from its header alone.
+    """The sizes of a GGUF file's model, from its header alone: `n_params` leaves out the token matrices.
 
     A file that is no GGUF, or not whole, and a header without one of these raise TasklawsError.
     """

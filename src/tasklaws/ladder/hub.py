@@ -26,7 +26,7 @@ from tasklaws.ladder.card import Card, Checkpoint, hash_files, write_card
 from tasklaws.ladder.heldout import measured
 from tasklaws.ladder.hub_answers import checked_answers, endpoint, one_line, refuse_odd_token, without_user
 from tasklaws.ladder.model_files import chosen, move_into_place, refuse_damaged, small_files, tokenizer_sha256
-from tasklaws.ladder.sizes import other_than_stated, read_sizes, refuse_endless
+from tasklaws.ladder.model_sizes import other_than_stated, read_sizes, refuse_endless
 
 _HUB_WORK = Path(".work/hub")
 

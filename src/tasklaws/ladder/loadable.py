@@ -7,10 +7,8 @@ from typing import Any
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import opening, read_json
-from tasklaws.ladder.model_files import needs_own_code, refuse_damaged, weights_of
+from tasklaws.ladder.model_files import PICKLED, TRUSTED, needs_own_code, refuse_damaged, weights_of
 
-PICKLED = "give use_safetensors=False among its arguments"
-TRUSTED = "if you trust it, give trust_remote_code=True among its arguments"
 _REMEDY = "give a model's directory as Hugging Face's tools write it"
 _SERVER = "local-completions"
 _OTHER_FILES = {"gguf_file", "subfolder", "variant", "autogptq", "gptqmodel"}  # by which other files are read

@@ -12,7 +12,7 @@ from tasklaws.core.settings import LocalSource
 from tasklaws.ladder.card import Card, Checkpoint, hash_files, write_card
 from tasklaws.ladder.heldout import measured
 from tasklaws.ladder.model_files import chosen, move_into_place, refuse_damaged, tokenizer_sha256
-from tasklaws.ladder.sizes import other_than_stated, read_sizes
+from tasklaws.ladder.model_sizes import other_than_stated, read_sizes
 
 _LOCAL_WORK = Path(".work/local")
 

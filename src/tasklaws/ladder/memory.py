@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.settings import Dtype
 
-BYTES: dict[Dtype, int] = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
+if TYPE_CHECKING:
+    from tasklaws.core.settings import Dtype
+
+BYTES: "dict[Dtype, int]" = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 GIB = 1 << 30
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
@@ -61,7 +63,7 @@ class Memory:
         return f"{bytes_text(self.total)} = " + " + ".join(f"{bytes_text(part)} {name}" for name, part in parts if part)
 
 
-def needed(shape: Shape, dtype: Dtype, batch_size: int, n_read: int, n_judged: int) -> Memory:
+def needed(shape: Shape, dtype: "Dtype", batch_size: int, n_read: int, n_judged: int) -> Memory:
     """What a batch takes whose longest row has `n_read` tokens, written ones in, of which `n_judged` have their logits.
 
     Weights and cache are in `dtype`; logits stand there twice, themselves and as log-probabilities.
@@ -71,7 +73,7 @@ def needed(shape: Shape, dtype: Dtype, batch_size: int, n_read: int, n_judged: i
     return Memory(shape.n_params_total * each, cache, 2 * batch_size * n_judged * shape.vocab_size * each)
 
 
-def fitting_batch(shape: Shape, dtype: Dtype, n_read: int, n_judged: int, available: int, most: int = 256) -> int:
+def fitting_batch(shape: Shape, dtype: "Dtype", n_read: int, n_judged: int, available: int, most: int = 256) -> int:
     """The largest batch, a power of two from 1 to `most`, with which the sum is within `available` bytes, or 1."""
     size = most
     while size > 1 and needed(shape, dtype, size, n_read, n_judged).total > available:

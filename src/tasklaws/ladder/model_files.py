@@ -3,14 +3,15 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import safe_open
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.files import opening, read_json
-from tasklaws.core.settings import CopiedSource
-from tasklaws.ladder.card import sha256_of
+from tasklaws.core.files import opening, read_json, sha256_of
+
+if TYPE_CHECKING:
+    from tasklaws.core.settings import CopiedSource
 
 TOKENIZERS = ["tokenizer.json", "tokenizer.model", "vocab.json"]
 # All that a causal model and its tokenizer may need beside the weights.
@@ -19,14 +20,18 @@ _SMALL_FILES += ["special_tokens_map.json", "added_tokens.json", "merges.txt", "
 # The first of these forms that is there is taken, and no other.
 _SAFE = [["model.safetensors"], ["model.safetensors.index.json", "model-*.safetensors"]]
 _PICKLED = [["pytorch_model.bin"], ["pytorch_model.bin.index.json", "pytorch_model-*.bin"]]
+WEIGHTS_FIRST = [form[0] for form in (*_SAFE, *_PICKLED)]  # a directory that has one of these has weights
+# How lm-eval is told that pickled weights and code of the model's own may be taken.
+PICKLED = "give use_safetensors=False among its arguments"
+TRUSTED = "if you trust it, give trust_remote_code=True among its arguments"
 
 
-def small_files(source: CopiedSource) -> list[str]:
+def small_files(source: "CopiedSource") -> list[str]:
     """What all files but weights are called, as patterns; code of the model's own only where it may run."""
     return [*_SMALL_FILES, *(["*.py"] if source.trust_remote_code else [])]
 
 
-def chosen(names: Sequence[str], source: CopiedSource, place: str, remedy: str) -> list[str]:
+def chosen(names: Sequence[str], source: "CopiedSource", place: str, remedy: str) -> list[str]:
     """The files to take of those that `place` has; without a configuration, a tokenizer and weights that may be taken
     TasklawsError is raised."""
     weights = weights_of(names, source.pickled_weights, place, remedy, "say `pickled_weights: true` in its source")

@@ -10,7 +10,8 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_text
 from tasklaws.core.outputs import refuse_outputs
 from tasklaws.core.settings import HubSource, LocalSource
-from tasklaws.ladder.sizes import Sizes, sizes_of
+from tasklaws.ladder.model_sizes import Sizes
+from tasklaws.ladder.sizes import sizes_of
 
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 _HEAD = """\

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import sha256_of
 from tasklaws.core.schema import train_flops
 from tasklaws.core.settings import LmEvalSource
-from tasklaws.ladder.card import Card, Checkpoint, hash_files, sha256_of, write_card
+from tasklaws.ladder.card import Card, Checkpoint, hash_files, write_card
 from tasklaws.ladder.loadable import refuse_no_tokenizer
 
 _TIMEOUT = 30  # seconds

@@ -23,7 +23,7 @@ SOURCE = Path(__file__).parents[3]
 Record = dict[str, Any]
 
 
-def digest(record: Mapping[str, Any]) -> str:
+def record_sha256(record: Mapping[str, Any]) -> str:
     """The SHA-256 of a record's canonical JSON: keys sorted as text, no spaces, UTF-8."""
     plain = json.loads(json.dumps(record))  # keys that are numbers become text before they are sorted
     text = json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -46,7 +46,7 @@ def record_of(chain: Chain, path: str, known: dict[str, str] | None = None) -> R
     for read in stage.data:
         for made in chain.sources(read) or []:
             if made.path not in known:
-                known[made.path] = digest(record_of(chain, made.path, known))
+                known[made.path] = record_sha256(record_of(chain, made.path, known))
             behind[made.path] = known[made.path]
     return {
         "output": {"path": entry.path, "md5": entry.md5},
@@ -65,7 +65,7 @@ def digests(chain: Chain) -> dict[str, str]:
     known: dict[str, str] = {}
     for _, entry in chain.outputs():
         if entry.path not in known:
-            known[entry.path] = digest(record_of(chain, entry.path, known))
+            known[entry.path] = record_sha256(record_of(chain, entry.path, known))
     return known
 
 
@@ -103,7 +103,7 @@ class Records:
         """Add the part `name` (a figure's file, or a table of the page), made from these files; its digest."""
         hashes = {path.relative_to(self._root).as_posix(): self._sha256(path) for path in sorted(set(inputs))}
         part = {"name": name, "inputs": hashes}
-        self._parts[name] = {**part, "digest": digest(self._shared | part)}
+        self._parts[name] = {**part, "digest": record_sha256(self._shared | part)}
         return str(self._parts[name]["digest"])
 
     def write(self, path: Path, pages: Path) -> None:
@@ -120,7 +120,7 @@ def read_records(path: Path) -> dict[str, Record]:
         held = read_json(path)
         for name, part in held["parts"].items():
             found[name] = held["shared"] | {"name": part["name"], "inputs": part["inputs"]}
-            if digest(found[name]) != part["digest"]:
+            if record_sha256(found[name]) != part["digest"]:
                 raise TasklawsError(f"{path}: the record of {name} does not have its digest: run `dvc repro report`")
     except (AttributeError, KeyError, TypeError) as error:
         raise TasklawsError(f"{path} is damaged: run `dvc repro report`") from error

@@ -29,7 +29,7 @@ def guessable(metric: str) -> bool:
     return any(metric == name or metric.startswith(f"{name}_") for name in GUESSABLE)
 
 
-def chance(task: str, metric: str, choices: Any) -> float | None:
+def chance_of(task: str, metric: str, choices: Any) -> float | None:
     """The mean score of guessing, None where it is unknown. `metric` is without its filter.
 
     `choices` is lm-eval's `doc_to_choice` of the task: a list where all questions have the same. Else the task and the

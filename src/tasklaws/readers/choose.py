@@ -8,7 +8,7 @@ from typing import Literal
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.frames.user_tables import some
+from tasklaws.frames.shown import some
 from tasklaws.readers.runs import EvalRun, LeftOut, rows_left_out, shortened
 from tasklaws.tabular.gaps import agreed
 from tasklaws.tabular.layouts import Layout

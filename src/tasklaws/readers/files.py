@@ -11,10 +11,10 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_text
 from tasklaws.core.progress import progress
 from tasklaws.frames.user_tables import is_table, open_table
-from tasklaws.points import RESULT
 from tasklaws.readers import every_eval_ever, inspect_logs, lm_eval
 from tasklaws.readers.runs import EvalRun, LeftOut, shortened, unread
 from tasklaws.tabular.names import known_as
+from tasklaws.tabular.points import RESULT
 
 REMEDY = "give a result file of lm-eval or another tool (docs/import.md), a tidy table, or a directory of them"
 LINES = (".jsonl", ".jsonlines", ".ndjson")

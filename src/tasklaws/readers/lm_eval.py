@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tasklaws.readers.chance import chance
+from tasklaws.readers.chance import chance_of
 from tasklaws.readers.runs import (
     EvalRun,
     LeftOut,
@@ -111,7 +111,7 @@ def _scores(file: Path, document: Mapping[str, Any], found: list[LeftOut]) -> It
                 filter="" if filtered == "none" else filtered,
                 stderr=stderr,
                 n_items=asked or implied_n_items(value, stderr),
-                chance=chance(task, metric, choices),
+                chance=chance_of(task, metric, choices),
                 n_shot=n_shot,
                 higher_is_better=better if isinstance(better, bool) else None,
             )
@@ -262,7 +262,7 @@ def _lighteval_scores(file: Path, document: Mapping[str, Any], found: list[LeftO
                 value=value,
                 stderr=stderr,
                 n_items=asked or implied_n_items(value, stderr),
-                chance=chance(task, metric, None),
+                chance=chance_of(task, metric, None),
                 n_shot=n_shot,
                 higher_is_better=better.get(metric),
             )

@@ -8,8 +8,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import labelled, refuse
-from tasklaws.frames.user_tables import some
-from tasklaws.points import RESULT, check, complete, parse, refuse_two_sizes, settle
+from tasklaws.frames.shown import some
 from tasklaws.readers.chance import guessable
 from tasklaws.readers.choose import Choices, once_a_file, one_run, one_variant, only_metrics, without_doubles
 from tasklaws.readers.files import REMEDY, Gathered, gather
@@ -20,6 +19,7 @@ from tasklaws.readers.scales import of_which, usable
 from tasklaws.tables import MODELS, POINTS, SIZES, losses
 from tasklaws.tabular.gaps import agreed, fill_gaps
 from tasklaws.tabular.names import known_as
+from tasklaws.tabular.points import RESULT, complete, parse, refuse_impossible, refuse_two_sizes, settle
 
 _FLOATS = ["step", "value", "stderr", "n_items", "chance", "n_shot", "n_params_total", *SIZES]
 _MAYBE = ["higher_is_better", "unit", "ladder", "date", "is_final"]
@@ -74,7 +74,7 @@ def merge_results(
     # A concatenation would compare the notes of all.
     merged = settle(complete(pd.concat([table.copy() for table in filled])), choices.directions, notes)
     merged = fill_gaps(merged, notes)
-    check(merged, RESULT, POINTS.keys)
+    refuse_impossible(merged, RESULT, POINTS.keys)
     refuse_two_sizes(merged)
     absent = without_results(pd.concat([table["model"] for table in filled] + [scores["full"]]), known)
     if absent:

@@ -7,11 +7,11 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import refuse
-from tasklaws.points import unplaced
 from tasklaws.readers.names import match_models
 from tasklaws.readers.runs import LeftOut, shortened
 from tasklaws.tables import MODELS, POINTS
 from tasklaws.tabular.names import known_as
+from tasklaws.tabular.points import unplaced
 from tasklaws.tabular.reading import read_named
 
 _RESULT = [*POINTS.columns, "n_shot", "n_params_total"]

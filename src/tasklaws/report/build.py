@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from tasklaws.core.files import write_text
 from tasklaws.core.marks import SHOWN
 from tasklaws.core.settings import Settings
-from tasklaws.experiments.sharded import sharded_trends
 from tasklaws.paths import Paths
 from tasklaws.plotting import house_style, save
 from tasklaws.report import shapes, tables
@@ -32,6 +31,7 @@ from tasklaws.report.orders import drawn_tasks, load_orders, order_figures, orde
 from tasklaws.report.overlap import experiment_figures, load_experiment
 from tasklaws.report.points import answer_digests, family_page, placed, points_of
 from tasklaws.report.said import read_said
+from tasklaws.report.sharded import sharded_trends
 from tasklaws.report.sources import Sources, new_records, table_marks
 from tasklaws.report.surprises import FALSE_DISCOVERIES, calibration_figures, load_surprises, render_surprises
 from tasklaws.report.template import template

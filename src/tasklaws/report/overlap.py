@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from tasklaws.core.settings import Settings
-from tasklaws.experiments.overlap_summary import Facts
+from tasklaws.overlap.set_summary import Facts
 from tasklaws.paths import Paths
 from tasklaws.plotting import LIGHT, key_below, key_room, log_x, panel, scale_colour
 from tasklaws.tables import SET_FORECASTS, SET_SUMMARY, ZIPF_EXPONENTS, ZIPF_RUNS

@@ -102,7 +102,7 @@ class Jump:
     p_value: float  # of a jump as sharp in a smooth rise
 
 
-def shares(y: Array) -> Array:
+def gap_shares(y: Array) -> Array:
     """The share of the whole rise (largest minus smallest value) made in each gap; (..., rungs) to (..., rungs - 1).
 
     0 where nothing rises; negative where a gap falls."""
@@ -115,7 +115,7 @@ def excess_share(x: Array, y: Array) -> Array:
 
     0 for a straight rise, 1 for a step that lies in this gap; it does not change with the units of x or y."""
     width = np.diff(x) / np.ptp(x)
-    return np.asarray((shares(y) - width) / (1 - width))
+    return np.asarray((gap_shares(y) - width) / (1 - width))
 
 
 def smooth_rise(x: Array, y: Array, place: int) -> Array:
@@ -137,4 +137,4 @@ def sharpest_jump(x: Array, y: Array, trials: Array, rng: np.random.Generator, p
     drawn = rng.binomial(counts, np.clip(smooth_rise(x, y, place), 0, 1), (REPLICATES, len(x))) / counts
     sharper = excess_share(x, drawn).max(axis=1) >= excess[place] - 1e-9
     p_value = (1 + int(sharper.sum())) / (REPLICATES + 1)
-    return Jump(place, float(shares(y)[place]), float(excess[place]), p_value)
+    return Jump(place, float(gap_shares(y)[place]), float(excess[place]), p_value)

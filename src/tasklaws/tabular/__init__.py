@@ -1,1 +1,1 @@
-"""Anybody's tables: how columns may be called, numbers and dates be written, and rows and columns be laid out."""
+"""Anybody's tables: what columns may be called, how numbers are written and cells laid out; and the points in them."""

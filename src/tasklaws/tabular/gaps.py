@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from tasklaws.frames.csv_files import read_csv
-from tasklaws.frames.user_tables import shown, some
+from tasklaws.frames.shown import quoted, some
 from tasklaws.tables import losses
 
 _TEST_SETS = Path(__file__).with_name("test_sets.csv")
@@ -84,4 +84,4 @@ def test_sets() -> dict[str, float]:
 
 
 def _unquoted(name: str) -> str:
-    return shown(name)[1:-1]
+    return quoted(name)[1:-1]

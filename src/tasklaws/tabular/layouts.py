@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.frames.user_tables import Source, shown, some
+from tasklaws.frames.shown import quoted, some
+from tasklaws.frames.user_tables import Source
 from tasklaws.tables import ACCURACIES, LOSSES, SIZES, direction, may_be_share
-from tasklaws.tabular.names import COUNTS, Columns, known_as, named, normal, split_unit
+from tasklaws.tabular.names import COUNTS, Columns, known_as, normal, split_unit, with_aliases
 from tasklaws.tabular.numbers import as_numbers, is_numeric, iso_days, text_numbers, written
 
 Layout = Literal["tidy", "wide", "wide-tasks"]
@@ -31,7 +32,7 @@ _SETTINGS = {  # how a model was made, and no task
 }
 
 
-def tidy(
+def to_tidy(
     table: pd.DataFrame,
     source: Source,
     columns: Columns,
@@ -140,7 +141,7 @@ def _errors(name: str, own: float | None, factor: float, source: Source, columns
     """The unit of standard errors beside values that count `factor`: their own, or as stated; never only theirs."""
     if own is None and factor != 1 and "stderr" not in columns.factors:
         raise TasklawsError(
-            f"{source.path}: values are in percent, and {shown(name)} states no unit: give --units stderr=percent, or "
+            f"{source.path}: values are in percent, and {quoted(name)} states no unit: give --units stderr=percent, or "
             "stderr=1"
         )
     return columns.factors.get("stderr", 1.0) if own is None else own
@@ -294,7 +295,7 @@ def _scored(table: pd.DataFrame, source: Source, notes: list[str]) -> pd.DataFra
 def lacking(source: Source, column: str) -> TasklawsError:
     """The error of a file that lacks a column: what it has, and by which names each is known."""
     has = some(source.header, 8)[:80]
-    known = named(["model", "task", "metric", "value", *SIZES])
+    known = with_aliases(["model", "task", "metric", "value", *SIZES])
     return TasklawsError(
         f"{source.path}: no column {column!r} among {has}: known are {known}; a metric's name, as loss, "
         "stands for metric and value (docs/tables.md)"

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.frames.user_tables import shown
+from tasklaws.frames.shown import quoted
 
 # Of every column that a table may have: its other names.
 ALIASES = {
@@ -128,7 +128,7 @@ def resolve(
             continue
         if column in names:
             raise TasklawsError(
-                f"{path}: columns {shown(names[column])} and {shown(name)} are both {column}: rename or remove one"
+                f"{path}: columns {quoted(names[column])} and {quoted(name)} are both {column}: rename or remove one"
             )
         names[column] = name
         if factor is not None:
@@ -137,10 +137,10 @@ def resolve(
         column = known_as(given, known, aliases)
         if column is None or column not in (*COUNTS, *SHARES, "n_items"):
             numbers = ", ".join(each for each in (*COUNTS, *SHARES, "n_items") if each in known)
-            raise TasklawsError(f"--units {shown(given)}: no column of numbers is called so: give one of {numbers}")
+            raise TasklawsError(f"--units {quoted(given)}: no column of numbers is called so: give one of {numbers}")
         if factors.get(column, factor) != factor:
             raise TasklawsError(
-                f"{path}: column {shown(names[column])} states another unit than --units {given}={factor:g}: keep one"
+                f"{path}: column {quoted(names[column])} states another unit than --units {given}={factor:g}: keep one"
             )
         factors[column] = factor
     columns = Columns(names, factors, tuple(others))
@@ -211,7 +211,7 @@ def _pairs(option: str, texts: Sequence[str], example: str) -> Iterable[tuple[st
     for part in (part for text in texts for part in text.split(",") if part.strip()):
         name, equals, value = part.rpartition("=")
         if not (equals and name.strip() and value.strip()):
-            raise TasklawsError(f"{option} {shown(part)}: write it as in {option} {example}")
+            raise TasklawsError(f"{option} {quoted(part)}: write it as in {option} {example}")
         yield name.strip(), value.strip()
 
 
@@ -224,10 +224,10 @@ def refuse_readings(source: str, table: pd.DataFrame, keys: Sequence[str]) -> No
         if (several > 1).any():
             named: Any = (several > 1).idxmax()
             rows = table[(table[[*keys]] == list(named)).all(axis="columns")]
-            values = ", ".join(map(shown, rows[column].dropna().unique()[:3]))
-            what = ", ".join(f"{key} {shown(name)}" for key, name in zip(keys, named, strict=True))
+            values = ", ".join(map(quoted, rows[column].dropna().unique()[:3]))
+            what = ", ".join(f"{key} {quoted(name)}" for key, name in zip(keys, named, strict=True))
             raise TasklawsError(
-                f"{source}: {what} has several values of {shown(column)}: {values}: keep the rows of one"
+                f"{source}: {what} has several values of {quoted(column)}: {values}: keep the rows of one"
             )
 
 
@@ -245,7 +245,7 @@ def _refuse_near_misses(path: str, columns: Columns, known: Collection[str], ali
         base = _BRACKETS.fullmatch(name)
         if base and known_as(base[1], known, aliases) not in (None, *columns.names):
             raise TasklawsError(
-                f"{path}: column {shown(name)}: what is in brackets is no known unit: rename it to "
+                f"{path}: column {quoted(name)}: what is in brackets is no known unit: rename it to "
                 f"{known_as(base[1], known, aliases)!r}, or give the unit as B, 1e9 or %"
             )
         if len(name.strip()) == 1 and name.strip().upper() in _LAW_LETTERS:
@@ -261,7 +261,7 @@ def _refuse_near_misses(path: str, columns: Columns, known: Collection[str], ali
             close = one_edit(wanted, spelling) or one_edit(plain, spelling)
             if spellings[spelling] not in columns.names and close:
                 raise TasklawsError(
-                    f"{path}: column {shown(name)} is close to {spelling!r}: rename it to {spellings[spelling]!r} if "
+                    f"{path}: column {quoted(name)} is close to {spelling!r}: rename it to {spellings[spelling]!r} if "
                     "it is that, otherwise to something else"
                 )
 
@@ -282,7 +282,7 @@ def one_edit(one: str, other: str) -> bool:
     return short[place + 1 :] == long[place + 1 :] or (swapped and short[place + 2 :] == long[place + 2 :])
 
 
-def named(known: Collection[str], aliases: Mapping[str, str] = ALIASES) -> str:
+def with_aliases(known: Collection[str], aliases: Mapping[str, str] = ALIASES) -> str:
     """The known columns with some of their other names, as refusals list them."""
     parts = []
     for column in known:

@@ -2,14 +2,17 @@
 
 import re
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from tasklaws.core.arrays import Array
 from tasklaws.frames.csv_files import refuse
-from tasklaws.frames.user_tables import Source
 from tasklaws.tabular.names import COUNTS, SHARES, UNIT_FACTORS
+
+if TYPE_CHECKING:
+    from tasklaws.frames.user_tables import Source
 
 _COUNT = re.compile(
     r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(k|m|b|bn|g|t|thousand|million|billion|trillion)", re.I
@@ -35,7 +38,7 @@ def suffixed(number: float, digits: int = 12) -> str:
 
 
 def as_numbers(
-    source: Source, name: str, column: str, cells: pd.Series, notes: list[str], factor: float = 1.0
+    source: "Source", name: str, column: str, cells: pd.Series, notes: list[str], factor: float = 1.0
 ) -> pd.Series:
     """The cells of a file's column `name` as floats, missing where they are empty; `column` is what it holds.
 

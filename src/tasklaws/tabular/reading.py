@@ -7,7 +7,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.user_tables import Source, open_table
-from tasklaws.tabular.names import ALIASES, Columns, named, resolve
+from tasklaws.tabular.names import ALIASES, Columns, resolve, with_aliases
 from tasklaws.tabular.numbers import as_numbers, day_margins, iso_days, written
 from tasklaws.tabular.units import in_units
 
@@ -31,7 +31,7 @@ def read_named(
     columns = resolve(str(path), source.header, known, units, aliases)
     missing = [column for column in needed if column not in columns.names]
     if missing:
-        raise TasklawsError(f"{path}: no column {missing[0]!r}: known are {named(known, aliases)}"[:500])
+        raise TasklawsError(f"{path}: no column {missing[0]!r}: known are {with_aliases(known, aliases)}"[:500])
     notes = list(source.notes)
     table = read_known_cells(source, columns, texts, numbers, notes)
     others = table[[name for name in columns.others if name in table]]

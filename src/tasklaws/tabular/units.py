@@ -8,7 +8,7 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import place, refuse
-from tasklaws.frames.user_tables import shown
+from tasklaws.frames.shown import quoted
 from tasklaws.tabular.names import UNIT_FACTORS, Columns
 
 # Below these a column is in another unit: the smallest model, data set and run that a ladder has are far above.
@@ -65,8 +65,8 @@ def _refuse_doubtful_percent(table: pd.DataFrame, path: str, columns: Columns, b
         return
     if "value" in table and "value" not in believed and (table["value"].max() <= 0.01 < table["value"].max() * 100):
         raise TasklawsError(
-            f"{path}: column {shown(columns.names['value'])} says percent and has no value above 1: rename it, or give "
-            "--units value=percent if it is so"
+            f"{path}: column {quoted(columns.names['value'])} says percent and has no value above 1: rename it, or "
+            "give --units value=percent if it is so"
         )
     if "stderr" in columns.names and "stderr" not in columns.factors and (table["stderr"] > 0).any():
         raise TasklawsError(
@@ -86,7 +86,7 @@ def _refuse_other_names(table: pd.DataFrame) -> None:
         line = known[0][0]
         row = sized.loc[[line]].iloc[0]
         raise TasklawsError(
-            f"{place(table.index, line)}: n_params of model {shown(row['model'])} is {row['n_params']:.6g}: its name "
+            f"{place(table.index, line)}: n_params of model {quoted(row['model'])} is {row['n_params']:.6g}: its name "
             "says otherwise: name the unit, as in n_params_m or --units n_params=1e6 (n_params=1: it is so)"
         )
 

@@ -11,7 +11,7 @@ from tasklaws.core.schema import read_asked_items
 from tasklaws.forecast.headline import HEADLINE
 from tasklaws.paths import Paths
 from tasklaws.provenance.dotted import Leaves, flatten
-from tasklaws.provenance.record import Record, digest, read_records
+from tasklaws.provenance.record import Record, read_records, record_sha256
 from tasklaws.trace.ground import Ground
 from tasklaws.trace.points import CORPUS, Place
 
@@ -65,7 +65,7 @@ class Known:
         for ladder in self.ladders:
             path = Paths(ladder, self.root).records
             if path.is_file():
-                found |= {digest(record): (ladder, record) for record in read_records(path).values()}
+                found |= {record_sha256(record): (ladder, record) for record in read_records(path).values()}
         return found
 
     def place(self, rung: str, step: str = "") -> Place | None:

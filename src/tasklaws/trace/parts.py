@@ -6,7 +6,7 @@ from tasklaws.core.files import sha256_file
 from tasklaws.core.marks import SHOWN
 from tasklaws.families.prompts import MARKERS
 from tasklaws.paths import Paths
-from tasklaws.provenance.record import Record, digest
+from tasklaws.provenance.record import Record, record_sha256
 from tasklaws.trace.ground import GONE, Ground, brief
 from tasklaws.trace.node import Facts, Node
 from tasklaws.trace.outputs import Walk, noted_run, stage_line
@@ -19,7 +19,7 @@ def part_node(ground: Ground, ladder: str, record: Record, rung: str | None, fil
 
     Each input is set beside what the record says of it, and the figure beside the one that the report drew.
     """
-    full, (kind, _, name) = digest(record), record["name"].partition(" ")
+    full, (kind, _, name) = record_sha256(record), record["name"].partition(" ")
     facts: Facts = {"part": record["name"], "ladder": ladder, "record": full, "seeds": record["seeds"]}
     facts |= {key: record[key] for key in ("models", "items", "guests")}
     line = f"{record['name']} of {ladder}  record {full[:SHOWN]}"

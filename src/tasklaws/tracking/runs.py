@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -24,6 +24,7 @@ from tasklaws.tracking.run import Metric, Model, Run, allowed, hash_json, metric
 KEY_METRIC = "exact_match"
 KEY_METRIC_NAME = "score"  # the key metric's name in MLflow, beside the forecast and its error
 Rows = list[dict[str, Any]]
+_Value = TypeVar("_Value")
 
 
 def ladders(root: Path, chain: Chain) -> list[str]:
@@ -64,7 +65,7 @@ def collect(root: Path, chain: Chain, ladder: str) -> list[Run]:
     return [replace(run, is_whole=whole) for run in runs]
 
 
-def rows_of(table: pd.DataFrame) -> Rows:
+def table_rows(table: pd.DataFrame) -> Rows:
     """A table's rows by the names of its columns."""
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
@@ -72,7 +73,7 @@ def rows_of(table: pd.DataFrame) -> Rows:
 def key_rows(validation: pd.DataFrame, rung: str) -> Rows:
     """What was forecast of a holdout rung's scores and what it did, a row a task; none of a rung to fit."""
     rows = validation[(validation["rung"] == rung) & (validation["metric"] == KEY_METRIC)]
-    return [{**row, "task": f"{row['family']}_{row['elicitation']}"} for row in rows_of(rows)]
+    return [{**row, "task": f"{row['family']}_{row['elicitation']}"} for row in table_rows(rows)]
 
 
 def _parted(metrics: Sequence[Metric]) -> tuple[list[Metric], list[Metric]]:
@@ -153,7 +154,7 @@ def rung_runs(
 def seed_metrics(observations: pd.DataFrame, model: str) -> list[Metric]:
     """A seed's observations at each of its steps, and what it had been trained on by then, each of its checkpoint."""
     found = {}
-    for row in rows_of(observations):
+    for row in table_rows(observations):
         task = f"{row['family']}_{row['elicitation']}"
         name = f"{KEY_METRIC_NAME if row['metric'] == KEY_METRIC else row['metric']}/{task}"
         step = int(row["step"])
@@ -173,7 +174,7 @@ def checkpoint(rung: str, one: Checkpoint, n_params: int) -> Model:
     return Model(f"{rung}-seed{one.seed}-step{one.step}", texts(known({**shown, **loss})), texts(known(tags)))
 
 
-def known(values: Mapping[str, Any]) -> dict[str, Any]:
+def known(values: Mapping[str, _Value | None]) -> dict[str, _Value]:
     """Those that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
@@ -205,7 +206,7 @@ def forecast_run(made: Made, forecasts: pd.DataFrame, checks: Leaves) -> Run:
     paths = made.paths
     metrics = [
         metric
-        for row in rows_of(forecasts)
+        for row in table_rows(forecasts)
         for name in ("predicted", "lower", "upper")
         for metric in metrics_of({f"{_curve(row)}/{name}": row[name]}, int(row["n_params"]))
     ]
@@ -228,4 +229,4 @@ def _curve(row: Mapping[str, Any]) -> str:
 
 def per_curve(forecasts: pd.DataFrame, column: str) -> dict[str, object]:
     """A column's entries by `column/metric/task`; that of the last rung where a curve has several."""
-    return {f"{column}/{_curve(row)}": row[column] for row in rows_of(forecasts)}
+    return {f"{column}/{_curve(row)}": row[column] for row in table_rows(forecasts)}

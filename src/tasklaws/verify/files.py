@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from tasklaws.core.lock import LOCK
+from tasklaws.core.outputs import OUTPUT_FOLDERS
 from tasklaws.provenance.chain import Entry, Stage, files_in
 from tasklaws.provenance.dotted import flatten
 from tasklaws.report.entry import ENTRY, list_of_pages
 from tasklaws.verify.tree import Difference, Finding, Tree, Unchecked
-
-_FOLDERS = ("data", "models", "responses", "scores", "results", "reports")  # where stages alone write
 
 
 def check_hashes(tree: Tree, named: set[str]) -> Iterator[Finding]:
@@ -109,7 +108,7 @@ def _strays(tree: Tree) -> Iterator[Difference]:
     """What lies where stages alone write, and none of dvc.lock's wrote or read; and pipes among their files."""
     read = {entry.path for stage in tree.chain.stages.values() for entry in stage.inputs}
     read = {path for path in read if not tree.chain.below(path)}
-    for top in _FOLDERS:
+    for top in (*OUTPUT_FOLDERS, "models"):
         counted = set(files_in(tree.root / top))
         for path in sorted((tree.root / top).rglob("*")):
             name = path.relative_to(tree.root).as_posix()

@@ -56,13 +56,13 @@ def draw_forecasts(axes: Axes, rows: pd.DataFrame) -> dict[str, object]:
         key[str(verdict)] = axes.errorbar(part["predicted"], part.index, xerr=ends, fmt="o", color=colour, markersize=4)
     several = {name for name in ("ladder", "metric", "model") if rows[name].nunique() > 1}
     names = [" ".join([row["task"], *(row[name] for name in sorted(several))]) for row in rows.to_dict("records")]
-    axes.set_yticks(range(len(rows)), [short_name(name) for name in names])
+    axes.set_yticks(range(len(rows)), [drawn_name(name) for name in names])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel("forecast (90%); | last known")
     return key
 
 
-def short_name(name: str) -> str:
+def drawn_name(name: str) -> str:
     """A name as matplotlib draws it, cut where it is long."""
     name = shown(name)
     return drawn(name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}...")
@@ -70,7 +70,7 @@ def short_name(name: str) -> str:
 
 def _curve(known: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     row = rows.iloc[0]
-    figure, axes = panel(short_name(row["task"]), height=2.6)
+    figure, axes = panel(drawn_name(row["task"]), height=2.6)
     axes.plot(known["place"], known["value"], "o-", color=LIGHT["fit"], markersize=3.5, linewidth=1.0)
     ends = np.maximum([rows["predicted"] - rows["lower"], rows["upper"] - rows["predicted"]], 0.0)
     axes.errorbar(rows["place"], rows["predicted"], yerr=ends, fmt="D", color=LIGHT["forecast"], markersize=4)

@@ -1,22 +1,24 @@
 """What of planned models was given and has no part in their forecasts."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from tasklaws.forecast.ahead.panels import Job
-from tasklaws.forecast.combine import History
 from tasklaws.forecast.company import side_by_side
 from tasklaws.forecast.panel import Panel, size_column
 from tasklaws.forecast.skills import named_size
-from tasklaws.frames.user_tables import shown, some
+from tasklaws.frames.shown import quoted, some
+
+if TYPE_CHECKING:
+    from tasklaws.forecast.ahead.panels import Job
+    from tasklaws.forecast.combine import History
 
 _CELLS = {"n_params": "n_params", "n_tokens": "n_tokens", "train_flops": "train_flops", "date": "days"}  # of a panel
 
 
-def idle_lines(history: History, job: Job, planned: pd.DataFrame) -> Iterator[str]:
+def idle_lines(history: "History", job: "Job", planned: pd.DataFrame) -> Iterator[str]:
     """A line on each thing that is given of the planned models of a job and does not count: a size that no known model
     has, a date or a maker where size alone places the models, the size of a later checkpoint, a maker of no known one.
     """
@@ -36,7 +38,7 @@ def idle_lines(history: History, job: Job, planned: pd.DataFrame) -> Iterator[st
             idle.setdefault("maker", []).append(row["model"])
         elif row["maker"] not in known.makers:
             makers = some(sorted({maker for maker in known.makers if maker}), 6, str)
-            yield f"maker {shown(row['maker'])} of {shown(row['model'])} counts as a new one: known are {makers}"
+            yield f"maker {quoted(row['maker'])} of {quoted(row['model'])} counts as a new one: known are {makers}"
     for key, models in idle.items():
         yield f"{key} of {some(models, 3, str)} does not count: {_why(key, by, panel, known)}"
 

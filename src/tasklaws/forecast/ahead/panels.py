@@ -14,7 +14,7 @@ from tasklaws.forecast.axis_tables import run_names
 from tasklaws.forecast.choices import panels_of
 from tasklaws.forecast.combine import History, histories
 from tasklaws.forecast.panel import AxisName, Panel, axis_of, maker_column, size_column
-from tasklaws.frames.user_tables import shown, some
+from tasklaws.frames.shown import quoted, some
 from tasklaws.tables import SIZES
 
 
@@ -51,7 +51,7 @@ def _planned_rows(rows: pd.DataFrame) -> pd.DataFrame:
     found = rows[kept].assign(**({} if maker is None else {"maker": rows[maker]})).drop_duplicates(named)
     lines = rows.attrs.get("planned", {})  # of a file that read_points read
     pairs = found[named].itertuples(index=False, name=None)
-    return found.set_axis([lines.get(pair, f"planned model {shown(pair[1])}") for pair in pairs])
+    return found.set_axis([lines.get(pair, f"planned model {quoted(pair[1])}") for pair in pairs])
 
 
 def refuse_known_names(planned: pd.DataFrame, known: pd.DataFrame, axis: AxisName) -> None:
@@ -61,13 +61,13 @@ def refuse_known_names(planned: pd.DataFrame, known: pd.DataFrame, axis: AxisNam
         if len(own) and axis in ("n_tokens", "step"):
             run = run_names(known)[known["model"] == name].iloc[0]
             raise TasklawsError(
-                f"planned model {shown(name)} is a run of the table, and --axis {axis} forecasts later checkpoints of "
+                f"planned model {quoted(name)} is a run of the table, and --axis {axis} forecasts later checkpoints of "
                 f"runs: write ladder={run} instead of model={name} (without either, each run's are forecast)"
             )
         if len(own):
-            raise TasklawsError(f"planned model {shown(name)} is in the table already: name it otherwise")
+            raise TasklawsError(f"planned model {quoted(name)} is in the table already: name it otherwise")
         if (planned["model"] == name).sum() > 1:
-            raise TasklawsError(f"planned model {shown(name)} is planned twice: name each otherwise")
+            raise TasklawsError(f"planned model {quoted(name)} is planned twice: name each otherwise")
 
 
 class Job(NamedTuple):
@@ -99,13 +99,13 @@ def _laid_out(
     stated = planned["ladder"].dropna()
     strangers = stated[~stated.isin(ladders)]
     if len(strangers):
-        raise TasklawsError(f"ladder {shown(strangers.iloc[0])} is not in the table: it has {some(ladders, 6, str)}")
+        raise TasklawsError(f"ladder {quoted(strangers.iloc[0])} is not in the table: it has {some(ladders, 6, str)}")
     added, maker = [], maker_column(known)
     for ladder, rows in known.groupby("ladder"):
         own = _placed(planned[planned["ladder"].isna() | (planned["ladder"] == ladder)], rows, axis)
         again = own.loc[own["model"].isin(rows["model"]), "model"]
         if len(again):
-            raise TasklawsError(f"{shown(again.iloc[0])} of {ladder} is in the table already: plan another model")
+            raise TasklawsError(f"{quoted(again.iloc[0])} of {ladder} is in the table already: plan another model")
         pairs = rows.loc[rows["metric"].isin(metrics), ["task", "metric"]].drop_duplicates()
         own = own.drop(columns=["ladder", "stated", *([] if maker else ["maker"])]).rename(columns={"maker": maker})
         added.append(pairs.merge(own, how="cross").assign(ladder=ladder, is_final=True))

@@ -11,17 +11,14 @@ from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.axis_tables import checkpoint_name
 from tasklaws.forecast.panel import HIGHEST_LOSS, AxisName
 from tasklaws.frames.csv_files import place, refuse
-from tasklaws.frames.user_tables import shown, some
-from tasklaws.points import unplaced
-from tasklaws.tables import SIZES
+from tasklaws.frames.shown import quoted, some
+from tasklaws.tables import PLACES, PLANNED_KEYS
 from tasklaws.tabular.names import known_as
 from tasklaws.tabular.numbers import day_margins, iso_days, suffixed, text_numbers, written
+from tasklaws.tabular.points import unplaced
 from tasklaws.tabular.reading import read_named
 
 At = Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame
-PLACES = (*SIZES, "step", "loss")  # what says where a planned model lies, besides its date
-KEYS = ("model", "ladder", *PLACES, "date", "maker")
-_COLUMNS = [*KEYS, "date_margin"]
 _SMALLEST = 100.0  # parameters or tokens: fewer are in another unit
 _CONTRADICTS = 2.0  # times: training FLOPs that lie further from 6 N D than those of known models do contradict it
 
@@ -29,11 +26,13 @@ _CONTRADICTS = 2.0  # times: training FLOPs that lie further from 6 N D than tho
 def read_at(texts: Sequence[str]) -> pd.DataFrame:
     """Planned models from the command line: each `KEY=VALUE,...`, or the path of a table with a row a model.
 
-    A key that is none of KEYS (or another name of one), a value that is no number or date, and a table that cannot be
-    read raise TasklawsError."""
+    A key that is none of PLANNED_KEYS (or another name of one), a value that is no number or date, and a table that
+    cannot be read raise TasklawsError."""
     for text in texts:
         if "=" not in text and not Path(text).exists():
-            raise TasklawsError(f"--at {shown(text)}: no such file: write KEY=VALUE,..., the keys {', '.join(KEYS)}")
+            raise TasklawsError(
+                f"--at {quoted(text)}: no such file: write KEY=VALUE,..., the keys {', '.join(PLANNED_KEYS)}"
+            )
     return pd.concat([_from_text(text) if "=" in text else _from_file(Path(text)) for text in texts])
 
 
@@ -41,24 +40,24 @@ def _from_text(text: str) -> pd.DataFrame:
     found: dict[str, str] = {}
     for part in text.split(","):
         name, _, value = (word.strip() for word in part.partition("="))
-        key = known_as(name, KEYS)
+        key = known_as(name, PLANNED_KEYS)
         if key is None or not value:
             what = "has no value" if key else "is no key"
-            raise TasklawsError(f"--at {shown(part)}: {what}: write KEY=VALUE,..., the keys {', '.join(KEYS)}")
+            raise TasklawsError(f"--at {quoted(part)}: {what}: write KEY=VALUE,..., the keys {', '.join(PLANNED_KEYS)}")
         if key in found:
-            raise TasklawsError(f"--at {shown(text)}: {key} stands twice: give it once")
+            raise TasklawsError(f"--at {quoted(text)}: {key} stands twice: give it once")
         found[key] = value
     return planned_models(pd.DataFrame([found], index=[f"--at {text}"], dtype="str"))
 
 
 def _from_file(path: Path) -> pd.DataFrame:
-    table = read_named(path, KEYS, ["model", "ladder", "maker"], PLACES, [])
+    table = read_named(path, PLANNED_KEYS, ["model", "ladder", "maker"], PLACES, [])
     return planned_models(table.set_axis([place(table.index, line) for line in table.index]))
 
 
 def planned_models(at: At) -> pd.DataFrame:
-    """A row a planned model of KEYS, `date_margin` (days) and `stated` (which of what places it is given and does not
-    follow from the rest), in an index of where it comes from; names that are not given are made of the rest.
+    """A row a planned model of PLANNED_KEYS, `date_margin` (days) and `stated` (which of what places it is given and
+    does not follow from the rest), in an index of where it comes from; names that are not given are made of the rest.
 
     Numbers may be text (7B); what no size or date can be, and a row that nothing places, raise TasklawsError. What this
     function gave stays as it is."""
@@ -71,10 +70,11 @@ def planned_models(at: At) -> pd.DataFrame:
         if isinstance(at, pd.DataFrame)
         else pd.DataFrame(list(at), index=[f"at[{place}]" for place in range(len(at))])
     )
-    strangers = [name for name in rows if name not in _COLUMNS]
+    columns = [*PLANNED_KEYS, "date_margin"]
+    strangers = [name for name in rows if name not in columns]
     if strangers:
-        raise TasklawsError(f"a planned model has {shown(str(strangers[0]))}: give {', '.join(KEYS)}")
-    table = rows.reindex(columns=_COLUMNS)
+        raise TasklawsError(f"a planned model has {quoted(str(strangers[0]))}: give {', '.join(PLANNED_KEYS)}")
+    table = rows.reindex(columns=columns)
     for column in PLACES:
         table[column] = numbers(table[column])
         refuse(table[column], ~(table[column] > 0) & table[column].notna(), "give a number above 0")
@@ -99,7 +99,7 @@ def planned_models(at: At) -> pd.DataFrame:
     twice = table.duplicated(["ladder", "model"])
     if twice.any():
         raise TasklawsError(
-            f"planned model {shown(table.loc[twice, 'model'].iloc[0])} stands twice: name each otherwise"
+            f"planned model {quoted(table.loc[twice, 'model'].iloc[0])} stands twice: name each otherwise"
         )
     return table
 
@@ -157,7 +157,7 @@ def axis_of_planned(planned: pd.DataFrame, known: pd.DataFrame) -> AxisName:
         return found
     if whole:
         raise TasklawsError(
-            f"no known model has a {whole[0]}, by which {shown(planned['model'].iloc[0])} is to be placed: "
+            f"no known model has a {whole[0]}, by which {quoted(planned['model'].iloc[0])} is to be placed: "
             f"the table has {some([axis for axis in order if has[axis]], text=str)}"
         )
     raise TasklawsError("planned models have nothing in common that places them: give a size of all, or a date")

@@ -15,12 +15,11 @@ from tasklaws.forecast.ahead.panels import Job, jobs, parted, refuse_known_names
 from tasklaws.forecast.ahead.planned import At, axis_of_planned
 from tasklaws.forecast.ahead.text import NARROWED_BY, report
 from tasklaws.forecast.axis_tables import along
-from tasklaws.forecast.backtest import backward_lines, doubts, rests_on
 from tasklaws.forecast.choices import chosen_curves, refuse_bare, refuse_sizeless
-from tasklaws.forecast.combine import History
-from tasklaws.forecast.combine import forecast as combined
+from tasklaws.forecast.combine import History, combined_forecast
 from tasklaws.forecast.engine import forecast_tables, outcome
 from tasklaws.forecast.given import ask_first, given_scores_of, values_of
+from tasklaws.forecast.notes import backward_lines, doubts, intervals_rest_on
 from tasklaws.forecast.panel import AXES, AxisName, Panel, size_column
 from tasklaws.frames.csv_files import records
 from tasklaws.frames.natural import in_order
@@ -133,7 +132,7 @@ def forecast(
     if exceeds is not None and not 0 <= exceeds <= 1 and not forecasts["is_loss"].all():
         raise TasklawsError(f"exceeds is {exceeds:g}: scores lie in [0, 1]: give 50% as 0.5")
     forecasts = forecasts.assign(threshold=np.nan if exceeds is None else exceeds)
-    notes += [*doubts(forecasts), *backward_lines(forecasts, "forecasts"), rests_on(forecasts)]
+    notes += [*doubts(forecasts), *backward_lines(forecasts, "forecasts"), intervals_rest_on(forecasts)]
     return Forecasted(
         in_order(forecasts, AHEAD_FORECASTS.keys),
         in_order(AHEAD_METHODS.pick(pd.concat(methods)), AHEAD_METHODS.keys),
@@ -148,10 +147,10 @@ def _described(table: pd.DataFrame, history: History, job: Job, planned: pd.Data
     """The forecasts with what the last known model has, what they rest on and which part of their variance is largest;
     without what only an outcome would tell."""
     panel, origin = job.panel, job.origin
-    echo = combined(history, origin, job.echo)
+    echo = combined_forecast(history, origin, job.echo)
     parts = []
     for target in job.targets:
-        found = combined(history, origin, target)
+        found = combined_forecast(history, origin, target)
         level = np.minimum(echo.sd, found.sd) ** 2
         variance = np.stack([found.sd**2 - level, level, found.noise**2, found.overlap**2])
         share = variance / np.maximum(variance.sum(axis=0), 1e-300)

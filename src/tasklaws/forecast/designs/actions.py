@@ -13,12 +13,11 @@ from typing import Literal
 import numpy as np
 
 from tasklaws.core.arrays import Array
-from tasklaws.forecast.baselines import RepeatLast
-from tasklaws.forecast.combine import LEAST_RUNGS, Forecast, History
+from tasklaws.forecast.combine import Forecast, History, without
 from tasklaws.forecast.designs.reasked import reasked
 from tasklaws.forecast.engine import outcome, outlook
-from tasklaws.forecast.ladder import without
-from tasklaws.forecast.panel import Panel, size_gap
+from tasklaws.forecast.naive import RepeatLast
+from tasklaws.forecast.panel import LEAST_RUNGS, Panel, size_gap
 from tasklaws.stats.gaussian_process import predict_targets
 from tasklaws.stats.links import LOG
 from tasklaws.stats.predictive import Predictive

@@ -21,15 +21,14 @@ from tasklaws.forecast.designs.actions import (
     possible_actions,
     priced,
 )
-from tasklaws.forecast.designs.pilot import pilot, pilot_standing, target_sizes
+from tasklaws.forecast.designs.pilot import pilot, target_sizes, with_wanted
 from tasklaws.forecast.panel import Panel
 from tasklaws.frames.csv_files import records
 from tasklaws.frames.natural import in_order, natural
-from tasklaws.frames.shown import shown
-from tasklaws.frames.user_tables import some
-from tasklaws.points import without_planned
+from tasklaws.frames.shown import shown, some
 from tasklaws.stats.scores import rounded
 from tasklaws.tables import DESIGN, DESIGN_TASKS
+from tasklaws.tabular.points import without_planned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -172,7 +171,9 @@ def design(
     table, left_out = without_planned(table)
     known = pilot(table, metric, tasks, ladder, size)
     actions = possible_actions(known, size["n_params"], size["train_flops"], tokens_per_item)
-    start = pilot_standing(table, known, actions, size)
+    wanted = {action.name: (action.n_params, action.n_tokens) for action in actions if action.kind != "items"}
+    wanted["the target"] = size["n_params"], size["n_tokens"]
+    start = Standing.of(with_wanted(table, known, wanted), len(known.models))
     tasks_now, widths = start.width, {}
     with progress("design", len(actions)) as advance:
         for action in actions:

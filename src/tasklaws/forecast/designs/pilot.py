@@ -8,13 +8,10 @@ import pandas as pd
 from tasklaws.core.errors import TasklawsError
 from tasklaws.forecast.ahead.planned import numbers
 from tasklaws.forecast.choices import chosen_curves
-from tasklaws.forecast.combine import LEAST_RUNGS
-from tasklaws.forecast.designs.actions import Action, Standing
-from tasklaws.forecast.panel import Panel, build_panels
-from tasklaws.frames.user_tables import shown, some
+from tasklaws.forecast.panel import LEAST_RUNGS, Panel, build_panels
+from tasklaws.frames.shown import quoted, some
 from tasklaws.tabular.names import known_as
 
-_TARGET = "the target"
 _OF_TARGET = ("n_params", "n_tokens")
 
 
@@ -26,12 +23,12 @@ def parse_sizes(text: str) -> dict[str, float]:
         name, _, number = (word.strip() for word in part.partition("="))
         key = known_as(name, _OF_TARGET) or name
         if key in found:
-            raise TasklawsError(f"--target {shown(text)}: {key} stands twice: give it once")
+            raise TasklawsError(f"--target {quoted(text)}: {key} stands twice: give it once")
         try:
             [found[key]] = numbers(pd.Series([number or "nothing"], name=key if key in _OF_TARGET else _OF_TARGET[0]))
         except TasklawsError as error:
             raise TasklawsError(
-                f"--target {shown(part)}: give n_params=NUMBER,n_tokens=NUMBER, as 7e9 or 7B"
+                f"--target {quoted(part)}: give n_params=NUMBER,n_tokens=NUMBER, as 7e9 or 7B"
             ) from error
     return found
 
@@ -79,12 +76,8 @@ def pilot(
     return known
 
 
-def pilot_standing(
-    table: pd.DataFrame, known: Panel, actions: Sequence[Action], target: Mapping[str, float]
-) -> Standing:
-    """The pilot, with the models that might be run and the target behind it."""
-    wanted = {action.name: (action.n_params, action.n_tokens) for action in actions if action.kind != "items"}
-    wanted[_TARGET] = target["n_params"], target["n_tokens"]
+def with_wanted(table: pd.DataFrame, known: Panel, wanted: Mapping[str, tuple[float, float]]) -> Panel:
+    """The pilot, with wanted models behind it in this order: name -> n_params, n_tokens."""
     sizes = pd.DataFrame(list(wanted.values()), columns=["n_params", "n_tokens"]).assign(model=list(wanted))
     sizes["train_flops"] = 6 * sizes["n_params"] * sizes["n_tokens"]
     curves = pd.DataFrame(known.tasks, columns=["task", "metric"]).assign(ladder=known.ladder)
@@ -94,4 +87,4 @@ def pilot_standing(
     panel = panel.of_tasks(np.array([pair in known.tasks for pair in panel.tasks]))
     place = {model: number for number, model in enumerate(panel.models)}
     order = np.array([place[model] for model in (*known.models, *wanted)])
-    return Standing.of(panel.select(order), len(known.models))
+    return panel.select(order)

@@ -40,7 +40,7 @@ def score_benchmarks(
             own, place = said[asked.family, seed, step], {"seed": seed, "step": step, "family": asked.family}
             try:
                 scored = Scored(asked, items, own)
-            except Unanswered as error:
+            except NotAllAnswered as error:
                 raise TasklawsError(f"{rung}: {error}: run `dvc repro --force respond@{rung}`") from error
             rows += scored.rows(rung, seed, step)
             for metric, value, n_items in scored.whole():
@@ -48,7 +48,7 @@ def score_benchmarks(
     return rows, whole
 
 
-class Unanswered(TasklawsError):
+class NotAllAnswered(TasklawsError):
     """An item lacks answers."""
 
 
@@ -58,7 +58,7 @@ class Scored:
     lm-eval's own filters and metrics are applied to the answers of all its tasks."""
 
     def __init__(self, asked: AskedBenchmark, items: Sequence[BenchmarkItem], said: Mapping[str, Response]) -> None:
-        """`said` has the response to each item; one that is missing, and too few answers, raise Unanswered."""
+        """`said` has the response to each item; one that is missing, and too few answers, raise NotAllAnswered."""
         self.asked, self.items, self._said = asked, items, said
         self.n_repeats, self._metrics, self._solved_by = asked.repeats, kept_metrics(asked), solved_by(asked)
         answers = {item.id: _answers(item, said, self.n_repeats) for item in items}
@@ -170,7 +170,7 @@ class Scored:
 def _answers(item: BenchmarkItem, said: Mapping[str, Response], repeats: int) -> tuple[tuple[RawAnswer, ...], ...]:
     answers = said[item.id].answers if item.id in said else None
     if not answers or any(len(each) != repeats for each in answers):
-        raise Unanswered(f"no {repeats} answers to each request of {item.id}")
+        raise NotAllAnswered(f"no {repeats} answers to each request of {item.id}")
     return answers
 
 

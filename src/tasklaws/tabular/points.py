@@ -8,11 +8,12 @@ import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
 from tasklaws.frames.csv_files import labelled, place, refuse, write_table
-from tasklaws.frames.user_tables import Source, open_table, shown, some, table_name
-from tasklaws.tables import ACCURACIES, LOSSES, POINTS, SIZES, direction, losses, may_be_share
+from tasklaws.frames.shown import quoted, some
+from tasklaws.frames.user_tables import Source, open_table, table_name
+from tasklaws.tables import ACCURACIES, LOSSES, PLACES, POINTS, SIZES, direction, losses, may_be_share
 from tasklaws.tabular.gaps import fill_gaps
-from tasklaws.tabular.layouts import SCORE, Layout, lacking, tidy
-from tasklaws.tabular.names import MAKERS, Columns, named, normal, resolve, split_unit
+from tasklaws.tabular.layouts import SCORE, Layout, lacking, to_tidy
+from tasklaws.tabular.names import MAKERS, Columns, normal, resolve, split_unit, with_aliases
 from tasklaws.tabular.numbers import as_numbers, truths
 from tasklaws.tabular.reading import read_known_cells
 from tasklaws.tabular.units import in_units
@@ -20,10 +21,9 @@ from tasklaws.tabular.units import in_units
 _TEXTS = ["ladder", "model", "task", "metric"]
 _WHOLE = ["n_params", "n_tokens", "step", "n_items"]
 _RARE = ["n_eff", "loss", "weight"]  # numbers that few tables have: absent, they stay so
-_READ_AS_NUMBERS = [*POINTS.numbers, *_RARE]
 _NAMED = [*POINTS.columns, "n_eff", "weight", "seed", "date", "higher_is_better", "n_params_total"]
 RESULT = ["model", "task", "metric", "value"]
-_OF_PLANNED = [*SIZES, "step", "loss", "date", "date_margin", *MAKERS]  # what places a model that nobody ran
+_OF_PLANNED = [*PLACES, "date", "date_margin", *MAKERS]  # what places a model that nobody ran
 _LARGEST = 1e100  # whose square is still a number
 _MOST_STDERR = 0.5 + 1e-9  # of two right-or-wrong items, one right
 Directions = Mapping[str, str]
@@ -63,16 +63,16 @@ def read_points(
     wanted = _planned_models(table[empty])
     table = fill_gaps(settle(table[~empty], directions, notes), notes)
     bare = unplaced(table)
-    names = f": known names are {named(['n_params', 'train_flops', 'date'])}" if bare.all() else ""
+    names = f": known names are {with_aliases(['n_params', 'train_flops', 'date'])}" if bare.all() else ""
     refuse(table["n_params"], bare, f"a row needs n_params, or train_flops (or a date){names}")
-    check(table, RESULT, POINTS.keys)
+    refuse_impossible(table, RESULT, POINTS.keys)
     refuse_two_sizes(table)
     spread = table.groupby(["ladder", "task", "metric"])["chance"].agg(["min", "max"])
     several = spread[spread["max"] > spread["min"]]
     if len(several):
         low, high = several.iloc[0]
         notes.append(
-            f"chance differs between the rows of {len(several)} task(s), as {shown(several.index[0][1])}: {low:g} to "
+            f"chance differs between the rows of {len(several)} task(s), as {quoted(several.index[0][1])}: {low:g} to "
             f"{high:g}: is it one task?"
         )
     if len(wanted):
@@ -98,7 +98,7 @@ def read_curves(
     table = parse(Path(path), ["value"], layout, units)
     notes: list[str] = table.attrs.pop("notes")
     table = fill_gaps(settle(complete(table, notes), directions, notes, any_value=True), notes, sizes=False)
-    check(table, ["value"], [*POINTS.keys, *SIZES], any_value=True)
+    refuse_impossible(table, ["value"], [*POINTS.keys, *SIZES], any_value=True)
     return _noted(table.dropna(axis="columns", how="all").reset_index(drop=True), notes)
 
 
@@ -122,7 +122,7 @@ def _planned_models(rows: pd.DataFrame) -> pd.DataFrame:
     """A row for each model of rows without values: what places it, on which its rows must agree."""
     kept = [column for column in ("ladder", "model", "is_final", *_OF_PLANNED) if column in rows]
     found = fill_gaps(rows, [])[kept].drop_duplicates().reindex(columns=rows.columns)
-    check(found, ["model"], ["ladder", "model"])
+    refuse_impossible(found, ["model"], ["ladder", "model"])
     return found
 
 
@@ -168,8 +168,10 @@ def parse(
     source = open_table(path)
     columns = resolve(str(path), source.header, _NAMED, units)
     notes = list(source.notes)
-    table = read_known_cells(source, columns, [*_TEXTS, "is_final", "higher_is_better"], _READ_AS_NUMBERS, notes)
-    found = tidy(table, source, columns, needed, layout, notes)
+    table = read_known_cells(
+        source, columns, [*_TEXTS, "is_final", "higher_is_better"], [*POINTS.numbers, *_RARE], notes
+    )
+    found = to_tidy(table, source, columns, needed, layout, notes)
     if planned and {"model"} <= set(table) & set(found):
         bare = table[table["model"].notna() & ~table["model"].isin(found["model"])]
         found = pd.concat([found, bare.reindex(columns=found.columns)]) if len(bare) else found
@@ -185,7 +187,7 @@ def parse(
         raise lacking(source, missing[0])
     ladder = table["ladder"] if "ladder" in table else pd.Series(index=table.index, dtype="str")
     table = table.assign(ladder=ladder.fillna(table_name(path)))
-    strangers = [shown(name) for name in columns.others if name in table and name not in _RARE]
+    strangers = [quoted(name) for name in columns.others if name in table and name not in _RARE]
     if strangers:
         notes.append(f"{path}: columns kept as they are: {some(strangers, 8, str)}")
     return _noted(table, notes)
@@ -235,7 +237,7 @@ def settle(
     metrics = [str(name) for name in table["metric"].dropna().unique()]
     strangers = [name for name in directions if name not in metrics]
     if strangers:
-        raise TasklawsError(f"--direction {shown(strangers[0])}: no such metric: the table has {some(metrics)}")
+        raise TasklawsError(f"--direction {quoted(strangers[0])}: no such metric: the table has {some(metrics)}")
     if directions and "higher_is_better" not in table:
         table = table.assign(higher_is_better=None)
     by_name, unknown = [], []
@@ -248,16 +250,18 @@ def settle(
             stated.add(directions[name] == "up")
         if len(stated) > 1:
             where = place(table.index, table.index[rows][0])
-            raise TasklawsError(f"{where}: metric {shown(name)}: both directions are stated: give one higher_is_better")
+            raise TasklawsError(
+                f"{where}: metric {quoted(name)}: both directions are stated: give one higher_is_better"
+            )
         told = direction(name)
         if stated:
             table["higher_is_better"] = table["higher_is_better"].mask(rows, next(iter(stated)))
             if told is not None and (told == "up") not in stated:
-                notes.append(f"metric {shown(name)}: {'less' if told == 'up' else 'more'} is better, as is stated")
+                notes.append(f"metric {quoted(name)}: {'less' if told == 'up' else 'more'} is better, as is stated")
         elif told is None and not (any_value and not table.loc[rows, "value"].between(0, 1).all()):
             unknown.append(name)
         elif told is not None and name not in ACCURACIES | LOSSES | {SCORE}:
-            by_name.append(f"{shown(name)} {'more' if told == 'up' else 'less'}")
+            by_name.append(f"{quoted(name)} {'more' if told == 'up' else 'less'}")
     if unknown and len(unknown) < len(metrics):
         left_out = table["metric"].isin(unknown)
         table = table[~left_out]
@@ -268,8 +272,8 @@ def settle(
         )
     elif unknown:
         raise TasklawsError(
-            f"{place(table.index, table.index[0])}: metric {shown(unknown[0])}: is more of it better, or less? No list "
-            f"has it: give --direction {unknown[0][:40]}=up (or down), or a column higher_is_better"
+            f"{place(table.index, table.index[0])}: metric {quoted(unknown[0])}: is more of it better, or less? No "
+            f"list has it: give --direction {unknown[0][:40]}=up (or down), or a column higher_is_better"
         )
     if by_name:
         notes.append(f"of metrics in no list, by a word of their names, better is: {some(by_name, text=str)}")
@@ -290,12 +294,12 @@ def refuse_two_sizes(table: pd.DataFrame) -> None:
         row = sizes[twice].iloc[0]
         first = sizes[(sizes["model"] == row["model"]) & (sizes["ladder"] == row["ladder"])].iloc[0]
         raise TasklawsError(
-            f"{place(table.index, sizes.index[twice][0])}: n_params of model {shown(row['model'])} is "
+            f"{place(table.index, sizes.index[twice][0])}: n_params of model {quoted(row['model'])} is "
             f"{row['n_params']:.10g}, and {first['n_params']:.10g} before: give one size, or each model its own name"
         )
 
 
-def check(table: pd.DataFrame, needed: Sequence[str], keys: Sequence[str], any_value: bool = False) -> None:
+def refuse_impossible(table: pd.DataFrame, needed: Sequence[str], keys: Sequence[str], any_value: bool = False) -> None:
     """Raise TasklawsError at the first row that cannot be: one that lacks something `needed`, has a value out of range,
     or has all `keys` of another of a named model. Rows are labelled by where they come from. With `any_value` metrics
     that no list knows may have any."""
@@ -316,7 +320,7 @@ def check(table: pd.DataFrame, needed: Sequence[str], keys: Sequence[str], any_v
 def _named_result(table: pd.DataFrame, rows: pd.Series) -> str:
     """Of what metric and task the first of these rows is, in brackets."""
     first = table.loc[rows, ["metric", "task"]].head(1).to_numpy().ravel()
-    return f" ({' of '.join(shown(str(cell)) for cell in first if pd.notna(cell))})" if len(first) else ""
+    return f" ({' of '.join(quoted(str(cell)) for cell in first if pd.notna(cell))})" if len(first) else ""
 
 
 def _rules(table: pd.DataFrame, any_value: bool) -> Iterator[tuple[str, pd.Series, str]]:

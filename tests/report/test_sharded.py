@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 import tiny
-from tasklaws.experiments.sharded import sharded_trends
 from tasklaws.experiments.sharded_runs import sharded_runs
+from tasklaws.report.sharded import sharded_trends
 from tasklaws.tables import SHARDED, SHARDED_TRENDS
 
 WORKERS = (1, 2, 4, 8)

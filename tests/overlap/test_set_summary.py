@@ -9,7 +9,10 @@ import pytest
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_json
 from tasklaws.experiments.overlap_forecasts import forecast_sets, set_curves, set_points
-from tasklaws.experiments.overlap_summary import (
+from tasklaws.experiments.zipf import exponents, predicted_exponent
+from tasklaws.forecast.combine import History, combined_forecast
+from tasklaws.forecast.panel import build_panels
+from tasklaws.overlap.set_summary import (
     Errors,
     Facts,
     Theory,
@@ -18,9 +21,6 @@ from tasklaws.experiments.overlap_summary import (
     slope,
     summary_table,
 )
-from tasklaws.experiments.zipf import exponents, predicted_exponent
-from tasklaws.forecast.combine import History, forecast
-from tasklaws.forecast.panel import build_panels
 from tasklaws.tables import SET_CURVES, SET_SUMMARY, ZIPF_RUNS
 
 N_EFF = np.array([50.0, 16.0, 5.0, 1.0])
@@ -131,11 +131,11 @@ def test_what_single_methods_say_does_not_depend_on_how_many_tasks_the_items_are
     """So that `with_n_eff` may keep it: all is the same in a history that asks every method anew."""
     curve = threshold_curves(1, np.array([4.0]))
     kept = History(build_panels(set_points(curve), ["exact_match"])[0])
-    forecast(kept, 5, 5)
+    combined_forecast(kept, 5, 5)
     anew = History(build_panels(set_points(curve).assign(n_eff=4.0), ["exact_match"])[0])
     for name, found in anew.by_method(5).items():
         assert found.mean == pytest.approx(kept.by_method(5)[name].mean, nan_ok=True)
         assert found.sd == pytest.approx(kept.by_method(5)[name].sd, nan_ok=True)
-    wide = forecast(kept.with_n_eff(4.0), 5, 5)
-    assert wide.mean == pytest.approx(forecast(anew, 5, 5).mean)
-    assert wide.width == pytest.approx(forecast(anew, 5, 5).width)
+    wide = combined_forecast(kept.with_n_eff(4.0), 5, 5)
+    assert wide.mean == pytest.approx(combined_forecast(anew, 5, 5).mean)
+    assert wide.width == pytest.approx(combined_forecast(anew, 5, 5).width)

@@ -9,9 +9,9 @@ import tiny
 from tasklaws.compose import compose
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.settings import Settings
-from tasklaws.experiments.overlap_sets import draw_sets
 from tasklaws.families import build
 from tasklaws.overlap.design import correlation, designed_number, needs, pairwise_overlap
+from tasklaws.overlap.sets import draw_sets
 from tasklaws.tables import SETS, read_sets
 from tiny import ROOT
 
