@@ -54,4 +54,4 @@ class Album:
 
 def _identity(name: str) -> str:
     """The name as the ids of a page have it: metrics of benchmarks have names of their own."""
-    return re.sub(r"[^\w.,-]", "_", name)
+    return re.sub(r"[^\w.,@-]", "_", name)
