@@ -246,7 +246,7 @@ def test_what_was_changed_is_told(copy: Path) -> None:
     text = trace(f"gauss_sum_direct@{rung}", copy).text()
     assert f"models/{rung}  seed 0" in text
     assert "DIFFERS from the card" in text
-    assert "data/items  2 files  DIFFERS from dvc.lock" in text
+    assert "data/items  4 files  DIFFERS from dvc.lock" in text
     assert "stages/respond.py DIFFERS from dvc.lock" in text
     shutil.rmtree(copy / "models")
     assert "not on this disk" in trace(f"gauss_sum_direct@{rung}", copy).text()
