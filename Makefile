@@ -58,10 +58,11 @@ check: $(READY) ## lint, check types and who imports whom
 dependencies: $(READY) ## write the code dependencies of dvc.yaml from the imports
 	python tools/dependencies.py
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock requirements-validator.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: Python >= 3.11 is needed, $(PYTHON) is older: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-validator.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $(READY)

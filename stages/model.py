@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from tasklaws.cells.collect import collected
 from tasklaws.core import script
 from tasklaws.core.outputs import refuse_foreign
 from tasklaws.core.schema import read_documents
@@ -18,6 +19,8 @@ def main() -> None:
     source = settings.rung(rung).source
     corpus, out = Path("data/corpus"), Path("models", rung)
     refuse_foreign(out)
+    if collected(settings.execution.store):
+        return
     if isinstance(source, TrainSource):
         from tasklaws.ladder.rung import train_rung
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
 
 import hypothesis
 import pytest
-from filelock import FileLock
 
+from once import built_once
 from quick import is_quick, skip_slow_imports
 
 if TYPE_CHECKING:  # seconds of importing torch, which most tests do not need
     from clone import Clone
     from hub_server import Hub, Revision
+    from tasklaws.core.settings import Settings
 
 # One commit, one verdict: neither a busy machine nor other draws fail the next run of what passed. To search on, with
-# new draws: pytest --hypothesis-profile default.
-hypothesis.settings.register_profile("tasklaws", deadline=None, derandomize=True)
+# new draws: pytest --hypothesis-profile default. A property is tried often only where the heavy tests run too.
+for name, examples in (("tasklaws", 20), ("heavy", 100)):
+    hypothesis.settings.register_profile(name, deadline=None, derandomize=True, max_examples=examples)
 hypothesis.settings.load_profile("tasklaws")
 
 NOT_QUICK = {"slow", "pipeline", "heavy"}
@@ -43,6 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("quick"):
         skip_slow_imports()
+    elif not config.getoption("markexpr") and not config.getoption("hypothesis_profile"):
+        hypothesis.settings.load_profile("heavy")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -134,16 +139,31 @@ def clone(finished_clone: Clone, tmp_path: Path) -> Clone:
     return finished_clone.copy(tmp_path / "clone")
 
 
-def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
-    """A folder that `build` fills, once for all workers of a run; whoever comes second waits for the first."""
-    root = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        root = root.parent  # of the workers' own folders
-    folder, done = root / name, root / f"{name}.done"
-    with FileLock(root / f"{name}.lock"):
-        if not done.exists():
-            assert not folder.exists(), f"{name} could not be made: another test's error says why"
-            folder.mkdir()
-            build(folder)
-            done.touch()
-    return folder
+@pytest.fixture(scope="session")
+def three_families(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
+    """The miniature ladder's invented results of three families, the largest rung asked in plain language, not yet
+    reported; made once for all workers: only read it."""
+    from results_tree import params_of, write_results
+    from tasklaws.core.settings import Settings
+
+    params = params_of("nano_mini", ("gauss_sum", "largest_of_four", "sha256_power"))
+    *_, largest = params["models"]["rungs"].values()
+    largest["asking"] = {"prompts": "plain"}
+    root = built_once(tmp_path_factory, "three_families", lambda folder: write_results(folder, params))
+    return root, Settings.of(params)
+
+
+@pytest.fixture(scope="session")
+def three_families_reported(
+    three_families: tuple[Path, Settings], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Settings]:
+    """The same with its report."""
+    root, settings = three_families
+
+    def build(folder: Path) -> None:
+        from tasklaws.report.build import build_report
+
+        shutil.copytree(root, folder, dirs_exist_ok=True)
+        build_report(folder, settings)
+
+    return built_once(tmp_path_factory, "three_families_reported", build), settings

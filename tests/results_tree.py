@@ -30,7 +30,9 @@ SHARES = {0.25: -0.5, 1.0: 0.0}  # checkpoint (share of training) -> decades of 
 
 def params_of(ladder: str, sets: tuple[str, ...] | None = None) -> dict[str, Any]:
     """The composed params of a ladder, fitted with few replicates, with all families or only `sets`."""
-    params: dict[str, Any] = yaml.safe_load(compose([f"models={ladder}", "laws.replicates=50"], REPOSITORY / "conf"))
+    params: dict[str, Any] = yaml.safe_load(
+        compose([f"models={ladder}", "laws.replicates=50", "execution.workers=1"], REPOSITORY / "conf")
+    )
     for part in (params["families"]["sets"], params["elicitation"]["ask"]):
         for family in set(part) - set(sets or part):
             del part[family]
@@ -46,7 +48,7 @@ def write_results(root: Path, params: dict[str, Any]) -> None:
     results = root / "results" / ladder
     items: list[Item] = []
     for family in build(params["families"]["sets"]):
-        own = family.items(params["seed"], "test")[::3]
+        own = family.items(params["seed"], "test")[::6]
         items += own
         for name, kept in {family.name: own, f"{family.name}.plain": in_plain(family, own)}.items():
             write_jsonl(root / "data" / "items" / f"{name}.jsonl", [item.to_dict() for item in kept])

@@ -3,14 +3,11 @@
 import ast
 import re
 import shutil
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
-import pandas as pd
 import pytest
 import yaml
 from dvc.repo import Repo
@@ -18,7 +15,6 @@ from dvc.stage import Stage
 
 from dependencies import ROOT, needed, script
 from tasklaws.compose import compose
-from tasklaws.core.files import sha256_file
 
 LADDERS = sorted(path.stem for path in (ROOT / "conf/models").glob("*.yaml"))
 SHORT = ("nano_ladder", "nano_mini", "pythia_ladder")  # the others differ from these in their numbers alone
@@ -225,41 +221,3 @@ def test_every_stage_has_its_script_and_every_script_its_stage():
     assert {path.stem for path in (ROOT / "stages").glob("*.py")} == set(PIPELINE)
     for stage, entry in PIPELINE.items():
         assert entry.get("do", entry)["cmd"].split()[:3] == ["python", "-P", f"stages/{stage}.py"]
-
-
-def run_stage(root: Path, stage: str) -> None:
-    done = subprocess.run([sys.executable, script(stage)], cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.slow
-def test_holdout_scores_do_not_move_the_forecast_by_a_byte(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "tests/forecast")
-    from synthetic import Family, Ladder
-
-    Ladder(sizes=(1000, 2200, 4600, 10_000, 22_000), families=(Family("addition"),)).write(tmp_path)
-    params = yaml.safe_load((tmp_path / "params.yaml").read_text())
-    results = tmp_path / "results" / params["models"]["name"]
-    names = ("fits.json", "mirage.csv", "structure.csv", "methods.csv", "bands.csv", "item_forecasts.csv")
-    outputs = [results / name for name in (*names, "forecasts.csv")]
-
-    def forecast() -> list[str]:
-        for stage in ("fit", "structure", "forecast"):
-            run_stage(tmp_path, stage)
-        return [sha256_file(path) for path in outputs]
-
-    before = forecast()
-    scores = list((tmp_path / "scores").glob("*/holdout/*.csv"))
-    assert scores
-    for path in [*scores, results / "observations_holdout.csv"]:
-        table = pd.read_csv(path)
-        column = "value" if "value" in table else "exact_match"
-        table[column] = 1 - table[column]
-        table.to_csv(path, index=False)
-    assert forecast() == before
-    # And the test can tell: a fit rung's scores do move it.
-    path = results / "observations_fit.csv"
-    table = pd.read_csv(path)
-    table.loc[table["metric"] == "loss_nats", "value"] *= table["n_params"] ** -0.1
-    table.to_csv(path, index=False)
-    assert forecast() != before

@@ -459,8 +459,9 @@ def test_a_full_disk_is_one_line(root: Path) -> None:
 
     ended = command(root, preexec_fn=small_files)
     assert ended.returncode == 1
-    assert ended.stderr.startswith("error: ")
-    assert len(ended.stderr.splitlines()) == 1
+    # A busy machine also says how far it is.
+    (line,) = [line for line in ended.stderr.splitlines() if not line.startswith("track: ")]
+    assert line.startswith("error: ")
 
 
 def test_a_taken_port_is_one_line() -> None:

@@ -18,6 +18,22 @@ from small_inputs import POINTS, write_small_inputs
 pytestmark = pytest.mark.slow
 CORE = {"numpy", "scipy", "pandas", "pydantic", "typer", "matplotlib", "jinja2", "filelock"}
 
+EACH = """
+import contextlib, io, json, sys
+from tasklaws.cli import main
+
+said = []
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["tasklaws", *words]
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        try:
+            main()
+        except SystemExit as end:
+            assert not end.code, words
+    said.append(out.getvalue())
+print(json.dumps(said))
+"""
+
 
 class Environment:
     """An environment that holds the wheel and the distributions that its core needs."""
@@ -42,6 +58,10 @@ class Environment:
         ended = subprocess.run(command, cwd=self.folder, env=clean, capture_output=True, text=True, check=False)
         assert ended.returncode == status, ended.stderr
         return ended
+
+    def said_by(self, *commands: tuple[str, ...]) -> list[str]:
+        """What each of these commands prints, one after the other in one process, which imports the libraries once."""
+        return list(json.loads(self.run("-c", EACH, json.dumps(commands), python=True).stdout))
 
 
 def build(folder: Path) -> Path:
@@ -124,16 +144,17 @@ def test_every_command_on_tables_works(clean: Environment) -> None:
         ("humans", "attempts.csv", "--items", "items.jsonl", "--out", "humans"): "humans/items.csv",
         ("people", "--out", "people"): "people/people_for_width.svg",
     }
-    for words, file in made.items():
-        assert json.loads(clean.run(*words, "--json").stdout)
-        assert (clean.folder / file).is_file()
     (clean.folder / "outcomes.csv").write_text("model,task,metric,value\nnext,addition_direct,exact_match,0.9\n")
-    assert clean.run("check", "claim.json", "outcomes.csv").stdout.startswith("PASS: 1 of 1")
-    law = ["fit", "points.csv", "--law", "logistic", "--task", "addition_direct", "--replicates", "20", "--json"]
-    assert json.loads(clean.run(*law).stdout)["n_points"] > 0
-    plan = ["plan", "--params", "1.82", "482", "2085", "0.348", "0.366", "--flops", "1e21", "--json"]
-    assert json.loads(clean.run(*plan).stdout)["n_params"] > 1e9
-    assert "chinchilla" in clean.run("ls", "laws").stdout
+    law = ("fit", "points.csv", "--law", "logistic", "--task", "addition_direct", "--replicates", "20", "--json")
+    plan = ("plan", "--params", "1.82", "482", "2085", "0.348", "0.366", "--flops", "1e21", "--json")
+    others = (law, plan, ("check", "claim.json", "outcomes.csv"), ("ls", "laws"))
+    *answers, fit, planned, checked, laws = clean.said_by(*((*words, "--json") for words in made), *others)
+    assert all(json.loads(answer) for answer in answers)
+    assert [file for file in made.values() if not (clean.folder / file).is_file()] == []
+    assert json.loads(fit)["n_points"] > 0
+    assert json.loads(planned)["n_params"] > 1e9
+    assert checked.startswith("PASS: 1 of 1")
+    assert "chinchilla" in laws
 
 
 @pytest.mark.parametrize("words", [("compose",), ("track",), ("sandbox", "program.py")])

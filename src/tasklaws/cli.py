@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -88,6 +89,10 @@ Axis = Annotated[
 ]
 Metric = Annotated[str | None, _option("One metric (default: all scores, or all losses if there is no score).")]
 Tasks = Annotated[str, _option("Names, separated by commas (default: all).")]
+CellOverrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Hydra overrides, as of compose; without any, params.yaml."),
+]
 Groups = Literal["subtasks", "groups", "all"]
 Topic = Literal["families", "laws", "ladders", "methods", "metrics", "tables"]
 PICTURES = (".svg", ".png", ".pdf")
@@ -819,6 +824,60 @@ def plan_the_run(
         raise TasklawsError("; ".join(found.refused))
 
 
+@command("submit", "tasklaws submit models=nano_mini --dry-run")
+def submit_cells(
+    overrides: CellOverrides = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and what it costs.")] = False,
+    json_: Json = False,
+) -> None:
+    """Train and ask a ladder's rungs on a cluster, or in processes here.
+
+    Each rung is trained, then asked, by a job of its own; what comes of it goes into the store of execution.store, from
+    which `dvc repro` takes it (docs/cluster.md). What is there already is not sent.
+    """
+    from tasklaws.cells.states import Survey
+    from tasklaws.cells.submit import submit, to_send
+
+    settings, text = composed_or_present(overrides)
+    if not dry_run:
+        found = submit(Survey(settings, text, Path()))
+        answer(found.to_dict(), found.summary(), json_)
+        if failed := [one.name for one in found.cells if one.state == "failed"]:
+            raise TasklawsError(f"{', '.join(failed)} failed: see the reasons above")
+        return
+    from tasklaws.budget.estimate import plan_run
+
+    plan = plan_run(settings, {})
+    try:
+        states = Survey(settings, text, Path()).states()
+    except TasklawsError as error:  # what it costs is known before there is any data
+        answer({"plan": plan.to_dict(), "note": str(error)}, f"{plan.summary()}\n\nnote: {error}", json_)
+        return
+    sent, engine = to_send(states), settings.execution.engine
+    last = f"{len(sent)} cells would be sent, by {engine}, to {states.store}: {', '.join(sent) or 'none is missing'}"
+    value = {"plan": plan.to_dict(), "cells": states.to_dict(), "sent": sent}
+    answer(value, f"{states.summary()}\n\n{plan.summary()}\n\n{last}", json_)
+
+
+@command("cells", "tasklaws cells --resubmit")
+def list_cells(
+    overrides: CellOverrides = None,
+    resubmit: Annotated[bool, typer.Option("--resubmit", help="Send what is missing or failed.")] = False,
+    json_: Json = False,
+) -> None:
+    """List what became of a ladder's cells: done, running, waiting, failed or missing, and why.
+
+    One that failed three times is not sent again until that is mended.
+    """
+    from tasklaws.cells.states import Survey
+    from tasklaws.cells.submit import submit
+
+    settings, text = composed_or_present(overrides)
+    survey = Survey(settings, text, Path())
+    found = submit(survey) if resubmit else survey.states()
+    answer(found.to_dict(), found.summary(), json_)
+
+
 @command("pin", "tasklaws pin pythia_ladder")
 def pin_ladder(
     name: Annotated[str, _positional("NAME", "A ladder of conf/models.")],
@@ -979,6 +1038,51 @@ def verify_tree(
         raise typer.Exit(1)
 
 
+@command("compare-ladders", "tasklaws compare-ladders nano_ladder nano_mini --out compare")
+def set_ladders_side_by_side(
+    one: Annotated[str, _positional("A", "A ladder with a report here.")],
+    other: Annotated[str, _positional("B", "Another.")],
+    out: Out = None,
+    json_: Json = False,
+) -> None:
+    """Set two ladders side by side: what can be compared, what not and why, which was forecast better.
+
+    Writes index.html, a page that opens in any browser, and summary.json (docs/compare_ladders.md).
+    """
+    from tasklaws.report.ladder_pair import pair_ladders
+
+    found = pair_ladders(Path(), one, other)
+    with writing(out) as directory:
+        if directory is not None:
+            from tasklaws.report.pair_page import write_pair
+
+            write_pair(directory, found)
+    answer(found.to_dict(), found.summary(), json_, out, "index.html, summary.json")
+
+
+@command("export", "tasklaws export --ro-crate nano_ladder.zip")
+def export_a_run(
+    ro_crate: Annotated[Path, _option("Write an RO-Crate here: a new directory, or a name that ends in .zip.", "PATH")],
+    ladder: Annotated[str | None, _option("The ladder (default: that of params.yaml).", "NAME")] = None,
+    with_data: Annotated[
+        bool, typer.Option("--with-data", help="Also copy data, models, responses and scores into it.")
+    ] = False,
+    agent: Annotated[str | None, _option("Who ran it, if that is to be said.", "NAME")] = None,
+    published: Annotated[str | None, _option("Its date (default: that of the commit).", "DATE")] = None,
+    json_: Json = False,
+) -> None:
+    """Export a ladder's run for other tools: every stage with its inputs, outputs, hashes, parameters and software.
+
+    As a Provenance Run Crate (docs/export.md). A tree that `tasklaws verify` would fault is refused.
+    """
+    from tasklaws.export.write import export_crate
+    from tasklaws.verify.verify import vouch
+
+    checked = partial(vouch, Path())
+    found = export_crate(Path(), ro_crate, checked, ladder, with_data=with_data, agent=agent, published=published)
+    answer(found.to_dict(), found.summary(), json_)
+
+
 @command("ask", "tasklaws ask models/nano-234k --tasks addition_direct,gauss_sum --limit 20 --out asked")
 def ask_one_model(
     model: Annotated[
@@ -1064,6 +1168,18 @@ def list_topic(
     found = counts() if topic is None else TOPICS[topic]()
     width = max(map(len, found), default=0)
     answer(found, "\n".join(f"{name:{width}}  {line}" for name, line in found.items()), json_)
+
+
+def composed_or_present(overrides: list[str] | None) -> Any:
+    """The settings that overrides compose, or without any those of params.yaml, and their text."""
+    import yaml
+
+    from tasklaws.compose import compose
+    from tasklaws.core.files import read_text
+    from tasklaws.core.settings import PARAMS, Settings
+
+    text = compose(overrides) if overrides else read_text(PARAMS, "run `tasklaws compose`")
+    return Settings.of(yaml.safe_load(text)), text
 
 
 def item_scores(path: Path) -> Any:

@@ -181,6 +181,13 @@ def test_the_device_is_that_which_asking_takes(wanted: str, trained: str, monkey
         assert means_of(name, own).device == planned_on[name][0]
 
 
+def test_a_benchmark_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    folder = local_tasks.write_tasks(tmp_path / "tasks")
+    own = settings("models=nano_mini", f"benchmark_folder={folder}", "+benchmarks.writen={limit: 3}")
+    with pytest.raises(TasklawsError, match=r"has a task or group 'writen': near names are .*written"):
+        plan_run(own, {})
+
+
 def test_benchmarks_are_counted_once_their_documents_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tasklaws.harness.benchmarks.about import write_benchmarks
 

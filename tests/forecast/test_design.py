@@ -35,7 +35,7 @@ SIZES = np.geomspace(1e7, 1e9, 4)
 TARGET = {"n_params": 1e10, "n_tokens": 2e11}
 
 
-def pilot(n_items, noise=0.02, n_tasks=3, seed=0):
+def pilot(n_items, noise=0.02, n_tasks=2, seed=0):
     rng = np.random.default_rng(seed)
     return table(draw(rng, rises(rng, n_tasks, SIZES, noise), n_items), SIZES, n_items, losses=False)
 
@@ -71,7 +71,7 @@ def narrowing(found, kind):
 
 def test_costs_are_those_of_training_and_asking(noisy):
     rows = noisy.table.set_index("action")
-    items, tokens = 3 * 40, 500
+    items, tokens = 2 * 40, 500
     for name in ("seed of m03", "rung of 5.6e+09 (1.12e+11 tokens)"):
         row = rows.loc[name]
         assert row["train_flops"] == pytest.approx(6 * row["n_params"] * row["n_tokens"], rel=1e-12)
@@ -103,7 +103,7 @@ def test_a_rung_near_the_target_narrows_a_smooth_ladder_most(smooth):
 @pytest.mark.slow
 @pytest.mark.heavy
 def test_a_seed_narrows_a_ladder_whose_models_differ():
-    found = design(pilot(5000, noise=0.4, seed=1), TARGET)
+    found = design(pilot(5000, noise=0.4, n_tasks=3, seed=1), TARGET)
     assert narrowing(found, "seed")["seed of m03"] > 0
     assert narrowing(found, "seed")["seed of m03"] > narrowing(found, "items").max()
 
@@ -144,7 +144,7 @@ def test_a_budget_is_spent_on_one_action_after_the_other(monkeypatch):
 
 
 def test_the_order_of_rows_changes_nothing(few_draws):
-    points = pilot(100, n_tasks=3)
+    points = pilot(100)
     first = design(points, TARGET)
     again = design(points.sample(frac=1, random_state=0), TARGET)
     assert json.dumps(again.to_dict()) == json.dumps(first.to_dict())
@@ -233,7 +233,7 @@ def test_new_rungs_stand_between_and_above_on_the_ladders_own_line():
 
 
 def test_items_that_nobody_counted_are_no_action(few_draws):
-    points = pilot(100, n_tasks=2).assign(n_items=np.nan)
+    points = pilot(100).assign(n_items=np.nan)
     found = design(points, TARGET)
     assert "items" not in set(found.table["kind"])
     assert "n_items is unknown of 2 task(s)" in found.summary()
@@ -292,7 +292,7 @@ def test_a_target_is_written_as_numbers_by_name():
 
 
 def test_the_command_of_the_docs_writes_the_same_each_time(few_draws, tmp_path, monkeypatch, capsys):
-    pilot(100, n_tasks=2).to_csv(tmp_path / "pilot.csv", index=False)
+    pilot(100).to_csv(tmp_path / "pilot.csv", index=False)
     [line] = re.findall(r"^tasklaws design .*$", (ROOT / "docs/forecasting.md").read_text(), re.MULTILINE)
     monkeypatch.chdir(tmp_path)
     written = []

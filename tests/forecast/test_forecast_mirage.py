@@ -139,11 +139,17 @@ REPEATS = 100
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [pytest.param(4, marks=pytest.mark.heavy), 7])
-def test_mirages_and_steps_are_found_at_the_stated_rates(count):
-    mirages = [mirage_table(scores_of(smooth(count), 20, np.random.default_rng(i)), sizes(count), i) for i in range(40)]
+@pytest.mark.parametrize(
+    ("count", "n_ladders"), [(7, 15), *(pytest.param(count, 40, marks=pytest.mark.heavy) for count in (4, 7))]
+)
+def test_mirages_and_steps_are_found_at_the_stated_rates(count, n_ladders):
+    mirages = [
+        mirage_table(scores_of(smooth(count), 20, np.random.default_rng(i)), sizes(count), i) for i in range(n_ladders)
+    ]
     assert (pd.concat(mirages)["survives"] == False).mean() >= 0.9  # noqa: E712
-    steps = [mirage_table(scores_of(stepped(count), 8, np.random.default_rng(i)), sizes(count), i) for i in range(40)]
+    steps = [
+        mirage_table(scores_of(stepped(count), 8, np.random.default_rng(i)), sizes(count), i) for i in range(n_ladders)
+    ]
     found = pd.concat(steps)["survives"]
     assert not (found == False).any()  # noqa: E712
     assert (found == True).mean() >= (0.9 if count == 7 else 0.1)  # noqa: E712

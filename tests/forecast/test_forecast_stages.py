@@ -187,6 +187,11 @@ def test_a_holdout_never_influences_its_forecast(ladder):
     Path("scores/made_up/fit/stale.csv").write_text("of a rung that params no longer list")
     run("fit", "structure", "forecast")
     assert {path: path.read_bytes() for path in OUTPUTS[:9]} == before
+    # And the test can tell: the losses of the fit rungs do move it.
+    table.loc[table["metric"] == "loss_nats", "value"] *= table["n_params"] ** -0.1
+    table.to_csv(RESULTS / "observations_fit.csv", index=False)
+    run("fit", "forecast")
+    assert (RESULTS / "forecasts.csv").read_bytes() != before[RESULTS / "forecasts.csv"]
 
 
 def test_the_gate_of_the_holdout_is_of_the_forecasts_that_were_written(finished):

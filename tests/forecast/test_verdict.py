@@ -132,7 +132,7 @@ def test_a_shuffled_axis_is_never_lawful(n_rungs, n_tasks):
     """Even for forecasts that are sure of themselves."""
     sizes = np.geomspace(1e7, 1e10, n_rungs)
     found = 0
-    for seed in range(25):
+    for seed in range(10):
         rng = np.random.default_rng(seed)
         known = panel(draw(rng, rises(rng, n_tasks, sizes, 0.1), 500), sizes, losses=False)
         found += sum(map(lawful, shuffles(known, rng, 8)))
@@ -177,7 +177,7 @@ def table(name):
 def test_shuffled_real_ladders_are_never_lawful(name):
     rng = np.random.default_rng(0)
     panels = build_panels(table(name), ["acc"])
-    assert sum(lawful(one) for each in panels for one in shuffles(each, rng, 200 // len(panels))) == 0
+    assert sum(lawful(one) for each in panels for one in shuffles(each, rng, 60 // len(panels))) == 0
     assert sum(map(lawful, panels)) > 0
 
 

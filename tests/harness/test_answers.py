@@ -230,6 +230,11 @@ def test_the_answers_on_a_device_are_those_on_the_cpu_to_its_digits(directory, r
     assert torch.get_default_dtype() is torch.float32
 
 
+@pytest.mark.parametrize(
+    "directory",
+    ["gpt_neox", *(pytest.param(kind, marks=pytest.mark.heavy) for kind in ("gpt2", "llama"))],
+    indirect=True,
+)
 def test_a_batch_that_does_not_fit_is_halved_or_named(directory, requests, expected, monkeypatch):
     from tasklaws.core.settings import Asking
     from tasklaws.harness import models

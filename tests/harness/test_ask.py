@@ -14,7 +14,7 @@ from tasklaws.core.files import read_json, read_jsonl, write_jsonl
 from tasklaws.core.schema import train_flops
 from tasklaws.core.settings import AskingOfRung, LmEvalSource, Rung, Settings
 from tasklaws.harness import respond
-from tasklaws.harness.ask import ask_rung
+from tasklaws.harness.ask import Part, ask_rung
 from tasklaws.ladder.card import Card, Checkpoint, hash_files, write_card
 
 RUNG, ITEMS, OUT = Path("models/n1"), Path("items"), Path("said.jsonl")
@@ -174,3 +174,11 @@ def test_what_a_killed_run_kept_is_taken_up_unless_it_has_changed(
     ask()
     assert asked == ["seed0-step10"]
     assert OUT.read_text() == wanted
+
+
+def test_a_part_that_is_none_is_named() -> None:
+    assert Part.of("") is None
+    assert Part.of("2of4") == Part(2, 4)
+    for text in ("0of4", "5of4", "2", "2of", "of", "-1of4"):
+        with pytest.raises(TasklawsError, match="give NofM"):
+            Part.of(text)

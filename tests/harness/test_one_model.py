@@ -130,6 +130,20 @@ def test_a_server_that_dies_is_asked_the_rest(model_dir, tmp_path, monkeypatch, 
 
 
 @pytest.mark.network
+def test_a_model_that_a_server_does_not_list_is_named(model_dir, tmp_path, capsys):
+    with OpenAIServer(model_dir) as server:
+        kind, args = server_args(server, model_dir)
+        assert (
+            ask(
+                "local-completions", "addition_direct", kind, args.replace("=tiny", "=tinny"), "--out", tmp_path / "out"
+            )
+            == 1
+        )
+    assert "has no model 'tinny': it has tiny" in capsys.readouterr().err
+    assert not server.requests
+
+
+@pytest.mark.network
 @pytest.mark.parametrize(
     ("faults", "line"),
     [({-1: 500}, "answers 500 at each of"), ({-1: 401}, "refuses the key (401)"), ({-1: "die"}, "is not reached")],
@@ -206,14 +220,16 @@ def test_what_cannot_be_is_one_line(model_dir, tmp_path, capsys, model, tasks, w
     assert not (tmp_path / "out").exists()
 
 
-@pytest.fixture
-def broken(model_dir, tmp_path) -> Path:
+@pytest.fixture(scope="module")
+def broken(model_dir, tmp_path_factory) -> Path:
     """A directory with others in it that are no whole model, or may not be loaded unasked."""
     import torch
     from safetensors.torch import load_file
 
+    folder = tmp_path_factory.mktemp("broken")
+
     def copy(name: str) -> Path:
-        return Path(shutil.copytree(model_dir, tmp_path / "models" / name))
+        return Path(shutil.copytree(model_dir, folder / "models" / name))
 
     pickled = copy("pickled")
     torch.save(load_file(pickled / "model.safetensors"), pickled / "pytorch_model.bin")
@@ -228,11 +244,10 @@ def broken(model_dir, tmp_path) -> Path:
     own = copy("own code") / "config.json"
     mapped = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
     own.write_text(json.dumps(json.loads(own.read_text()) | {"model_type": "own", "auto_map": mapped}))
-    (own.parent / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
-    return tmp_path / "models"
+    (own.parent / "own.py").write_text(f"open({str(folder / 'ran')!r}, 'w')\n")
+    return folder / "models"
 
 
-@pytest.mark.parametrize("by_argument", [False, True])
 @pytest.mark.parametrize(
     ("name", "line"),
     [
@@ -252,17 +267,15 @@ def broken(model_dir, tmp_path) -> Path:
         ("own code/own.py", "give a model's directory"),
     ],
 )
-def test_a_directory_that_may_not_or_cannot_be_loaded_is_named(broken, tmp_path, capsys, name, line, by_argument):
+def test_a_directory_that_may_not_or_cannot_be_loaded_is_named(broken, tmp_path, capsys, name, line):
     place = broken / name
-    given = (
-        ("hf", "addition_direct", "--model-args", f"pretrained={place}") if by_argument else (place, "addition_direct")
-    )
-    assert ask(*given, "--out", tmp_path / "out") == 1
-    (told,) = capsys.readouterr().err.strip().splitlines()
-    assert told.startswith("error: ")
-    assert line.replace("PLACE", str(place)) in told
+    for model, *by_argument in ((place,), ("hf", "--model-args", f"pretrained={place}")):
+        assert ask(model, "addition_direct", *by_argument, "--out", tmp_path / "out") == 1
+        (told,) = capsys.readouterr().err.strip().splitlines()
+        assert told.startswith("error: ")
+        assert line.replace("PLACE", str(place)) in told
     assert not (tmp_path / "out").exists()
-    assert not (tmp_path / "ran").exists()
+    assert not (broken.parent / "ran").exists()
 
 
 def test_pickled_weights_are_loaded_where_they_are_allowed(broken, model_dir, tmp_path):
@@ -296,7 +309,7 @@ def test_a_repository_is_refused_as_a_directory_is(broken, tmp_path):
     assert lines[0].endswith("give use_safetensors=False among its arguments")
     assert lines[1].startswith("error: me/own needs code of the model's own, which can do anything")
     assert lines[2].startswith("error: me/none does not load")
-    assert not (tmp_path / "ran").exists()
+    assert not (broken.parent / "ran").exists()
 
 
 def test_outside_the_repository_lm_evals_tasks_alone_are_asked(model_dir, tmp_path, monkeypatch, capsys):

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 import tiny
+from tasklaws.cells.shards import join
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.files import write_json, write_jsonl
 from tasklaws.core.schema import read_items
 from tasklaws.core.settings import Ask, Asking
+from tasklaws.harness.ask import Part
 from tasklaws.harness.models import load_model
 from tasklaws.harness.respond import respond, tasks_of
 
@@ -86,6 +89,20 @@ def test_what_else_is_asked_and_in_which_order_does_not_matter(rows, model_dir, 
         ask.setdefault(family, []).append(way)
     expected = [row for row in rows if (row["family"], row["elicitation"]) in some]
     assert said(model_dir, ask, items_dir) == expected
+
+
+def test_what_parts_say_is_joined_to_the_bytes_of_the_whole(rows, model_dir, items_dir, tmp_path):
+    where = {"seed": 0, "step": 1}
+    shards = [tmp_path / f"{number}.jsonl" for number in (1, 2, 3)]
+    for number, shard in enumerate(shards, 1):
+        models = [load_model(model_dir, ASKING)]
+        own = next(respond(models, ASKING, 16, ASK, items_dir, Part(number, 3)))
+        assert 0 < len(own) < len(rows)
+        write_jsonl(shard, [where | row for row in own])
+        write_json(shard.with_suffix(".json"), {})
+    join(shards, tmp_path / "joined.jsonl")
+    write_jsonl(tmp_path / "whole.jsonl", [where | row for row in rows])
+    assert (tmp_path / "joined.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
 def test_few_shot_examples_do_not_depend_on_batch_or_company_either(rows, model_dir, items_dir):

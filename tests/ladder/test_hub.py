@@ -64,7 +64,12 @@ def refuses(tmp_path: Path, message: str, source: HubSource = SOURCE) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("rung", SOURCES)
+EACH_FORM = ("pythia-70m", "pythia-1b4", "pythia-2b8", "pythia-12b")  # of weights
+
+
+@pytest.mark.parametrize(
+    "rung", [rung if rung in EACH_FORM else pytest.param(rung, marks=pytest.mark.heavy) for rung in SOURCES]
+)
 def test_fetches_every_size_at_every_step(
     rung: str, hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

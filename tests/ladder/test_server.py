@@ -95,7 +95,6 @@ def test_the_card_alone_says_who_it_is(server: Server, tmp_path: Path, monkeypat
     [
         ((404, ""), {}),
         ((200, json.dumps({"data": []})), {}),
-        ((200, json.dumps({"data": [{"id": "/models/other.gguf"}]})), {"id": "/models/other.gguf"}),
         ((200, json.dumps({"data": [{"id": "m", "created": 10**10}]})), {"id": "m"}),
         ((200, json.dumps({"data": [{"id": "n"}, {"id": "x", "root": "m", "max_model_len": 9}]})), None),
     ],
@@ -117,6 +116,7 @@ def test_what_a_server_does_not_tell_stays_out(
         ((200, "[]"), "answers no list of models"),
         ((200, json.dumps({"data": {"id": "m"}})), "answers no list of models"),
         ((200, json.dumps({"data": [{"id": "a"}, {"id": "b"}]})), "has no model 'm': it has a, b"),
+        ((200, json.dumps({"data": [{"id": "/models/other.gguf"}]})), "has no model 'm': it has /models/other.gguf"),
     ],
 )
 def test_a_server_that_refuses_or_answers_nonsense_is_one_line(

@@ -145,7 +145,7 @@ def test_lone_flips_do_not_make_a_family_independent() -> None:
         ),
         (
             {"taken_from": "independent items", "n_eff": 137},
-            "137 items are worth 137 tasks taken for independent, as they name no skill; nothing is seen",
+            "137 items are worth 137 tasks taken for independent, as nothing says what they need; nothing is seen",
         ),
     ],
 )

@@ -151,7 +151,7 @@ odd = st.one_of(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=12)
 @given(st.text(min_size=1, max_size=10), st.text(min_size=1, max_size=10), odd)
 @example("mgsm_x", "details", [{"q": "2+2"}])
 @example("code_x", "pass@k", {"1": 0.1})
@@ -422,7 +422,7 @@ texts = st.text(st.characters(categories=["L", "N"], include_characters="-_ ./|"
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=10)
 @given(
     texts,
     st.dictionaries(texts, st.floats(0, 1, allow_subnormal=False), min_size=1, max_size=4),

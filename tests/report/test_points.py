@@ -38,8 +38,8 @@ def pages(root: Path) -> Path:
     return root / "reports/nano_mini"
 
 
-def test_a_point_tells_what_the_tables_have(reported: tuple[Path, Settings], results: Results) -> None:
-    root, _ = reported
+def test_a_point_tells_what_the_tables_have(three_families_reported: tuple[Path, Settings], results: Results) -> None:
+    root, _ = three_families_reported
     points = points_of(results, TASK, "exact_match", answer_digests(results))
     rows = results.observed(TASK, "exact_match")
     seen = [one for one in points if one.seed is not None]
@@ -72,9 +72,9 @@ def test_intervals_of_shares_are_jeffreys_and_nothing_known_is_none() -> None:
     assert round(float(high[1] - low[1]), 4) == 0.3290
 
 
-def test_links_lie_on_their_marks(reported: tuple[Path, Settings], results: Results) -> None:
+def test_links_lie_on_their_marks(three_families_reported: tuple[Path, Settings], results: Results) -> None:
     figure = size_curve(results, TASK, "exact_match")
-    svg = (reported[0] / "results/nano_mini/figures/sha256_power-python-exact_match.svg").read_text()
+    svg = (three_families_reported[0] / "results/nano_mini/figures/sha256_power-python-exact_match.svg").read_text()
     found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
     assert found
     width, height = map(float, found.groups())
@@ -94,8 +94,10 @@ def test_marks_on_one_another_are_set_side_by_side(results: Results) -> None:
     assert links("curve", places, TASK, "").count('class="p') == 3
 
 
-def test_a_click_leads_to_the_items_with_what_was_said(reported: tuple[Path, Settings], results: Results) -> None:
-    root, _ = reported
+def test_a_click_leads_to_the_items_with_what_was_said(
+    three_families_reported: tuple[Path, Settings], results: Results
+) -> None:
+    root, _ = three_families_reported
     text = (pages(root) / "index.html").read_text()
     for address in set(re.findall(r'<a class="p[^>]*href="([^"]*)"', text)):
         file, _, anchor = address.partition("#")
@@ -121,8 +123,8 @@ def test_a_click_leads_to_the_items_with_what_was_said(reported: tuple[Path, Set
             assert ("✓ seed 0: solved" in row[0], "✗ seed 0: " in row[0]) == (solved, not solved)
 
 
-def test_a_family_has_every_point_in_a_table(reported: tuple[Path, Settings], results: Results) -> None:
-    page = (pages(reported[0]) / "items/sha256_power/index.html").read_text()
+def test_a_family_has_every_point_in_a_table(three_families_reported: tuple[Path, Settings], results: Results) -> None:
+    page = (pages(three_families_reported[0]) / "items/sha256_power/index.html").read_text()
     reader = read_page(page)
     assert len(reader.ids) == len(set(reader.ids))
     assert set(reader.references) <= set(reader.ids)
@@ -136,11 +138,11 @@ def test_a_family_has_every_point_in_a_table(reported: tuple[Path, Settings], re
 
 
 def test_items_are_paged_each_once_and_pages_of_before_go(
-    reported: tuple[Path, Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    three_families_reported: tuple[Path, Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(reported[0], tmp_path, dirs_exist_ok=True)
+    shutil.copytree(three_families_reported[0], tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(items_module, "PAGE", 7)
-    build_report(tmp_path, reported[1])
+    build_report(tmp_path, three_families_reported[1])
     cell = pages(tmp_path) / "items/sha256_power/python" / LARGEST
     texts = [(cell / f"{number}.html").read_text() for number in range(1, len(list(cell.iterdir())) + 1)]
     found = [name for text in texts for name in re.findall(r'<td class="small">([^<]*)</td>', text)]
@@ -148,13 +150,13 @@ def test_items_are_paged_each_once_and_pages_of_before_go(
     assert found == [item.id for item in read_asked_items(["sha256_power"], tmp_path)]
     assert f'href="../../../../{Cell(TASK, LARGEST).page(2)}">2</a>' in texts[0]
     monkeypatch.undo()
-    build_report(tmp_path, reported[1])
+    build_report(tmp_path, three_families_reported[1])
     assert [page.name for page in cell.iterdir()] == ["1.html"]
 
 
-def test_all_links_of_all_pages_lead_somewhere(reported: tuple[Path, Settings]) -> None:
+def test_all_links_of_all_pages_lead_somewhere(three_families_reported: tuple[Path, Settings]) -> None:
     ids: dict[Path, set[str]] = {}
-    readers = {page: read_page(page.read_text()) for page in sorted(pages(reported[0]).rglob("*.html"))}
+    readers = {page: read_page(page.read_text()) for page in sorted(pages(three_families_reported[0]).rglob("*.html"))}
     ids = {page: set(reader.ids) for page, reader in readers.items()}
     assert len(readers) > 10
     for page, reader in readers.items():
@@ -216,8 +218,8 @@ def test_whatever_a_model_says_is_text(text: str) -> None:
     assert printable(text) in reader.shown
 
 
-def test_hostile_files_make_tame_pages(reported: tuple[Path, Settings], tmp_path: Path) -> None:
-    shutil.copytree(reported[0], tmp_path, dirs_exist_ok=True)
+def test_hostile_files_make_tame_pages(three_families_reported: tuple[Path, Settings], tmp_path: Path) -> None:
+    shutil.copytree(three_families_reported[0], tmp_path, dirs_exist_ok=True)
     (tmp_path / "dvc.lock").unlink()  # by which the files are refused before they are read
     for path in (tmp_path / "data/items").glob("*.jsonl"):
         rows = [json.loads(line) for line in path.read_text().splitlines()]
@@ -229,12 +231,12 @@ def test_hostile_files_make_tame_pages(reported: tuple[Path, Settings], tmp_path
         for row in rows:
             row |= {"response": HOSTILE} if "response" in row else {}
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    build_report(tmp_path, reported[1])
+    build_report(tmp_path, three_families_reported[1])
     written = sorted(pages(tmp_path).rglob("*.html"))
     assert len(written) > 10
     for page in written:
         text = page.read_text()
-        before = read_texts((pages(reported[0]) / page.relative_to(pages(tmp_path))).read_text())
+        before = read_texts((pages(three_families_reported[0]) / page.relative_to(pages(tmp_path))).read_text())
         reader = read_texts(text)
         assert reader.tags <= before.tags | {"br"}, page
         assert reader.names <= before.names, page

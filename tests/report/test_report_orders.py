@@ -6,18 +6,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from results_tree import params_of, write_results
 from tasklaws.core.settings import Settings
 from tasklaws.report.load import load_results
 from tasklaws.report.orders import OrderResults, load_orders, order_figures, order_section
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
-    root = tmp_path_factory.mktemp("orders")
-    params = params_of("nano_mini", ("gauss_sum", "sha256_power"))
-    write_results(root, params)
-    return root, Settings.of(params)
+@pytest.fixture
+def made(three_families: tuple[Path, Settings]) -> tuple[Path, Settings]:
+    return three_families
 
 
 def test_the_section_shows_the_tables(made: tuple[Path, Settings]) -> None:

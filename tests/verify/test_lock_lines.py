@@ -1,8 +1,8 @@
 """What `tasklaws verify` says of a stage whose dvc.lock is older than its code: a line, not one for each file."""
 
 from tasklaws.provenance.chain import Entry, Stage
+from tasklaws.provenance.planned import PlannedStage
 from tasklaws.verify.lock import check_stage
-from tasklaws.verify.tree import PlannedStage
 
 
 def test_many_missing_inputs_make_one_line():

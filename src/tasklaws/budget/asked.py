@@ -95,15 +95,21 @@ def requests_of(
 
 
 def benchmarks_of(settings: Settings) -> list[Any]:
-    """The benchmarks of the settings, where data/benchmarks has their documents; else none."""
+    """The benchmarks of the settings, where data/benchmarks has their documents; else none.
+
+    A name that is no task or group of lm-eval's or of benchmark_folder raises TasklawsError.
+    """
     if not settings.benchmarks:
         return []
     from tasklaws.harness.benchmarks.items import read_benchmarks
+    from tasklaws.harness.benchmarks.tasks import refuse_unknown_benchmarks
 
     try:
         with _quiet():
             return [asked for asked, _ in read_benchmarks(settings)]
     except TasklawsError:
+        with _quiet():
+            refuse_unknown_benchmarks(list(settings.benchmarks), Path(settings.benchmark_folder))
         return []
 
 

@@ -22,16 +22,22 @@ _COPIES = {"hub": 3, "local": 2, "train": 2, "lm_eval": 0}  # the hub's cache, m
 _DTYPES: tuple[Dtype, ...] = ("bfloat16", "float16", "float32", "float64")
 _ROUGH = (
     "times are rough: 2 N operations a token that is read or written, 6 N a token that is learned; good to a factor of "
-    "three, and longer where few rows are written at a time"
+    "three, and longer where few rows are written at a time; starting each stage, items, scores, forecasts and the "
+    "report take some minutes more"
 )
 _NO_TOKENIZER = "three characters are taken for a token, as no tokenizer is here"
+_NO_DOCUMENTS = (
+    "benchmarks are not counted until their documents are there: run `tasklaws compose` with these settings, then "
+    "`dvc repro benchmarks`"
+)
 _ITS_SERVERS = dict.fromkeys(DEVICES, Rate(None, "its server's"))
 
 
 def plan_run(settings: Settings, given: Mapping[str, float]) -> RunPlan:
     """What `dvc repro` with these settings would train, fetch and ask.
 
-    Nothing of it is done; but of a size that neither conf/ nor a file here has, the hub is asked for config.json.
+    Nothing of it is done; but of a size that neither conf/ nor a file here has, the hub is asked for config.json. A
+    benchmark that does not exist raises TasklawsError.
     `given` are operations a second by device, in place of measured ones.
     """
     stages, workers = made.chain(), settings.execution.workers
@@ -59,7 +65,7 @@ def plan_run(settings: Settings, given: Mapping[str, float]) -> RunPlan:
         each = settings.models.sharded.values()
         beside = sum(_train_seconds(source, workers, speed("float32")["cpu"]) for source in each)
     if settings.benchmarks and not benchmarks:
-        notes["benchmarks are not counted until their documents are there: run `dvc repro benchmarks`"] = []
+        notes[_NO_DOCUMENTS] = []
     if settings.experiment.ladders:
         notes["what the experiment trains and asks besides is not counted"] = []
     used = sorted({plan.dtype for plan in plans if plan.memory})

@@ -130,7 +130,8 @@ class RunPlan:
             "",
             f"{total.rungs} rungs, {total.cells} cells (rung x checkpoint x task), {total.items} items",
             f"tokens still to be read {n_read}, to be written at most {n_written}",
-            f"fetch {_bytes(total.fetch)}; disk at most {_bytes(total.disk)}, {bytes_text(self.free_disk)} are free",
+            f"fetch {_bytes(total.fetch)}; weights and answers take at most {_bytes(total.disk)} of disk, "
+            f"{bytes_text(self.free_disk)} are free",
             f"train {_time(total.train_seconds)} on cpu; ask {ask}",
         ]
         for dtype, by in self.rates.items():

@@ -6,7 +6,7 @@ What only a family, a law or a corpus's tasks can tell is checked where these ar
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
@@ -157,15 +157,61 @@ class Laws:
 
 
 @dataclass(frozen=True)
+class Resources:
+    """What a cell is given; conf/execution/default.yaml explains each setting. `rungs` has what is other for some."""
+
+    cpus: Count
+    gpus: Natural
+    memory_gb: NotNegative
+    minutes: Count
+    partition: str
+    sbatch: dict[str, str | int]
+    setup: tuple[str, ...]
+    server: str
+    shards: Count
+    rungs: dict[Name, dict[str, object]]
+
+    def __post_init__(self) -> None:
+        if self.server and self.shards > 1:
+            raise TasklawsError(f"shards is {self.shards}, and each would start the server: leave it at 1")
+        for rung in self.rungs:
+            self.of(rung)
+
+    def of(self, rung: str) -> "Resources":
+        """Those of one rung; what cannot be raises TasklawsError."""
+        own = {**asdict(self), "rungs": {}, **self.rungs.get(rung, {})}
+        return read(Resources, own, f"resources of {rung}", "correct it in conf/execution")
+
+
+@dataclass(frozen=True)
+class StageResources:
+    """The resources of the cells that train or fetch, and of those that ask."""
+
+    model: Resources
+    respond: Resources
+
+    def __post_init__(self) -> None:
+        for rung in ("a rung", *self.model.rungs):
+            own = self.model.of(rung)
+            if own.server or own.shards > 1:
+                raise TasklawsError("resources.model has a server, or shards: give them to resources.respond")
+
+
+@dataclass(frozen=True)
 class Execution:
     """How it is run: on the CPU no result depends on it.
 
-    `auto` takes for `device` the best that is there, and for `batch_size` what fits its memory.
+    `auto` takes for `device` the best that is there, and for `batch_size` what fits its memory. Cells of `store`, where
+    there is one, are filled by `engine`, `at_once` together, with the `resources` of their stage.
     """
 
     workers: Count
     device: Device
     batch_size: BatchSize
+    store: str
+    engine: Literal["debug", "local", "slurm"]
+    at_once: Count
+    resources: StageResources
 
 
 def gpt_neox_n_params(layers: int, width: int) -> int:
@@ -435,15 +481,17 @@ class Models:
     @property
     def read_here(self) -> dict[str, str]:
         """The places on this machine that sources name, by rung and key: what lm-eval is to load may be one too."""
-        found = {}
-        for name, rung in self.rungs.items():
-            if isinstance(rung.source, LocalSource):
-                found[f"path of {name}"] = rung.source.path
-            elif isinstance(rung.source, LmEvalSource):
-                for key, value in rung.source.model_args.items():
-                    if isinstance(value, str) and Path(value).expanduser().exists():
-                        found[f"model_args.{key} of {name}"] = value
-        return found
+        return {f"{key} of {name}": place for name in self.rungs for key, place in self.read_here_by(name).items()}
+
+    def read_here_by(self, name: str) -> dict[str, str]:
+        """The places on this machine that one rung's source names, by key."""
+        source = self.rungs[name].source
+        if isinstance(source, LocalSource):
+            return {"path": source.path}
+        if not isinstance(source, LmEvalSource):
+            return {}
+        found = {key: value for key, value in source.model_args.items() if isinstance(value, str)}
+        return {f"model_args.{key}": value for key, value in found.items() if Path(value).expanduser().exists()}
 
     def rungs_of(self, role: Role) -> list[str]:
         """The rungs of one role, from small to large."""
@@ -573,7 +621,9 @@ class Settings:
             for family in named:
                 if family not in self.families.sets:
                     raise TasklawsError(f"{key} has {family!r}, which families.sets lacks")
-        refuse_outputs(self.models.read_here | {"benchmark_folder": self.benchmark_folder}, self.models.rungs)
+        read = self.models.read_here | {"benchmark_folder": self.benchmark_folder}
+        store = {"execution.store": self.execution.store} if self.execution.store else {}
+        refuse_outputs(read | store, self.models.rungs)
         for name in self.benchmarks:
             if name in self.families.sets:
                 raise TasklawsError(f"benchmarks has {name!r}, which is a family: ask it by elicitation.ask")

@@ -30,6 +30,31 @@ OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TOKENIZE
 
 
 @dataclass(frozen=True)
+class Part:
+    """A share of the items, by the hashes of their ids: the `number`-th of `count`, from 1.
+
+    Benchmarks, whose answers may be drawn one after the other, are the first part's.
+    """
+
+    number: int
+    count: int
+
+    def __contains__(self, item: object) -> bool:
+        found = int(hashlib.sha256(str(item).encode()).hexdigest()[:8], 16)
+        return found % self.count == self.number - 1
+
+    @classmethod
+    def of(cls, text: str) -> "Part | None":
+        """`2of4`; None of no text; what is no part raises TasklawsError."""
+        number, _, count = text.partition("of")
+        if not text:
+            return None
+        if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            raise TasklawsError(f"part is {text!r}: give NofM, such as 2of4")
+        return cls(int(number), int(count))
+
+
+@dataclass(frozen=True)
 class Means:
     """By what a rung is asked: lm-eval's model type with its arguments, on a device, so many requests together."""
 
@@ -91,24 +116,26 @@ def ask_rung(
     out: Path,
     final_only: bool = False,
     benchmarks: Path | None = None,
+    part: Part | None = None,
 ) -> None:
     """Ask the checkpoints of a rung and write their responses to `out`, a JSON row for each item and elicitation, and
     beside it, as .json, by what they were asked.
 
     The families of `ask`, whose items lie in the directory `items`, are put to all checkpoints, or to each seed's final
     one; one-thread processes share them. So are the benchmarks of the settings, whose documents lie in the directory
-    `benchmarks`, where one is given. What is finished is kept under .work/respond, keyed by all that determines it,
-    the device in it: another role of the rung asks nothing again. Of a server, which may answer otherwise next time, it
-    is kept until `out` stands. Models that are not those of their card, and what `means_of`, `load_model` and
-    `answers_of` refuse, raise TasklawsError.
+    `benchmarks`, where one is given. With a `part` its items alone are asked. What is finished is kept under
+    .work/respond, keyed by all that determines it, the device in it: another role of the rung asks nothing again. Of a
+    server, which may answer otherwise next time, it is kept until `out` stands. Models that are not those of their
+    card, and what `means_of`, `load_model` and `answers_of` refuse, raise TasklawsError.
     """
     made, rung = card.read_card(rung_dir), rung_dir.name
+    benchmarks = None if part is not None and part.number > 1 else benchmarks
     card.check_files(rung_dir, made)
     checkpoints = [one for one in made.checkpoints if one.is_final or not final_only]
     means = means_of(rung, settings)
     if benchmarks is not None and not means.likelihoods:
         _refuse_likelihoods(rung, benchmarks)
-    work = _ASKING_WORK / rung / _key(rung_dir, means, ask, items, settings, benchmarks)
+    work = _ASKING_WORK / rung / _key(rung_dir, means, ask, items, settings, benchmarks, part)
     work.mkdir(parents=True, exist_ok=True)
     os.utime(work)
     print(f"{rung}: work in progress in {work}", file=sys.stderr, flush=True)
@@ -124,7 +151,7 @@ def ask_rung(
     shares = [left[start::processes] for start in range(processes)]
     run_each(
         _ask_checkpoints,
-        [(rung_dir, share, means, threads, processes, ask, items, settings, benchmarks) for share in shares],
+        [(rung_dir, share, means, threads, processes, ask, items, settings, benchmarks, part) for share in shares],
         processes,
     )
     write_jsonl(out, (row for part in parts for row in read_jsonl(part)))
@@ -145,6 +172,7 @@ def _ask_checkpoints(
     items: Path,
     settings: Settings,
     benchmarks: Path | None,
+    part: Part | None,
 ) -> None:
     if not means.is_elsewhere:
         os.environ.update(OFFLINE)
@@ -158,7 +186,7 @@ def _ask_checkpoints(
     folders = [] if means.is_trained else [out.with_suffix("") for _, out in share]
     models = loaded_models([rung_dir / checkpoint.path for checkpoint, _ in share], means, processes)
     last: list[LM] = []
-    said = respond(_noted(models, last), means.asking, means.batch_size, ask, items, None, means.likelihoods, folders)
+    said = respond(_noted(models, last), means.asking, means.batch_size, ask, items, part, means.likelihoods, folders)
     for checkpoint, out in share:
         # lm-eval and transformers draw some twenty bars; they and their warnings go to a log beside the work.
         with out.with_suffix(".log").open("w") as log, redirect_stderr(log):
@@ -212,13 +240,15 @@ def loaded_models(directories: Sequence[Path], means: Means, copies: int = 1) ->
         yield load_model(directory, means.asking, means.device, means.batch_size, means.kind, means.arguments)
 
 
-def _key(rung_dir: Path, means: Means, ask: Ask, items: Path, settings: Settings, benchmarks: Path | None) -> str:
+def _key(
+    rung_dir: Path, means: Means, ask: Ask, items: Path, settings: Settings, benchmarks: Path | None, part: Part | None
+) -> str:
     files = [rung_dir / card.CARD]  # which has the hash of every other file there
     folders = {items, TASKS} if benchmarks is None else {items, TASKS, benchmarks, Path(settings.benchmark_folder)}
     files += sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
     parts = [
         json.dumps([dict(ask), means.record, benchmarks and settings.raw["benchmarks"]], sort_keys=True),
-        f"tasklaws {version('tasklaws')}",
+        f"tasklaws {version('tasklaws')} {part or ''}",
         *(f"{path} {sha256_file(path)}" for path in files if "__pycache__" not in path.parts),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

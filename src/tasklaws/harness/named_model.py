@@ -13,6 +13,7 @@ from tasklaws.harness.ask import Means
 from tasklaws.harness.devices import device_of, refuse_no_room
 from tasklaws.ladder.gguf import convert
 from tasklaws.ladder.loadable import is_repository, refuse_no_tokenizer, refuse_unloadable
+from tasklaws.ladder.server import identity_of
 
 
 def means_by_name(
@@ -22,7 +23,7 @@ def means_by_name(
     lm-eval or a repository of a hub.
 
     A name that is none of these, a key among the arguments, and what `refuse_unloadable`, `refuse_no_tokenizer` and
-    `refuse_no_room` refuse raise TasklawsError.
+    `refuse_no_room` refuse, and a server's list of models that has no such name, raise TasklawsError.
     """
     path, kind = Path(model), "hf"
     if path.suffix == ".gguf" and path.is_file():
@@ -47,6 +48,8 @@ def means_by_name(
     source = LmEvalSource(kind="lm_eval", model=kind, model_args=arguments, n_params=1)
     place = device_of(device, asking.dtype) if kind in HF else "its own"
     refuse_no_tokenizer(kind, arguments)
+    if "base_url" in arguments:
+        identity_of(arguments)
     if kind in HF:
         refuse_unloadable(arguments)
     if path.is_dir():

@@ -36,7 +36,7 @@ def reach(rung: str, source: LmEvalSource, out: Path) -> Card:
     """
     _refuse_unknown(source)
     arguments = dict(source.model_args)
-    identity = _identity(arguments)
+    identity = identity_of(arguments)
     if "commit" in identity:
         arguments["revision"] = identity["commit"]
     checkpoint = Checkpoint(
@@ -86,7 +86,12 @@ def _refuse_unknown(source: LmEvalSource) -> None:
             raise TasklawsError(f"model_args has {name!r}, which {source.model} does not take: {near[0]}?")
 
 
-def _identity(arguments: Mapping[str, object]) -> dict[str, str]:
+def identity_of(arguments: Mapping[str, object]) -> dict[str, str]:
+    """Who the model is that lm-eval's arguments mean, as far as that is told.
+
+    A server that is not reached, refuses, answers nonsense or lists models, but none of this name, raises
+    TasklawsError: some answer to any name, and by another model than was meant.
+    """
     base_url = arguments.get("base_url")
     name = arguments.get("model") or arguments.get("pretrained")
     if base_url:
@@ -107,7 +112,7 @@ def _told(base_url: str, name: str) -> dict[str, str]:
     url = re.sub(r"/(chat/)?completions/?$", "", base_url.rstrip("/")) + "/models"
     listed = _listed(url)
     models = [one for one in listed if isinstance(one.get("id"), str)]
-    own = [one for one in models if name in (one["id"], one.get("root"))] or (models if len(models) == 1 else [])
+    own = [one for one in models if name in (one["id"], one.get("root"))]
     if models and not own:
         shown = ", ".join(sorted(one["id"] for one in models)[:5])
         raise TasklawsError(f"{url} has no model {name!r}: it has {shown}: correct `model` in model_args")

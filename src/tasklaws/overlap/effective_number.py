@@ -190,5 +190,5 @@ def worth(row: Mapping[Any, Any]) -> str:
     if row["taken_from"] in _SEEN:
         beside = "" if pd.isna(designed) else f"; designed are {designed:.3g}"
         return f"{start} as seen {_SEEN[row['taken_from']]} {limits}{beside}"
-    why = "by design" if row["taken_from"] == "design" else "taken for independent, as they name no skill"
+    why = "by design" if row["taken_from"] == "design" else "taken for independent, as nothing says what they need"
     return f"{start} {why}; {f'seen are {observed:.3g} {limits}' if limits else 'nothing is seen'}"

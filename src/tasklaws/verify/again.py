@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tasklaws.core.progress import progress
 from tasklaws.provenance.chain import files_in, md5
-from tasklaws.verify.tree import Difference, Finding, PlannedStage, Tree, Unchecked
+from tasklaws.provenance.planned import PlannedStage
+from tasklaws.verify.tree import Difference, Finding, Tree, Unchecked
 
 COSTLY = ("model", "respond", "sharded", "overlap_respond", "zipf_train")  # they train or ask
 INDEX = ("track",)  # MLflow is compared by itself

@@ -8,7 +8,8 @@ from tasklaws.core.lock import LOCK
 from tasklaws.provenance.chain import Chain, Stage, parse_chain
 from tasklaws.provenance.dotted import value_at
 from tasklaws.provenance.git import Commit
-from tasklaws.verify.tree import Difference, Finding, PlannedStage, Tree, Unchecked
+from tasklaws.provenance.planned import PlannedStage
+from tasklaws.verify.tree import Difference, Finding, Tree, Unchecked
 
 
 def check_lock(tree: Tree, params: Mapping[str, Any]) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from tasklaws.paths import Paths
 from tasklaws.provenance.chain import Chain, Entry, files_in, folder_md5, md5, md5_of, parse_chain, read_chain
 from tasklaws.provenance.git import Commit
 from tasklaws.provenance.lock import Mended, mend
+from tasklaws.provenance.planned import PlannedStage, planned
 
 Read = TypeVar("Read")
 
@@ -47,17 +48,6 @@ def problem(error: TasklawsError, root: Path) -> Difference:
     """What an error names, and what it says of it."""
     where, _, what = str(error).replace(f"{root}/", "").partition(": ")
     return Difference(where, what)
-
-
-@dataclass(frozen=True)
-class PlannedStage:
-    """A stage of the present ladder, as dvc.yaml has it."""
-
-    name: str
-    command: str
-    inputs: frozenset[str]
-    params: frozenset[str]
-    outputs: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -203,23 +193,17 @@ def _of_study(path: Path, root: Path) -> Chain:
 def pipeline(root: Path) -> Pipeline:
     """What DVC makes of `root` and its studies; what it cannot read raises TasklawsError."""
     from dvc.config import ConfigError
-    from dvc.dependency import ParamsDependency
-    from dvc.dvcfile import Lockfile, ProjectFile
+    from dvc.dvcfile import Lockfile
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     name = "dvc.yaml"
     try:
         with Repo(str(root)) as repo:
-            stages = {}
+            stages = dict[str, PlannedStage]()
             for path in sorted([*root.glob(name), *root.glob(f"studies/*/{name}")]):
                 name = path.relative_to(root).as_posix()
-                file = ProjectFile(repo, str(path))
-                for each, stage in file.LOADER(file, file.contents).items():  # whatever dvc.lock says
-                    params = {one for dep in stage.deps if isinstance(dep, ParamsDependency) for one in dep.params}
-                    inputs = {dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)}
-                    outputs = {out.def_path for out in stage.outs}
-                    stages[each] = PlannedStage(each, stage.cmd, *map(frozenset, (inputs, params, outputs)))
+                stages |= planned(repo, path)
             try:
                 Lockfile(repo, str(root / LOCK)).load()
                 problem = None

@@ -61,6 +61,18 @@ def verify(root: Path = Path(), deep: bool = False) -> Verified:
         return _verified([*found, _failed(error)], 0, 0)
 
 
+def vouch(root: Path) -> str:
+    """A sentence on what was checked and what could not be; a repository in which something differs raises
+    TasklawsError with the first difference."""
+    found = verify(root)
+    if found.problems:
+        others = f" ({len(found.problems)} differences in all)" if found.problems[1:] else ""
+        raise TasklawsError(f"{found.problems[0]}{others}: mend what `tasklaws verify` names, then do this again")
+    unchecked = f"; not checked: {'; '.join(map(str, found.unchecked))}" if found.unchecked else ""
+    looked_at = f"{found.n_stages} stages and {found.n_files} files"
+    return f"`tasklaws verify` found nothing that differs in {looked_at}{unchecked}."
+
+
 def _verified(found: Iterable[Finding], n_stages: int, n_files: int) -> Verified:
     problems = list(dict.fromkeys(each for each in found if isinstance(each, Difference)))
     return Verified(problems, [each for each in found if isinstance(each, Unchecked)], n_stages, n_files)

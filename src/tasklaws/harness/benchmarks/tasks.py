@@ -54,15 +54,7 @@ def load_benchmarks(
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     logging.getLogger("datasets").setLevel(logging.ERROR)
     os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
-    if not folder.is_dir():
-        raise TasklawsError(f"benchmark_folder {folder} is no folder: give one with lm-eval tasks, or custom_tasks")
-    manager = _manager(list(benchmarks), folder, folders)
-    unknown = [name for name in benchmarks if name not in manager.all_tasks]
-    if unknown:
-        near = ", ".join(difflib.get_close_matches(unknown[0], manager.all_tasks, 3, 0.5)) or "none"
-        raise TasklawsError(
-            f"neither lm-eval nor {folder} has a task or group {unknown[0]!r}: near names are {near}: correct {where}"
-        )
+    manager = _manager(list(benchmarks), folder, folders, where)
     asked = [one for name, how in benchmarks.items() for one in _asked(name, how, _load(manager, name))]
     every = [name for one in asked for name in one.tasks]
     twice = [name for name in every if every.count(name) > 1]
@@ -71,11 +63,24 @@ def load_benchmarks(
     return asked, sorted(_folders(manager, asked, list(benchmarks)))
 
 
-def _manager(names: Sequence[str], folder: Path, folders: Sequence[str] | None) -> TaskManager:
+def refuse_unknown_benchmarks(names: Sequence[str], folder: Path) -> None:
+    """Raise TasklawsError at a name that is no task or group of `folder` or lm-eval."""
+    _manager(names, folder, None, "conf/benchmarks")
+
+
+def _manager(names: Sequence[str], folder: Path, folders: Sequence[str] | None, where: str) -> TaskManager:
+    if not folder.is_dir():
+        raise TasklawsError(f"benchmark_folder {folder} is no folder: give one with lm-eval tasks, or custom_tasks")
     known = [str(LM_EVAL_TASKS / one) for one in folders or []]
     manager = TaskManager(include_path=[*known, str(folder)], include_defaults=False)
     if folders is None and not all(_is_whole(manager, name) for name in names):
-        return TaskManager(include_path=str(folder))
+        manager = TaskManager(include_path=str(folder))
+    unknown = [name for name in names if name not in manager.all_tasks]
+    if unknown:
+        near = ", ".join(difflib.get_close_matches(unknown[0], manager.all_tasks, 3, 0.5)) or "none"
+        raise TasklawsError(
+            f"neither lm-eval nor {folder} has a task or group {unknown[0]!r}: near names are {near}: correct {where}"
+        )
     return manager
 
 
