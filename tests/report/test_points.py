@@ -34,6 +34,29 @@ LARGEST = "mini-21k"
 HOSTILE = "</script><img src=x onerror=alert(1)><!-- ' \" & \u202e\u2066\u200b\0\x1b[2J\ud800 ]]> &lt;b&gt;"
 
 
+@pytest.fixture(scope="module")
+def hostile(three_families_reported: tuple[Path, Settings], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages, seven items each, over questions and answers that would be more than text; a page of before lies
+    among them."""
+    root = shutil.copytree(three_families_reported[0], tmp_path_factory.mktemp("hostile"), dirs_exist_ok=True)
+    (root / "dvc.lock").unlink()  # by which the files are refused before they are read
+    for path in (root / "data/items").glob("*.jsonl"):
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        for row in rows:
+            row["question"] = row["question"] if row["question"].startswith("sha256^") else HOSTILE + row["question"]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for path in (root / "responses/nano_mini").glob("*.jsonl"):
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        for row in rows:
+            row |= {"response": HOSTILE} if "response" in row else {}
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shutil.copy(pages(root) / Cell(TASK, LARGEST).page(), pages(root) / Cell(TASK, LARGEST).page(99))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(items_module, "PAGE", 7)
+        build_report(root, three_families_reported[1])
+    return root
+
+
 def pages(root: Path) -> Path:
     return root / "reports/nano_mini"
 
@@ -137,21 +160,13 @@ def test_a_family_has_every_point_in_a_table(three_families_reported: tuple[Path
         assert shlex.split(unescape(re.findall(r"<code>([^<]*)</code>", row[0])[1]))[:2] == ["tasklaws", "trace"]
 
 
-def test_items_are_paged_each_once_and_pages_of_before_go(
-    three_families_reported: tuple[Path, Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.copytree(three_families_reported[0], tmp_path, dirs_exist_ok=True)
-    monkeypatch.setattr(items_module, "PAGE", 7)
-    build_report(tmp_path, three_families_reported[1])
-    cell = pages(tmp_path) / "items/sha256_power/python" / LARGEST
+def test_items_are_paged_each_once_and_pages_of_before_go(hostile: Path) -> None:
+    cell = pages(hostile) / "items/sha256_power/python" / LARGEST
     texts = [(cell / f"{number}.html").read_text() for number in range(1, len(list(cell.iterdir())) + 1)]
     found = [name for text in texts for name in re.findall(r'<td class="small">([^<]*)</td>', text)]
     assert len(texts) == -(-len(found) // 7)
-    assert found == [item.id for item in read_asked_items(["sha256_power"], tmp_path)]
+    assert found == [item.id for item in read_asked_items(["sha256_power"], hostile)]
     assert f'href="../../../../{Cell(TASK, LARGEST).page(2)}">2</a>' in texts[0]
-    monkeypatch.undo()
-    build_report(tmp_path, three_families_reported[1])
-    assert [page.name for page in cell.iterdir()] == ["1.html"]
 
 
 def test_all_links_of_all_pages_lead_somewhere(three_families_reported: tuple[Path, Settings]) -> None:
@@ -218,29 +233,17 @@ def test_whatever_a_model_says_is_text(text: str) -> None:
     assert printable(text) in reader.shown
 
 
-def test_hostile_files_make_tame_pages(three_families_reported: tuple[Path, Settings], tmp_path: Path) -> None:
-    shutil.copytree(three_families_reported[0], tmp_path, dirs_exist_ok=True)
-    (tmp_path / "dvc.lock").unlink()  # by which the files are refused before they are read
-    for path in (tmp_path / "data/items").glob("*.jsonl"):
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
-        for row in rows:
-            row["question"] = HOSTILE + row["question"] if "sha256" not in row["question"] else row["question"]
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    for path in (tmp_path / "responses/nano_mini").glob("*.jsonl"):
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
-        for row in rows:
-            row |= {"response": HOSTILE} if "response" in row else {}
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    build_report(tmp_path, three_families_reported[1])
-    written = sorted(pages(tmp_path).rglob("*.html"))
+def test_hostile_files_make_tame_pages(three_families_reported: tuple[Path, Settings], hostile: Path) -> None:
+    tame = [read_texts(page.read_text()) for page in pages(three_families_reported[0]).rglob("*.html")]
+    tags, names = (set().union(*(getattr(one, name) for one in tame)) for name in ("tags", "names"))
+    written = sorted(pages(hostile).rglob("*.html"))
     assert len(written) > 10
     for page in written:
         text = page.read_text()
-        before = read_texts((pages(three_families_reported[0]) / page.relative_to(pages(tmp_path))).read_text())
         reader = read_texts(text)
-        assert reader.tags <= before.tags | {"br"}, page
-        assert reader.names <= before.names, page
+        assert reader.tags <= tags, page
+        assert reader.names <= names, page
         assert not [each for each in text if not each.isprintable() and each != "\n"]
-    shown = (pages(tmp_path) / unquote(Cell(TASK, LARGEST).page())).read_text()
+    shown = (pages(hostile) / unquote(Cell(TASK, LARGEST).page())).read_text()
     assert "&lt;/script&gt;" in shown
     assert "\\u202e\\u2066\\u200b\\x00\\x1b[2J\\ud800" in shown
