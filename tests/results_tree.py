@@ -18,6 +18,7 @@ from tasklaws.core.files import sha256_file, write_json, write_jsonl, write_text
 from tasklaws.core.schema import Item, train_flops
 from tasklaws.core.settings import Settings
 from tasklaws.families import build
+from tasklaws.families.draws import in_plain
 from tasklaws.ladder import card
 from tasklaws.ladder.sizes import rung_budgets
 from tasklaws.provenance.chain import md5
@@ -49,7 +50,8 @@ def write_results(root: Path, params: dict[str, Any]) -> None:
     for family in build(params["families"]["sets"]):
         own = family.items(params["seed"], "test")[::6]
         items += own
-        write_jsonl(root / "data" / "items" / f"{family.name}.jsonl", [item.to_dict() for item in own])
+        for name, kept in {family.name: own, f"{family.name}.plain": in_plain(family, own)}.items():
+            write_jsonl(root / "data" / "items" / f"{name}.jsonl", [item.to_dict() for item in kept])
     LADDER.write(results / "ladder.csv", pd.DataFrame(rung_budgets(Settings.of(params).models)))
     sizes = pd.read_csv(results / "ladder.csv")
     smallest = float(sizes["n_params"].min())

@@ -72,6 +72,33 @@ class Page:
         shown = self._ask("Page.captureScreenshot", format="png")["data"]
         path.write_bytes(base64.b64decode(shown))
 
+    def printed(self) -> bytes:
+        """The page on A4 paper, as PDF."""
+        paper = {"paperWidth": 8.27, "paperHeight": 11.69, "preferCSSPageSize": True, "printBackground": True}
+        return base64.b64decode(self._ask("Page.printToPDF", **paper)["data"])
+
+    def dark(self, on: bool = True) -> None:
+        """Show pages as to a person who prefers dark ones, or light ones."""
+        wanted = [{"name": "prefers-color-scheme", "value": "dark" if on else "light"}]
+        self._ask("Emulation.setEmulatedMedia", features=wanted)
+
+    def media(self, kind: str) -> None:
+        """Lay pages out as for a medium, `print`, or for the window again where it is empty."""
+        self._ask("Emulation.setEmulatedMedia", media=kind)
+
+    def scripts(self, on: bool) -> None:
+        """Whether scripts of pages run; what `value` evaluates always does."""
+        self._ask("Emulation.setScriptExecutionDisabled", value=not on)
+
+    def press(self, key: str, code: int) -> None:
+        """Press and leave a key, by its name and Windows' virtual code."""
+        for kind in ("rawKeyDown", "keyUp"):
+            self._ask("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+
+    def point(self, x: float, y: float) -> None:
+        """Move the pointer to a place of the window."""
+        self._ask("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
     def size(self, width: int, height: int) -> None:
         self._ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         time.sleep(1)  # the page lays itself out anew

@@ -107,9 +107,9 @@ class Records:
         return str(self._parts[name]["digest"])
 
     def write(self, path: Path, pages: Path) -> None:
-        """Write all parts, whole or not at all, and the MD5 of each page in the folder `pages`, which nothing else
+        """Write all parts, whole or not at all, and the MD5 of each page below the folder `pages`, which nothing else
         keeps: DVC has the folder's alone."""
-        hashes = {page.name: md5(page) for page in sorted(pages.glob("*.html"))}
+        hashes = {page.relative_to(pages).as_posix(): md5(page) for page in sorted(pages.rglob("*.html"))}
         write_json(path, {"shared": self._shared, "parts": self._parts, "pages": hashes})
 
 

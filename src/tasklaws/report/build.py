@@ -1,17 +1,18 @@
 """Making the report: every figure as a file, the plots' table, the pages."""
 
-from html import escape
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import unquote
 
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from tasklaws.core.files import write_text
 from tasklaws.core.marks import SHOWN
 from tasklaws.core.settings import Settings
 from tasklaws.paths import Paths
-from tasklaws.plotting import house_style, inline, letters, repeated, save
+from tasklaws.plotting import house_style, save
 from tasklaws.report import shapes, tables
+from tasklaws.report.album import Album, Drawn
 from tasklaws.report.answer import REMEDIES, real_surprises, rows_of, rung_answers
 from tasklaws.report.claims import claims, loop_limit, rise_of_curve
 from tasklaws.report.figures import (
@@ -24,95 +25,108 @@ from tasklaws.report.figures import (
     token_curve,
 )
 from tasklaws.report.inputs import refuse_other_inputs
+from tasklaws.report.items import Items
 from tasklaws.report.load import CORPUS, Results, load_results
 from tasklaws.report.orders import drawn_tasks, load_orders, order_figures, order_section
 from tasklaws.report.overlap import experiment_figures, load_experiment
+from tasklaws.report.points import answer_digests, family_page, placed, points_of
+from tasklaws.report.said import read_said
 from tasklaws.report.sharded import sharded_trends
 from tasklaws.report.sources import Sources, new_records, table_marks
 from tasklaws.report.surprises import FALSE_DISCOVERIES, calibration_figures, load_surprises, render_surprises
 from tasklaws.report.template import template
 from tasklaws.tables import CURVES, SHARDED
 
-Drawn = dict[str, tuple[Figure, list[Path]]]
+Figures = dict[str, tuple[Figure, list[Path]]]
 """Figures by name, each with the files from which it is drawn."""
 
 
 def build_report(root: Path, settings: Settings) -> None:
-    """Write results/L/figures/*.svg, results/L/plots/curves.csv, reports/L/index.html, reports/L/surprises.html and the
-    records of all figures and tables, results/L/provenance.json, below `root`.
+    """Write results/L/figures/*.svg, results/L/plots/curves.csv, the pages reports/L/index.html, details.html,
+    surprises.html and items/, and the records of all figures and tables, results/L/provenance.json, below `root`.
 
     A missing or malformed input, and one that is not what its stage wrote, raise TasklawsError before anything is
     written.
     """
     compared = refuse_other_inputs(Paths(settings.models.name, root))
     results = load_results(root, settings)
-    surprises, orders, experiment = load_surprises(results), load_orders(results), load_experiment(root, settings)
+    said, digests_of_said = read_said(results), answer_digests(results)
+    surprises, orders, experiment = load_surprises(results, said), load_orders(results), load_experiment(root, settings)
     sharded = SHARDED.read(results.paths.sharded)
     folder, sources, records = results.paths.figures, Sources(results), new_records(results, settings)
     with house_style():
         figures = curve_figures(results, sources)
-        figures |= {name: (drawn, sources.surprises) for name, drawn in calibration_figures(surprises).items()}
+        figures |= {name: (figure, sources.surprises) for name, figure in calibration_figures(surprises).items()}
         timed = {f"orders-{'-'.join(task)}": sources.timed(task[0]) for task in drawn_tasks(results)}
-        figures |= {name: (drawn, timed[name]) for name, drawn in order_figures(results, orders).items()}
+        figures |= {name: (figure, timed[name]) for name, figure in order_figures(results, orders).items()}
         figures |= {
-            name: (drawn, sources.zipf if name == "overlap-zipf" else sources.overlap)
-            for name, drawn in experiment_figures(experiment).items()
+            name: (figure, sources.zipf if name == "overlap-zipf" else sources.overlap)
+            for name, figure in experiment_figures(experiment).items()
         }
         figures |= {"sharded": (sharded_figure(sharded), sources.sharded)} if len(sharded) else {}
         digests = {name: records.add(f"figure {name}", files) for name, (_, files) in figures.items()}
-        for name, (drawn, _) in figures.items():
-            save(drawn, folder / f"{name}.svg", digests[name])
+        for name, (figure, _) in figures.items():
+            save(figure, folder / f"{name}.svg", digests[name])
     for stale in set(folder.glob("*.svg")) - {folder / f"{name}.svg" for name in figures}:
         stale.unlink()
     CURVES.write(results.paths.curves, tables.plot_table(results))
-    svgs = {name: (folder / f"{name}.svg").read_text(encoding="utf-8") for name in figures}
-    shown: set[str] = set()
+    drawn = Drawn(
+        svgs={name: (folder / f"{name}.svg").read_text(encoding="utf-8") for name in figures},
+        digests=digests,
+        places={
+            name: (task, placed(figures[name][0], points_of(results, task, metric, digests_of_said)))
+            for task in results.tasks
+            for metric in results.metrics(task)
+            if (name := f"{'-'.join(task)}-{metric}") in figures
+        },
+    )
     traced = table_marks(records, sources)
-
-    def figure(name: str) -> Markup:
-        """The named figure, nothing if there is none; a second time only a reference to the first."""
-        if name not in svgs:
-            return Markup("")
-        again = name in shown
-        shown.add(name)
-        svg = (repeated if again else inline)(svgs[name], name, escape(name.replace("-", " ")))
-        return Markup(svg.replace("<svg", f'<svg data-provenance="{digests[name][:SHOWN]}"', 1))
-
     rises = {
         task: {metric: rise for metric in results.metrics(task) if (rise := rise_of_curve(results, task, metric))}
         for task in results.tasks
     }
     surprised, surprise_counts = real_surprises(results, surprises)
-    index = template("page.html.jinja").render(
-        ladder=results.paths.ladder,
-        results=results,
-        tables=tables,
-        shapes=shapes,
-        figure=figure,
-        letters=Markup(letters(list(svgs.values()))),
-        answers=rung_answers(results),
-        last_fit=[rung for rung, role in results.rungs.items() if role == "fit"][-1],
-        remedies=REMEDIES,
-        rows_of=rows_of,
-        surprised=surprised,
-        surprise_counts=surprise_counts,
-        rate=FALSE_DISCOVERIES,
-        rises=rises,
-        claims=claims(results),
-        orders=order_section(results, orders),
-        surprises=surprises,
-        experiment=experiment,
-        sharded=sharded_trends(sharded),
-        traced=traced,
-        example=next(iter(digests.values()), "")[:SHOWN],
-        compared=compared,
-    )
-    for name, text in {"index": index, "surprises": render_surprises(results, surprises, svgs, traced)}.items():
-        write_text(results.paths.pages / f"{name}.html", text)
+    known = {
+        "ladder": results.paths.ladder,
+        "results": results,
+        "tables": tables,
+        "shapes": shapes,
+        "answers": rung_answers(results),
+        "last_fit": [rung for rung, role in results.rungs.items() if role == "fit"][-1],
+        "remedies": REMEDIES,
+        "rows_of": rows_of,
+        "surprised": surprised,
+        "surprise_counts": surprise_counts,
+        "rate": FALSE_DISCOVERIES,
+        "rises": rises,
+        "claims": claims(results),
+        "orders": order_section(results, orders),
+        "surprises": surprises,
+        "experiment": experiment,
+        "sharded": sharded_trends(sharded),
+        "traced": traced,
+        "example": next(iter(digests.values()), "")[:SHOWN],
+        "compared": compared,
+        "family_page": family_page,
+    }
+    pages = {"surprises.html": render_surprises(results, surprises, Album(drawn), traced)}
+    for name, file in {"index.html": "page.html.jinja", "details.html": "details.html.jinja"}.items():
+        album = Album(drawn)
+        pages[name] = template(file).render(**known, figure=album.figure, letters=album)
+    write_pages(results.paths.pages, {**pages, **dict(Items(results, settings, said, drawn, digests_of_said).pages())})
     records.write(results.paths.records, results.paths.pages)
 
 
-def curve_figures(results: Results, sources: Sources) -> Drawn:
+def write_pages(folder: Path, pages: Mapping[str, str]) -> None:
+    """Write each page at its address below the folder, and take away those of before that are none any more."""
+    files = {folder / unquote(address): text for address, text in pages.items()}
+    for file, text in files.items():
+        write_text(file, text)
+    for stale in set((folder / "items").rglob("*.html")) - set(files):
+        stale.unlink()
+
+
+def curve_figures(results: Results, sources: Sources) -> Figures:
     """The figures of every curve by name: `ladder`, and `<family>-<elicitation>-<what>`."""
     figures: dict[str, tuple[Figure | None, list[Path]]] = {}
     if "loss_nats" in results.metrics(CORPUS):

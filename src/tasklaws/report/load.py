@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasklaws.core.errors import TasklawsError
+from tasklaws.core.errors import TasklawsError, printable
 from tasklaws.core.files import sha256_file
 from tasklaws.core.schema import BENCHMARK, AnyItem, Item, read_asked_items
 from tasklaws.core.settings import Settings, TrainSource
@@ -45,10 +45,11 @@ class Results:
     `rungs` maps each rung to its role, in order of size; `tasks` are those that were asked, families in the order of
     the settings, benchmarks last, and `families` the settings of the first; `unlearned` are those of which the corpus
     has no document, where rungs were trained on it. All tables but `bands` and `methods` are in these orders.
-    `observations` are those of all checkpoints; `scores` the exact matches of final ones, with the item's `size`,
-    `n_digits` of it, and `human_seconds`; `items` is indexed by item. `laws` has a row a curve and law, whose `params`
-    and `interval` map a parameter to its value and limits. `real` has what a real model scored (tables.REAL) of which
-    these are the items, `drawn` where it was asked in the ladder's prompts; nothing where no rung was trained here.
+    `observations` are those of all checkpoints; `marks` the scores of final ones under every metric, and `scores` those
+    with an exact match, with the item's `size`, `n_digits` of it, and `human_seconds`; `items` is indexed by item.
+    `laws` has a row a curve and law, whose `params` and `interval` map a parameter to its value and limits. `real` has
+    what a real model scored (tables.REAL) of which these are the items, `drawn` where it was asked in the ladder's
+    prompts; nothing where no rung was trained here.
     """
 
     paths: Paths
@@ -58,6 +59,7 @@ class Results:
     unlearned: list[str]
     items: pd.DataFrame
     scores: pd.DataFrame
+    marks: pd.DataFrame
     observations: pd.DataFrame
     forecasts: pd.DataFrame
     validation: pd.DataFrame
@@ -120,7 +122,7 @@ def load_results(root: Path, settings: Settings) -> Results:
     benchmarks = sorted(set(observations.loc[observations["elicitation"] == BENCHMARK, "family"]))
     items = _item_table(read_asked_items([*families, *benchmarks], root))
     scores = pd.concat([read_scores(paths.scores(entry.role), [rung]) for rung, entry in entries.items()])
-    scores = _final_scores(scores, observations, items)
+    scores = _in_order(_final_scores(scores, observations, items), ["rung"], list(rungs))
     asked = set(zip(observations["family"], observations["elicitation"], strict=True)) - {CORPUS}
     place = {family: index for index, family in enumerate(families)}
     tasks = sorted(asked, key=lambda task: (place.get(task[0], len(place)), task))
@@ -136,7 +138,8 @@ def load_results(root: Path, settings: Settings) -> Results:
         families=families,
         unlearned=[family for family in families if trained and family not in learned],
         items=items,
-        scores=_in_order(scores, ["rung"], list(rungs)),
+        scores=scores[scores["exact_match"].notna()],
+        marks=scores,
         observations=observations,
         forecasts=_in_order(forecasts, by_task, tasks),
         validation=_in_order(validation, by_task, tasks, ["metric"]),
@@ -185,7 +188,11 @@ def _in_order(table: pd.DataFrame, columns: list[str], order: list[Any], then: l
 
 def _item_table(items: list[AnyItem]) -> pd.DataFrame:
     columns = ["item", "family", "question", "answer", "choices", "human_seconds", "size"]
-    rows = [vars(item) | {"item": item.id, "size": _item_size(item)} for item in items]
+    # As pages show them: a lone surrogate, which JSON can hold, is no text to pandas.
+    texts = [{"question": printable(item.question), "answer": printable(item.answer)} for item in items]
+    rows = [
+        vars(item) | text | {"item": item.id, "size": _item_size(item)} for item, text in zip(items, texts, strict=True)
+    ]
     return pd.DataFrame(rows, columns=columns).set_index("item")
 
 
@@ -205,7 +212,7 @@ def _item_size(item: AnyItem) -> int:
 
 def _final_scores(scores: pd.DataFrame, observations: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
     final = observations.loc[observations["is_final"], ["rung", "seed", "step"]].drop_duplicates()
-    found = scores[scores["exact_match"].notna()].merge(final, on=["rung", "seed", "step"])
+    found = scores.merge(final, on=["rung", "seed", "step"])
     refuse_strangers(found["item"], items.index, "data/items", "run `dvc repro`")
     found = found.merge(items[["size", "human_seconds"]], left_on="item", right_index=True, validate="many_to_one")
     return found.assign(n_digits=found["size"].astype(str).str.len())

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from scipy.stats import beta, norm
 
 from tasklaws.core.errors import TasklawsError
-from tasklaws.core.schema import read_responses
 from tasklaws.forecast.surprises import EXPECTED, FAILED, SOLVED
-from tasklaws.harness.said import text_of
-from tasklaws.plotting import LIGHT, inline, letters, panel, share_y
+from tasklaws.plotting import LIGHT, panel, share_y
+from tasklaws.report.album import Album
 from tasklaws.report.load import Results
+from tasklaws.report.said import Answer
 from tasklaws.report.template import template
 from tasklaws.stats.links import ARCSINE
 from tasklaws.tables import SURPRISE_COUNTS, SURPRISES, SURPRISING_SKILLS, refuse_strangers
@@ -42,16 +42,15 @@ class Surprises:
         return self.items[(self.items["rung"] == rung) & (self.items["surprise"] == kind)]
 
 
-def load_surprises(results: Results) -> Surprises:
-    """Read the tables of surprises and what was said; a malformed file, or an item without a response, raises
-    TasklawsError."""
+def load_surprises(results: Results, said: dict[str, list[Answer]]) -> Surprises:
+    """Read the tables of surprises; a malformed file, or an item of which nothing was `said`, raises TasklawsError."""
     paths = results.paths
     items = SURPRISES.read(paths.surprises).sort_values("rank")
     items = items[items["rung"].isin(list(results.rungs))].fillna({"skills": ""})
     refuse_strangers(items["item"], results.items.index, "data/items", "run `dvc repro validate`")
     texts: dict[tuple[str, str, str], Counter[str]] = {}
     for rung in results.holdouts:
-        texts |= _final_texts(rung, results)
+        texts |= _texts(rung, said[rung])
     asked = list(zip(items["rung"], items["elicitation"], items["item"], strict=True))
     for (rung, elicitation, item), kind in zip(asked, items["surprise"], strict=True):
         if kind != EXPECTED and (rung, elicitation, item) not in texts:
@@ -65,32 +64,25 @@ def load_surprises(results: Results) -> Surprises:
     )
 
 
-def _final_texts(rung: str, results: Results) -> dict[tuple[str, str, str], "Counter[str]"]:
-    """How many final checkpoints of a rung said what, by (rung, elicitation, item), seeds in order."""
-    own = results.observations[(results.observations["rung"] == rung) & results.observations["is_final"]]
-    final = set(zip(own["seed"], own["step"], strict=True))
-    choices = results.items["choices"].to_dict()
+def _texts(rung: str, said: list[Answer]) -> dict[tuple[str, str, str], "Counter[str]"]:
+    """How many checkpoints of a rung said what, by (rung, elicitation, item), long texts cut."""
     found: dict[tuple[str, str, str], Counter[str]] = {}
-    for response in sorted(read_responses(results.paths.responses(rung), rung), key=lambda one: one.seed):
-        if (response.seed, response.step) in final and response.item in choices:
-            text = text_of(response, choices[response.item]).strip()
-            text = text if len(text) <= LONGEST else text[:LONGEST] + "…"
-            found.setdefault((rung, response.elicitation, response.item), Counter())[text] += 1
+    for one in said:
+        text = one.text if len(one.text) <= LONGEST else one.text[:LONGEST] + "…"
+        found.setdefault((rung, one.elicitation, one.item), Counter())[text] += 1
     return found
 
 
-def render_surprises(
-    results: Results, surprises: Surprises, svgs: dict[str, str], traced: Callable[[str], Markup]
-) -> str:
-    """The page as text; `svgs` holds the figures of `calibration_figures` by name, `traced` marks a table."""
-    names = {rung: name for rung in results.holdouts if (name := _CALIBRATION.format(rung)) in svgs}
+def render_surprises(results: Results, surprises: Surprises, album: Album, traced: Callable[[str], Markup]) -> str:
+    """The page as text; the `album` has the figures of `calibration_figures`, `traced` marks a table."""
+    figures = {rung: album.figure(_CALIBRATION.format(rung)) for rung in results.holdouts}
     return template("surprises.html.jinja").render(
         ladder=results.paths.ladder,
-        letters=Markup(letters([svgs[name] for name in names.values()])),
+        letters=album,
         holdouts=results.holdouts,
         surprises=surprises,
         kinds=(SOLVED, FAILED),
-        figures={rung: Markup(inline(svgs[name], name, name.replace("-", " "))) for rung, name in names.items()},
+        figures={rung: figure for rung, figure in figures.items() if figure},
         families={rung: family_surprises(results, rung) for rung in results.holdouts},
         skills={rung: skill_surprises(surprises, rung) for rung in results.holdouts},
         top=UNFOLDED,
