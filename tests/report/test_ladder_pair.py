@@ -25,7 +25,7 @@ from tasklaws.forecast.headline import headline
 from tasklaws.provenance.record import record_sha256
 from tasklaws.report.build import build_report
 from tasklaws.report.ladder_pair import LadderPair, pair_ladders
-from tasklaws.report.pair_page import intervals, write_pair
+from tasklaws.report.pair_page import level_intervals, write_pair
 
 FEW = ("gauss_sum", "largest_of_four")
 
@@ -177,11 +177,11 @@ def test_the_page_stands_alone_and_is_the_same_again(pair: LadderPair, page: Pat
 
 def test_intervals_of_scores(pair: LadderPair) -> None:
     found = pd.DataFrame({"value": [0.0, 0.5, 1.0], "n_items": [20.0] * 3, "stderr": [0.0, 0.11, 0.0]})
-    lower, upper = intervals(found, "exact_match")
+    lower, upper = level_intervals(found, "exact_match")
     assert lower[0] == 0
     assert upper[2] == 1
     assert (upper - lower > 0.05).all()
-    lower, upper = intervals(found, "loss_nats")
+    lower, upper = level_intervals(found, "loss_nats")
     assert upper[1] - lower[1] == pytest.approx(2 * 1.6449 * 0.11)
 
 

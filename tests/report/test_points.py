@@ -24,9 +24,9 @@ from tasklaws.families.prompts import prompt
 from tasklaws.report import items as items_module
 from tasklaws.report.build import build_report
 from tasklaws.report.figures import size_curve
-from tasklaws.report.items import Row, Said
+from tasklaws.report.items import AskedItem, SeedsAnswer
 from tasklaws.report.load import Results
-from tasklaws.report.points import Cell, answer_digests, intervals, links, placed, points_of
+from tasklaws.report.points import TaskAtRung, answer_digests, curve_points, intervals, placed, point_links
 from tasklaws.report.template import percent, template
 
 TASK = ("sha256_power", "python")
@@ -50,7 +50,7 @@ def hostile(three_families_reported: tuple[Path, Settings], tmp_path_factory: py
         for row in rows:
             row |= {"response": HOSTILE} if "response" in row else {}
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    shutil.copy(pages(root) / Cell(TASK, LARGEST).page(), pages(root) / Cell(TASK, LARGEST).page(99))
+    shutil.copy(pages(root) / TaskAtRung(TASK, LARGEST).page(), pages(root) / TaskAtRung(TASK, LARGEST).page(99))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(items_module, "PAGE", 7)
         build_report(root, three_families_reported[1])
@@ -63,7 +63,7 @@ def pages(root: Path) -> Path:
 
 def test_a_point_tells_what_the_tables_have(three_families_reported: tuple[Path, Settings], results: Results) -> None:
     root, _ = three_families_reported
-    points = points_of(results, TASK, "exact_match", answer_digests(results))
+    points = curve_points(results, TASK, "exact_match", answer_digests(results))
     rows = results.observed(TASK, "exact_match")
     seen = [one for one in points if one.seed is not None]
     assert [(one.rung, one.seed, one.value, one.n_items) for one in seen] == list(
@@ -102,7 +102,7 @@ def test_links_lie_on_their_marks(three_families_reported: tuple[Path, Settings]
     assert found
     width, height = map(float, found.groups())
     marks = [(float(x), float(y)) for x, y in re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)"', svg)]
-    places = placed(figure, points_of(results, TASK, "exact_match", answer_digests(results)))
+    places = placed(figure, curve_points(results, TASK, "exact_match", answer_digests(results)))
     assert len(places) == 4  # three rungs and a forecast
     for place in places:
         x, y = place.left * width / 100, place.top * height / 100
@@ -110,11 +110,11 @@ def test_links_lie_on_their_marks(three_families_reported: tuple[Path, Settings]
 
 
 def test_marks_on_one_another_are_set_side_by_side(results: Results) -> None:
-    point = points_of(results, TASK, "exact_match", answer_digests(results))[0]
+    point = curve_points(results, TASK, "exact_match", answer_digests(results))[0]
     places = placed(size_curve(results, TASK, "exact_match"), [point, point, point])
     lefts = [place.left for place in places]
     assert min(after - before for before, after in pairwise(lefts)) > 2
-    assert links("curve", places, TASK, "").count('class="p') == 3
+    assert point_links("curve", places, TASK, "").count('class="p') == 3
 
 
 def test_a_click_leads_to_the_items_with_what_was_said(
@@ -131,7 +131,7 @@ def test_a_click_leads_to_the_items_with_what_was_said(
         last = own.loc[own["rung"] == rung, "step"].item()
         answers = read_responses(root / f"responses/nano_mini/{rung}.jsonl", rung)
         said = {one.item: one for one in answers if (one.family, one.elicitation, one.step) == (*TASK, last)}
-        page = (pages(root) / unquote(Cell(TASK, rung).page())).read_text()
+        page = (pages(root) / unquote(TaskAtRung(TASK, rung).page())).read_text()
         assert f"<code>tasklaws trace sha256_power_python@{rung}</code>" in page
         plain = {one.id: one.question for one in read_family_items(["sha256_power.plain"], root / "data/items")}
         for item in read_asked_items(["sha256_power"], root):
@@ -151,7 +151,7 @@ def test_a_family_has_every_point_in_a_table(three_families_reported: tuple[Path
     reader = read_page(page)
     assert len(reader.ids) == len(set(reader.ids))
     assert set(reader.references) <= set(reader.ids)
-    for one in points_of(results, TASK, "exact_match", answer_digests(results)):
+    for one in curve_points(results, TASK, "exact_match", answer_digests(results)):
         row = re.search(
             rf'>{one.rung}</a></td><td class="one">{"forecast" if one.seed is None else one.seed}</td>.*', page
         )
@@ -166,7 +166,7 @@ def test_items_are_paged_each_once_and_pages_of_before_go(hostile: Path) -> None
     found = [name for text in texts for name in re.findall(r'<td class="small">([^<]*)</td>', text)]
     assert len(texts) == -(-len(found) // 7)
     assert found == [item.id for item in read_asked_items(["sha256_power"], hostile)]
-    assert f'href="../../../../{Cell(TASK, LARGEST).page(2)}">2</a>' in texts[0]
+    assert f'href="../../../../{TaskAtRung(TASK, LARGEST).page(2)}">2</a>' in texts[0]
 
 
 def test_all_links_of_all_pages_lead_somewhere(three_families_reported: tuple[Path, Settings]) -> None:
@@ -213,8 +213,9 @@ ITEMS_PAGE = template("items.html.jinja")
 
 def items_page(text: str) -> str:
     return ITEMS_PAGE.render(
-        ladder=text, home="../", cell=Cell(TASK, LARGEST), number=1, count=2, n_items=101, first=0, points=[],
-        rows=[Row(text, text, text, [Said(text, text, False, text)])], asking=text, digest=text, trace=text,
+        ladder=text, home="../", cell=TaskAtRung(TASK, LARGEST), number=1, count=2, n_items=101, first=0, points=[],
+        rows=[AskedItem(text, text, text, [SeedsAnswer(text, text, False, text)])],
+        asking=text, digest=text, trace=text,
         rungs=[LARGEST], smaller=LARGEST, larger=LARGEST, letters="",
     )  # fmt: skip
 
@@ -244,6 +245,6 @@ def test_hostile_files_make_tame_pages(three_families_reported: tuple[Path, Sett
         assert reader.tags <= tags, page
         assert reader.names <= names, page
         assert not [each for each in text if not each.isprintable() and each != "\n"]
-    shown = (pages(hostile) / unquote(Cell(TASK, LARGEST).page())).read_text()
+    shown = (pages(hostile) / unquote(TaskAtRung(TASK, LARGEST).page())).read_text()
     assert "&lt;/script&gt;" in shown
     assert "\\u202e\\u2066\\u200b\\x00\\x1b[2J\\ud800" in shown

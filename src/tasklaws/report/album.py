@@ -10,7 +10,7 @@ from markupsafe import Markup
 from tasklaws.core.marks import SHOWN
 from tasklaws.plotting import inline, letters, repeated
 from tasklaws.report.load import Task
-from tasklaws.report.points import Placed, links
+from tasklaws.report.points import Placed, point_links
 from tasklaws.report.template import readable
 
 
@@ -43,7 +43,7 @@ class Album:
         picture = picture.replace("<svg", f'<svg data-provenance="{self.drawn.digests[name][:SHOWN]}"', 1)
         if name in self.drawn.places and name not in self._shown:
             task, places = self.drawn.places[name]
-            picture = f'<div class="plot">{picture}\n{links(_identity(name), places, task, self.home)}</div>'
+            picture = f'<div class="plot">{picture}\n{point_links(_identity(name), places, task, self.home)}</div>'
         self._shown.append(name)
         return Markup(picture)
 

@@ -25,11 +25,11 @@ from tasklaws.report.figures import (
     token_curve,
 )
 from tasklaws.report.inputs import refuse_other_inputs
-from tasklaws.report.items import Items
+from tasklaws.report.items import ItemPages
 from tasklaws.report.load import CORPUS, Results, load_results
 from tasklaws.report.orders import drawn_tasks, load_orders, order_figures, order_section
 from tasklaws.report.overlap import experiment_figures, load_experiment
-from tasklaws.report.points import answer_digests, family_page, placed, points_of
+from tasklaws.report.points import answer_digests, curve_points, family_page, placed
 from tasklaws.report.said import read_said
 from tasklaws.report.sharded import sharded_trends
 from tasklaws.report.sources import Sources, new_records, table_marks
@@ -74,7 +74,7 @@ def build_report(root: Path, settings: Settings) -> None:
         svgs={name: (folder / f"{name}.svg").read_text(encoding="utf-8") for name in figures},
         digests=digests,
         places={
-            name: (task, placed(figures[name][0], points_of(results, task, metric, digests_of_said)))
+            name: (task, placed(figures[name][0], curve_points(results, task, metric, digests_of_said)))
             for task in results.tasks
             for metric in results.metrics(task)
             if (name := f"{'-'.join(task)}-{metric}") in figures
@@ -113,7 +113,9 @@ def build_report(root: Path, settings: Settings) -> None:
     for name, file in {"index.html": "page.html.jinja", "details.html": "details.html.jinja"}.items():
         album = Album(drawn)
         pages[name] = template(file).render(**known, figure=album.figure, letters=album)
-    write_pages(results.paths.pages, {**pages, **dict(Items(results, settings, said, drawn, digests_of_said).pages())})
+    write_pages(
+        results.paths.pages, {**pages, **dict(ItemPages(results, settings, said, drawn, digests_of_said).pages())}
+    )
     records.write(results.paths.records, results.paths.pages)
 
 

@@ -14,20 +14,20 @@ from tasklaws.core.settings import Asking, Settings
 from tasklaws.families.prompts import prompt
 from tasklaws.report.album import Album, Drawn
 from tasklaws.report.load import Results, Task, program_outcomes
-from tasklaws.report.points import Cell, Point, family_page, points_of, trace_command
-from tasklaws.report.said import Answer
+from tasklaws.report.points import Point, TaskAtRung, curve_points, family_page, trace_command
+from tasklaws.report.said import SaidAnswer
 from tasklaws.report.template import counted, metric_value, metric_word, percent, template
 from tasklaws.tables import scored_metrics
 
 PAGE = 100
 """Items on a page."""
-LONGEST = 2000
+LONGEST_SAID = 2000
 """Characters shown of what was said to an item: more than any answer of a family, fewer than some of benchmarks."""
 EXTRAS = {"sha256_power": ["digits"], "gauss_sum": ["n", "map", "fates"], "step_chain": ["steps"]}
 """The figures by kind of item, by the generator of a family."""
 
 
-class Said(NamedTuple):
+class SeedsAnswer(NamedTuple):
     """What some seeds of a rung said alike, and what it was worth."""
 
     seeds: str
@@ -36,22 +36,22 @@ class Said(NamedTuple):
     verdict: str
 
 
-class Row(NamedTuple):
+class AskedItem(NamedTuple):
     """An item as a rung was asked it; `answers` are the seeds'."""
 
     item: str
     prompt: str
     answer: str
-    answers: list[Said]
+    answers: list[SeedsAnswer]
 
 
 @dataclass(frozen=True, eq=False)
-class Items:
+class ItemPages:
     """All that the pages of items are made from; `digests` are those of the rungs' answers."""
 
     results: Results
     settings: Settings
-    said: dict[str, list[Answer]]
+    said: dict[str, list[SaidAnswer]]
     drawn: Drawn
     digests: dict[str, str]
 
@@ -65,7 +65,7 @@ class Items:
                 rungs = [rung for rung in self.results.rungs if (*task, rung) in asked]
                 points = self._points(task)
                 for place, rung in enumerate(rungs):
-                    cell, rows = Cell(task, rung), asked[(*task, rung)]
+                    cell, rows = TaskAtRung(task, rung), asked[(*task, rung)]
                     count = -(-len(rows) // PAGE)
                     for number in range(1, count + 1):
                         yield (
@@ -98,7 +98,7 @@ class Items:
                     family=family,
                     tasks={task: self._points(task) for task in tasks},
                     figures={task: self._figures(task) for task in tasks},
-                    cell=Cell,
+                    cell=TaskAtRung,
                     figure=album.figure,
                     letters=album,
                 ),
@@ -106,7 +106,7 @@ class Items:
 
     def _points(self, task: Task) -> list[Point]:
         """The points of the task's curve on the report: its first metric's."""
-        return points_of(self.results, task, self.results.metrics(task)[0], self.digests)
+        return curve_points(self.results, task, self.results.metrics(task)[0], self.digests)
 
     def _figures(self, task: Task) -> list[str]:
         """The figures of a task that the report does not show: by kind of item, other metrics, in training."""
@@ -132,7 +132,7 @@ class Items:
         names = [f"{family}.plain" for family, way in self.results.tasks if way != BENCHMARK]
         return {one.id: one.question for one in read_family_items(dict.fromkeys(names), self.results.paths.items)}
 
-    def _cells(self) -> Iterator[tuple[Cell, list[Row]]]:
+    def _cells(self) -> Iterator[tuple[TaskAtRung, list[AskedItem]]]:
         """The rows of every task at every rung, items in the order of their file."""
         places = {item: place for place, item in enumerate(self.results.items.index)}
         told = self.results.items[["question", "answer"]].to_dict("index")
@@ -142,7 +142,7 @@ class Items:
             ordered = sorted(self.said[rung], key=lambda one: (one.family, one.elicitation, places[one.item], one.seed))
             for task, answers in groupby(ordered, key=lambda one: (one.family, one.elicitation)):
                 rows = [
-                    Row(
+                    AskedItem(
                         item,
                         self._prompt(item, str(told[item]["question"]), task[1], asking),
                         str(told[item]["answer"]),
@@ -150,7 +150,7 @@ class Items:
                     )
                     for item, own in groupby(answers, key=lambda one: one.item)
                 ]
-                yield Cell(task, rung), rows
+                yield TaskAtRung(task, rung), rows
 
     def _prompt(self, item: str, question: str, elicitation: str, asking: Asking) -> str:
         if elicitation == BENCHMARK:
@@ -180,16 +180,16 @@ def _verdicts(marks: pd.DataFrame) -> Iterator[tuple[bool, str]]:
             yield False, fate + (f", partial credit {percent(partly)}" if partly > 0 else "")
 
 
-def _alike(answers: list[Answer], marks: dict[tuple[Any, ...], tuple[bool, str]]) -> list[Said]:
+def _alike(answers: list[SaidAnswer], marks: dict[tuple[Any, ...], tuple[bool, str]]) -> list[SeedsAnswer]:
     """The answers to an item, those of one text and verdict together."""
     found: dict[tuple[str, bool, str], list[int]] = {}
     for one in answers:
         solved, verdict = marks.get((one.seed, one.elicitation, one.item), (False, "not scored"))
         found.setdefault((one.text, solved, verdict), []).append(one.seed)
     return [
-        Said(
+        SeedsAnswer(
             f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}",
-            text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters in all)",
+            text if len(text) <= LONGEST_SAID else f"{text[:LONGEST_SAID]}… ({len(text)} characters in all)",
             solved,
             verdict,
         )

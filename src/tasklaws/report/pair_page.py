@@ -78,7 +78,7 @@ def _draw(axes: Axes, side: Side, task: Task, metric: str, look: tuple[str, str,
     colour, (marker, line, width) = LIGHT[look[0]], look[1:]
     found = levels(of_task(side.observations, task, metric), metric).sort_values("n_params")
     x, y = (found[name].to_numpy(dtype=float) for name in ("n_params", "value"))
-    lower, upper = intervals(found, metric)
+    lower, upper = level_intervals(found, metric)
     label = as_drawn(side.ladder)
     axes.vlines(x, lower, upper, color=colour, linewidth=1.1, alpha=0.7, zorder=2)
     axes.plot(
@@ -99,7 +99,7 @@ def _draw(axes: Axes, side: Side, task: Task, metric: str, look: tuple[str, str,
     )
 
 
-def intervals(found: pd.DataFrame, metric: str) -> tuple[Array, Array]:
+def level_intervals(found: pd.DataFrame, metric: str) -> tuple[Array, Array]:
     """90% intervals of `levels`: of a share Jeffreys' of its items, of which a mean over seeds has no more than one
     seed; of anything else by its standard error."""
     value, n_items, stderr = (found[name].to_numpy(dtype=float) for name in ("value", "n_items", "stderr"))

@@ -68,7 +68,7 @@ class Point:
         return str(readable("\n".join([*lines, f"answers sha256 {self.digest}", self.trace])))
 
 
-class Cell(NamedTuple):
+class TaskAtRung(NamedTuple):
     """A task at a rung, whose answers fill pages of their own."""
 
     task: Task
@@ -95,7 +95,7 @@ def trace_command(task: Task, rung: str, metric: str) -> str:
     return shlex.join(["tasklaws", "trace", point if metric == "exact_match" else f"{metric}:{point}"])
 
 
-def points_of(results: Results, task: Task, metric: str, digests: dict[str, str]) -> list[Point]:
+def curve_points(results: Results, task: Task, metric: str, digests: dict[str, str]) -> list[Point]:
     """Every final checkpoint of a curve, from the smallest rung up, and the forecasts."""
     rows = results.observed(task, metric)
     lows, highs = intervals(rows, metric)
@@ -152,7 +152,7 @@ def placed(figure: Figure, points: Iterable[Point]) -> list[Placed]:
     return found
 
 
-def links(name: str, places: Iterable[Placed], task: Task, home: str) -> str:
+def point_links(name: str, places: Iterable[Placed], task: Task, home: str) -> str:
     """The links over the figure `name`, as HTML; `home` leads from the page to the ladder's folder.
 
     The first, which shows only when it has the focus, leads past the others.
@@ -162,7 +162,7 @@ def links(name: str, places: Iterable[Placed], task: Task, home: str) -> str:
         seed = "" if point.seed is None else f"#seed-{point.seed}"
         side = " w" if left > 50 else ""
         label = escape(point.told).replace("\n", "&#10;")
-        address = escape(f"{home}{Cell(task, point.rung).page()}{seed}")
+        address = escape(f"{home}{TaskAtRung(task, point.rung).page()}{seed}")
         marks.append(
             f'<a class="p{side}" style="left:{left:.2f}%;top:{top:.2f}%" href="{address}" aria-label="{label}"></a>'
         )

@@ -7,7 +7,7 @@ from tasklaws.harness.said import text_of
 from tasklaws.report.load import Results
 
 
-class Answer(NamedTuple):
+class SaidAnswer(NamedTuple):
     """What one checkpoint said to an item, in words."""
 
     seed: int
@@ -17,7 +17,7 @@ class Answer(NamedTuple):
     text: str
 
 
-def read_said(results: Results) -> dict[str, list[Answer]]:
+def read_said(results: Results) -> dict[str, list[SaidAnswer]]:
     """The answers of the final checkpoints by rung, seeds in order; a missing or malformed file raises TasklawsError.
 
     Answers to items that are no longer asked are left out, as their scores are.
@@ -25,7 +25,7 @@ def read_said(results: Results) -> dict[str, list[Answer]]:
     choices = results.items["choices"].to_dict()
     final = results.observations[results.observations["is_final"]]
     steps = {rung: set(zip(own["seed"], own["step"], strict=True)) for rung, own in final.groupby("rung")}
-    found: dict[str, list[Answer]] = {}
+    found: dict[str, list[SaidAnswer]] = {}
     for rung in results.rungs:
         said = [
             one
@@ -34,7 +34,7 @@ def read_said(results: Results) -> dict[str, list[Answer]]:
         ]
         said.sort(key=lambda one: one.seed)
         found[rung] = [
-            Answer(one.seed, one.family, one.elicitation, one.item, text_of(one, choices[one.item]).strip())
+            SaidAnswer(one.seed, one.family, one.elicitation, one.item, text_of(one, choices[one.item]).strip())
             for one in said
         ]
     return found

@@ -16,7 +16,7 @@ from tasklaws.forecast.surprises import EXPECTED, FAILED, SOLVED
 from tasklaws.plotting import LIGHT, panel, share_y
 from tasklaws.report.album import Album
 from tasklaws.report.load import Results
-from tasklaws.report.said import Answer
+from tasklaws.report.said import SaidAnswer
 from tasklaws.report.template import template
 from tasklaws.stats.links import ARCSINE
 from tasklaws.tables import SURPRISE_COUNTS, SURPRISES, SURPRISING_SKILLS, refuse_strangers
@@ -42,7 +42,7 @@ class Surprises:
         return self.items[(self.items["rung"] == rung) & (self.items["surprise"] == kind)]
 
 
-def load_surprises(results: Results, said: dict[str, list[Answer]]) -> Surprises:
+def load_surprises(results: Results, said: dict[str, list[SaidAnswer]]) -> Surprises:
     """Read the tables of surprises; a malformed file, or an item of which nothing was `said`, raises TasklawsError."""
     paths = results.paths
     items = SURPRISES.read(paths.surprises).sort_values("rank")
@@ -64,7 +64,7 @@ def load_surprises(results: Results, said: dict[str, list[Answer]]) -> Surprises
     )
 
 
-def _texts(rung: str, said: list[Answer]) -> dict[tuple[str, str, str], "Counter[str]"]:
+def _texts(rung: str, said: list[SaidAnswer]) -> dict[tuple[str, str, str], "Counter[str]"]:
     """How many checkpoints of a rung said what, by (rung, elicitation, item), long texts cut."""
     found: dict[tuple[str, str, str], Counter[str]] = {}
     for one in said:
