@@ -23,7 +23,7 @@ PAGES = (
     "details.html",
     "surprises.html",
     "items/sha256_power/index.html",
-    "items/gauss_sum/python/nano-234k/1.html",
+    "items/step_chain/direct/nano-234k/1.html",
 )
 LABEL = "getComputedStyle({}, '::after').content"
 
