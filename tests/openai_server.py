@@ -22,7 +22,9 @@ class OpenAIServer:
     The one under -1 befalls all others. Every request is kept in `requests`.
     """
 
-    def __init__(self, directory: Path, faults: Mapping[int, int | str] | None = None, key: str = "") -> None:
+    def __init__(
+        self, directory: Path, faults: Mapping[int, int | str] | None = None, key: str = "", port: int = 0
+    ) -> None:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -30,7 +32,7 @@ class OpenAIServer:
         self.model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float64).eval()
         self.faults, self.key, self.requests = dict(faults or {}), key, list[dict[str, Any]]()
         self.is_dead, self._lock = False, threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self.base = f"http://127.0.0.1:{self._server.server_port}/v1"
 
     def __enter__(self) -> "OpenAIServer":
