@@ -44,9 +44,19 @@ def test_each_number_of_the_answer_is_of_the_table(
     assert f"off by {in_points(errors[0])}" in said
     assert f"by {in_points(errors[1])}: a gain of {gain:+.1f} points (90%: " in said
     assert f"{rows['equivalent_items'].median():.0f} items" in said
+    called = rows[rows["headline"] != HEADLINES[-1]]
+    for verdict, count in called["verdict"].value_counts().items():
+        assert re.search(rf"verdicts: .*{verdict} {count} ?[,.]", said), verdict
+    outside = rows[~rows["inside"].astype(bool)]
+    assert ("No outcome came outside its 90% interval." in said) == outside.empty
+    for row in outside.itertuples():
+        interval = metric_interval(row.lower, row.upper, row.metric)
+        assert f"{percent(row.observed)} where {percent(row.predicted)} ({interval}) was forecast" in said
+    assert re.search(rf"are \d+ of {len(rows)} shares solved, \d+ of \d+ skills and \d+ of [\d,]+ items", said)
+    counted = text_of(section(page(three_families_reported[0]), 'id="tasks"', 'id="families"'))
     for column, names in (("headline", HEADLINES), ("verdict", VERDICT_NAMES)):
         for name in names:
-            assert re.search(rf"{name} {(rows[column] == name).sum()} ?[,;.]", said), name
+            assert re.search(rf"{name} {(rows[column] == name).sum()} ?[,;.]", counted), name
 
 
 def test_the_tables_of_tasks_are_the_validation(
