@@ -10,7 +10,7 @@ from tasklaws.core.schema import ITEMS
 from tasklaws.paths import Paths
 from tasklaws.provenance.chain import Chain, md5
 from tasklaws.tracking import notes, store
-from tasklaws.tracking.made import RECORD
+from tasklaws.tracking.made import DATA_TAGS, RECORD
 from tasklaws.tracking.run import KIND_TAG, Key, Metric, Run
 from tasklaws.tracking.runs import collect, ladders
 from tasklaws.tracking.store import Points, StoredModel, StoredRun
@@ -97,6 +97,8 @@ def _differing(run: Run, due: StoredRun, found: StoredRun | None, root: Path, la
     wanted = vars(replace(due, identity=found.identity, times=times))
     wanted["models"] = {name: vars(model) for name, model in due.models.items()}
     wanted["tags"] = certain(run, due.tags)
+    if not run.is_whole:
+        del wanted["inputs"]
     own = vars(replace(found, tags={key: text for key, text in found.tags.items() if key in wanted["tags"]}))
     own["models"] = {name: vars(replace(model, identity="")) for name, model in found.models.items()}
     parts = [part for part in wanted if own[part] != wanted[part]]
@@ -107,7 +109,7 @@ def _differing(run: Run, due: StoredRun, found: StoredRun | None, root: Path, la
 
 def certain(run: Run, tags: Mapping[str, str]) -> dict[str, str]:
     """The tags of a run that must be as they are now."""
-    return {key: text for key, text in tags.items() if run.is_whole or key != RECORD}
+    return {key: text for key, text in tags.items() if run.is_whole or key not in (RECORD, *DATA_TAGS.values())}
 
 
 def sha256_of_each(artifacts: Mapping[str, Path | bytes]) -> dict[str, str]:

@@ -13,7 +13,8 @@ from tasklaws.provenance.chain import Chain
 from tasklaws.provenance.notes import Notes
 from tasklaws.provenance.record import digests
 
-_DATA = ("data/corpus", "data/items")
+DATA_TAGS = {"data/corpus": "corpus_md5", "data/items": "items_md5"}
+"""The tags that hold the digests of the data of a rung."""
 RECORD = "provenance"
 """The tag that holds the digest of the record of the output that a run shows."""
 
@@ -58,7 +59,7 @@ class Made:
             self.chain.written(f"responses/{self.paths.ladder}/{rung}.jsonl"),
         )
         inputs = [entry for each in found if each for entry in each[0].data]
-        return {entry.path: entry.md5 for entry in inputs if entry.path in _DATA}
+        return {entry.path: entry.md5 for entry in inputs if entry.path in DATA_TAGS}
 
     def aside(self, path: Path) -> Aside | None:
         """What is known of the process that wrote a file, if anything."""

@@ -39,7 +39,8 @@ class Metric:
 class Run:
     """What one MLflow run holds: `parent` is the run above it, `artifacts` are files or bytes by their path in the run,
     `inputs` digests by data set. `aside` is what is known of the process that made it, which no result depends on. The
-    tag `provenance` is compared only where it `is_whole`: where it is still the digest that it was.
+    tag `provenance` and the digests of data are compared only where it `is_whole`: where dvc.lock still says all that
+    they rest on.
     """
 
     kind: str

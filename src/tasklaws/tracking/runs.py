@@ -17,7 +17,7 @@ from tasklaws.provenance.chain import Chain
 from tasklaws.provenance.dotted import Leaves, flatten
 from tasklaws.tables import FORECASTS, VALIDATION, read_checkpoints
 from tasklaws.tracking import notes
-from tasklaws.tracking.made import Made
+from tasklaws.tracking.made import DATA_TAGS, Made
 from tasklaws.tracking.responses import tables
 from tasklaws.tracking.run import Metric, Model, Run, allowed, hash_json, metrics_of, texts
 
@@ -60,8 +60,12 @@ def collect(root: Path, chain: Chain, ladder: str) -> list[Run]:
         rows = observations[observations["rung"] == rung]
         runs += rung_runs(made, rung, entry, rows, headlines[rung], figures)
     runs += [fit_run(made, fit.param("laws"), forecasts), forecast_run(made, forecasts, checks)]
-    # validate reads, by way of others, all that is behind any of them.
+    # validate reads, by way of others, all that is behind any of them. But where another ladder's rung of the same name
+    # has taken a rung's place, dvc.lock no longer says that any stage wrote its scores.
+    scores = [paths.scores(entry["role"]) / f"{rung}.csv" for rung, entry in rungs.items()]
     whole = made.is_whole(paths.validation.relative_to(root).as_posix())
+    each = [path.relative_to(root).as_posix() for path in (*scores, *map(paths.responses, rungs))]
+    whole = whole and all(chain.written(name) for name in each)
     return [replace(run, is_whole=whole) for run in runs]
 
 
@@ -116,7 +120,7 @@ def rung_runs(
     sizes = known({"n_params": card.n_params, "n_params_total": card.n_params_total})
     inputs = made.data_sets(rung)
     tags = {"role": role, **made.tags(scores / f"{rung}.csv"), **identifying(made_by)}
-    tags |= {f"{name.partition('/')[2]}_md5": digest for name, digest in inputs.items()}
+    tags |= {DATA_TAGS[name]: digest for name, digest in inputs.items()}
     seeds = {int(str(seed)): seed_metrics(own, f"{rung}-seed{seed}") for seed, own in observations.groupby("seed")}
     values: dict[tuple[str, int], list[float]] = {}
     for metric in (metric for own in seeds.values() for metric in own):
