@@ -18,7 +18,7 @@ from tasklaws.core.files import read_json, sha256_file, write_json
 _MANIFEST = "manifest.json"
 
 
-class StoredFile(NamedTuple):
+class StoredOutputs(NamedTuple):
     """The outputs of a cell as they lie in the store, with the SHA-256 of every file, by its path."""
 
     folder: Path
@@ -39,7 +39,7 @@ class Store:
         self.root = Path(os.path.normpath(root.expanduser().absolute()))
         self.damaged: list[str] = []
 
-    def find(self, key: str) -> StoredFile | None:
+    def find(self, key: str) -> StoredOutputs | None:
         """The entry under a key if it is whole: each file has the hash of its manifest, none is missing, none more."""
         folder = self.root / "entries" / key
         if not folder.is_dir():
@@ -55,7 +55,7 @@ class Store:
             if name not in files or not path.is_file() or sha256_file(path) != files[name]:
                 self.damaged.append(f"{path} is not as it was stored: the cell is missing")
                 return None
-        return StoredFile(folder, files)
+        return StoredOutputs(folder, files)
 
     def put(self, cell: Cell, key: str, root: Path) -> None:
         """Store the outputs of a cell, which lie under `root`: whole or not at all; an entry that is whole stays."""

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from tasklaws.cells.cell import Cell, cell_sha256
-from tasklaws.cells.store import Store, StoredFile
+from tasklaws.cells.store import Store, StoredOutputs
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import read_json, write_json, write_text
 from tasklaws.core.lock import STAGE
@@ -85,7 +85,7 @@ class Submission:
             with store.alone(cell.id):  # whoever waits finds it done
                 self._run(store, cell)
 
-    def _model(self, store: Store, cell: Cell) -> StoredFile | None:
+    def _model(self, store: Store, cell: Cell) -> StoredOutputs | None:
         return next((store.find(one.key()) for one in self.made_by if one.id == cell.made_by), None)
 
     def _is_done(self, store: Store, cell: Cell) -> bool:

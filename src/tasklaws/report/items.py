@@ -61,9 +61,9 @@ class ItemPages:
         page, of_family = template("items.html.jinja"), template("family.html.jinja")
         for family in dict.fromkeys(family for family, _ in self.results.tasks):
             tasks = [task for task in self.results.tasks if task[0] == family]
+            points = {task: self._points(task) for task in tasks}
             for task in tasks:
                 rungs = [rung for rung in self.results.rungs if (*task, rung) in asked]
-                points = self._points(task)
                 for place, rung in enumerate(rungs):
                     cell, rows = TaskAtRung(task, rung), asked[(*task, rung)]
                     count = -(-len(rows) // PAGE)
@@ -79,7 +79,7 @@ class ItemPages:
                                 n_items=len(rows),
                                 first=(number - 1) * PAGE,
                                 rows=rows[(number - 1) * PAGE : number * PAGE],
-                                points=[one for one in points if one.rung == rung],
+                                points=[one for one in points[task] if one.rung == rung],
                                 asking=self._asked(task, rung),
                                 digest=self.digests[rung],
                                 trace=trace_command(task, rung, self.results.metrics(task)[0]),
@@ -96,7 +96,7 @@ class ItemPages:
                     ladder=self.results.paths.ladder,
                     home="../../",
                     family=family,
-                    tasks={task: self._points(task) for task in tasks},
+                    tasks=points,
                     figures={task: self._figures(task) for task in tasks},
                     cell=TaskAtRung,
                     figure=album.figure,

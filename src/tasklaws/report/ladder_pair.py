@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from tasklaws.core.errors import TasklawsError
+from tasklaws.core.marks import SHOWN
 from tasklaws.paths import Paths
 from tasklaws.report.figures import task_title
 from tasklaws.report.inputs import refuse_other_inputs
 from tasklaws.report.load import CORPUS, METRICS_IN_ORDER, Task, of_task
 from tasklaws.report.pair_sides import (
-    DIGEST_DIGITS,
     Row,
     Side,
     asked,
@@ -197,7 +197,7 @@ def _not_comparable(one: Side, other: Side, task: Task) -> tuple[str, str] | Non
 
 def _items(side: Side, task: Task) -> str | None:
     digest = side.made["items"].get(task[0])
-    return None if digest is None else str(digest)[:DIGEST_DIGITS]
+    return None if digest is None else str(digest)[:SHOWN]
 
 
 def _figures(side: Side, tasks: list[Task]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tasklaws.core.checked import read
 from tasklaws.core.files import read_json
+from tasklaws.core.marks import SHOWN
 from tasklaws.core.settings import Models
 from tasklaws.forecast.headline import headline
 from tasklaws.paths import Paths
@@ -23,8 +24,6 @@ _ASKED = ("prompts", "num_fewshot", "shots", "chat_template")
 # Settings that stand among the rungs, or bear on nothing here.
 _SAID_APART = ("models.name", "models.rungs", "models.sharded", "models.planned", "experiment")
 _FEW = 4  # rungs that are named rather than counted
-DIGEST_DIGITS = 12
-"""Hex digits of a digest that are shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,9 +96,7 @@ def corpora(side: Side) -> str | None:
     models = [(each.get("corpus_sha256"), each.get("tokenizer_sha256")) for each in side.made["models"].values()]
     if any(None in pair for pair in models):
         return None
-    return ", ".join(
-        sorted({f"{corpus[:DIGEST_DIGITS]} (tokenizer {tokens[:DIGEST_DIGITS]})" for corpus, tokens in models})
-    )
+    return ", ".join(sorted({f"{corpus[:SHOWN]} (tokenizer {tokens[:SHOWN]})" for corpus, tokens in models}))
 
 
 def ladder_rows(one: Side, other: Side) -> Iterator[Row]:
