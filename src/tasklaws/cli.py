@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -18,6 +18,9 @@ import tasklaws as tl
 from tasklaws.core import errors, script
 from tasklaws.core.errors import TasklawsError
 from tasklaws.laws.status import LossFunction
+
+if TYPE_CHECKING:
+    from tasklaws.cells.states import Survey
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -824,6 +827,16 @@ def plan_the_run(
         raise TasklawsError("; ".join(found.refused))
 
 
+def _send(survey: "Survey", json_: bool) -> None:
+    """Send what is missing and say where all stands; that a cell failed is an error, once all else is done or sent."""
+    from tasklaws.cells.submit import submit
+
+    found = submit(survey)
+    answer(found.to_dict(), found.summary(), json_)
+    if failed := [one.name for one in found.cells if one.state == "failed"]:
+        raise TasklawsError(f"{', '.join(failed)} failed: see the reasons above")
+
+
 @command("submit", "tasklaws submit models=nano_mini --dry-run")
 def submit_cells(
     overrides: CellOverrides = None,
@@ -836,14 +849,11 @@ def submit_cells(
     which `dvc repro` takes it (docs/cluster.md). What is there already is not sent.
     """
     from tasklaws.cells.states import Survey
-    from tasklaws.cells.submit import submit, to_send
+    from tasklaws.cells.submit import to_send
 
     settings, text = composed_or_present(overrides)
     if not dry_run:
-        found = submit(Survey(settings, text, Path()))
-        answer(found.to_dict(), found.summary(), json_)
-        if failed := [one.name for one in found.cells if one.state == "failed"]:
-            raise TasklawsError(f"{', '.join(failed)} failed: see the reasons above")
+        _send(Survey(settings, text, Path()), json_)
         return
     from tasklaws.budget.estimate import plan_run
 
@@ -870,11 +880,12 @@ def list_cells(
     One that failed three times is not sent again until that is mended.
     """
     from tasklaws.cells.states import Survey
-    from tasklaws.cells.submit import submit
 
-    settings, text = composed_or_present(overrides)
-    survey = Survey(settings, text, Path())
-    found = submit(survey) if resubmit else survey.states()
+    survey = Survey(*composed_or_present(overrides), Path())
+    if resubmit:
+        _send(survey, json_)
+        return
+    found = survey.states()
     answer(found.to_dict(), found.summary(), json_)
 
 

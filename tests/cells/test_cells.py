@@ -152,7 +152,9 @@ def test_what_is_damaged_is_named_not_used_and_made_again(toy: Toy) -> None:
         assert toy.entries() == whole
 
 
-def test_one_that_fails_three_times_is_not_sent_again_and_the_others_are_kept(toy: Toy) -> None:
+def test_one_that_fails_three_times_is_not_sent_again_and_the_others_are_kept(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     toy.fault("model@two", "fail")
     for _ in range(4):
         assert toy.submit() == {**DONE, "model@two": "failed", "respond@two": "missing"}
@@ -161,6 +163,11 @@ def test_one_that_fails_three_times_is_not_sent_again_and_the_others_are_kept(to
     assert "it was told to fail" in states["model@two"].reason
     assert Path(states["model@two"].log).read_text().count("begun") == 3
     assert states["respond@two"].reason == "model@two is not there"
+    monkeypatch.chdir(toy.root)
+    for words in (["submit"], ["cells", "--resubmit"]):
+        assert run(*words) == 1
+        assert "error: model@two failed" in capsys.readouterr().err
+    assert run("cells") == 0
     toy.fault("model@two", "")
     shutil.rmtree(states["model@two"].reason.split("remove ")[1])
     assert toy.submit() == DONE
