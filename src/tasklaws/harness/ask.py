@@ -1,5 +1,6 @@
 """Ask every checkpoint of a rung, some at a time, so that a killed run keeps what it has asked."""
 
+import gc
 import hashlib
 import json
 import os
@@ -183,6 +184,7 @@ def _ask_checkpoints(
     from tasklaws.harness.servers import resumed_from
 
     torch.set_num_threads(threads)
+    gc.freeze()  # accelerate collects garbage before it tries a batch size: .2 s over what was imported, each time
     folders = [] if means.is_trained else [out.with_suffix("") for _, out in share]
     models = loaded_models([rung_dir / checkpoint.path for checkpoint, _ in share], means, processes)
     last: list[LM] = []
