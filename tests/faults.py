@@ -66,6 +66,27 @@ FAULTS = (
         ("tests/claims/test_claims.py",),
     ),
     Fault(
+        "what is damaged in a store of cells is used",
+        "src/tasklaws/cells/store.py",
+        "if name not in files or not path.is_file() or sha256_file(path) != files[name]:",
+        "if name not in files or not path.is_file():",
+        ("tests/cells/test_cells.py::test_what_is_damaged_is_named_not_used_and_made_again",),
+    ),
+    Fault(
+        "a cell takes the answers of another model",
+        "src/tasklaws/cells/cell.py",
+        'parts["inputs"] = {**self.inputs, **model}',
+        'parts["inputs"] = dict(self.inputs)',
+        ("tests/cells/test_cells.py",),
+    ),
+    Fault(
+        "a rung's page of items has the points of others",
+        "src/tasklaws/report/items.py",
+        "points=[one for one in points[task] if one.rung == rung],",
+        "points=points[task],",
+        ("tests/report/test_points.py",),
+    ),
+    Fault(
         "a stage lacks a dependency, so that a change of it does not rerun the stage",
         "dvc.yaml",
         "    - src/tasklaws/humans/population.py\n",

@@ -126,6 +126,7 @@ def test_a_click_leads_to_the_items_with_what_was_said(
         file, _, anchor = address.partition("#")
         assert not anchor or f'id="{anchor}"' in (pages(root) / unquote(file)).read_text()
     scores = results.scores.set_index(["rung", "elicitation", "item"])["exact_match"]
+    points = curve_points(results, TASK, "exact_match", answer_digests(results))
     for rung in results.rungs:
         own = results.observed(TASK, "exact_match")
         last = own.loc[own["rung"] == rung, "step"].item()
@@ -133,6 +134,8 @@ def test_a_click_leads_to_the_items_with_what_was_said(
         said = {one.item: one for one in answers if (one.family, one.elicitation, one.step) == (*TASK, last)}
         page = (pages(root) / unquote(TaskAtRung(TASK, rung).page())).read_text()
         assert f"<code>tasklaws trace sha256_power_python@{rung}</code>" in page
+        values = [percent(one.value) for one in points if one.rung == rung and one.seed is not None]
+        assert re.findall(r"<b>Seed \d+</b>: (\S+)", page) == values
         plain = {one.id: one.question for one in read_family_items(["sha256_power.plain"], root / "data/items")}
         for item in read_asked_items(["sha256_power"], root):
             question = plain[item.id] if rung == LARGEST else item.question
