@@ -241,6 +241,18 @@ def test_a_rung_whose_name_dvc_cannot_track_is_refused(conf):
         compose(["models=nano_mini"], conf)
 
 
+def test_two_ladders_of_one_name_are_refused(conf):
+    """A copy that somebody changed, but for its name, would overwrite the results of what it was copied from."""
+    shutil.copy(conf / "models/nano_mini.yaml", conf / "models/mine.yaml")
+    with pytest.raises(
+        TasklawsError, match=r"models/mine\.yaml and .*models/nano_mini\.yaml both say `name: nano_mini`"
+    ):
+        compose(["models=mine"], conf)
+    path = conf / "models/mine.yaml"
+    path.write_text(path.read_text().replace("name: nano_mini", "name: mine"))
+    assert yaml.safe_load(compose(["models=mine"], conf))["models"]["name"] == "mine"
+
+
 @pytest.mark.parametrize("text", ["- one\n- two\n", "3\n"])
 def test_a_file_that_is_no_mapping_is_named(conf, text):
     (conf / "models/mine.yaml").write_text(text)

@@ -881,7 +881,8 @@ def list_cells(
     """
     from tasklaws.cells.states import Survey
 
-    survey = Survey(*composed_or_present(overrides), Path())
+    settings, text = composed_or_present(overrides)
+    survey = Survey(settings, text, Path())
     if resubmit:
         _send(survey, json_)
         return

@@ -45,6 +45,7 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
             f"cannot compose {overrides}: {reason}: give GROUP=NAME or GROUP.KEY=VALUE, as in "
             f"the files of {conf}; the groups are {groups}"
         ) from error
+    _refuse_one_name(conf / "models")
     _refuse(params)
     return OmegaConf.to_yaml(config)
 
@@ -71,6 +72,15 @@ def _refuse_no_mappings(conf: Path) -> None:
         with suppress(yaml.YAMLError):  # which is refused with its line where the file is used
             if not isinstance(yaml.safe_load(read_text(path)) or {}, dict):
                 raise TasklawsError(f"{path} holds no `KEY: VALUE` lines: write it so, as the files beside it")
+
+
+def _refuse_one_name(ladders: Path) -> None:
+    """Raise TasklawsError for two ladders of one name: the results of either would lie in the other's place."""
+    named: dict[str, Path] = {}
+    for path in sorted(ladders.glob("*.yaml")):
+        name = re.search(r"^name: *([\w-]+)", read_text(path), re.MULTILINE)
+        if name and (other := named.setdefault(name[1], path)) != path:
+            raise TasklawsError(f"{other} and {path} both say `name: {name[1]}`: give one of them another name")
 
 
 def _refuse(params: Any) -> None:
