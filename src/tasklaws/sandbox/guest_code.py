@@ -20,7 +20,7 @@ from tasklaws.core.sealed import is_private, is_sealed, private_directory, seal,
 
 WASMTIME = version("wasmtime")
 GUEST = Path(__file__).parent / "guest.wasm.xz"
-GUEST_SHA256 = "6c1ba174608efeae70346e887a31634ad756ec817595ae1675c7a8a8eb50770d"
+GUEST_SHA256 = "f45c1115e3462cad28023e5a8c316373d26c48b3fa96b45279e8be467c08e5cb"
 MAX_MEMORY_BYTES = 128 * 2**20
 MAX_OUTPUT_BYTES = 64 * 2**10
 EMIT_FUEL = 200_000  # of a call out of the guest: the time that it takes, as fuel of a loop
