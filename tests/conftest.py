@@ -60,7 +60,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Those that run the pipeline first, each for itself, then those of a file together, whose fixtures are then made
     once, files with a slow test before the others.
 
-    Of the first, those before that need no finished clone: one worker makes it while another goes on with them.
+    Of the first, one begins that needs the finished clone: one worker makes it while another goes on with those that
+    need none.
     """
     if config.getoption("quick"):
         slow = [item for item in items if NOT_QUICK & {mark.name for mark in item.iter_markers()}]
@@ -77,6 +78,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not item.get_closest_marker("pipeline"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
     items.sort(key=place)
+    first = next((item for item in items if place(item) == 1), None)
+    if first is not None:
+        items.remove(first)
+        items.insert(0, first)
 
 
 @pytest.fixture(scope="session")
