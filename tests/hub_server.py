@@ -109,6 +109,7 @@ class Hub(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: Hub
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # which lets each answer's body wait 40 ms for an acknowledgement of its head
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: requests are in `Hub.asked`."""
