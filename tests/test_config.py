@@ -241,16 +241,15 @@ def test_a_rung_whose_name_dvc_cannot_track_is_refused(conf):
         compose(["models=nano_mini"], conf)
 
 
-def test_two_ladders_of_one_name_are_refused(conf):
+@pytest.mark.parametrize("text", [None, "defaults:\n  - nano_mini\n", "defaults:\n  - nano_mini\nname: 'nano_mini'\n"])
+def test_a_ladder_with_the_name_of_another_is_refused(conf, text):
     """A copy that somebody changed, but for its name, would overwrite the results of what it was copied from."""
-    shutil.copy(conf / "models/nano_mini.yaml", conf / "models/mine.yaml")
-    with pytest.raises(
-        TasklawsError, match=r"models/mine\.yaml and .*models/nano_mini\.yaml both say `name: nano_mini`"
-    ):
-        compose(["models=mine"], conf)
     path = conf / "models/mine.yaml"
-    path.write_text(path.read_text().replace("name: nano_mini", "name: mine"))
-    assert yaml.safe_load(compose(["models=mine"], conf))["models"]["name"] == "mine"
+    path.write_text(text or (conf / "models/nano_mini.yaml").read_text())
+    with pytest.raises(TasklawsError, match=r"ladder mine has the name of another, nano_mini,.* write `name: mine`"):
+        compose(["models=mine"], conf)
+    assert yaml.safe_load(compose(["models=mine", "models.name=mine"], conf))["models"]["name"] == "mine"
+    assert yaml.safe_load(compose(["models=nano_mini"], conf))["models"]["name"] == "nano_mini"
 
 
 @pytest.mark.parametrize("text", ["- one\n- two\n", "3\n"])

@@ -877,7 +877,7 @@ def list_cells(
 ) -> None:
     """List what became of a ladder's cells: done, running, waiting, failed or missing, and why.
 
-    One that failed three times is not sent again until that is mended.
+    One that failed three times is not sent again until that is mended. With --resubmit a cell that failed is an error.
     """
     from tasklaws.cells.states import Survey
 

@@ -28,7 +28,10 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
         raise TasklawsError(f"{conf}/config.yaml does not exist: run this in the repository's root")
     try:
         with initialize_config_dir(str(conf.resolve()), version_base=None):
-            config = hydra_compose("config", overrides)
+            config = hydra_compose("config", overrides, return_hydra_config=True)
+        ladder = config.hydra.runtime.choices["models"]
+        OmegaConf.set_struct(config, False)
+        del config["hydra"]
         OmegaConf.resolve(config)
         params: Any = OmegaConf.to_container(config)
     except yaml.YAMLError as error:
@@ -45,7 +48,12 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
             f"cannot compose {overrides}: {reason}: give GROUP=NAME or GROUP.KEY=VALUE, as in "
             f"the files of {conf}; the groups are {groups}"
         ) from error
-    _refuse_one_name(conf / "models")
+    name = params["models"]["name"]
+    if name != ladder and (conf / "models" / f"{name}.yaml").exists():
+        raise TasklawsError(
+            f"ladder {ladder} has the name of another, {name}, whose results it would overwrite: "
+            f"write `name: {ladder}` in {conf}/models/{ladder}.yaml"
+        )
     _refuse(params)
     return OmegaConf.to_yaml(config)
 
@@ -72,15 +80,6 @@ def _refuse_no_mappings(conf: Path) -> None:
         with suppress(yaml.YAMLError):  # which is refused with its line where the file is used
             if not isinstance(yaml.safe_load(read_text(path)) or {}, dict):
                 raise TasklawsError(f"{path} holds no `KEY: VALUE` lines: write it so, as the files beside it")
-
-
-def _refuse_one_name(ladders: Path) -> None:
-    """Raise TasklawsError for two ladders of one name: the results of either would lie in the other's place."""
-    named: dict[str, Path] = {}
-    for path in sorted(ladders.glob("*.yaml")):
-        name = re.search(r"^name: *([\w-]+)", read_text(path), re.MULTILINE)
-        if name and (other := named.setdefault(name[1], path)) != path:
-            raise TasklawsError(f"{other} and {path} both say `name: {name[1]}`: give one of them another name")
 
 
 def _refuse(params: Any) -> None:

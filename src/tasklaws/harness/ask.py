@@ -1,5 +1,6 @@
 """Ask every checkpoint of a rung, some at a time, so that a killed run keeps what it has asked."""
 
+import functools
 import gc
 import hashlib
 import json
@@ -184,7 +185,7 @@ def _ask_checkpoints(
     from tasklaws.harness.servers import resumed_from
 
     torch.set_num_threads(threads)
-    gc.freeze()  # accelerate collects garbage before it tries a batch size: .2 s over what was imported, each time
+    _keep_imports()
     folders = [] if means.is_trained else [out.with_suffix("") for _, out in share]
     models = loaded_models([rung_dir / checkpoint.path for checkpoint, _ in share], means, processes)
     last: list[LM] = []
@@ -201,6 +202,15 @@ def _ask_checkpoints(
         seal(out)
         shutil.rmtree(out.with_suffix(""), ignore_errors=True)
         print(f"{rung_dir.name}: asked seed {checkpoint.seed} step {checkpoint.step}", file=sys.stderr, flush=True)
+
+
+@functools.cache
+def _keep_imports() -> None:
+    """Spare what is imported, which never becomes garbage, from its collection: accelerate collects before each batch
+    size that it tries, which took .2 s each time. Once a process: what is there at another time might become garbage.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _noted(models: "Iterator[LM]", last: "list[LM]") -> "Iterator[LM]":
