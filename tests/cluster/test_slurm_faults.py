@@ -384,7 +384,8 @@ def test_a_cell_that_always_fails_is_named_and_the_others_are_kept(trial: Faults
             "respond@two": "done",
         }
         assert (found["model@one"]["failed"], "it was told to fail" in found["model@one"]["reason"]) == (count, True)
-        trial.run("cells", "--resubmit")
+        said = trial.run("cells", "--resubmit", fails=count == 3)
+    assert "error: model@one failed" in said
     assert trial.slurm.queue() == []
     trial.let_go("model@one")
     for folder in (trial.store / "failures").iterdir():
