@@ -108,6 +108,13 @@ FAULTS = (
         ("tests/sandbox/test_attacks.py",),
     ),
     Fault(
+        "the guest's modules, joined, fill their table in another order than they did",
+        "src/tasklaws/sandbox/guest/join.py",
+        "for number in component.links",
+        "for number in sorted(component.links)",
+        ("tests/sandbox/test_join.py",),
+    ),
+    Fault(
         "a law has a wrong coefficient: compute is 5 N D instead of 6 N D",
         "src/tasklaws/laws/forms/chinchilla.py",
         "np.log(6 * n * d)",

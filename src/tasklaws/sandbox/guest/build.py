@@ -10,6 +10,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from wasmtime import Engine
+from wasmtime.component import Component
+
 from tasklaws.core.files import replacing, sha256_file
 from tasklaws.sandbox.guest.join import join
 
@@ -18,6 +21,7 @@ TARGET = HERE.parent / "guest.wasm.xz"
 
 
 def main() -> None:
+    """Build the guest and print its hash."""
     with tempfile.TemporaryDirectory() as scratch:
         wasm = Path(scratch) / "guest.wasm"
         world = ["--wit-path", "guest.wit", "--world", "guest"]
@@ -25,6 +29,7 @@ def main() -> None:
         command = ["componentize-py", *world, "componentize", *options, "app"]
         subprocess.run(command, cwd=HERE, check=True)
         joined = join(wasm.read_bytes())
+    Component(Engine(), joined)  # raises an error if it is not valid
     packed = lzma.compress(joined, preset=9 | lzma.PRESET_EXTREME)
     with replacing(TARGET) as file:
         file.write(packed)
