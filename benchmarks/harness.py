@@ -52,7 +52,7 @@ def total(parts: Sequence[Seconds], times: int = 1) -> Seconds:
 
 def workspace(root: Path, rungs: list[str], n_checkpoints: int) -> dict[str, list[dict[str, Any]]]:
     """A copy of what asking needs, nothing cached, and each rung's checkpoints, first that in its own directory."""
-    for name in ("stages", "custom_tasks", "data/items"):
+    for name in ("stages", "custom_tasks", "data/items", "data/benchmarks"):
         shutil.copytree(name, root / name)
     shutil.copy("params.yaml", root)
     kept = {}

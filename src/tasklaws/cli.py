@@ -849,7 +849,7 @@ def submit_cells(
     which `dvc repro` takes it (docs/cluster.md). What is there already is not sent.
     """
     from tasklaws.cells.states import Survey
-    from tasklaws.cells.submit import to_send
+    from tasklaws.cells.submit import to_send, wishes
 
     settings, text = composed_or_present(overrides)
     if not dry_run:
@@ -865,6 +865,8 @@ def submit_cells(
         return
     sent, engine = to_send(states), settings.execution.engine
     last = f"{len(sent)} cells would be sent, by {engine}, to {states.store}: {', '.join(sent) or 'none is missing'}"
+    if engine == "slurm" and sent:
+        last += f"\n{wishes(settings, sent)}"
     value = {"plan": plan.to_dict(), "cells": states.to_dict(), "sent": sent}
     answer(value, f"{states.summary()}\n\n{plan.summary()}\n\n{last}", json_)
 

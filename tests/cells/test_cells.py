@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -26,6 +27,7 @@ from tasklaws.budget import rates
 from tasklaws.cells import cell as cell_module
 from tasklaws.cells.shards import join
 from tasklaws.cells.store import Store
+from tasklaws.cells.submit import wishes
 from tasklaws.cells.work import served
 from tasklaws.compose import compose
 from tasklaws.core.checked import read
@@ -137,6 +139,7 @@ def test_what_is_damaged_is_named_not_used_and_made_again(toy: Toy) -> None:
     said.write_bytes(said.read_bytes()[::-1])
     states = toy.survey().states()
     assert states.counts["missing"] == 1
+    assert [one.reason for one in states.cells if one.state == "missing"] == ["what the store has of it is damaged"]
     assert str(said) in " ".join(states.damaged)
     stage(toy, "model@one")
     told = stage(toy, "respond@one")
@@ -393,6 +396,40 @@ def test_what_a_cell_is_given_is_checked() -> None:
             read_(**change)
     with pytest.raises(TasklawsError, match=r"give them to resources\.respond"):
         read(StageResources, {"model": resources | {"shards": 2}, "respond": resources}, "resources", "correct it")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"rungs": {"tow": {"cpus": 1}}}, "respond.rungs has 'tow': ladder toy has one, two"),
+        ({"sbatch": {"array": "0-3"}}, "has 'array', which tasklaws sets: leave it out"),
+        ({"sbatch": {"cpus_per_task": 3}}, "has 'cpus_per_task', which tasklaws sets: set cpus instead"),
+        ({"rungs": {"two": {"sbatch": {"time": 9}}}}, "has 'time', which tasklaws sets: set minutes instead"),
+    ],
+)
+def test_resources_that_cannot_be_are_refused(toy: Toy, wanted: dict[str, object], said: str) -> None:
+    toy.params["execution"]["resources"]["respond"].update(wanted)
+    toy.save()
+    with pytest.raises(TasklawsError, match=re.escape(said)):
+        toy.submit()
+    assert not toy.store.exists()
+
+
+def test_a_dry_run_says_what_slurm_would_be_asked_for(toy: Toy) -> None:
+    own = {"gpus": 2, "partition": "long", "minutes": 30, "sbatch": {"account": "mine"}}
+    toy.params["execution"]["resources"]["respond"]["rungs"] = {"two": own}
+    toy.save()
+    survey = toy.survey()
+    said = wishes(survey.settings, [*ALL, "respond@two:1of2"])
+    assert "2 CPUs, 240 min, 8 GB: model@one, model@two, respond@one" in said
+    assert "2 CPUs, 2 GPUs, 30 min, 8 GB, partition long, account mine: respond@two, respond@two:1of2" in said
+
+
+def test_a_lock_that_dvc_writes_just_now_is_waited_for(toy: Toy) -> None:
+    whole = toy.root / "dvc.lock"
+    whole.write_text("schema: '2.0'\nstages: {")
+    threading.Timer(0.5, whole.write_text, ("schema: '2.0'\nstages: {}\n",)).start()
+    assert toy.states() == dict.fromkeys(ALL, "missing")
 
 
 PAGE = ROOT / "docs/cluster.md"

@@ -1,7 +1,7 @@
 """A real Slurm of two nodes on this machine, all of it in one folder: its own munge, ports, state and logs.
 
 What else of Slurm or munge runs here is not touched: every client finds this one by SLURM_CONF alone, and what is ended
-at the end are the processes that were started here or that carry that SLURM_CONF.
+at the end are the processes that were started here, and those of its jobs.
 """
 
 import getpass
@@ -60,8 +60,8 @@ SlurmctldTimeout=10
 SlurmdTimeout=5
 KillWait=3
 MinJobAge=5
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={n1_port} CPUs={cpus} RealMemory=8000
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={n2_port} CPUs={cpus} RealMemory=8000
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={n1_port} CPUs={cpus} RealMemory=64000
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={n2_port} CPUs={cpus} RealMemory=64000
 PartitionName=main Nodes={nodes} Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=5
 PartitionName=urgent Nodes={nodes} MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
 """
@@ -234,7 +234,8 @@ class Slurm:
                 daemon.wait()
         for process in self.processes():
             with suppress(psutil.Error):
-                process.kill()
+                if "SLURM_JOB_ID" in process.environ():  # and not what a person began where SLURM_CONF is exported
+                    process.kill()
 
 
 @contextmanager
@@ -257,7 +258,7 @@ def slurm(root: Path, cpus: int = 1, nodes: tuple[str, ...] = NODES) -> Iterator
 
 
 if __name__ == "__main__":  # FOLDER [CPUS [NODE ...]]: one to try things by, until it is interrupted
-    n_cpus, names = int((*sys.argv, "1")[2]), tuple(sys.argv[3:]) or NODES
+    n_cpus, names = int((*sys.argv, "2")[2]), tuple(sys.argv[3:]) or NODES
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, lambda *_: sys.exit())
     with slurm(Path(sys.argv[1]).absolute(), n_cpus, names) as started:

@@ -23,12 +23,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 CELLS = ("model@one", "model@two", "respond@one", "respond@two")
 ONE = {"model@one", "respond@one"}
 SBATCH = """#!/bin/sh
-# sbatch, whose caller is killed at a call: {call}, {when} it is sent.
+# sbatch, whose caller gets a signal at a call: {call}, {when} it is sent.
 echo >> {calls}
 if [ $(wc -l < {calls}) = {call} ]; then
   [ {when} = before ] || {sbatch} "$@"
-  kill -9 $PPID
-  exit 1
+  kill -{sign} $PPID
+  exit
 fi
 exec {sbatch} "$@"
 """
@@ -165,15 +165,17 @@ def the_daemon_that_signs_is_killed(trial: Faults) -> set[str]:
     return set()
 
 
-def killed_at(trial: Faults, call: int, when: str) -> None:
-    """Submit, and kill the submitter before or after it sends its array of this number."""
+def killed_at(trial: Faults, call: int, when: str, sign: str = "KILL") -> None:
+    """Submit, and kill the submitter before or after it sends its array of this number, or send it another signal."""
     folder, sbatch = trial.store.parent / "bin", shutil.which("sbatch")
     folder.mkdir()
-    (folder / "sbatch").write_text(SBATCH.format(call=call, when=when, calls=folder / "calls", sbatch=sbatch))
+    (folder / "sbatch").write_text(
+        SBATCH.format(call=call, when=when, sign=sign, calls=folder / "calls", sbatch=sbatch)
+    )
     (folder / "sbatch").chmod(0o755)
     submitter = trial.command("submit", PATH=f"{folder}:{trial.env['PATH']}")
     submitter.communicate()
-    assert submitter.returncode == -signal.SIGKILL
+    assert submitter.returncode == (-signal.SIGKILL if sign == "KILL" else 1)
 
 
 @fault
@@ -199,6 +201,26 @@ def the_submitter_is_killed_when_its_first_array_is_sent(trial: Faults) -> set[s
 def the_submitter_is_killed_when_its_last_array_is_sent(trial: Faults) -> set[str]:
     killed_at(trial, 2, "after")
     return {"respond@one", "respond@two"}
+
+
+@fault
+def the_submitter_is_interrupted_while_slurm_takes_its_first_array(trial: Faults) -> set[str]:
+    killed_at(trial, 1, "after", "INT")
+    return {"respond@one", "respond@two"}
+
+
+@fault
+def a_setup_fails_before_cells_begin(trial: Faults) -> set[str]:
+    trial.reset(trial.store, setup=["no_such_module load cuda"])
+    trial.run("submit")
+    trial.slurm.wait_idle()
+    found = trial.cells()
+    for cell in ("model@one", "model@two"):
+        assert (found[cell]["state"], found[cell]["failed"]) == ("failed", 1)
+        assert "no_such_module" in found[cell]["reason"]
+        assert "no_such_module" in Path(found[cell]["log"]).read_text()
+    trial.reset(trial.store, setup=[])
+    return set(CELLS)
 
 
 @fault

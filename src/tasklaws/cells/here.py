@@ -1,13 +1,17 @@
 """Which stages are as DVC made them: their outputs lie here, and nothing that they read has changed since."""
 
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tasklaws.core.errors import TasklawsError
 from tasklaws.core.lock import LOCK
 from tasklaws.provenance.chain import Chain, md5, read_chain
 from tasklaws.provenance.dotted import value_at
 from tasklaws.provenance.planned import PlannedStage
+
+_WRITING = 5.0  # seconds that DVC, which writes dvc.lock in place, may take for it
 
 
 class Here:
@@ -15,7 +19,7 @@ class Here:
 
     def __init__(self, stages: Mapping[str, PlannedStage], params: Mapping[str, Any], root: Path) -> None:
         self.stages, self.params, self.root = stages, params, root
-        self.chain = read_chain(root) if (root / LOCK).exists() else Chain({})
+        self.chain = _read_settled(root) if (root / LOCK).exists() else Chain({})
         self._md5: dict[str, str] = {}
 
     def is_current(self, name: str) -> bool:
@@ -44,3 +48,15 @@ class Here:
             place = self.root / path
             self._md5[path] = md5(place) if place.is_file() or place.is_dir() else "nothing"
         return self._md5[path]
+
+
+def _read_settled(root: Path) -> Chain:
+    """What dvc.lock says, once it is whole again where `dvc repro` writes it just now."""
+    end = time.monotonic() + _WRITING
+    while True:
+        try:
+            return read_chain(root)
+        except TasklawsError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.2)

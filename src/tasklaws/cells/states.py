@@ -22,6 +22,13 @@ from tasklaws.provenance.planned import planned_with
 STATES = ("done", "running", "waiting", "failed", "missing")
 MOST_FAILURES = 3
 SUBMITTING = "submit"  # the lock of whoever submits, and of whoever runs cells on this machine
+# Options of sbatch that submission needs for itself, and the settings by which some of them are given.
+_OUR_OPTIONS = {
+    **dict.fromkeys(("array", "dependency", "job-name", "output", "error", "nodes", "ntasks", "ntasks-per-node"), ""),
+    **dict.fromkeys(("signal", "parsable", "wait", "wrap", "test-only"), ""),
+    **dict.fromkeys(("mem", "mem-per-cpu", "mem-per-gpu"), "memory_gb"),
+    **{"time": "minutes", "cpus-per-task": "cpus", "gpus-per-node": "gpus", "partition": "partition"},
+}
 _WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD")
 
 
@@ -31,6 +38,14 @@ class Queued(NamedTuple):
     job: str
     runs: bool
     why: str
+
+
+class EarlyDeath(NamedTuple):
+    """A job of Slurm's that ended by itself before its cell began: of which submission, why, and what it wrote to."""
+
+    submission: str
+    reason: str
+    log: Path
 
 
 @dataclass(frozen=True)
@@ -82,6 +97,7 @@ class Survey:
     def __init__(self, settings: Settings, text: str, root: Path) -> None:
         if not settings.execution.store:
             raise TasklawsError("execution.store is empty: name a folder that all machines see, in conf/execution")
+        refuse_resources(settings)
         self.settings, self.root = settings, root.absolute()
         self.store = Store(self.root / Path(settings.execution.store).expanduser())
         self.stages = planned_with(root / "dvc.yaml", text)
@@ -127,42 +143,96 @@ class Survey:
     def states(self, submitting: bool = False) -> States:
         """Where every cell stands; `submitting`: this process holds the lock, and nobody else runs cells here."""
         records = submissions_in(self.store)
-        queue = read_queue(records) if any(one["engine"] == "slurm" for one in records.values()) else {}
+        done = {cell.id for cell in self.cells if self.is_done(cell)}
+        is_sent = any(one["engine"] == "slurm" for one in records.values())
+        queue = read_queue(records) if is_sent and len(done) < len(self.cells) else {}
+        dead = self.early_deaths()
         busy = not submitting and self.store.is_held(SUBMITTING)
         latest = next(reversed(records), "")
         jobs = records[latest]["jobs"].values() if busy and latest else ()
         sent = {each for array in jobs for ids in array for each in ids}
-        found = [self._state(cell, queue.get(cell.id), latest if cell.id in sent else "") for cell in self.cells]
+        found = [
+            CellState(cell.name, "done", "", "", len(failures(self.store, cell)), self._log(cell))
+            if cell.id in done
+            else self._state(cell, queue.get(cell.id), latest if cell.id in sent else "", dead.get(cell.id))
+            for cell in self.cells
+        ]
         damaged = tuple(dict.fromkeys(self.store.damaged))
         return States(self.settings.models.name, str(self.store.root), tuple(found), damaged)
 
-    def _state(self, cell: Cell, queued: Queued | None, sent: str) -> CellState:
-        log = self.store.root / "logs" / log_name(cell)
-        failed = failures(self.store, cell)
-        job, reason = queued.job if queued else "", ""
-        if self.is_done(cell):
-            state = "done"
-        elif self.store.is_held(cell.id) or (queued and queued.runs):
+    def early_deaths(self) -> dict[str, EarlyDeath]:
+        """By the ids of cells that are not done: how the job of the latest submission that has the cell ended, if it
+        ended by itself, and if that is not recorded among the cell's failures."""
+        latest: dict[str, tuple[str, str]] = {}
+        for submission, record in submissions_in(self.store).items():
+            for name, jobs in record.get("ids", {}).items():
+                latest |= {
+                    cell: (submission, job)
+                    for cells, job in zip(record["jobs"][name], jobs, strict=True)
+                    for cell in cells
+                }
+        found = {}
+        for cell in self.cells:
+            submission, job = latest.get(cell.id, ("", ""))
+            log = self.store.root / "submissions" / submission / "jobs" / f"{job}_0_log.err"
+            said = last_line(log) if job and not self._log(cell) else ""
+            known = any(one["submission"] == submission for one in failures(self.store, cell))
+            if said and "CANCELLED" not in said and not known and not self.is_done(cell):
+                found[cell.id] = EarlyDeath(submission, f"its job ended before it began: {said}", log)
+        return found
+
+    def _log(self, cell: Cell) -> str:
+        path = self.store.root / "logs" / log_name(cell)
+        return str(path) if path.is_file() else ""
+
+    def _state(self, cell: Cell, queued: Queued | None, sent: str, death: EarlyDeath | None) -> CellState:
+        """Of a cell that is not done."""
+        failed, log = failures(self.store, cell), self._log(cell)
+        job, reason, count = queued.job if queued else "", "", len(failed)
+        if self.store.is_held(cell.id) or (queued and queued.runs):
             state = "running"
         elif queued or (sent and not any(one["submission"] == sent for one in failed)):
             state, reason = "waiting", queued.why if queued else ""
-        elif failed:
-            state, reason = "failed", failed[-1]["reason"]
-            if len(failed) >= MOST_FAILURES:
+        elif failed or death:
+            state, reason = "failed", death.reason if death else failed[-1]["reason"]
+            if death:
+                count, log = count + 1, str(death.log)
+            if count >= MOST_FAILURES:
                 remedy = f"mend it, then remove {self.store.root / 'failures' / cell.id}"
-                reason = f"failed {len(failed)} times, and is not sent again: {reason}: {remedy}"
+                reason = f"failed {count} times, and is not sent again: {reason}: {remedy}"
         else:
             state, reason = "missing", self._why_missing(cell, log)
-        return CellState(cell.name, state, reason, job, len(failed), str(log) if log.is_file() else "")
+        return CellState(cell.name, state, reason, job, count, log)
 
-    def _why_missing(self, cell: Cell, log: Path) -> str:
+    def _why_missing(self, cell: Cell, log: str) -> str:
         made = self.by_id.get(cell.made_by)
         if made is not None and not self.is_done(made):
             return f"{made.name} is not there"
-        if log.is_file():
-            said = last_line(log)
+        if (key := self.key(cell)) and (self.store.root / "entries" / key).is_dir():
+            return "what the store has of it is damaged"
+        if log:
+            said = last_line(Path(log))
             return "ended without a result (cancelled, killed, or out of time)" + (f": {said}" if said else "")
         return "never ran"
+
+
+def refuse_resources(settings: Settings) -> None:
+    """Raise TasklawsError for resources of a rung that the ladder lacks, and for lines to sbatch that have a setting of
+    their own or by which cells are told apart."""
+    both = settings.execution.resources
+    for stage, resources in (("model", both.model), ("respond", both.respond)):
+        for rung in resources.rungs.keys() - settings.models.rungs.keys():
+            known = ", ".join(settings.models.rungs)
+            raise TasklawsError(
+                f"execution.resources.{stage}.rungs has {rung!r}: ladder {settings.models.name} has {known}"
+            )
+        for rung in settings.models.rungs:
+            for key in resources.of(rung).sbatch:
+                if (name := key.replace("_", "-")) in _OUR_OPTIONS:
+                    instead = f"set {_OUR_OPTIONS[name]} instead" if _OUR_OPTIONS[name] else "leave it out"
+                    raise TasklawsError(
+                        f"execution.resources.{stage}.sbatch has {key!r}, which tasklaws sets: {instead}"
+                    )
 
 
 def job_name(store: Store, submission: str, number: int) -> str:

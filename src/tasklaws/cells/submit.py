@@ -1,9 +1,11 @@
 """Send the cells that are missing, by submitit: to Slurm as dependent arrays, or to processes of this machine."""
 
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,10 @@ from filelock import Timeout
 from tasklaws.cells.cell import ASK, TRAIN, Cell, digest_of
 from tasklaws.cells.states import MOST_FAILURES, SUBMITTING, States, Survey, job_name, submissions_in
 from tasklaws.cells.store import copy
-from tasklaws.cells.work import Submission
+from tasklaws.cells.work import Submission, note_failure
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_json
-from tasklaws.core.settings import Resources
+from tasklaws.core.settings import Resources, Settings
 from tasklaws.provenance.chain import files_in
 
 _MOST_TIMEOUTS = 20  # of one job, each of which goes on where the one before was
@@ -44,6 +46,23 @@ def to_send(states: States) -> list[str]:
     return [name for name in lost if f"{TRAIN}@{name.partition('@')[2].partition(':')[0]}" not in over]
 
 
+def wishes(settings: Settings, names: Sequence[str]) -> str:
+    """What Slurm would be asked for, a line for all cells that are given the same."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        stage, _, rung = name.partition(":")[0].partition("@")
+        both = settings.execution.resources
+        own = (both.respond if stage == ASK else both.model).of(rung)
+        more = [f"{key} {value}" for key, value in own.sbatch.items()]
+        parts = [f"{own.cpus} CPUs", f"{own.gpus} GPUs" if own.gpus else "", f"{own.minutes} min"]
+        parts += [
+            f"{own.memory_gb:g} GB" if own.memory_gb else "",
+            f"partition {own.partition}" if own.partition else "",
+        ]
+        groups.setdefault(", ".join(filter(None, [*parts, *more])), []).append(name)
+    return "\n".join(f"{wanted}: {', '.join(cells)}" for wanted, cells in groups.items())
+
+
 def submit(survey: Survey) -> States:
     """Send what is missing, training before asking; on this machine it is done when this returns.
 
@@ -60,6 +79,10 @@ def submit(survey: Survey) -> States:
         with store.alone(SUBMITTING, 1.0):
             _put_models(survey)
             states = survey.states(submitting=True)
+            dead = survey.early_deaths()
+            for cell, one in zip(survey.cells, states.cells, strict=True):
+                if one.state == "failed" and cell.id in dead:
+                    note_failure(store, cell, dead[cell.id].submission, dead[cell.id].reason)
             wanted = to_send(states)
             if not wanted:
                 return states
@@ -69,9 +92,10 @@ def submit(survey: Survey) -> States:
             arrays = _arrays(tasks) if engine == "slurm" else [[task] for task in tasks]
             names = [job_name(store, submission, number) for number in range(len(arrays))]
             ids = [[[cell.id for cell in task.job.cells] for task in array] for array in arrays]
-            write_json(folder / "record.json", {"engine": engine, "jobs": dict(zip(names, ids, strict=True))})
+            record = {"engine": engine, "jobs": dict(zip(names, ids, strict=True)), "ids": {}}
+            write_json(folder / "record.json", record)
             if engine == "slurm":
-                _send(folder / "jobs", dict(zip(names, arrays, strict=True)), states, survey)
+                _send(folder, record, dict(zip(names, arrays, strict=True)), states, survey)
             else:
                 timeouts = {"local_max_num_timeout": _MOST_TIMEOUTS} if engine == "local" else {}
                 _run_here(submitit.AutoExecutor(folder / "jobs", cluster=engine, **timeouts), tasks, survey)
@@ -157,8 +181,21 @@ def _arrays(tasks: Sequence[Task]) -> list[list[Task]]:
     return [list(array) for group in groups.values() for array in zip(*group, strict=True)]
 
 
-def _send(folder: Path, arrays: Mapping[str, Sequence[Task]], states: States, survey: Survey) -> None:
-    """Send arrays to Slurm: an asking job begins once the one that makes its model has ended well."""
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let an interruption wait until the block ends: what Slurm has then is complete, and known here."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _send(
+    folder: Path, record: dict[str, Any], arrays: Mapping[str, Sequence[Task]], states: States, survey: Survey
+) -> None:
+    """Send arrays to Slurm: an asking job begins once the one that makes its model has ended well. The ids of the jobs
+    go into the record of the submission."""
     import submitit
 
     queued = {cell.id: one.job for cell, one in zip(survey.cells, states.cells, strict=True) if one.job}
@@ -174,10 +211,10 @@ def _send(folder: Path, arrays: Mapping[str, Sequence[Task]], states: States, su
             "mem_gb": own.memory_gb,
             "gpus_per_node": own.gpus,
             "slurm_partition": own.partition,
-            "slurm_setup": list(own.setup),
+            "slurm_setup": ["set -e", *own.setup, "set +e"] if own.setup else [],
         }
         try:
-            executor = submitit.AutoExecutor(folder, cluster="slurm", slurm_max_num_timeout=_MOST_TIMEOUTS)
+            executor = submitit.AutoExecutor(folder / "jobs", cluster="slurm", slurm_max_num_timeout=_MOST_TIMEOUTS)
         except RuntimeError as error:
             raise TasklawsError("srun is not found: submit where Slurm is, or set execution.engine to local") from error
         executor.update_parameters(
@@ -189,9 +226,14 @@ def _send(folder: Path, arrays: Mapping[str, Sequence[Task]], states: States, su
             **{key: value for key, value in wishes.items() if value},
         )
         try:
-            jobs = executor.submit_array([task.job for task in tasks])
+            with _undisturbed():
+                jobs = executor.submit_array([task.job for task in tasks])
+                record["ids"][name] = [job.job_id for job in jobs]
+                write_json(folder / "record.json", record)
         except Exception as error:  # whatever sbatch says
-            raise TasklawsError(f"Slurm refuses {tasks[0].names} ({' '.join(str(error).split())[-500:]})") from error
+            reason = " ".join(str(error).split())[-500:]
+            remedy = "correct execution.resources in conf/execution, then `tasklaws cells --resubmit`"
+            raise TasklawsError(f"Slurm refuses {tasks[0].names} ({reason}): {remedy}") from error
         for task, job in zip(tasks, jobs, strict=True):
             sent[task.job.cells[0].id] = job.job_id.partition("_")[0]
             print(f"{task.names}: job {job.job_id}", file=sys.stderr)

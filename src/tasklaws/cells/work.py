@@ -143,11 +143,15 @@ def log_name(cell: Cell) -> str:
 
 def _failed(store: Store, cell: Cell, submission: str, error: Exception) -> CellFailed:
     """Record that a cell failed once more, and why; the error that says so."""
-    count = len(failures(store, cell)) + 1
-    note = {"reason": " ".join(str(error).split()), "submission": submission}
     with suppress(OSError):  # a full store has no room for it
-        write_json(store.root / "failures" / cell.id / f"{count}.json", note)
+        note_failure(store, cell, submission, " ".join(str(error).split()))
     return CellFailed(f"{cell.name}: {error}")
+
+
+def note_failure(store: Store, cell: Cell, submission: str, reason: str) -> None:
+    """Record that a cell failed once more, in which submission and why."""
+    count = len(failures(store, cell)) + 1
+    write_json(store.root / "failures" / cell.id / f"{count}.json", {"reason": reason, "submission": submission})
 
 
 def failures(store: Store, cell: Cell) -> list[Mapping[str, str]]:
