@@ -60,6 +60,8 @@ def workspace(root: Path, rungs: list[str], n_checkpoints: int) -> dict[str, lis
         shutil.copytree(Path("models", rung), root / "models" / rung)
         card = read_json(root / "models" / rung / "card.json")
         card["checkpoints"].sort(key=lambda checkpoint: checkpoint["path"] != ".")
+        for left_out in card["checkpoints"][n_checkpoints:]:
+            shutil.rmtree(root / "models" / rung / left_out["path"])
         card["checkpoints"] = kept[rung] = card["checkpoints"][:n_checkpoints]
         write_json(root / "models" / rung / "card.json", card)
     return kept

@@ -849,9 +849,11 @@ def submit_cells(
     which `dvc repro` takes it (docs/cluster.md). What is there already is not sent.
     """
     from tasklaws.cells.states import Survey
-    from tasklaws.cells.submit import to_send, wishes
+    from tasklaws.cells.submit import strangers, to_send, wishes
 
     settings, text = composed_or_present(overrides)
+    for note in strangers(settings):
+        print(note, file=sys.stderr)
     if not dry_run:
         _send(Survey(settings, text, Path()), json_)
         return

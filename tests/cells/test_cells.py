@@ -27,7 +27,7 @@ from tasklaws.budget import rates
 from tasklaws.cells import cell as cell_module
 from tasklaws.cells.shards import join
 from tasklaws.cells.store import Store
-from tasklaws.cells.submit import wishes
+from tasklaws.cells.submit import strangers, wishes
 from tasklaws.cells.work import served
 from tasklaws.compose import compose
 from tasklaws.core.checked import read
@@ -401,7 +401,6 @@ def test_what_a_cell_is_given_is_checked() -> None:
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        ({"rungs": {"tow": {"cpus": 1}}}, "respond.rungs has 'tow': ladder toy has one, two"),
         ({"sbatch": {"array": "0-3"}}, "has 'array', which tasklaws sets: leave it out"),
         ({"sbatch": {"cpus_per_task": 3}}, "has 'cpus_per_task', which tasklaws sets: set cpus instead"),
         ({"rungs": {"two": {"sbatch": {"time": 9}}}}, "has 'time', which tasklaws sets: set minutes instead"),
@@ -417,10 +416,12 @@ def test_resources_that_cannot_be_are_refused(toy: Toy, wanted: dict[str, object
 
 def test_a_dry_run_says_what_slurm_would_be_asked_for(toy: Toy) -> None:
     own = {"gpus": 2, "partition": "long", "minutes": 30, "sbatch": {"account": "mine"}}
-    toy.params["execution"]["resources"]["respond"]["rungs"] = {"two": own}
+    toy.params["execution"]["resources"]["respond"]["rungs"] = {"two": own, "tow": own}
     toy.save()
-    survey = toy.survey()
-    said = wishes(survey.settings, [*ALL, "respond@two:1of2"])
+    settings = toy.survey().settings
+    (note,) = strangers(settings)
+    assert "respond.rungs has tow, which ladder toy lacks" in note
+    said = wishes(settings, [*ALL, "respond@two:1of2"])
     assert "2 CPUs, 240 min, 8 GB: model@one, model@two, respond@one" in said
     assert "2 CPUs, 2 GPUs, 30 min, 8 GB, partition long, account mine: respond@two, respond@two:1of2" in said
 

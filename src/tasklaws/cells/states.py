@@ -217,22 +217,14 @@ class Survey:
 
 
 def refuse_resources(settings: Settings) -> None:
-    """Raise TasklawsError for resources of a rung that the ladder lacks, and for lines to sbatch that have a setting of
-    their own or by which cells are told apart."""
+    """Raise TasklawsError for lines to sbatch that have a setting of their own, or by which cells are told apart."""
     both = settings.execution.resources
     for stage, resources in (("model", both.model), ("respond", both.respond)):
-        for rung in resources.rungs.keys() - settings.models.rungs.keys():
-            known = ", ".join(settings.models.rungs)
-            raise TasklawsError(
-                f"execution.resources.{stage}.rungs has {rung!r}: ladder {settings.models.name} has {known}"
-            )
-        for rung in settings.models.rungs:
-            for key in resources.of(rung).sbatch:
-                if (name := key.replace("_", "-")) in _OUR_OPTIONS:
-                    instead = f"set {_OUR_OPTIONS[name]} instead" if _OUR_OPTIONS[name] else "leave it out"
-                    raise TasklawsError(
-                        f"execution.resources.{stage}.sbatch has {key!r}, which tasklaws sets: {instead}"
-                    )
+        for key in {key for rung in settings.models.rungs for key in resources.of(rung).sbatch}:
+            if (name := key.replace("_", "-")) in _OUR_OPTIONS:
+                instead = f"set {_OUR_OPTIONS[name]} instead" if _OUR_OPTIONS[name] else "leave it out"
+                where = f"execution.resources.{stage}.sbatch"
+                raise TasklawsError(f"{where} has {key!r}, which tasklaws sets: {instead}")
 
 
 def job_name(store: Store, submission: str, number: int) -> str:

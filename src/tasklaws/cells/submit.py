@@ -63,6 +63,17 @@ def wishes(settings: Settings, names: Sequence[str]) -> str:
     return "\n".join(f"{wanted}: {', '.join(cells)}" for wanted, cells in groups.items())
 
 
+def strangers(settings: Settings) -> list[str]:
+    """A line for each rung that the resources name and the ladder lacks: another ladder's, or misspelt."""
+    both, ladder = settings.execution.resources, settings.models
+    return [
+        f"note: execution.resources.{stage}.rungs has {rung}, which ladder {ladder.name} lacks: nothing is given to it"
+        for stage, resources in (("model", both.model), ("respond", both.respond))
+        for rung in resources.rungs
+        if rung not in ladder.rungs
+    ]
+
+
 def submit(survey: Survey) -> States:
     """Send what is missing, training before asking; on this machine it is done when this returns.
 
