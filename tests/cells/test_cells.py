@@ -273,8 +273,15 @@ def test_without_slurm_it_says_so(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PATH", "/nowhere")
     toy.params["execution"]["engine"] = "slurm"
     toy.save()
-    with pytest.raises(TasklawsError, match=r"set execution\.engine to local"):
-        toy.submit()
+    for _ in range(2):  # also where a submission is on record
+        with pytest.raises(TasklawsError, match=r"set execution\.engine to local"):
+            toy.submit()
+    toy.params["execution"]["engine"] = "debug"
+    toy.save()
+    assert toy.submit() == DONE
+    toy.params["execution"]["engine"] = "slurm"
+    toy.save()
+    assert toy.states() == DONE  # nothing is left of which Slurm knows more
 
 
 def test_a_dry_run_has_the_figures_of_plan_run_and_sends_nothing(

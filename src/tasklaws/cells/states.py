@@ -145,7 +145,8 @@ class Survey:
         records = submissions_in(self.store)
         done = {cell.id for cell in self.cells if self.is_done(cell)}
         is_sent = any(one["engine"] == "slurm" for one in records.values())
-        queue = read_queue(records) if is_sent and len(done) < len(self.cells) else {}
+        is_here = self.settings.execution.engine == "slurm" or shutil.which("squeue") is not None
+        queue = read_queue(records) if is_sent and is_here and len(done) < len(self.cells) else {}
         dead = self.early_deaths()
         busy = not submitting and self.store.is_held(SUBMITTING)
         latest = next(reversed(records), "")
