@@ -51,7 +51,7 @@ def test_what_is_stopped_goes_on_from_its_last_state_and_a_lost_shard_is_asked_a
 ) -> None:
     plain, clone = (finished_clone.copy(tmp_path / name) for name in ("plain", "clone"))
     for each in (plain, clone):
-        each.set(lambda params: params["models"]["rungs"][LONGER]["source"].update(n_tokens=409_600))
+        each.set(lambda params: params["models"]["rungs"][LONGER]["source"].update(n_tokens=1_638_400))
     plain.run("dvc", "repro", f"respond@{LONGER}")
     store = tmp_path / "store"
     clone.set(lambda params: by_slurm(params["execution"], store))

@@ -22,6 +22,7 @@ from tasklaws.core.settings import Resources, Settings
 from tasklaws.provenance.chain import files_in
 
 _MOST_TIMEOUTS = 20  # of one job, each of which goes on where the one before was
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 _PAUSE = 0.1  # seconds between two looks at the processes of this machine
 
 
@@ -194,12 +195,21 @@ def _arrays(tasks: Sequence[Task]) -> list[list[Task]]:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let an interruption wait until the block ends: what Slurm has then is complete, and known here."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    """Let an interruption wait until the block ends: what Slurm has then is complete, and known here.
+
+    Signals are blocked for the processes that are started, and noted where another thread of this one takes them.
+    """
+    came: list[int] = []
+    handlers = {one: signal.signal(one, lambda number, _: came.append(number)) for one in _INTERRUPTIONS}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTIONS)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for one, handler in handlers.items():
+            signal.signal(one, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _send(
