@@ -20,6 +20,8 @@ from tasklaws.core.files import write_text
 from tasklaws.provenance.chain import md5
 from tasklaws.tabular.points import write_points
 
+pytestmark = pytest.mark.slow  # it asks git
+
 AT = "model=next,n_params=1.28e10,n_tokens=2.56e11"
 
 

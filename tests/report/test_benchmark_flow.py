@@ -18,6 +18,8 @@ from tasklaws.report.build import build_report
 from tasklaws.tables import SCORES
 from tasklaws.tracking.responses import tables
 
+pytestmark = pytest.mark.slow  # it makes whole pages
+
 LADDER = "nano_mini"
 SOLVED = {"mini-1k": 0.4, "mini-5k": 0.6, "mini-21k": 0.9}
 PERPLEXITY = {"mini-1k": 300.0, "mini-5k": 120.0, "mini-21k": 60.0}

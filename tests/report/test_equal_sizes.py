@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from results_tree import params_of, write_results
 from tasklaws.core.settings import Settings
 from tasklaws.report.build import build_report
+
+pytestmark = pytest.mark.slow  # it makes whole pages
 
 
 def test_rungs_of_equal_size_are_reported_each_under_its_name(tmp_path: Path):

@@ -27,6 +27,8 @@ from tasklaws.report.build import build_report
 from tasklaws.report.ladder_pair import LadderPair, pair_ladders
 from tasklaws.report.pair_page import level_intervals, write_pair
 
+pytestmark = pytest.mark.slow  # it makes whole pages
+
 FEW = ("gauss_sum", "largest_of_four")
 
 

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from scipy.special import expit
 
 from tasklaws.forecast.mirage import mirage_table
 from tasklaws.forecast.panel import build_panels
 from tasklaws.forecast.verdict import Width, panel_verdicts
 from tasklaws.report.shapes import measure_rise
+
+pytestmark = pytest.mark.slow  # it makes whole pages
 
 N_ITEMS = 200
 N_CURVES = 80

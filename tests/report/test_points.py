@@ -29,6 +29,8 @@ from tasklaws.report.load import Results
 from tasklaws.report.points import TaskAtRung, answer_digests, curve_points, intervals, placed, point_links
 from tasklaws.report.template import percent, template
 
+pytestmark = pytest.mark.slow  # it makes whole pages
+
 TASK = ("sha256_power", "python")
 LARGEST = "mini-21k"
 HOSTILE = "</script><img src=x onerror=alert(1)><!-- ' \" & \u202e\u2066\u200b\0\x1b[2J\ud800 ]]> &lt;b&gt;"

@@ -25,6 +25,8 @@ from tasklaws.report.load import Results, load_results, of_task
 from tasklaws.report.tables import combination_rows, mirage_rows, real_table
 from tasklaws.report.template import plain
 
+pytestmark = pytest.mark.slow  # it makes whole pages
+
 
 @pytest.fixture(scope="module")
 def full(not_quick: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
@@ -370,7 +372,6 @@ def test_the_tables_of_claims_are_the_scores(full: tuple[Path, Settings]) -> Non
 CHROMIUM = shutil.which("chromium")
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
 def test_a_browser_shows_the_page(full: tuple[Path, Settings], tmp_path: Path) -> None:
     picture = tmp_path / "page.png"

@@ -14,6 +14,8 @@ from tasklaws.core.settings import Settings
 from tasklaws.report.build import build_report
 from tasklaws.tables import SURPRISES
 
+pytestmark = pytest.mark.slow  # it makes whole pages
+
 RESULTS = Path("results/nano_mini")
 
 

@@ -28,7 +28,6 @@ FEW = (
     "another schema of dvc.lock",
     "a fit, and params.yaml cannot be read",
     "dvc.yaml cannot be read",
-    "a stray models/x/card.json",
     "a name of two lines",
 )
 
