@@ -48,7 +48,7 @@ def compose(overrides: list[str], conf: Path = CONF) -> str:
             f"cannot compose {overrides}: {reason}: give GROUP=NAME or GROUP.KEY=VALUE, as in "
             f"the files of {conf}; the groups are {groups}"
         ) from error
-    name = params["models"]["name"]
+    name = OmegaConf.select(config, "models.name")
     if name != ladder and (conf / "models" / f"{name}.yaml").exists():
         raise TasklawsError(
             f"ladder {ladder} has the name of another, {name}, whose results it would overwrite: "
