@@ -41,13 +41,11 @@ class Measured:
 def copy_repository(root: Path) -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=True).stdout.decode()
     for name in filter(None, listed.split("\0")):
+        if name == "dvc.lock" or (name.startswith("results/") and not name.startswith("results/real/")):
+            continue  # what the stages make
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(name, root / name)
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
-    (root / "dvc.lock").unlink(missing_ok=True)
-    for made in (root / "results").iterdir():
-        if made.is_dir() and made.name != "real":  # which no stage of a ladder makes
-            shutil.rmtree(made)
 
 
 def commands_of(root: Path) -> list[tuple[str, str]]:

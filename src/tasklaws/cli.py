@@ -848,8 +848,9 @@ def submit_cells(
     Each rung is trained, then asked, by a job of its own; what comes of it goes into the store of execution.store, from
     which `dvc repro` takes it (docs/cluster.md). What is there already is not sent.
     """
+    from tasklaws.cells.resources import strangers, wishes
     from tasklaws.cells.states import Survey
-    from tasklaws.cells.submit import strangers, to_send, wishes
+    from tasklaws.cells.submit import to_send
 
     settings, text = composed_or_present(overrides)
     for note in strangers(settings):

@@ -25,9 +25,9 @@ from clone import ROOT
 from command import run
 from tasklaws.budget import rates
 from tasklaws.cells import cell as cell_module
+from tasklaws.cells.resources import strangers, wishes
 from tasklaws.cells.shards import join
 from tasklaws.cells.store import Store
-from tasklaws.cells.submit import strangers, wishes
 from tasklaws.cells.work import served
 from tasklaws.compose import compose
 from tasklaws.core.checked import read

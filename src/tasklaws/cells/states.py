@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from tasklaws.cells.cell import TRAIN, Cell, Reader
 from tasklaws.cells.here import Here
+from tasklaws.cells.resources import refuse_resources
 from tasklaws.cells.store import Store
 from tasklaws.cells.work import failures, last_line, log_name
 from tasklaws.core.errors import TasklawsError
@@ -22,13 +23,6 @@ from tasklaws.provenance.planned import planned_with
 STATES = ("done", "running", "waiting", "failed", "missing")
 MOST_FAILURES = 3
 SUBMITTING = "submit"  # the lock of whoever submits, and of whoever runs cells on this machine
-# Options of sbatch that submission needs for itself, and the settings by which some of them are given.
-_OUR_OPTIONS = {
-    **dict.fromkeys(("array", "dependency", "job-name", "output", "error", "nodes", "ntasks", "ntasks-per-node"), ""),
-    **dict.fromkeys(("signal", "parsable", "wait", "wrap", "test-only"), ""),
-    **dict.fromkeys(("mem", "mem-per-cpu", "mem-per-gpu"), "memory_gb"),
-    **{"time": "minutes", "cpus-per-task": "cpus", "gpus-per-node": "gpus", "partition": "partition"},
-}
 _WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD")
 
 
@@ -114,7 +108,8 @@ class Survey:
     def refresh(self) -> None:
         """Forget what was seen in the store."""
         self.store.damaged.clear()
-        self.__dict__.pop("entries", None)
+        for name in ("entries", "early_deaths"):
+            self.__dict__.pop(name, None)
 
     def key(self, cell: Cell) -> str | None:
         """The key of a cell; None while the model that it asks is nowhere."""
@@ -147,7 +142,6 @@ class Survey:
         is_sent = any(one["engine"] == "slurm" for one in records.values())
         is_here = self.settings.execution.engine == "slurm" or shutil.which("squeue") is not None
         queue = read_queue(records) if is_sent and is_here and len(done) < len(self.cells) else {}
-        dead = self.early_deaths()
         busy = not submitting and self.store.is_held(SUBMITTING)
         latest = next(reversed(records), "")
         jobs = records[latest]["jobs"].values() if busy and latest else ()
@@ -155,13 +149,14 @@ class Survey:
         found = [
             CellState(cell.name, "done", "", "", len(failures(self.store, cell)), self._log(cell))
             if cell.id in done
-            else self._state(cell, queue.get(cell.id), latest if cell.id in sent else "", dead.get(cell.id))
+            else self._state(cell, queue.get(cell.id), latest if cell.id in sent else "")
             for cell in self.cells
         ]
         damaged = tuple(dict.fromkeys(self.store.damaged))
         return States(self.settings.models.name, str(self.store.root), tuple(found), damaged)
 
-    def early_deaths(self) -> dict[str, EarlyDeath]:
+    @cached_property
+    def early_deaths(self) -> Mapping[str, EarlyDeath]:
         """By the ids of cells that are not done: how the job of the latest submission that has the cell ended, if it
         ended by itself, and if that is not recorded among the cell's failures."""
         latest: dict[str, tuple[str, str]] = {}
@@ -186,9 +181,9 @@ class Survey:
         path = self.store.root / "logs" / log_name(cell)
         return str(path) if path.is_file() else ""
 
-    def _state(self, cell: Cell, queued: Queued | None, sent: str, death: EarlyDeath | None) -> CellState:
+    def _state(self, cell: Cell, queued: Queued | None, sent: str) -> CellState:
         """Of a cell that is not done."""
-        failed, log = failures(self.store, cell), self._log(cell)
+        failed, log, death = failures(self.store, cell), self._log(cell), self.early_deaths.get(cell.id)
         job, reason, count = queued.job if queued else "", "", len(failed)
         if self.store.is_held(cell.id) or (queued and queued.runs):
             state = "running"
@@ -215,17 +210,6 @@ class Survey:
             said = last_line(Path(log))
             return "ended without a result (cancelled, killed, or out of time)" + (f": {said}" if said else "")
         return "never ran"
-
-
-def refuse_resources(settings: Settings) -> None:
-    """Raise TasklawsError for lines to sbatch that have a setting of their own, or by which cells are told apart."""
-    both = settings.execution.resources
-    for stage, resources in (("model", both.model), ("respond", both.respond)):
-        for key in {key for rung in settings.models.rungs for key in resources.of(rung).sbatch}:
-            if (name := key.replace("_", "-")) in _OUR_OPTIONS:
-                instead = f"set {_OUR_OPTIONS[name]} instead" if _OUR_OPTIONS[name] else "leave it out"
-                where = f"execution.resources.{stage}.sbatch"
-                raise TasklawsError(f"{where} has {key!r}, which tasklaws sets: {instead}")
 
 
 def job_name(store: Store, submission: str, number: int) -> str:

@@ -18,7 +18,7 @@ from tasklaws.cells.store import copy
 from tasklaws.cells.work import Submission, note_failure
 from tasklaws.core.errors import TasklawsError
 from tasklaws.core.files import write_json
-from tasklaws.core.settings import Resources, Settings
+from tasklaws.core.settings import Resources
 from tasklaws.provenance.chain import files_in
 
 _MOST_TIMEOUTS = 20  # of one job, each of which goes on where the one before was
@@ -47,34 +47,6 @@ def to_send(states: States) -> list[str]:
     return [name for name in lost if f"{TRAIN}@{name.partition('@')[2].partition(':')[0]}" not in over]
 
 
-def wishes(settings: Settings, names: Sequence[str]) -> str:
-    """What Slurm would be asked for, a line for all cells that are given the same."""
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        stage, _, rung = name.partition(":")[0].partition("@")
-        both = settings.execution.resources
-        own = (both.respond if stage == ASK else both.model).of(rung)
-        more = [f"{key} {value}" for key, value in own.sbatch.items()]
-        parts = [f"{own.cpus} CPUs", f"{own.gpus} GPUs" if own.gpus else "", f"{own.minutes} min"]
-        parts += [
-            f"{own.memory_gb:g} GB" if own.memory_gb else "",
-            f"partition {own.partition}" if own.partition else "",
-        ]
-        groups.setdefault(", ".join(filter(None, [*parts, *more])), []).append(name)
-    return "\n".join(f"{wanted}: {', '.join(cells)}" for wanted, cells in groups.items())
-
-
-def strangers(settings: Settings) -> list[str]:
-    """A line for each rung that the resources name and the ladder lacks: another ladder's, or misspelt."""
-    both, ladder = settings.execution.resources, settings.models
-    return [
-        f"note: execution.resources.{stage}.rungs has {rung}, which ladder {ladder.name} lacks: nothing is given to it"
-        for stage, resources in (("model", both.model), ("respond", both.respond))
-        for rung in resources.rungs
-        if rung not in ladder.rungs
-    ]
-
-
 def submit(survey: Survey) -> States:
     """Send what is missing, training before asking; on this machine it is done when this returns.
 
@@ -91,7 +63,7 @@ def submit(survey: Survey) -> States:
         with store.alone(SUBMITTING, 1.0):
             _put_models(survey)
             states = survey.states(submitting=True)
-            dead = survey.early_deaths()
+            dead = survey.early_deaths
             for cell, one in zip(survey.cells, states.cells, strict=True):
                 if one.state == "failed" and cell.id in dead:
                     note_failure(store, cell, dead[cell.id].submission, dead[cell.id].reason)
